@@ -1,0 +1,143 @@
+"""The one error of the service, and its form on the wire: google.rpc.Status.
+
+Below a frontend everything that goes wrong is a `CompletionError`. A plugin that does not import this module may
+raise any exception with the attributes `code` and `reason`; `CompletionError.of` reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from dragoman import v1
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2
+from google.rpc.status_pb2 import Status
+
+DOMAIN = "dragoman"
+# gRPC drops trailers over 8 KiB at random. The message travels twice: three bytes for each of its bytes that is not
+# ASCII in grpc-message, and in the status, of which each three bytes become four.
+MAX_MESSAGE = 768  # bytes
+MAX_STATUS = 4096  # bytes
+MAX_VIOLATIONS = 32
+_PREFIX = "ERROR_REASON_"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One wrong field: its path from the request, and what is allowed there."""
+
+    field: str
+    description: str
+
+
+@dataclass(slots=True, eq=False)
+class CompletionError(Exception):
+    """Why a request failed.
+
+    `code` is a google.rpc.Code number, `reason` an `ErrorReason` number. `message` is for the caller and says what to
+    do; it must hold no secret and no exception's text. `retryable` tells whether the same request may succeed
+    elsewhere or later; `retry_after` is in seconds.
+    """
+
+    code: int
+    reason: v1.ErrorReason.ValueType
+    message: str
+    retryable: bool = False
+    retry_after: float | None = None
+    fields: tuple[FieldViolation, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    resource: str = ""
+
+    def __str__(self) -> str:
+        return f"{code_pb2.Code.Name(self.code)} {self.reason_name}: {self.message}"
+
+    @property
+    def reason_name(self) -> str:
+        """The reason as ErrorInfo holds it, as in `INVALID_FIELD`."""
+        return v1.ErrorReason.Name(self.reason).removeprefix(_PREFIX)
+
+    def with_metadata(self, **more: str) -> CompletionError:
+        """The same error with `more` in its metadata, where it did not say so itself."""
+        return replace(self, metadata={**more, **self.metadata})
+
+    def status(self, request_id: str) -> Status:
+        """The error on the wire: ErrorInfo always, RetryInfo, BadRequest and ResourceInfo where they apply."""
+        fields = self.fields[:MAX_VIOLATIONS]
+        status = self._status(request_id, fields)
+        while status.ByteSize() > MAX_STATUS and fields:
+            fields = fields[:-1]
+            status = self._status(request_id, fields)
+        return status
+
+    def _status(self, request_id: str, fields: tuple[FieldViolation, ...]) -> Status:
+        details: list[Message] = [self._info(request_id)]
+        if self.retry_after is not None:
+            delay = Duration()
+            delay.FromMilliseconds(round(self.retry_after * 1000))
+            details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+        if fields:
+            violations = [
+                error_details_pb2.BadRequest.FieldViolation(
+                    field=_cut(f.field, 128), description=_cut(f.description, 256)
+                )
+                for f in fields
+            ]
+            details.append(error_details_pb2.BadRequest(field_violations=violations))
+        if self.resource:
+            details.append(error_details_pb2.ResourceInfo(resource_name=_cut(self.resource, 256)))
+        return Status(code=self.code, message=_cut(self.message, MAX_MESSAGE), details=[_pack(d) for d in details])
+
+    def _info(self, request_id: str) -> error_details_pb2.ErrorInfo:
+        metadata = {key: _cut(value, 256) for key, value in list(self.metadata.items())[:8]}
+        metadata |= {"request_id": request_id, "retryable": str(self.retryable).lower()}
+        return error_details_pb2.ErrorInfo(reason=self.reason_name, domain=DOMAIN, metadata=metadata)
+
+    @classmethod
+    def of(cls, error: BaseException) -> CompletionError | None:
+        """`error` as a CompletionError if it is one, or if it has the attributes of one; else None."""
+        if isinstance(error, CompletionError):
+            return error
+        code, reason = getattr(error, "code", None), getattr(error, "reason", None)
+        if not isinstance(code, int) or not isinstance(reason, int):
+            return None
+        if code not in code_pb2.Code.values() or code == code_pb2.OK or reason not in v1.ErrorReason.values():
+            return None
+        retry_after = getattr(error, "retry_after", None)
+        return cls(
+            code,
+            v1.ErrorReason.ValueType(reason),
+            str(getattr(error, "message", "") or error),
+            retryable=bool(getattr(error, "retryable", False)),
+            retry_after=float(retry_after) if isinstance(retry_after, int | float) else None,
+        )
+
+
+def invalid(*fields: FieldViolation) -> CompletionError:
+    """INVALID_ARGUMENT for one or more wrong fields, all named in the message too."""
+    shown = "; ".join(f"{f.field}: {f.description}" for f in fields[:5])
+    more = f"; and {len(fields) - 5} more" if len(fields) > 5 else ""
+    return CompletionError(code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_INVALID_FIELD, shown + more, fields=fields)
+
+
+def internal() -> CompletionError:
+    """A fault of ours: the caller learns nothing but where the log tells more."""
+    return CompletionError(
+        code_pb2.INTERNAL,
+        v1.ERROR_REASON_INTERNAL,
+        "The service failed. Its log tells more under the request id of this error.",
+    )
+
+
+def _pack(message: Message) -> Any:
+    packed = Any()
+    packed.Pack(message)
+    return packed
+
+
+def _cut(text: str, most: int) -> str:
+    """At most `most` bytes of the text: it is bytes that count on the wire."""
+    raw = text.encode(errors="replace")
+    return raw.decode() if len(raw) <= most else raw[: most - 3].decode(errors="ignore") + "…"

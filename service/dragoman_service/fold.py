@@ -1,0 +1,131 @@
+"""Events to completion: the one place that turns a stream into a whole answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dragoman import v1
+from google.rpc import code_pb2
+
+from dragoman_service.errors import CompletionError
+
+Kind = Literal["text", "reasoning", "refusal"]
+
+
+@dataclass(slots=True)
+class _Choice:
+    pieces: list[tuple[Kind, list[str]]] = field(default_factory=list)
+    logprobs: list[v1.TokenLogprob] = field(default_factory=list)
+    finished: v1.ChoiceFinished | None = None
+
+    def append(self, kind: Kind, text: str) -> None:
+        if self.pieces and self.pieces[-1][0] == kind:
+            self.pieces[-1][1].append(text)
+        else:
+            self.pieces.append((kind, [text]))
+
+
+class Fold:
+    """Collects the events of one completion. `header` holds what is known before the first: names, times, labels."""
+
+    def __init__(self, header: v1.Completion) -> None:
+        self._header = header
+        self._choices: dict[int, _Choice] = {}
+        self._usage: v1.Usage | None = None
+        self._deltas = 0
+        self.characters = 0
+
+    def add(self, event: v1.CompletionEvent) -> None:
+        """Takes one event. Raises PROVIDER_MALFORMED for an event that makes no sense where it stands."""
+        match event.WhichOneof("event"):
+            case "delta":
+                self._add_delta(event.delta)
+            case "choice_finished":
+                self._open_choice(event.choice_finished.choice_index).finished = event.choice_finished
+            case "usage":
+                self._usage = event.usage
+            case "started" if not self._header.served_model:
+                self._header.served_model = event.started.served_model
+                self._header.provider = event.started.provider
+                self._header.warnings.extend(event.started.warnings)
+            case other:
+                raise _malformed(f"sent {other or 'an empty event'} in the middle of its answer")
+
+    def _add_delta(self, delta: v1.Delta) -> None:
+        choice = self._open_choice(delta.choice_index)
+        self._deltas += 1
+        choice.logprobs.extend(delta.logprobs)
+        kind = delta.WhichOneof("content")
+        if kind is not None:
+            text: str = getattr(delta, kind)
+            self.characters += len(text)
+            choice.append(kind, text)
+
+    def _open_choice(self, index: int) -> _Choice:
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = _Choice()
+        elif choice.finished is not None:
+            raise _malformed(f"went on with choice {index} after its end")
+        return choice
+
+    def usage(self) -> v1.Usage:
+        """What was used so far; `partial`, and estimated by counting pieces as far as the provider said nothing."""
+        usage = v1.Usage()
+        if self._usage is not None:
+            usage.CopyFrom(self._usage)
+        if self._usage is None or usage.output_tokens < self._deltas:
+            usage.output_tokens = max(usage.output_tokens, self._deltas)
+            usage.estimated = True
+        usage.total_tokens = usage.input_tokens + usage.output_tokens
+        usage.partial = True
+        return usage
+
+    def completion(self) -> v1.Completion:
+        """The whole answer. Raises PROVIDER_MALFORMED if there is none, PROVIDER_STREAM_BROKEN if it has no end."""
+        if not self._choices:
+            raise _malformed("ended without an answer")
+        completion = v1.Completion()
+        completion.CopyFrom(self._header)
+        completion.finish_time.GetCurrentTime()
+        for index in sorted(self._choices):
+            self._close(completion, index, self._choices[index])
+        completion.usage.CopyFrom(self.usage() if self._usage is None else self._usage)
+        completion.usage.total_tokens = completion.usage.input_tokens + completion.usage.output_tokens
+        completion.usage.partial = False
+        return completion
+
+    def _close(self, completion: v1.Completion, index: int, choice: _Choice) -> None:
+        end = choice.finished
+        if end is None:
+            raise CompletionError(
+                code_pb2.UNAVAILABLE,
+                v1.ERROR_REASON_PROVIDER_STREAM_BROKEN,
+                f"The provider's answer broke off: choice {index} has no end. Send the request again.",
+            )
+        answer = completion.choices.add(
+            index=index,
+            finish_reason=end.finish_reason,
+            provider_finish_reason=end.provider_finish_reason,
+            matched_stop_sequence=end.matched_stop_sequence,
+            logprobs=choice.logprobs,
+        )
+        answer.message.role = v1.ROLE_ASSISTANT
+        for kind, texts in choice.pieces:
+            answer.message.parts.append(_part(kind, "".join(texts)))
+        completion.system_fingerprint = completion.system_fingerprint or end.system_fingerprint
+
+
+def _part(kind: Kind, text: str) -> v1.Part:
+    match kind:
+        case "text":
+            return v1.Part(text=text)
+        case "reasoning":
+            return v1.Part(reasoning=v1.Reasoning(text=text))
+        case "refusal":
+            return v1.Part(refusal=text)
+
+
+def _malformed(what: str) -> CompletionError:
+    return CompletionError(code_pb2.INTERNAL, v1.ERROR_REASON_PROVIDER_MALFORMED, f"The provider {what}.")
