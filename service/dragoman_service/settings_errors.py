@@ -1,0 +1,82 @@
+"""Mistakes in settings, each with its path and what is allowed there."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+_SAID = {"missing": "is required", "model_type": "should be a table", "dict_type": "should be a table"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake: `path` as in `server.grpc`, empty where it is the whole; `message` says what is allowed."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class SettingsError(Exception):
+    """All mistakes of the settings."""
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+def mistakes_of(
+    error: ValidationError,
+    model: object,
+    origins: Mapping[str, str] | None = None,
+    prefix: Sequence[str] = (),
+) -> list[Mistake]:
+    """The mistakes that pydantic found below `prefix`; `origins` names the environment variable of a path."""
+    found = []
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        location = tuple(str(step) for step in item["loc"] if step != "[key]")
+        path = ".".join((*prefix, *location))
+        message = _message(item["type"], item["msg"], model, location)
+        if item["type"] == "value_error" and not location:
+            path, message = "", message.strip()
+        origin = (origins or {}).get(path)
+        found.append(Mistake(path, f"{message} (from {origin})" if origin else message))
+    return found
+
+
+def _message(kind: str, text: str, model: object, location: tuple[str, ...]) -> str:
+    if kind == "extra_forbidden":
+        return _unknown_key(location[-1], _fields(model, location[:-1]))
+    text = text.removeprefix("Value error, ").removeprefix("Input ")
+    return _SAID.get(kind, text[:1].lower() + text[1:])
+
+
+def _unknown_key(key: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(key, known, 1, 0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return f"unknown key; {hint}"
+
+
+def _fields(model: object, location: tuple[str, ...]) -> list[str]:
+    """Names of the keys at `location`, found by walking the models' annotations."""
+    for step in location:
+        if isinstance(model, type) and issubclass(model, BaseModel) and step in model.model_fields:
+            model = _model_in(model.model_fields[step].annotation)
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _model_in(annotation: Any) -> object:
+    """The model class within `X | None`, `tuple[X, ...]` and the like."""
+    if isinstance(annotation, type) and not getattr(annotation, "__args__", None):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        inner = _model_in(argument)
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            return inner
+    return annotation

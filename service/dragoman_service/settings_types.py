@@ -1,0 +1,113 @@
+"""Kinds of values in settings: durations, sizes, addresses, paths and secrets. Plugins may use them too."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
+
+__all__ = ["Address", "ConfigPath", "Duration", "Listen", "Secret", "Section", "Size"]
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {"b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3, "kb": 1000, "mb": 1000**2, "gb": 1000**3}
+_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*")
+
+
+class Section(BaseModel):
+    """A table of the settings: unknown keys are mistakes, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _quantity(value: object, units: dict[str, Any], example: str) -> object:
+    if not isinstance(value, str):
+        return value
+    match = _QUANTITY.fullmatch(value)
+    if match is None or match[2].lower() not in {"", *units}:
+        raise ValueError(f"should be a number with a unit ({', '.join(units)}), as in {example!r}")
+    return float(match[1]) * units.get(match[2].lower(), 1)
+
+
+def _duration(value: object) -> object:
+    return _quantity(value, _SECONDS, "20s")
+
+
+def _size(value: object) -> object:
+    size = _quantity(value, _BYTES, "8MiB")
+    return int(size) if isinstance(size, float) else size
+
+
+def _resolve(value: object, info: ValidationInfo) -> object:
+    base = (info.context or {}).get("base")
+    if isinstance(value, str | Path) and base is not None:
+        return Path(base) / Path(value).expanduser()
+    return value
+
+
+def _secret(value: object, info: ValidationInfo) -> object:
+    warnings = (info.context or {}).get("warnings")
+    if isinstance(value, str) and not isinstance(value, ResolvedSecret) and warnings is not None:
+        warnings.append(
+            f'{info.field_name} is written out in the settings: better {{ env = "NAME" }} or {{ file = "PATH" }}'
+        )
+    return value
+
+
+class ResolvedSecret(str):
+    """A secret that came from the environment or a file."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'**********'"
+
+
+Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, allow_inf_nan=False)]
+"""Seconds; written as `"20s"`, `"250ms"`, `"5m"`, `"24h"` or a plain number of seconds."""
+
+Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
+"""Bytes; written as `"8MiB"` or a plain number of bytes."""
+
+ConfigPath = Annotated[Path, BeforeValidator(_resolve)]
+"""A path; a relative one starts at the folder of the settings file."""
+
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+"""Written as `{ env = "NAME" }` or `{ file = "PATH" }`; a plain string is taken with a warning. It never prints."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @classmethod
+    def parse(cls, value: object) -> object:
+        """`HOST:PORT`, `[IPV6]:PORT` or `:PORT` (all interfaces); port 0 lets the system choose."""
+        if not isinstance(value, str):
+            return value
+        host, colon, port = value.rpartition(":")
+        if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ValueError("should be HOST:PORT with a port from 0 to 65535, as in '127.0.0.1:50051'")
+        return cls(host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port))  # noqa: S104
+
+
+Listen = Annotated[Address, BeforeValidator(Address.parse)]

@@ -1,0 +1,160 @@
+"""Settings: where they come from, who wins, and how mistakes are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from dragoman_service.plugins import prepare
+from dragoman_service.settings import SettingsError, load
+
+
+def mistakes(text: str, tmp_path: Path, environ: dict[str, str] | None = None) -> dict[str, str]:
+    path = tmp_path / "dragoman.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load(path, environ or {})
+    return {mistake.path: mistake.message for mistake in caught.value.mistakes}
+
+
+def test_with_nothing_said_the_embedded_model_runs_on_loopback():
+    settings = load()
+
+    assert str(settings.server.grpc) == "127.0.0.1:50051"
+    assert str(settings.server.http) == "127.0.0.1:8080"
+    assert list(settings.providers) == ["local", "echo"]
+    assert settings.allows_anonymous
+
+
+def test_flags_win_over_environment_over_file_over_defaults(tmp_path):
+    path = tmp_path / "dragoman.toml"
+    path.write_text('[server]\ngrpc = "127.0.0.1:1"\nhttp = "127.0.0.1:2"\ngrace = "3s"\n')
+    environ = {"DRAGOMAN_SERVER__GRPC": "127.0.0.1:10", "DRAGOMAN_SERVER__HTTP": "127.0.0.1:20"}
+    settings = load(path, environ, {"server.grpc": "127.0.0.1:100"})
+
+    assert [settings.server.grpc.port, settings.server.http.port] == [100, 20]
+    assert settings.server.grace == 3.0
+    assert settings.server.drain_delay == 5.0
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [('"250ms"', 0.25), ('"20s"', 20), ('"5m"', 300), ('"24h"', 86400), ("7", 7), ('"1.5s"', 1.5)],
+)
+def test_durations_are_read_with_their_unit(tmp_path, written, seconds):
+    path = tmp_path / "dragoman.toml"
+    path.write_text(f"[server]\ngrace = {written}\n")
+
+    assert load(path).server.grace == seconds
+
+
+@pytest.mark.parametrize(("written", "size"), [('"8MiB"', 8 * 1024**2), ('"64kb"', 64_000), ("4096", 4096)])
+def test_sizes_are_read_with_their_unit(tmp_path, written, size):
+    path = tmp_path / "dragoman.toml"
+    path.write_text(f"[server]\nmax_request_size = {written}\n")
+
+    assert load(path).server.max_request_size == size
+
+
+def test_all_mistakes_are_told_at_once_each_with_its_path(tmp_path):
+    found = mistakes(
+        """
+        [server]
+        grcp = "x"
+        grpc = "nowhere"
+        grace = "20 parsecs"
+        [operations]
+        concurrency = 0
+        lease = true
+        [acces]
+        [[access.keys]]
+        id = "a b"
+        sha256 = "zz"
+        [providers.vendor]
+        api_key = { env = "NOT_SET" }
+        """,
+        tmp_path,
+        {"DRAGOMAN_SERVER__HTTP": "8080"},
+    )
+
+    assert set(found) == {
+        "server.grcp",
+        "server.grpc",
+        "server.http",
+        "server.grace",
+        "operations.concurrency",
+        "acces",
+        "access.keys.0.id",
+        "access.keys.0.sha256",
+        "providers.vendor.api_key",
+    }
+    assert "did you mean 'grpc'?" in found["server.grcp"]
+    assert "did you mean 'access'?" in found["acces"]
+    assert "DRAGOMAN_SERVER__HTTP" in found["server.http"]
+    assert "NOT_SET" in found["providers.vendor.api_key"]
+
+
+@pytest.mark.parametrize("text", ["[server\n", "a = \n[b]\n", '[server]\ngrpc = "1"\ngrpc = "2"\n'])
+def test_a_file_that_is_no_toml_says_where(tmp_path, text):
+    found = mistakes(text, tmp_path)
+
+    assert "line" in next(iter(found.values()))
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(tmp_path / "none.toml")
+
+
+def test_a_key_id_is_unique_and_deadlines_are_in_order(tmp_path):
+    key = '[[access.keys]]\nid = "a"\nsha256 = "' + "0" * 64 + '"\n'
+    twice = mistakes(key + key, tmp_path)
+    order = mistakes('[server]\ndefault_deadline = "2h"\n', tmp_path)
+
+    assert "twice" in twice[""]
+    assert "longest_deadline" in order[""]
+
+
+def test_secrets_come_from_environment_or_file_and_never_print(tmp_path):
+    (tmp_path / "secret").write_text("canary-in-file\n")
+    path = tmp_path / "dragoman.toml"
+    path.write_text(
+        """
+        [providers.a]
+        plugin = "openai"
+        base_url = "http://127.0.0.1:1/v1"
+        models = ["m"]
+        api_key = { env = "A_KEY" }
+        [providers.b]
+        plugin = "openai"
+        base_url = "http://127.0.0.1:1/v1"
+        models = ["m"]
+        api_key = { file = "secret" }
+        [providers.c]
+        plugin = "openai"
+        base_url = "http://127.0.0.1:1/v1"
+        models = ["m"]
+        api_key = "canary-in-settings"
+        """
+    )
+    settings = load(path, {"A_KEY": "canary-in-environment"})
+    warnings: list[str] = []
+    prepared, _ = prepare(settings, warnings)
+
+    keys = [one.settings.api_key.get_secret_value() for one in prepared]
+    assert keys == ["canary-in-environment", "canary-in-file", "canary-in-settings"]
+    assert "canary" not in repr(settings) + repr(prepared) + "".join(warnings)
+    assert len(warnings) == 1
+    assert "api_key" in warnings[0]
+
+
+def test_mistakes_in_a_providers_table_have_their_path_too(tmp_path):
+    path = tmp_path / "dragoman.toml"
+    path.write_text('[providers.e]\nplugin = "echo"\ndelya = "1s"\n[providers.x]\nplugin = "nope"\n')
+    with pytest.raises(SettingsError) as caught:
+        prepare(load(path), [])
+    found = {mistake.path: mistake.message for mistake in caught.value.mistakes}
+
+    assert set(found) == {"providers.e.delya", "providers.x.plugin"}
+    assert "did you mean 'delay'?" in found["providers.e.delya"]
+    assert "installed: " in found["providers.x.plugin"]
