@@ -1,0 +1,150 @@
+"""Puts the parts together: the only module that knows them all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from dragoman import v1
+
+from dragoman_service import plugins
+from dragoman_service.catalogue import Catalogue
+from dragoman_service.contract import Provider
+from dragoman_service.engine import Deadlines, Engine
+from dragoman_service.operations import open_operations
+from dragoman_service.settings import Settings
+from dragoman_service.settings_types import Address
+from dragoman_service.telemetry.meter import meter
+from dragoman_service.telemetry.metrics import Metrics
+from dragoman_service.telemetry.operations import OperationMeter
+from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
+from dragoman_service.telemetry.watch import watch_loop
+from dragoman_service.transport.access import Access
+from dragoman_service.transport.grpc_server import GrpcServer
+from dragoman_service.transport.guard import Guard
+from dragoman_service.transport.http_server import HttpServer
+from dragoman_service.transport.listeners import Listeners
+
+HEALTH_INTERVAL = 0.5  # seconds between looks at the providers
+LAST_WORDS = 2.0  # seconds for calls to tell their callers that the server ends
+
+log = structlog.get_logger(__name__)
+
+
+class Running:
+    """A service that runs in this process."""
+
+    def __init__(self, listeners: Listeners, addresses: tuple[Address, Address], opened: plugins.Opened) -> None:
+        self.engine = listeners.engine
+        self.operations = listeners.operations
+        self.opened = opened
+        self.grpc_address, self.http_address = (str(address) for address in addresses)
+        self._grpc = listeners.grpc
+
+    async def drain(self, delay: float, grace: float) -> None:
+        """Ends the service's work: for `delay` seconds new calls are still served while health says to go elsewhere;
+        then new calls are refused and those under way have `grace` seconds. What is left is ended with SHUTTING_DOWN,
+        operations go back to QUEUED.
+        """
+        self._grpc.draining = True
+        await self._grpc.set_ready(False)
+        log.info("drain.started", delay_seconds=delay, grace_seconds=grace)
+        await asyncio.sleep(delay)
+        self._grpc.guard.refuse()
+        await asyncio.gather(self.operations.drain(grace), self._finish_calls(grace))
+        log.info("drain.finished")
+
+    async def _finish_calls(self, grace: float) -> None:
+        guard = self._grpc.guard
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(guard.idle(), grace)
+        self.engine.stop()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(guard.idle(), LAST_WORDS)
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, metrics: Metrics | None = None, providers: Mapping[str, Provider] | None = None
+) -> AsyncIterator[Running]:
+    """Starts the service; leaving the context stops it at once (see `Running.drain`).
+
+    `providers` are open already and served beside those that the settings ask for.
+
+    Raises SettingsError for mistakes in the providers' tables and for addresses that cannot be had.
+    """
+    metrics = metrics or Metrics()
+    warnings: list[str] = []
+    prepared, opened = plugins.prepare(settings, warnings)
+    for warning in warnings:
+        log.warning("settings.warning", message=warning)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(plugins.open_providers(prepared, opened, settings.plugins.open_timeout))
+        opened.providers.update(providers or {})
+        listeners = await _build(settings, opened, metrics, stack)
+        for name, mount in plugins.mounts(settings).items():
+            mount(listeners)
+            log.debug("frontend.mounted", frontend=name)
+        _announce_series(metrics, listeners.grpc, opened)
+        stack.push_async_callback(listeners.grpc.stop)
+        stack.push_async_callback(listeners.http.stop)
+        addresses = (await listeners.grpc.start(), await listeners.http.start())
+        for task in (_watch_health(listeners.grpc, listeners.engine), watch_loop(metrics)):
+            stack.push_async_callback(_cancel, asyncio.create_task(task))
+        yield Running(listeners, addresses, opened)
+
+
+async def _build(settings: Settings, opened: plugins.Opened, metrics: Metrics, stack: AsyncExitStack) -> Listeners:
+    server = settings.server
+    catalogue = Catalogue(opened.providers, opened.unreachable)
+    access = Access(settings.access, anonymous=settings.allows_anonymous)
+    engine = Engine(
+        catalogue,
+        filters=[meter(metrics, lambda name: catalogue.find(name).model.local)],
+        deadlines=Deadlines(server.default_deadline, server.longest_deadline),
+        allowed=access.allowed,
+    )
+    stack.push_async_callback(engine.closed, LAST_WORDS)
+    operations = await stack.enter_async_context(
+        open_operations(settings.operations, server.data_dir, engine, OperationMeter(metrics))
+    )
+    guard = Guard(access, RpcTelemetry(metrics), server.max_request_size, server.stall_timeout)
+    grpc_server = GrpcServer(server, guard)
+    http_server = HttpServer(
+        server.http, lambda: _why_not_ready(grpc_server, engine), metrics.registry, server.max_request_size
+    )
+    return Listeners(grpc_server, http_server, engine, operations)
+
+
+def _announce_series(metrics: Metrics, grpc_server: GrpcServer, opened: plugins.Opened) -> None:
+    """Makes known what can be known at start, so that rates start at zero."""
+    for service in grpc_server.services:
+        for method in service.methods:
+            metrics.announce(kind_of(method.client_streaming, method.server_streaming), service.full_name, method.name)
+    for names, state in ((opened.providers, "OPEN"), (opened.unreachable, "FAILED")):
+        for name in names:
+            metrics.plugin_state.labels(name, state).set(1)
+
+
+def _why_not_ready(grpc_server: GrpcServer, engine: Engine) -> str:
+    if grpc_server.draining:
+        return "draining"
+    models: Sequence[v1.Model] = engine.catalogue.models()
+    if not any(model.availability == v1.AVAILABILITY_READY for model in models):
+        return "no provider is ready"
+    return ""
+
+
+async def _watch_health(grpc_server: GrpcServer, engine: Engine) -> None:
+    while not grpc_server.draining:
+        await grpc_server.set_ready(not _why_not_ready(grpc_server, engine))
+        await asyncio.sleep(HEALTH_INTERVAL)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

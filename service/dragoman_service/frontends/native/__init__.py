@@ -1,0 +1,27 @@
+"""The native API over gRPC: `dragoman.v1` and google.longrunning."""
+
+from __future__ import annotations
+
+from dragoman import v1
+from google.longrunning import operations_pb2, operations_pb2_grpc
+
+from dragoman_service.frontends.longrunning import LongRunning
+from dragoman_service.frontends.native.completions import Completions
+from dragoman_service.frontends.native.models import Models
+from dragoman_service.transport.listeners import Listeners
+
+
+def mount(listeners: Listeners) -> None:
+    """Adds the native services to the gRPC listener."""
+    server = listeners.grpc.server
+    v1.add_CompletionServiceServicer_to_server(Completions(listeners.engine, listeners.operations), server)
+    v1.add_ModelServiceServicer_to_server(Models(listeners.engine), server)
+    operations_pb2_grpc.add_OperationsServicer_to_server(  # type: ignore[no-untyped-call]
+        LongRunning(listeners.operations), server
+    )
+    for file, name in (
+        (v1.completion_service_pb2.DESCRIPTOR, "CompletionService"),
+        (v1.model_service_pb2.DESCRIPTOR, "ModelService"),
+        (operations_pb2.DESCRIPTOR, "Operations"),
+    ):
+        listeners.grpc.serve(file.services_by_name[name])

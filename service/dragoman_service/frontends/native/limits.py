@@ -1,0 +1,17 @@
+"""The limits of a request: one table for the code, the tests and the documentation."""
+
+from __future__ import annotations
+
+MESSAGES = 1024
+PARTS = 64
+STOP_SEQUENCES = 16
+STOP_SEQUENCE = 256  # characters
+CHOICES = 8
+LABELS = 64
+LABEL_VALUE = 255  # characters
+OUTPUT_TOKENS = 1_000_000
+TOP_K = 1000
+TOP_LOGPROBS = 20
+SEED = 2**31 - 1
+SCHEMA = 65_536  # characters, of a JSON schema or a grammar
+TEXT = 1_048_576  # characters, of Tokenize

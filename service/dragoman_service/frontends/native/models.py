@@ -1,0 +1,58 @@
+"""ModelService: what can be asked for."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import grpc
+from dragoman import v1
+
+from dragoman_service.contract import FieldViolation, invalid
+from dragoman_service.engine import Engine
+from dragoman_service.transport.access import caller_of
+
+DEFAULT_PAGE = 100
+LARGEST_PAGE = 1000
+
+
+class Models(v1.ModelServiceServicer):
+    """Shows the catalogue, as far as the caller may use it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def ListModels(
+        self,
+        request: v1.ListModelsRequest,
+        context: grpc.aio.ServicerContext[v1.ListModelsRequest, v1.ListModelsResponse],
+    ) -> v1.ListModelsResponse:
+        if not 0 <= request.page_size <= LARGEST_PAGE:
+            raise invalid(FieldViolation("page_size", f"should be from 0 to {LARGEST_PAGE}"))
+        after = _read_token(request.page_token)
+        models = [model for model in self._engine.models(caller_of(context)) if model.name > after]
+        page = models[: request.page_size or DEFAULT_PAGE]
+        more = len(models) > len(page)
+        return v1.ListModelsResponse(
+            models=page,
+            next_page_token=_make_token(page[-1].name) if more else "",
+            unreachable=sorted(self._engine.catalogue.unreachable),
+        )
+
+    async def GetModel(
+        self, request: v1.GetModelRequest, context: grpc.aio.ServicerContext[v1.GetModelRequest, v1.Model]
+    ) -> v1.Model:
+        if not request.name:
+            raise invalid(FieldViolation("name", "is required: the name or an alias of a model"))
+        return self._engine.find(request.name, caller_of(context)).model
+
+
+def _make_token(name: str) -> str:
+    return base64.urlsafe_b64encode(name.encode()).decode()
+
+
+def _read_token(token: str) -> str:
+    try:
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise invalid(FieldViolation("page_token", "is not one that ListModels returned")) from None

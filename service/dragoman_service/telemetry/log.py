@@ -1,0 +1,114 @@
+"""Logs: structlog lines on stderr, JSON or for a terminal, written by a thread so that a slow pipe stops no request."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sys
+import threading
+from collections.abc import Callable, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+MAX_WAITING = 10_000  # lines that wait for a slow pipe; more are dropped and counted
+SECRETS = frozenset({"authorization", "api_key", "apikey", "key", "token", "password", "secret", "prompt", "messages"})
+
+
+class LogWriter:
+    """Writes lines to a stream in a thread of its own."""
+
+    def __init__(self, stream: TextIO, dropped: Callable[[], None]) -> None:
+        self._stream = stream
+        self._dropped = dropped
+        self._lines: queue.Queue[str | None] = queue.Queue(MAX_WAITING)
+        self._thread = threading.Thread(target=self._write, name="log", daemon=True)
+        self._thread.start()
+
+    def msg(self, line: str) -> None:
+        """Takes a line; drops it if too many wait."""
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self._dropped()
+
+    log = debug = info = warning = error = critical = exception = fatal = msg
+
+    def close(self) -> None:
+        """Writes what waits, for a second at the most."""
+        try:
+            self._lines.put(None, timeout=1)
+        except queue.Full:
+            return
+        self._thread.join(1)
+
+    def _write(self) -> None:
+        while (line := self._lines.get()) is not None:
+            try:
+                self._stream.write(line + "\n")
+                self._stream.flush()
+            except (OSError, ValueError):  # the reader of the pipe is gone
+                self._dropped()
+
+
+def configure(level: str, style: str, dropped: Callable[[], None], stream: TextIO | None = None) -> LogWriter:
+    """Sends the log of the service, and that of the libraries, to `stream` (default stderr).
+
+    `style` is `json`, `console`, or `auto`: console on a terminal. `dropped` is called for each lost line.
+    """
+    stream = stream or sys.stderr
+    writer = LogWriter(stream, dropped)
+    console = style == "console" or (style == "auto" and stream.isatty())
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        *([] if console else [structlog.processors.format_exc_info]),
+        redact,
+    ]
+    structlog.configure(
+        processors=[*processors, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: writer,
+        cache_logger_on_first_use=False,
+    )
+    _route_foreign(writer, [*processors], renderer, level)
+    return writer
+
+
+def _console() -> Any:
+    # Rich tracebacks show local variables, and prompts are among them.
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+
+def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Hides values that must never be in a log, whoever put them there."""
+    for key in event:
+        if key.lower() in SECRETS:
+            event[key] = "[redacted]"
+    return event
+
+
+def _route_foreign(writer: LogWriter, processors: list[Any], renderer: Any, level: str) -> None:
+    """grpc, aiohttp, sqlalchemy and others log through the standard library: the same way, from WARNING on."""
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=processors,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    handler = _Handler(writer)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(logging.WARNING, getattr(logging, level.upper())))
+
+
+class _Handler(logging.Handler):
+    def __init__(self, writer: LogWriter) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._writer.msg(self.format(record))

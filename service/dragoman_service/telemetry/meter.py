@@ -1,0 +1,138 @@
+"""The filter that measures completions: one for all frontends, and for operations too."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
+from dragoman import v1
+
+from dragoman_service.contract import Call, Complete, CompletionError, Filter
+from dragoman_service.telemetry.metrics import Metrics
+from dragoman_service.telemetry.record import CallRecord, current
+
+OPERATION = "chat"  # gen_ai.operation.name
+OTHER = "other"
+
+
+def meter(metrics: Metrics, is_local: Callable[[str], bool]) -> Filter:
+    """Measures what passes. `is_local` tells whether a model, by its name, runs on this machine."""
+
+    def wrap(complete: Complete) -> Complete:
+        async def measured(request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+            reading = _Reading(metrics, request, current())
+            try:
+                async with aclosing(complete(request, call)) as events:  # type: ignore[type-var]
+                    async for event in events:
+                        reading.saw(event)
+                        yield event
+                reading.close("", is_local)
+            except CompletionError as error:
+                reading.close(error.reason_name, is_local, retryable=error.retryable)
+                raise
+            except (GeneratorExit, asyncio.CancelledError):
+                reading.close("CANCELLED", is_local)
+                raise
+
+        return measured
+
+    return wrap
+
+
+class _Reading:
+    """What is seen of one completion."""
+
+    def __init__(self, metrics: Metrics, request: v1.CompletionRequest, record: CallRecord | None) -> None:
+        self._metrics = metrics
+        self._request_model = request.model
+        self._record = record
+        self._started: v1.Started | None = None
+        self._usage: v1.Usage | None = None
+        self._deltas = 0
+        self._finish_reason = ""
+        self._begin = time.perf_counter()
+        self._first: float | None = None
+        self._last = self._begin
+        self._method = record.method if record else "Operation"
+        self._phase = metrics.inflight.labels(self._method, "waiting_first_token")
+        self._phase.inc()
+        if record is not None:
+            record.model_requested = request.model
+
+    def saw(self, event: v1.CompletionEvent) -> None:
+        match event.WhichOneof("event"):
+            case "delta":
+                self._deltas += 1
+                self._last = time.perf_counter()
+                if self._first is None:
+                    self._see_first()
+            case "usage":
+                self._usage = event.usage
+            case "choice_finished":
+                self._finish_reason = v1.FinishReason.Name(event.choice_finished.finish_reason)
+            case "started":
+                self._started = event.started
+
+    def _see_first(self) -> None:
+        self._first = self._last
+        self._phase.dec()
+        self._phase = self._metrics.inflight.labels(self._method, "streaming")
+        self._phase.inc()
+        if self._record is not None:
+            self._record.first_token = self._record.elapsed
+
+    def close(self, error: str, is_local: Callable[[str], bool], *, retryable: bool = False) -> None:
+        """`error` is the reason of a failure, CANCELLED where the caller left, empty where all went well."""
+        self._phase.dec()
+        end = time.perf_counter()
+        started = self._started
+        model = self._request_model if started else OTHER
+        labels = (OPERATION, started.provider if started else OTHER, model, started.served_model if started else OTHER)
+        self._observe_times(labels, error, end)
+        if started is not None:
+            self._observe_tokens(labels)
+            outcome = _outcome(error, retryable)
+            self._metrics.attempts.labels(started.provider, started.served_model, outcome, "first").inc()
+            if is_local(self._request_model):
+                self._observe_embedded(labels)
+        if self._record is not None:
+            self._fill(self._record, end)
+
+    def _observe_times(self, labels: tuple[str, ...], error: str, end: float) -> None:
+        self._metrics.duration.labels(*labels, error).observe(end - self._begin)
+        if self._first is not None:
+            self._metrics.first_chunk.labels(*labels, error).observe(self._first - self._begin)
+            if self._deltas > 1:
+                self._metrics.per_chunk.labels(*labels, error).observe((self._last - self._first) / (self._deltas - 1))
+
+    def _observe_tokens(self, labels: tuple[str, ...]) -> None:
+        self._metrics.tokens.labels(*labels, "input").observe(self._usage.input_tokens if self._usage else 0)
+        self._metrics.tokens.labels(*labels, "output").observe(self._output_tokens())
+
+    def _observe_embedded(self, labels: tuple[str, ...]) -> None:
+        if self._first is not None:
+            self._metrics.embedded_first_token.labels(*labels).observe(self._first - self._begin)
+            if self._deltas > 1:
+                pace = (self._last - self._first) / (self._deltas - 1)
+                self._metrics.embedded_per_token.labels(*labels).observe(pace)
+
+    def _output_tokens(self) -> int:
+        return max(self._usage.output_tokens if self._usage else 0, self._deltas)
+
+    def _fill(self, record: CallRecord, end: float) -> None:
+        record.upstream += end - self._begin
+        record.output_tokens = self._output_tokens()
+        record.input_tokens = self._usage.input_tokens if self._usage else 0
+        record.finish_reason = self._finish_reason.removeprefix("FINISH_REASON_")
+        if self._started is not None:
+            record.provider, record.model_served = self._started.provider, self._started.served_model
+
+
+def _outcome(error: str, retryable: bool) -> str:
+    if not error:
+        return "ok"
+    if error == "CANCELLED":
+        return "cancelled"
+    return "retryable" if retryable else "fatal"

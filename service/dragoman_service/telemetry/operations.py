@@ -1,0 +1,22 @@
+"""Counts operations, as the room of operations tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dragoman_service.telemetry.metrics import Metrics
+
+
+class OperationMeter:
+    """Observes operations, see `dragoman_service.operations.observer.Observer`."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def states(self, counts: Mapping[str, int]) -> None:
+        for state, count in counts.items():
+            self._metrics.operations.labels(state).set(count)
+
+    def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:
+        self._metrics.operation_queue.labels(outcome).observe(queue_seconds)
+        self._metrics.operation_duration.labels(outcome).observe(run_seconds)

@@ -1,0 +1,55 @@
+"""What becomes known of a call while it is served: one line in the log at its end."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+_current: ContextVar[CallRecord | None] = ContextVar("dragoman_call_record", default=None)
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """Facts about one RPC. Filled in by whoever learns them; times are of `time.perf_counter`, in seconds."""
+
+    service: str
+    method: str
+    kind: str
+    """`unary`, `server_stream`, `client_stream` or `bidi_stream`."""
+    request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    caller: str = ""
+    peer: str = ""
+    user_agent: str = ""
+    deadline: float | None = None
+    """Seconds that the caller allowed; None: did not say."""
+    started: float = field(default_factory=time.perf_counter)
+    first_token: float | None = None
+    """Seconds from the start of the call."""
+    upstream: float = 0.0
+    """Seconds spent waiting for the provider."""
+    stalled: float = 0.0
+    """Seconds spent waiting for the caller to read."""
+    reason: str = ""
+    model_requested: str = ""
+    model_served: str = ""
+    provider: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    finish_reason: str = ""
+    cancelled_by: str = ""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the call came."""
+        return time.perf_counter() - self.started
+
+    def make_current(self) -> None:
+        """Makes it the record of the task that serves the call and of the tasks that it starts."""
+        _current.set(self)
+
+
+def current() -> CallRecord | None:
+    """The record of the call that is being served, None outside of one."""
+    return _current.get()

@@ -1,0 +1,83 @@
+"""Measures and logs RPCs: metrics under the names of go-grpc-middleware, one line in the log at each call's end."""
+
+from __future__ import annotations
+
+import grpc
+import structlog
+
+from dragoman_service.telemetry.metrics import Metrics
+from dragoman_service.telemetry.record import CallRecord
+
+OTHER = "other"
+log = structlog.get_logger(__name__)
+
+
+class RpcTelemetry:
+    """One for all services of a server."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def begin(self, record: CallRecord) -> None:
+        self._metrics.started.labels(record.kind, record.service, record.method).inc()
+
+    def received(self, record: CallRecord) -> None:
+        self._metrics.received.labels(record.kind, record.service, record.method).inc()
+
+    def end(self, record: CallRecord, code: grpc.StatusCode, sent: int) -> None:
+        """Counts the call and, for calls that somebody made on purpose, writes its line."""
+        labels = (record.kind, record.service, record.method)
+        elapsed = record.elapsed
+        self._metrics.handled.labels(*labels, code_name(code)).inc()
+        self._metrics.handling.labels(*labels).observe(elapsed)
+        if sent:
+            self._metrics.sent.labels(*labels).inc(sent)
+        if record.kind == "server_stream":
+            self._metrics.stall.labels(record.method).observe(record.stalled)
+        if record.upstream:
+            overhead = max(0.0, elapsed - record.upstream - record.stalled)
+            self._metrics.overhead.labels(record.method).observe(overhead)
+        if record.reason == "SHUTTING_DOWN":
+            self._metrics.rejected.labels("draining").inc()
+        self._log(record, code, elapsed)
+
+    def unknown_method(self) -> None:
+        """A method that does not exist was called; its name is the caller's text and becomes no label."""
+        self._metrics.started.labels(OTHER, OTHER, OTHER).inc()
+        self._metrics.handled.labels(OTHER, OTHER, OTHER, code_name(grpc.StatusCode.UNIMPLEMENTED)).inc()
+
+    @staticmethod
+    def _log(record: CallRecord, code: grpc.StatusCode, elapsed: float) -> None:
+        facts = {
+            "request_id": record.request_id,
+            "caller": record.caller,
+            "service": record.service,
+            "method": record.method,
+            "code": code_name(code),
+            "reason": record.reason,
+            "duration_ms": round(elapsed * 1000, 3),
+            "ttft_ms": None if record.first_token is None else round(record.first_token * 1000, 3),
+            "provider": record.provider,
+            "model_requested": record.model_requested[:128],
+            "model_served": record.model_served,
+            "input_tokens": record.input_tokens,
+            "output_tokens": record.output_tokens,
+            "finish_reason": record.finish_reason,
+            "peer": record.peer,
+            "user_agent": record.user_agent,
+            "deadline_ms": None if record.deadline is None else round(record.deadline * 1000),
+            "cancelled_by": record.cancelled_by,
+        }
+        log.info("rpc.done", **{key: value for key, value in facts.items() if value not in ("", None, 0)})
+
+
+def code_name(code: grpc.StatusCode) -> str:
+    """As go-grpc-middleware writes codes: OK, DeadlineExceeded, NotFound."""
+    return code.name if code is grpc.StatusCode.OK else code.name.title().replace("_", "")
+
+
+def kind_of(request_streaming: bool, response_streaming: bool) -> str:
+    """The type of an RPC as go-grpc-middleware names it: unary, server_stream, client_stream, bidi_stream."""
+    if request_streaming:
+        return "bidi_stream" if response_streaming else "client_stream"
+    return "server_stream" if response_streaming else "unary"

@@ -1,0 +1,224 @@
+"""The one gRPC interceptor: who calls, is the request sound, what went wrong, how long did it take.
+
+Every method becomes a stream handler that reads raw bytes. So a message that never comes cannot hold a handler for
+ever, and bytes that are no message get INVALID_ARGUMENT (grpc.aio alone: no time limit, and UNKNOWN).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+from grpc import aio
+
+from dragoman_service.contract import CompletionError
+from dragoman_service.engine import shutting_down
+from dragoman_service.telemetry.record import CallRecord
+from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
+from dragoman_service.transport.access import Access, authorization_in
+from dragoman_service.transport.status import internal, malformed, stalled_reader, status_code, too_large, trailers
+
+FIRST_MESSAGE = 10.0  # seconds that a caller has to send the request after opening the call
+ABORT_PATIENCE = 1.0  # seconds
+OPEN_SERVICES = frozenset({"grpc.health.v1.Health"})  # probes bring no key
+BACKGROUND = OPEN_SERVICES | {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
+"""Services that a drain does not wait for: their streams stay open as long as the caller likes."""
+
+Handler = Any  # grpc.RpcMethodHandler; its members are not typed
+Context = Any  # grpc.aio.ServicerContext with raw bytes in and messages out
+log = structlog.get_logger(__name__)
+
+
+class Guard(aio.ServerInterceptor):
+    """One for all services of a server. `max_request` is in bytes, `stall_timeout` in seconds."""
+
+    def __init__(self, access: Access, telemetry: RpcTelemetry, max_request: int, stall_timeout: float) -> None:
+        self._access = access
+        self._telemetry = telemetry
+        self._max_request = max_request
+        self._stall_timeout = stall_timeout
+        self._draining = False
+        self._active = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def refuse(self) -> None:
+        """From now on new calls get SHUTTING_DOWN."""
+        self._draining = True
+
+    async def idle(self) -> None:
+        """Returns when no call is being served, health checks and the like aside."""
+        await self._idle.wait()
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            self._telemetry.unknown_method()
+            return None
+        _, service, method = handler_call_details.method.split("/", 2)
+        authorization = authorization_in(handler_call_details.invocation_metadata)
+
+        async def serve(_: object, context: Context) -> Any:
+            record = CallRecord(service, method, kind_of(handler.request_streaming, handler.response_streaming))
+            return await self._serve(record, handler, authorization, context)
+
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(serve, None, handler.response_serializer)
+        return grpc.stream_unary_rpc_method_handler(serve, None, handler.response_serializer)
+
+    async def _serve(self, record: CallRecord, handler: Handler, authorization: str, context: Context) -> Any:
+        record.make_current()
+        _describe(record, context)
+        background = record.service in BACKGROUND
+        self._enter(background)
+        self._telemetry.begin(record)
+        sent, code = _Sent(), grpc.StatusCode.OK
+        try:
+            return await self._answer(record, handler, authorization, context, sent)
+        except CompletionError as error:
+            code = status_code(error.code)
+            await _abort(context, error, record)
+        except asyncio.CancelledError:
+            code, record.cancelled_by = _why_cancelled(record, context)
+            raise
+        except aio.AbortError:
+            code = _code_of(context)
+            raise
+        except Exception:
+            if context.cancelled() or context.done():  # a write that failed since the caller is gone
+                code, record.cancelled_by = _why_cancelled(record, context)
+                raise
+            log.exception("rpc.failed", request_id=record.request_id, method=record.method)
+            code = grpc.StatusCode.INTERNAL
+            await _abort(context, internal(), record)
+        finally:
+            self._leave(background)
+            self._telemetry.end(record, code, sent.count)
+
+    async def _answer(
+        self, record: CallRecord, handler: Handler, authorization: str, context: Context, sent: _Sent
+    ) -> Any:
+        if self._draining and record.service not in BACKGROUND:
+            raise shutting_down()
+        record.caller = self._caller(record.service, authorization)
+        if handler.request_streaming:
+            request: Any = self._requests(record, handler, context)
+        else:
+            request = self._decode(handler, await self._read(record, context))
+        function = _function(handler)
+        if not handler.response_streaming:
+            response = await function(request, context)
+            sent.count = 1
+            return response
+        if inspect.isasyncgenfunction(function):
+            await _send_all(function(request, context), record, context, sent, self._stall_timeout)
+        else:
+            await function(request, context)
+        return None
+
+    def _caller(self, service: str, authorization: str) -> str:
+        return "" if service in OPEN_SERVICES else self._access.caller(authorization)
+
+    async def _read(self, record: CallRecord, context: Context) -> bytes:
+        try:
+            async with asyncio.timeout(FIRST_MESSAGE):
+                raw = await context.read()
+        except TimeoutError:
+            raise malformed(f"No request came within {FIRST_MESSAGE:g} s after the call was opened.") from None
+        if raw is aio.EOF:
+            raise malformed("The call was closed before a request came.")
+        self._telemetry.received(record)
+        return bytes(raw)
+
+    async def _requests(self, record: CallRecord, handler: Handler, context: Context) -> AsyncIterator[Any]:
+        while (raw := await context.read()) is not aio.EOF:
+            self._telemetry.received(record)
+            yield self._decode(handler, raw)
+
+    def _decode(self, handler: Handler, raw: bytes) -> Any:
+        if len(raw) > self._max_request:
+            raise too_large(len(raw), self._max_request)
+        try:
+            return handler.request_deserializer(raw)
+        except DecodeError:
+            raise malformed("The bytes are not the message that this method takes.") from None
+
+    def _enter(self, background: bool) -> None:
+        if not background:
+            self._active += 1
+            self._idle.clear()
+
+    def _leave(self, background: bool) -> None:
+        if not background:
+            self._active -= 1
+            if not self._active:
+                self._idle.set()
+
+
+class _Sent:
+    """Counts the messages of a call."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+async def _send_all(
+    responses: AsyncIterator[Any], record: CallRecord, context: Context, sent: _Sent, stall_timeout: float
+) -> None:
+    now = asyncio.get_running_loop().time
+    try:
+        async with aclosing(responses) as stream, asyncio.timeout(None) as stall:  # type: ignore[type-var]
+            async for response in stream:
+                begin = now()
+                stall.reschedule(begin + stall_timeout)
+                await context.write(response)
+                stall.reschedule(None)
+                record.stalled += now() - begin
+                sent.count += 1
+    except TimeoutError:
+        raise stalled_reader(stall_timeout) from None
+
+
+async def _abort(context: Context, error: CompletionError, record: CallRecord) -> None:
+    record.reason = error.reason_name
+    status = error.status(record.request_id)
+    # Behind a write that its reader does not take, abort waits for ever; the status is on its way all the same.
+    async with asyncio.timeout(ABORT_PATIENCE):
+        await context.abort(status_code(status.code), status.message, trailers(status, error))
+
+
+def _describe(record: CallRecord, context: Context) -> None:
+    record.peer = context.peer()
+    record.deadline = context.time_remaining()
+    for key, value in context.invocation_metadata() or ():
+        if key == "user-agent":
+            record.user_agent = value
+
+
+def _why_cancelled(record: CallRecord, context: Context) -> tuple[grpc.StatusCode, str]:
+    if record.deadline is not None and (context.time_remaining() or 0) <= 0:
+        return grpc.StatusCode.DEADLINE_EXCEEDED, "deadline"
+    return grpc.StatusCode.CANCELLED, "caller"
+
+
+def _code_of(context: Context) -> grpc.StatusCode:
+    code = context.code()
+    return code if isinstance(code, grpc.StatusCode) else status_code(int(code or 0))
+
+
+def _function(handler: Handler) -> Callable[..., Any]:
+    name = f"{'stream' if handler.request_streaming else 'unary'}_{'stream' if handler.response_streaming else 'unary'}"
+    function: Callable[..., Any] = getattr(handler, name)
+    return function

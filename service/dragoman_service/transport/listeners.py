@@ -1,0 +1,20 @@
+"""What a frontend mounts itself on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dragoman_service.engine import Engine
+from dragoman_service.operations import Operations
+from dragoman_service.transport.grpc_server import GrpcServer
+from dragoman_service.transport.http_server import HttpServer
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The two listeners, and what a frontend answers with."""
+
+    grpc: GrpcServer
+    http: HttpServer
+    engine: Engine
+    operations: Operations

@@ -1,0 +1,109 @@
+"""Fixtures for all tests: a real service in this process, on ports that the system chooses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from dragoman import v1
+from dragoman_service.app import Running, running
+from dragoman_service.settings import load
+from google.rpc import error_details_pb2
+from google.rpc.status_pb2 import Status
+
+StartService = Callable[..., Awaitable[Running]]
+
+
+@pytest.fixture
+async def start_service(tmp_path: Path) -> AsyncIterator[StartService]:
+    """Starts a service with the echo provider; keyword arguments are sections of the settings."""
+    async with AsyncExitStack() as stack:
+
+        async def start(providers: dict[str, Any] | None = None, **sections: dict[str, Any]) -> Running:
+            server = {"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "data_dir": str(tmp_path)}
+            server |= sections.pop("server", {})
+            tree = {"server": server, "providers": providers or {"echo": {}}, **sections}
+            return await stack.enter_async_context(running(load(None, {}, tree)))
+
+        yield start
+
+
+@pytest.fixture
+async def channel(start_service: StartService) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to a service with the echo provider."""
+    service = await start_service()
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        yield channel
+
+
+@pytest.fixture
+def stub(channel: grpc.aio.Channel) -> v1.CompletionServiceStub:
+    return v1.CompletionServiceStub(channel)
+
+
+@pytest.fixture
+def prompt() -> Callable[..., v1.CompletionRequest]:
+    """Makes a request of one user message; keyword arguments are fields of GenerationConfig."""
+
+    def make(text: str = "one two three", model: str = "echo", **config: Any) -> v1.CompletionRequest:
+        request = v1.CompletionRequest(model=model)
+        request.messages.add(role=v1.ROLE_USER).parts.add(text=text)
+        if config:
+            request.generation_config.CopyFrom(v1.GenerationConfig(**config))
+        return request
+
+    return make
+
+
+class Refusal:
+    """What a failed call said."""
+
+    def __init__(self, error: grpc.aio.AioRpcError) -> None:
+        self.code = error.code()
+        self.message = error.details() or ""
+        self.info = error_details_pb2.ErrorInfo()
+        self.bad = error_details_pb2.BadRequest()
+        self.retry = error_details_pb2.RetryInfo()
+        trailers = dict(error.trailing_metadata() or ())
+        self.status = Status.FromString(bytes(trailers.get("grpc-status-details-bin", b"")))
+        for detail in self.status.details:
+            for message in (self.info, self.bad, self.retry):
+                if detail.Is(message.DESCRIPTOR):
+                    detail.Unpack(message)
+
+    @property
+    def reason(self) -> str:
+        return str(self.info.reason)
+
+    @property
+    def fields(self) -> list[str]:
+        return [violation.field for violation in self.bad.field_violations]
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
+    """Waits until a condition holds, for five seconds at the most."""
+
+    async def wait(condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    return wait
+
+
+@pytest.fixture
+def refused() -> Callable[[Awaitable[Any]], Awaitable[Refusal]]:
+    """Awaits a call that has to fail and returns what it said."""
+
+    async def catch(call: Awaitable[Any]) -> Refusal:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        return Refusal(caught.value)
+
+    return catch

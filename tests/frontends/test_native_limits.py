@@ -1,0 +1,181 @@
+"""Each limit of a request, just below, at and just above it; and every wrong field named at once."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+from dragoman import v1
+from dragoman_service.contract import CompletionError
+from dragoman_service.frontends.native import limits
+from dragoman_service.frontends.native.validation import check_request, check_tokenize
+
+
+def request(**config: object) -> v1.CompletionRequest:
+    made = v1.CompletionRequest(model="echo", generation_config=v1.GenerationConfig(**config))
+    made.messages.add(role=v1.ROLE_USER).parts.add(text="hi")
+    return made
+
+
+def wrong_fields(made: v1.CompletionRequest) -> list[str]:
+    try:
+        check_request(made)
+    except CompletionError as error:
+        return [violation.field for violation in error.fields]
+    return []
+
+
+def with_messages(count: int) -> v1.CompletionRequest:
+    made = v1.CompletionRequest(model="echo")
+    for _ in range(count):
+        made.messages.add(role=v1.ROLE_USER).parts.add(text="hi")
+    return made
+
+
+def with_parts(count: int) -> v1.CompletionRequest:
+    made = request()
+    del made.messages[0].parts[:]
+    for _ in range(count):
+        made.messages[0].parts.add(text="hi")
+    return made
+
+
+def with_labels(count: int) -> v1.CompletionRequest:
+    made = request()
+    for number in range(count):
+        made.labels[f"key-{number}"] = "v"
+    return made
+
+
+def with_label_value(size: int) -> v1.CompletionRequest:
+    made = request()
+    made.labels["key"] = "v" * size
+    return made
+
+
+def with_schema(size: int) -> v1.CompletionRequest:
+    text = '{"type":"object"}'
+    schema = v1.JsonSchema(schema_json=text + " " * (size - len(text)))
+    return request(response_format=v1.ResponseFormat(json_schema=schema))
+
+
+def with_grammar(size: int) -> v1.CompletionRequest:
+    return request(response_format=v1.ResponseFormat(grammar="x" * size))
+
+
+def with_stop(size: int) -> v1.CompletionRequest:
+    return request(stop_sequences=["x" * size])
+
+
+COUNTS = [
+    (with_messages, limits.MESSAGES, "messages"),
+    (with_parts, limits.PARTS, "messages[0].parts"),
+    (with_labels, limits.LABELS, "labels"),
+    (with_label_value, limits.LABEL_VALUE, "labels['key']"),
+    (with_schema, limits.SCHEMA, "generation_config.response_format.json_schema.schema_json"),
+    (with_grammar, limits.SCHEMA, "generation_config.response_format.grammar"),
+    (with_stop, limits.STOP_SEQUENCE, "generation_config.stop_sequences[0]"),
+    (lambda n: request(stop_sequences=["x"] * n), limits.STOP_SEQUENCES, "generation_config.stop_sequences"),
+    (lambda n: request(choice_count=n), limits.CHOICES, "generation_config.choice_count"),
+    (lambda n: request(max_output_tokens=n), limits.OUTPUT_TOKENS, "generation_config.max_output_tokens"),
+    (lambda n: request(top_k=n), limits.TOP_K, "generation_config.top_k"),
+    (lambda n: request(seed=n), limits.SEED, "generation_config.seed"),
+    (
+        lambda n: request(include_logprobs=True, top_logprobs=n),
+        limits.TOP_LOGPROBS,
+        "generation_config.top_logprobs",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "limit", "field"), COUNTS, ids=[field for _, _, field in COUNTS])
+def test_a_limit_holds_exactly(make, limit, field):
+    below, at, above = (wrong_fields(make(number)) for number in (limit - 1, limit, limit + 1))
+
+    assert (below, at, above) == ([], [], [field])
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("temperature", (0, 1, 2), (-0.01, 2.01, 9, float("nan"), float("inf"))),
+        ("top_p", (0.01, 1), (0, 1.01, -1)),
+        ("min_p", (0, 1), (-0.1, 1.1)),
+        ("presence_penalty", (-2, 2), (-2.1, 2.1)),
+        ("frequency_penalty", (-2, 2), (-2.1, 2.1)),
+        ("repetition_penalty", (0.1, 2), (0, 2.1)),
+        ("max_output_tokens", (1,), (0, -1)),
+        ("top_k", (1,), (0, -1)),
+        ("choice_count", (1,), (0, -1)),
+        ("seed", (0,), (-1,)),
+    ],
+)
+def test_a_number_is_taken_only_in_its_range(field, good, bad):
+    taken = [wrong_fields(request(**{field: value})) for value in good]
+    refused = [wrong_fields(request(**{field: value})) for value in bad]
+
+    assert taken == [[]] * len(good)
+    assert refused == [[f"generation_config.{field}"]] * len(bad)
+
+
+def test_every_wrong_field_is_named_at_once():
+    made = v1.CompletionRequest(generation_config=v1.GenerationConfig(temperature=9, stop_sequences=["x"] * 10_000))
+    made.messages.add(role=99)
+    made.messages.add(role=v1.ROLE_USER).parts.add()
+    made.messages.add(role=v1.ROLE_USER).parts.add(refusal="no")
+    made.unsupported_field_policy = 9
+    made.labels["Bad Key"] = "v"
+
+    assert wrong_fields(made) == [
+        "model",
+        "unsupported_field_policy",
+        "messages[0].role",
+        "messages[0].parts",
+        "messages[1].parts[0]",
+        "messages[2].parts[0].refusal",
+        "generation_config.temperature",
+        "generation_config.stop_sequences",
+        "labels['Bad Key']",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "1", '{"a": }', "[" * 60_000])
+def test_a_schema_has_to_be_a_json_object(text):
+    made = request(response_format=v1.ResponseFormat(json_schema=v1.JsonSchema(schema_json=text)))
+
+    assert wrong_fields(made) == ["generation_config.response_format.json_schema.schema_json"]
+
+
+def test_tokenize_needs_one_input_and_one_model():
+    def fields(made: v1.TokenizeRequest) -> list[str]:
+        with pytest.raises(CompletionError) as caught:
+            check_tokenize(made)
+        return [violation.field for violation in caught.value.fields]
+
+    assert fields(v1.TokenizeRequest(model="echo")) == ["input"]
+    assert fields(v1.TokenizeRequest(text="hi")) == ["model"]
+    assert fields(v1.TokenizeRequest(model="echo", text="x" * (limits.TEXT + 1))) == ["text"]
+    assert fields(v1.TokenizeRequest(model="other", request=request())) == ["model"]
+
+
+async def test_bad_input_gets_its_documented_status_and_the_server_goes_on(channel, stub, prompt, refused):
+    raw = channel.unary_unary("/dragoman.v1.CompletionService/CreateCompletion")
+    garbage = await refused(raw(b"\xff\xff\xff\xff"))
+    bad_text = await refused(raw(b"\x0a\x02\xff\xfe"))
+    empty = await refused(raw(b""))
+    unknown_fields_only = await refused(raw(b"\xfa\x3f\x01x"))
+    large = await refused(raw(b"\x00" * 20_000_000))
+    larger = await refused(raw(b"\x00" * 40_000_000))
+    unknown = await refused(stub.CreateCompletion(prompt(model="gpt-17")))
+    no_method = await refused(channel.unary_unary("/dragoman.v1.CompletionService/Nope")(b""))
+    fine = await stub.CreateCompletion(prompt("still here"))
+
+    for refusal in (garbage, bad_text):
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
+    for refusal in (empty, unknown_fields_only):
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+        assert refusal.fields == ["model", "messages"]
+    assert (large.code, large.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE")
+    assert larger.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert (unknown.code, unknown.reason) == (grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND")
+    assert no_method.code is grpc.StatusCode.UNIMPLEMENTED
+    assert fine.choices[0].message.parts[0].text == "still here"

@@ -1,0 +1,164 @@
+"""What operators see: metrics, probes, one line in the log a call."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+
+import aiohttp
+import grpc
+import pytest
+import structlog
+from dragoman import v1
+from dragoman_service.telemetry.log import LogWriter, configure
+from prometheus_client.parser import text_string_to_metric_families
+
+CANARY = "canary-7f3a"
+
+
+async def fetch(service, path: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(f"http://{service.http_address}{path}") as response:
+        return response.status, await response.text()
+
+
+async def samples(service) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    _, text = await fetch(service, "/metrics")
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(found, name: str, **labels: str) -> float:
+    return sum(v for (n, pairs), v in found.items() if n == name and set(labels.items()) <= set(pairs))
+
+
+async def test_calls_and_tokens_are_counted_under_the_standard_names(start_service, prompt, refused):
+    service = await start_service()
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        stub = v1.CompletionServiceStub(channel)
+        await stub.CreateCompletion(prompt("one two three"))
+        async for _ in stub.StreamCompletion(prompt("one two three")):
+            pass
+        await refused(stub.CreateCompletion(prompt(model="gpt-17")))
+    found = await samples(service)
+
+    unary = {"grpc_method": "CreateCompletion", "grpc_type": "unary"}
+    assert value(found, "grpc_server_started_total", **unary) == 2
+    assert value(found, "grpc_server_handled_total", **unary, grpc_code="OK") == 1
+    assert value(found, "grpc_server_handled_total", **unary, grpc_code="NotFound") == 1
+    assert value(found, "grpc_server_msg_sent_total", grpc_method="StreamCompletion") >= 4
+    model = {"gen_ai_provider_name": "echo", "gen_ai_request_model": "echo", "gen_ai_response_model": "echo"}
+    assert value(found, "gen_ai_client_token_usage_count", **model, gen_ai_token_type="output") == 2
+    assert value(found, "gen_ai_client_token_usage_sum", **model, gen_ai_token_type="input") == 6
+    assert value(found, "gen_ai_client_operation_duration_seconds_count", **model, error_type="") == 2
+    assert value(found, "gen_ai_client_operation_duration_seconds_count", error_type="MODEL_NOT_FOUND") == 1
+    assert value(found, "dragoman_provider_attempts_total", provider="echo", outcome="ok", kind="first") == 2
+    assert value(found, "dragoman_overhead_seconds_count", method="CreateCompletion") == 2
+    assert value(found, "dragoman_inflight") == 0
+
+
+async def test_known_series_start_at_zero(start_service):
+    service = await start_service()
+    found = await samples(service)
+
+    for method in ("CreateCompletion", "StreamCompletion", "StartCompletion", "ListModels", "GetOperation"):
+        names = [name for name, pairs in found if ("grpc_method", method) in pairs]
+        assert "grpc_server_started_total" in names
+        assert value(found, "grpc_server_started_total", grpc_method=method) == 0
+    assert value(found, "dragoman_build_info") == 1
+    assert value(found, "dragoman_plugin_state", provider="echo", state="OPEN") == 1
+
+
+async def test_odd_names_leave_the_number_of_series_alone(start_service, prompt, refused):
+    service = await start_service()
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        stub = v1.CompletionServiceStub(channel)
+
+        async def odd(number: int) -> None:
+            await refused(stub.CreateCompletion(prompt(model=f"odd-{number}")))
+            await refused(channel.unary_unary(f"/odd.Service{number}/Odd")(b""))
+
+        await odd(0)
+        before = len(await samples(service))
+        await asyncio.gather(*(odd(number) for number in range(1, 500)))
+        after = len(await samples(service))
+
+    assert after == before
+
+
+async def test_probes_tell_alive_and_ready_apart(start_service):
+    service = await start_service()
+    live, ready = await fetch(service, "/livez"), await fetch(service, "/readyz")
+    drain = asyncio.create_task(service.drain(0.5, 1))
+    await asyncio.sleep(0)
+    draining, still_live = await fetch(service, "/readyz"), await fetch(service, "/livez")
+    await drain
+
+    assert (live[0], ready[0]) == (200, 200)
+    assert draining == (503, "draining\n")
+    assert still_live[0] == 200
+
+
+async def test_without_a_usable_provider_the_service_is_alive_and_not_ready(start_service, prompt, refused):
+    service = await start_service({"local": {"path": "/nonexistent/model.gguf"}})
+    ready = await fetch(service, "/readyz")
+    found = await samples(service)
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        refusal = await refused(v1.CompletionServiceStub(channel).CreateCompletion(prompt(model="local")))
+
+    assert ready == (503, "no provider is ready\n")
+    assert value(found, "dragoman_plugin_state", provider="local", state="FAILED") == 1
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NO_PROVIDER_AVAILABLE")
+
+
+@pytest.fixture
+def log_lines():
+    stream = io.StringIO()
+    writer = configure("info", "json", lambda: None, stream)
+    yield lambda: (writer.close(), [json.loads(line) for line in stream.getvalue().splitlines()])[1]
+    structlog.reset_defaults()
+
+
+async def test_each_call_writes_one_json_line_without_prompt_answer_or_key(start_service, prompt, refused, log_lines):
+    service = await start_service()
+    metadata = [("authorization", f"Bearer {CANARY}"), ("x-odd", f"{CANARY}\\r\\n")]
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        stub = v1.CompletionServiceStub(channel)
+        await stub.CreateCompletion(prompt(f"{CANARY} said"), metadata=metadata)
+        async for _ in stub.StreamCompletion(prompt(f"{CANARY} said"), metadata=metadata):
+            pass
+        await refused(stub.CreateCompletion(prompt(CANARY, temperature=9), metadata=metadata))
+    lines = log_lines()
+
+    done = [line for line in lines if line["event"] == "rpc.done"]
+    assert [line["code"] for line in done] == ["OK", "OK", "InvalidArgument"]
+    assert CANARY not in json.dumps(lines)
+    assert {"ts", "level", "request_id", "caller", "method", "duration_ms", "provider", "output_tokens"} <= set(done[0])
+    assert done[0]["finish_reason"] == "STOP"
+    assert done[1]["ttft_ms"] <= done[1]["duration_ms"]
+
+
+def test_planted_secrets_are_redacted(log_lines):
+    structlog.get_logger("x").info("oops", authorization=f"Bearer {CANARY}", api_key=CANARY)
+
+    lines = log_lines()
+    assert CANARY not in json.dumps(lines)
+    assert lines[0]["event"] == "oops"
+
+
+def test_a_closed_log_pipe_costs_lines_and_nothing_else():
+    dropped = []
+
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    writer = LogWriter(Closed(), lambda: dropped.append(1))
+    for _ in range(3):
+        writer.msg("line")
+    writer.close()
+
+    assert len(dropped) == 3

@@ -1,0 +1,116 @@
+"""What the interceptor promises for every service behind it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import pytest
+from dragoman import v1
+from dragoman_service.transport import guard
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+CREATE = "/dragoman.v1.CompletionService/CreateCompletion"
+
+
+async def collect(stream) -> list[v1.CompletionEvent]:
+    return [event async for event in stream]
+
+
+async def test_a_request_that_never_comes_is_malformed(channel, refused, monkeypatch):
+    monkeypatch.setattr(guard, "FIRST_MESSAGE", 0.2)
+    held = asyncio.Event()
+
+    async def nothing():
+        await held.wait()
+        yield b""
+
+    refusal = await refused(channel.stream_unary(CREATE)(nothing()))
+
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
+
+
+async def test_a_call_without_a_request_is_malformed(channel, refused):
+    async def nothing():
+        return
+        yield b""
+
+    refusal = await refused(channel.stream_unary(CREATE)(nothing()))
+
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
+
+
+async def test_a_reader_that_stalls_is_told_so_and_its_upstream_is_closed(start_service, prompt, until):
+    service = await start_service({"echo": {"chunk_size": 60_000}}, server={"stall_timeout": "300ms"})
+    echo = service.opened.providers["echo"]
+    unlimited = [("grpc.max_receive_message_length", -1)]
+    async with grpc.aio.insecure_channel(service.grpc_address, unlimited) as channel:
+        stream = v1.CompletionServiceStub(channel).StreamCompletion(prompt("x" * 7_000_000))
+        await stream.read()
+        await until(lambda: not echo.running)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            while await stream.read() is not grpc.aio.EOF:
+                pass
+
+    assert caught.value.code() is grpc.StatusCode.ABORTED
+    assert "not read" in caught.value.details()
+
+
+async def test_a_stalled_caller_who_cancels_stops_the_upstream(start_service, prompt, until):
+    service = await start_service({"echo": {"chunk_size": 60_000}})
+    echo = service.opened.providers["echo"]
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        stream = v1.CompletionServiceStub(channel).StreamCompletion(prompt("x" * 6_000_000))
+        await stream.read()
+        stream.cancel()
+        await until(lambda: not echo.running)
+
+    assert echo.started == 1
+
+
+async def test_a_fault_of_ours_is_internal_and_leaks_no_text(start_service, prompt, refused, monkeypatch):
+    service = await start_service()
+
+    def broken(*_):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(service.engine, "find", broken)
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        stub = v1.CompletionServiceStub(channel)
+        whole = await refused(stub.CreateCompletion(prompt()))
+        stream = await refused(collect(stub.StreamCompletion(prompt())))
+
+    for refusal in (whole, stream):
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+        assert "secret" not in refusal.message
+        assert refusal.info.metadata["request_id"]
+
+
+async def test_health_names_every_service_and_needs_no_key(start_service):
+    key = {"id": "a", "sha256": "0" * 64}
+    service = await start_service(access={"keys": [key]})
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        statuses = [
+            (await health.Check(health_pb2.HealthCheckRequest(service=name))).status
+            for name in (
+                "",
+                "dragoman.v1.CompletionService",
+                "dragoman.v1.ModelService",
+                "google.longrunning.Operations",
+            )
+        ]
+
+    assert statuses == [health_pb2.HealthCheckResponse.SERVING] * 4
+
+
+async def test_any_garbage_leaves_the_server_standing(channel, stub, prompt, refused):
+    methods = ["CreateCompletion", "StartCompletion", "CountTokens", "Tokenize"]
+    for method in methods:
+        for junk in (b"\x00", b"\xff" * 100, bytes(range(256))):
+            refusal = await refused(channel.unary_unary(f"/dragoman.v1.CompletionService/{method}")(junk))
+            assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
+
+    completion = await stub.CreateCompletion(prompt("fine"))
+
+    assert completion.choices[0].message.parts[0].text == "fine"
