@@ -12,6 +12,7 @@ import grpc
 import pytest
 from dragoman import v1
 from dragoman_service.app import Running, running
+from dragoman_service.providers.local_fetch import fetch
 from dragoman_service.settings import load
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
@@ -58,6 +59,12 @@ def prompt() -> Callable[..., v1.CompletionRequest]:
         return request
 
     return make
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """The weights of the embedded model, fetched if they are not here yet."""
+    return fetch(lambda done, total: None, lambda note: None)
 
 
 class Refusal:

@@ -22,9 +22,17 @@ def status_code(code: int) -> grpc.StatusCode:
 def trailers(status: Status, error: CompletionError) -> Trailers:
     """The trailing metadata that carries the details, and tells clients with a retry policy how long to wait."""
     found: Trailers = (("grpc-status-details-bin", status.SerializeToString()),)
-    if error.retryable and error.retry_after is not None:
-        found += (("grpc-retry-pushback-ms", str(round(error.retry_after * 1000))),)
-    return found
+    pushback = _pushback(error)
+    return found if pushback is None else (*found, ("grpc-retry-pushback-ms", str(pushback)))
+
+
+def _pushback(error: CompletionError) -> int | None:
+    """Milliseconds until clients should try again, -1 for never, None to leave it to them."""
+    if not error.retryable:
+        return -1 if error.code == code_pb2.UNAVAILABLE else None
+    if error.retry_after is None:
+        return None
+    return max(1, round(error.retry_after * 1000))  # after 0 ms clients of gRPC Core never try again, and hang
 
 
 def internal() -> CompletionError:

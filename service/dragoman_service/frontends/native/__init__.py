@@ -16,9 +16,7 @@ def mount(listeners: Listeners) -> None:
     server = listeners.grpc.server
     v1.add_CompletionServiceServicer_to_server(Completions(listeners.engine, listeners.operations), server)
     v1.add_ModelServiceServicer_to_server(Models(listeners.engine), server)
-    operations_pb2_grpc.add_OperationsServicer_to_server(  # type: ignore[no-untyped-call]
-        LongRunning(listeners.operations), server
-    )
+    operations_pb2_grpc.add_OperationsServicer_to_server(LongRunning(listeners.operations), server)
     for file, name in (
         (v1.completion_service_pb2.DESCRIPTOR, "CompletionService"),
         (v1.model_service_pb2.DESCRIPTOR, "ModelService"),
