@@ -29,7 +29,7 @@ class Catalogue:
         self._providers = providers
         self.unreachable = unreachable
         self._broken: set[str] = set()
-        self._names: dict[str, str] = {}
+        self._targets: dict[str, Target] = {}
         self._index()
 
     def models(self) -> list[v1.Model]:
@@ -42,23 +42,17 @@ class Catalogue:
 
         The error names only models that are `shown` to the caller.
         """
-        target = self._lookup(name)
+        target = self._targets.get(name)
         if target is None:
             self._index()
-            target = self._lookup(name)
+            target = self._targets.get(name)
         if target is None:
             raise self._missing(name, shown)
         return target
 
-    def _lookup(self, name: str) -> Target | None:
-        full = self._names.get(name)
-        if full is None:
-            return None
-        provider, _, own = full.partition("/")
-        for model in self._models(provider):
-            if model.provider_model == own:
-                return Target(self._describe(provider, model), self._providers[provider])
-        return None
+    def now(self, target: Target) -> v1.Model:
+        """The target's model as it is now: `find` tells how it was when its provider was last looked at."""
+        return next((model for model in self.models() if model.name == target.model.name), target.model)
 
     def _models(self, provider: str) -> Sequence[v1.Model]:
         try:
@@ -73,14 +67,15 @@ class Catalogue:
 
     def _index(self) -> None:
         """Full names first, then aliases in the order of the providers: the first to claim a name keeps it."""
-        self._names = {}
-        owned = [(name, model) for name in self._providers for model in self._models(name)]
-        for provider, model in owned:
-            full = f"{provider}/{model.provider_model}"
-            self._names[full] = full
-        for provider, model in owned:
-            for alias in model.aliases:
-                self._names.setdefault(alias, f"{provider}/{model.provider_model}")
+        targets = [
+            Target(self._describe(name, model), provider)
+            for name, provider in self._providers.items()
+            for model in self._models(name)
+        ]
+        self._targets = {target.model.name: target for target in targets}
+        for target in targets:
+            for alias in target.model.aliases:
+                self._targets.setdefault(alias, target)
 
     @staticmethod
     def _describe(provider: str, model: v1.Model) -> v1.Model:

@@ -48,7 +48,7 @@ class Provider(Protocol):
     """
 
     def models(self) -> Sequence[v1.Model]:
-        """The models as they are now. `provider_model` is required; `name` and `provider` are filled in by the service."""
+        """The models as they are now. `provider_model` is required; the service fills in `name` and `provider`."""
         ...
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]: ...

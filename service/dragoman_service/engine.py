@@ -14,6 +14,7 @@ from google.rpc import code_pb2
 
 from dragoman_service.boundary import plugin_boundary
 from dragoman_service.catalogue import Catalogue, Target
+from dragoman_service.clock import stamp
 from dragoman_service.contract import Call, Complete, CompletionError, Filter, Tokenizer
 from dragoman_service.fold import Fold
 from dragoman_service.relay import Relay, deadline_exceeded
@@ -87,7 +88,7 @@ class Engine:
     async def relay(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[Relay]:
         """The request under way, see `Relay`. Leaving the context stops the upstream."""
         header = v1.Completion(name=completion_name(call), requested_model=request.model, labels=request.labels)
-        header.create_time.GetCurrentTime()
+        stamp(header.create_time)
         relay = Relay(self.complete(request, call), Fold(header), call)
         self._live.add(relay)
         try:

@@ -8,6 +8,7 @@ from typing import Literal
 from dragoman import v1
 from google.rpc import code_pb2
 
+from dragoman_service.clock import stamp
 from dragoman_service.errors import CompletionError
 
 Kind = Literal["text", "reasoning", "refusal"]
@@ -88,7 +89,7 @@ class Fold:
             raise _malformed("ended without an answer")
         completion = v1.Completion()
         completion.CopyFrom(self._header)
-        completion.finish_time.GetCurrentTime()
+        stamp(completion.finish_time)
         for index in sorted(self._choices):
             self._close(completion, index, self._choices[index])
         completion.usage.CopyFrom(self.usage() if self._usage is None else self._usage)

@@ -22,6 +22,9 @@ PROVIDERS = "dragoman.providers"
 FRONTENDS = "dragoman.frontends"
 OWN = "dragoman-service"
 
+CLOSING = 10.0  # seconds that a provider has to close
+LAST_CHANCE = 1.0  # and seconds more after it was cancelled
+
 Open = Callable[[Any], AbstractAsyncContextManager[Provider]]
 log = structlog.get_logger(__name__)
 
@@ -68,12 +71,16 @@ class Plugin:
         self.state, self.reason = State.FAILED, reason
 
     def load(self) -> Any:
-        """What the entry point names, or None if it cannot be imported: the plugin is FAILED then."""
+        """The function that the entry point names, or None if it cannot be had: the plugin is FAILED then."""
         try:
-            return self.entry.load()
-        except Exception as fault:  # noqa: BLE001 - whatever a foreign module raises must not stop the server
+            function = self.entry.load()
+        except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a foreign module raises must not stop us
             self.fail(_say(fault))
             return None
+        if not callable(function):
+            self.fail(f"{self.entry.value} is no function")
+            return None
+        return function
 
 
 @dataclass(slots=True)
@@ -95,7 +102,10 @@ class Prepared:
 
 
 def discover(group: str, allow: tuple[str, ...] | None = None) -> list[Plugin]:
-    """The plugins of an entry-point group, ours first: where two have one name, ours wins, then the first by name."""
+    """The plugins of an entry-point group, ours first: where two have one name, ours wins, then the first by name.
+
+    Our own frontends need no allowance: a service without them would be none.
+    """
     found = sorted(
         (Plugin(entry) for entry in entry_points(group=group)),
         key=lambda plugin: (plugin.distribution != OWN, plugin.name, plugin.distribution),
@@ -106,7 +116,7 @@ def discover(group: str, allow: tuple[str, ...] | None = None) -> list[Plugin]:
         if owner is not plugin:
             plugin.state = State.SHADOWED
             plugin.reason = f"the name is taken by {owner.distribution} {owner.version}"
-        elif allow is not None and plugin.name not in allow:
+        elif allow is not None and plugin.name not in allow and (group, plugin.distribution) != (FRONTENDS, OWN):
             plugin.state, plugin.reason = State.DISABLED, "not named in plugins.allow"
     return found
 
@@ -134,19 +144,34 @@ def prepare(settings: Settings, warnings: list[str]) -> tuple[list[Prepared], Op
         if plugin is None or plugin.state is State.DISABLED:
             mistakes.append(Mistake(f"providers.{name}.plugin", _unknown(wanted, plugin, plugins)))
             continue
-        open_provider = plugin.load()
-        if open_provider is None:
-            opened.unreachable[name] = plugin.reason
-            continue
         section = {key: value for key, value in table.items() if key != "plugin"}
         try:
-            context = {"base": settings.base, "warnings": warnings}
-            prepared.append(Prepared(name, plugin, open_provider, _read(open_provider, section, context)))
+            one = _prepare(name, plugin, section, {"base": settings.base, "warnings": warnings})
         except ValidationError as error:
-            mistakes += mistakes_of(error, _annotation(open_provider), prefix=("providers", name))
+            mistakes += mistakes_of(error, _annotation(plugin.load()), prefix=("providers", name))
+            continue
+        if one is not None:
+            prepared.append(one)
+        else:
+            opened.unreachable[name] = plugin.reason
+            log.error("provider.failed", provider=name, plugin=plugin.name, reason=plugin.reason)
     if mistakes:
         raise SettingsError(mistakes)
     return prepared, opened
+
+
+def _prepare(name: str, plugin: Plugin, section: Mapping[str, Any], context: dict[str, Any]) -> Prepared | None:
+    """The provider, ready to be opened; None if its plugin is FAILED. Raises ValidationError for its table."""
+    open_provider = plugin.load()
+    if open_provider is None:
+        return None
+    try:
+        return Prepared(name, plugin, open_provider, _read(open_provider, section, context))
+    except ValidationError:
+        raise
+    except Exception as fault:  # noqa: BLE001 - the annotation and the validators are the plugin's
+        plugin.fail(_say(fault))
+        return None
 
 
 def mounts(settings: Settings) -> dict[str, Any]:
@@ -174,7 +199,17 @@ async def open_providers(prepared: Sequence[Prepared], opened: Opened, patience:
         yield opened
     finally:
         stop.set()
-        await asyncio.gather(*(keeper.task for keeper in keepers), return_exceptions=True)
+        await _leave([keeper.task for keeper in keepers])
+
+
+async def _leave(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Waits until all providers are closed; those that take too long are cancelled."""
+    _, late = await asyncio.wait(tasks, timeout=CLOSING) if tasks else (None, set[asyncio.Task[None]]())
+    for task in late:
+        log.error("provider.stuck", task=task.get_name(), seconds=CLOSING)
+        task.cancel()
+    if late:
+        await asyncio.wait(late, timeout=LAST_CHANCE)
 
 
 class _Keeper:
@@ -204,8 +239,12 @@ class _Keeper:
                 log.info("provider.opened", provider=name, plugin=self._prepared.plugin.name, models=models)
                 self._ready.set()
                 await self._stop.wait()
-        except Exception as fault:  # noqa: BLE001 - whatever a plugin raises must not stop the server
+        except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a plugin raises must not stop the server
             self._fail(_say(fault))
+        except asyncio.CancelledError:
+            if name not in self._opened.unreachable:  # it was not us
+                self._fail("cancelled itself while it opened")
+            raise
         finally:
             self._ready.set()
 

@@ -17,6 +17,7 @@ from typing import Self
 from dragoman import v1
 from google.rpc import code_pb2
 
+from dragoman_service.clock import stamp
 from dragoman_service.contract import Call, CompletionError
 from dragoman_service.errors import internal
 from dragoman_service.fold import Fold, Kind
@@ -176,7 +177,7 @@ class Relay:
     def _number(self, event: v1.CompletionEvent) -> v1.CompletionEvent:
         self._sequence += 1
         event.sequence = self._sequence
-        event.event_time.GetCurrentTime()
+        stamp(event.event_time)
         return event
 
     def _stop(self) -> None:

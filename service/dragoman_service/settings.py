@@ -68,7 +68,7 @@ class OperationsSettings(Section):
 
 
 class PluginSettings(Section):
-    """What may load (names of entry points; none given: all that the settings ask for) and how long opening may take."""
+    """What may load (names of entry points; none given: all that is asked for) and how long opening may take."""
 
     allow: tuple[str, ...] | None = None
     open_timeout: Annotated[Duration, Field(gt=0)] = 60.0
@@ -84,7 +84,7 @@ class LogSettings(Section):
 class Settings(Section):
     """Everything that can be set. `providers` holds the tables as they are: each is read by its plugin."""
 
-    server: ServerSettings = ServerSettings()
+    server: ServerSettings = Field(default_factory=ServerSettings)
     access: AccessSettings = AccessSettings()
     operations: OperationsSettings = OperationsSettings()
     plugins: PluginSettings = PluginSettings()

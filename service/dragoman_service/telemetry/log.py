@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, MutableMapping
 from typing import Any, TextIO
 
+import orjson
 import structlog
 
 MAX_WAITING = 10_000  # lines that wait for a slow pipe; more are dropped and counted
@@ -59,11 +60,8 @@ def configure(level: str, style: str, dropped: Callable[[], None], stream: TextI
     stream = stream or sys.stderr
     writer = LogWriter(stream, dropped)
     console = style == "console" or (style == "auto" and stream.isatty())
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(ensure_ascii=False)
-    )
+    renderer = _console() if console else structlog.processors.JSONRenderer(_dumps)
     processors: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
         *([] if console else [structlog.processors.format_exc_info]),
@@ -73,10 +71,14 @@ def configure(level: str, style: str, dropped: Callable[[], None], stream: TextI
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: writer,
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
     _route_foreign(writer, [*processors], renderer, level)
     return writer
+
+
+def _dumps(value: Any, **_: Any) -> str:
+    return orjson.dumps(value, default=repr).decode()
 
 
 def _console() -> Any:

@@ -96,7 +96,7 @@ class _Reading:
             outcome = _outcome(error, retryable)
             self._metrics.attempts.labels(started.provider, started.served_model, outcome, "first").inc()
             if is_local(self._request_model):
-                self._observe_embedded(labels)
+                self._observe_local(labels)
         if self._record is not None:
             self._fill(self._record, end)
 
@@ -111,12 +111,12 @@ class _Reading:
         self._metrics.tokens.labels(*labels, "input").observe(self._usage.input_tokens if self._usage else 0)
         self._metrics.tokens.labels(*labels, "output").observe(self._output_tokens())
 
-    def _observe_embedded(self, labels: tuple[str, ...]) -> None:
+    def _observe_local(self, labels: tuple[str, ...]) -> None:
         if self._first is not None:
-            self._metrics.embedded_first_token.labels(*labels).observe(self._first - self._begin)
+            self._metrics.local_first_token.labels(*labels).observe(self._first - self._begin)
             if self._deltas > 1:
                 pace = (self._last - self._first) / (self._deltas - 1)
-                self._metrics.embedded_per_token.labels(*labels).observe(pace)
+                self._metrics.local_per_token.labels(*labels).observe(pace)
 
     def _output_tokens(self) -> int:
         return max(self._usage.output_tokens if self._usage else 0, self._deltas)

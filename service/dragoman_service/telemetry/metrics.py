@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+M = TypeVar("M", Counter, Gauge, Histogram)
 RPC = ("grpc_type", "grpc_service", "grpc_method")
 MODEL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_response_model")
 RPC_SECONDS = tuple(0.005 * 2**n for n in range(18))  # 0.005 … 655
@@ -18,18 +20,34 @@ TOKENS = tuple(float(4**n) for n in range(14))
 OVERHEAD_SECONDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 
+class Family(Generic[M]):
+    """A metric with labels that keeps its children: to look one up in the library costs more than to count."""
+
+    def __init__(self, metric: M) -> None:
+        self._metric: M = metric
+        self._children: dict[tuple[str, ...], M] = {}
+
+    def labels(self, *values: str) -> M:
+        """The series of these values."""
+        child = self._children.get(values)
+        if child is None:
+            child = self._metric.labels(*values) if values else self._metric
+            self._children[values] = child
+        return child
+
+
 class Metrics:
     """All series of one process, in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        GCCollector(registry=registry)
-        self._add_rpc(registry)
-        self._add_model(registry)
-        self._add_service(registry)
-        self._add_operations(registry)
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._add_rpc()
+        self._add_model()
+        self._add_service()
+        self._add_operations()
 
     def announce(self, kind: str, service: str, method: str) -> None:
         """Makes the series of a method known before it is called."""
@@ -38,79 +56,69 @@ class Metrics:
         self.handled.labels(kind, service, method, "OK")
         self.handling.labels(kind, service, method)
 
-    def _add_rpc(self, registry: CollectorRegistry) -> None:
-        self.started = Counter("grpc_server_started_total", "RPCs started.", RPC, registry=registry)
-        self.handled = Counter("grpc_server_handled_total", "RPCs ended.", (*RPC, "grpc_code"), registry=registry)
-        self.received = Counter("grpc_server_msg_received_total", "Messages received.", RPC, registry=registry)
-        self.sent = Counter("grpc_server_msg_sent_total", "Messages sent.", RPC, registry=registry)
-        self.handling = Histogram(
-            "grpc_server_handling_seconds", "Time to serve an RPC.", RPC, buckets=RPC_SECONDS, registry=registry
+    def _add_rpc(self) -> None:
+        self.started = self._counter("grpc_server_started_total", "RPCs started.", *RPC)
+        self.handled = self._counter("grpc_server_handled_total", "RPCs ended.", *RPC, "grpc_code")
+        self.received = self._counter("grpc_server_msg_received_total", "Messages received.", *RPC)
+        self.sent = self._counter("grpc_server_msg_sent_total", "Messages sent.", *RPC)
+        self.handling = self._histogram("grpc_server_handling_seconds", "Time to serve an RPC.", RPC_SECONDS, *RPC)
+
+    def _add_model(self) -> None:
+        client, server, error = "gen_ai_client", "gen_ai_server", (*MODEL, "error_type")
+        self.tokens = self._histogram(
+            f"{client}_token_usage", "Tokens a completion used.", TOKENS, *MODEL, "gen_ai_token_type"
+        )
+        self.duration = self._histogram(
+            f"{client}_operation_duration_seconds", "Time of a completion.", MODEL_SECONDS, *error
+        )
+        self.first_chunk = self._histogram(
+            f"{client}_operation_time_to_first_chunk_seconds", "Time to an answer's first piece.", MODEL_SECONDS, *error
+        )
+        self.per_chunk = self._histogram(
+            f"{client}_operation_time_per_output_chunk_seconds", "Time between pieces.", MODEL_SECONDS, *error
+        )
+        self.local_first_token = self._histogram(
+            f"{server}_time_to_first_token_seconds", "Time to a local model's first token.", MODEL_SECONDS, *MODEL
+        )
+        self.local_per_token = self._histogram(
+            f"{server}_time_per_output_token_seconds", "Time between a local model's tokens.", MODEL_SECONDS, *MODEL
         )
 
-    def _add_model(self, registry: CollectorRegistry) -> None:
-        prefix = "gen_ai_client"
-        error, kind = (*MODEL, "error_type"), (*MODEL, "gen_ai_token_type")
-        self.tokens = Histogram(
-            f"{prefix}_token_usage", "Tokens a completion used.", kind, buckets=TOKENS, registry=registry
+    def _add_service(self) -> None:
+        self.overhead = self._histogram(
+            "dragoman_overhead_seconds", "Our own time in a call.", OVERHEAD_SECONDS, "method"
         )
-        self.duration = self._seconds(f"{prefix}_operation_duration_seconds", "Time of a completion.", error)
-        self.first_chunk = self._seconds(
-            f"{prefix}_operation_time_to_first_chunk_seconds", "Time to the first piece of an answer.", error
+        self.inflight = self._gauge("dragoman_inflight", "Completions under way.", "method", "phase")
+        self.rejected = self._counter("dragoman_rejected_total", "Calls turned away.", "reason")
+        self.attempts = self._counter(
+            "dragoman_provider_attempts_total", "Calls of a provider.", "provider", "model", "outcome", "kind"
         )
-        self.per_chunk = self._seconds(
-            f"{prefix}_operation_time_per_output_chunk_seconds", "Time between pieces of an answer.", error
+        self.stall = self._histogram(
+            "dragoman_stream_stall_seconds", "Time a stream waited for its reader.", MODEL_SECONDS, "method"
         )
-        self.embedded_first_token = self._seconds(
-            "gen_ai_server_time_to_first_token_seconds", "Time to the embedded model's first token.", MODEL
-        )
-        self.embedded_per_token = self._seconds(
-            "gen_ai_server_time_per_output_token_seconds", "Time between the embedded model's tokens.", MODEL
-        )
-
-    def _add_service(self, registry: CollectorRegistry) -> None:
-        self.overhead = Histogram(
-            "dragoman_overhead_seconds",
-            "Our own time in a call, the provider's subtracted.",
-            ("method",),
-            buckets=OVERHEAD_SECONDS,
-            registry=registry,
-        )
-        self.inflight = Gauge("dragoman_inflight", "Completions under way.", ("method", "phase"), registry=registry)
-        self.rejected = Counter("dragoman_rejected_total", "Calls turned away.", ("reason",), registry=registry)
-        self.attempts = Counter(
-            "dragoman_provider_attempts_total",
-            "Calls of a provider.",
-            ("provider", "model", "outcome", "kind"),
-            registry=registry,
-        )
-        self.stall = self._seconds("dragoman_stream_stall_seconds", "Time a stream waited for its reader.", ("method",))
-        self.loop_lag = self._seconds("dragoman_event_loop_lag_seconds", "Delay of the event loop.", ())
-        self.plugin_state = Gauge(
-            "dragoman_plugin_state", "1 for the state a provider is in.", ("provider", "state"), registry=registry
-        )
-        self.log_dropped = Counter(
-            "dragoman_log_dropped_total", "Log lines that could not be written.", registry=registry
-        )
-        build = Gauge("dragoman_build_info", "1; its labels tell the build.", ("version", "python"), registry=registry)
+        self.loop_lag = self._histogram(
+            "dragoman_event_loop_lag_seconds", "Delay of the event loop.", MODEL_SECONDS
+        ).labels()
+        self.plugin_state = self._gauge("dragoman_plugin_state", "1 for a provider's state.", "provider", "state")
+        self.log_dropped = self._counter("dragoman_log_dropped_total", "Log lines that were lost.").labels()
+        build = self._gauge("dragoman_build_info", "1; its labels tell the build.", "version", "python")
         build.labels(version("dragoman-service"), platform.python_version()).set(1)
         self.rejected.labels("draining")
 
-    def _add_operations(self, registry: CollectorRegistry) -> None:
-        self.operations = Gauge("dragoman_operations", "Operations in the store.", ("state",), registry=registry)
-        self.operation_duration = Histogram(
-            "dragoman_operation_duration_seconds",
-            "Time from the last take-up of an operation to its end.",
-            ("outcome",),
-            buckets=RPC_SECONDS,
-            registry=registry,
+    def _add_operations(self) -> None:
+        self.operations = self._gauge("dragoman_operations", "Operations in the store.", "state")
+        self.operation_duration = self._histogram(
+            "dragoman_operation_duration_seconds", "Time from the last take-up to the end.", RPC_SECONDS, "outcome"
         )
-        self.operation_queue = Histogram(
-            "dragoman_operation_queue_seconds",
-            "Time an operation waited for a worker.",
-            ("outcome",),
-            buckets=RPC_SECONDS,
-            registry=registry,
+        self.operation_queue = self._histogram(
+            "dragoman_operation_queue_seconds", "Time spent waiting for a worker.", RPC_SECONDS, "outcome"
         )
 
-    def _seconds(self, name: str, text: str, labels: tuple[str, ...]) -> Histogram:
-        return Histogram(name, text, labels, buckets=MODEL_SECONDS, registry=self.registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Family[Counter]:
+        return Family(Counter(name, text, labels, registry=self.registry))
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Family[Gauge]:
+        return Family(Gauge(name, text, labels, registry=self.registry))
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Family[Histogram]:
+        return Family(Histogram(name, text, labels, buckets=buckets, registry=self.registry))

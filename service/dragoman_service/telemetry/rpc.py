@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import grpc
 import structlog
 
@@ -56,7 +58,7 @@ class RpcTelemetry:
             "code": code_name(code),
             "reason": record.reason,
             "duration_ms": round(elapsed * 1000, 3),
-            "ttft_ms": None if record.first_token is None else round(record.first_token * 1000, 3),
+            "ttft_ms": record.first_token and round(record.first_token * 1000, 3),
             "provider": record.provider,
             "model_requested": record.model_requested[:128],
             "model_served": record.model_served,
@@ -65,12 +67,13 @@ class RpcTelemetry:
             "finish_reason": record.finish_reason,
             "peer": record.peer,
             "user_agent": record.user_agent,
-            "deadline_ms": None if record.deadline is None else round(record.deadline * 1000),
+            "deadline_ms": record.deadline and round(record.deadline * 1000),
             "cancelled_by": record.cancelled_by,
         }
-        log.info("rpc.done", **{key: value for key, value in facts.items() if value not in ("", None, 0)})
+        log.info("rpc.done", **{key: value for key, value in facts.items() if value})
 
 
+@cache
 def code_name(code: grpc.StatusCode) -> str:
     """As go-grpc-middleware writes codes: OK, DeadlineExceeded, NotFound."""
     return code.name if code is grpc.StatusCode.OK else code.name.title().replace("_", "")

@@ -11,6 +11,8 @@ from dragoman import v1
 from dragoman_service.contract import FieldViolation, invalid
 from dragoman_service.frontends.native import limits
 
+_ROLES = frozenset(v1.Role.values()) - {v1.ROLE_UNSPECIFIED}
+_POLICIES = frozenset(v1.UnsupportedFieldPolicy.values())
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 # field: what is allowed, and whether a value is
@@ -68,7 +70,7 @@ def _tokenize(request: v1.TokenizeRequest) -> Iterator[FieldViolation]:
 def _request(request: v1.CompletionRequest, at: str = "") -> Iterator[FieldViolation]:
     if not request.model:
         yield FieldViolation(f"{at}model", "is required: the name or an alias of a model, as in 'local'")
-    if request.unsupported_field_policy not in v1.UnsupportedFieldPolicy.values():
+    if request.unsupported_field_policy not in _POLICIES:
         yield _unknown_value(f"{at}unsupported_field_policy", v1.UnsupportedFieldPolicy, "UNSUPPORTED_FIELD_POLICY_")
     yield from _messages(request, at)
     yield from _config(request.generation_config, f"{at}generation_config")
@@ -87,7 +89,7 @@ def _messages(request: v1.CompletionRequest, at: str) -> Iterator[FieldViolation
 
 
 def _message(message: v1.Message, at: str) -> Iterator[FieldViolation]:
-    if message.role == v1.ROLE_UNSPECIFIED or message.role not in v1.Role.values():
+    if message.role not in _ROLES:
         yield _unknown_value(f"{at}.role", v1.Role, "ROLE_")
     if not message.parts:
         yield FieldViolation(f"{at}.parts", 'is required: at least one part, as in {text: "Hello"}')
