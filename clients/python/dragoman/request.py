@@ -1,0 +1,124 @@
+"""From what callers write to what is sent: prompts and options become requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias, TypedDict
+
+from dragoman import v1
+
+DEFAULT_MODEL = "local"
+
+Turn: TypeAlias = v1.Message | tuple[str, str]
+Prompt: TypeAlias = str | Sequence[Turn] | v1.CompletionRequest
+"""What the user says; or a conversation of messages and (role, text) pairs, oldest first; or a whole request.
+
+Roles are system, developer, user, assistant, tool and data, see `v1.Role`.
+"""
+
+
+class Options(TypedDict, total=False):
+    """How to generate: the fields of `v1.GenerationConfig` by name, and a few that shape the rest of the request.
+
+    None is the same as leaving an option out. Options given with a whole `v1.CompletionRequest` replace what it says.
+    """
+
+    max_output_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    min_p: float | None
+    stop_sequences: str | Sequence[str] | None
+    seed: int | None
+    choice_count: int | None
+    presence_penalty: float | None
+    frequency_penalty: float | None
+    repetition_penalty: float | None
+    include_logprobs: bool | None
+    top_logprobs: int | None
+    response_format: v1.ResponseFormat | None
+    json_schema: Mapping[str, Any] | str | None
+    """JSON Schema that the answer must fit: short for `response_format` with a schema."""
+    labels: Mapping[str, str] | None
+    """The caller's own marks, added to the request's."""
+    system: str | None
+    """Standing instructions: a message of the system in front of the others."""
+
+
+_CONFIG_FIELDS = frozenset(v1.GenerationConfig.DESCRIPTOR.fields_by_name)
+
+
+def completion_request(prompt: Prompt, model: str | None, options: Options) -> v1.CompletionRequest:
+    """The request that `prompt` and `options` ask for. Raises TypeError or ValueError for what cannot be sent."""
+    given = _given(options)
+    request = v1.CompletionRequest()
+    if isinstance(prompt, v1.CompletionRequest):
+        request.CopyFrom(prompt)
+    else:
+        request.messages.extend(_messages(prompt))
+    request.model = model or request.model or DEFAULT_MODEL
+    if "system" in given:
+        request.messages.insert(0, _message("system", given["system"]))
+    request.labels.update(given.get("labels", {}))
+    _configure(request, given)
+    return request
+
+
+def tokenize_request(text: str | v1.CompletionRequest, model: str | None) -> v1.TokenizeRequest:
+    """Asks for the tokens of a text on its own, or of a request's prompt as the model would see it."""
+    if isinstance(text, v1.CompletionRequest):
+        request = completion_request(text, model, {})
+        return v1.TokenizeRequest(model=request.model, request=request)
+    return v1.TokenizeRequest(model=model or DEFAULT_MODEL, text=text)
+
+
+def _given(options: Options) -> dict[str, Any]:
+    known = Options.__annotations__
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise TypeError(f"Unknown option {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _configure(request: v1.CompletionRequest, given: dict[str, Any]) -> None:
+    fields = {name: value for name, value in given.items() if name in _CONFIG_FIELDS}
+    if "json_schema" in given:
+        if "response_format" in fields:
+            raise TypeError("Give json_schema or response_format, not both.")
+        fields["response_format"] = _json_format(given["json_schema"])
+    if isinstance(fields.get("stop_sequences"), str):
+        fields["stop_sequences"] = [fields["stop_sequences"]]
+    if fields:
+        config = v1.GenerationConfig(**fields)
+        for name in fields:
+            request.generation_config.ClearField(name)  # type: ignore[arg-type]
+        request.generation_config.MergeFrom(config)
+
+
+def _json_format(schema: Mapping[str, Any] | str) -> v1.ResponseFormat:
+    text = schema if isinstance(schema, str) else json.dumps(schema, ensure_ascii=False)
+    return v1.ResponseFormat(json_schema=v1.JsonSchema(schema_json=text))
+
+
+def _messages(prompt: str | Sequence[Turn]) -> list[v1.Message]:
+    turns: Sequence[Turn] = [("user", prompt)] if isinstance(prompt, str) else prompt
+    return [turn if isinstance(turn, v1.Message) else _pair(turn) for turn in turns]
+
+
+def _pair(turn: object) -> v1.Message:
+    match turn:
+        case (str() as role, str() as text):
+            return _message(role, text)
+    raise TypeError(
+        f"A turn of a conversation is a v1.Message or a (role, text) pair, not {type(turn).__name__}. "
+        "A prompt is a str, a list of turns, or a v1.CompletionRequest."
+    )
+
+
+def _message(role: str, text: str) -> v1.Message:
+    name = f"ROLE_{role.upper()}"
+    if name not in v1.Role.keys() or name == "ROLE_UNSPECIFIED":  # noqa: SIM118 - an enum wrapper is no container
+        known = ", ".join(key.removeprefix("ROLE_").lower() for key in v1.Role.keys()[1:])
+        raise ValueError(f"Unknown role {role!r}. Known: {known}.")
+    return v1.Message(role=v1.Role.Value(name), parts=[v1.Part(text=text)])

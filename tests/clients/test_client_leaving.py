@@ -1,0 +1,121 @@
+"""Who stops reading a stream stops the work behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from contextlib import aclosing, closing
+
+import pytest
+from dragoman import AsyncClient, Client
+from either_client import ask
+
+PATIENCE = 5  # seconds
+
+
+async def hung_up(service) -> bool:
+    await asyncio.wait_for(service.hung_up.wait(), PATIENCE)
+    return True
+
+
+@pytest.fixture
+async def async_client(address):
+    async with AsyncClient(address) as client:
+        yield client
+
+
+@pytest.fixture
+async def blocking_client(address):
+    client = Client(address)
+    yield client
+    await ask(client.close)
+
+
+async def test_breaking_out_of_a_blocking_loop_hangs_up(blocking_client, service):
+    def read() -> None:
+        for event in blocking_client.stream("endless"):
+            if event.delta.text:
+                break
+
+    await asyncio.to_thread(read)
+
+    assert await hung_up(service)
+
+
+async def test_closing_a_blocking_stream_hangs_up(blocking_client, service):
+    def read() -> None:
+        with closing(blocking_client.stream("endless")) as events:
+            next(events)
+            next(events)
+
+    await asyncio.to_thread(read)
+
+    assert await hung_up(service)
+
+
+async def test_an_exception_in_a_blocking_loop_hangs_up(blocking_client, service):
+    def read() -> None:
+        for event in blocking_client.stream("endless"):
+            if event.delta.text:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await asyncio.to_thread(read)
+
+    assert await hung_up(service)
+
+
+async def test_closing_an_async_stream_hangs_up(async_client, service):
+    async with aclosing(async_client.stream("endless")) as events:
+        async for event in events:
+            if event.delta.text:
+                break
+
+    assert await hung_up(service)
+
+
+async def test_breaking_out_of_an_async_loop_hangs_up(async_client, service):
+    async for event in async_client.stream("endless"):
+        if event.delta.text:
+            break
+    gc.collect()
+
+    assert await hung_up(service)
+
+
+@pytest.mark.parametrize("tempo", ["complete", "stream"])
+async def test_cancelling_the_task_hangs_up(async_client, service, tempo):
+    async def read() -> None:
+        if tempo == "complete":
+            await async_client.complete("slow")
+        async for _ in async_client.stream("endless"):
+            pass
+
+    reading = asyncio.create_task(read())
+    await asyncio.wait_for(service.under_way.wait(), PATIENCE)
+    reading.cancel()
+
+    assert await hung_up(service)
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+
+
+async def test_closing_the_client_hangs_up(blocking_client, service):
+    events = blocking_client.stream("endless")
+    ended = threading.Event()
+
+    def read() -> None:
+        try:
+            for _ in events:
+                pass
+        except Exception:  # noqa: BLE001 - what ends it is the business of other tests
+            ended.set()
+
+    reading = asyncio.create_task(asyncio.to_thread(read))
+    await asyncio.wait_for(service.under_way.wait(), PATIENCE)
+    await ask(blocking_client.close)
+    await asyncio.wait_for(reading, PATIENCE)
+
+    assert await hung_up(service)
+    assert ended.is_set()

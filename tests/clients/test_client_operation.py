@@ -1,0 +1,138 @@
+"""Operations: waiting for them, reading how they ended, stopping and forgetting them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import dragoman
+import pytest
+from dragoman import v1
+from dragoman_service.errors import CompletionError
+from either_client import CLIENTS, ask, collect
+from google.rpc import code_pb2
+from scripted_service import ScriptedService, serving
+
+QUEUED = v1.CompletionOperationMetadata.STATE_QUEUED
+LOST = CompletionError(code_pb2.ABORTED, v1.ERROR_REASON_WORKER_LOST, "Lost.", retryable=True)
+
+
+async def test_an_operation_is_started_and_waited_for(client, service):
+    handle = await ask(client.start, "Hello", labels={"team": "a"})
+    waiting = asyncio.create_task(ask(handle.result))
+    while not service.calls("WaitOperation"):
+        await asyncio.sleep(0.005)
+    await service.answer(handle.name, "Hello back")
+    completion = await waiting
+
+    assert dragoman.text_of(completion) == "Hello back"
+    assert service.calls("StartCompletion")[0].request.request.labels == {"team": "a"}
+    assert len(service.calls("WaitOperation")) == 1
+
+
+async def test_the_status_is_read_until_the_end_is_known(client, service):
+    handle = await ask(client.start, "Hello")
+    status = await ask(handle.status)
+    before = await ask(handle.done)
+    await service.answer(handle.name, "Hello")
+    after = [await ask(handle.done) for _ in range(3)]
+
+    assert status.state == QUEUED
+    assert (before, after) == (False, [True, True, True])
+    assert len(service.calls("GetOperation")) == 3
+
+
+async def test_an_operation_is_found_by_its_name(client, service):
+    started = await ask(client.start, "Hello")
+    await service.answer(started.name, "Hello")
+    found = client.operation(started.name)
+
+    assert dragoman.text_of(await ask(found.result)) == "Hello"
+
+
+async def test_waiting_ends_with_its_time_and_the_newest_state(client, service):
+    handle = await ask(client.start, "Hello")
+    started = time.monotonic()
+    await ask(handle.wait, 0.2)
+
+    assert 0.15 < time.monotonic() - started < 5
+    assert not handle.operation.done
+    assert handle.name == "operations/1"
+
+
+async def test_waiting_no_time_brings_the_newest_state(client, service):
+    handle = await ask(client.start, "Hello")
+    await service.answer(handle.name, "Hello")
+    await ask(handle.wait, 0)
+
+    assert handle.operation.done
+
+
+async def test_a_result_that_is_late_is_a_timeout_and_not_a_failure(client):
+    handle = await ask(client.start, "Hello")
+    with pytest.raises(TimeoutError, match=r"operations/1 is not done yet \(QUEUED\)") as caught:
+        await ask(handle.result, 0.05)
+
+    assert not isinstance(caught.value, dragoman.DragomanError)
+
+
+async def test_a_failed_operation_raises_its_error(client, service):
+    handle = await ask(client.start, "Hello")
+    await service.finish(handle.name, lambda operation: operation.error.CopyFrom(LOST.status("request-2")))
+    with pytest.raises(dragoman.AbortedError) as caught:
+        await ask(handle.result)
+
+    assert (caught.value.reason, caught.value.request_id) == ("WORKER_LOST", "request-2")
+
+
+async def test_a_cancelled_operation_says_so(client):
+    handle = await ask(client.start, "Hello")
+    await ask(handle.cancel)
+    with pytest.raises(dragoman.CancelledError):
+        await ask(handle.result)
+
+
+async def test_a_deleted_operation_is_forgotten(client, service):
+    handle = await ask(client.start, "Hello")
+    await ask(handle.delete)
+
+    assert service.operations == {}
+
+
+async def test_operations_come_from_all_pages(client, service):
+    for _ in range(5):
+        await ask(client.start, "Hello")
+    operations = await collect(client.operations(filter="state=QUEUED", page_size=2))
+
+    assert [operation.name for operation in operations] == [f"operations/{number}" for number in range(1, 6)]
+    assert [seen.request.filter for seen in service.calls("ListOperations")] == ["state=QUEUED"] * 3
+
+
+async def test_a_long_wait_is_several_calls(client, service, monkeypatch):
+    monkeypatch.setattr(dragoman.operation, "LONGEST_WAIT", 0.05)
+    handle = await ask(client.start, "Hello")
+    waiting = asyncio.create_task(ask(handle.result))
+    while len(service.calls("WaitOperation")) < 3:
+        await asyncio.sleep(0.005)
+    await service.answer(handle.name, "Hello")
+
+    assert dragoman.text_of(await waiting) == "Hello"
+
+
+@pytest.mark.parametrize("open_client", CLIENTS)
+async def test_waiting_outlasts_a_restart_of_the_service(open_client, free_address):
+    client = open_client(free_address)
+    first, second = ScriptedService(), ScriptedService()
+    async with serving(first, free_address):
+        handle = await ask(client.start, "Hello")
+        waiting = asyncio.create_task(ask(handle.result, 30))
+        while not first.calls("WaitOperation"):
+            await asyncio.sleep(0.005)
+    await asyncio.sleep(2)  # down for longer than calls are repeated which do not wait for the service
+    second.operations = first.operations
+    async with serving(second, free_address):
+        await second.answer(handle.name, "Hello")
+        completion = await waiting
+    await ask(client.close)
+
+    assert dragoman.text_of(completion) == "Hello"

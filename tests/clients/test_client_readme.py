@@ -1,0 +1,61 @@
+"""The page of the client tells the truth: what it shows is run, against the embedded model."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import trustme
+
+README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
+SNIPPETS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+SAID = [
+    r"\w+.* \d+\n(.|\n)+operations/\w+ \d\n.*\w",
+    r"\w",
+    r"local/(.|\n)+\{'name': '.*'\}\n\d+ \['",
+    "MODEL_NOT_FOUND",
+    "^$",
+]
+
+
+@pytest.fixture
+async def target(start_service) -> str:
+    service = await start_service({"local": {"plugin": "local"}})
+    return service.grpc_address
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the certificates that the page speaks of."""
+    ca = trustme.CA()
+    client = ca.issue_cert("client.test")
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    client.private_key_pem.write_to_path(tmp_path / "client.key")
+    client.cert_chain_pems[0].write_to_path(tmp_path / "client.pem")
+    return tmp_path
+
+
+async def run(snippet: str, target: str, folder: Path) -> str:
+    """What a snippet prints, in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", snippet.replace("127.0.0.1:50051", target)),
+        cwd=folder,
+        env={**os.environ, "DRAGOMAN_TARGET": target},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, complaints = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, complaints.decode()
+    return said.decode()
+
+
+async def test_what_the_page_shows_runs(target, folder):
+    said = [await run(snippet, target, folder) for snippet in SNIPPETS]
+
+    assert len(said) == len(SAID)
+    for text, pattern in zip(said, SAID, strict=True):
+        assert re.search(pattern, text), text

@@ -1,0 +1,100 @@
+"""From prompts and options to requests."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from dragoman import v1
+from dragoman.request import Options, completion_request
+
+
+def turns(request: v1.CompletionRequest) -> list[tuple[str, str]]:
+    return [(v1.Role.Name(message.role), message.parts[0].text) for message in request.messages]
+
+
+def test_options_are_the_fields_of_the_generation_config():
+    fields = set(v1.GenerationConfig.DESCRIPTOR.fields_by_name)
+
+    assert set(Options.__annotations__) == fields | {"json_schema", "labels", "system"}
+
+
+def test_a_conversation_mixes_messages_and_pairs():
+    message = v1.Message(role=v1.ROLE_ASSISTANT, parts=[v1.Part(text="Yes?")])
+    request = completion_request([("user", "You!"), message, ("data", "mail")], "echo", {"system": "Be kind."})
+
+    assert request.model == "echo"
+    assert turns(request) == [
+        ("ROLE_SYSTEM", "Be kind."),
+        ("ROLE_USER", "You!"),
+        ("ROLE_ASSISTANT", "Yes?"),
+        ("ROLE_DATA", "mail"),
+    ]
+
+
+def test_options_reach_the_generation_config_and_none_leaves_them_out():
+    options: Options = {"temperature": 0.0, "stop_sequences": "\n", "seed": None, "labels": {"team": "a"}}
+    request = completion_request("Hello", None, options)
+
+    assert request.generation_config == v1.GenerationConfig(temperature=0.0, stop_sequences=["\n"])
+    assert request.generation_config.HasField("temperature")
+    assert dict(request.labels) == {"team": "a"}
+
+
+def test_a_request_without_options_has_no_generation_config():
+    assert not completion_request("Hello", None, {}).HasField("generation_config")
+
+
+def test_a_schema_keeps_the_order_of_its_properties():
+    schema = {"type": "object", "properties": {"zebra": {"type": "string"}, "ant": {"const": "é"}}}
+    request = completion_request("Hello", None, {"json_schema": schema})
+    text = request.generation_config.response_format.json_schema.schema_json
+
+    assert list(json.loads(text)["properties"]) == ["zebra", "ant"]
+    assert "é" in text
+
+
+def test_a_schema_may_be_text_already():
+    request = completion_request("Hello", None, {"json_schema": '{"type":  "object"}'})
+
+    assert request.generation_config.response_format.json_schema.schema_json == '{"type":  "object"}'
+
+
+def test_options_replace_what_a_whole_request_says_and_leave_it_as_it_is():
+    whole = v1.CompletionRequest(
+        model="echo",
+        messages=[v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Hello")])],
+        generation_config=v1.GenerationConfig(stop_sequences=["a"], top_k=3),
+    )
+    before = whole.SerializeToString(deterministic=True)
+    request = completion_request(whole, None, {"stop_sequences": ["b"], "seed": 1})
+
+    assert request.model == "echo"
+    assert request.generation_config == v1.GenerationConfig(stop_sequences=["b"], top_k=3, seed=1)
+    assert whole.SerializeToString(deterministic=True) == before
+
+
+def test_a_model_given_beside_a_whole_request_is_asked():
+    assert completion_request(v1.CompletionRequest(model="echo"), "local", {}).model == "local"
+
+
+@pytest.mark.parametrize("prompt", [5, b"Hello", ["Hello"], [("user", 5)], ("user", "Hello")])
+def test_what_is_no_prompt_is_refused(prompt):
+    with pytest.raises(TypeError):
+        completion_request(prompt, None, {})
+
+
+def test_an_unknown_role_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"Unknown role 'robot'\. Known: system, developer, user"):
+        completion_request([("robot", "Hello")], None, {})
+
+
+def test_an_unknown_option_is_refused_with_the_known_ones():
+    with pytest.raises(TypeError, match=r"Unknown option temprature\. Known: .*temperature"):
+        completion_request("Hello", None, {"temprature": 1})  # type: ignore[typeddict-unknown-key]
+
+
+def test_two_forms_at_once_are_refused():
+    form = v1.ResponseFormat(json_object=v1.JsonObject())
+    with pytest.raises(TypeError, match="not both"):
+        completion_request("Hello", None, {"json_schema": "{}", "response_format": form})
