@@ -54,16 +54,14 @@ class Running:
         log.info("drain.started", delay_seconds=delay, grace_seconds=grace)
         await asyncio.sleep(delay)
         self._grpc.guard.refuse()
-        await asyncio.gather(self.operations.drain(grace), self._finish_calls(grace))
+        await asyncio.gather(self.operations.drain(grace), self._idle_within(grace))
+        self.engine.stop()  # only now: it would end the operations too
+        await self._idle_within(LAST_WORDS)
         log.info("drain.finished")
 
-    async def _finish_calls(self, grace: float) -> None:
-        guard = self._grpc.guard
+    async def _idle_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(guard.idle(), grace)
-        self.engine.stop()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(guard.idle(), LAST_WORDS)
+            await asyncio.wait_for(self._grpc.guard.idle(), seconds)
 
 
 @asynccontextmanager

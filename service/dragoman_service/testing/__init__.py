@@ -1,0 +1,14 @@
+"""For authors of plugins and for our own tests: the laws of a provider, a scripted one, a server in this process.
+
+Needs the extra `testing`: `pip install 'dragoman-service[testing]'`.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite("dragoman_service.testing.laws", "dragoman_service.testing.claims")
+
+from dragoman_service.testing.laws import ProviderLaws  # noqa: E402 - its asserts are rewritten from now on
+from dragoman_service.testing.scripted import Scripted, choice_finished, delta, usage  # noqa: E402
+from dragoman_service.testing.serving import Served, serving  # noqa: E402
+
+__all__ = ["ProviderLaws", "Scripted", "Served", "choice_finished", "delta", "serving", "usage"]

@@ -1,0 +1,18 @@
+"""Fixtures for tests of the core."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from relaying import until
+
+
+@pytest.fixture
+async def nothing_is_left() -> AsyncIterator[None]:
+    """No task goes on after the test, and no exception was left for nobody."""
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    yield
+    await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+
+    assert not complaints

@@ -1,0 +1,49 @@
+"""How tests put a provider behind a relay and read from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from dragoman import v1
+from dragoman_service.catalogue import Catalogue
+from dragoman_service.contract import CompletionError, Provider
+from dragoman_service.engine import Engine
+from dragoman_service.relay import Relay
+
+FOREVER = asyncio.Event  # a step that nobody ends: FOREVER().wait
+
+
+def relay_of(provider: Provider, **call: Any) -> AbstractAsyncContextManager[Relay]:
+    """A request to the provider's model `scripted`, under way."""
+    engine = Engine(Catalogue({"p": provider}, {}))
+    prompt = v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="?")])
+    return engine.relay(v1.CompletionRequest(model="p/scripted", messages=[prompt]), engine.call("me", **call))
+
+
+async def read_all(relay: Relay) -> tuple[list[v1.CompletionEvent], CompletionError | None]:
+    """All events, and the error that came after them, if any."""
+    events = []
+    try:
+        async for event in relay:
+            events.append(event)
+    except CompletionError as error:
+        return events, error
+    return events, None
+
+
+def kinds(events: Iterable[v1.CompletionEvent]) -> list[str | None]:
+    return [event.WhichOneof("event") for event in events]
+
+
+def texts(events: Iterable[v1.CompletionEvent]) -> list[str]:
+    return [event.delta.text for event in events if event.HasField("delta")]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Waits until the loop has brought the condition about."""
+    async with asyncio.timeout(2):
+        while not condition():
+            await asyncio.sleep(0)

@@ -1,0 +1,143 @@
+"""Events to completion."""
+
+import pytest
+from dragoman import v1
+from dragoman_service.contract import CompletionError
+from dragoman_service.fold import Fold
+from dragoman_service.testing import choice_finished, delta, usage
+from google.rpc import code_pb2
+
+STARTED = v1.CompletionEvent(started=v1.Started(served_model="m", provider="p"))
+
+
+def fold(*events: v1.CompletionEvent) -> Fold:
+    collected = Fold(v1.Completion(name="completions/1", requested_model="alias"))
+    for event in events:
+        collected.add(event)
+    return collected
+
+
+def piece(kind: str, text: str) -> v1.CompletionEvent:
+    return v1.CompletionEvent(delta=v1.Delta(**{kind: text}))
+
+
+def reason_of(error: pytest.ExceptionInfo[CompletionError]) -> str:
+    return error.value.reason_name
+
+
+def test_pieces_of_a_kind_become_one_part_and_parts_keep_their_order():
+    thoughts = piece("reasoning", "Let me "), piece("reasoning", "see.")
+    words = delta("A"), delta("B"), piece("refusal", "No."), delta("C")
+    completion = fold(*thoughts, *words, choice_finished()).completion()
+
+    assert list(completion.choices[0].message.parts) == [
+        v1.Part(reasoning=v1.Reasoning(text="Let me see.")),
+        v1.Part(text="AB"),
+        v1.Part(refusal="No."),
+        v1.Part(text="C"),
+    ]
+    assert completion.choices[0].message.role == v1.ROLE_ASSISTANT
+
+
+def test_choices_are_kept_apart_and_ordered():
+    completion = fold(delta("b", 1), delta("a", 0), delta("B", 1), choice_finished(1), choice_finished(0)).completion()
+
+    assert [(c.index, c.message.parts[0].text) for c in completion.choices] == [(0, "a"), (1, "bB")]
+
+
+def test_the_end_of_a_choice_is_kept_whole():
+    end = v1.ChoiceFinished(
+        finish_reason=v1.FINISH_REASON_STOP_SEQUENCE,
+        provider_finish_reason="stop",
+        matched_stop_sequence="END",
+        system_fingerprint="fp",
+    )
+    completion = fold(delta("x"), v1.CompletionEvent(choice_finished=end)).completion()
+
+    choice = completion.choices[0]
+    assert choice.finish_reason == v1.FINISH_REASON_STOP_SEQUENCE
+    assert (choice.provider_finish_reason, choice.matched_stop_sequence) == ("stop", "END")
+    assert completion.system_fingerprint == "fp"
+
+
+def test_what_is_known_at_the_start_is_kept():
+    completion = fold(STARTED, delta("x"), choice_finished()).completion()
+
+    assert (completion.served_model, completion.provider) == ("m", "p")
+    assert (completion.name, completion.requested_model) == ("completions/1", "alias")
+    assert completion.HasField("finish_time")
+
+
+def test_an_answer_may_be_empty():
+    completion = fold(choice_finished(), usage(3, 0)).completion()
+
+    assert not completion.choices[0].message.parts
+    assert not completion.usage.estimated
+
+
+def test_the_last_usage_counts_and_its_total_is_right():
+    told = v1.CompletionEvent(usage=v1.Usage(input_tokens=5, output_tokens=7))
+    completion = fold(usage(5, 1), delta("x"), told, choice_finished()).completion()
+
+    assert completion.usage == v1.Usage(input_tokens=5, output_tokens=7, total_tokens=12)
+
+
+def test_usage_is_estimated_where_the_provider_says_nothing():
+    completion = fold(delta("x"), delta("y"), choice_finished()).completion()
+
+    assert completion.usage == v1.Usage(output_tokens=2, total_tokens=2, estimated=True)
+
+
+def test_usage_of_an_empty_answer_without_figures_is_an_estimate_too():
+    assert fold(choice_finished()).completion().usage == v1.Usage(estimated=True)
+
+
+def test_usage_on_the_way_is_partial_and_adds_what_the_provider_did_not_count_yet():
+    on_the_way = fold(usage(5, 0), delta("x"), delta("y")).usage()
+
+    assert on_the_way == v1.Usage(input_tokens=5, output_tokens=2, total_tokens=7, estimated=True, partial=True)
+
+
+def test_exact_usage_on_the_way_is_no_estimate():
+    on_the_way = fold(delta("x"), usage(5, 1)).usage()
+
+    assert on_the_way == v1.Usage(input_tokens=5, output_tokens=1, total_tokens=6, partial=True)
+
+
+def test_logprobs_come_in_order():
+    first, second = v1.TokenLogprob(token="x"), v1.TokenLogprob(token="y")
+    completion = fold(delta("x", logprobs=[first]), delta("y", logprobs=[second]), choice_finished()).completion()
+
+    assert list(completion.choices[0].logprobs) == [first, second]
+
+
+@pytest.mark.parametrize("late", [delta("more"), choice_finished()])
+def test_a_choice_that_goes_on_after_its_end_is_malformed(late):
+    with pytest.raises(CompletionError) as caught:
+        fold(choice_finished(), late)
+
+    assert reason_of(caught) == "PROVIDER_MALFORMED"
+
+
+@pytest.mark.parametrize("foreign", [v1.CompletionEvent(), v1.CompletionEvent(finished=v1.Finished()), STARTED])
+def test_events_that_are_not_the_providers_are_malformed(foreign):
+    with pytest.raises(CompletionError) as caught:
+        fold(STARTED, delta("x"), foreign)
+
+    assert reason_of(caught) == "PROVIDER_MALFORMED"
+
+
+def test_no_answer_at_all_is_malformed():
+    with pytest.raises(CompletionError) as caught:
+        fold(STARTED, usage(1, 0)).completion()
+
+    assert reason_of(caught) == "PROVIDER_MALFORMED"
+
+
+def test_an_answer_without_an_end_is_broken_off():
+    with pytest.raises(CompletionError) as caught:
+        fold(delta("a", 0), delta("b", 1), choice_finished(0)).completion()
+
+    assert reason_of(caught) == "PROVIDER_STREAM_BROKEN"
+    assert caught.value.code == code_pb2.UNAVAILABLE
+    assert "choice 1" in caught.value.message

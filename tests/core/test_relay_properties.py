@@ -1,0 +1,103 @@
+"""Whatever the upstream sends and however slowly it is read, the answer is the same."""
+
+import asyncio
+from itertools import pairwise
+
+from dragoman import v1
+from dragoman_service.contract import Call
+from dragoman_service.fold import Fold
+from dragoman_service.relay import Relay
+from dragoman_service.testing import choice_finished, usage
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pauses = st.lists(st.integers(0, 4), max_size=30)  # turns of the loop before each step
+logprobs = st.lists(st.builds(v1.TokenLogprob, token=st.text(max_size=3), logprob=st.floats(-9, 0)), max_size=2)
+
+
+@st.composite
+def deltas(draw):
+    kind = draw(st.sampled_from(["text", "reasoning", "refusal"]))
+    content = {kind: draw(st.text(max_size=6))}
+    return v1.Delta(choice_index=draw(st.integers(0, 2)), logprobs=draw(logprobs), **content)
+
+
+@st.composite
+def answers(draw):
+    """The events of an answer that keeps the laws."""
+    pieces = draw(st.lists(deltas(), min_size=1, max_size=30))
+    events = [v1.CompletionEvent(delta=piece) for piece in pieces]
+    for at in draw(st.lists(st.integers(0, len(events)), max_size=3)):
+        events.insert(at, usage(1, at))
+    ends = [choice_finished(index) for index in {piece.choice_index for piece in pieces}]
+    return [*events, *ends, usage(1, len(pieces))]
+
+
+def folded(events):
+    fold = Fold(v1.Completion())
+    for event in events:
+        fold.add(event)
+    return timeless(fold.completion())
+
+
+def timeless(completion):
+    completion.ClearField("finish_time")
+    return completion
+
+
+async def turns(pauses, at):
+    for _ in range(pauses[at % len(pauses)] if pauses else 0):
+        await asyncio.sleep(0)
+
+
+async def upstream(events, pauses):
+    for at, event in enumerate(events):
+        await turns(pauses, at)
+        yield event
+
+
+def relay_of(events, writing):
+    return Relay(upstream(events, writing), Fold(v1.Completion()), Call("1", "me"))
+
+
+async def streamed(events, writing, reading):
+    found = []
+    async with relay_of(events, writing) as relay:
+        async for event in relay:
+            found.append(event)
+            await turns(reading, len(found))
+    return found
+
+
+async def whole(events, writing):
+    async with relay_of(events, writing) as relay:
+        return await relay.result()
+
+
+@settings(max_examples=150, deadline=None)
+@given(events=answers(), writing=pauses, reading=pauses)
+def test_the_stream_folds_to_the_whole_answer_at_any_speed(events, writing, reading):
+    expected = folded(events)
+    *passed_on, finished = asyncio.run(streamed(events, writing, reading))
+
+    assert folded(passed_on) == expected
+    assert timeless(finished.finished.completion) == expected
+    assert timeless(asyncio.run(whole(events, writing))) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(events=answers(), writing=pauses, reading=pauses)
+def test_numbers_have_no_holes_and_only_neighbours_of_one_kind_are_merged(events, writing, reading):
+    *passed_on, finished = asyncio.run(streamed(events, writing, reading))
+
+    assert [event.sequence for event in (*passed_on, finished)] == list(range(1, len(passed_on) + 2))
+    assert len(passed_on) <= len(events)
+    assert runs(passed_on) == runs(events)
+
+
+def runs(events):
+    """Which choice and kind follow one another, each once."""
+    marks = [
+        (event.WhichOneof("event"), event.delta.choice_index, event.delta.WhichOneof("content")) for event in events
+    ]
+    return marks[:1] + [after for before, after in pairwise(marks) if after != before]

@@ -1,0 +1,108 @@
+"""Which fields a model honours."""
+
+import pytest
+from dragoman import v1
+from dragoman_service.contract import CompletionError
+from dragoman_service.support import fit, set_fields
+
+MODEL = v1.Model(
+    name="acme/tiny",
+    provider="acme",
+    provider_model="tiny",
+    supported_fields=["generation_config.temperature", "generation_config.response_format.json_schema"],
+)
+
+
+def request_of(*parts, policy=v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED, **config):
+    message = v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Hello"), *parts])
+    return v1.CompletionRequest(
+        model="alias",
+        messages=[message],
+        unsupported_field_policy=policy,
+        generation_config=v1.GenerationConfig(**config),
+    )
+
+
+def warned(**changes):
+    return fit(request_of(policy=v1.UNSUPPORTED_FIELD_POLICY_WARN, **changes), MODEL)
+
+
+def test_what_the_model_honours_passes_unchanged_under_the_providers_own_name():
+    request = request_of(temperature=0.0)
+    fitted, warnings = fit(request, MODEL)
+
+    assert not warnings
+    assert fitted.model == "tiny"
+    assert fitted.generation_config == request.generation_config
+    assert request.model == "alias", "the caller's request is left as it is"
+
+
+@pytest.mark.parametrize("policy", [v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED, v1.UNSUPPORTED_FIELD_POLICY_REJECT])
+def test_every_field_that_the_model_lacks_is_refused_by_name(policy):
+    with pytest.raises(CompletionError) as caught:
+        fit(request_of(policy=policy, temperature=1, top_k=3, min_p=0.1), MODEL)
+
+    assert caught.value.reason_name == "UNSUPPORTED_FIELD"
+    assert [f.field for f in caught.value.fields] == ["generation_config.top_k", "generation_config.min_p"]
+    assert caught.value.metadata == {"model": "acme/tiny", "provider": "acme"}
+    assert "UNSUPPORTED" not in caught.value.message
+    assert "generation_config.temperature" in caught.value.message, "it says what is supported"
+
+
+def test_with_warn_it_is_left_out_and_told():
+    fitted, warnings = warned(temperature=1.0, top_k=3, stop_sequences=["END"])
+
+    assert fitted.generation_config == v1.GenerationConfig(temperature=1.0)
+    assert [(w.field, w.reason) for w in warnings] == [
+        ("generation_config.top_k", "UNSUPPORTED_FIELD"),
+        ("generation_config.stop_sequences", "UNSUPPORTED_FIELD"),
+    ]
+
+
+def test_forms_of_the_answer_are_supported_one_by_one():
+    schema = v1.ResponseFormat(json_schema=v1.JsonSchema(schema_json="{}"))
+    grammar = v1.ResponseFormat(grammar="root ::= 'a'")
+    fitted, _ = fit(request_of(response_format=schema), MODEL)
+
+    assert fitted.generation_config.response_format == schema
+    with pytest.raises(CompletionError) as caught:
+        fit(request_of(response_format=grammar), MODEL)
+    assert caught.value.fields[0].field == "generation_config.response_format.grammar"
+
+
+def test_parts_that_the_model_lacks_are_left_out_with_warn():
+    thought = v1.Part(reasoning=v1.Reasoning(text="hm"))
+    request = request_of(thought, v1.Part(refusal="no"), policy=v1.UNSUPPORTED_FIELD_POLICY_WARN)
+    request.messages.add(role=v1.ROLE_ASSISTANT).parts.add().CopyFrom(thought)
+    fitted, warnings = fit(request, MODEL)
+
+    assert list(fitted.messages) == [v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Hello")])]
+    assert [warning.field for warning in warnings] == ["messages.reasoning", "messages.refusal"]
+
+
+def test_a_request_of_which_nothing_would_be_left_is_refused_even_with_warn():
+    request = v1.CompletionRequest(unsupported_field_policy=v1.UNSUPPORTED_FIELD_POLICY_WARN)
+    request.messages.add(role=v1.ROLE_ASSISTANT).parts.add(refusal="no")
+    with pytest.raises(CompletionError) as caught:
+        fit(request, MODEL)
+
+    assert caught.value.reason_name == "UNSUPPORTED_FIELD"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"choice_count": 1},
+        {"include_logprobs": False, "top_logprobs": 0},
+        {"presence_penalty": 0, "frequency_penalty": 0, "repetition_penalty": 1},
+    ],
+)
+def test_values_that_ask_for_nothing_are_honoured_by_all(config):
+    _, warnings = fit(request_of(**config), MODEL)
+
+    assert not warnings
+
+
+@pytest.mark.parametrize("config", [{"temperature": 0}, {"seed": 0}, {"max_output_tokens": 1}, {"choice_count": 2}])
+def test_zero_is_a_value_like_others(config):
+    assert set_fields(request_of(**config)) == [f"generation_config.{name}" for name in config]

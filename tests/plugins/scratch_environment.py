@@ -1,0 +1,88 @@
+"""A Python environment of its own that sees what is installed here, and the command `dragoman` in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sysconfig
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 60.0  # seconds
+ANYWHERE = ("--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0")
+
+
+class ScratchEnvironment:
+    """Lives in `folder`. What is installed into it is not seen elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        venv.create(folder / "environment", with_pip=False)
+        self.python = folder / "environment" / "bin" / "python"
+        packages = next((folder / "environment" / "lib").glob("python*")) / "site-packages"
+        here = sysconfig.get_path("purelib")
+        (packages / "here.pth").write_text(f"import site; site.addsitedir({here!r})\n")
+
+    def install(self, source: Path) -> None:
+        """Builds the package in `source` and installs it, without any network."""
+        copy = shutil.copytree(source, self.folder / "sources" / source.name)
+        self.run("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", str(copy))
+
+    def start(self, *arguments: str, **streams: Any) -> subprocess.Popen[str]:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("DRAGOMAN_", "PYTHON"))}
+        return subprocess.Popen([self.python, *arguments], env=environ, cwd=self.folder, text=True, **streams)
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """What Python says; fails if it does not exit with `code`."""
+        process = self.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            said, _ = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+        assert process.returncode == code, said
+        return said
+
+    def plugins(self, *arguments: str) -> list[dict[str, str]]:
+        """What `dragoman plugins` tells."""
+        found: list[dict[str, str]] = json.loads(self.run("-m", "dragoman_service", "plugins", "--json", *arguments))
+        return found
+
+    @contextmanager
+    def serving(self, settings: str) -> Iterator[Service]:
+        """A service with these settings (TOML), until the context is left; it has to end well."""
+        config = self.folder / "dragoman.toml"
+        config.write_text(settings)
+        arguments = ("serve", *ANYWHERE, "--data-dir", str(self.folder / "data"), "--config", str(config))
+        log = self.folder / "service.log"
+        with log.open("wb") as stderr:
+            process = self.start("-m", "dragoman_service", *arguments, stdout=subprocess.PIPE, stderr=stderr)
+        try:
+            yield Service(process, log)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+            process.communicate()
+        assert process.returncode == 0, log.read_text()
+
+
+class Service:
+    """A service that runs in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        assert process.stdout is not None
+        self._log = log
+        lines = [process.stdout.readline().split() for _ in range(2)]
+        assert all(lines), log.read_text()
+        self.address = dict(lines)["grpc"]
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The log's lines so far."""
+        return [json.loads(line) for line in self._log.read_text().splitlines()]
