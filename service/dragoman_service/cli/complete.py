@@ -1,0 +1,74 @@
+"""`dragoman complete`: one prompt, answered whole, streamed, or by an operation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dragoman_service.cli.connection import DEFAULT_TARGET, ApiKey, Ca, Target, Tls, ask
+from dragoman_service.cli.durations import Timeout
+
+Prompt = Annotated[str | None, typer.Argument(metavar="PROMPT", help="What to say; '-' or nothing: read stdin.")]
+Model = Annotated[str, typer.Option("--model", "-m", help="Name or alias, see `dragoman models`.")]
+System = Annotated[str | None, typer.Option("--system", help="Standing instructions, put in front.")]
+MaxOutputTokens = Annotated[int | None, typer.Option("--max-output-tokens", help="Most tokens of the answer.")]
+Temperature = Annotated[float | None, typer.Option("--temperature", help="0: the likeliest; up to 2: the wildest.")]
+TopP = Annotated[float | None, typer.Option("--top-p", help="Share of the likeliest tokens to choose from.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Makes the choice of tokens repeatable.")]
+Stop = Annotated[list[str] | None, typer.Option("--stop", help="A text that ends the answer. Repeatable.")]
+Schema = Annotated[
+    str | None, typer.Option("--schema", metavar="FILE|JSON", help="JSON Schema that the answer has to fit.")
+]
+Json = Annotated[bool, typer.Option("--json", help="The whole Completion as JSON; with --stream, one event a line.")]
+Stream = Annotated[
+    bool | None,
+    typer.Option("--stream/--no-stream", help="Whether to show pieces as they come. Default: unless --json."),
+]
+Later = Annotated[bool, typer.Option("--operation", help="Start an operation and show how far it is until it is done.")]
+Usage = Annotated[bool, typer.Option("--usage", help="Say on stderr what it cost, in tokens.")]
+
+
+def complete(
+    prompt: Prompt = None,
+    model: Model = "local",
+    system: System = None,
+    max_output_tokens: MaxOutputTokens = None,
+    temperature: Temperature = None,
+    top_p: TopP = None,
+    seed: Seed = None,
+    stop: Stop = None,
+    schema: Schema = None,
+    as_json: Json = False,
+    stream: Stream = None,
+    operation: Later = False,
+    usage: Usage = False,
+    timeout: Timeout = None,
+    target: Target = DEFAULT_TARGET,
+    api_key: ApiKey = None,
+    tls: Tls = False,
+    ca: Ca = None,
+) -> None:
+    """Complete a prompt and write the answer on stdout as it comes. Ctrl-C stops the model's work.
+
+    With --operation, Ctrl-C leaves the operation running.
+    """
+    from dragoman_service.cli.prompt import prompt_text, request_for, schema_text
+    from dragoman_service.cli.tempos import Question, tempo
+
+    if operation and stream is not None:
+        raise typer.BadParameter("an operation is not streamed", param_hint="--operation")
+    request = request_for(
+        prompt_text(prompt),
+        model,
+        system=system,
+        max_output_tokens=max_output_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        stop_sequences=stop,
+        json_schema=None if schema is None else schema_text(schema),
+    )
+    question = Question(request, timeout=timeout, as_json=as_json, usage=usage)
+    answer = tempo(operation=operation, stream=not as_json if stream is None else stream, as_json=as_json)
+    ask(lambda client: answer(client, question), target, api_key, tls, ca)

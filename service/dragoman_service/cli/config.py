@@ -1,0 +1,52 @@
+"""`dragoman config`: what the settings come to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from dragoman_service.cli.settings_options import Config, load_settings, refused
+
+if TYPE_CHECKING:
+    from dragoman_service.plugins import Prepared
+    from dragoman_service.settings import Settings
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def config() -> None:
+    """Check the settings."""
+
+
+@app.command()
+def check(config: Config = None) -> None:
+    """Show what file and environment come to, or every mistake. Secrets are never shown."""
+    from dragoman_service.cli.output import note, write
+    from dragoman_service.cli.toml import toml
+    from dragoman_service.plugins import prepare
+    from dragoman_service.settings import SettingsError
+
+    settings = load_settings(config)
+    warnings: list[str] = []
+    try:
+        prepared, opened = prepare(settings, warnings)
+    except SettingsError as wrong:
+        raise refused(wrong) from None
+    write(toml(_effective(settings, prepared)))
+    for provider, reason in opened.unreachable.items():
+        warnings.append(f"providers.{provider}: its plugin cannot be loaded: {reason}")
+    for warning in warnings:
+        note(f"warning: {warning}")
+    note("ok")
+
+
+def _effective(settings: Settings, prepared: list[Prepared]) -> dict[str, Any]:
+    """The settings with the providers' tables as their plugins read them, defaults included."""
+    from dragoman_service.cli.toml import fields, with_secrets
+
+    tables = dict(settings.providers)
+    for one in prepared:
+        tables[one.name] = {"plugin": one.plugin.name, **with_secrets(fields(one.settings) or {}, tables[one.name])}
+    return {**(fields(settings) or {}), "providers": tables}

@@ -1,0 +1,155 @@
+"""The run of the demo, scene by scene; each is checked, and the exit code is 0 only if everything happened."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import typer
+from dragoman import Client, DragomanError, text_of, v1
+
+from dragoman_service.cli import local
+from dragoman_service.cli.connection import tell
+from dragoman_service.cli.demo import scenes
+from dragoman_service.cli.demo.service import ServiceError, service
+from dragoman_service.cli.demo.stage import Stage, watching
+from dragoman_service.cli.exits import ExitCode
+from dragoman_service.cli.output import error, note
+from dragoman_service.cli.wording import seconds_between, usage_line
+from dragoman_service.providers.local_weights import WeightsError, find_weights
+
+LEAST_PIECES = 5  # fewer would not be token by token
+NEXT = """
+That was a model of 135 million parameters: good for demos, tests and wiring,
+not for advice. Next, in two terminals:
+  {0} serve
+  {0} complete "What is the capital of France?\""""
+
+
+class NotShownError(Exception):
+    """What a scene was to show did not happen."""
+
+
+def run() -> None:
+    """Shows everything, or ends with exit code 1."""
+    signal.signal(signal.SIGTERM, _leave)
+    stage = Stage()
+    _ensure_weights(stage)
+    try:
+        with tempfile.TemporaryDirectory(prefix="dragoman-demo-") as folder:
+            _run(stage, Path(folder))
+    except DragomanError as failure:
+        tell(failure)
+    except ServiceError as failure:
+        error(f"the service did not start; the end of its log:\n{failure}")
+    except NotShownError as failure:
+        error(str(failure))
+    except KeyboardInterrupt:
+        note("\ninterrupted")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    else:
+        stage.say(NEXT.format(_own_name()))
+        return
+    raise typer.Exit(ExitCode.FAILED)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """By an exception, so that the service is ended too."""
+    sys.exit(128 + number)
+
+
+def _own_name() -> str:
+    """What to type to run this program again."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "dragoman" and not shutil.which("dragoman") else "dragoman"
+
+
+def _ensure_weights(stage: Stage) -> None:
+    try:
+        find_weights(None)
+    except WeightsError:
+        stage.say("The first run fetches the weights of the embedded model, 93 MB.")
+        local.fetch()
+
+
+def _run(stage: Stage, folder: Path) -> None:
+    stage.say("Starting a service on the embedded model…")
+    began = time.monotonic()
+    with service(folder) as address, Client(address, api_key="") as client:
+        stage.say(f"It took {time.monotonic() - began:.1f} s. Below, `client` is dragoman.Client({address!r}).")
+        _whole(stage, client)
+        text = _streamed(stage, client)
+        _structured(stage, client)
+        _later(stage, client, text)
+
+
+def _whole(stage: Stage, client: Client) -> None:
+    stage.scene(1, "A whole answer", scenes.whole)
+    completion = scenes.whole(client)
+    _require(bool(text_of(completion).strip()), "the model said nothing")
+    stage.say(text_of(completion).strip())
+    stage.facts(_facts(completion))
+
+
+def _streamed(stage: Stage, client: Client) -> str:
+    stage.scene(2, "A stream, token by token", scenes.streamed)
+    events = scenes.streamed(client)
+    completion = events[-1].finished.completion
+    pieces = [event for event in events if event.HasField("delta")]
+    times = {event.event_time.ToNanoseconds() for event in pieces}
+    _require(len(times) >= LEAST_PIECES, f"the stream came in {len(times)} pieces only")
+    _require("".join(piece.delta.text for piece in pieces) == text_of(completion), "the pieces are not the answer")
+    stage.say("")
+    first = seconds_between(completion.create_time, pieces[0].event_time)
+    stage.facts(f"{_facts(completion)}, {len(pieces)} pieces, the first after {first:.2f} s")
+    return text_of(completion)
+
+
+def _structured(stage: Stage, client: Client) -> None:
+    stage.scene(3, "An answer forced into a JSON schema", scenes.structured)
+    completion = scenes.structured(client)
+    _require(_fits(text_of(completion)), f"the answer does not fit the schema: {text_of(completion)}")
+    stage.say(text_of(completion))
+    stage.facts(_facts(completion))
+
+
+def _fits(text: str) -> bool:
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return False
+    match answer:
+        case {
+            "city": str(),
+            "country": str(),
+            "continent": "Africa" | "America" | "Asia" | "Europe",
+            "is_capital": bool(),
+        }:
+            return len(answer) == 4
+    return False
+
+
+def _later(stage: Stage, client: Client, streamed: str) -> None:
+    stage.scene(4, "The prompt of 2 as a long-running operation", scenes.later)
+    with watching(stage) as watcher:
+        completion = scenes.later(client, watcher)
+    _require(watcher.states == ["QUEUED", "RUNNING", "SUCCEEDED"], f"the states were {', '.join(watcher.states)}")
+    _require(text_of(completion) == streamed, "the operation's answer is not the streamed one")
+    stage.say("\nIts answer is, letter for letter, the one that was streamed above.")
+    stage.facts(_facts(completion))
+
+
+def _facts(completion: v1.Completion) -> str:
+    return f"{usage_line(completion)}\n  {seconds_between(completion.create_time, completion.finish_time):.2f} s"
+
+
+def _require(happened: bool, otherwise: str) -> None:
+    if not happened:
+        raise NotShownError(otherwise)

@@ -1,0 +1,159 @@
+"""`dragoman operations`: completions that were started and are read later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dragoman_service.cli.connection import DEFAULT_TARGET, ApiKey, Ca, Target, Tls, ask
+from dragoman_service.cli.durations import Timeout
+from dragoman_service.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from dragoman import AsyncClient
+    from google.longrunning.operations_pb2 import Operation
+
+COLUMNS = ("name", "state", "model", "created", "tokens")
+Name = Annotated[str, typer.Argument(metavar="NAME", help="As in operations/ID; the ID alone will do.")]
+Json = Annotated[bool, typer.Option("--json", help="The google.longrunning.Operation as JSON.")]
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def operations() -> None:
+    """Read, wait for, cancel and delete your operations."""
+
+
+@app.command("list")
+def list_operations(
+    filter_: Annotated[str, typer.Option("--filter", help="As in 'state = RUNNING'.")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Most operations to show.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON array of google.longrunning.Operation.")] = False,
+    target: Target = DEFAULT_TARGET,
+    api_key: ApiKey = None,
+    tls: Tls = False,
+    ca: Ca = None,
+) -> None:
+    """List your operations, the newest first."""
+    from dragoman_service.cli.output import write_json_list, write_table
+
+    async def work(client: AsyncClient) -> None:
+        found = []
+        async for operation in client.operations(filter_, page_size=min(limit, 1000)):
+            found.append(operation)
+            if len(found) == limit:
+                break
+        if as_json:
+            write_json_list(found)
+        else:
+            write_table(COLUMNS, [_row(operation) for operation in found])
+
+    ask(work, target, api_key, tls, ca)
+
+
+@app.command()
+def get(
+    name: Name,
+    as_json: Json = False,
+    target: Target = DEFAULT_TARGET,
+    api_key: ApiKey = None,
+    tls: Tls = False,
+    ca: Ca = None,
+) -> None:
+    """Show where an operation stands, and its answer or error."""
+
+    async def work(client: AsyncClient) -> None:
+        handle = client.operation(_full(name))
+        await handle.refresh()
+        _show(handle.operation, as_json)
+
+    ask(work, target, api_key, tls, ca)
+
+
+@app.command()
+def wait(
+    name: Name,
+    timeout: Timeout = None,
+    as_json: Json = False,
+    target: Target = DEFAULT_TARGET,
+    api_key: ApiKey = None,
+    tls: Tls = False,
+    ca: Ca = None,
+) -> None:
+    """Wait until an operation is done, then write its answer.
+
+    Exit code 1 if it failed, was cancelled, or is not done after --timeout. Ctrl-C leaves it running.
+    """
+    from dragoman_service.cli.output import note, write_json, write_line
+    from dragoman_service.cli.progress import follow
+    from dragoman_service.cli.wording import answer_text
+
+    async def work(client: AsyncClient) -> None:
+        handle = client.operation(_full(name))
+        await handle.refresh()
+        await follow(handle, timeout)
+        if as_json:
+            write_json(handle.operation)
+        if not handle.operation.done:
+            note(f"{handle.name} is not done yet")
+            raise typer.Exit(ExitCode.FAILED)
+        answer = answer_text(await handle.result())
+        if not as_json:
+            write_line(answer)
+
+    ask(work, target, api_key, tls, ca)
+
+
+@app.command()
+def cancel(
+    name: Name, target: Target = DEFAULT_TARGET, api_key: ApiKey = None, tls: Tls = False, ca: Ca = None
+) -> None:
+    """Stop an operation. It stays readable, in the state CANCELLED."""
+
+    async def work(client: AsyncClient) -> None:
+        await client.operation(_full(name)).cancel()
+
+    ask(work, target, api_key, tls, ca)
+
+
+@app.command()
+def delete(
+    name: Name, target: Target = DEFAULT_TARGET, api_key: ApiKey = None, tls: Tls = False, ca: Ca = None
+) -> None:
+    """Forget an operation and its answer. This does not stop its work."""
+
+    async def work(client: AsyncClient) -> None:
+        await client.operation(_full(name)).delete()
+
+    ask(work, target, api_key, tls, ca)
+
+
+def _full(name: str) -> str:
+    return name if name.startswith("operations/") else f"operations/{name}"
+
+
+def _row(operation: Operation) -> tuple[str, ...]:
+    from dragoman.operation import metadata_of
+
+    from dragoman_service.cli.wording import state_text, time_text
+
+    metadata = metadata_of(operation)
+    return (
+        operation.name,
+        state_text(metadata),
+        metadata.model,
+        time_text(metadata.create_time)[:-6],  # without the offset, which is this machine's
+        str(metadata.usage.output_tokens),
+    )
+
+
+def _show(operation: Operation, as_json: bool) -> None:
+    from dragoman_service.cli.operation_view import show
+    from dragoman_service.cli.output import write_json
+
+    if as_json:
+        write_json(operation)
+    else:
+        show(operation)

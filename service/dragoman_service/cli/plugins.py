@@ -1,0 +1,34 @@
+"""`dragoman plugins`: what is installed, and whether it loads."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dragoman_service.cli.settings_options import Config, load_settings
+
+if TYPE_CHECKING:
+    from dragoman_service.plugins import Plugin
+
+COLUMNS = ("name", "kind", "distribution", "version", "state", "reason")
+
+
+def plugins(
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON array instead of a table.")] = False,
+) -> None:
+    """Show the plugins installed here, each imported once. Starts nothing and asks no server."""
+    from dragoman_service.cli.output import write_line, write_table
+    from dragoman_service.plugins import inspect
+
+    rows = [_row(plugin) for plugin in inspect(load_settings(config))]
+    if as_json:
+        write_line(json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows], indent=2, ensure_ascii=False))
+    else:
+        write_table(COLUMNS, rows)
+
+
+def _row(plugin: Plugin) -> tuple[str, ...]:
+    return tuple(str(getattr(plugin, column)) for column in COLUMNS)

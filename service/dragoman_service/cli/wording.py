@@ -1,0 +1,45 @@
+"""How messages of the API read to people: answers, usage, states, times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from dragoman import v1
+from google.protobuf.timestamp_pb2 import Timestamp
+
+State = v1.CompletionOperationMetadata.State
+
+
+def answer_text(completion: v1.Completion, index: int = 0) -> str:
+    """What the model said in choice number `index`, a refusal too, without its reasoning."""
+    parts = [part for choice in completion.choices if choice.index == index for part in choice.message.parts]
+    return "".join(part.text or part.refusal for part in parts)
+
+
+def usage_line(completion: v1.Completion) -> str:
+    """What a completion cost and why it ended, in one line."""
+    ends = ", ".join(v1.FinishReason.Name(c.finish_reason).removeprefix("FINISH_REASON_") for c in completion.choices)
+    return f"{usage_text(completion.usage)} · {ends} · {completion.provider}/{completion.served_model}"
+
+
+def usage_text(usage: v1.Usage) -> str:
+    """As in `24 input + 10 output = 34 tokens`."""
+    marks = [word for word, is_so in (("estimated", usage.estimated), ("partial", usage.partial)) if is_so]
+    text = f"{usage.input_tokens} input + {usage.output_tokens} output = {usage.total_tokens} tokens"
+    return f"{text} ({', '.join(marks)})" if marks else text
+
+
+def state_text(metadata: v1.CompletionOperationMetadata) -> str:
+    """As in `RUNNING`."""
+    return State.Name(metadata.state).removeprefix("STATE_")
+
+
+def time_text(time: Timestamp) -> str:
+    """In the time zone of this machine, to the second."""
+    return time.ToDatetime(tzinfo=UTC).astimezone().isoformat(" ", "seconds")
+
+
+def seconds_between(start: Timestamp, end: Timestamp | None = None) -> float:
+    """Seconds from `start` to `end`, or to now."""
+    last = datetime.now(UTC) if end is None else end.ToDatetime(tzinfo=UTC)
+    return (last - start.ToDatetime(tzinfo=UTC)).total_seconds()

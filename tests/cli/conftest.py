@@ -1,0 +1,25 @@
+"""A service that the tests of the command line share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dragoman_command import Service, serving
+
+ECHO = '[providers.echo]\nplugin = "echo"\n'
+
+
+@pytest.fixture(scope="session")
+def echo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Settings with the echo provider alone."""
+    path = tmp_path_factory.mktemp("settings") / "dragoman.toml"
+    path.write_text(ECHO)
+    return path
+
+
+@pytest.fixture(scope="session")
+def service(echo_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with serving(tmp_path_factory.mktemp("data"), "--config", str(echo_file)) as service:
+        yield service

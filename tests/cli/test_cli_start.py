@@ -1,0 +1,82 @@
+"""The command before it does anything: help, version, what it imports, wrong usage."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+from dragoman_command import invoke, run
+
+HEAVY = ("grpc", "aiohttp", "sqlalchemy", "dragoman_service.app", "dragoman_service.process")
+
+
+def test_help_names_every_command() -> None:
+    shown = run("--help")
+
+    assert shown.returncode == 0
+    for command in ("serve", "demo", "complete", "models", "operations", "plugins", "keys", "config", "local"):
+        assert command in shown.stdout
+
+
+def test_help_costs_little() -> None:
+    def seconds() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    before = seconds()
+    run("--help")
+
+    assert seconds() - before < 1.0
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    assert invoke("--version").stdout == f"dragoman {version('dragoman-service')}\n"
+
+
+def imported(*arguments: str) -> set[str]:
+    """The modules that are loaded after a command."""
+    code = "import sys\ntry:\n    import dragoman_service.__main__\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    shown = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    return set(shown.stderr.split())
+
+
+def test_help_imports_neither_client_nor_server() -> None:
+    modules = imported("complete", "--help")
+
+    assert "dragoman_service.cli.complete" in modules
+    assert not modules.intersection((*HEAVY, "dragoman"))
+
+
+def test_a_client_command_does_not_import_the_server() -> None:
+    modules = imported("models", "--target", "127.0.0.1:1")
+
+    assert "dragoman" in modules
+    assert not modules.intersection(set(HEAVY) - {"grpc"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("complete", "hi", "--temperature", "warm"),
+        ("complete", "hi", "--operation", "--stream"),
+        ("complete", "hi", "--timeout", "soon"),
+        ("complete", "hi", "--schema", "{broken"),
+        ("complete", "hi", "--schema", "no-such-file.json"),
+        ("complete", "hi", "--api-key", "two\nlines"),
+        ("complete", "hi", "--max-output-tokens", "99999999999"),
+        ("complete", "\udcff"),
+        ("complete", "hi", "--ca", "no-such-file.pem"),
+        ("operations", "get", "\udcff"),
+        ("operations", "list", "--limit", "0"),
+        ("no-such-command",),
+    ],
+)
+def test_wrong_usage_ends_with_exit_code_2(arguments: tuple[str, ...]) -> None:
+    ended = invoke(*arguments)
+
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert "Error" in ended.stderr
