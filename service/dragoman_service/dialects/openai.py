@@ -1,0 +1,22 @@
+"""The dialect of OpenAI's chat completions: pure functions between that wire and our messages, without I/O."""
+
+from dragoman_service.dialects.openai_answer import AnswerDecoder, IncompleteAnswerError
+from dragoman_service.dialects.openai_errors import error_in_answer, error_of_status, malformed
+from dragoman_service.dialects.openai_habits import LLAMA_CPP, OPENAI, Habits
+from dragoman_service.dialects.openai_request import chat_completion, last_words
+from dragoman_service.dialects.openai_sse import DONE, SseDecoder
+
+__all__ = [
+    "DONE",
+    "LLAMA_CPP",
+    "OPENAI",
+    "AnswerDecoder",
+    "Habits",
+    "IncompleteAnswerError",
+    "SseDecoder",
+    "chat_completion",
+    "error_in_answer",
+    "error_of_status",
+    "last_words",
+    "malformed",
+]

@@ -1,0 +1,191 @@
+"""What an upstream of OpenAI's dialect answers, as our events."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from dragoman import v1
+from dragoman_service.dialects.openai import AnswerDecoder, IncompleteAnswerError
+from dragoman_service.errors import CompletionError
+from google.rpc import code_pb2
+
+
+def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, index: int = 0, **more: Any) -> bytes:
+    choice = {"index": index, "delta": delta or {}, "finish_reason": finish, **more}
+    return json.dumps({"choices": [choice], "system_fingerprint": "fp"}).encode()
+
+
+def usage(prompt: int, completion: int, cached: int = 0) -> bytes:
+    details = {"cached_tokens": cached}
+    total = {"prompt_tokens": prompt, "completion_tokens": completion, "prompt_tokens_details": details}
+    return json.dumps({"choices": [], "usage": total}).encode()
+
+
+def decoded(*texts: bytes, **options: Any) -> list[v1.CompletionEvent]:
+    decoder = AnswerDecoder(**options)
+    events = [event for text in texts for event in decoder.feed(text)]
+    return [*events, *decoder.end()]
+
+
+def ending(*texts: bytes, **options: Any) -> v1.FinishReason.ValueType:
+    return decoded(*texts, **options)[-1].choice_finished.finish_reason
+
+
+def test_a_stream_becomes_deltas_a_usage_and_an_end() -> None:
+    opening = chunk({"role": "assistant", "content": None})
+    events = decoded(opening, chunk({"content": "Hel"}), chunk({"content": "lo"}), chunk(finish="stop"), usage(5, 3, 2))
+
+    assert [event.delta.text for event in events[:2]] == ["Hel", "lo"]
+    assert events[2].usage == v1.Usage(input_tokens=5, output_tokens=3, total_tokens=8, cached_input_tokens=2)
+    assert events[3].choice_finished == v1.ChoiceFinished(
+        finish_reason=v1.FINISH_REASON_STOP, provider_finish_reason="stop", system_fingerprint="fp"
+    )
+    assert len(events) == 4
+
+
+def test_an_answer_that_comes_whole_gives_the_same_events() -> None:
+    message = {"role": "assistant", "content": "Hello", "reasoning_content": "Hm"}
+    whole = {
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 3},
+    }
+    events = decoded(json.dumps(whole).encode())
+
+    assert [event.WhichOneof("event") for event in events] == ["delta", "delta", "usage", "choice_finished"]
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [("content", "text"), ("reasoning_content", "reasoning"), ("reasoning", "reasoning"), ("refusal", "refusal")],
+)
+def test_each_kind_of_content_keeps_its_kind(key: str, kind: str) -> None:
+    event = decoded(chunk({key: "x"}), chunk(finish="stop"))[0]
+
+    assert event.delta.WhichOneof("content") == kind
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("stop", v1.FINISH_REASON_STOP),
+        ("length", v1.FINISH_REASON_MAX_OUTPUT_TOKENS),
+        ("content_filter", v1.FINISH_REASON_CONTENT_FILTER),
+        ("who_knows", v1.FINISH_REASON_OTHER),
+    ],
+)
+def test_finish_reasons_keep_their_meaning_and_the_upstreams_word(said: str, meant: v1.FinishReason.ValueType) -> None:
+    end = decoded(chunk({"content": "a"}), chunk(finish=said))[-1].choice_finished
+
+    assert (end.finish_reason, end.provider_finish_reason) == (meant, said)
+
+
+def test_a_choice_that_refused_says_so() -> None:
+    assert ending(chunk({"refusal": "No."}), chunk(finish="stop")) == v1.FINISH_REASON_REFUSAL
+
+
+def test_fewer_tokens_than_were_asked_for_mean_that_the_context_was_full() -> None:
+    cut = (chunk({"content": "a"}), chunk(finish="length"), usage(5, 10))
+
+    assert ending(*cut, asked=11) == v1.FINISH_REASON_CONTEXT_LENGTH
+    assert ending(*cut, asked=10) == v1.FINISH_REASON_MAX_OUTPUT_TOKENS
+    assert ending(*cut) == v1.FINISH_REASON_MAX_OUTPUT_TOKENS
+
+
+def test_progress_tells_the_tokens_of_the_prompt_before_the_first_piece() -> None:
+    progress = json.dumps({"choices": [], "prompt_progress": {"total": 40, "cache": 8, "processed": 20}}).encode()
+    first = decoded(progress, chunk(finish="stop"))[0]
+
+    assert first.usage == v1.Usage(input_tokens=40, total_tokens=40, cached_input_tokens=8)
+
+
+def test_choices_of_one_answer_keep_their_numbers() -> None:
+    events = decoded(
+        chunk({"content": "a"}, index=1),
+        chunk({"content": "b"}),
+        chunk(finish="stop"),
+        chunk(finish="stop", index=1),
+        choices=2,
+    )
+
+    assert [event.delta.choice_index for event in events[:2]] == [1, 0]
+    assert [event.choice_finished.choice_index for event in events[2:]] == [0, 1]
+
+
+def test_an_answer_for_a_later_choice_is_numbered_as_that() -> None:
+    events = decoded(chunk({"content": "a"}), chunk(finish="stop"), first_index=3)
+
+    assert events[0].delta.choice_index == events[1].choice_finished.choice_index == 3
+
+
+def test_a_prefix_stands_before_the_text_also_where_no_text_comes() -> None:
+    spoke = decoded(chunk({"content": " b"}), chunk({"content": " c"}), chunk(finish="stop"), prefix="a")
+    silent = decoded(chunk(finish="stop"), prefix="a")
+
+    assert [event.delta.text for event in spoke[:3]] == ["a", " b", " c"]
+    assert silent[0].delta.text == "a"
+
+
+def test_logprobs_come_with_their_piece_and_no_more_tokens_beside_it_than_asked() -> None:
+    top = [{"token": "a", "logprob": -0.1, "bytes": [97]}, {"token": "\ufffd", "logprob": -3.0, "bytes": [200]}]
+    token = {"token": "é", "logprob": -0.5, "bytes": None, "top_logprobs": top}
+    text = chunk({"content": "é"}, logprobs={"content": [token]})
+    (logprob,) = decoded(text, chunk(finish="stop"), top_logprobs=1)[0].delta.logprobs
+
+    assert (logprob.token, logprob.logprob, logprob.token_bytes) == ("é", -0.5, "é".encode())
+    assert [(one.token, one.token_bytes) for one in logprob.top_logprobs] == [("a", b"a")]
+
+
+def test_half_a_character_is_replaced() -> None:
+    assert decoded(b'{"choices":[{"delta":{"content":"a\\ud83d"},"finish_reason":"stop"}]}')[0].delta.text == "a\ufffd"
+
+
+def test_the_end_of_the_stream_is_the_upstreams_own_word() -> None:
+    decoder = AnswerDecoder()
+    list(decoder.feed(chunk(finish="stop")))
+    before = decoder.over
+    list(decoder.feed(b"[DONE]"))
+
+    assert (before, decoder.over) == (False, True)
+
+
+@pytest.mark.parametrize("texts", [(), (chunk({"content": "a"}),), (chunk({"content": "a"}), b"[DONE]")])
+def test_an_answer_without_a_finish_reason_is_incomplete(texts: tuple[bytes, ...]) -> None:
+    with pytest.raises(IncompleteAnswerError):
+        decoded(*texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"<html>",
+        b"[]",
+        b'"x"',
+        b'{"choices": 5}',
+        b'{"choices": [5]}',
+        b'{"choices": [{"delta": 5}]}',
+        b'{"choices": [{"delta": {"content": 5}}]}',
+        b'{"choices": [{"delta": {"content": ["a"]}}]}',
+        b'{"choices": [{"index": 9, "delta": {"content": "a"}}]}',
+        b'{"choices": [{"index": [1], "delta": {"content": "a"}}]}',
+        b'{"choices": [{"delta": {"content": "a"}, "logprobs": {"content": [{}]}}]}',
+        b'{"choices": [{"delta": {"content": "a"}, "logprobs": 7}]}',
+        b'{"choices": [], "usage": {"prompt_tokens": "many"}}',
+        b'{"choices": [], "usage": {"prompt_tokens": -1}}',
+        b'{"choices": [{"delta": {"content": "\xff"}}]}',
+        b"[" * 200_000,
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_malformed(text: bytes) -> None:
+    with pytest.raises(CompletionError) as refused:
+        decoded(text)
+
+    assert (refused.value.code, refused.value.reason) == (code_pb2.INTERNAL, v1.ERROR_REASON_PROVIDER_MALFORMED)
+
+
+def test_a_choice_that_goes_on_after_its_end_is_malformed() -> None:
+    with pytest.raises(CompletionError) as refused:
+        decoded(chunk({"content": "a"}), chunk(finish="stop"), chunk({"content": "b"}))
+
+    assert refused.value.reason == v1.ERROR_REASON_PROVIDER_MALFORMED

@@ -1,0 +1,58 @@
+"""Server-sent events, however they are cut into pieces."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from dragoman import v1
+from dragoman_service.dialects.openai import SseDecoder
+from dragoman_service.errors import CompletionError
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def decoded(*chunks: bytes) -> list[bytes]:
+    decoder = SseDecoder()
+    return [event for chunk in chunks for event in decoder.feed(chunk)]
+
+
+@given(
+    events=st.lists(st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]))),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    cuts=st.lists(st.integers(0, 400)),
+)
+def test_events_do_not_depend_on_where_the_bytes_are_cut(events: list[str], end: str, cuts: list[int]) -> None:
+    wire = "".join(f"data: {event}{end}{end}" for event in events).encode() + b": the end\n"
+    bounds = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
+    pieces = [wire[start:stop] for start, stop in pairwise(bounds)]
+
+    assert decoded(*pieces) == [event.encode() for event in events]
+
+
+def test_comments_and_other_fields_are_passed_over() -> None:
+    wire = b": ping\n\nevent: chunk\nid: 1\nretry: 5\ndata: x\n\n:\n\ndatum: y\n\n"
+
+    assert decoded(wire) == [b"x"]
+
+
+def test_the_lines_of_one_event_are_joined() -> None:
+    assert decoded(b"data: a\ndata:b\ndata\n\n") == [b"a\nb\n"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    assert decoded(b"\xef\xbb\xbfdata: a\n\n") == [b"a"]
+
+
+def test_an_event_that_is_cut_off_is_none() -> None:
+    assert decoded(b"data: a\n\ndata: b\n") == [b"a"]
+
+
+@pytest.mark.parametrize("wire", [b"data: " + b"x" * 200, b"data: xxxxxxxxx\n" * 20, b"x" * 200 + b"\n"])
+def test_an_event_without_end_is_refused_and_not_kept(wire: bytes) -> None:
+    decoder = SseDecoder(max_event=100)
+    with pytest.raises(CompletionError) as refused:
+        for start in range(0, len(wire), 7):
+            list(decoder.feed(wire[start : start + 7]))
+
+    assert refused.value.reason == v1.ERROR_REASON_PROVIDER_MALFORMED

@@ -1,0 +1,49 @@
+"""Fixtures for tests of providers: the embedded model, run once for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from dragoman_service.providers.local import LocalProvider, LocalSettings, connected
+from dragoman_service.providers.local_engine import EngineOptions, LocalEngine, running_engine
+from dragoman_service.providers.local_fetch import fetch
+from local_asking import Busy, asking
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """The weights of the embedded model, fetched if they are not there yet."""
+    return fetch(lambda done, total: None, print)
+
+
+@pytest.fixture(scope="session")
+def engine(weights: Path) -> Iterator[LocalEngine]:
+    """An engine with two slots of 2,048 tokens; it runs in a loop of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    running = running_engine(EngineOptions(weights, "smollm2-135m-instruct", threads=1, slots=2, context_tokens=2048))
+    try:
+        yield asyncio.run_coroutine_threadsafe(running.__aenter__(), loop).result()
+        asyncio.run_coroutine_threadsafe(running.__aexit__(None, None, None), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture
+async def local(engine: LocalEngine, weights: Path) -> AsyncIterator[LocalProvider]:
+    async with connected(engine, LocalSettings(), weights) as provider:
+        yield provider
+
+
+@pytest.fixture
+async def busy(engine: LocalEngine) -> AsyncIterator[Busy]:
+    """Tells how many requests the engine works on or has in line, as the engine itself says."""
+    async with asking(engine.socket) as ask:
+        yield ask

@@ -1,0 +1,68 @@
+"""How tests ask a provider, and the embedded model's engine what it is doing."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+from dragoman import v1
+from dragoman_service.contract import Call, Provider
+from dragoman_service.fold import Fold
+from dragoman_service.providers.http import open_http
+
+Busy = Callable[[], Awaitable[int]]
+
+CALL = Call(id="test", caller="test")
+ROLES = {"system": v1.ROLE_SYSTEM, "user": v1.ROLE_USER, "assistant": v1.ROLE_ASSISTANT}
+
+
+def request(*turns: str, **config: object) -> v1.CompletionRequest:
+    """A request of turns such as `user: Hello`."""
+    asked = v1.CompletionRequest(model="smollm2-135m-instruct")
+    for turn in turns:
+        role, _, text = turn.partition(": ")
+        asked.messages.add(role=ROLES[role], parts=[v1.Part(text=text)])
+    asked.generation_config.MergeFrom(v1.GenerationConfig(**config))  # type: ignore[arg-type]
+    return asked
+
+
+async def events_of(provider: Provider, asked: v1.CompletionRequest) -> list[v1.CompletionEvent]:
+    async with aclosing(provider.complete(asked, CALL)) as events:  # type: ignore[type-var]
+        return [event async for event in events]
+
+
+async def answer_of(provider: Provider, asked: v1.CompletionRequest) -> v1.Completion:
+    fold = Fold(v1.Completion())
+    for event in await events_of(provider, asked):
+        fold.add(event)
+    return fold.completion()
+
+
+def text_of(completion: v1.Completion, index: int = 0) -> str:
+    return "".join(part.text for part in completion.choices[index].message.parts)
+
+
+@asynccontextmanager
+async def asking(socket: Path) -> AsyncIterator[Busy]:
+    async with open_http("http://localhost", unix_socket=socket) as http:
+
+        async def ask() -> int:
+            metrics = (await http.get("/metrics")).body.decode()
+            gauges = re.findall(r"^llamacpp:requests_(?:processing|deferred) (\d+)", metrics, re.MULTILINE)
+            assert len(gauges) == 2
+            return sum(map(int, gauges))
+
+        yield ask
+
+
+async def until(condition: Callable[[], Awaitable[bool]], patience: float) -> float:
+    """Waits for the condition; returns the seconds that it took."""
+    began = time.monotonic()
+    async with asyncio.timeout(patience):
+        while not await condition():
+            await asyncio.sleep(0.01)
+    return time.monotonic() - began
