@@ -1,0 +1,70 @@
+"""google.longrunning.Operations on gRPC: the standard stubs of any language read and cancel our operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.longrunning import operations_pb2, operations_pb2_grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.empty_pb2 import Empty
+from grpc import aio
+
+from dragoman_service.contract import FieldViolation, invalid
+from dragoman_service.operations import Operations
+from dragoman_service.transport.access import caller_of
+
+COLLECTION = "operations"
+DEFAULT_WAIT = 60.0  # seconds, where the caller names no timeout
+LONGEST_WAIT = 3600.0
+WAIT_MARGIN = 0.1  # seconds before the caller's deadline, so that the answer arrives within it
+
+Context = aio.ServicerContext[Any, Any]
+
+
+class LongRunning(operations_pb2_grpc.OperationsServicer):
+    """The five methods. Errors are raised as CompletionError."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+
+    async def GetOperation(
+        self, request: operations_pb2.GetOperationRequest, context: Context
+    ) -> operations_pb2.Operation:
+        return await self._operations.get(_name(request.name), caller_of(context))
+
+    async def ListOperations(
+        self, request: operations_pb2.ListOperationsRequest, context: Context
+    ) -> operations_pb2.ListOperationsResponse:
+        if request.name not in ("", COLLECTION):
+            raise invalid(FieldViolation("name", f"must be {COLLECTION!r} or empty"))
+        return await self._operations.list(caller_of(context), request.filter, request.page_size, request.page_token)
+
+    async def WaitOperation(
+        self, request: operations_pb2.WaitOperationRequest, context: Context
+    ) -> operations_pb2.Operation:
+        timeout = _seconds(request.timeout) if request.HasField("timeout") else DEFAULT_WAIT
+        remaining = context.time_remaining()
+        if remaining is not None:
+            timeout = min(timeout, remaining - WAIT_MARGIN)
+        return await self._operations.wait(_name(request.name), caller_of(context), min(timeout, LONGEST_WAIT))
+
+    async def CancelOperation(self, request: operations_pb2.CancelOperationRequest, context: Context) -> Empty:
+        await self._operations.cancel(_name(request.name), caller_of(context))
+        return Empty()
+
+    async def DeleteOperation(self, request: operations_pb2.DeleteOperationRequest, context: Context) -> Empty:
+        await self._operations.delete(_name(request.name), caller_of(context))
+        return Empty()
+
+
+def _name(name: str) -> str:
+    if not name:
+        raise invalid(FieldViolation("name", "required: the name of an operation, as in operations/ID"))
+    return name
+
+
+def _seconds(timeout: Duration) -> float:
+    seconds = timeout.seconds + timeout.nanos / 1e9
+    if seconds < 0:
+        raise invalid(FieldViolation("timeout", "must not be negative"))
+    return seconds

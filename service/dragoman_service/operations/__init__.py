@@ -1,0 +1,9 @@
+"""Long-running operations: completions that are answered later, and survive the death of the server."""
+
+from __future__ import annotations
+
+from dragoman_service.operations.observer import Observer
+from dragoman_service.operations.opening import open_operations
+from dragoman_service.operations.service import Operations
+
+__all__ = ["Observer", "Operations", "open_operations"]

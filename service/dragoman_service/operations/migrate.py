@@ -1,0 +1,28 @@
+"""Brings the tables up to date when a server starts."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+
+class NewerLedgerError(RuntimeError):
+    """The ledger was written by a newer version of the service; the message is for the operator."""
+
+
+def migrate(connection: Connection) -> None:
+    """Runs the steps that are missing, in the transaction of `connection`. Raises NewerLedgerError."""
+    # Alembic is of use only here, and takes a while to import.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", "dragoman_service.operations:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise NewerLedgerError(
+            f"The ledger of operations was written by a newer version of the service: {error}"
+        ) from error

@@ -1,0 +1,159 @@
+"""Takes operations up and runs them, as many at a time as there are slots."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
+
+from dragoman_service.contract import CompletionError
+from dragoman_service.engine import Engine, shutting_down
+from dragoman_service.operations import leases
+from dragoman_service.operations.heartbeat import Heartbeat
+from dragoman_service.operations.ledger import Ledger
+from dragoman_service.operations.observer import Observer
+from dragoman_service.operations.pace import Options, Pace
+from dragoman_service.operations.records import Claimed, Ended, Ending, State
+from dragoman_service.operations.repeat import RETRY_SECONDS, jittered, repeat
+from dragoman_service.operations.run import Run
+from dragoman_service.operations.wakeups import Wakeups
+
+SETTLE_SECONDS = 2.0  # how long a drain waits for what it has stopped to be written
+
+
+class Runner:
+    """The worker of this process. `begin` starts it; `drain`, then `close`, end it."""
+
+    def __init__(
+        self, ledger: Ledger, engine: Engine, wakeups: Wakeups, observer: Observer, options: Options, pace: Pace
+    ) -> None:
+        self._ledger, self._engine, self._wakeups, self._observer = ledger, engine, wakeups, observer
+        self._concurrency, self._poll = options.concurrency, pace.poll
+        self._ttl = round(options.ttl * 1000)
+        worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._lease = leases.Lease(worker, round(options.lease * 1000))
+        self._runs: dict[str, Run] = {}
+        self._heartbeat = Heartbeat(ledger, self._runs, options.lease, pace.progress)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._bell = asyncio.Event()
+        self._claiming = asyncio.Lock()
+        self._backlog = True
+        self._draining = False
+        self._log = structlog.get_logger()
+
+    def begin(self) -> None:
+        """Starts to look for work."""
+        steps = {"claim": self._look, "heartbeat": self._heartbeat.beat, "progress": self._heartbeat.tell}
+        self._loops = [asyncio.create_task(repeat(name, step)) for name, step in steps.items()]
+
+    def ring(self) -> None:
+        """There is work: an operation was stored."""
+        self._bell.set()
+
+    def cancel(self, operation_id: str) -> None:
+        """Stops the operation if it runs here; it was marked in the ledger before."""
+        if operation_id in self._runs:
+            self._runs[operation_id].cancel()
+
+    def lose(self, operation_id: str) -> None:
+        """Stops the operation if it runs here; it was deleted before."""
+        if operation_id in self._runs:
+            self._runs[operation_id].lose("deleted")
+
+    def ended(self, ended: Ended) -> None:
+        """Tells those who wait or count that the operation came to its final state."""
+        self._wakeups.wake(ended.id)
+        queued, ran = ended.queue_seconds, ended.run_seconds
+        self._observer.finished(ended.state, queued, ran)
+        self._log.info("operation.done", operation=ended.id, state=ended.state, queue_seconds=queued, run_seconds=ran)
+
+    async def drain(self, grace: float) -> None:
+        """Takes nothing up any more, lets what runs go on for `grace` seconds, and gives back what is left."""
+        self._draining = True
+        async with self._claiming:
+            running = set(self._tasks)
+        if running:
+            await asyncio.wait(running, timeout=grace)
+        for run in list(self._runs.values()):
+            run.stop(shutting_down())
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=SETTLE_SECONDS)
+
+    async def close(self) -> None:
+        """Ends at once. What still runs is left to its lease."""
+        tasks = [*self._loops, *self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look(self) -> float:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(jittered(self._poll)):
+                await self._bell.wait()
+        self._bell.clear()
+        async with self._claiming:
+            if not self._draining:
+                await self._claim(self._concurrency - len(self._runs))
+        return 0.0
+
+    async def _claim(self, free: int) -> None:
+        self._backlog = free <= 0
+        held = [run.claimed.held for run in self._runs.values()]
+        if self._backlog or not any(found := await self._ledger.read(leases.pending, held)):
+            return
+        claimed, ended = await self._ledger.write(leases.claim, self._lease, free, held, found, self._ttl)
+        self._backlog = len(claimed) == free
+        for one in ended:
+            self.ended(one)
+        for each in claimed:
+            self._take_up(each)
+
+    def _take_up(self, claimed: Claimed) -> None:
+        run = Run(claimed, self._engine)
+        self._runs[claimed.held.id] = run
+        task = asyncio.create_task(self._work(run), name=f"operation {claimed.held.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, run: Run) -> None:
+        operation_id = run.claimed.held.id
+        try:
+            await self._settle(run, await run.ending())
+        except Exception:  # noqa: BLE001 - the lease will run out, and the operation be tried again
+            self._log.exception("operation.abandoned", operation=operation_id)
+        finally:
+            if self._runs.get(operation_id) is run:
+                del self._runs[operation_id]
+            if self._backlog:
+                self.ring()
+
+    async def _settle(self, run: Run, ending: Ending) -> None:
+        """Writes the ending, and tries until it is written or not ours any more."""
+        while not run.lost:
+            try:
+                await self._heartbeat.ensure()
+                if not run.lost and await self._write(run, ending):
+                    return
+            except CompletionError:
+                await asyncio.sleep(jittered(RETRY_SECONDS))
+            else:
+                run.lose("refused")
+        held = run.claimed.held
+        self._log.info("operation.discarded", operation=held.id, attempt=held.attempt, reason=run.lost)
+
+    async def _write(self, run: Run, ending: Ending) -> bool:
+        claimed = run.claimed
+        if ending.state is State.QUEUED:
+            if self._draining or claimed.losses + 1 < claimed.max_attempts:
+                return await self._ledger.write(leases.requeue, claimed.held, 0 if self._draining else 1)
+            ending = replace(ending, state=State.FAILED)
+        ended = await self._ledger.write(leases.finish, claimed.held, ending, self._ttl)
+        if ended is not None:
+            self.ended(ended)
+        return ended is not None
