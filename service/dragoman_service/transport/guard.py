@@ -19,10 +19,11 @@ from grpc import aio
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.engine import shutting_down
+from dragoman_service.errors import internal
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.transport.access import Access, authorization_in
-from dragoman_service.transport.status import internal, malformed, stalled_reader, status_code, too_large, trailers
+from dragoman_service.transport.status import malformed, stalled_reader, status_code, too_large, trailers
 
 FIRST_MESSAGE = 10.0  # seconds that a caller has to send the request after opening the call
 ABORT_PATIENCE = 1.0  # seconds

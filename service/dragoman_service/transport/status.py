@@ -35,15 +35,6 @@ def _pushback(error: CompletionError) -> int | None:
     return max(1, round(error.retry_after * 1000))  # after 0 ms clients of gRPC Core never try again, and hang
 
 
-def internal() -> CompletionError:
-    """A fault of ours: the caller learns nothing but where the log tells more."""
-    return CompletionError(
-        code_pb2.INTERNAL,
-        v1.ERROR_REASON_INTERNAL,
-        "The service failed. Its log tells more under the request id of this error.",
-    )
-
-
 def malformed(message: str) -> CompletionError:
     """What came is no request."""
     return CompletionError(code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_MALFORMED_REQUEST, message)

@@ -1,0 +1,68 @@
+# The door for people: `make` lists what there is. Needs python3 (3.11 or newer), make and git.
+PYTHON ?= python3
+BIN := .venv/bin
+ENGINE ?= $(shell command -v docker || command -v podman)
+IMAGE ?= dragoman
+COMPILE = .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-package dragoman --custom-compile-command 'make lock' $(UPGRADE)
+
+.NOTPARALLEL:
+.PHONY: help setup runtime dev tools weights demo run proto lock check test test-clients test-all bench image clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+demo: weights ## Start the service on the embedded model and show what it does
+	@$(BIN)/dragoman demo
+
+run: weights ## Start the service and stay (ARGS="--config dragoman.toml")
+	@$(BIN)/dragoman serve $(ARGS)
+
+setup: dev tools weights ## Install all that development needs
+
+check: dev tools ## Judge without running: style, types, import rules, schema, Dockerfile, scripts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	.tools/bin/python scripts/proto.py check
+	.tools/bin/hadolint Dockerfile
+	@PATH="$(CURDIR)/.tools/bin:$$PATH"; if command -v shellcheck >/dev/null; then shellcheck .ci/run; \
+		else echo "shellcheck has no package for this platform: skipped"; fi
+
+test: dev weights ## Run the tests of the service (ARGS="-k operations")
+	$(BIN)/pytest --ignore=tests/clients $(ARGS)
+
+test-clients: dev weights ## Run the tests of the clients
+	$(BIN)/pytest tests/clients $(ARGS)
+
+test-all: test test-clients ## Run all tests
+
+bench: dev ## Measure what the service costs beside a bare gRPC server
+	@for file in bench/*.py; do $(BIN)/python $$file || exit; done
+
+proto: tools ## Generate Python from the schema
+	.tools/bin/python scripts/proto.py generate
+
+lock: tools ## Resolve the lock files anew (UPGRADE=--upgrade takes newer releases)
+	$(COMPILE) pyproject.toml --extra local --group build --output-file requirements/runtime.lock
+	$(COMPILE) pyproject.toml --extra local --group build --extra testing --group dev --constraint requirements/runtime.lock \
+		--output-file requirements/dev.lock
+	$(COMPILE) --group tools --output-file requirements/tools.lock
+
+image: ## Build the container image
+	@test -n "$(ENGINE)" && $(ENGINE) info >/dev/null 2>&1 || \
+		{ echo "make image needs a running container engine (docker or podman); none answers here." >&2; exit 1; }
+	$(ENGINE) build --tag $(IMAGE) .
+
+clean: ## Remove all that these commands made, except the weights
+	rm -rf .venv .tools build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+runtime dev:
+	@$(PYTHON) scripts/environment.py .venv $@
+
+tools:
+	@$(PYTHON) scripts/environment.py .tools tools
+
+weights: runtime
+	@$(BIN)/dragoman local fetch >/dev/null

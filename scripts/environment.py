@@ -1,0 +1,129 @@
+"""Makes a virtual environment and lays into it what one lock file lists: `environment.py FOLDER SET`.
+
+Needs nothing but Python's own library, and does nothing where the folder is up to date. It starts under any Python 3
+(so that an old one gets a message and not a syntax error) and goes on under the first one that is new enough.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+OLDEST = (3, 11)
+ROOT = Path(__file__).resolve().parent.parent
+SETS = {"runtime": ("runtime",), "dev": ("dev", "runtime"), "tools": ("tools",)}  # what an installed set serves for
+PROJECTS = {"runtime": ("clients/python", "."), "dev": ("clients/python", "."), "tools": ()}
+TOO_OLD = """\
+Dragoman needs Python 3.11 or newer; {python} is {version}. Install one, then run the command again:
+  Debian 12, Ubuntu 24.04, or newer   apt install python3 python3-venv
+  others                              a Python from python.org, Homebrew, pyenv or uv
+or name one that is not on the path: make PYTHON=/path/to/python3.13 ..."""
+NO_VENV = """\
+{python} cannot make virtual environments: its module {module!r} is missing. Install it, then run the command again:
+  Debian, Ubuntu   apt install python3-venv
+  others           a Python from python.org, Homebrew or pyenv has it"""
+FAILED = """\
+pip could not install {lock}; its own words are above. What helps most often:
+  no network, or a proxy   pip's settings hold here as everywhere: PIP_INDEX_URL, PIP_PROXY, pip.conf
+  another platform         wheels are locked for Linux (glibc, x86-64 and aarch64) and macOS"""
+
+
+def main() -> None:
+    if sys.version_info < OLDEST:
+        replace_interpreter()
+    folder, name = Path(sys.argv[1]).resolve(), sys.argv[2]
+    lock = ROOT / "requirements" / f"{name}.lock"
+    stamp = folder / f".installed-{name}"
+    if stamp.is_file() and stamp.read_text() == fingerprint(folder, name):
+        return
+    began = time.monotonic()
+    python = make(folder)
+    install(python, lock, folder)
+    for project in PROJECTS[name]:
+        pip(python, "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT / project))
+    for served in SETS[name]:
+        (folder / f".installed-{served}").write_text(fingerprint(folder, served))
+    print(f"{folder.name} is ready ({time.monotonic() - began:.0f} s)", flush=True)
+
+
+def replace_interpreter() -> None:
+    """Goes on under a newer Python of this machine, or ends with what to install."""
+    for name in ("python3.13", "python3.14", "python3.12", "python3.11"):
+        found = shutil.which(name)
+        if found and subprocess.run([found, "-c", "import ensurepip"], stderr=subprocess.DEVNULL).returncode == 0:
+            os.execv(found, [found, *sys.argv])
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    sys.exit(TOO_OLD.format(python=sys.executable, version=version))
+
+
+def fingerprint(folder: Path, name: str) -> str:
+    """Of all that decides what the folder holds; its own path too, since scripts in it are bound to that."""
+    files = [f"requirements/{name}.lock", *(f"{project}/pyproject.toml" for project in PROJECTS[name])]
+    digest = hashlib.sha256(f"{folder} {sys.version_info[:2]}".encode())
+    for file in files:
+        digest.update((ROOT / file).read_bytes())
+    return digest.hexdigest()
+
+
+def make(folder: Path) -> Path:
+    """The interpreter of the environment, which is made anew where it is missing, broken or of another Python."""
+    python = folder / "bin" / "python"
+    if not works(python):
+        for module in ("venv", "ensurepip"):
+            if not importable(module):
+                sys.exit(NO_VENV.format(python=sys.executable, module=module))
+        print(f"Making {folder.name} with Python {sys.version.split()[0]}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+    return python
+
+
+def works(python: Path) -> bool:
+    ask = "import pip, sys; print(sys.version_info[:2])"
+    try:
+        answer = subprocess.run([str(python), "-c", ask], capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return answer.stdout.strip() == str(sys.version_info[:2])
+
+
+def importable(module: str) -> bool:
+    return subprocess.run([sys.executable, "-c", f"import {module}"], stderr=subprocess.DEVNULL).returncode == 0
+
+
+def install(python: Path, lock: Path, folder: Path) -> None:
+    """Installs the lock with every hash checked, one line a package that had to be fetched."""
+    total = sum(line[:1].isalnum() for line in lock.read_text().splitlines())
+    print(f"Installing {total} packages into {folder.name}, each checked against its hash", flush=True)
+    command = ["install", "--no-deps", "--require-hashes", "--progress-bar", "off", "--requirement", str(lock)]
+    with subprocess.Popen(pip_command(python, *command), stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout or ():
+            shown = describe(line)
+            if shown:
+                print(shown, flush=True)
+    if process.returncode != 0:
+        sys.exit(FAILED.format(lock=lock.relative_to(ROOT)))
+
+
+def describe(line: str) -> str:
+    """What a person who waits wants to know of pip's line, or nothing."""
+    word, _, rest = line.strip().partition(" ")
+    file, _, size = rest.partition(" ")
+    if word == "Downloading" and size.endswith("MB)"):
+        return "  fetching " + " ".join(file.split("-")[:2]) + " " + size
+    return "  unpacking" if line.startswith("Installing collected") else ""
+
+
+def pip(python: Path, *arguments: str) -> None:
+    if subprocess.run(pip_command(python, *arguments)).returncode != 0:
+        sys.exit(f"pip {' '.join(arguments)} failed; its own words are above.")
+
+
+def pip_command(python: Path, *arguments: str) -> "list[str]":
+    return [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
+
+
+if __name__ == "__main__":
+    main()

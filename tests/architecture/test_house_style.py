@@ -1,0 +1,82 @@
+"""Rules about files that no linter holds: their size, their names, their first sentence, whom they name."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CODE = [
+    ROOT / folder for folder in ("service/dragoman_service", "clients/python/dragoman", "scripts", "bench", "tests")
+]
+VENDORS = re.compile(
+    r"(?<![a-z])(anthropic|deepseek|gemini|gpt|gray_?swan|groq|huggingface|litellm|llama|mistral|ollama|openai|openrouter"
+    r"|portkey|qwen|sagemaker|scaleway|smollm|vertex|vllm|xllamacpp|yandex)"
+)
+# The embedded model is an OpenAI upstream that we start; those who speak OpenAI's dialect are rows of data in it.
+AT_HOME = {"providers/local": r"llama|openai|smollm|xllamacpp", "dialects/openai": r".*"}
+VAGUE = {"base", "common", "helper", "helpers", "manager", "misc", "shared", "util", "utils"}
+LONGEST_FILE, LONGEST_FUNCTION = 300, 40  # lines
+
+
+def python_files(*folders: Path) -> Iterator[Path]:
+    for folder in folders or CODE:
+        yield from (path for path in sorted(folder.rglob("*.py")) if "_pb2" not in path.name)
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def strangers_in(path: Path) -> set[str]:
+    """Vendors that the file speaks of, though neither it nor a folder around it is named for them."""
+    named = set(VENDORS.findall(path.read_text().lower())) - set(VENDORS.findall(shown(path)))
+    guests = [vendors for room, vendors in AT_HOME.items() if f"/{room}" in shown(path)]
+    return {vendor for vendor in named if not any(re.fullmatch(vendors, vendor) for vendors in guests)}
+
+
+def test_a_vendor_is_named_only_in_files_named_for_it() -> None:
+    strays = {shown(path): strangers for path in python_files(*CODE[:2]) if (strangers := strangers_in(path))}
+
+    assert not strays
+
+
+def test_no_file_is_too_long() -> None:
+    lengths = {shown(path): len(path.read_text().splitlines()) for path in python_files()}
+
+    assert not {path: lines for path, lines in lengths.items() if lines > LONGEST_FILE}
+
+
+def body_length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines without the signature and the docstring."""
+    first = function.body[1 if ast.get_docstring(function) and len(function.body) > 1 else 0]
+    return (function.end_lineno or 0) - first.lineno + 1
+
+
+def test_no_function_is_too_long() -> None:
+    long = [
+        f"{shown(path)}: {node.name}"
+        for path in python_files()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and body_length(node) > LONGEST_FUNCTION
+    ]
+
+    assert not long
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    vague = [shown(path) for path in python_files() if VAGUE.intersection(re.split(r"[_.]", path.stem))]
+    vague += [shown(path) for folder in CODE for path in folder.rglob("*") if path.is_dir() and path.name in VAGUE]
+
+    assert not vague
+
+
+def test_every_module_opens_with_a_sentence() -> None:
+    silent = []
+    for path in python_files():
+        tree = ast.parse(path.read_text())
+        first = (ast.get_docstring(tree) or "").partition("\n")[0]
+        if tree.body and not re.search(r"\w.*[.:;,`)\w]$", first):
+            silent.append(shown(path))
+
+    assert not silent

@@ -1,0 +1,66 @@
+"""The lock files hold what pyproject.toml asks for, with hashes, and name no place to get it from."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+OURS = {"dragoman", "dragoman-service"}
+LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
+
+
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def locked(name: str) -> dict[str, str]:
+    text = (ROOT / "requirements" / f"{name}.lock").read_text()
+    return {canonicalize_name(found): version for found, version in re.findall(r"^([\w.-]+)==([\w.]+)", text, re.M)}
+
+
+def asked_of(name: str) -> list[str]:
+    table = project()
+    extras, groups = table["project"]["optional-dependencies"], table["dependency-groups"]
+    client = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text())
+    runtime = [
+        *table["project"]["dependencies"],
+        *extras["local"],
+        *groups["build"],
+        *client["project"]["dependencies"],
+    ]
+    asked = {"runtime": runtime, "dev": [*runtime, *extras["testing"], *groups["dev"]], "tools": groups["tools"]}
+    return list(asked[name])
+
+
+@pytest.mark.parametrize("name", ["runtime", "dev", "tools"])
+def test_a_lock_holds_what_the_project_asks_for(name: str) -> None:
+    versions = locked(name)
+    stale = []
+    for requirement in map(Requirement, asked_of(name)):
+        version = versions.get(canonicalize_name(requirement.name))
+        if requirement.name not in OURS and (version is None or not requirement.specifier.contains(version)):
+            stale.append(f"{requirement}: locked {version}; run `make lock`")
+
+    assert not stale
+
+
+def test_what_runs_is_what_was_tested() -> None:
+    runtime, dev = locked("runtime"), locked("dev")
+
+    assert {name: dev.get(name) for name in runtime} == runtime
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.stem))
+def test_a_lock_names_no_place_and_hashes_everything(lock: Path) -> None:
+    text = lock.read_text()
+    packages = re.split(r"^(?=[\w.-]+==)", text, flags=re.M)[1:]
+
+    assert "://" not in text
+    assert "--index" not in text
+    assert packages
+    assert all("--hash=sha256:" in package for package in packages)
