@@ -14,8 +14,8 @@ from dragoman_service import plugins
 from dragoman_service.catalogue import Catalogue
 from dragoman_service.contract import Provider
 from dragoman_service.engine import Deadlines, Engine
-from dragoman_service.operations import open_operations
-from dragoman_service.settings import Settings
+from dragoman_service.operations import LedgerError, open_operations
+from dragoman_service.settings import Mistake, Settings, SettingsError
 from dragoman_service.settings_types import Address
 from dragoman_service.telemetry.meter import meter
 from dragoman_service.telemetry.metrics import Metrics
@@ -106,9 +106,11 @@ async def _build(settings: Settings, opened: plugins.Opened, metrics: Metrics, s
         allowed=access.allowed,
     )
     stack.push_async_callback(engine.closed, LAST_WORDS)
-    operations = await stack.enter_async_context(
-        open_operations(settings.operations, server.data_dir, engine, OperationMeter(metrics))
-    )
+    observed = open_operations(settings.operations, server.data_dir, engine, OperationMeter(metrics))
+    try:
+        operations = await stack.enter_async_context(observed)
+    except LedgerError as wrong:
+        raise SettingsError([Mistake("operations.url", str(wrong))]) from wrong
     guard = Guard(access, RpcTelemetry(metrics), server.max_request_size, server.stall_timeout)
     grpc_server = GrpcServer(server, guard)
     http_server = HttpServer(

@@ -29,6 +29,7 @@ def serve(settings: Settings, announce: Callable[[Running], None]) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(settings, metrics, announce))
     finally:
+        structlog.reset_defaults()  # who logs later finds no writer here
         writer.close()
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from dragoman import v1
+from dragoman_service.settings import SettingsError
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 from operation_worker import State, completion_of, metadata_of, text_of
@@ -127,13 +129,13 @@ async def test_the_key_owns_its_operations(
 ) -> None:
     keys = [{"id": who, "sha256": hashlib.sha256(f"secret of {who}".encode()).hexdigest()} for who in ("ann", "ben")]
     service = await start_service({"echo": {}}, access={"keys": keys})
-    ann, ben = ({"metadata": (("authorization", f"Bearer secret of {who}"),)} for who in ("ann", "ben"))
+    ann, ben = ((("authorization", f"Bearer secret of {who}"),) for who in ("ann", "ben"))
     async with grpc.aio.insecure_channel(service.grpc_address) as channel:
         stub = operations_pb2_grpc.OperationsStub(channel)
         request = v1.StartCompletionRequest(request=prompt())
-        mine = await v1.CompletionServiceStub(channel).StartCompletion(request, **ann)
-        refusal = await refused(stub.GetOperation(operations_pb2.GetOperationRequest(name=mine.name), **ben))
-        seen = await stub.GetOperation(operations_pb2.GetOperationRequest(name=mine.name), **ann)
+        mine = await v1.CompletionServiceStub(channel).StartCompletion(request, metadata=ann)
+        refusal = await refused(stub.GetOperation(operations_pb2.GetOperationRequest(name=mine.name), metadata=ben))
+        seen = await stub.GetOperation(operations_pb2.GetOperationRequest(name=mine.name), metadata=ann)
 
     assert refusal.reason == "OPERATION_NOT_FOUND"
     assert metadata_of(seen).created_by == "ann"
@@ -164,3 +166,12 @@ async def test_those_who_wait_are_told_when_the_server_ends(
 
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
     assert metadata_of(seen).state == State.STATE_QUEUED
+
+
+async def test_a_service_whose_ledger_cannot_be_opened_says_so_in_its_settings(
+    start_service: Callable[..., Awaitable[Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "operations.db").write_text("this is a text, and long enough to be looked at as a database")
+
+    with pytest.raises(SettingsError, match=r"operations\.url: .* file is not a database"):
+        await start_service()

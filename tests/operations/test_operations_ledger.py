@@ -6,8 +6,8 @@ import asyncio
 import resource
 import sqlite3
 import stat
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from conftest import OpenWorker
 from dragoman import v1
-from dragoman_service.operations.migrate import NewerLedgerError
+from dragoman_service.operations import LedgerError
 from dragoman_service.operations.pace import Pace
 from dragoman_service.operations.records import New
 from dragoman_service.operations.sqlite import open_sqlite
@@ -50,14 +50,27 @@ async def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "operations.db")) as file, file:
         file.execute("UPDATE alembic_version SET version_num = '9999'")
 
-    with pytest.raises(NewerLedgerError, match="newer version"):
+    with pytest.raises(LedgerError, match="newer version"):
         async with open_sqlite(URL, tmp_path):
             pass
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "postgresql://localhost/x", "sqlite:///file:x"])
-async def test_what_is_no_file_of_sqlite_is_refused(tmp_path: Path, url: str) -> None:
-    with pytest.raises(ValueError, match=r"operations\.url"):
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("sqlite://", "should be sqlite:///FILE"),
+        ("sqlite:///:memory:", "should be sqlite:///FILE"),
+        ("sqlite:///file:x", "should be sqlite:///FILE"),
+        ("postgresql://localhost/x", "should be sqlite:///FILE"),
+        ("sqlite:///x.db?timeout=soon", "number of seconds, not 'soon'"),
+        ("sqlite:////proc/no/such.db", "/proc/no/such.db cannot be made or opened"),
+        ("sqlite:///no.db", "cannot be used: .*file is not a database"),
+    ],
+)
+async def test_what_is_no_file_of_sqlite_is_refused(tmp_path: Path, url: str, told: str) -> None:
+    (tmp_path / "no.db").write_text("this is a text, and long enough to be looked at as a database")
+
+    with pytest.raises(LedgerError, match=told):
         async with open_sqlite(url, tmp_path):
             pass
 
@@ -152,7 +165,7 @@ def full(folder: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("trouble", [locked, full])
 async def test_a_store_that_cannot_be_written_is_told_and_recovers(
-    open_worker: OpenWorker, tmp_path: Path, trouble: type[contextmanager[None]]
+    open_worker: OpenWorker, tmp_path: Path, trouble: Callable[[Path], AbstractContextManager[None]]
 ) -> None:
     worker = await open_worker(url=f"{URL}?timeout=0.05", lease=1.5)
     await worker.done(await worker.start(ask("x" * 300_000)))

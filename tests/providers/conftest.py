@@ -20,6 +20,13 @@ def weights() -> Path:
     return fetch(lambda done, total: None, print)
 
 
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of fetched models."""
+    monkeypatch.setenv("DRAGOMAN_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "models"
+
+
 @pytest.fixture(scope="session")
 def engine(weights: Path) -> Iterator[LocalEngine]:
     """An engine with two slots of 2,048 tokens; it runs in a loop of its own."""

@@ -1,9 +1,18 @@
-"""The embedded model keeps the laws of a provider."""
+"""The embedded model keeps the laws of a provider, and so does the provider `openai`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from dragoman import v1
 from dragoman_service.contract import Provider
+from dragoman_service.dialects.openai import OPENAI
+from dragoman_service.providers.http import open_http
 from dragoman_service.providers.local import LocalProvider
+from dragoman_service.providers.local_engine import LocalEngine
+from dragoman_service.providers.openai import OpenAIProvider
 from dragoman_service.testing import ProviderLaws
 from local_asking import Busy
 
@@ -26,3 +35,15 @@ class TestLocal(ProviderLaws):
 
     async def running(self, provider: Provider) -> int:
         return await self.busy()
+
+
+class TestAnyUpstream(TestLocal):
+    """The provider `openai`, with the engine as an upstream of which little is known."""
+
+    @pytest.fixture
+    async def provider(self, engine: LocalEngine, busy: Busy) -> AsyncIterator[OpenAIProvider]:
+        self.busy = busy
+        habits = replace(OPENAI, path="/v1/chat/completions", least_top_logprobs=1)
+        model = v1.Model(provider_model="m", supported_fields=habits.supported_fields)
+        async with open_http("http://localhost", unix_socket=engine.socket) as http:
+            yield OpenAIProvider(http, [model], habits)

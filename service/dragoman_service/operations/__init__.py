@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dragoman_service.operations.failures import LedgerError
 from dragoman_service.operations.observer import Observer
 from dragoman_service.operations.opening import open_operations
 from dragoman_service.operations.service import Operations
 
-__all__ = ["Observer", "Operations", "open_operations"]
+__all__ = ["LedgerError", "Observer", "Operations", "open_operations"]

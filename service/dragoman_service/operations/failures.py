@@ -8,6 +8,10 @@ from google.rpc import code_pb2
 from dragoman_service.contract import CompletionError
 
 
+class LedgerError(RuntimeError):
+    """Why the ledger cannot be opened, for the operator."""
+
+
 def not_found(name: str) -> CompletionError:
     """No such operation; the same whether it never was, has expired or is another caller's."""
     return CompletionError(

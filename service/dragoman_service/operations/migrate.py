@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-
-class NewerLedgerError(RuntimeError):
-    """The ledger was written by a newer version of the service; the message is for the operator."""
+from dragoman_service.operations.failures import LedgerError
 
 
 def migrate(connection: Connection) -> None:
-    """Runs the steps that are missing, in the transaction of `connection`. Raises NewerLedgerError."""
+    """Runs the steps that are missing, in the transaction of `connection`. Raises LedgerError."""
     # Alembic is of use only here, and takes a while to import.
     from alembic import command
     from alembic.config import Config
@@ -23,6 +21,4 @@ def migrate(connection: Connection) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise NewerLedgerError(
-            f"The ledger of operations was written by a newer version of the service: {error}"
-        ) from error
+        raise LedgerError(f"it was written by a newer version of the service: {error}") from error

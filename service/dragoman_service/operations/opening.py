@@ -29,8 +29,7 @@ async def open_operations(
 ) -> AsyncIterator[Operations]:
     """Operations at work. Leaving gives back what still runs; `Operations.drain` before it grants it time.
 
-    Raises ValueError for a URL that is no SQLite file's, OSError where the file cannot be made, OPERATIONS_UNAVAILABLE
-    where it cannot be used, and NewerLedgerError where a newer version of the service has changed its tables.
+    Raises LedgerError if the ledger cannot be opened.
     """
     pace, wakeups, watching = pace or Pace(), Wakeups(), observer or Unobserved()
     async with open_sqlite(settings.url, data_dir) as ledger:

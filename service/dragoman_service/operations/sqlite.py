@@ -19,7 +19,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 
-from dragoman_service.operations.failures import unavailable
+from dragoman_service.contract import CompletionError
+from dragoman_service.operations.failures import LedgerError, unavailable
 from dragoman_service.operations.group_commit import GroupCommit
 from dragoman_service.operations.migrate import migrate
 
@@ -79,13 +80,16 @@ class SqliteLedger:
 async def open_sqlite(url: str, folder: Path) -> AsyncIterator[SqliteLedger]:
     """The ledger in the file of `url` (`sqlite:///FILE`, relative to `folder`), made or brought up to date first.
 
-    Raises ValueError for a URL that names no file, OSError, OPERATIONS_UNAVAILABLE and NewerLedgerError.
+    Raises LedgerError.
     """
     place = _place(url, folder)
     reader, writer = _engine(place, "BEGIN", "PRAGMA query_only = ON"), _engine(place, "BEGIN IMMEDIATE")
     ledger = SqliteLedger(reader, writer)
     try:
-        await ledger.write(migrate)
+        try:
+            await ledger.write(migrate)
+        except CompletionError as error:
+            raise LedgerError(f"{place.database} cannot be used: {getattr(error.__cause__, 'orig', error)}") from error
         yield ledger
     finally:
         ledger.close()
@@ -98,17 +102,19 @@ def _place(url: str, folder: Path) -> URL:
     given = make_url(url)
     name = given.database or ""
     if given.get_backend_name() != "sqlite" or name in ("", ":memory:") or name.startswith("file:"):
-        raise ValueError(f"operations.url: should be sqlite:///FILE, not {given!r}")
+        raise LedgerError(f"should be sqlite:///FILE, not {given!r}")
     path = folder / name
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise LedgerError(f"{path} cannot be made or opened: {error.strerror}") from error
     return given.set(drivername="sqlite+pysqlite", database=str(path))
 
 
 def _engine(place: URL, begin: str, *pragmas: str) -> Engine:
     # isolation_level None: the driver begins no transaction of its own, so that the BEGIN below is the one that counts.
-    timeout = float(str(place.query.get("timeout", BUSY_SECONDS)))
-    arguments = {"isolation_level": None, "check_same_thread": False, "timeout": timeout}
+    arguments = {"isolation_level": None, "check_same_thread": False, "timeout": _timeout(place)}
     engine = create_engine(place.set(query={}), connect_args=arguments, max_overflow=0)
     set_up = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", *pragmas)
 
@@ -122,3 +128,11 @@ def _engine(place: URL, begin: str, *pragmas: str) -> Engine:
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", began)
     return engine
+
+
+def _timeout(place: URL) -> float:
+    asked = place.query.get("timeout", BUSY_SECONDS)
+    try:
+        return float(str(asked))
+    except ValueError:
+        raise LedgerError(f"timeout should be a number of seconds, not {asked!r}") from None

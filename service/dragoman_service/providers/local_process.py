@@ -30,7 +30,7 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, args=(Path(options["socket"]),), daemon=True).start()
     server = _start(options)
     threading.Event().wait()
-    del server
+    del server  # it would end here, with the last reference to it
 
 
 def _end_with_parent(socket: Path) -> NoReturn:
