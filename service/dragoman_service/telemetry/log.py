@@ -71,7 +71,7 @@ def configure(level: str, style: str, dropped: Callable[[], None], stream: TextI
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: writer,
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,
     )
     _route_foreign(writer, [*processors], renderer, level)
     return writer
