@@ -43,8 +43,8 @@ async def test_a_call_without_a_request_is_malformed(channel, refused):
 async def test_a_reader_that_stalls_is_told_so_and_its_upstream_is_closed(start_service, prompt, until):
     service = await start_service({"echo": {"chunk_size": 60_000}}, server={"stall_timeout": "300ms"})
     echo = service.opened.providers["echo"]
-    unlimited = [("grpc.max_receive_message_length", -1)]
-    async with grpc.aio.insecure_channel(service.grpc_address, unlimited) as channel:
+    options = [("grpc.max_receive_message_length", -1), ("grpc.http2.bdp_probe", 0)]  # a window that does not grow
+    async with grpc.aio.insecure_channel(service.grpc_address, options) as channel:
         stream = v1.CompletionServiceStub(channel).StreamCompletion(prompt("x" * 7_000_000))
         await stream.read()
         await until(lambda: not echo.running)
