@@ -10,14 +10,7 @@ from pathlib import Path
 import pytest
 from dragoman_service.providers.local import LocalProvider, LocalSettings, connected
 from dragoman_service.providers.local_engine import EngineOptions, LocalEngine, running_engine
-from dragoman_service.providers.local_fetch import fetch
 from local_asking import Busy, asking
-
-
-@pytest.fixture(scope="session")
-def weights() -> Path:
-    """The weights of the embedded model, fetched if they are not there yet."""
-    return fetch(lambda done, total: None, print)
 
 
 @pytest.fixture

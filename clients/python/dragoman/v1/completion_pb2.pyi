@@ -415,7 +415,9 @@ class Usage(_message.Message):
     ESTIMATED_FIELD_NUMBER: _builtins.int
     PARTIAL_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
-    """Tokens of the prompt, those from a cache included."""
+    """Tokens of the prompt, those from a cache included. A provider that reads the
+    prompt anew for each choice counts it for each.
+    """
     output_tokens: _builtins.int
     """Tokens of all choices together, the invisible end token included where the
     provider counts it.

@@ -53,8 +53,8 @@ class CountTokensResponse(_message.Message):
     ESTIMATED_FIELD_NUMBER: _builtins.int
     TOKENIZER_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
-    """Tokens of the prompt; equal to Usage.input_tokens of the same request unless
-    `estimated`.
+    """Tokens of the prompt; equal to Usage.input_tokens of the same request with one
+    choice, unless `estimated`.
     """
     estimated: _builtins.bool
     """The figure is an estimate."""
