@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
+import pytest
 from dragoman_service.providers.local import LocalProvider
 from local_asking import CALL, Busy, events_of, request, until
 
@@ -13,14 +14,28 @@ ENDLESS.generation_config.response_format.grammar = 'root ::= ("la " [a-z]){1500
 LONG = request("user: " + "word " * 1900, seed=1, max_output_tokens=1)  # a prompt that takes about ten seconds
 
 
+QUARTER = request("user: " + "word " * 475, seed=1, max_output_tokens=1)
+_measured: list[float] = []
+
+
 async def idle(busy: Busy) -> float:
     async def nothing_runs() -> bool:
         return await busy() == 0
 
-    return await until(nothing_runs, 5.0)
+    return await until(nothing_runs, 60.0)
 
 
-async def test_hanging_up_while_tokens_flow_frees_the_slot(local: LocalProvider, busy: Busy) -> None:
+@pytest.fixture
+async def reading(local: LocalProvider) -> float:
+    """Seconds that a quarter of LONG takes: what a hung-up call must be far below, however busy the machine is."""
+    if not _measured:
+        begin = asyncio.get_running_loop().time()
+        await events_of(local, QUARTER)
+        _measured.append(asyncio.get_running_loop().time() - begin)
+    return _measured[0]
+
+
+async def test_hanging_up_while_tokens_flow_frees_the_slot(local: LocalProvider, busy: Busy, reading: float) -> None:
     async with aclosing(local.complete(ENDLESS, CALL)) as events:  # type: ignore[type-var]
         async for event in events:
             if event.HasField("delta"):
@@ -29,10 +44,12 @@ async def test_hanging_up_while_tokens_flow_frees_the_slot(local: LocalProvider,
     took = await idle(busy)
 
     assert running == 1
-    assert took < 0.5
+    assert took < reading
 
 
-async def test_hanging_up_while_the_prompt_is_read_frees_the_slot(local: LocalProvider, busy: Busy) -> None:
+async def test_hanging_up_while_the_prompt_is_read_frees_the_slot(
+    local: LocalProvider, busy: Busy, reading: float
+) -> None:
     async with aclosing(local.complete(LONG, CALL)) as events:  # type: ignore[type-var]
         first = await anext(events)
         running = await busy()
@@ -40,10 +57,10 @@ async def test_hanging_up_while_the_prompt_is_read_frees_the_slot(local: LocalPr
 
     assert first.usage.input_tokens > 1900
     assert running == 1
-    assert took < 4.0
+    assert took < reading
 
 
-async def test_hanging_up_stops_every_choice(local: LocalProvider, busy: Busy) -> None:
+async def test_hanging_up_stops_every_choice(local: LocalProvider, busy: Busy, reading: float) -> None:
     asked = request("user: x", choice_count=3)
     asked.MergeFrom(ENDLESS)
     async with aclosing(local.complete(asked, CALL)) as events:  # type: ignore[type-var]
@@ -57,10 +74,12 @@ async def test_hanging_up_stops_every_choice(local: LocalProvider, busy: Busy) -
     took = await idle(busy)
 
     assert running == 3
-    assert took < 2.0
+    assert took < reading
 
 
-async def test_a_call_that_is_cancelled_while_it_waits_in_line_is_gone(local: LocalProvider, busy: Busy) -> None:
+async def test_a_call_that_is_cancelled_while_it_waits_in_line_is_gone(
+    local: LocalProvider, busy: Busy, reading: float
+) -> None:
     calls = [asyncio.create_task(events_of(local, ENDLESS)) for _ in range(3)]
 
     async def all_are_there() -> bool:
@@ -72,4 +91,4 @@ async def test_a_call_that_is_cancelled_while_it_waits_in_line_is_gone(local: Lo
     await asyncio.wait(calls)
     took = await idle(busy)
 
-    assert took < 2.5
+    assert took < reading
