@@ -66,17 +66,21 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, metrics: Metrics | None = None, providers: Mapping[str, Provider] | None = None
+    settings: Settings,
+    metrics: Metrics | None = None,
+    providers: Mapping[str, Provider] | None = None,
+    failed: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Running]:
     """Starts the service; leaving the context stops it at once (see `Running.drain`).
 
-    `providers` are open already and served beside those that the settings ask for.
+    `providers` are open already and served beside those that the settings ask for. `failed` tells of providers that are
+    not to be opened, and why.
 
     Raises SettingsError for mistakes in the providers' tables and for addresses that cannot be had.
     """
     metrics = metrics or Metrics()
     warnings: list[str] = []
-    prepared, opened = plugins.prepare(settings, warnings)
+    prepared, opened = plugins.prepare(settings, warnings, failed)
     for warning in warnings:
         log.warning("settings.warning", message=warning)
     async with AsyncExitStack() as stack:
@@ -114,7 +118,11 @@ async def _build(settings: Settings, opened: plugins.Opened, metrics: Metrics, s
     guard = Guard(access, RpcTelemetry(metrics), server.max_request_size, server.stall_timeout)
     grpc_server = GrpcServer(server, guard)
     http_server = HttpServer(
-        server.http, lambda: _why_not_ready(grpc_server, engine), metrics.registry, server.max_request_size
+        server.http,
+        lambda: _why_not_ready(grpc_server, engine),
+        metrics.registry,
+        server.max_request_size,
+        share_port=server.workers > 1,
     )
     return Listeners(grpc_server, http_server, engine, operations)
 

@@ -87,7 +87,12 @@ class Engine:
     @asynccontextmanager
     async def relay(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[Relay]:
         """The request under way, see `Relay`. Leaving the context stops the upstream."""
-        header = v1.Completion(name=completion_name(call), requested_model=request.model, labels=request.labels)
+        header = v1.Completion(
+            name=completion_name(call),
+            requested_model=request.model,
+            labels=request.labels,
+            request_id=request.request_id,
+        )
         stamp(header.create_time)
         relay = Relay(self.complete(request, call), Fold(header), call)
         self._live.add(relay)

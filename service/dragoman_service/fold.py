@@ -50,8 +50,17 @@ class Fold:
                 self._header.served_model = event.started.served_model
                 self._header.provider = event.started.provider
                 self._header.warnings.extend(event.started.warnings)
+            case "retracted" if event.retracted.from_sequence == 1:
+                self._forget()
             case other:
                 raise _malformed(f"sent {other or 'an empty event'} in the middle of its answer")
+
+    def _forget(self) -> None:
+        """It runs anew: nothing holds of what came."""
+        self._header.served_model = self._header.provider = ""
+        del self._header.warnings[:]
+        self._choices.clear()
+        self._usage, self._deltas, self.characters = None, 0, 0
 
     def _add_delta(self, delta: v1.Delta) -> None:
         choice = self._open_choice(delta.choice_index)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import inspect as introspection
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_type_hints
 
@@ -15,15 +15,13 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from dragoman_service.contract import Provider
+from dragoman_service.keeper import Opening, keeping, say
 from dragoman_service.settings import Settings
 from dragoman_service.settings_errors import Mistake, SettingsError, mistakes_of
 
 PROVIDERS = "dragoman.providers"
 FRONTENDS = "dragoman.frontends"
 OWN = "dragoman-service"
-
-CLOSING = 10.0  # seconds that a provider has to close
-LAST_CHANCE = 1.0  # and seconds more after it was cancelled
 
 Open = Callable[[Any], AbstractAsyncContextManager[Provider]]
 log = structlog.get_logger(__name__)
@@ -75,7 +73,7 @@ class Plugin:
         try:
             function = self.entry.load()
         except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a foreign module raises must not stop us
-            self.fail(_say(fault))
+            self.fail(say(fault))
             return None
         if not callable(function):
             self.fail(f"{self.entry.value} is no function")
@@ -88,6 +86,14 @@ class Opened:
     """The providers that are open, by their configured name, and why the others are not."""
 
     providers: dict[str, Provider] = field(default_factory=dict)
+    unreachable: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Shared:
+    """What workers share: the tables that replace those of the settings, and why a provider cannot be had."""
+
+    tables: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)
 
 
@@ -130,15 +136,19 @@ def inspect(settings: Settings) -> list[Plugin]:
     return plugins
 
 
-def prepare(settings: Settings, warnings: list[str]) -> tuple[list[Prepared], Opened]:
-    """Imports what the settings ask for and reads each provider's table.
+def prepare(
+    settings: Settings, warnings: list[str], failed: Mapping[str, str] | None = None
+) -> tuple[list[Prepared], Opened]:
+    """Imports what the settings ask for and reads each provider's table; but for those that `failed` already.
 
     Raises SettingsError for mistakes in the tables. A plugin that cannot be imported makes its providers unreachable.
     """
     plugins = {p.name: p for p in discover(PROVIDERS, settings.plugins.allow) if p.state is not State.SHADOWED}
     mistakes: list[Mistake] = []
-    prepared, opened = [], Opened()
+    prepared, opened = [], Opened(unreachable=dict(failed or {}))
     for name, table in settings.providers.items():
+        if name in opened.unreachable:
+            continue
         wanted = str(table.get("plugin", name))
         plugin = plugins.get(wanted)
         if plugin is None or plugin.state is State.DISABLED:
@@ -170,7 +180,7 @@ def _prepare(name: str, plugin: Plugin, section: Mapping[str, Any], context: dic
     except ValidationError:
         raise
     except Exception as fault:  # noqa: BLE001 - the annotation and the validators are the plugin's
-        plugin.fail(_say(fault))
+        plugin.fail(say(fault))
         return None
 
 
@@ -189,70 +199,41 @@ def mounts(settings: Settings) -> dict[str, Any]:
 @asynccontextmanager
 async def open_providers(prepared: Sequence[Prepared], opened: Opened, patience: float) -> AsyncIterator[Opened]:
     """Opens all at once. What does not open within `patience` seconds is unreachable and harms nobody else."""
-    stop = asyncio.Event()
-    keepers = [_Keeper(one, opened, stop) for one in prepared]
-    try:
-        await asyncio.gather(*(keeper.opened(patience) for keeper in keepers))
-        for one in prepared:  # in the order of the settings: the first to claim an alias keeps it
-            if one.name in opened.providers:
-                opened.providers[one.name] = opened.providers.pop(one.name)
+    openings = [Opening(one.name, one.plugin.name, partial(_open, one)) for one in prepared]
+    # In the order of the settings: the first to claim an alias keeps it.
+    async with keeping(openings, opened.providers, opened.unreachable, patience):
         yield opened
-    finally:
-        stop.set()
-        await _leave([keeper.task for keeper in keepers])
 
 
-async def _leave(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Waits until all providers are closed; those that take too long are cancelled."""
-    _, late = await asyncio.wait(tasks, timeout=CLOSING) if tasks else (None, set[asyncio.Task[None]]())
-    for task in late:
-        log.error("provider.stuck", task=task.get_name(), seconds=CLOSING)
-        task.cancel()
-    if late:
-        await asyncio.wait(late, timeout=LAST_CHANCE)
+@asynccontextmanager
+async def _open(one: Prepared) -> AsyncIterator[Provider]:
+    async with one.open(one.settings) as provider:
+        models = [model.provider_model for model in provider.models()]
+        log.info("provider.opened", provider=one.name, plugin=one.plugin.name, models=models)
+        yield provider
 
 
-class _Keeper:
-    """Holds one provider open, in a task of its own: a context manager has to be left by the task that entered it."""
+@asynccontextmanager
+async def open_shared(prepared: Sequence[Prepared], patience: float) -> AsyncIterator[Shared]:
+    """Opens, once for all workers, what providers share; it is there until the context is left.
 
-    def __init__(self, prepared: Prepared, opened: Opened, stop: asyncio.Event) -> None:
-        self._prepared = prepared
-        self._opened = opened
-        self._stop = stop
-        self._ready = asyncio.Event()
-        self.task = asyncio.create_task(self._keep(), name=f"provider {prepared.name}")
+    A plugin whose function for opening has an attribute `shared(settings) -> AsyncContextManager[Mapping]` shares: the
+    mapping is the provider's table in the workers.
+    """
+    hooks = [(one, getattr(one.open, "shared", None)) for one in prepared]
+    openings = [Opening(one.name, one.plugin.name, partial(_share, one, hook)) for one, hook in hooks if hook]
+    shared = Shared()
+    async with keeping(openings, shared.tables, shared.unreachable, patience):
+        yield shared
 
-    async def opened(self, patience: float) -> None:
-        """Returns when the provider is open or has failed, after `patience` seconds at the latest."""
-        try:
-            await asyncio.wait_for(self._ready.wait(), patience)
-        except TimeoutError:
-            self.task.cancel()
-            self._fail(f"did not open within {patience:g} s")
 
-    async def _keep(self) -> None:
-        name = self._prepared.name
-        try:
-            async with self._prepared.open(self._prepared.settings) as provider:
-                models = [model.provider_model for model in provider.models()]
-                self._opened.providers[name] = provider
-                log.info("provider.opened", provider=name, plugin=self._prepared.plugin.name, models=models)
-                self._ready.set()
-                await self._stop.wait()
-        except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a plugin raises must not stop the server
-            self._fail(_say(fault))
-        except asyncio.CancelledError:
-            if name not in self._opened.unreachable:  # it was not us
-                self._fail("cancelled itself while it opened")
-            raise
-        finally:
-            self._ready.set()
-
-    def _fail(self, reason: str) -> None:
-        name = self._prepared.name
-        self._opened.providers.pop(name, None)
-        self._opened.unreachable[name] = reason
-        log.error("provider.failed", provider=name, plugin=self._prepared.plugin.name, reason=reason)
+@asynccontextmanager
+async def _share(
+    one: Prepared, hook: Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any]]]
+) -> AsyncIterator[Mapping[str, Any]]:
+    async with hook(one.settings) as table:
+        log.info("provider.shared", provider=one.name, plugin=one.plugin.name)
+        yield {**table, "plugin": one.plugin.name}
 
 
 def _annotation(open_provider: Open) -> Any:
@@ -270,7 +251,3 @@ def _unknown(wanted: str, plugin: Plugin | None, plugins: Mapping[str, Plugin]) 
     if plugin is not None:
         return f"the plugin {wanted!r} is installed but plugins.allow does not name it"
     return f"no plugin {wanted!r} is installed; installed: {', '.join(sorted(plugins))}"
-
-
-def _say(fault: BaseException) -> str:
-    return f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__

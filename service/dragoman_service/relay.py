@@ -65,7 +65,7 @@ class _Waiting:
 class Relay:
     """Reads `events` in a task of its own until `call.deadline`. Use it with `async with`; leaving stops the upstream.
 
-    It is read once: with `async for`, or with `result`.
+    It is read once: with `async for`, with `ready` and `take`, or with `result`.
     """
 
     def __init__(self, events: AsyncIterator[v1.CompletionEvent], fold: Fold, call: Call) -> None:
@@ -100,6 +100,11 @@ class Relay:
     def sequence(self) -> int:
         """Number of the newest event handed on."""
         return self._sequence
+
+    @property
+    def ended(self) -> bool:
+        """The end is known: nothing comes but what waits already."""
+        return self._known()
 
     @property
     def task(self) -> asyncio.Task[None]:
@@ -138,6 +143,20 @@ class Relay:
         if self._completion is None:
             raise self._cause()
         return self._completion
+
+    async def ready(self) -> bool:
+        """Returns when something waits to be taken. False: all was taken and the end is known, see `result`."""
+        while not (self._waiting or self._known()):
+            await self._change()
+        return bool(self._waiting)
+
+    def take(self) -> list[v1.CompletionEvent]:
+        """All that waits, merged and numbered as `async for` gives it; `finished` is never among it."""
+        taken = [self._number(waiting.build()) for waiting in self._waiting]
+        self._waiting.clear()
+        self._size = 0
+        self._space.set()
+        return taken
 
     def __aiter__(self) -> Self:
         """The events, numbered, `finished` the last. The error, if there was one, is raised after it."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints, ValidationError, model_validator
 
 from dragoman_service.settings_errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings_sources import merge, read_environment, read_file, resolve_secrets
@@ -18,6 +19,15 @@ __all__ = ["Mistake", "Settings", "SettingsError", "load"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 CallerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)]
+
+
+def _store_url(url: str) -> str:
+    if not re.match(r"sqlite:///.|postgres(ql)?://.", url):
+        raise ValueError("should be sqlite:///FILE or postgresql://USER:PASSWORD@HOST:5432/DATABASE")
+    return url
+
+
+StoreUrl = Annotated[str, AfterValidator(_store_url)]
 
 
 class TlsSettings(Section):
@@ -32,6 +42,7 @@ class ServerSettings(Section):
 
     grpc: Listen = Address("127.0.0.1", 50051)
     http: Listen = Address("127.0.0.1", 8080)
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
     data_dir: ConfigPath = Field(default_factory=lambda: Path(platformdirs.user_data_dir("dragoman")))
     drain_delay: Duration = 5.0
     grace: Duration = 20.0
@@ -60,11 +71,12 @@ class AccessSettings(Section):
 class OperationsSettings(Section):
     """Where operations are kept and how they run."""
 
-    url: Annotated[str, StringConstraints(pattern=r"^sqlite:///.+$")] = "sqlite:///operations.db"
+    url: StoreUrl = Field("sqlite:///operations.db", repr=False)
     ttl: Annotated[Duration, Field(gt=0)] = 86400.0
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
     lease: Annotated[Duration, Field(ge=0.5)] = 15.0
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    model_concurrency: dict[str, Annotated[int, Field(ge=1, le=10_000)]] = Field(default_factory=dict)
 
 
 class PluginSettings(Section):
@@ -145,6 +157,7 @@ def load(
         tree = merge(tree, _nest(dotted.split("."), value))
     if isinstance(tree.get("providers"), dict):
         tree["providers"] = resolve_secrets(tree["providers"], environ, base, ("providers",), mistakes)
+    _resolve_store_url(tree, environ, base, mistakes)
     try:
         settings = Settings.model_validate(tree, context={"base": base})
     except ValidationError as error:
@@ -155,6 +168,17 @@ def load(
     if mistakes:
         raise SettingsError(mistakes)
     return settings
+
+
+def _resolve_store_url(tree: dict[str, Any], environ: Mapping[str, str], base: Path, mistakes: list[Mistake]) -> None:
+    """The URL of the store may hold a password: it may be kept elsewhere, as the secrets of providers are."""
+    operations = tree.get("operations")
+    if not isinstance(operations, dict) or not isinstance(operations.get("url"), dict):
+        return
+    known = len(mistakes)
+    url = resolve_secrets(operations["url"], environ, base, ("operations", "url"), mistakes)
+    kept = {key: value for key, value in operations.items() if key != "url"}
+    tree["operations"] = kept if len(mistakes) > known else kept | {"url": url}
 
 
 def _nest(path: list[str], value: Any) -> dict[str, Any]:

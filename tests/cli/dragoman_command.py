@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -22,6 +21,14 @@ ANYWHERE = ("--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0")
 
 CACHE = "DRAGOMAN_CACHE_DIR"
 
+# What runs in the background of a shell is born deaf to Ctrl-C, and so are its children. A `preexec_fn` would do as
+# well, but it makes Popen fork, and a fork of a process in which gRPC is at work may abort.
+OBEY_INTERRUPTS = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-m", "dragoman_service", *sys.argv[1:]])
+"""
+
 
 def environment(**more: str) -> dict[str, str]:
     """This environment without anything that speaks to `dragoman`, but for where the weights are."""
@@ -35,17 +42,11 @@ def start(
 ) -> subprocess.Popen[str]:
     """The command as a process; stdout and stderr are pipes unless `streams` says otherwise."""
     return subprocess.Popen(
-        [sys.executable, "-m", "dragoman_service", *arguments],
+        [sys.executable, "-c", OBEY_INTERRUPTS, *arguments],
         env=environment(**(environ or {})),
         text=True,
-        preexec_fn=obey_interrupts,
         **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},  # type: ignore[call-overload]
     )
-
-
-def obey_interrupts() -> None:
-    """What runs in the background of a shell is born deaf to Ctrl-C, and so are its children."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def run(*arguments: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:

@@ -61,7 +61,7 @@ def test_a_client_command_does_not_import_the_server() -> None:
     "arguments",
     [
         ("complete", "hi", "--temperature", "warm"),
-        ("complete", "hi", "--operation", "--stream"),
+        ("operations", "attach", "06gzvkm058000gbgax36g0bpc9", "--after", "-1"),
         ("complete", "hi", "--timeout", "soon"),
         ("complete", "hi", "--schema", "{broken"),
         ("complete", "hi", "--schema", "no-such-file.json"),

@@ -62,16 +62,31 @@ def completion(request: v1.CompletionRequest) -> v1.Completion:
     return v1.Completion(name="completions/1", requested_model=request.model, choices=[choice], labels=request.labels)
 
 
+def sequence_of(*steps: v1.Delta | v1.Retracted | v1.Finished, operation: str = "") -> list[v1.CompletionEvent]:
+    """The events of a completion, numbered from 1; each attempt of it begins with `started`."""
+    fields = {v1.Started: "started", v1.Delta: "delta", v1.Retracted: "retracted", v1.Finished: "finished"}
+    started = v1.Started(completion="completions/1", operation=operation)
+    parts: list[Any] = [started]
+    for step in steps:
+        parts += [step, started] if isinstance(step, v1.Retracted) else [step]
+    return [v1.CompletionEvent(sequence=n, **{fields[type(part)]: part}) for n, part in enumerate(parts, 1)]
+
+
 class ScriptedService(v1.CompletionServiceServicer, v1.ModelServiceServicer, operations_pb2_grpc.OperationsServicer):
     """Echoes prompts. The prompts "endless", "unfinished", "failing" and "slow" do as they say.
 
-    The next calls, whatever their method, take their failures from `failures`.
+    The next calls, whatever their method, take their failures from `failures`. A stream whose request says
+    CONTINUE, and those who attach, read the events of `log`; each number in `breaks` is of the event after
+    which one of these calls breaks, the first call's first, with `broken` or, if that is None, as if it were whole.
     """
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
         self.failures: deque[Failure] = deque()
         self.stream_failure: Failure | None = None
+        self.log: list[v1.CompletionEvent] = []
+        self.breaks: deque[int] = deque()
+        self.broken: Failure | None = Failure(grpc.StatusCode.UNAVAILABLE, "gone")
         self.under_way = asyncio.Event()
         self.hung_up = asyncio.Event()
         self.operations: dict[str, operations_pb2.Operation] = {}
@@ -94,6 +109,10 @@ class ScriptedService(v1.CompletionServiceServicer, v1.ModelServiceServicer, ope
 
     async def StreamCompletion(self, request, context):
         await self._enter("StreamCompletion", request, context)
+        if request.disconnect_policy == v1.DISCONNECT_POLICY_CONTINUE:
+            async for event in self._replay(0, context):
+                yield event
+            return
         text = text_of_request(request)
         yield v1.CompletionEvent(sequence=1, started=v1.Started(completion="completions/1"))
         if text == "unfinished":
@@ -117,6 +136,24 @@ class ScriptedService(v1.CompletionServiceServicer, v1.ModelServiceServicer, ope
         except asyncio.CancelledError:
             self.hung_up.set()
             raise
+
+    async def AttachCompletion(self, request, context):
+        await self._enter("AttachCompletion", request, context)
+        async for event in self._replay(request.after_sequence, context):
+            yield event
+
+    async def _replay(self, after: int, context: aio.ServicerContext) -> AsyncIterator[v1.CompletionEvent]:
+        last = self.breaks.popleft() if self.breaks else len(self.log)
+        for event in self.log[after:last]:
+            yield event
+        if last < len(self.log):
+            if self.broken is not None:
+                await self.broken.abort(context)
+            return
+        if self.log[-1].WhichOneof("event") != "finished":
+            await self._hang()
+        if self.log[-1].finished.HasField("error"):
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "as it finished")
 
     async def StartCompletion(self, request, context):
         await self._enter("StartCompletion", request, context)

@@ -15,6 +15,7 @@ README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
 SNIPPETS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 SAID = [
     r"\w+.* \d+\n(.|\n)+operations/\w+ \d\n.*\w",
+    r"^True\nTrue\n3 \w+\n(.|\n)*\d+ finished\n$",
     r"\w",
     r"local/(.|\n)+\{'name': '.*'\}\n\d+ \['",
     "MODEL_NOT_FOUND",

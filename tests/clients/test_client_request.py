@@ -6,7 +6,7 @@ import json
 
 import pytest
 from dragoman import v1
-from dragoman.request import Options, completion_request
+from dragoman.request import Options, StartOptions, completion_request, start_request
 
 
 def turns(request: v1.CompletionRequest) -> list[tuple[str, str]]:
@@ -16,7 +16,14 @@ def turns(request: v1.CompletionRequest) -> list[tuple[str, str]]:
 def test_options_are_the_fields_of_the_generation_config():
     fields = set(v1.GenerationConfig.DESCRIPTOR.fields_by_name)
 
-    assert set(Options.__annotations__) == fields | {"json_schema", "labels", "system"}
+    more = {"json_schema", "labels", "system", "request_id", "disconnect_policy"}
+    assert set(Options.__annotations__) == fields | more
+
+
+def test_options_of_a_start_are_the_fields_of_its_message():
+    fields = set(v1.StartCompletionRequest.DESCRIPTOR.fields_by_name) - {"request"}
+
+    assert set(StartOptions.__annotations__) - set(Options.__annotations__) == fields
 
 
 def test_a_conversation_mixes_messages_and_pairs():
@@ -98,3 +105,38 @@ def test_two_forms_at_once_are_refused():
     form = v1.ResponseFormat(json_object=v1.JsonObject())
     with pytest.raises(TypeError, match="not both"):
         completion_request("Hello", None, {"json_schema": "{}", "response_format": form})
+
+
+@pytest.mark.parametrize("policy", ["continue", v1.DISCONNECT_POLICY_CONTINUE])
+def test_a_request_may_go_on_without_its_caller(policy):
+    request = completion_request("Hello", None, {"request_id": "r-1", "disconnect_policy": policy})
+
+    assert (request.request_id, request.disconnect_policy) == ("r-1", v1.DISCONNECT_POLICY_CONTINUE)
+
+
+def test_an_unknown_policy_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"Unknown disconnect_policy 'stay'\. Known: cancel, continue"):
+        completion_request("Hello", None, {"disconnect_policy": "stay"})  # type: ignore[typeddict-item]
+
+
+def test_a_start_says_how_the_operation_is_run_and_kept():
+    options: StartOptions = {"operation_id": "tale", "ttl": 1.5, "max_attempts": 1, "priority": -3, "seed": 7}
+    start = start_request("Hello", "echo", options)
+
+    assert (start.operation_id, start.max_attempts, start.priority) == ("tale", 1, -3)
+    assert start.ttl.ToTimedelta().total_seconds() == 1.5
+    assert start.request.generation_config.seed == 7
+
+
+def test_what_a_start_does_not_say_is_left_to_the_service():
+    start = start_request("Hello", None, {"max_attempts": None})
+
+    assert not start.HasField("ttl")
+    assert not start.HasField("max_attempts")
+
+
+def test_a_start_keeps_the_request_id_that_it_is_given():
+    whole = v1.CompletionRequest(request_id="r-1")
+
+    assert start_request(whole, None, {}).request.request_id == "r-1"
+    assert start_request(whole, None, {"request_id": "r-2"}).request.request_id == "r-2"

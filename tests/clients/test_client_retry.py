@@ -8,16 +8,19 @@ import time
 import dragoman
 import grpc
 import pytest
+from dragoman import v1
 from dragoman.v1 import completion_service_pb2, model_service_pb2
 from either_client import CLIENTS, ask, collect
 from google.longrunning import operations_proto_pb2
 from google.longrunning.operations_pb2 import Operation
-from scripted_service import Failure, ScriptedService, serving
+from scripted_service import Failure, ScriptedService, sequence_of, serving
 
 UNAVAILABLE = Failure(grpc.StatusCode.UNAVAILABLE, "not now")
 REPEATED = {
     "CreateCompletion": lambda client: ask(client.complete, "Hello"),
     "StreamCompletion": lambda client: collect(client.stream("Hello")),
+    "StartCompletion": lambda client: ask(client.start, "Hello"),
+    "AttachCompletion": lambda client: collect(client.attach("operations/1")),
     "CountTokens": lambda client: ask(client.count_tokens, "Hello"),
     "Tokenize": lambda client: ask(client.tokenize, "Hello"),
     "ListModels": lambda client: ask(client.models),
@@ -28,7 +31,6 @@ REPEATED = {
     "CancelOperation": lambda client: ask(client.operation("operations/1").cancel),
 }
 NOT_REPEATED = {
-    "StartCompletion": lambda client: ask(client.start, "Hello"),
     "DeleteOperation": lambda client: ask(client.operation("operations/1").delete),
 }
 
@@ -39,7 +41,8 @@ def immediately(failure: Failure) -> Failure:
 
 
 @pytest.mark.parametrize("method", REPEATED)
-async def test_a_call_that_changes_nothing_is_repeated(method, client, service):
+async def test_a_call_that_is_safe_to_repeat_is_repeated(method, client, service):
+    service.log = sequence_of(v1.Finished(completion=v1.Completion()))
     service.operations["operations/1"] = Operation(name="operations/1", done=True)
     service.failures.extend([immediately(UNAVAILABLE)] * 3)
     await REPEATED[method](client)
@@ -55,6 +58,17 @@ async def test_a_call_that_changes_something_is_not_repeated(method, client, ser
         await NOT_REPEATED[method](client)
 
     assert [seen.method for seen in service.seen] == [method]
+
+
+async def test_a_start_that_is_repeated_stays_one_request(client, service):
+    service.failures.append(immediately(UNAVAILABLE))
+    await ask(client.start, "Hello")
+    await ask(client.start, "Hello")
+
+    first, again, other = (seen.request for seen in service.calls("StartCompletion"))
+    assert first == again
+    assert len(first.request.request_id) == 36
+    assert first.request.request_id != other.request.request_id
 
 
 async def test_four_attempts_are_all(client, service):

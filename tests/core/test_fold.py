@@ -127,6 +127,26 @@ def test_events_that_are_not_the_providers_are_malformed(foreign):
     assert reason_of(caught) == "PROVIDER_MALFORMED"
 
 
+def test_what_was_retracted_is_forgotten():
+    retracted = v1.CompletionEvent(retracted=v1.Retracted(from_sequence=1))
+    again = v1.CompletionEvent(started=v1.Started(served_model="n", provider="q"))
+    before = STARTED, delta("old", 1), choice_finished(1), usage(9, 9)
+    collected = fold(*before, retracted, again, delta("new"), choice_finished())
+    completion = collected.completion()
+
+    assert (completion.served_model, completion.provider) == ("n", "q")
+    assert [(c.index, c.message.parts[0].text) for c in completion.choices] == [(0, "new")]
+    assert completion.usage == v1.Usage(output_tokens=1, total_tokens=1, estimated=True)
+    assert collected.characters == 3
+
+
+def test_a_retraction_of_only_some_events_is_malformed():
+    with pytest.raises(CompletionError) as caught:
+        fold(STARTED, delta("x"), v1.CompletionEvent(retracted=v1.Retracted(from_sequence=2)))
+
+    assert reason_of(caught) == "PROVIDER_MALFORMED"
+
+
 def test_no_answer_at_all_is_malformed():
     with pytest.raises(CompletionError) as caught:
         fold(STARTED, usage(1, 0)).completion()

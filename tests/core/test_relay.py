@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from dragoman import v1
+from dragoman_service.contract import CompletionError
 from dragoman_service.relay import MAX_BUFFERED, MAX_MERGED
 from dragoman_service.testing import Scripted, choice_finished, delta, usage
 from relaying import kinds, read_all, relay_of, texts
@@ -50,6 +51,38 @@ async def test_what_comes_while_the_reader_is_busy_is_merged_behind_what_it_read
 
     assert texts(first) == ["a"]
     assert texts(rest) == ["bc"]
+
+
+async def test_all_that_waits_is_taken_at_once_merged_and_numbered():
+    gate = asyncio.Event()
+    provider = Scripted(delta("a"), delta("b"), usage(1, 2), gate.wait, delta("c"), delta("d"), choice_finished())
+    async with relay_of(provider) as relay:
+        assert await relay.ready()
+        first = relay.take()
+        gate.set()
+        assert await relay.ready()
+        await provider.closed.wait()
+        second = relay.take()
+        assert not await relay.ready()
+        completion = await relay.result()
+
+    assert kinds(first) == ["started", "delta", "usage"]
+    assert kinds(second) == ["delta", "choice_finished"]
+    assert texts([*first, *second]) == ["ab", "cd"]
+    assert [event.sequence for event in (*first, *second)] == [1, 2, 3, 4, 5]
+    assert completion.choices[0].message.parts[0].text == "abcd"
+
+
+async def test_what_came_before_a_failure_can_be_taken_after_it():
+    async with relay_of(Scripted(delta("a"), ValueError("canary"))) as relay:
+        assert await relay.ready()
+        taken = relay.take()
+
+        assert texts(taken) == ["a"]
+        assert relay.ended
+        assert not await relay.ready()
+        with pytest.raises(CompletionError):
+            await relay.result()
 
 
 async def test_events_are_numbered_from_one_without_holes_and_timed():

@@ -7,7 +7,8 @@ import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.frontends.native import limits
-from dragoman_service.frontends.native.validation import check_request, check_tokenize
+from dragoman_service.frontends.native.validation import check_attach, check_request, check_start, check_tokenize
+from google.protobuf.duration_pb2 import Duration
 
 
 def request(**config: object) -> v1.CompletionRequest:
@@ -66,6 +67,21 @@ def with_stop(size: int) -> v1.CompletionRequest:
     return request(stop_sequences=["x" * size])
 
 
+def with_request_id(text: str) -> v1.CompletionRequest:
+    made = request()
+    made.request_id = text
+    return made
+
+
+def wrong_in_start(**fields: object) -> list[str]:
+    with_fields = v1.StartCompletionRequest(request=request(), **fields)
+    try:
+        check_start(with_fields)
+    except CompletionError as error:
+        return [violation.field for violation in error.fields]
+    return []
+
+
 COUNTS = [
     (with_messages, limits.MESSAGES, "messages"),
     (with_parts, limits.PARTS, "messages[0].parts"),
@@ -74,6 +90,7 @@ COUNTS = [
     (with_schema, limits.SCHEMA, "generation_config.response_format.json_schema.schema_json"),
     (with_grammar, limits.SCHEMA, "generation_config.response_format.grammar"),
     (with_stop, limits.STOP_SEQUENCE, "generation_config.stop_sequences[0]"),
+    (lambda n: with_request_id("x" * n), limits.REQUEST_ID, "request_id"),
     (lambda n: request(stop_sequences=["x"] * n), limits.STOP_SEQUENCES, "generation_config.stop_sequences"),
     (lambda n: request(choice_count=n), limits.CHOICES, "generation_config.choice_count"),
     (lambda n: request(max_output_tokens=n), limits.OUTPUT_TOKENS, "generation_config.max_output_tokens"),
@@ -115,6 +132,57 @@ def test_a_number_is_taken_only_in_its_range(field, good, bad):
 
     assert taken == [[]] * len(good)
     assert refused == [[f"generation_config.{field}"]] * len(bad)
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        (
+            "operation_id",
+            ("abcd", "a-1b", "a" * 63, ""),
+            ("abc", "a" * 64, "1abc", "abc-", "Abcd", "ab_d", "a:bc", "äbcd"),
+        ),
+        ("max_attempts", (1, 2, limits.ATTEMPTS - 1, limits.ATTEMPTS), (0, -1, limits.ATTEMPTS + 1)),
+        ("priority", (-100, -99, 0, 99, 100), (-101, 101)),
+        (
+            "ttl",
+            (Duration(seconds=1), Duration(seconds=limits.TTL - 1), Duration(seconds=limits.TTL)),
+            (Duration(), Duration(nanos=999_999_999), Duration(seconds=limits.TTL, nanos=1), Duration(seconds=-1)),
+        ),
+    ],
+)
+def test_what_is_asked_of_an_operation_has_its_limits(field, good, bad):
+    taken = [wrong_in_start(**{field: value}) for value in good]
+    refused = [wrong_in_start(**{field: value}) for value in bad]
+
+    assert taken == [[]] * len(good)
+    assert refused == [[field]] * len(bad)
+
+
+@pytest.mark.parametrize("text", ["with space", "tab\t", "new\nline", "ümlaut", "\x7f"])
+def test_a_request_id_is_visible_ascii(text):
+    assert wrong_fields(with_request_id("!" + "~" * 127)) == []
+    assert wrong_fields(with_request_id(text)) == ["request_id"]
+
+
+def test_an_unknown_disconnect_policy_is_refused():
+    made = request()
+    made.disconnect_policy = 9
+
+    assert wrong_fields(made) == ["disconnect_policy"]
+
+
+def test_a_cursor_is_not_negative():
+    def fields(**given: object) -> list[str]:
+        with pytest.raises(CompletionError) as caught:
+            check_attach(v1.AttachCompletionRequest(**given))
+        return [violation.field for violation in caught.value.fields]
+
+    check_attach(v1.AttachCompletionRequest(name="operations/1", after_sequence=0))
+    check_attach(v1.AttachCompletionRequest(name="operations/1", after_sequence=1))
+
+    assert fields(name="operations/1", after_sequence=-1) == ["after_sequence"]
+    assert fields(after_sequence=-1) == ["name", "after_sequence"]
 
 
 def test_every_wrong_field_is_named_at_once():

@@ -27,6 +27,7 @@ class Options:
     concurrency: int = 16
     lease: float = 15.0
     max_attempts: int = 3
+    model_concurrency: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass

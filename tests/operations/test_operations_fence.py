@@ -1,57 +1,72 @@
-"""Whatever workers, cancellers and clocks do: one result, written by the newest attempt."""
+"""Whatever workers, cancellers and clocks do: one result, written by the newest attempt, and a log without holes."""
 
 from __future__ import annotations
 
-import tempfile
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
-from dragoman_service.operations import leases
+from dragoman_service.operations import leases, log
 from dragoman_service.operations.leases import Lease
-from dragoman_service.operations.records import FINAL, Ended, Ending, Held, New, Progress, State
-from dragoman_service.operations.sqlite import _engine
-from dragoman_service.operations.statements import cancel, get, start
-from dragoman_service.operations.tables import metadata
+from dragoman_service.operations.ledger import Ledger
+from dragoman_service.operations.records import FINAL, Chunk, Ended, Ending, Held, New, Progress, State, View
+from dragoman_service.operations.retention import erase
+from dragoman_service.operations.statements import cancel, start
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import Connection, make_url
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import Connection
 
 T = TypeVar("T")
 ID = "0" * 26
 TTL = 3600_000
 LIVE, GONE = 60_000, -1  # milliseconds of a lease; the second has run out when it is written
 MOST_ATTEMPTS = 4
+Do = Callable[[Callable[[Connection], T]], T]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Hold:
-    """An attempt that some worker believes to be its own."""
+    """An attempt that some worker believes to be its own, and where it believes that the log ends."""
 
     held: Held
     milliseconds: int
+    last: int
+
+    def chunk(self, events: int) -> Chunk:
+        text = b"".join(b"%d:%d " % (number, self.held.attempt) for number in self._next(events))
+        return Chunk(self.last + 1, self.last + events, text)
+
+    def _next(self, events: int) -> range:
+        return range(self.last + 1, self.last + events + 1)
 
 
 class OneOperation(RuleBasedStateMachine):
     """Workers take one operation up, hold it, lose it, end it and give it back; a caller may cancel it."""
 
-    @initialize(attempts=st.sampled_from([1, 2, MOST_ATTEMPTS]))
-    def open(self, attempts: int) -> None:
-        self.folder = tempfile.TemporaryDirectory()
-        place = make_url("sqlite+pysqlite://").set(database=str(Path(self.folder.name) / "operations.db"))
-        self.engine = _engine(place, "BEGIN IMMEDIATE")
+    def __init__(self, do: Callable[[Callable[[Connection], object]], object]) -> None:
+        super().__init__()
+        self.run = do
         self.ended: list[Ended] = []
-        self.newest = 0
+        self.newest = self.logged = 0
         self.holds: list[Hold] = []
         self.final: tuple[str, bytes | None] | None = None
-        self.do(metadata.create_all)
-        self.do(lambda connection: start(connection, New(ID, "a", "m", {}, b"", attempts)))
 
     def do(self, statement: Callable[[Connection], T]) -> T:
-        with self.engine.begin() as connection:
-            return statement(connection)
+        return self.run(statement)  # type: ignore[return-value]
+
+    @initialize(attempts=st.sampled_from([1, 2, MOST_ATTEMPTS]))
+    def open(self, attempts: int) -> None:
+        new = New(ID, "a", "m", "p/m", {}, b"", attempts, None, 0, None, None)
+        self.do(lambda connection: start(connection, new))
 
     @rule(milliseconds=st.sampled_from([LIVE, GONE, GONE]))
     def claim(self, milliseconds: int) -> None:
@@ -61,9 +76,10 @@ class OneOperation(RuleBasedStateMachine):
         self.ended += ended
         for one in claimed:
             self.newest += 1
-            self.holds.append(Hold(one.held, milliseconds))
+            self.holds.append(Hold(one.held, milliseconds, one.last_sequence))
 
             assert one.held.attempt == self.newest
+            assert one.last_sequence == self.logged
 
     @precondition(lambda self: self.holds)
     @rule(number=st.integers(0, MOST_ATTEMPTS))
@@ -74,23 +90,33 @@ class OneOperation(RuleBasedStateMachine):
         assert bool(kept) == self.is_ours(hold)
 
     @precondition(lambda self: self.holds)
-    @rule(number=st.integers(0, MOST_ATTEMPTS))
-    def tell(self, number: int) -> None:
+    @rule(number=st.integers(0, MOST_ATTEMPTS), events=st.integers(0, 3), twice=st.booleans())
+    def tell(self, number: int, events: int, twice: bool) -> None:
         hold = self.holds[number % len(self.holds)]
-        steps = [(hold.held, Progress("p", hold.held.attempt, 1, None))]
-        self.do(lambda connection: leases.tell(connection, steps))
+        chunk = hold.chunk(events) if events else None
+        steps = [(hold.held, Progress("p", hold.last + events, 1, None), chunk)]
+        for _ in range(1 + twice):  # one whose answer was lost is tried again
+            ours = self.do(lambda connection: leases.tell(connection, steps))
+
+            assert bool(ours) == self.is_ours(hold)
+        if ours:
+            hold.last += events
+            self.logged = hold.last
 
     @precondition(lambda self: self.holds)
-    @rule(number=st.integers(0, MOST_ATTEMPTS), state=st.sampled_from(sorted(FINAL)))
-    def finish(self, number: int, state: State) -> None:
+    @rule(number=st.integers(0, MOST_ATTEMPTS), state=st.sampled_from(sorted(FINAL)), events=st.integers(0, 2))
+    def finish(self, number: int, state: State, events: int) -> None:
         hold = self.holds.pop(number % len(self.holds))
         ours = self.is_ours(hold)
         answer = f"answer of {hold.held.attempt}".encode()
-        ending = Ending(state, Progress("p", hold.held.attempt, 1, None), response=answer)
+        progress, chunk = Progress("p", hold.last + events, 1, None), hold.chunk(events) if events else None
+        ending = Ending(state, progress, response=answer, chunk=chunk)
         ended = self.do(lambda connection: leases.finish(connection, hold.held, ending, TTL))
         self.ended += [ended] if ended else []
 
         assert (ended is not None) == ours
+        if ours:
+            self.logged = hold.last + events
 
     @precondition(lambda self: self.holds)
     @rule(number=st.integers(0, MOST_ATTEMPTS), losses=st.sampled_from([0, 1]))
@@ -106,15 +132,26 @@ class OneOperation(RuleBasedStateMachine):
         _, ended = self.do(lambda connection: cancel(connection, "a", ID, b"cancelled", TTL)) or (None, None)
         self.ended += [ended] if ended else []
 
+    @precondition(lambda self: self.ended)
+    @rule()
+    def compact(self) -> None:
+        self.do(lambda connection: log.compact(connection, ID))
+
+        assert len(self.view().chunks) <= 1
+
     def is_ours(self, hold: Hold) -> bool:
-        record = self.do(lambda connection: get(connection, "a", ID))
-        assert record is not None
+        record = self.view().record
         return record.state == State.RUNNING and record.attempt == hold.held.attempt
+
+    def view(self) -> View:
+        seen = self.do(lambda connection: log.view(connection, "a", ID, 0, 1 << 20))
+        assert seen is not None
+        return seen
 
     @invariant()
     def ends_once_and_for_all(self) -> None:
-        record = self.do(lambda connection: get(connection, "a", ID))
-        assert record is not None
+        seen = self.view()
+        record = seen.record
         outcome = (record.state, record.response)
 
         assert record.done == bool(self.ended)
@@ -123,12 +160,23 @@ class OneOperation(RuleBasedStateMachine):
         assert self.final in (None, outcome)
         self.final = outcome if record.done else None
         assert record.response in (None, f"answer of {record.attempt}".encode())
-        assert record.last_sequence in (0, record.attempt)
+        assert record.last_sequence == self.logged
+
+        events = b"".join(chunk.events for chunk in seen.chunks).split()
+        assert [int(event.partition(b":")[0]) for event in events] == list(range(1, self.logged + 1))
+        assert sum(chunk.last - chunk.first + 1 for chunk in seen.chunks) == len(events)
+        authors = [int(event.partition(b":")[2]) for event in events]
+        assert authors == sorted(authors)
 
     def teardown(self) -> None:
-        self.engine.dispose()
-        self.folder.cleanup()
+        self.do(lambda connection: erase(connection, [ID]))
 
 
-OneOperation.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
-TestOneOperation = OneOperation.TestCase
+async def test_only_the_newest_attempt_writes(ledger: Ledger) -> None:
+    loop = asyncio.get_running_loop()
+
+    def do(statement: Callable[[Connection], object]) -> object:
+        return asyncio.run_coroutine_threadsafe(ledger.write(statement), loop).result(20)
+
+    few = settings(max_examples=30, stateful_step_count=20, deadline=None)
+    await asyncio.to_thread(run_state_machine_as_test, lambda: OneOperation(do), settings=few)

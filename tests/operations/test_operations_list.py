@@ -51,6 +51,9 @@ async def filled(worker: Worker) -> Worker:
         ("labels:colour", "good held"),
         ("labels.colour < c", "held"),
         ("labels.colour >= blue", "good held"),
+        ("labels.colour > B", "good held"),  # by code points: capitals come before all small letters
+        ("labels.colour < Z", ""),
+        ("model:EST", "bad"),
         (r'labels.colour = "r\ed"', "good"),
         ("create_time > 2020-01-01T00:00:00Z", "good bad stopped held"),
         ('create_time <= "2020-01-01T01:00:00+01:00"', ""),
@@ -91,6 +94,7 @@ async def test_a_filter_finds(filled: Worker, text: str, expected: str) -> None:
         ('labels:"a\\"b"', 8, "no key of a label"),
         ("labels.A = b", 1, "no key of a label"),
         ("~", 1, "a field"),
+        ('model = "a\0"', 11, "a NUL"),
         ("(" * 40 + "model = a" + ")" * 40, 33, "more than 32 parentheses"),
     ],
 )

@@ -1,8 +1,8 @@
 """A worker in a process of its own, for tests that kill or freeze it.
 
-Its arguments are FOLDER NAME LEASE SLOTS PROMPT… It starts an operation for each prompt, prints their names, and works
-until its standard input is closed. Its provider writes each call into the file `calls` and answers with NAME once the
-file `release` exists.
+Its arguments are URL FOLDER NAME LEASE SLOTS PROMPT… It starts an operation for each prompt, prints their names, and
+works until its standard input is closed. Its provider writes each call into the file `calls` and answers with NAME once
+the file `release` exists.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class FileGatedProvider:
         yield FINISHED
 
 
-async def main(folder: Path, name: str, lease: float, slots: int, prompts: Sequence[str]) -> None:
+async def main(url: str, folder: Path, name: str, lease: float, slots: int, prompts: Sequence[str]) -> None:
     engine = Engine(Catalogue({"tests": FileGatedProvider(folder, name)}, {}))
-    options = Options(lease=lease, concurrency=slots)
+    options = Options(url, lease=lease, concurrency=slots)
     async with open_operations(options, folder, engine) as operations:
         for prompt in prompts:
             print((await operations.start(ask(prompt), "team-a")).name, flush=True)  # noqa: T201
@@ -50,4 +50,5 @@ async def main(folder: Path, name: str, lease: float, slots: int, prompts: Seque
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), sys.argv[5:]))
+    url, folder, name, lease, slots, *prompts = sys.argv[1:]
+    asyncio.run(main(url, Path(folder), name, float(lease), int(slots), prompts))

@@ -158,3 +158,44 @@ def test_mistakes_in_a_providers_table_have_their_path_too(tmp_path):
     assert set(found) == {"providers.e.delya", "providers.x.plugin"}
     assert "did you mean 'delay'?" in found["providers.e.delya"]
     assert "installed: " in found["providers.x.plugin"]
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "postgresql://me:pw@db:5432/x?sslmode=require", "postgres:///x"])
+def test_operations_are_kept_in_a_file_or_on_a_server(url: str) -> None:
+    assert load(overrides={"operations.url": url}).operations.url == url
+
+
+@pytest.mark.parametrize("url", ["mysql://me:canary@db/x", "postgresql://", "sqlite://canary"])
+def test_another_store_is_a_mistake_that_does_not_quote_it(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(overrides={"operations.url": url})
+
+    assert [mistake.path for mistake in caught.value.mistakes] == ["operations.url"]
+    assert "should be sqlite:///FILE or postgresql://" in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+def test_the_url_of_the_store_may_be_kept_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "dragoman.toml"
+    path.write_text('[operations]\nurl = { env = "STORE_URL" }\nlease = "20s"\n')
+    settings = load(path, {"STORE_URL": "postgresql://me:canary@db/x"})
+    from_file = load(None, {"DRAGOMAN_OPERATIONS__URL": f'{{ file = "{_written(tmp_path)}" }}'})
+
+    assert settings.operations.url == from_file.operations.url == "postgresql://me:canary@db/x"
+    assert settings.operations.lease == 20
+    assert "canary" not in repr(settings) + str(settings)
+
+
+def test_a_url_of_the_store_that_is_not_there_is_one_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "dragoman.toml"
+    path.write_text('[operations]\nurl = { env = "STORE_URL" }\n')
+    with pytest.raises(SettingsError) as caught:
+        load(path, {})
+
+    assert str(caught.value) == "operations.url: the environment variable STORE_URL is not set"
+
+
+def _written(folder: Path) -> Path:
+    file = folder / "url"
+    file.write_text("postgresql://me:canary@db/x\n")
+    return file

@@ -30,7 +30,7 @@ from dragoman.errors import (
     UnknownError,
 )
 from dragoman.operation import AsyncOperationHandle, OperationHandle, completion_of, metadata_of
-from dragoman.request import Options, Prompt
+from dragoman.request import Options, Prompt, StartOptions
 
 __all__ = [
     "TLS",
@@ -55,6 +55,7 @@ __all__ = [
     "PermissionDeniedError",
     "Prompt",
     "ResourceExhaustedError",
+    "StartOptions",
     "UnauthenticatedError",
     "UnavailableError",
     "UnimplementedError",

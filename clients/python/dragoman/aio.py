@@ -13,7 +13,7 @@ from dragoman import v1
 from dragoman.channel import DEFAULT_TIMEOUT, TLS, Connection
 from dragoman.link import AsyncLink
 from dragoman.operation import AsyncOperationHandle
-from dragoman.request import Options, Prompt, completion_request, tokenize_request
+from dragoman.request import Options, Prompt, StartOptions, completion_request, start_request, tokenize_request
 
 
 class AsyncClient:
@@ -50,7 +50,7 @@ class AsyncClient:
         self, prompt: Prompt, *, model: str | None = None, timeout: float | None = None, **options: Unpack[Options]
     ) -> AsyncGenerator[v1.CompletionEvent, None]:
         """See `Client.stream`. To leave it early and know that it has ended, use `contextlib.aclosing`."""
-        return self._link.events(completion_request(prompt, model, options), timeout)
+        return self._link.stream(completion_request(prompt, model, options), timeout)
 
     async def start(
         self,
@@ -58,12 +58,18 @@ class AsyncClient:
         *,
         model: str | None = None,
         timeout: float | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[StartOptions],
     ) -> AsyncOperationHandle:
         """See `Client.start`."""
-        request = v1.StartCompletionRequest(request=completion_request(prompt, model, options))
+        request = start_request(prompt, model, options)
         operation = await self._link.call(self._link.completions.StartCompletion, request, timeout)
         return AsyncOperationHandle(self._link, operation)
+
+    def attach(
+        self, name: str, after_sequence: int = 0, *, timeout: float | None = None
+    ) -> AsyncGenerator[v1.CompletionEvent, None]:
+        """See `Client.attach`. To leave it early and know that it has ended, use `contextlib.aclosing`."""
+        return self.operation(name).events(after_sequence, timeout=timeout)
 
     def operation(self, name: str) -> AsyncOperationHandle:
         """See `Client.operation`."""

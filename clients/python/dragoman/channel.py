@@ -17,10 +17,13 @@ ENV_TARGET = "DRAGOMAN_TARGET"
 ENV_API_KEY = "DRAGOMAN_API_KEY"
 
 # Repeating these changes nothing on the server: they read, or generate an answer that nobody has seen yet; gRPC never
-# repeats a stream of which an event has come. StartCompletion stays out, a repetition would start a second operation;
-# DeleteOperation, it would report NOT_FOUND for what it has just deleted.
+# repeats a stream of which an event has come. StartCompletion always carries a request_id, so that a repetition finds
+# the first one's operation. DeleteOperation stays out: it would report NOT_FOUND for what it has just deleted.
 _REPEATABLE = {
-    "dragoman.v1.CompletionService": ("CreateCompletion", "StreamCompletion", "CountTokens", "Tokenize"),
+    "dragoman.v1.CompletionService": (
+        *("CreateCompletion", "StreamCompletion", "StartCompletion", "AttachCompletion"),
+        *("CountTokens", "Tokenize"),
+    ),
     "dragoman.v1.ModelService": ("ListModels", "GetModel"),
     "google.longrunning.Operations": ("GetOperation", "ListOperations", "WaitOperation", "CancelOperation"),
 }

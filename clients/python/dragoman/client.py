@@ -11,7 +11,7 @@ from dragoman import v1
 from dragoman.channel import DEFAULT_TIMEOUT, TLS, Connection
 from dragoman.link import Link
 from dragoman.operation import OperationHandle
-from dragoman.request import Options, Prompt, completion_request, tokenize_request
+from dragoman.request import Options, Prompt, StartOptions, completion_request, start_request, tokenize_request
 
 
 class Client:
@@ -52,18 +52,28 @@ class Client:
         A stream that failed raises its error at the end, after the `finished` event that tells of it; one that ends
         without `finished` raises BrokenStreamError. Closing the generator, or losing the last reference to it, stops
         the model's work.
+
+        With `disconnect_policy="continue"` or a `request_id` the completion is an operation, which the first event
+        names: it goes on when the caller leaves, and a stream that breaks is gone on with, as `attach` does.
         """
-        return self._link.events(completion_request(prompt, model, options), timeout)
+        return self._link.stream(completion_request(prompt, model, options), timeout)
 
     def start(
-        self, prompt: Prompt, *, model: str | None = None, timeout: float | None = None, **options: Unpack[Options]
+        self, prompt: Prompt, *, model: str | None = None, timeout: float | None = None, **options: Unpack[StartOptions]
     ) -> OperationHandle:
         """Asks for an answer that can be fetched later, by anyone who knows the operation's name and has the same key.
 
-        `timeout` is for the start alone. It is never repeated by itself, which could start two.
+        `timeout` is for the start alone. Without a `request_id` a new one is made up for each call, which is why it
+        can be repeated while the service is unavailable and still starts one operation.
         """
-        request = v1.StartCompletionRequest(request=completion_request(prompt, model, options))
+        request = start_request(prompt, model, options)
         return OperationHandle(self._link, self._link.call(self._link.completions.StartCompletion, request, timeout))
+
+    def attach(
+        self, name: str, after_sequence: int = 0, *, timeout: float | None = None
+    ) -> Generator[v1.CompletionEvent, None, None]:
+        """The events of the operation of that name, see `OperationHandle.events`."""
+        return self.operation(name).events(after_sequence, timeout=timeout)
 
     def operation(self, name: str) -> OperationHandle:
         """The operation of that name; asks nothing yet."""

@@ -5,7 +5,7 @@ DragomanError
 ├── UnauthenticatedError      no API key, or one that is not known
 ├── PermissionDeniedError     the key may not use the model
 ├── NotFoundError             no such model or operation
-├── AlreadyExistsError
+├── AlreadyExistsError        another request has the `request_id`, or another operation the `operation_id`
 ├── FailedPreconditionError   the service's own account with the provider is at fault
 ├── OutOfRangeError
 ├── UnimplementedError        the model's provider lacks the method
@@ -188,6 +188,12 @@ def of_status(status: Status) -> DragomanError:
 def broken_stream(details: str) -> BrokenStreamError:
     """A stream that is no answer, since its end is missing."""
     message = f"The stream ended without `finished`: {details}. What came is not the answer; send the request again."
+    return BrokenStreamError(grpc.StatusCode.UNAVAILABLE, message)
+
+
+def broken_operation(name: str, last: int, details: str) -> BrokenStreamError:
+    """The events of an operation that were read up to number `last`; the operation itself goes on."""
+    message = f"The events of {name} broke off after number {last}: {details}. It goes on: attach again from there."
     return BrokenStreamError(grpc.StatusCode.UNAVAILABLE, message)
 
 

@@ -3,8 +3,10 @@
 # ruff: noqa: ASYNC109 - a timeout becomes the deadline of the call, which the service is told of
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
-from typing import TypeVar
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 from google.longrunning.operations_pb2_grpc import OperationsStub
@@ -13,10 +15,13 @@ from grpc import aio
 from dragoman import v1
 from dragoman.channel import Connection
 from dragoman.errors import of_rpc
-from dragoman.stream import Ending
+from dragoman.stream import Reading
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
+if TYPE_CHECKING:
+    _BlockingCall = grpc._CallIterator[v1.CompletionEvent]  # noqa: SLF001 - so the stubs name what has no public name
+    _Call = aio.UnaryStreamCall[Any, v1.CompletionEvent]
 
 
 class Link:
@@ -49,22 +54,42 @@ class Link:
         except grpc.RpcError as error:
             raise of_rpc(error, self.connection.target) from error
 
-    def events(self, request: v1.CompletionRequest, timeout: float | None) -> Generator[v1.CompletionEvent, None, None]:
-        """The events of one stream. Closing the generator hangs up."""
-        ending = Ending(self.connection.target)
-        seconds = self.connection.time_for(timeout)
-        call = self.completions.StreamCompletion(request, timeout=seconds, metadata=self.connection.metadata)
-        raised: grpc.RpcError | None = None
-        try:
-            for event in call:
-                ending.see(event)
-                yield event
-        except grpc.RpcError as error:
-            raised = error
-        finally:
-            call.cancel()
-        if wrong := ending.error(raised):
-            raise wrong from raised
+    def stream(self, request: v1.CompletionRequest, timeout: float | None) -> Generator[v1.CompletionEvent, None, None]:
+        """The events of a new completion. Closing the generator hangs up."""
+        reading, metadata = Reading(self.connection, self.connection.time_for(timeout)), self.connection.metadata
+        method = self.completions.StreamCompletion
+        return self._events(reading, lambda: method(request, timeout=reading.begin(), metadata=metadata))
+
+    def attach(
+        self, name: str, after_sequence: int, timeout: float | None
+    ) -> Generator[v1.CompletionEvent, None, None]:
+        """The events of an operation; `timeout` in seconds, None has no end. Closing the generator hangs up."""
+        reading = Reading(self.connection, timeout, name, after_sequence)
+        return self._events(reading, lambda: self._attached(reading))
+
+    def _attached(self, reading: Reading) -> _BlockingCall:
+        metadata = self.connection.metadata
+        return self.completions.AttachCompletion(reading.request(), timeout=reading.begin(), metadata=metadata)
+
+    def _events(
+        self, reading: Reading, first_call: Callable[[], _BlockingCall]
+    ) -> Generator[v1.CompletionEvent, None, None]:
+        call = first_call()
+        while True:
+            raised: grpc.RpcError | None = None
+            try:
+                for event in call:
+                    reading.see(event)
+                    yield event
+            except grpc.RpcError as error:
+                raised = error
+            finally:
+                call.cancel()
+            pause = reading.pause(raised)
+            if pause is None:
+                return
+            time.sleep(pause)
+            call = self._attached(reading)
 
 
 class AsyncLink:
@@ -97,23 +122,37 @@ class AsyncLink:
         except grpc.RpcError as error:
             raise of_rpc(error, self.connection.target) from error
 
-    async def events(
-        self,
-        request: v1.CompletionRequest,
-        timeout: float | None,
+    def stream(self, request: v1.CompletionRequest, timeout: float | None) -> AsyncGenerator[v1.CompletionEvent, None]:
+        """The events of a new completion. Closing the generator hangs up."""
+        reading, metadata = Reading(self.connection, self.connection.time_for(timeout)), self.connection.metadata
+        method = self.completions.StreamCompletion
+        return self._events(reading, lambda: method(request, timeout=reading.begin(), metadata=metadata))
+
+    def attach(self, name: str, after_sequence: int, timeout: float | None) -> AsyncGenerator[v1.CompletionEvent, None]:
+        """The events of an operation; `timeout` in seconds, None has no end. Closing the generator hangs up."""
+        reading = Reading(self.connection, timeout, name, after_sequence)
+        return self._events(reading, lambda: self._attached(reading))
+
+    def _attached(self, reading: Reading) -> _Call:
+        metadata = self.connection.metadata
+        return self.completions.AttachCompletion(reading.request(), timeout=reading.begin(), metadata=metadata)
+
+    async def _events(
+        self, reading: Reading, first_call: Callable[[], _Call]
     ) -> AsyncGenerator[v1.CompletionEvent, None]:
-        """The events of one stream. Closing the generator hangs up."""
-        ending = Ending(self.connection.target)
-        seconds = self.connection.time_for(timeout)
-        call = self.completions.StreamCompletion(request, timeout=seconds, metadata=self.connection.metadata)
-        raised: grpc.RpcError | None = None
-        try:
-            async for event in call:
-                ending.see(event)
-                yield event
-        except grpc.RpcError as error:
-            raised = error
-        finally:
-            call.cancel()
-        if wrong := ending.error(raised):
-            raise wrong from raised
+        call = first_call()
+        while True:
+            raised: grpc.RpcError | None = None
+            try:
+                async for event in call:
+                    reading.see(event)
+                    yield event
+            except grpc.RpcError as error:
+                raised = error
+            finally:
+                call.cancel()
+            pause = reading.pause(raised)
+            if pause is None:
+                return
+            await asyncio.sleep(pause)
+            call = self._attached(reading)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from typing import Self
 
 from google.longrunning import operations_pb2
@@ -97,6 +97,18 @@ class OperationHandle:
         """Waits for the answer. Raises the operation's error, or TimeoutError after `timeout` seconds."""
         return completion_of(self.wait(timeout).operation)
 
+    def events(
+        self, after_sequence: int = 0, *, timeout: float | None = None
+    ) -> Generator[v1.CompletionEvent, None, None]:
+        """What has come of it after event number `after_sequence`, then what comes, up to `finished`.
+
+        Raises the operation's error after `finished`, DeadlineExceededError after `timeout` seconds (None: as long as
+        it takes). When the connection or the server is lost, reading goes on from the last event that came, wherever
+        the target leads to; that is given up after two minutes without a sign of life. Closing the generator does not
+        stop the operation. After an event `retracted` those from `retracted.from_sequence` on do not hold any more.
+        """
+        return self._link.attach(self.name, after_sequence, timeout)
+
     def cancel(self) -> None:
         """Asks the service to stop it. It then ends as CANCELLED, unless it was faster."""
         self._link.call(self._link.operations.CancelOperation, operations_pb2.CancelOperationRequest(name=self.name))
@@ -147,6 +159,12 @@ class AsyncOperationHandle:
     async def result(self, timeout: float | None = None) -> v1.Completion:
         """See `OperationHandle.result`."""
         return completion_of((await self.wait(timeout)).operation)
+
+    def events(
+        self, after_sequence: int = 0, *, timeout: float | None = None
+    ) -> AsyncGenerator[v1.CompletionEvent, None]:
+        """See `OperationHandle.events`. To leave it early and know that it has ended, use `contextlib.aclosing`."""
+        return self._link.attach(self.name, after_sequence, timeout)
 
     async def cancel(self) -> None:
         """See `OperationHandle.cancel`."""

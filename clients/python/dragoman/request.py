@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias, TypedDict
+from datetime import timedelta
+from typing import Any, Literal, TypeAlias, TypedDict
+from uuid import uuid4
 
 from dragoman import v1
 
@@ -44,6 +46,23 @@ class Options(TypedDict, total=False):
     """The caller's own marks, added to the request's."""
     system: str | None
     """Standing instructions: a message of the system in front of the others."""
+    request_id: str | None
+    """Makes the request safe to repeat: the same request with the same id is answered once, and all get that answer."""
+    disconnect_policy: Literal["cancel", "continue"] | v1.DisconnectPolicy.ValueType | None
+    """Whether the completion goes on, as an operation, when its caller leaves. Default: only with a `request_id`."""
+
+
+class StartOptions(Options, total=False):
+    """How to generate, and how the operation is run and kept."""
+
+    operation_id: str | None
+    """The last part of the operation's name: 4 to 63 characters from a-z, 0-9 and -, starting with a letter."""
+    ttl: float | None
+    """Seconds that the answer is kept after the end."""
+    max_attempts: int | None
+    """How often workers may be lost at it before it fails. 1: it never runs again, so that no money is spent twice."""
+    priority: int | None
+    """From -100 to 100; operations with a higher one are taken up first."""
 
 
 _CONFIG_FIELDS = frozenset(v1.GenerationConfig.DESCRIPTOR.fields_by_name)
@@ -51,7 +70,25 @@ _CONFIG_FIELDS = frozenset(v1.GenerationConfig.DESCRIPTOR.fields_by_name)
 
 def completion_request(prompt: Prompt, model: str | None, options: Options) -> v1.CompletionRequest:
     """The request that `prompt` and `options` ask for. Raises TypeError or ValueError for what cannot be sent."""
-    given = _given(options)
+    return _completion_request(prompt, model, _given(options, Options))
+
+
+def start_request(prompt: Prompt, model: str | None, options: StartOptions) -> v1.StartCompletionRequest:
+    """Asks for an operation; with a request_id in any case, so that it is safe to repeat."""
+    given = _given(options, StartOptions)
+    start = v1.StartCompletionRequest(
+        operation_id=given.get("operation_id", ""),
+        max_attempts=given.get("max_attempts"),
+        priority=given.get("priority", 0),
+        request=_completion_request(prompt, model, given),
+    )
+    if "ttl" in given:
+        start.ttl.FromTimedelta(timedelta(seconds=given["ttl"]))
+    start.request.request_id = start.request.request_id or str(uuid4())
+    return start
+
+
+def _completion_request(prompt: Prompt, model: str | None, given: dict[str, Any]) -> v1.CompletionRequest:
     request = v1.CompletionRequest()
     if isinstance(prompt, v1.CompletionRequest):
         request.CopyFrom(prompt)
@@ -61,6 +98,9 @@ def completion_request(prompt: Prompt, model: str | None, options: Options) -> v
     if "system" in given:
         request.messages.insert(0, _message("system", given["system"]))
     request.labels.update(given.get("labels", {}))
+    request.request_id = given.get("request_id", request.request_id)
+    if "disconnect_policy" in given:
+        request.disconnect_policy = _policy(given["disconnect_policy"])
     _configure(request, given)
     return request
 
@@ -73,12 +113,21 @@ def tokenize_request(text: str | v1.CompletionRequest, model: str | None) -> v1.
     return v1.TokenizeRequest(model=model or DEFAULT_MODEL, text=text)
 
 
-def _given(options: Options) -> dict[str, Any]:
-    known = Options.__annotations__
+def _given(options: Options, kind: type[Options]) -> dict[str, Any]:
+    known = kind.__annotations__
     unknown = [name for name in options if name not in known]
     if unknown:
         raise TypeError(f"Unknown option {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _policy(given: str | v1.DisconnectPolicy.ValueType) -> v1.DisconnectPolicy.ValueType:
+    if not isinstance(given, str):
+        return given
+    names = {"cancel": v1.DISCONNECT_POLICY_CANCEL, "continue": v1.DISCONNECT_POLICY_CONTINUE}
+    if given not in names:
+        raise ValueError(f"Unknown disconnect_policy {given!r}. Known: {', '.join(names)}.")
+    return names[given]
 
 
 def _configure(request: v1.CompletionRequest, given: dict[str, Any]) -> None:

@@ -25,7 +25,17 @@ Stream = Annotated[
     bool | None,
     typer.Option("--stream/--no-stream", help="Whether to show pieces as they come. Default: unless --json."),
 ]
-Later = Annotated[bool, typer.Option("--operation", help="Start an operation and show how far it is until it is done.")]
+Later = Annotated[bool, typer.Option("--operation", help="Start an operation; show how far it is, and its answer.")]
+RequestId = Annotated[
+    str | None, typer.Option("--request-id", metavar="ID", help="The same request with the same ID is answered once.")
+]
+GoOn = Annotated[
+    bool | None,
+    typer.Option(
+        "--continue/--no-continue",
+        help="Whether the completion goes on, as an operation, after Ctrl-C. Default: only with --request-id.",
+    ),
+]
 Usage = Annotated[bool, typer.Option("--usage", help="Say on stderr what it cost, in tokens.")]
 
 
@@ -42,6 +52,8 @@ def complete(
     as_json: Json = False,
     stream: Stream = None,
     operation: Later = False,
+    request_id: RequestId = None,
+    go_on: GoOn = None,
     usage: Usage = False,
     timeout: Timeout = None,
     target: Target = DEFAULT_TARGET,
@@ -51,13 +63,11 @@ def complete(
 ) -> None:
     """Complete a prompt and write the answer on stdout as it comes. Ctrl-C stops the model's work.
 
-    With --operation, Ctrl-C leaves the operation running.
+    With --operation, --continue or --request-id, Ctrl-C leaves it running and tells how to attach to it again.
     """
     from dragoman_service.cli.prompt import prompt_text, request_for, schema_text
     from dragoman_service.cli.tempos import Question, tempo
 
-    if operation and stream is not None:
-        raise typer.BadParameter("an operation is not streamed", param_hint="--operation")
     request = request_for(
         prompt_text(prompt),
         model,
@@ -68,7 +78,9 @@ def complete(
         seed=seed,
         stop_sequences=stop,
         json_schema=None if schema is None else schema_text(schema),
+        request_id=request_id,
+        disconnect_policy=None if go_on is None else "continue" if go_on else "cancel",
     )
     question = Question(request, timeout=timeout, as_json=as_json, usage=usage)
-    answer = tempo(operation=operation, stream=not as_json if stream is None else stream, as_json=as_json)
+    answer = tempo(operation=operation, stream=not as_json if stream is None else stream)
     ask(lambda client: answer(client, question), target, api_key, tls, ca)

@@ -10,6 +10,7 @@ from google.rpc import code_pb2
 from dragoman_service.cli.output import write_fields, write_line
 from dragoman_service.cli.wording import answer_text, state_text, time_text, usage_text
 
+DETAILS = ("provider", "created_by", "request_id", "priority")
 TIMES = ("create_time", "start_time", "end_time", "expire_time")
 
 
@@ -17,7 +18,7 @@ def show(operation: Operation) -> None:
     """Writes the operation on stdout."""
     metadata = metadata_of(operation)
     known = [("name", operation.name), ("state", state_text(metadata)), ("model", metadata.model)]
-    known += [(name, getattr(metadata, name)) for name in ("provider", "created_by") if getattr(metadata, name)]
+    known += [(name, str(getattr(metadata, name))) for name in DETAILS if getattr(metadata, name)]
     known += [(name, time_text(getattr(metadata, name))) for name in TIMES if metadata.HasField(name)]  # type: ignore[arg-type]
     known += [("attempts", str(metadata.attempts)), ("usage", usage_text(metadata.usage))]
     known += [(f"label {key}", value) for key, value in sorted(metadata.labels.items())]

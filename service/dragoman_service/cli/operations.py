@@ -14,21 +14,22 @@ if TYPE_CHECKING:
     from dragoman import AsyncClient
     from google.longrunning.operations_pb2 import Operation
 
-COLUMNS = ("name", "state", "model", "created", "tokens")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As in operations/ID; the ID alone will do.")]
 Json = Annotated[bool, typer.Option("--json", help="The google.longrunning.Operation as JSON.")]
+
+Filter = Annotated[str, typer.Option("--filter", help="As in 'state = RUNNING' or 'labels.team = a'.")]
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def operations() -> None:
-    """Read, wait for, cancel and delete your operations."""
+    """Read, follow, wait for, cancel and delete your operations."""
 
 
 @app.command("list")
 def list_operations(
-    filter_: Annotated[str, typer.Option("--filter", help="As in 'state = RUNNING'.")] = "",
+    filter_: Filter = "",
     limit: Annotated[int, typer.Option("--limit", min=1, help="Most operations to show.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON array of google.longrunning.Operation.")] = False,
     target: Target = DEFAULT_TARGET,
@@ -37,18 +38,64 @@ def list_operations(
     ca: Ca = None,
 ) -> None:
     """List your operations, the newest first."""
-    from dragoman_service.cli.output import write_json_list, write_table
+    from dragoman_service.cli.listing import listed, write_list
+    from dragoman_service.cli.output import write_json_list
 
     async def work(client: AsyncClient) -> None:
-        found = []
-        async for operation in client.operations(filter_, page_size=min(limit, 1000)):
-            found.append(operation)
-            if len(found) == limit:
-                break
-        if as_json:
-            write_json_list(found)
+        operations = await listed(client, filter_, limit)
+        write_json_list(operations) if as_json else write_list(operations)
+
+    ask(work, target, api_key, tls, ca)
+
+
+@app.command("watch")
+def watch_operations(
+    filter_: Filter = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Most operations to show.")] = 20,
+    once: Annotated[bool, typer.Option("--once", help="Show them once and end.")] = False,
+    target: Target = DEFAULT_TARGET,
+    api_key: ApiKey = None,
+    tls: Tls = False,
+    ca: Ca = None,
+) -> None:
+    """Watch your newest operations: a living table on a terminal, else a line for each change.
+
+    q or Ctrl-C ends it.
+    """
+    from dragoman_service.cli.listing import listed
+    from dragoman_service.cli.watch import show_once, watch
+
+    async def work(client: AsyncClient) -> None:
+        if once:
+            show_once(await listed(client, filter_, limit))
         else:
-            write_table(COLUMNS, [_row(operation) for operation in found])
+            await watch(client, filter_, limit)
+
+    ask(work, target, api_key, tls, ca)
+
+
+@app.command("attach")
+def attach_operation(
+    name: Name,
+    after: Annotated[int, typer.Option("--after", min=0, help="Number of the last event that you have.")] = 0,
+    timeout: Timeout = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Each CompletionEvent as one line of JSON.")] = False,
+    target: Target = DEFAULT_TARGET,
+    api_key: ApiKey = None,
+    tls: Tls = False,
+    ca: Ca = None,
+) -> None:
+    """Write an operation's answer as it comes, from its beginning, wherever it runs.
+
+    Exit code 1 if it failed, was cancelled, or is not done after --timeout. Ctrl-C leaves it running.
+    """
+    from dragoman_service.cli.attach import attach
+    from dragoman_service.cli.live_text import LiveEvents, LiveText
+
+    async def work(client: AsyncClient) -> None:
+        handle = client.operation(_full(name))
+        await handle.refresh()
+        await attach(handle, after, timeout, LiveEvents() if as_json else LiveText())
 
     ask(work, target, api_key, tls, ca)
 
@@ -132,21 +179,6 @@ def delete(
 
 def _full(name: str) -> str:
     return name if name.startswith("operations/") else f"operations/{name}"
-
-
-def _row(operation: Operation) -> tuple[str, ...]:
-    from dragoman.operation import metadata_of
-
-    from dragoman_service.cli.wording import state_text, time_text
-
-    metadata = metadata_of(operation)
-    return (
-        operation.name,
-        state_text(metadata),
-        metadata.model,
-        time_text(metadata.create_time)[:-6],  # without the offset, which is this machine's
-        str(metadata.usage.output_tokens),
-    )
 
 
 def _show(operation: Operation, as_json: bool) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Self
 
+from dragoman import v1
 from dragoman.operation import metadata_of
+from google.rpc import code_pb2
 
 from dragoman_service.cli.output import console, note
-from dragoman_service.cli.wording import seconds_between, state_text
+from dragoman_service.cli.wording import State, seconds_between, state_text
 
 if TYPE_CHECKING:
     from dragoman import AsyncOperationHandle
@@ -19,20 +21,76 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.2  # seconds between looks
 
-Show = Callable[["Operation"], None]
+Metadata = v1.CompletionOperationMetadata
+Show = Callable[[str, Metadata], None]
 
 
 async def follow(handle: AsyncOperationHandle, timeout: float | None) -> None:  # noqa: ASYNC109 - it is told, not raised
     """Shows the operation's progress until it is done, for at most `timeout` seconds (None: no limit)."""
     end = None if timeout is None else time.monotonic() + timeout
     with _display() as show:
-        show(handle.operation)
+        show(handle.name, metadata_of(handle.operation))
         while not handle.operation.done:
             left = INTERVAL if end is None else min(INTERVAL, end - time.monotonic())
             if left <= 0:
                 return
             await handle.wait(left)
-            show(handle.operation)
+            show(handle.name, metadata_of(handle.operation))
+
+
+class Progress:
+    """The progress of an operation that its events tell of; silent from the first text on where that is shown too."""
+
+    def __init__(self, operation: Operation) -> None:
+        self._name = operation.name
+        self._metadata = metadata_of(operation)
+        self._metadata.ClearField("output_characters")  # the events tell of them again
+        self._metadata.ClearField("usage")
+        self._open = ExitStack()
+        self._show: Show | None = None
+
+    def __enter__(self) -> Self:
+        self._show = self._open.enter_context(_display())
+        self._show(self._name, self._metadata)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def see(self, event: v1.CompletionEvent) -> None:
+        """Shows what an event tells, before the event itself is shown."""
+        _tell(self._metadata, event)
+        if sys.stdout.isatty() and sys.stderr.isatty() and event.WhichOneof("event") in ("delta", "finished"):
+            self._open.close()
+            self._show = None
+        if self._show is not None:
+            self._show(self._name, self._metadata)
+
+
+def _tell(metadata: Metadata, event: v1.CompletionEvent) -> None:
+    """Brings what is known of an operation up to date."""
+    match event.WhichOneof("event"):
+        case "started":
+            metadata.state, metadata.output_characters = State.STATE_RUNNING, 0
+            metadata.ClearField("usage")
+            metadata.start_time.CopyFrom(event.event_time)
+        case "delta":
+            metadata.output_characters += len(event.delta.text)
+        case "usage":
+            metadata.usage.CopyFrom(event.usage)
+        case "retracted":
+            metadata.state = State.STATE_QUEUED
+            metadata.ClearField("start_time")
+        case "finished":
+            metadata.state = _final_state(event.finished)
+            metadata.usage.CopyFrom(event.finished.usage)
+            metadata.end_time.CopyFrom(event.event_time)
+
+
+def _final_state(finished: v1.Finished) -> Metadata.State.ValueType:
+    if finished.HasField("completion"):
+        return State.STATE_SUCCEEDED
+    return State.STATE_CANCELLED if finished.error.code == code_pb2.CANCELLED else State.STATE_FAILED
 
 
 @contextmanager
@@ -41,27 +99,36 @@ def _display() -> Iterator[Show]:
         yield _states()
         return
     with console(stderr=True).status("") as status:
-        yield lambda operation: status.update(progress_line(operation))
+        yield lambda name, metadata: status.update(progress_line(name, metadata))
 
 
 def _states() -> Show:
     seen = [""]
 
-    def show(operation: Operation) -> None:
-        state = state_text(metadata_of(operation))
+    def show(name: str, metadata: Metadata) -> None:
+        state = state_text(metadata)
         if state not in (seen[-1], "STATE_UNSPECIFIED"):
             seen.append(state)
-            note(progress_line(operation))
+            note(progress_line(name, metadata))
 
     return show
 
 
-def progress_line(operation: Operation) -> str:
-    """As in `operations/… RUNNING  312 characters, 80 tokens, 1.2 s`."""
-    metadata = metadata_of(operation)
-    line = f"{operation.name} {state_text(metadata)}"
-    if metadata.HasField("start_time"):
-        seconds = seconds_between(metadata.start_time, metadata.end_time if metadata.HasField("end_time") else None)
-        done = f"characters: {metadata.output_characters}, tokens: {metadata.usage.output_tokens}"
-        line += f"  {done}, {max(seconds, 0.0):.1f} s"
-    return line
+def progress_line(name: str, metadata: Metadata) -> str:
+    """As in `operations/… RUNNING  characters: 312, tokens: 80, 1.2 s`."""
+    line = f"{name} {state_text(metadata)}"
+    return f"{line}  {done}" if (done := progress_text(metadata)) else line
+
+
+def progress_text(metadata: Metadata) -> str:
+    """As in `characters: 312, tokens: 80, 1.2 s`; empty for what was never taken up."""
+    if not metadata.HasField("start_time"):
+        return ""
+    seconds = seconds_between(metadata.start_time, metadata.end_time if metadata.HasField("end_time") else None)
+    parts = [f"characters: {metadata.output_characters}"]
+    if metadata.usage.output_tokens:
+        parts.append(f"tokens: {metadata.usage.output_tokens}")
+    parts.append(f"{max(seconds, 0.0):.1f} s")
+    if metadata.attempts > 1:
+        parts.append(f"attempt {metadata.attempts}")
+    return ", ".join(parts)

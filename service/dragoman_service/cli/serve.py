@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from dragoman_service.cli.output import write
 from dragoman_service.cli.settings_options import Config, load_settings, refused
 
 if TYPE_CHECKING:
-    from dragoman_service.app import Running
+    from dragoman_service.settings import Settings
 
 GrpcListen = Annotated[
     str | None,
@@ -22,6 +23,9 @@ HttpListen = Annotated[
     typer.Option("--http-listen", metavar="HOST:PORT", help="Where to serve /metrics, /livez and /readyz."),
 ]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", metavar="DIR", help="Where operations are kept.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", metavar="N", help="Processes that serve, on the same two ports.")
+]
 Anonymous = Annotated[bool, typer.Option("--anonymous", help="Take calls without an API key, on any address.")]
 
 
@@ -30,6 +34,7 @@ def serve(
     grpc_listen: GrpcListen = None,
     http_listen: HttpListen = None,
     data_dir: DataDir = None,
+    workers: Workers = None,
     anonymous: Anonymous = False,
 ) -> None:
     """Run the service until SIGTERM or Ctrl-C.
@@ -41,18 +46,29 @@ def serve(
         "server.grpc": grpc_listen,
         "server.http": http_listen,
         "server.data_dir": data_dir and str(data_dir.absolute()),
+        "server.workers": workers,
         "access.anonymous": anonymous or None,
     }
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # else gRPC's core writes lines of its own between those of our log
     settings = load_settings(config, {path: value for path, value in flags.items() if value is not None})
-    from dragoman_service import process  # once there is something to serve: it imports all of the service
     from dragoman_service.settings import SettingsError
 
     try:
-        raise typer.Exit(process.serve(settings, _announce))
+        raise typer.Exit(_serve(settings))
     except SettingsError as wrong:
         raise refused(wrong) from None
 
 
-def _announce(service: Running) -> None:
+def _serve(settings: Settings) -> int:
+    if settings.server.workers > 1:
+        from dragoman_service.supervisor import supervise
+
+        return supervise(settings, _announce)
+    from dragoman_service import process  # it imports all of the service
+
+    return process.serve(settings, _announce)
+
+
+def _announce(grpc: str, http: str) -> None:
     """For scripts that let the system choose the ports."""
-    write(f"grpc {service.grpc_address}\nhttp {service.http_address}\n")
+    write(f"grpc {grpc}\nhttp {http}\n")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
-import typer
-from dragoman import AsyncClient, AsyncOperationHandle, DragomanError, v1
+from dragoman import AsyncClient, v1
 
-from dragoman_service.cli.exits import ExitCode
+from dragoman_service.cli.attach import attach
+from dragoman_service.cli.cursor import Cursor, tell_that_it_goes_on, told_how_to_go_on
+from dragoman_service.cli.live_text import LiveEvents, LiveText
 from dragoman_service.cli.output import note, write, write_json
 from dragoman_service.cli.progress import follow
 from dragoman_service.cli.wording import answer_text, usage_line
@@ -25,80 +25,56 @@ class Question:
     as_json: bool
     usage: bool
 
+    def live(self) -> LiveText | LiveEvents:
+        """What shows the answer as it comes."""
+        return LiveEvents() if self.as_json else LiveText()
+
 
 Tempo = Callable[[AsyncClient, Question], Awaitable[None]]
 
 
-def tempo(*, operation: bool, stream: bool, as_json: bool) -> Tempo:
+def tempo(*, operation: bool, stream: bool) -> Tempo:
     """The function that answers in the way asked for."""
     if operation:
-        return by_operation
-    if not stream:
-        return whole
-    return as_events if as_json else as_text
+        return by_events if stream else by_operation
+    return streamed if stream else whole
 
 
 async def whole(client: AsyncClient, question: Question) -> None:
     """Waits for the answer, then shows it."""
-    with _told_if_interrupted():
+    with told_how_to_go_on(Cursor(), question.request):
         completion = await client.complete(question.request, timeout=question.timeout)
     _show(completion, question)
 
 
-async def as_text(client: AsyncClient, question: Question) -> None:
-    """Shows each piece of the answer as it comes; whatever is told after it begins on a line of its own."""
-    last = "\n"
-    with _told_if_interrupted():
+async def streamed(client: AsyncClient, question: Question) -> None:
+    """Shows each piece of the answer as it comes; as JSON each event, an error's `finished` too."""
+    cursor, live = Cursor(), question.live()
+    with told_how_to_go_on(cursor, question.request):
         try:
             async with aclosing(client.stream(question.request, timeout=question.timeout)) as events:
                 async for event in events:
-                    if piece := event.delta.text or event.delta.refusal:
-                        write(piece)
-                        last = piece
+                    live.show(event)
+                    cursor.see(event)
         finally:
-            write("" if last.endswith("\n") else "\n")
+            live.end()
     _show_usage(event.finished.completion, question)
 
 
-async def as_events(client: AsyncClient, question: Question) -> None:
-    """Shows each event as one line of JSON, an error's `finished` too."""
-    with _told_if_interrupted():
-        async with aclosing(client.stream(question.request, timeout=question.timeout)) as events:
-            async for event in events:
-                write_json(event, indent=None)
-    _show_usage(event.finished.completion, question)
-
-
-@contextmanager
-def _told_if_interrupted() -> Iterator[None]:
-    try:
-        yield
-    except asyncio.CancelledError:
-        note("interrupted: the completion was cancelled")
-        raise
+async def by_events(client: AsyncClient, question: Question) -> None:
+    """Starts an operation and shows its answer as it comes, and how far it is."""
+    handle = await client.start(question.request)
+    _show_usage(await attach(handle, 0, question.timeout, question.live()), question)
 
 
 async def by_operation(client: AsyncClient, question: Question) -> None:
     """Starts an operation, shows how far it is, then its answer. Being interrupted does not end the operation."""
     handle = await client.start(question.request)
-    try:
+    with told_how_to_go_on(cursor := Cursor(handle.name)):
         await follow(handle, question.timeout)
-    except asyncio.CancelledError:
-        _tell_how_to_go_on(handle, "goes on")
-        raise
-    except DragomanError:
-        _tell_how_to_go_on(handle, "was started and may go on")
-        raise
     if not handle.operation.done:
-        _tell_how_to_go_on(handle, "goes on")
-        raise typer.Exit(ExitCode.FAILED)
+        tell_that_it_goes_on(cursor)
     _show(await handle.result(), question)
-
-
-def _tell_how_to_go_on(handle: AsyncOperationHandle, what: str) -> None:
-    note(f"{handle.name} {what}.")
-    for verb in ("wait", "cancel"):
-        note(f"  dragoman operations {verb} {handle.name}")
 
 
 def _show(completion: v1.Completion, question: Question) -> None:

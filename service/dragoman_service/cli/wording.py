@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from dragoman import v1
@@ -37,6 +38,20 @@ def state_text(metadata: v1.CompletionOperationMetadata) -> str:
 def time_text(time: Timestamp) -> str:
     """In the time zone of this machine, to the second."""
     return time.ToDatetime(tzinfo=UTC).astimezone().isoformat(" ", "seconds")
+
+
+def labels_text(labels: Mapping[str, str]) -> str:
+    """As in `purpose=docs team=a`."""
+    return " ".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
+def span_text(seconds: float) -> str:
+    """In the largest unit that is full, as in `42 s`, `7 min`, `3 h` or `2 d`."""
+    whole = max(0, int(seconds))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if whole >= size:
+            return f"{whole // size} {unit}"
+    return f"{whole} s"
 
 
 def seconds_between(start: Timestamp, end: Timestamp | None = None) -> float:

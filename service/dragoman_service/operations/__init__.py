@@ -6,5 +6,6 @@ from dragoman_service.operations.failures import LedgerError
 from dragoman_service.operations.observer import Observer
 from dragoman_service.operations.opening import open_operations
 from dragoman_service.operations.service import Operations
+from dragoman_service.operations.start_options import StartOptions
 
-__all__ = ["LedgerError", "Observer", "Operations", "open_operations"]
+__all__ = ["LedgerError", "Observer", "Operations", "StartOptions", "open_operations"]

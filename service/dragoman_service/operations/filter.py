@@ -25,6 +25,8 @@ def parse(text: str) -> ColumnElement[bool]:
     if len(text) > MOST_CHARACTERS:
         raise invalid(FieldViolation("filter", f"at most {MOST_CHARACTERS} characters"))
     try:
+        if "\0" in text:
+            raise Mistake(text.index("\0"), "a NUL, which no text here holds")
         return _Parser(text).parse()
     except Mistake as mistake:
         raise invalid(FieldViolation("filter", f"at character {mistake.position + 1}: {mistake}")) from None

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, and_, case
 
 from dragoman_service.operations.records import State
-from dragoman_service.operations.tables import operations
+from dragoman_service.operations.tables import bytewise, operations
 
 FIELDS = "state, model, create_time, labels.KEY and labels"
 _CANCELLING = "CANCELLING"
@@ -60,9 +60,9 @@ def condition(asked: Restriction) -> ColumnElement[bool]:
         case "create_time":
             return _create_time(asked)
         case "model" if asked.sign == ":":
-            return _c.model.contains(asked.value, autoescape=True)
+            return _c.model.icontains(asked.value, autoescape=True)
         case "model":
-            return _COMPARE[asked.sign](_c.model, asked.value)
+            return _COMPARE[asked.sign](bytewise(_c.model), asked.value)
     raise Mistake(asked.field_at, f"there is no field {asked.field[:64]!r}; known are {FIELDS}")
 
 
@@ -98,4 +98,4 @@ def _labels(asked: Restriction, key: str) -> ColumnElement[bool]:
     label: ColumnElement[str] = _c.labels[key].as_string()
     if asked.field == "labels" or (asked.sign == ":" and asked.value == "*" and not asked.quoted):
         return label.is_not(None)
-    return and_(label.is_not(None), _COMPARE[asked.sign](label, asked.value))
+    return and_(label.is_not(None), _COMPARE[asked.sign](bytewise(label), asked.value))

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection
+
+from dragoman_service.operations import announce, appending
+from dragoman_service.operations.announce import News
 
 T = TypeVar("T")
+Run = Callable[[Connection], Any]
 
 MOST = 256  # statements in one transaction: the heartbeat must not wait long behind them
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The outcome of a function that has raised, and whose changes were undone."""
+
+    error: Exception
+
+
+class Committed(NamedTuple):
+    """What became of the functions of a group: their results or `Failed`, and what they have to tell to others."""
+
+    outcomes: Sequence[Any]
+    news: News
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,70 +38,76 @@ class _Job(Generic[T]):
     result: asyncio.Future[T]
 
 
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    error: Exception
-
-
 class GroupCommit:
-    """Runs functions of a connection in the transactions of `engine`, in one thread, in the order they came."""
+    """Hands functions of a connection to `commit`, group by group, in the order they came.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._thread = ThreadPoolExecutor(1, "ledger-writer")
+    `committed` is called in the event loop with the news of each group. `commit` raises what is the fault of none of
+    its functions, and of all.
+    """
+
+    def __init__(
+        self, commit: Callable[[Sequence[Run]], Awaitable[Committed]], committed: Callable[[News], None]
+    ) -> None:
+        self._commit = commit
+        self._committed = committed
         self._waiting: list[_Job[Any]] = []
-        self._busy = False
+        self._task: asyncio.Task[None] | None = None
 
     def submit(self, run: Callable[[Connection], T]) -> asyncio.Future[T]:
         """The result of `run` once it is committed. Cancelling it drops what has not begun yet."""
         job = _Job(run, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
-        if not self._busy:
-            self._next()
+        if self._task is None:
+            self._task = asyncio.create_task(self._work(), name="group commit")
         return job.result
 
-    def close(self) -> None:
-        """Waits for the transaction that is under way."""
-        self._thread.shutdown()
+    async def close(self) -> None:
+        """Waits for the transaction that is under way, and drops what waits for the next one."""
+        for job in self._waiting:
+            job.result.cancel()
+        if self._task is not None:
+            await self._task
 
-    def _next(self) -> None:
+    async def _work(self) -> None:
+        while group := self._next():
+            try:
+                outcomes, news = await self._commit([job.run for job in group])
+            except Exception as error:  # noqa: BLE001 - it is the callers', who wait for it in other tasks
+                outcomes, news = [Failed(error)] * len(group), News()
+            for job, outcome in zip(group, outcomes, strict=True):
+                _settle(job, outcome)
+            self._committed(news)
+        self._task = None
+
+    def _next(self) -> Sequence[_Job[Any]]:
         waiting = [job for job in self._waiting if not job.result.cancelled()]
         group, self._waiting = waiting[:MOST], waiting[MOST:]
-        self._busy = bool(group)
-        if group:
-            runs = [job.run for job in group]
-            done = asyncio.get_running_loop().run_in_executor(self._thread, _commit, self._engine, runs)
-            done.add_done_callback(partial(self._committed, group))
-
-    def _committed(self, group: Sequence[_Job[Any]], done: asyncio.Future[list[Any]]) -> None:
-        error = done.exception()
-        outcomes = [_Failed(error)] * len(group) if isinstance(error, Exception) else done.result()
-        for job, outcome in zip(group, outcomes, strict=True):
-            if job.result.cancelled():
-                continue
-            if isinstance(outcome, _Failed):
-                job.result.set_exception(outcome.error)
-            else:
-                job.result.set_result(outcome)
-        self._next()
+        return group
 
 
-def _commit(engine: Engine, runs: Sequence[Callable[[Connection], Any]]) -> list[Any]:
-    """The results of all. If one of them is at fault, each runs again on its own, so that it harms no other."""
-    try:
-        with engine.begin() as connection:
-            return [run(connection) for run in runs]
-    except OperationalError:  # the file is locked, full or unreadable: no other order would help
-        raise
-    except Exception:
-        if len(runs) == 1:
-            raise
-    return [_commit_alone(engine, run) for run in runs]
+def run_all(connection: Connection, runs: Sequence[Run]) -> Committed:
+    """Runs all in the transaction that has just been begun."""
+    announce.begin(connection)
+    appending.begin(connection)
+    outcomes = [run(connection) for run in runs]
+    appending.settle(connection)
+    news = News()
+    news.add(announce.news_of(connection))
+    return Committed(outcomes, news)
 
 
-def _commit_alone(engine: Engine, run: Callable[[Connection], Any]) -> Any:
-    try:
-        with engine.begin() as connection:
-            return run(connection)
-    except Exception as error:  # noqa: BLE001 - it is the caller's, who waits for it in another thread
-        return _Failed(error)
+def in_all(parts: Sequence[Committed]) -> Committed:
+    """What became of functions that were committed one by one."""
+    news = News()
+    for part in parts:
+        news.add(part.news)
+    return Committed([outcome for part in parts for outcome in part.outcomes], news)
+
+
+def _settle(job: _Job[Any], outcome: Any) -> None:
+    if job.result.cancelled():
+        return
+    if isinstance(outcome, Failed):
+        job.result.set_exception(outcome.error)
+    else:
+        job.result.set_result(outcome)

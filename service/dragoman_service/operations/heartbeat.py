@@ -1,26 +1,45 @@
-"""Keeps this process's leases, and writes how far its operations are."""
+"""Keeps this process's leases."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 from dragoman_service.operations import leases
 from dragoman_service.operations.ledger import Ledger
+from dragoman_service.operations.repeat import jittered
 from dragoman_service.operations.run import Run
 
 
 class Heartbeat:
     """One write for all `runs`, by the operation's id, every third of `lease` seconds."""
 
-    def __init__(self, ledger: Ledger, runs: Mapping[str, Run], lease: float, progress_pause: float) -> None:
+    def __init__(self, ledger: Ledger, runs: Mapping[str, Run], lease: float) -> None:
         self._ledger = ledger
         self._runs = runs
         self._lease = lease
-        self._progress_pause = progress_pause
+        self._hurried = asyncio.Event()
         self._last = asyncio.get_running_loop().time()
 
-    async def beat(self) -> float:
+    def hurry(self) -> None:
+        """Somebody else changed one of the operations: the next beat is due."""
+        self._hurried.set()
+
+    async def due(self) -> float:
+        """Waits until it is time, and beats. To be called again and again, after a failure too."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(jittered(self._lease / 3)):
+                await self._hurried.wait()
+        self._hurried.clear()
+        try:
+            await self.beat()
+        except BaseException:
+            self._hurried.set()
+            raise
+        return 0.0
+
+    async def beat(self) -> None:
         """Renews all leases, and stops what is not ours any more or was cancelled elsewhere."""
         now = asyncio.get_running_loop().time()
         runs = list(self._runs.values())
@@ -29,21 +48,12 @@ class Heartbeat:
             kept = await self._ledger.write(leases.renew, round(self._lease * 1000), held)
             for run in runs:
                 if run.claimed.held.id not in kept:
-                    run.lose("taken over")
+                    run.lose("taken over or deleted")
                 elif kept[run.claimed.held.id]:
                     run.cancel()
         self._last = now
-        return self._lease / 3
 
     async def ensure(self) -> None:
         """To be called before a write: a process that stood still for a lease asks first what is still its own."""
         if asyncio.get_running_loop().time() - self._last > self._lease:
             await self.beat()
-
-    async def tell(self) -> float:
-        """Writes how far the operations are that have gone on since."""
-        steps = [(run.claimed.held, news) for run in self._runs.values() if (news := run.news()) is not None]
-        if steps:
-            await self.ensure()
-            await self._ledger.write(leases.tell, steps)
-        return self._progress_pause

@@ -10,15 +10,30 @@ from dataclasses import fields
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Executable, Select, bindparam, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Executable,
+    bindparam,
+    exists,
+    func,
+    select,
+    tuple_,
+    update,
+)
 
+from dragoman_service.operations import announce
+from dragoman_service.operations.appending import append
 from dragoman_service.operations.failures import worker_lost
-from dragoman_service.operations.records import Claimed, Ended, Ending, Held, Progress, State
+from dragoman_service.operations.ledger import one_select
+from dragoman_service.operations.queued import UNLIMITED, Limits, next_in_queue
+from dragoman_service.operations.records import Chunk, Claimed, Ended, Ending, Held, Progress, State
 from dragoman_service.operations.statements import ENDED
-from dragoman_service.operations.tables import now, operations
+from dragoman_service.operations.tables import is_queued, is_running, now, operations
 
 _c = operations.c
-_CLAIMED = (_c.id, _c.attempt, _c.owner, _c.request, _c.cancel_requested, _c.losses, _c.max_attempts)
+_CLAIMED = (_c.id, _c.attempt, *(_c[field.name] for field in fields(Claimed)[1:]))
 _PROGRESS = tuple(field.name for field in fields(Progress))
 
 
@@ -36,18 +51,22 @@ class Pending(NamedTuple):
     queued: bool
 
 
+@one_select
 def pending(connection: Connection, held: Sequence[Held]) -> Pending:
     """A cheap look, without a lock."""
-    return Pending(
-        connection.execute(select(_c.id).where(*_lost(held)).limit(1)).first() is not None,
-        connection.execute(select(_c.id).where(_c.state == State.QUEUED).limit(1)).first() is not None,
-    )
+    return Pending(*connection.execute(select(exists().where(*_lost(held)), exists().where(is_queued))).one())
 
 
 def claim(
-    connection: Connection, lease: Lease, free: int, held: Sequence[Held], found: Pending, ttl: int
+    connection: Connection,
+    lease: Lease,
+    free: int,
+    held: Sequence[Held],
+    found: Pending,
+    ttl: int,
+    limits: Limits = UNLIMITED,
 ) -> tuple[list[Claimed], list[Ended]]:
-    """Takes up at most `free` operations: those whose worker was lost first, then the queued ones by age.
+    """Takes up at most `free` operations: those whose worker was lost first, then the queued ones by priority and age.
 
     Also returns those that were given up because their workers were lost too often.
     """
@@ -55,36 +74,29 @@ def claim(
     ended: list[Ended] = []
     if found.expired:
         ended = _give_up(connection, held, ttl)
-        lost = select(_c.id).where(*_lost(held)).order_by(_c.lease_until)
-        claimed = _take(connection, lost, lease, free, losses=1)
+        lost = select(_c.id).where(*_lost(held)).order_by(_c.lease_until).limit(free)
+        ids = connection.execute(lost.with_for_update(skip_locked=True)).scalars().all()
+        claimed = _take(connection, ids, lease, losses=1)
     if found.queued and len(claimed) < free:
-        queued = select(_c.id).where(_c.state == State.QUEUED).order_by(_c.create_time, _c.id)
-        claimed += _take(connection, queued, lease, free - len(claimed), losses=0)
+        claimed += _take(connection, next_in_queue(connection, free - len(claimed), limits), lease, losses=0)
     return claimed, ended
 
 
-def _take(connection: Connection, chosen: Select[str], lease: Lease, limit: int, losses: int) -> list[Claimed]:
-    locked = chosen.limit(limit).with_for_update(skip_locked=True)
+def _take(connection: Connection, ids: Sequence[str], lease: Lease, losses: int) -> list[Claimed]:
+    """Takes up operations that are locked already."""
+    if not ids:
+        return []
+    begun = {"attempt": _c.attempt + 1, "losses": _c.losses + losses, "start_time": now(), "update_time": now()}
     taken = (
         update(operations)
-        .where(_c.id.in_(locked))
-        .values(
-            state=State.RUNNING,
-            worker=lease.worker,
-            lease_until=now() + lease.milliseconds,
-            attempt=_c.attempt + 1,
-            losses=_c.losses + losses,
-            start_time=now(),
-            update_time=now(),
-            provider="",
-            last_sequence=0,
-            output_characters=0,
-            usage=None,
-        )
+        .where(_c.id.in_(ids))
+        .values(state=State.RUNNING, worker=lease.worker, lease_until=now() + lease.milliseconds, **begun)
+        .values(provider="", output_characters=0, usage=None)
         .returning(*_CLAIMED)
     )
-    rows = connection.execute(taken).all()
-    return [Claimed(Held(row.id, row.attempt), *row[2:]) for row in sorted(rows, key=lambda row: str(row.id))]
+    order = {operation_id: number for number, operation_id in enumerate(ids)}
+    rows = sorted(connection.execute(taken).all(), key=lambda row: order[row.id])
+    return [Claimed(Held(row.id, row.attempt), *row[2:]) for row in rows]
 
 
 def _give_up(connection: Connection, held: Sequence[Held], ttl: int) -> list[Ended]:
@@ -98,6 +110,7 @@ def _give_up(connection: Connection, held: Sequence[Held], ttl: int) -> list[End
         error = worker_lost(attempts).status(operation_id).SerializeToString()
         row = connection.execute(failed.values(error=error, losses=_c.losses + 1, **_final(State.FAILED, ttl))).one()
         ended.append(Ended(*row))
+        announce.changed(connection, operation_id)
     return ended
 
 
@@ -105,37 +118,56 @@ def renew(connection: Connection, milliseconds: int, held: Sequence[Held]) -> di
     """Holds on to all of `held`. Returns those that are still held, and whether they are to be cancelled."""
     renewed = (
         update(operations)
-        .where(tuple_(_c.id, _c.attempt).in_(held), _c.state == State.RUNNING)
+        .where(tuple_(_c.id, _c.attempt).in_(held), is_running)
         .values(lease_until=now() + milliseconds)
         .returning(_c.id, _c.cancel_requested)
     )
     return {row.id: row.cancel_requested for row in connection.execute(renewed)}
 
 
-def tell(connection: Connection, steps: Sequence[tuple[Held, Progress]]) -> None:
-    """Writes how far running attempts have come."""
-    told = (
-        update(operations)
-        .where(_c.id == bindparam("of"), _c.attempt == bindparam("fence"), _c.state == State.RUNNING)
-        .values(update_time=now(), **{name: bindparam(f"new_{name}") for name in _PROGRESS})
-    )
-    values = [{"of": held.id, "fence": held.attempt, **_news(progress)} for held, progress in steps]
-    connection.execute(told, values)
+def tell(connection: Connection, steps: Sequence[tuple[Held, Progress, Chunk | None]]) -> set[str]:
+    """Writes how far running attempts have come, and adds to their logs. Returns the ids of those still ours."""
+    held = dict(one for one, _, _ in steps)
+    columns = (_c.id, _c.attempt, _c.last_sequence)
+    locked = select(*columns).where(_c.id.in_(held), is_running).order_by(_c.id).with_for_update()
+    ends = {row.id: row.last_sequence for row in connection.execute(locked) if row.attempt == held[row.id]}
+    told = [(one.id, progress, chunk) for one, progress, chunk in steps if one.id in ends]
+    if told:
+        connection.execute(_tell(), [{"of": one, **_news(progress)} for one, progress, _ in told])
+    # What is there already comes again after a commit that seemed to have failed.
+    chunks = [(one, chunk) for one, _, chunk in told if chunk is not None and chunk.last > ends[one]]
+    append(connection, chunks)
+    announce.logged(connection, *(one for one, _ in chunks))
+    return set(ends)
+
+
+@cache
+def _tell() -> Executable:
+    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in _PROGRESS}
+    return update(operations).where(_c.id == bindparam("of")).values(update_time=now(), **new)
 
 
 def finish(connection: Connection, held: Held, ending: Ending, ttl: int) -> Ended | None:
-    """Writes how an attempt ended. None: it was not ours any more."""
-    values = {"of": held.id, "fence": held.attempt, "new_state": ending.state, "ttl": ttl, **_news(ending.progress)}
+    """Writes how an attempt ended. None: it was not ours any more. `ttl` is for operations that have none of their own.
+
+    Where others are to go on with it (QUEUED), see `requeue`.
+    """
+    values = {"of": held.id, "fence": held.attempt, "new_state": ending.state, "kept": ttl, **_news(ending.progress)}
     values |= {"new_response": ending.response, "new_error": ending.error}
     row = connection.execute(_finish(), values).one_or_none()
-    return None if row is None else Ended(*row)
+    if row is None:
+        return None
+    if ending.chunk is not None:
+        append(connection, [(held.id, ending.chunk)])
+    announce.changed(connection, held.id)
+    return Ended(*row)
 
 
 @cache
 def _finish() -> Executable:
     new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in (*_PROGRESS, "response", "error")}
-    final = _final(bindparam("new_state"), bindparam("ttl"))
-    fence = (_c.id == bindparam("of"), _c.attempt == bindparam("fence"), _c.state == State.RUNNING)
+    final = _final(bindparam("new_state"), bindparam("kept", type_=BigInteger))
+    fence = (_c.id == bindparam("of"), _c.attempt == bindparam("fence"), is_running)
     return update(operations).where(*fence).values(**new, **final).returning(*ENDED)
 
 
@@ -143,23 +175,23 @@ def requeue(connection: Connection, held: Held, losses: int) -> bool:
     """Gives the operation back, to be taken up by others at once. False: it was not ours any more."""
     back = (
         update(operations)
-        .where(*_fence(held))
+        .where(_c.id == held.id, _c.attempt == held.attempt, is_running)
         .values(state=State.QUEUED, worker=None, lease_until=None, losses=_c.losses + losses, update_time=now())
     )
-    return connection.execute(back).rowcount > 0
+    if not connection.execute(back).rowcount:
+        return False
+    announce.changed(connection, held.id)
+    announce.work_added(connection)
+    return True
 
 
 def _lost(held: Sequence[Held]) -> tuple[ColumnElement[bool], ...]:
     """The lease has run out, and not because the clock jumped while we hold it."""
-    return _c.state == State.RUNNING, _c.lease_until < now(), _c.id.not_in([one.id for one in held])
-
-
-def _fence(held: Held) -> tuple[ColumnElement[bool], ...]:
-    return _c.id == held.id, _c.attempt == held.attempt, _c.state == State.RUNNING
+    return is_running, _c.lease_until < now(), _c.id.not_in([one.id for one in held])
 
 
 def _final(state: Any, ttl: Any) -> dict[str, Any]:
-    ended = {"end_time": now(), "update_time": now(), "expire_time": now() + ttl}
+    ended = {"end_time": now(), "update_time": now(), "expire_time": now() + func.coalesce(_c.ttl, ttl)}
     return {"state": state, "worker": None, "lease_until": None, **ended}
 
 

@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 from dragoman_service.operations.failures import LedgerError
 
 
-def migrate(connection: Connection) -> None:
-    """Runs the steps that are missing, in the transaction of `connection`. Raises LedgerError."""
+def migrate(connection: Connection, step: str = "head") -> None:
+    """Runs the steps that are missing up to `step`, in the transaction of `connection`. Raises LedgerError."""
     # Alembic is of use only here, and takes a while to import.
     from alembic import command
     from alembic.config import Config
@@ -19,6 +19,6 @@ def migrate(connection: Connection) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, step)
     except CommandError as error:
         raise LedgerError(f"it was written by a newer version of the service: {error}") from error

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from dragoman_service.engine import Engine
 from dragoman_service.operations import statements
+from dragoman_service.operations.attach import Readers
+from dragoman_service.operations.ledger import open_ledger
 from dragoman_service.operations.observer import Observer, Unobserved
 from dragoman_service.operations.pace import Options, Pace
 from dragoman_service.operations.paging import PageTokens
 from dragoman_service.operations.runner import Runner
 from dragoman_service.operations.service import Operations
-from dragoman_service.operations.sqlite import open_sqlite
 from dragoman_service.operations.upkeep import Upkeep
 from dragoman_service.operations.wakeups import Wakeups
+
+
+class _Ears:
+    """Tells what was committed, here or elsewhere, to those who wait for it."""
+
+    def __init__(self, wakeups: Wakeups) -> None:
+        self._wakeups = wakeups
+        self.runner: Runner | None = None
+
+    def __call__(self, changed: Collection[str] | None, work: bool, stopped: Collection[str]) -> None:
+        if changed is None:
+            self._wakeups.wake_all()
+        else:
+            for operation_id in changed:
+                self._wakeups.wake(operation_id)
+        if self.runner is not None:
+            self.runner.heard(work, None if changed is None else stopped)
 
 
 @asynccontextmanager
@@ -32,13 +50,14 @@ async def open_operations(
     Raises LedgerError if the ledger cannot be opened.
     """
     pace, wakeups, watching = pace or Pace(), Wakeups(), observer or Unobserved()
-    async with open_sqlite(settings.url, data_dir) as ledger:
+    ears = _Ears(wakeups)
+    async with open_ledger(settings.url, data_dir, ears) as ledger:
         tokens = PageTokens(await ledger.read(statements.page_key))
-        runner = Runner(ledger, engine, wakeups, watching, settings, pace)
+        ears.runner = runner = Runner(ledger, engine, wakeups, watching, settings, pace)
         upkeep = asyncio.create_task(Upkeep(ledger, pace).run(observer))
         runner.begin()
         try:
-            yield Operations(ledger, runner, engine, wakeups, tokens, settings, pace)
+            yield Operations(ledger, runner, Readers(ledger, wakeups, pace.wait), engine, tokens, settings)
         finally:
             upkeep.cancel()
             try:

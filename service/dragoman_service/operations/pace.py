@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +35,11 @@ class Options(Protocol):
         """How often workers may be lost at an operation before it fails."""
         ...
 
+    @property
+    def model_concurrency(self) -> Mapping[str, int]:
+        """Most operations of a model that run at the same time on all workers together, by a pattern of its name."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -41,9 +47,9 @@ class Pace:
 
     poll: float = 1.0
     """Looks for work that nobody rang the bell for."""
-    progress: float = 0.25
-    """Writes how far running operations are."""
-    wait: float = 3.0
+    flush: float = 0.15
+    """Writes what running operations say, where nobody in this process reads it along; else it is written at once."""
+    wait: float = 2.0
     """Reads an operation that is waited for, though nobody told that it changed."""
     sweep: float = 60.0
     """Deletes expired operations."""

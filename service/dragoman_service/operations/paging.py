@@ -8,6 +8,8 @@ import hashlib
 import hmac
 
 from dragoman_service.contract import CompletionError, FieldViolation, invalid
+from dragoman_service.operations.records import Record
+from dragoman_service.operations.statements import Position
 
 _MAC_BYTES = 16
 
@@ -18,12 +20,13 @@ class PageTokens:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def make(self, caller: str, filter_text: str, last: str) -> str:
-        """The token of the page after the operation `last`."""
+    def make(self, caller: str, filter_text: str, record: Record) -> str:
+        """The token of the page after the operation `record`."""
+        last = f"{record.create_time} {record.id}"
         return base64.urlsafe_b64encode(self._mac(caller, filter_text, last) + last.encode()).decode().rstrip("=")
 
-    def read(self, token: str, caller: str, filter_text: str) -> str | None:
-        """The last operation of the page before; None for an empty token. Raises INVALID_FIELD for any but our own."""
+    def read(self, token: str, caller: str, filter_text: str) -> Position | None:
+        """Where the page before ended; None for an empty token. Raises INVALID_FIELD for any but our own."""
         if not token:
             return None
         try:
@@ -33,7 +36,10 @@ class PageTokens:
             raise _forged() from None
         if not hmac.compare_digest(raw[:_MAC_BYTES], self._mac(caller, filter_text, last)):
             raise _forged()
-        return last
+        create_time, space, last_id = last.partition(" ")
+        if not space:  # of a version before this one
+            raise _forged()
+        return Position(int(create_time), last_id)
 
     def _mac(self, *parts: str) -> bytes:
         lengths = b"".join(len(part.encode()).to_bytes(8) for part in parts)

@@ -26,11 +26,19 @@ class New:
     """An operation to be stored."""
 
     id: str
+    """`OWNER:ID` where the caller has chosen it: callers do not get in each other's way."""
     owner: str
     model: str
+    target: str
+    """The model's canonical name, by which the operations of one model are counted."""
     labels: Mapping[str, str]
     request: bytes
     max_attempts: int
+    ttl: int | None
+    """Milliseconds that it is kept after its end; None: as the settings say."""
+    priority: int
+    request_id: str | None
+    request_hash: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,8 @@ class Record:
     usage: bytes | None
     response: bytes | None
     error: bytes | None
+    priority: int
+    request_id: str | None
 
     @property
     def done(self) -> bool:
@@ -79,6 +89,25 @@ class Claimed:
     cancel_requested: bool
     losses: int
     max_attempts: int
+    last_sequence: int
+    """Where the log of the attempts before ends."""
+    ttl: int | None
+
+
+class Chunk(NamedTuple):
+    """Events of the log that follow one another: the numbers of the first and the last, and their packed bytes."""
+
+    first: int
+    last: int
+    events: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An operation and some of its log, as they were at one moment."""
+
+    record: Record
+    chunks: list[Chunk]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +116,7 @@ class Progress:
 
     provider: str
     last_sequence: int
+    """Number of the last event in the log."""
     output_characters: int
     usage: bytes | None
 
@@ -99,6 +129,8 @@ class Ending:
     progress: Progress
     response: bytes | None = None
     error: bytes | None = None
+    chunk: Chunk | None = None
+    """What was not in the log yet."""
 
 
 @dataclass(frozen=True, slots=True)

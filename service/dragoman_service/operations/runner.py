@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import socket
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,16 +14,20 @@ import structlog
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.engine import Engine, shutting_down
-from dragoman_service.operations import leases
+from dragoman_service.operations import leases, log
 from dragoman_service.operations.heartbeat import Heartbeat
+from dragoman_service.operations.journal import Journal
 from dragoman_service.operations.ledger import Ledger
 from dragoman_service.operations.observer import Observer
 from dragoman_service.operations.pace import Options, Pace
-from dragoman_service.operations.records import Claimed, Ended, Ending, State
+from dragoman_service.operations.queued import Limits
+from dragoman_service.operations.records import FINAL, Claimed, Ended, Ending, State
 from dragoman_service.operations.repeat import RETRY_SECONDS, jittered, repeat
 from dragoman_service.operations.run import Run
 from dragoman_service.operations.wakeups import Wakeups
 
+LOCKED_SECONDS = 0.05  # after which it is looked again for work that another process was at
+COURTESY_SECONDS = 0.002  # how long new work is left to the process that it was given to
 SETTLE_SECONDS = 2.0  # how long a drain waits for what it has stopped to be written
 
 
@@ -34,11 +39,13 @@ class Runner:
     ) -> None:
         self._ledger, self._engine, self._wakeups, self._observer = ledger, engine, wakeups, observer
         self._concurrency, self._poll = options.concurrency, pace.poll
+        self._limits = Limits(options.model_concurrency)
         self._ttl = round(options.ttl * 1000)
         worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._lease = leases.Lease(worker, round(options.lease * 1000))
         self._runs: dict[str, Run] = {}
-        self._heartbeat = Heartbeat(ledger, self._runs, options.lease, pace.progress)
+        self._heartbeat = Heartbeat(ledger, self._runs, options.lease)
+        self._journal = Journal(ledger, self._heartbeat, wakeups, pace.flush)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._bell = asyncio.Event()
@@ -48,27 +55,24 @@ class Runner:
         self._log = structlog.get_logger()
 
     def begin(self) -> None:
-        """Starts to look for work."""
-        steps = {"claim": self._look, "heartbeat": self._heartbeat.beat, "progress": self._heartbeat.tell}
+        """Starts to look for work, at once: some may wait since before."""
+        self._bell.set()
+        steps = {"claim": self._look, "heartbeat": self._heartbeat.due, "journal": self._journal.flush}
         self._loops = [asyncio.create_task(repeat(name, step)) for name, step in steps.items()]
 
     def ring(self) -> None:
-        """There is work: an operation was stored."""
+        """There is work of a caller who is here, and who may want to read it along: it is taken up here if it can."""
         self._bell.set()
 
-    def cancel(self, operation_id: str) -> None:
-        """Stops the operation if it runs here; it was marked in the ledger before."""
-        if operation_id in self._runs:
-            self._runs[operation_id].cancel()
-
-    def lose(self, operation_id: str) -> None:
-        """Stops the operation if it runs here; it was deleted before."""
-        if operation_id in self._runs:
-            self._runs[operation_id].lose("deleted")
+    def heard(self, work: bool, stopped: Collection[str] | None) -> None:
+        """There is work; some operations are to be stopped, or (None) it is not known which."""
+        if work:
+            asyncio.get_running_loop().call_later(COURTESY_SECONDS, self._bell.set)
+        if stopped is None or not self._runs.keys().isdisjoint(stopped):
+            self._heartbeat.hurry()
 
     def ended(self, ended: Ended) -> None:
-        """Tells those who wait or count that the operation came to its final state."""
-        self._wakeups.wake(ended.id)
+        """Tells those who count that the operation came to its final state."""
         queued, ran = ended.queue_seconds, ended.run_seconds
         self._observer.finished(ended.state, queued, ran)
         self._log.info("operation.done", operation=ended.id, state=ended.state, queue_seconds=queued, run_seconds=ran)
@@ -107,12 +111,14 @@ class Runner:
         held = [run.claimed.held for run in self._runs.values()]
         if self._backlog or not any(found := await self._ledger.read(leases.pending, held)):
             return
-        claimed, ended = await self._ledger.write(leases.claim, self._lease, free, held, found, self._ttl)
+        claimed, ended = await self._ledger.write(leases.claim, self._lease, free, held, found, self._ttl, self._limits)
         self._backlog = len(claimed) == free
         for one in ended:
             self.ended(one)
         for each in claimed:
             self._take_up(each)
+        if found.queued and not claimed and not self._limits.by_pattern:  # another has taken it, or only locked it
+            asyncio.get_running_loop().call_later(LOCKED_SECONDS, self._bell.set)
 
     def _take_up(self, claimed: Claimed) -> None:
         run = Run(claimed, self._engine)
@@ -122,16 +128,20 @@ class Runner:
         task.add_done_callback(self._tasks.discard)
 
     async def _work(self, run: Run) -> None:
-        operation_id = run.claimed.held.id
+        operation_id, ending = run.claimed.held.id, None
         try:
-            await self._settle(run, await run.ending())
+            ending = await run.ending(self._journal)
+            await self._settle(run, ending)
         except Exception:  # noqa: BLE001 - the lease will run out, and the operation be tried again
             self._log.exception("operation.abandoned", operation=operation_id)
         finally:
             if self._runs.get(operation_id) is run:
                 del self._runs[operation_id]
-            if self._backlog:
-                self.ring()
+            if self._backlog or self._limits.by_pattern:  # there was more work than slots, or room of one model
+                self._bell.set()
+        if run.scattered and not run.lost and ending is not None and ending.state in FINAL:
+            with suppress(CompletionError):  # a log in many pieces is as good, and only larger
+                await self._ledger.write(log.compact, operation_id)
 
     async def _settle(self, run: Run, ending: Ending) -> None:
         """Writes the ending, and tries until it is written or not ours any more."""

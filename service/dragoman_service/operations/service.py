@@ -1,27 +1,39 @@
-"""Operations as callers use them: start, get, list, wait, cancel, delete."""
+"""Operations as callers use them: start, attach, get, list, wait, cancel, delete."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 
 from dragoman import v1
 from google.longrunning import operations_pb2
 
 from dragoman_service.contract import FieldViolation, invalid
-from dragoman_service.engine import Engine, shutting_down
+from dragoman_service.engine import Engine
 from dragoman_service.operations import filter as filters
 from dragoman_service.operations import statements
-from dragoman_service.operations.failures import cancelled, not_found
-from dragoman_service.operations.ids import Ids
+from dragoman_service.operations.attach import Readers
+from dragoman_service.operations.departures import Departures
+from dragoman_service.operations.failures import (
+    StoredError,
+    cancelled,
+    exists,
+    not_found,
+    reading_over,
+    request_id_reused,
+)
+from dragoman_service.operations.idempotency import goes_on, request_hash
+from dragoman_service.operations.ids import Ids, id_of, name_of, scoped
 from dragoman_service.operations.ledger import Ledger
-from dragoman_service.operations.pace import Options, Pace
+from dragoman_service.operations.pace import Options
 from dragoman_service.operations.paging import PageTokens
 from dragoman_service.operations.records import New, Record
-from dragoman_service.operations.repeat import jittered
 from dragoman_service.operations.runner import Runner
-from dragoman_service.operations.status import PREFIX, operation
-from dragoman_service.operations.wakeups import Wakeups
+from dragoman_service.operations.start_options import StartOptions
+from dragoman_service.operations.statements import Start
+from dragoman_service.operations.status import operation
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1000
@@ -35,35 +47,99 @@ class Operations:
     """
 
     def __init__(
-        self,
-        ledger: Ledger,
-        runner: Runner,
-        engine: Engine,
-        wakeups: Wakeups,
-        tokens: PageTokens,
-        options: Options,
-        pace: Pace,
+        self, ledger: Ledger, runner: Runner, readers: Readers, engine: Engine, tokens: PageTokens, options: Options
     ) -> None:
         self._ledger, self._runner, self._engine = ledger, runner, engine
-        self._wakeups, self._tokens = wakeups, tokens
-        self._max_attempts, self._ttl, self._pause = options.max_attempts, round(options.ttl * 1000), pace.wait
+        self._readers, self._tokens = readers, tokens
+        self._max_attempts, self._ttl = options.max_attempts, round(options.ttl * 1000)
+        self._departures = Departures(self._cancel)
         self._ids = Ids()
-        self._drained = False
 
-    async def start(self, request: v1.CompletionRequest, caller: str) -> operations_pb2.Operation:
-        """Stores the operation, QUEUED. Raises what `Engine.check` does."""
+    async def start(
+        self, request: v1.CompletionRequest, caller: str, options: StartOptions | None = None
+    ) -> operations_pb2.Operation:
+        """Stores the operation, QUEUED; or returns the one that the caller started before with the same `request_id`.
+
+        Raises what `Engine.check` does, REQUEST_ID_REUSED and OPERATION_EXISTS.
+        """
+        _, record = await self._start(request, caller, options or StartOptions())
+        self._departures.bind(record.id, bound=False)
+        return operation(record)
+
+    async def _start(self, request: v1.CompletionRequest, caller: str, options: StartOptions) -> tuple[Start, Record]:
+        new = self._new(request, caller, options)
+        what, record = await self._ledger.write(statements.start, new)
+        if what is Start.REUSED:
+            raise request_id_reused(request.request_id)
+        if what is Start.EXISTS:
+            raise exists(name_of(record.id))
+        if what is Start.CREATED:
+            self._runner.ring()
+        return what, record
+
+    def _new(self, request: v1.CompletionRequest, caller: str, options: StartOptions) -> New:
         self._engine.check(request, caller)
-        new = New(
-            id=self._ids.make(),
+        chosen = options.operation_id
+        return New(
+            id=scoped(caller, chosen) if chosen else self._ids.make(),
             owner=caller,
             model=request.model,
+            target=self._engine.find(request.model, caller).model.name,
             labels=dict(request.labels),
             request=request.SerializeToString(),
-            max_attempts=self._max_attempts,
+            max_attempts=self._max_attempts if options.max_attempts is None else options.max_attempts,
+            ttl=None if options.ttl is None else round(options.ttl * 1000),
+            priority=options.priority,
+            request_id=request.request_id or None,
+            request_hash=request_hash(request) if request.request_id else None,
         )
-        record = await self._ledger.write(statements.start, new)
-        self._runner.ring()
-        return operation(record)
+
+    async def attach(self, name: str, caller: str, after: int, until: float | None = None) -> AsyncIterator[bytes]:
+        """The operation's events after number `after`, as bytes of CompletionEvent, `finished` the last.
+
+        Then the operation's error is raised, if it has one. Raises INVALID_FIELD for an `after` that no event has,
+        DEADLINE at loop time `until`, SHUTTING_DOWN where it was given back for other servers.
+        """
+        with self._departures.reading(caller, id_of(name, caller)):
+            async with aclosing(self._readers.events(caller, name, after, until)) as events:  # type: ignore[type-var]
+                async for event in events:
+                    yield event
+
+    async def result(self, name: str, caller: str, until: float | None = None) -> v1.Completion:
+        """The operation's answer, when it is there. Its error is raised, if it has one, and what `attach` raises."""
+        with self._departures.reading(caller, id_of(name, caller)):
+            record = await self._readers.outcome(caller, name, until)
+        if record.response is not None:
+            return v1.Completion.FromString(record.response)
+        raise StoredError(record.error) if record.error is not None else reading_over(name)
+
+    @asynccontextmanager
+    async def joined(self, request: v1.CompletionRequest, caller: str) -> AsyncIterator[str]:
+        """Starts the operation, or joins it, as `start` does; its name.
+
+        One that shall not go on without its caller is stopped when its last reader in this process leaves.
+        """
+        starting = asyncio.ensure_future(self._start(request, caller, StartOptions()))
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:  # what is stored now, or will be, must not be forgotten
+            starting.add_done_callback(partial(self._left_early, request, caller))
+            raise
+        operation_id = self._bound(request, *starting.result())
+        with self._departures.reading(caller, operation_id):
+            yield name_of(operation_id)
+
+    def _bound(self, request: v1.CompletionRequest, what: Start, record: Record) -> str:
+        if what is Start.CREATED or goes_on(request):
+            self._departures.bind(record.id, bound=not goes_on(request))
+        return record.id
+
+    def _left_early(
+        self, request: v1.CompletionRequest, caller: str, starting: asyncio.Future[tuple[Start, Record]]
+    ) -> None:
+        if not starting.cancelled() and starting.exception() is None:
+            with self._departures.reading(caller, self._bound(request, *starting.result())):
+                pass
 
     async def get(self, name: str, caller: str) -> operations_pb2.Operation:
         """The operation as it is now."""
@@ -84,7 +160,7 @@ class Operations:
         records, more = await self._ledger.read(statements.page, caller, where, before, size, MOST_PAGE_BYTES)
         return operations_pb2.ListOperationsResponse(
             operations=[operation(record) for record in records],
-            next_page_token=self._tokens.make(caller, filter_text, records[-1].id) if more else "",
+            next_page_token=self._tokens.make(caller, filter_text, records[-1]) if more else "",
         )
 
     async def wait(self, name: str, caller: str, timeout: float) -> operations_pb2.Operation:  # noqa: ASYNC109
@@ -92,38 +168,26 @@ class Operations:
 
         Raises SHUTTING_DOWN where it was given back for other servers.
         """
-        end = asyncio.get_running_loop().time() + timeout
-        with self._wakeups.watch(_id_of(name)) as changed:
-            while True:
-                changed.clear()
-                record = await self._find(name, caller)
-                left = end - asyncio.get_running_loop().time()
-                if record.done or left <= 0:
-                    return operation(record)
-                if self._drained:
-                    raise shutting_down()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(min(left, jittered(self._pause))):
-                        await changed.wait()
+        until = asyncio.get_running_loop().time() + timeout
+        return operation(await self._readers.outcome(caller, name, until))
 
     async def cancel(self, name: str, caller: str) -> None:
         """Stops it as soon as may be. An operation that is done stays as it is, without an error."""
-        error = cancelled().status(_id_of(name)).SerializeToString()
-        outcome = await self._ledger.write(statements.cancel, caller, _id_of(name), error, self._ttl)
+        await self._cancel(caller, id_of(name, caller), name)
+
+    async def _cancel(self, caller: str, operation_id: str, name: str = "") -> None:
+        error = cancelled().status(operation_id).SerializeToString()
+        outcome = await self._ledger.write(statements.cancel, caller, operation_id, error, self._ttl)
         if outcome is None:
             raise not_found(name)
-        what, ended = outcome
+        _, ended = outcome
         if ended is not None:
             self._runner.ended(ended)
-        elif what is statements.Cancelled.ASKED:
-            self._runner.cancel(_id_of(name))
 
     async def delete(self, name: str, caller: str) -> None:
         """Forgets it, its answer included. One that runs is stopped."""
-        if not await self._ledger.write(statements.forget, caller, _id_of(name)):
+        if not await self._ledger.write(statements.forget, caller, id_of(name, caller)):
             raise not_found(name)
-        self._runner.lose(_id_of(name))
-        self._wakeups.wake(_id_of(name))
 
     async def drain(self, grace: float) -> None:
         """Begins nothing new, gives what runs `grace` seconds, then puts the rest back for other servers.
@@ -131,16 +195,10 @@ class Operations:
         Call it before `Engine.stop`. What is stored already can still be read, and new operations stored.
         """
         await self._runner.drain(grace)
-        self._drained = True
-        self._wakeups.wake_all()
+        self._readers.leave()
 
     async def _find(self, name: str, caller: str) -> Record:
-        record = await self._ledger.read(statements.get, caller, _id_of(name))
+        record = await self._ledger.read(statements.get, caller, id_of(name, caller))
         if record is None:
             raise not_found(name)
         return record
-
-
-def _id_of(name: str) -> str:
-    """The id in `operations/ID`; what is no such name has an id that nothing has."""
-    return name.removeprefix(PREFIX) if name.startswith(PREFIX) else ""

@@ -1,12 +1,11 @@
-"""What callers do to the ledger: start, get, list, cancel, delete; and what keeps it small."""
+"""What callers do to the ledger: start, get, list, cancel, delete."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from enum import Enum, auto
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -18,20 +17,58 @@ from sqlalchemy import (
     cast,
     delete,
     func,
-    insert,
     literal,
     select,
+    tuple_,
+    union_all,
     update,
 )
 
-from dragoman_service.operations.records import Ended, New, Record, State
-from dragoman_service.operations.tables import is_kept, now, operations, secrets
+from dragoman_service.operations import announce
+from dragoman_service.operations.ledger import one_select
+from dragoman_service.operations.records import Ended, Record, State
+from dragoman_service.operations.retention import erase_logs
+from dragoman_service.operations.starting import Start, start
+from dragoman_service.operations.tables import (
+    columns_of,
+    has_ended,
+    is_kept,
+    is_queued,
+    is_running,
+    now,
+    operations,
+    secrets,
+)
+
+__all__ = [
+    "ENDED",
+    "Cancelled",
+    "Position",
+    "Start",
+    "cancel",
+    "count_states",
+    "forget",
+    "get",
+    "page",
+    "page_key",
+    "start",
+]
 
 _FIXED_BYTES = 512  # of an operation without its labels and its outcome, about
 
 _c = operations.c
-_RECORD = tuple(_c[field.name] for field in fields(Record))
-ENDED = tuple(_c[field.name] for field in fields(Ended))
+RECORD = columns_of(Record)
+ENDED = columns_of(Ended)
+
+
+_NEWEST_FIRST = (_c.create_time.desc(), _c.id.desc())
+
+
+class Position(NamedTuple):
+    """A place in the order in which operations are listed."""
+
+    create_time: int
+    id: str
 
 
 class Cancelled(Enum):
@@ -45,19 +82,7 @@ class Cancelled(Enum):
     """It had come to its final state before."""
 
 
-def start(connection: Connection, new: New) -> Record:
-    """Stores a new operation, QUEUED."""
-    values = {field.name: getattr(new, field.name) for field in fields(New)}
-    return Record(*connection.execute(_insert(), values).one())
-
-
-@cache  # building a statement takes longer than running it: those of every operation are built once
-def _insert() -> Executable:
-    first = {"state": State.QUEUED, "cancel_requested": False, "attempt": 0, "losses": 0, "provider": ""}
-    untold = {"last_sequence": 0, "output_characters": 0}
-    return insert(operations).values(**first, **untold, create_time=now(), update_time=now()).returning(*_RECORD)
-
-
+@one_select
 def get(connection: Connection, owner: str, operation_id: str) -> Record | None:
     """The operation, if it is that owner's."""
     row = connection.execute(_select(), {"asked": operation_id, "asker": owner}).one_or_none()
@@ -66,14 +91,14 @@ def get(connection: Connection, owner: str, operation_id: str) -> Record | None:
 
 @cache
 def _select() -> Executable:
-    return select(*_RECORD).where(_c.id == bindparam("asked"), _c.owner == bindparam("asker"), is_kept())
+    return select(*RECORD).where(_c.id == bindparam("asked"), _c.owner == bindparam("asker"), is_kept())
 
 
 def page(
     connection: Connection,
     owner: str,
     where: ColumnElement[bool],
-    before: str | None,
+    before: Position | None,
     size: int,
     most_bytes: int,
 ) -> tuple[list[Record], bool]:
@@ -85,10 +110,10 @@ def page(
     weight = sum((func.coalesce(func.length(column), 0) for column in sized), literal(_FIXED_BYTES))
     found = select(_c.id, weight.label("weight")).where(_c.owner == owner, is_kept(), where)
     if before is not None:
-        found = found.where(_c.id < before)
-    rows = connection.execute(found.order_by(_c.id.desc()).limit(size + 1)).all()
+        found = found.where(tuple_(_c.create_time, _c.id) < before)
+    rows = connection.execute(found.order_by(*_NEWEST_FIRST).limit(size + 1)).all()
     ids = _within(rows[:size], most_bytes)
-    chosen = connection.execute(select(*_RECORD).where(_c.id.in_(ids)).order_by(_c.id.desc()))
+    chosen = connection.execute(select(*RECORD).where(_c.id.in_(ids)).order_by(*_NEWEST_FIRST))
     return [Record(*row) for row in chosen], len(ids) < len(rows)
 
 
@@ -107,37 +132,42 @@ def cancel(
 ) -> tuple[Cancelled, Ended | None] | None:
     """Ends a queued operation, marks a running one. None: there is no such operation of that owner."""
     mine = _mine(owner, operation_id)
+    end: dict[str, Any] = {"end_time": now(), "expire_time": now() + func.coalesce(_c.ttl, ttl)}
     ended = connection.execute(
         update(operations)
-        .where(*mine, _c.state == State.QUEUED)
-        .values(state=State.CANCELLED, error=error, end_time=now(), update_time=now(), expire_time=now() + ttl)
+        .where(*mine, is_queued)
+        .values(state=State.CANCELLED, error=error, update_time=now(), **end)
         .returning(*ENDED)
     ).one_or_none()
     if ended is not None:
+        announce.changed(connection, ended.id)
         return Cancelled.ENDED, Ended(*ended)
-    marked = update(operations).where(*mine, _c.state == State.RUNNING).values(cancel_requested=True, update_time=now())
-    if connection.execute(marked).rowcount:
+    marked = update(operations).where(*mine, is_running).values(cancel_requested=True, update_time=now())
+    for running_id in connection.execute(marked.returning(_c.id)).scalars():
+        announce.stopped(connection, running_id)
         return Cancelled.ASKED, None
     return (Cancelled.TOO_LATE, None) if get(connection, owner, operation_id) else None
 
 
 def forget(connection: Connection, owner: str, operation_id: str) -> bool:
-    """Deletes the operation. False: there is no such operation of that owner."""
-    return connection.execute(delete(operations).where(*_mine(owner, operation_id))).rowcount > 0
+    """Deletes the operation and its log. False: there is no such operation of that owner."""
+    gone = connection.execute(delete(operations).where(*_mine(owner, operation_id)).returning(_c.id)).scalars().all()
+    erase_logs(connection, gone)
+    announce.stopped(connection, *gone)
+    return bool(gone)
 
 
-def sweep(connection: Connection, limit: int) -> int:
-    """Deletes at most `limit` expired operations; returns how many."""
-    expired = select(_c.id).where(_c.expire_time <= now()).order_by(_c.expire_time).limit(limit)
-    return connection.execute(delete(operations).where(_c.id.in_(expired))).rowcount
-
-
+@one_select
 def count_states(connection: Connection) -> Mapping[str, int]:
     """How many operations are in each state."""
-    rows = connection.execute(select(_c.state, func.count()).group_by(_c.state)).all()
+    counts = (
+        select(_c.state, func.count()).where(some).group_by(_c.state) for some in (is_queued, is_running, has_ended)
+    )
+    rows = connection.execute(union_all(*counts)).all()
     return {state.value: 0 for state in State} | {row[0]: row[1] for row in rows}
 
 
+@one_select
 def page_key(connection: Connection) -> bytes:
     """The key that page tokens are signed with: the same for all who share the database."""
     return bytes(connection.execute(select(secrets.c.value).where(secrets.c.name == "page_token")).scalar_one())

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dragoman import v1
 from google.longrunning import operations_pb2
 
+from dragoman_service.operations.events import shown_sequence
+from dragoman_service.operations.ids import name_of
 from dragoman_service.operations.records import Record, State
 
-PREFIX = "operations/"
 _RESPONSE_TYPE = f"type.googleapis.com/{v1.Completion.DESCRIPTOR.full_name}"
 
 
 def operation(record: Record) -> operations_pb2.Operation:
     """The operation as google.longrunning shows it: metadata always, response or error once it is done."""
-    shown = operations_pb2.Operation(name=PREFIX + record.id, done=record.done)
+    shown = operations_pb2.Operation(name=name_of(record.id), done=record.done)
     shown.metadata.Pack(metadata(record))
     if record.response is not None:
         shown.response.type_url = _RESPONSE_TYPE
@@ -30,10 +31,12 @@ def metadata(record: Record) -> v1.CompletionOperationMetadata:
         model=record.model,
         provider=record.provider,
         created_by=record.owner,
-        last_sequence=record.last_sequence,
+        last_sequence=shown_sequence(record),
         output_characters=record.output_characters,
         attempts=record.attempt,
         labels=record.labels,
+        request_id=record.request_id or "",
+        priority=record.priority,
     )
     for name in ("create_time", "start_time", "update_time", "end_time", "expire_time"):
         milliseconds = getattr(record, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import (
@@ -16,7 +17,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    text,
+    literal_column,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -53,12 +54,42 @@ operations = Table(
     Column("usage", LargeBinary),
     Column("response", LargeBinary),
     Column("error", LargeBinary),
+    # What the caller asked of the operation itself. A `ttl` of NULL is the setting's.
+    Column("target", String, nullable=False, server_default=""),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("ttl", BigInteger),
+    Column("request_id", String),
+    Column("request_hash", LargeBinary),
 )
+_c = operations.c
 
-_ENDED = text("expire_time IS NOT NULL")
-Index("operations_by_owner", operations.c.owner, operations.c.id)
-Index("operations_by_age", operations.c.state, operations.c.create_time, operations.c.id)
-Index("operations_by_expiry", operations.c.expire_time, sqlite_where=_ENDED, postgresql_where=_ENDED)
+# Written out, not bound: only so the database sees that the indexes below are of use. There is none of `state` alone:
+# SQLite would take that one for the queue, and sort it all each time.
+is_queued: ColumnElement[bool] = _c.state == literal_column("'QUEUED'")
+is_running: ColumnElement[bool] = _c.state == literal_column("'RUNNING'")
+has_ended: ColumnElement[bool] = _c.expire_time.is_not(None)
+
+
+def _index(name: str, *columns: Any, where: ColumnElement[bool] | None = None, unique: bool = False) -> None:
+    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+_index("operations_by_owner", _c.owner, _c.create_time, _c.id)
+_index("operations_by_request_id", _c.owner, _c.request_id, where=_c.request_id.is_not(None), unique=True)
+_index("operations_queued", _c.priority.desc(), _c.create_time, _c.id, _c.target, where=is_queued)
+_index("operations_running", _c.lease_until, _c.target, where=is_running)
+_index("operations_by_expiry", _c.expire_time, _c.state, where=has_ended)
+
+# The events of each operation, numbered from 1 without holes over all its attempts: each row holds some that follow
+# one another, each event with a big-endian length of 4 bytes before it.
+output_log = Table(
+    "output_log",
+    metadata,
+    Column("operation_id", String, primary_key=True),
+    Column("first_sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("events", LargeBinary, nullable=False),
+)
 
 secrets = Table(
     "secrets",
@@ -66,6 +97,11 @@ secrets = Table(
     Column("name", String, primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
+
+
+def columns_of(kind: type) -> tuple[Column[Any], ...]:
+    """The columns of `operations` that a record of this dataclass is made of, in its order."""
+    return tuple(_c[field.name] for field in fields(kind))
 
 
 class now(FunctionElement[int]):  # noqa: N801 - reads as the SQL function that it is
@@ -80,6 +116,28 @@ def _now_in_sqlite(element: now, compiler: SQLCompiler, **options: Any) -> str:
     return "CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER)"
 
 
+@compiles(now, "postgresql")
+def _now_in_postgresql(element: now, compiler: SQLCompiler, **options: Any) -> str:
+    return "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)"
+
+
+class bytewise(FunctionElement[str]):  # noqa: N801 - reads as an SQL function
+    """A text that compares by its bytes, whatever the language of the database."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(bytewise)
+def _bytewise(element: bytewise, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(bytewise, "postgresql")
+def _bytewise_in_postgresql(element: bytewise, compiler: SQLCompiler, **options: Any) -> str:
+    return f'({compiler.process(element.clauses, **options)} COLLATE "C")'
+
+
 def is_kept() -> ColumnElement[bool]:
     """The operation has not expired, whether or not its row was swept already."""
-    return operations.c.expire_time.is_(None) | (operations.c.expire_time > now())
+    return _c.expire_time.is_(None) | (_c.expire_time > now())

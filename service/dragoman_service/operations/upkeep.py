@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from dragoman_service.operations import statements
+from dragoman_service.operations import retention, statements
 from dragoman_service.operations.ledger import Ledger
 from dragoman_service.operations.observer import Observer
 from dragoman_service.operations.pace import Pace
@@ -30,7 +30,7 @@ class Upkeep:
 
     async def sweep(self) -> float:
         """Deletes a batch; the next one follows soon if there is more."""
-        swept = await self._ledger.write(statements.sweep, BATCH)
+        swept = await self._ledger.write(retention.sweep, BATCH)
         return self._pace.sweep if swept < BATCH else self._pace.sweep / 1000
 
     async def count(self, observer: Observer) -> float:

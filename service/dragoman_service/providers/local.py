@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from dragoman import v1
 from pydantic import Field
 
 from dragoman_service.contract import Call
 from dragoman_service.dialects.openai import LLAMA_CPP
-from dragoman_service.providers.http import HttpClient, open_http
+from dragoman_service.providers.http import HttpError, open_http
 from dragoman_service.providers.local_child import EngineError
 from dragoman_service.providers.local_engine import EngineOptions, running_engine
 from dragoman_service.providers.local_link import Engine, EngineHttp
 from dragoman_service.providers.local_machine import default_threads
+from dragoman_service.providers.local_reached import reached_engine
 from dragoman_service.providers.local_tokenizer import LocalTokenizer
 from dragoman_service.providers.local_weights import find_weights
 from dragoman_service.providers.openai import OpenAIProvider
@@ -32,6 +33,7 @@ TEMPERATURE = 0.2
 TOP_P = 0.9
 PATIENCE = 10.0  # seconds
 CONNECTIONS = 512  # to the engine, which has a thread for each; further calls wait in line
+SHARED_CONNECTIONS = 64  # of each worker to an engine that many share; or as many as it has slots
 
 
 class LocalSettings(Section):
@@ -50,16 +52,42 @@ class LocalSettings(Section):
     """Answers at a time; further calls wait in line."""
     context_tokens: Annotated[int, Field(ge=256, le=4_194_304)] = 2048
     """Most tokens of prompt and answer together, in each slot."""
+    engine: ConfigPath | None = None
+    """The unix socket of an engine that somebody else keeps alive, on the same weights. Absent: one is started."""
 
 
 @asynccontextmanager
 async def open_local(settings: LocalSettings) -> AsyncIterator[LocalProvider]:
     """The plugin's entry point. Raises WeightsError or EngineError with a sentence for the operator."""
     weights = await asyncio.to_thread(find_weights, settings.path)
+    async with (
+        _engine(settings, weights) as engine,
+        connected(engine, settings, weights) as provider,
+    ):
+        yield provider
+
+
+@asynccontextmanager
+async def share_local(settings: LocalSettings) -> AsyncIterator[Mapping[str, Any]]:
+    """Keeps one engine for several workers; raises as `open_local`. What it yields is their table."""
+    weights = await asyncio.to_thread(find_weights, settings.path)
+    async with _engine(settings, weights) as engine:
+        yield settings.model_dump(exclude_unset=True) | {"engine": engine.socket}
+
+
+open_local.shared = share_local  # type: ignore[attr-defined]
+
+
+@asynccontextmanager
+async def _engine(settings: LocalSettings, weights: Path) -> AsyncIterator[Engine]:
+    if settings.engine is not None:
+        async with reached_engine(settings.engine) as engine:
+            yield engine
+        return
     threads = await asyncio.to_thread(default_threads) if settings.threads is None else settings.threads
     options = EngineOptions(weights, _name(settings, weights), threads, settings.slots, settings.context_tokens)
-    async with running_engine(options) as engine, connected(engine, settings, weights) as provider:
-        yield provider
+    async with running_engine(options) as started:
+        yield started
 
 
 @asynccontextmanager
@@ -70,11 +98,13 @@ async def connected(
 
     `patience` is how many seconds a call waits for an engine that is starting again.
     """
-    async with open_http("http://localhost", unix_socket=engine.socket, limit=CONNECTIONS) as http:
+    limit = CONNECTIONS if settings.engine is None else max(SHARED_CONNECTIONS, settings.slots)
+    async with open_http("http://localhost", unix_socket=engine.socket, limit=limit) as client:
+        http = EngineHttp(client, engine, patience)
         title = TITLE if settings.path is None else weights.stem
         model = _model(_name(settings, weights), title, await _context_window(http))
         system = settings.system if settings.system is not None else SYSTEM if settings.path is None else ""
-        yield LocalProvider(engine, EngineHttp(http, engine, patience), model, system, weights)
+        yield LocalProvider(engine, http, model, system, weights)
 
 
 class LocalProvider:
@@ -140,11 +170,13 @@ def _model(name: str, title: str, context: int) -> v1.Model:
     )
 
 
-async def _context_window(http: HttpClient) -> int:
+async def _context_window(http: EngineHttp) -> int:
     """Tokens of a slot as the engine made it: it rounds, and caps at what the model was trained for."""
-    answer = await http.get("/v1/models")
     try:
+        answer = await http.get("/v1/models")
         return int(json.loads(answer.body)["data"][0]["meta"]["n_ctx"])
+    except HttpError as error:
+        raise EngineError(f"The engine does not tell the size of its context: {error}.") from error
     except (ValueError, LookupError, TypeError):
         raise EngineError(
             "The engine does not tell the size of its context: does xllamacpp fit this version?"

@@ -58,7 +58,7 @@ class Child:
 
     async def answers(self, socket: Path) -> None:
         """Returns when it answers on `socket`. Raises EngineError if it ends before."""
-        while not await _healthy(socket):
+        while not await health(socket):
             if self._process.returncode is not None:
                 raise EngineError(await self.ended())
             await asyncio.sleep(_POLL)
@@ -95,7 +95,8 @@ def _environment() -> dict[str, str]:
     return {"GOMP_SPINCOUNT": "1000", **kept}
 
 
-async def _healthy(socket: Path) -> bool:
+async def health(socket: Path) -> bool | None:
+    """Whether an engine answers on `socket` and is ready; None if it takes a connection and is too busy to say so."""
     try:
         async with asyncio.timeout(_PROBE):
             reader, writer = await asyncio.open_unix_connection(str(socket))
@@ -104,5 +105,7 @@ async def _healthy(socket: Path) -> bool:
                 return b" 200 " in await reader.readline()
             finally:
                 writer.close()
-    except (OSError, TimeoutError):
+    except TimeoutError:
+        return None
+    except OSError:
         return False

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from dragoman_service.providers.http import Http, HttpAnswer, HttpError, HttpStream
+from dragoman_service.providers.http import HttpAnswer, HttpClient, HttpError, HttpStream
 
 T = TypeVar("T")
 _AGAIN = 0.05  # seconds between a refused connection and the next try: an engine's end is noticed a little late
@@ -38,10 +38,14 @@ class EngineHttp:
     What an engine took and then died of without a word is sent again once: mostly it was dying already.
     """
 
-    def __init__(self, http: Http, engine: Engine, patience: float) -> None:
+    def __init__(self, http: HttpClient, engine: Engine, patience: float) -> None:
         self._http = http
         self._engine = engine
         self._patience = patience
+
+    async def get(self, path: str) -> HttpAnswer:
+        """Returns what is there."""
+        return await self._send(lambda: self._http.get(path))
 
     async def post(self, path: str, body: bytes) -> HttpAnswer:
         return await self._send(lambda: self._http.post(path, body))

@@ -52,10 +52,13 @@ class LogWriter:
                 self._dropped()
 
 
-def configure(level: str, style: str, dropped: Callable[[], None], stream: TextIO | None = None) -> LogWriter:
+def configure(
+    level: str, style: str, dropped: Callable[[], None], stream: TextIO | None = None, worker: int = 0
+) -> LogWriter:
     """Sends the log of the service, and that of the libraries, to `stream` (default stderr).
 
-    `style` is `json`, `console`, or `auto`: console on a terminal. `dropped` is called for each lost line.
+    `style` is `json`, `console`, or `auto`: console on a terminal. `dropped` is called for each lost line. `worker` is
+    the number that stands in each line of one of several processes.
     """
     stream = stream or sys.stderr
     writer = LogWriter(stream, dropped)
@@ -64,6 +67,7 @@ def configure(level: str, style: str, dropped: Callable[[], None], stream: TextI
     processors: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        *([_numbered(worker)] if worker else []),
         *([] if console else [structlog.processors.format_exc_info]),
         redact,
     ]
@@ -84,6 +88,14 @@ def _dumps(value: Any, **_: Any) -> str:
 def _console() -> Any:
     # Rich tracebacks show local variables, and prompts are among them.
     return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+
+def _numbered(worker: int) -> Any:
+    def add(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["worker"] = worker
+        return event
+
+    return add
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 M = TypeVar("M", Counter, Gauge, Histogram)
+Sum = Literal["livesum", "livemax", "livemostrecent"]
+"""What a gauge is over several workers; those that have ended count in none of them."""
 RPC = ("grpc_type", "grpc_service", "grpc_method")
 MODEL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_response_model")
 RPC_SECONDS = tuple(0.005 * 2**n for n in range(18))  # 0.005 … 655
@@ -37,13 +41,21 @@ class Family(Generic[M]):
 
 
 class Metrics:
-    """All series of one process, in a registry of their own."""
+    """All series of one process, in a registry of their own.
 
-    def __init__(self) -> None:
+    With `folder` the process is one of several workers that write there, see `telemetry.workers`: `registry` has the
+    sums of all of them then, and no series about a process.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        self._own = self.registry if folder is None else None
+        if folder is None:
+            ProcessCollector(registry=self.registry)
+            PlatformCollector(registry=self.registry)
+            GCCollector(registry=self.registry)
+        else:
+            MultiProcessCollector(self.registry, str(folder))  # type: ignore[no-untyped-call]
         self._add_rpc()
         self._add_model()
         self._add_service()
@@ -88,7 +100,7 @@ class Metrics:
         self.overhead = self._histogram(
             "dragoman_overhead_seconds", "Our own time in a call.", OVERHEAD_SECONDS, "method"
         )
-        self.inflight = self._gauge("dragoman_inflight", "Completions under way.", "method", "phase")
+        self.inflight = self._gauge("dragoman_inflight", "Completions under way.", "livesum", "method", "phase")
         self.rejected = self._counter("dragoman_rejected_total", "Calls turned away.", "reason")
         self.attempts = self._counter(
             "dragoman_provider_attempts_total", "Calls of a provider.", "provider", "model", "outcome", "kind"
@@ -99,14 +111,17 @@ class Metrics:
         self.loop_lag = self._histogram(
             "dragoman_event_loop_lag_seconds", "Delay of the event loop.", MODEL_SECONDS
         ).labels()
-        self.plugin_state = self._gauge("dragoman_plugin_state", "1 for a provider's state.", "provider", "state")
+        self.plugin_state = self._gauge(
+            "dragoman_plugin_state", "1 for a provider's state.", "livemax", "provider", "state"
+        )
         self.log_dropped = self._counter("dragoman_log_dropped_total", "Log lines that were lost.").labels()
-        build = self._gauge("dragoman_build_info", "1; its labels tell the build.", "version", "python")
+        build = self._gauge("dragoman_build_info", "1; its labels tell the build.", "livemax", "version", "python")
         build.labels(version("dragoman-service"), platform.python_version()).set(1)
+        self._gauge("dragoman_workers", "Processes that serve.", "livesum").labels().set(1)
         self.rejected.labels("draining")
 
     def _add_operations(self) -> None:
-        self.operations = self._gauge("dragoman_operations", "Operations in the store.", "state")
+        self.operations = self._gauge("dragoman_operations", "Operations in the store.", "livemostrecent", "state")
         self.operation_duration = self._histogram(
             "dragoman_operation_duration_seconds", "Time from the last take-up to the end.", RPC_SECONDS, "outcome"
         )
@@ -115,10 +130,10 @@ class Metrics:
         )
 
     def _counter(self, name: str, text: str, *labels: str) -> Family[Counter]:
-        return Family(Counter(name, text, labels, registry=self.registry))
+        return Family(Counter(name, text, labels, registry=self._own))
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Family[Gauge]:
-        return Family(Gauge(name, text, labels, registry=self.registry))
+    def _gauge(self, name: str, text: str, over_all: Sum, *labels: str) -> Family[Gauge]:
+        return Family(Gauge(name, text, labels, registry=self._own, multiprocess_mode=over_all))
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Family[Histogram]:
-        return Family(Histogram(name, text, labels, buckets=buckets, registry=self.registry))
+        return Family(Histogram(name, text, labels, buckets=buckets, registry=self._own))

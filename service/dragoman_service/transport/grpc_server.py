@@ -18,14 +18,15 @@ from dragoman_service.transport.guard import Guard
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
 
-def options(max_request: int, longest_call: float) -> list[tuple[str, int]]:
-    """Channel options; `max_request` in bytes, `longest_call` in seconds.
+def options(max_request: int, longest_call: float, *, share_port: bool) -> list[tuple[str, int]]:
+    """Channel options; `max_request` in bytes, `longest_call` in seconds. With `share_port` several processes may
+    listen on one port: the kernel spreads connections over them, not calls.
 
     gRPC itself refuses what is over three times `max_request` (also after decompression); what is in between gets an
     error with details from the guard.
     """
     return [
-        ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake, and shall be told
+        ("grpc.so_reuseport", int(share_port)),  # else a second server on the port is a mistake, and shall be told
         ("grpc.max_concurrent_streams", 1000),  # stops floods of resets
         ("grpc.http.overload_protection", 0),  # without it good callers over the limit above fail
         ("grpc.server.max_pending_requests", 10_000),
@@ -50,7 +51,8 @@ class GrpcServer:
         self._settings = settings
         self.guard = guard
         self.server = aio.server(
-            interceptors=[guard], options=options(settings.max_request_size, settings.longest_deadline)
+            interceptors=[guard],
+            options=options(settings.max_request_size, settings.longest_deadline, share_port=settings.workers > 1),
         )
         self._health = health.aio.HealthServicer()
         self._services: list[ServiceDescriptor] = []

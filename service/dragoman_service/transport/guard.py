@@ -73,9 +73,10 @@ class Guard(aio.ServerInterceptor):
             record = CallRecord(service, method, kind_of(handler.request_streaming, handler.response_streaming))
             return await self._serve(record, handler, authorization, context)
 
+        serialize = _serializer(handler.response_serializer)
         if handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(serve, None, handler.response_serializer)
-        return grpc.stream_unary_rpc_method_handler(serve, None, handler.response_serializer)
+            return grpc.stream_stream_rpc_method_handler(serve, None, serialize)
+        return grpc.stream_unary_rpc_method_handler(serve, None, serialize)
 
     async def _serve(self, record: CallRecord, handler: Handler, authorization: str, context: Context) -> Any:
         record.make_current()
@@ -198,6 +199,11 @@ async def _abort(context: Context, error: CompletionError, record: CallRecord) -
     # Behind a write that its reader does not take, abort waits for ever; the status is on its way all the same.
     async with asyncio.timeout(ABORT_PATIENCE):
         await context.abort(status_code(status.code), status.message, trailers(status, error))
+
+
+def _serializer(of_messages: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """Messages become bytes, and bytes that are a message already (of a log, say) stay as they are."""
+    return lambda response: response if isinstance(response, bytes) else of_messages(response)
 
 
 def _describe(record: CallRecord, context: Context) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
@@ -16,10 +17,19 @@ Readiness = Callable[[], str]
 
 
 class HttpServer:
-    """Serves `/livez`, `/readyz` and `/metrics`."""
+    """Serves `/livez`, `/readyz` and `/metrics`. With `share_port` other processes may listen on the port too."""
 
-    def __init__(self, address: Address, readiness: Readiness, registry: CollectorRegistry, max_request: int) -> None:
+    def __init__(
+        self,
+        address: Address,
+        readiness: Readiness,
+        registry: CollectorRegistry,
+        max_request: int,
+        *,
+        share_port: bool = False,
+    ) -> None:
         self._address = address
+        self._share_port = share_port
         self._readiness = readiness
         self._registry = registry
         self.app = web.Application(client_max_size=max_request)
@@ -31,7 +41,7 @@ class HttpServer:
     async def start(self) -> Address:
         """Listens. Raises SettingsError if the address cannot be had."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._address.host, self._address.port)
+        site = web.TCPSite(self._runner, self._address.host, self._address.port, reuse_port=self._share_port or None)
         try:
             await site.start()
         except OSError as error:
@@ -51,4 +61,6 @@ class HttpServer:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
+        # In a thread: to read and sum up the series of many workers takes a while.
+        body = await asyncio.to_thread(encode, self._registry)
+        return web.Response(body=body, headers={"Content-Type": content_type})

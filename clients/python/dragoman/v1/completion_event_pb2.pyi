@@ -36,6 +36,7 @@ class CompletionEvent(_message.Message):
     DELTA_FIELD_NUMBER: _builtins.int
     CHOICE_FINISHED_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    RETRACTED_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Number of the event in its stream: from 1, without holes."""
@@ -62,6 +63,10 @@ class CompletionEvent(_message.Message):
         """
 
     @_builtins.property
+    def retracted(self) -> Global___Retracted:
+        """What came before does not hold any more."""
+
+    @_builtins.property
     def finished(self) -> Global___Finished:
         """The end of the stream."""
 
@@ -74,13 +79,14 @@ class CompletionEvent(_message.Message):
         delta: Global___Delta | None = ...,
         choice_finished: Global___ChoiceFinished | None = ...,
         usage: _completion_pb2.Usage | None = ...,
+        retracted: Global___Retracted | None = ...,
         finished: Global___Finished | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["choice_finished", b"choice_finished", "delta", b"delta", "event", b"event", "event_time", b"event_time", "finished", b"finished", "started", b"started", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["choice_finished", b"choice_finished", "delta", b"delta", "event", b"event", "event_time", b"event_time", "finished", b"finished", "retracted", b"retracted", "started", b"started", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice_finished", b"choice_finished", "delta", b"delta", "event", b"event", "event_time", b"event_time", "finished", b"finished", "sequence", b"sequence", "started", b"started", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice_finished", b"choice_finished", "delta", b"delta", "event", b"event", "event_time", b"event_time", "finished", b"finished", "retracted", b"retracted", "sequence", b"sequence", "started", b"started", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "delta", "choice_finished", "usage", "finished"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "delta", "choice_finished", "usage", "retracted", "finished"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -93,11 +99,16 @@ class Started(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPLETION_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
     SERVED_MODEL_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     completion: _builtins.str
     """Completion.name."""
+    operation: _builtins.str
+    """Name of the operation that carries the completion, where there is one:
+    `operations/` and its id. AttachCompletion follows it from any event on.
+    """
     served_model: _builtins.str
     """The model that answers, as the provider names it."""
     provider: _builtins.str
@@ -110,13 +121,14 @@ class Started(_message.Message):
         self,
         *,
         completion: _builtins.str = ...,
+        operation: _builtins.str = ...,
         served_model: _builtins.str = ...,
         provider: _builtins.str = ...,
         warnings: _abc.Iterable[_completion_pb2.Warning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion", b"completion", "provider", b"provider", "served_model", b"served_model", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion", b"completion", "operation", b"operation", "provider", b"provider", "served_model", b"served_model", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -165,6 +177,34 @@ class Delta(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 
 Global___Delta: _TypeAlias = Delta  # noqa: Y015
+
+@_typing.final
+class Retracted(_message.Message):
+    """What came before does not hold any more: the worker was lost, and the
+    completion runs anew, with other words. A new `started` follows.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_SEQUENCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    from_sequence: _builtins.int
+    """Forget the events from this number on, up to this event."""
+    reason: _builtins.str
+    """Why, for people."""
+    def __init__(
+        self,
+        *,
+        from_sequence: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_sequence", b"from_sequence", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Retracted: _TypeAlias = Retracted  # noqa: Y015
 
 @_typing.final
 class ChoiceFinished(_message.Message):

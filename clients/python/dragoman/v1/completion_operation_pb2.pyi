@@ -112,6 +112,8 @@ class CompletionOperationMetadata(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     state: Global___CompletionOperationMetadata.State.ValueType
     """Where the operation stands."""
     model: _builtins.str
@@ -121,15 +123,17 @@ class CompletionOperationMetadata(_message.Message):
     created_by: _builtins.str
     """The caller who started it: the id of the API key."""
     last_sequence: _builtins.int
-    """Number of the newest event of the running attempt, see
-    CompletionEvent.sequence. It is written a few times a second.
-    """
+    """Number of the newest event that AttachCompletion shows."""
     output_characters: _builtins.int
     """Characters of text that the running attempt has generated, all choices
     together. It is written a few times a second.
     """
     attempts: _builtins.int
     """How often a worker took it up."""
+    request_id: _builtins.str
+    """CompletionRequest.request_id."""
+    priority: _builtins.int
+    """StartCompletionRequest.priority."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was started."""
@@ -177,10 +181,12 @@ class CompletionOperationMetadata(_message.Message):
         usage: _completion_pb2.Usage | None = ...,
         attempts: _builtins.int = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+        priority: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "start_time", b"start_time", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "created_by", b"created_by", "end_time", b"end_time", "expire_time", b"expire_time", "labels", b"labels", "last_sequence", b"last_sequence", "model", b"model", "output_characters", b"output_characters", "provider", b"provider", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "created_by", b"created_by", "end_time", b"end_time", "expire_time", b"expire_time", "labels", b"labels", "last_sequence", b"last_sequence", "model", b"model", "output_characters", b"output_characters", "priority", b"priority", "provider", b"provider", "request_id", b"request_id", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

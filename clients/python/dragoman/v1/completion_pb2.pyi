@@ -22,6 +22,36 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _DisconnectPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DisconnectPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DisconnectPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DISCONNECT_POLICY_UNSPECIFIED: _DisconnectPolicy.ValueType  # 0
+    """The default, see CompletionRequest.disconnect_policy."""
+    DISCONNECT_POLICY_CANCEL: _DisconnectPolicy.ValueType  # 1
+    """The model's work is stopped."""
+    DISCONNECT_POLICY_CONTINUE: _DisconnectPolicy.ValueType  # 2
+    """The completion goes on as a long-running operation, which
+    CompletionEvent.started names: read it with google.longrunning.Operations or
+    follow it with AttachCompletion.
+    """
+
+class DisconnectPolicy(_DisconnectPolicy, metaclass=_DisconnectPolicyEnumTypeWrapper):
+    """What happens when the caller leaves before the answer is whole."""
+
+DISCONNECT_POLICY_UNSPECIFIED: DisconnectPolicy.ValueType  # 0
+"""The default, see CompletionRequest.disconnect_policy."""
+DISCONNECT_POLICY_CANCEL: DisconnectPolicy.ValueType  # 1
+"""The model's work is stopped."""
+DISCONNECT_POLICY_CONTINUE: DisconnectPolicy.ValueType  # 2
+"""The completion goes on as a long-running operation, which
+CompletionEvent.started names: read it with google.longrunning.Operations or
+follow it with AttachCompletion.
+"""
+Global___DisconnectPolicy: _TypeAlias = DisconnectPolicy  # noqa: Y015
+
 class _UnsupportedFieldPolicy:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -140,11 +170,27 @@ class CompletionRequest(_message.Message):
     GENERATION_CONFIG_FIELD_NUMBER: _builtins.int
     UNSUPPORTED_FIELD_POLICY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DISCONNECT_POLICY_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name or alias of a model, as ModelService.ListModels shows them. Required."""
     unsupported_field_policy: Global___UnsupportedFieldPolicy.ValueType
     """What to do with a field that the chosen provider cannot honour. Absent:
     UNSUPPORTED_FIELD_POLICY_REJECT.
+    """
+    request_id: _builtins.str
+    """Makes the request safe to repeat: of the caller's requests with the same
+    request_id one is answered, once, and all get that answer, until it expires.
+    A running one is joined. Another request under the same request_id fails with
+    ALREADY_EXISTS (REQUEST_ID_REUSED). An attempt that failed in a way which may
+    pass (UNAVAILABLE and the like) or was cancelled is not repeated back: the
+    request runs anew. 1 to 128 visible ASCII characters, best a UUID. Empty:
+    the request is not repeatable.
+    """
+    disconnect_policy: Global___DisconnectPolicy.ValueType
+    """What happens when the caller leaves before the answer is whole. Absent:
+    DISCONNECT_POLICY_CANCEL, or with a request_id DISCONNECT_POLICY_CONTINUE.
+    StartCompletion goes on in any case.
     """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_message_pb2.Message]:
@@ -173,10 +219,12 @@ class CompletionRequest(_message.Message):
         generation_config: _generation_config_pb2.GenerationConfig | None = ...,
         unsupported_field_policy: Global___UnsupportedFieldPolicy.ValueType = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+        disconnect_policy: Global___DisconnectPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "labels", b"labels", "messages", b"messages", "model", b"model", "unsupported_field_policy", b"unsupported_field_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disconnect_policy", b"disconnect_policy", "generation_config", b"generation_config", "labels", b"labels", "messages", b"messages", "model", b"model", "request_id", b"request_id", "unsupported_field_policy", b"unsupported_field_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -218,6 +266,7 @@ class Completion(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     SYSTEM_FINGERPRINT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Identifies this completion: `completions/` and an id that is unique."""
@@ -227,6 +276,8 @@ class Completion(_message.Message):
     """The model that answered, as the provider names it."""
     provider: _builtins.str
     """The configured provider that answered."""
+    request_id: _builtins.str
+    """CompletionRequest.request_id."""
     system_fingerprint: _builtins.str
     """The provider's mark of its own configuration, where it gives one. Answers
     with the same seed are comparable only under the same mark.
@@ -272,11 +323,12 @@ class Completion(_message.Message):
         usage: Global___Usage | None = ...,
         warnings: _abc.Iterable[Global___Warning] | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
         system_fingerprint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "finish_time", b"finish_time", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "create_time", b"create_time", "finish_time", b"finish_time", "labels", b"labels", "name", b"name", "provider", b"provider", "requested_model", b"requested_model", "served_model", b"served_model", "system_fingerprint", b"system_fingerprint", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "create_time", b"create_time", "finish_time", b"finish_time", "labels", b"labels", "name", b"name", "provider", b"provider", "request_id", b"request_id", "requested_model", b"requested_model", "served_model", b"served_model", "system_fingerprint", b"system_fingerprint", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

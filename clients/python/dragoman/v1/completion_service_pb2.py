@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from dragoman.v1 import completion_pb2 as dragoman_dot_v1_dot_completion__pb2
 from dragoman.v1 import completion_event_pb2 as dragoman_dot_v1_dot_completion__event__pb2
 from google.longrunning import operations_pb2 as google_dot_longrunning_dot_operations__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$dragoman/v1/completion_service.proto\x12\x0b\x64ragoman.v1\x1a\x1c\x64ragoman/v1/completion.proto\x1a\"dragoman/v1/completion_event.proto\x1a#google/longrunning/operations.proto\"R\n\x16StartCompletionRequest\x12\x38\n\x07request\x18\x01 \x01(\x0b\x32\x1e.dragoman.v1.CompletionRequestR\x07request\"t\n\x13\x43ountTokensResponse\x12!\n\x0cinput_tokens\x18\x01 \x01(\x03R\x0binputTokens\x12\x1c\n\testimated\x18\x02 \x01(\x08R\testimated\x12\x1c\n\ttokenizer\x18\x03 \x01(\tR\ttokenizer\"\x82\x01\n\x0fTokenizeRequest\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n\x04text\x18\x02 \x01(\tH\x00R\x04text\x12:\n\x07request\x18\x03 \x01(\x0b\x32\x1e.dragoman.v1.CompletionRequestH\x00R\x07requestB\x07\n\x05input\">\n\x10TokenizeResponse\x12*\n\x06tokens\x18\x01 \x03(\x0b\x32\x12.dragoman.v1.TokenR\x06tokens\"E\n\x05Token\x12\x0e\n\x02id\x18\x01 \x01(\x03R\x02id\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12\x18\n\x07special\x18\x03 \x01(\x08R\x07special2\xd4\x03\n\x11\x43ompletionService\x12K\n\x10\x43reateCompletion\x12\x1e.dragoman.v1.CompletionRequest\x1a\x17.dragoman.v1.Completion\x12R\n\x10StreamCompletion\x12\x1e.dragoman.v1.CompletionRequest\x1a\x1c.dragoman.v1.CompletionEvent0\x01\x12\x83\x01\n\x0fStartCompletion\x12#.dragoman.v1.StartCompletionRequest\x1a\x1d.google.longrunning.Operation\",\xca\x41)\n\nCompletion\x12\x1b\x43ompletionOperationMetadata\x12O\n\x0b\x43ountTokens\x12\x1e.dragoman.v1.CompletionRequest\x1a .dragoman.v1.CountTokensResponse\x12G\n\x08Tokenize\x12\x1c.dragoman.v1.TokenizeRequest\x1a\x1d.dragoman.v1.TokenizeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$dragoman/v1/completion_service.proto\x12\x0b\x64ragoman.v1\x1a\x1c\x64ragoman/v1/completion.proto\x1a\"dragoman/v1/completion_event.proto\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf7\x01\n\x16StartCompletionRequest\x12\x38\n\x07request\x18\x01 \x01(\x0b\x32\x1e.dragoman.v1.CompletionRequestR\x07request\x12!\n\x0coperation_id\x18\x02 \x01(\tR\x0boperationId\x12+\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl\x12&\n\x0cmax_attempts\x18\x04 \x01(\x05H\x00R\x0bmaxAttempts\x88\x01\x01\x12\x1a\n\x08priority\x18\x05 \x01(\x05R\x08priorityB\x0f\n\r_max_attempts\"T\n\x17\x41ttachCompletionRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12%\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03R\rafterSequence\"t\n\x13\x43ountTokensResponse\x12!\n\x0cinput_tokens\x18\x01 \x01(\x03R\x0binputTokens\x12\x1c\n\testimated\x18\x02 \x01(\x08R\testimated\x12\x1c\n\ttokenizer\x18\x03 \x01(\tR\ttokenizer\"\x82\x01\n\x0fTokenizeRequest\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n\x04text\x18\x02 \x01(\tH\x00R\x04text\x12:\n\x07request\x18\x03 \x01(\x0b\x32\x1e.dragoman.v1.CompletionRequestH\x00R\x07requestB\x07\n\x05input\">\n\x10TokenizeResponse\x12*\n\x06tokens\x18\x01 \x03(\x0b\x32\x12.dragoman.v1.TokenR\x06tokens\"E\n\x05Token\x12\x0e\n\x02id\x18\x01 \x01(\x03R\x02id\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12\x18\n\x07special\x18\x03 \x01(\x08R\x07special2\xae\x04\n\x11\x43ompletionService\x12K\n\x10\x43reateCompletion\x12\x1e.dragoman.v1.CompletionRequest\x1a\x17.dragoman.v1.Completion\x12R\n\x10StreamCompletion\x12\x1e.dragoman.v1.CompletionRequest\x1a\x1c.dragoman.v1.CompletionEvent0\x01\x12\x83\x01\n\x0fStartCompletion\x12#.dragoman.v1.StartCompletionRequest\x1a\x1d.google.longrunning.Operation\",\xca\x41)\n\nCompletion\x12\x1b\x43ompletionOperationMetadata\x12X\n\x10\x41ttachCompletion\x12$.dragoman.v1.AttachCompletionRequest\x1a\x1c.dragoman.v1.CompletionEvent0\x01\x12O\n\x0b\x43ountTokens\x12\x1e.dragoman.v1.CompletionRequest\x1a .dragoman.v1.CountTokensResponse\x12G\n\x08Tokenize\x12\x1c.dragoman.v1.TokenizeRequest\x1a\x1d.dragoman.v1.TokenizeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,16 +37,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_COMPLETIONSERVICE'].methods_by_name['StartCompletion']._loaded_options = None
   _globals['_COMPLETIONSERVICE'].methods_by_name['StartCompletion']._serialized_options = b'\312A)\n\nCompletion\022\033CompletionOperationMetadata'
-  _globals['_STARTCOMPLETIONREQUEST']._serialized_start=156
-  _globals['_STARTCOMPLETIONREQUEST']._serialized_end=238
-  _globals['_COUNTTOKENSRESPONSE']._serialized_start=240
-  _globals['_COUNTTOKENSRESPONSE']._serialized_end=356
-  _globals['_TOKENIZEREQUEST']._serialized_start=359
-  _globals['_TOKENIZEREQUEST']._serialized_end=489
-  _globals['_TOKENIZERESPONSE']._serialized_start=491
-  _globals['_TOKENIZERESPONSE']._serialized_end=553
-  _globals['_TOKEN']._serialized_start=555
-  _globals['_TOKEN']._serialized_end=624
-  _globals['_COMPLETIONSERVICE']._serialized_start=627
-  _globals['_COMPLETIONSERVICE']._serialized_end=1095
+  _globals['_STARTCOMPLETIONREQUEST']._serialized_start=189
+  _globals['_STARTCOMPLETIONREQUEST']._serialized_end=436
+  _globals['_ATTACHCOMPLETIONREQUEST']._serialized_start=438
+  _globals['_ATTACHCOMPLETIONREQUEST']._serialized_end=522
+  _globals['_COUNTTOKENSRESPONSE']._serialized_start=524
+  _globals['_COUNTTOKENSRESPONSE']._serialized_end=640
+  _globals['_TOKENIZEREQUEST']._serialized_start=643
+  _globals['_TOKENIZEREQUEST']._serialized_end=773
+  _globals['_TOKENIZERESPONSE']._serialized_start=775
+  _globals['_TOKENIZERESPONSE']._serialized_end=837
+  _globals['_TOKEN']._serialized_start=839
+  _globals['_TOKEN']._serialized_end=908
+  _globals['_COMPLETIONSERVICE']._serialized_start=911
+  _globals['_COMPLETIONSERVICE']._serialized_end=1469
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ Completions: whole, streamed, or as a long-running operation."""
 from collections import abc as _abc
 from dragoman.v1 import completion_pb2 as _completion_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
@@ -26,22 +27,77 @@ class StartCompletionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
+    MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    operation_id: _builtins.str
+    """The last part of the operation's name, chosen by the caller: 4 to 63
+    characters from a-z, 0-9 and -, starting with a letter and not ending in -.
+    An operation of the caller that has it already: ALREADY_EXISTS
+    (OPERATION_EXISTS). Empty: the service chooses one.
+    """
+    max_attempts: _builtins.int
+    """How often workers may be lost at the operation before it fails, from 1
+    (never rerun: no money is spent twice) to 100. Absent: the service's setting
+    (3).
+    """
+    priority: _builtins.int
+    """Operations with a higher priority are taken up first; from -100 to 100."""
     @_builtins.property
     def request(self) -> _completion_pb2.CompletionRequest:
         """What is asked of the model. Required."""
+
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """How long the answer is kept after the end, from one second to 30 days.
+        Absent: the service's setting (24 h).
+        """
 
     def __init__(
         self,
         *,
         request: _completion_pb2.CompletionRequest | None = ...,
+        operation_id: _builtins.str = ...,
+        ttl: _duration_pb2.Duration | None = ...,
+        max_attempts: _builtins.int | None = ...,
+        priority: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_attempts", b"_max_attempts", "max_attempts", b"max_attempts", "request", b"request", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_attempts", b"_max_attempts", "max_attempts", b"max_attempts", "operation_id", b"operation_id", "priority", b"priority", "request", b"request", "ttl", b"ttl"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_attempts: _TypeAlias = _typing.Literal["max_attempts"]  # noqa: Y015
+    _WhichOneofArgType__max_attempts: _TypeAlias = _typing.Literal["_max_attempts", b"_max_attempts"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_attempts) -> _WhichOneofReturnType__max_attempts | None: ...
+
+Global___StartCompletionRequest: _TypeAlias = StartCompletionRequest  # noqa: Y015
+
+@_typing.final
+class AttachCompletionRequest(_message.Message):
+    """Asks for the events of an operation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the operation. Required."""
+    after_sequence: _builtins.int
+    """Number of the last event that was read. 0: from the beginning."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___StartCompletionRequest: _TypeAlias = StartCompletionRequest  # noqa: Y015
+Global___AttachCompletionRequest: _TypeAlias = AttachCompletionRequest  # noqa: Y015
 
 @_typing.final
 class CountTokensResponse(_message.Message):

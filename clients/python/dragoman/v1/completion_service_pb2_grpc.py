@@ -60,6 +60,11 @@ class CompletionServiceStub(object):
                 request_serializer=dragoman_dot_v1_dot_completion__service__pb2.StartCompletionRequest.SerializeToString,
                 response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
                 _registered_method=True)
+        self.AttachCompletion = channel.unary_stream(
+                '/dragoman.v1.CompletionService/AttachCompletion',
+                request_serializer=dragoman_dot_v1_dot_completion__service__pb2.AttachCompletionRequest.SerializeToString,
+                response_deserializer=dragoman_dot_v1_dot_completion__event__pb2.CompletionEvent.FromString,
+                _registered_method=True)
         self.CountTokens = channel.unary_unary(
                 '/dragoman.v1.CompletionService/CountTokens',
                 request_serializer=dragoman_dot_v1_dot_completion__pb2.CompletionRequest.SerializeToString,
@@ -101,8 +106,9 @@ class CompletionServiceServicer(object):
     def StreamCompletion(self, request, context):
         """Answers a request piece by piece, as the model generates it.
 
-        The stream always ends in CompletionEvent.finished, and the status of the
-        RPC agrees with it. Fails as CreateCompletion does. Hanging up stops the
+        The stream ends in CompletionEvent.finished, and the status of the RPC agrees
+        with it. One that goes on as an operation (`started.operation`) may end
+        without: the operation is not over then, see AttachCompletion. Fails as CreateCompletion does. Hanging up stops the
         model's work.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -117,8 +123,24 @@ class CompletionServiceServicer(object):
         WaitOperation, ListOperations, CancelOperation, DeleteOperation. Its
         response is a Completion, its metadata a CompletionOperationMetadata. Fails
         with INVALID_ARGUMENT, NOT_FOUND and PERMISSION_DENIED as CreateCompletion
-        does, and with UNAVAILABLE (OPERATIONS_UNAVAILABLE) if it cannot be stored;
+        does, with ALREADY_EXISTS (REQUEST_ID_REUSED, OPERATION_EXISTS), and with UNAVAILABLE (OPERATIONS_UNAVAILABLE) if it cannot be stored;
         what goes wrong later is the operation's `error`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AttachCompletion(self, request, context):
+        """Follows an operation: first the events after a cursor that are there already,
+        then those that come, up to `finished`.
+
+        From any server that shares the store, by any number of readers, before,
+        during and after the run, until the operation expires. All readers get the
+        same events, to the byte. Safe to repeat with the number of the last event
+        that was read. Leaving does not stop the operation. The status of the RPC
+        agrees with `finished`: it is the operation's error where that failed. Without
+        `finished`: NOT_FOUND (OPERATION_NOT_FOUND), INVALID_ARGUMENT (INVALID_FIELD),
+        UNAVAILABLE (SHUTTING_DOWN, OPERATIONS_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,6 +184,11 @@ def add_CompletionServiceServicer_to_server(servicer, server):
                     servicer.StartCompletion,
                     request_deserializer=dragoman_dot_v1_dot_completion__service__pb2.StartCompletionRequest.FromString,
                     response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'AttachCompletion': grpc.unary_stream_rpc_method_handler(
+                    servicer.AttachCompletion,
+                    request_deserializer=dragoman_dot_v1_dot_completion__service__pb2.AttachCompletionRequest.FromString,
+                    response_serializer=dragoman_dot_v1_dot_completion__event__pb2.CompletionEvent.SerializeToString,
             ),
             'CountTokens': grpc.unary_unary_rpc_method_handler(
                     servicer.CountTokens,
@@ -263,6 +290,33 @@ class CompletionService(object):
             '/dragoman.v1.CompletionService/StartCompletion',
             dragoman_dot_v1_dot_completion__service__pb2.StartCompletionRequest.SerializeToString,
             google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AttachCompletion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dragoman.v1.CompletionService/AttachCompletion',
+            dragoman_dot_v1_dot_completion__service__pb2.AttachCompletionRequest.SerializeToString,
+            dragoman_dot_v1_dot_completion__event__pb2.CompletionEvent.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,8 +58,9 @@ class CompletionServiceStub:
     StreamCompletion: _grpc.UnaryStreamMultiCallable[_completion_pb2.CompletionRequest, _completion_event_pb2.CompletionEvent]
     """Answers a request piece by piece, as the model generates it.
 
-    The stream always ends in CompletionEvent.finished, and the status of the
-    RPC agrees with it. Fails as CreateCompletion does. Hanging up stops the
+    The stream ends in CompletionEvent.finished, and the status of the RPC agrees
+    with it. One that goes on as an operation (`started.operation`) may end
+    without: the operation is not over then, see AttachCompletion. Fails as CreateCompletion does. Hanging up stops the
     model's work.
     """
     StartCompletion: _grpc.UnaryUnaryMultiCallable[_completion_service_pb2.StartCompletionRequest, _operations_pb2.Operation]
@@ -70,8 +71,20 @@ class CompletionServiceStub:
     WaitOperation, ListOperations, CancelOperation, DeleteOperation. Its
     response is a Completion, its metadata a CompletionOperationMetadata. Fails
     with INVALID_ARGUMENT, NOT_FOUND and PERMISSION_DENIED as CreateCompletion
-    does, and with UNAVAILABLE (OPERATIONS_UNAVAILABLE) if it cannot be stored;
+    does, with ALREADY_EXISTS (REQUEST_ID_REUSED, OPERATION_EXISTS), and with UNAVAILABLE (OPERATIONS_UNAVAILABLE) if it cannot be stored;
     what goes wrong later is the operation's `error`.
+    """
+    AttachCompletion: _grpc.UnaryStreamMultiCallable[_completion_service_pb2.AttachCompletionRequest, _completion_event_pb2.CompletionEvent]
+    """Follows an operation: first the events after a cursor that are there already,
+    then those that come, up to `finished`.
+
+    From any server that shares the store, by any number of readers, before,
+    during and after the run, until the operation expires. All readers get the
+    same events, to the byte. Safe to repeat with the number of the last event
+    that was read. Leaving does not stop the operation. The status of the RPC
+    agrees with `finished`: it is the operation's error where that failed. Without
+    `finished`: NOT_FOUND (OPERATION_NOT_FOUND), INVALID_ARGUMENT (INVALID_FIELD),
+    UNAVAILABLE (SHUTTING_DOWN, OPERATIONS_UNAVAILABLE).
     """
     CountTokens: _grpc.UnaryUnaryMultiCallable[_completion_pb2.CompletionRequest, _completion_service_pb2.CountTokensResponse]
     """Counts the tokens of a request's prompt as the model would see it, the
@@ -114,8 +127,9 @@ class CompletionServiceAsyncStub(CompletionServiceStub):
     StreamCompletion: _aio.UnaryStreamMultiCallable[_completion_pb2.CompletionRequest, _completion_event_pb2.CompletionEvent]  # type: ignore[assignment]
     """Answers a request piece by piece, as the model generates it.
 
-    The stream always ends in CompletionEvent.finished, and the status of the
-    RPC agrees with it. Fails as CreateCompletion does. Hanging up stops the
+    The stream ends in CompletionEvent.finished, and the status of the RPC agrees
+    with it. One that goes on as an operation (`started.operation`) may end
+    without: the operation is not over then, see AttachCompletion. Fails as CreateCompletion does. Hanging up stops the
     model's work.
     """
     StartCompletion: _aio.UnaryUnaryMultiCallable[_completion_service_pb2.StartCompletionRequest, _operations_pb2.Operation]  # type: ignore[assignment]
@@ -126,8 +140,20 @@ class CompletionServiceAsyncStub(CompletionServiceStub):
     WaitOperation, ListOperations, CancelOperation, DeleteOperation. Its
     response is a Completion, its metadata a CompletionOperationMetadata. Fails
     with INVALID_ARGUMENT, NOT_FOUND and PERMISSION_DENIED as CreateCompletion
-    does, and with UNAVAILABLE (OPERATIONS_UNAVAILABLE) if it cannot be stored;
+    does, with ALREADY_EXISTS (REQUEST_ID_REUSED, OPERATION_EXISTS), and with UNAVAILABLE (OPERATIONS_UNAVAILABLE) if it cannot be stored;
     what goes wrong later is the operation's `error`.
+    """
+    AttachCompletion: _aio.UnaryStreamMultiCallable[_completion_service_pb2.AttachCompletionRequest, _completion_event_pb2.CompletionEvent]  # type: ignore[assignment]
+    """Follows an operation: first the events after a cursor that are there already,
+    then those that come, up to `finished`.
+
+    From any server that shares the store, by any number of readers, before,
+    during and after the run, until the operation expires. All readers get the
+    same events, to the byte. Safe to repeat with the number of the last event
+    that was read. Leaving does not stop the operation. The status of the RPC
+    agrees with `finished`: it is the operation's error where that failed. Without
+    `finished`: NOT_FOUND (OPERATION_NOT_FOUND), INVALID_ARGUMENT (INVALID_FIELD),
+    UNAVAILABLE (SHUTTING_DOWN, OPERATIONS_UNAVAILABLE).
     """
     CountTokens: _aio.UnaryUnaryMultiCallable[_completion_pb2.CompletionRequest, _completion_service_pb2.CountTokensResponse]  # type: ignore[assignment]
     """Counts the tokens of a request's prompt as the model would see it, the
@@ -179,8 +205,9 @@ class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_completion_event_pb2.CompletionEvent], _abc.AsyncIterator[_completion_event_pb2.CompletionEvent]]:
         """Answers a request piece by piece, as the model generates it.
 
-        The stream always ends in CompletionEvent.finished, and the status of the
-        RPC agrees with it. Fails as CreateCompletion does. Hanging up stops the
+        The stream ends in CompletionEvent.finished, and the status of the RPC agrees
+        with it. One that goes on as an operation (`started.operation`) may end
+        without: the operation is not over then, see AttachCompletion. Fails as CreateCompletion does. Hanging up stops the
         model's work.
         """
 
@@ -197,8 +224,26 @@ class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
         WaitOperation, ListOperations, CancelOperation, DeleteOperation. Its
         response is a Completion, its metadata a CompletionOperationMetadata. Fails
         with INVALID_ARGUMENT, NOT_FOUND and PERMISSION_DENIED as CreateCompletion
-        does, and with UNAVAILABLE (OPERATIONS_UNAVAILABLE) if it cannot be stored;
+        does, with ALREADY_EXISTS (REQUEST_ID_REUSED, OPERATION_EXISTS), and with UNAVAILABLE (OPERATIONS_UNAVAILABLE) if it cannot be stored;
         what goes wrong later is the operation's `error`.
+        """
+
+    @_abc_1.abstractmethod
+    def AttachCompletion(
+        self,
+        request: _completion_service_pb2.AttachCompletionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_completion_event_pb2.CompletionEvent], _abc.AsyncIterator[_completion_event_pb2.CompletionEvent]]:
+        """Follows an operation: first the events after a cursor that are there already,
+        then those that come, up to `finished`.
+
+        From any server that shares the store, by any number of readers, before,
+        during and after the run, until the operation expires. All readers get the
+        same events, to the byte. Safe to repeat with the number of the last event
+        that was read. Leaving does not stop the operation. The status of the RPC
+        agrees with `finished`: it is the operation's error where that failed. Without
+        `finished`: NOT_FOUND (OPERATION_NOT_FOUND), INVALID_ARGUMENT (INVALID_FIELD),
+        UNAVAILABLE (SHUTTING_DOWN, OPERATIONS_UNAVAILABLE).
         """
 
     @_abc_1.abstractmethod

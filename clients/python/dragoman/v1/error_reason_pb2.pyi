@@ -49,6 +49,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: the provider cannot honour a field; BadRequest names each."""
     ERROR_REASON_CAPABILITY_MISSING: _ErrorReason.ValueType  # 10
     """UNIMPLEMENTED: the model's provider lacks the method."""
+    ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 11
+    """ALREADY_EXISTS: another request of the caller has the same request_id."""
+    ERROR_REASON_OPERATION_EXISTS: _ErrorReason.ValueType  # 12
+    """ALREADY_EXISTS: an operation of the caller has the same operation_id."""
     ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 16
     """UNAVAILABLE: the server is shutting down; another one may answer."""
     ERROR_REASON_DEADLINE: _ErrorReason.ValueType  # 17
@@ -131,6 +135,10 @@ ERROR_REASON_UNSUPPORTED_FIELD: ErrorReason.ValueType  # 9
 """INVALID_ARGUMENT: the provider cannot honour a field; BadRequest names each."""
 ERROR_REASON_CAPABILITY_MISSING: ErrorReason.ValueType  # 10
 """UNIMPLEMENTED: the model's provider lacks the method."""
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 11
+"""ALREADY_EXISTS: another request of the caller has the same request_id."""
+ERROR_REASON_OPERATION_EXISTS: ErrorReason.ValueType  # 12
+"""ALREADY_EXISTS: an operation of the caller has the same operation_id."""
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 16
 """UNAVAILABLE: the server is shutting down; another one may answer."""
 ERROR_REASON_DEADLINE: ErrorReason.ValueType  # 17

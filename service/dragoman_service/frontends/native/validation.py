@@ -7,13 +7,17 @@ import re
 from collections.abc import Callable, Iterator
 
 from dragoman import v1
+from google.protobuf.duration_pb2 import Duration
 
 from dragoman_service.contract import FieldViolation, invalid
 from dragoman_service.frontends.native import limits
 
 _ROLES = frozenset(v1.Role.values()) - {v1.ROLE_UNSPECIFIED}
 _POLICIES = frozenset(v1.UnsupportedFieldPolicy.values())
+_DISCONNECT = frozenset(v1.DisconnectPolicy.values())
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_REQUEST_ID = re.compile(rf"[!-~]{{1,{limits.REQUEST_ID}}}")
+_OPERATION_ID = re.compile(r"[a-z][a-z0-9-]{2,61}[a-z0-9]")
 
 # field: what is allowed, and whether a value is
 _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
@@ -38,7 +42,12 @@ def check_request(request: v1.CompletionRequest) -> None:
 
 def check_start(request: v1.StartCompletionRequest) -> None:
     """Raises INVALID_FIELD naming every wrong field."""
-    _raise(_request(request.request, "request."))
+    _raise(_start(request))
+
+
+def check_attach(request: v1.AttachCompletionRequest) -> None:
+    """Raises INVALID_FIELD naming every wrong field."""
+    _raise(_attach(request))
 
 
 def check_tokenize(request: v1.TokenizeRequest) -> None:
@@ -50,6 +59,33 @@ def _raise(violations: Iterator[FieldViolation]) -> None:
     found = tuple(violations)
     if found:
         raise invalid(*found)
+
+
+def _start(request: v1.StartCompletionRequest) -> Iterator[FieldViolation]:
+    yield from _request(request.request, "request.")
+    if request.operation_id and not _OPERATION_ID.fullmatch(request.operation_id):
+        allowed = "4 to 63 characters from a-z, 0-9 and -, starting with a letter and not ending in -"
+        yield FieldViolation("operation_id", f"should have {allowed}")
+    if request.HasField("ttl") and not limits.LEAST_TTL <= seconds(request.ttl) <= limits.TTL:
+        yield FieldViolation("ttl", f"should be from {limits.LEAST_TTL} s to {limits.TTL} s (30 days)")
+    if request.HasField("max_attempts") and not 1 <= request.max_attempts <= limits.ATTEMPTS:
+        yield FieldViolation("max_attempts", f"is {request.max_attempts}; should be from 1 to {limits.ATTEMPTS}")
+    if not -limits.PRIORITY <= request.priority <= limits.PRIORITY:
+        yield FieldViolation(
+            "priority", f"is {request.priority}; should be from -{limits.PRIORITY} to {limits.PRIORITY}"
+        )
+
+
+def _attach(request: v1.AttachCompletionRequest) -> Iterator[FieldViolation]:
+    if not request.name:
+        yield FieldViolation("name", "is required: the name of an operation, as in operations/ID")
+    if request.after_sequence < 0:
+        yield FieldViolation("after_sequence", "should be the number of the last event that was read, or 0")
+
+
+def seconds(duration: Duration) -> float:
+    """A duration as a number."""
+    return duration.seconds + duration.nanos / 1e9
 
 
 def _tokenize(request: v1.TokenizeRequest) -> Iterator[FieldViolation]:
@@ -72,6 +108,11 @@ def _request(request: v1.CompletionRequest, at: str = "") -> Iterator[FieldViola
         yield FieldViolation(f"{at}model", "is required: the name or an alias of a model, as in 'local'")
     if request.unsupported_field_policy not in _POLICIES:
         yield _unknown_value(f"{at}unsupported_field_policy", v1.UnsupportedFieldPolicy, "UNSUPPORTED_FIELD_POLICY_")
+    if request.disconnect_policy not in _DISCONNECT:
+        yield _unknown_value(f"{at}disconnect_policy", v1.DisconnectPolicy, "DISCONNECT_POLICY_")
+    if request.request_id and not _REQUEST_ID.fullmatch(request.request_id):
+        allowed = f"1 to {limits.REQUEST_ID} visible ASCII characters, best a UUID"
+        yield FieldViolation(f"{at}request_id", f"should have {allowed}")
     yield from _messages(request, at)
     yield from _config(request.generation_config, f"{at}generation_config")
     yield from _labels(request, at)
@@ -167,6 +208,8 @@ def _labels(request: v1.CompletionRequest, at: str) -> Iterator[FieldViolation]:
             yield FieldViolation(shown, "keys have 1 to 63 characters from a-z, 0-9, _ and -, starting with a letter")
         if len(value) > limits.LABEL_VALUE:
             yield FieldViolation(f"{at}labels[{key[:63]!r}]", f"values have at most {limits.LABEL_VALUE} characters")
+        if "\0" in value:
+            yield FieldViolation(f"{at}labels[{key[:63]!r}]", "values hold no NUL: not every store could keep it")
 
 
 def _unknown_value(at: str, enum: object, prefix: str) -> FieldViolation:

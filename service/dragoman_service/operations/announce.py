@@ -1,0 +1,118 @@
+"""What a transaction has to tell when it is committed: which operations changed, and whether there is work."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+
+from sqlalchemy import Connection
+
+_KEY = "dragoman.news"
+_MARKS = {"=": "changed", "+": "logged", "!": "stopped"}
+_WORK, _MISSED = "w", "*"
+MOST_IDS = 10_000  # what is worth to be told one by one
+
+
+class Heard(Protocol):
+    """Called in the event loop after a commit, here or in another process. It must return at once and never raise."""
+
+    def __call__(self, changed: Collection[str] | None, work: bool, stopped: Collection[str]) -> None:
+        """`changed`: operations to read again; None: some were missed, look at everything. `work`: something is QUEUED.
+
+        `stopped`: those of `changed` that were deleted or are to be cancelled: whoever runs them has to stop. What this
+        process added to a log itself is not among them: it has fed that to its readers.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class News:
+    """What one transaction, or several, have to tell."""
+
+    changed: set[str] = field(default_factory=set)
+    logged: set[str] = field(default_factory=set)
+    """Changed as well, but only in that events were added to the log."""
+    stopped: set[str] = field(default_factory=set)
+    work: bool = False
+    missed: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.logged or self.stopped or self.work or self.missed)
+
+    def add(self, other: News) -> None:
+        """Takes in what `other` tells. Of too many it is only kept that there were some."""
+        for name in _MARKS.values():
+            getattr(self, name).update(getattr(other, name))
+        self.work |= other.work
+        self.missed |= other.missed or len(self.changed) + len(self.logged) + len(self.stopped) > MOST_IDS
+        if self.missed:
+            for name in _MARKS.values():
+                getattr(self, name).clear()
+
+    def tell(self, heard: Heard, *, own: bool) -> None:
+        """Calls `heard`, if there is anything that it should know. `own`: this process has done it."""
+        changed = self.changed | self.stopped if own else self.changed | self.stopped | self.logged
+        if self.missed:
+            heard(None, True, self.stopped)
+        elif changed or self.work:
+            heard(changed, self.work, self.stopped)
+
+    def messages(self, most_bytes: int) -> Iterator[str]:
+        """The news as texts of at most `most_bytes` bytes."""
+        words = [f"{mark}{one}" for mark, name in _MARKS.items() for one in sorted(getattr(self, name))]
+        flags = [_WORK] * self.work + [_MISSED] * self.missed
+        return _joined([*flags, *words], most_bytes)
+
+    @classmethod
+    def of(cls, message: str) -> Self:
+        """The news in one text. Words that only newer versions know are passed over."""
+        news = cls()
+        for word in message.split():
+            if word[0] in _MARKS:
+                getattr(news, _MARKS[word[0]]).add(word[1:])
+            news.work |= word == _WORK
+            news.missed |= word == _MISSED
+        return news
+
+
+def changed(connection: Connection, *operation_ids: str) -> None:
+    """Others should read these operations again."""
+    news_of(connection).changed.update(operation_ids)
+
+
+def logged(connection: Connection, *operation_ids: str) -> None:
+    """Events were added to the logs of these operations."""
+    news_of(connection).logged.update(operation_ids)
+
+
+def stopped(connection: Connection, *operation_ids: str) -> None:
+    """Whoever runs these operations has to stop."""
+    news_of(connection).stopped.update(operation_ids)
+
+
+def work_added(connection: Connection) -> None:
+    """Something became QUEUED."""
+    news_of(connection).work = True
+
+
+def news_of(connection: Connection) -> News:
+    """What the transaction has to tell so far."""
+    news: News = connection.info.setdefault(_KEY, News())
+    return news
+
+
+def begin(connection: Connection) -> None:
+    """Forgets what an earlier transaction of the connection, which was rolled back, had to tell."""
+    connection.info.pop(_KEY, None)
+
+
+def _joined(words: Iterable[str], most_bytes: int) -> Iterator[str]:
+    message = ""
+    for word in words:
+        if message and len(message.encode()) + 1 + len(word.encode()) > most_bytes:
+            yield message
+            message = ""
+        message = f"{message} {word}" if message else word
+    if message:
+        yield message

@@ -1,0 +1,28 @@
+"""Requests that may be repeated: which they are, and when two of them are the same."""
+
+from __future__ import annotations
+
+import hashlib
+
+from dragoman import v1
+
+
+def goes_on(request: v1.CompletionRequest) -> bool:
+    """The completion goes on when its caller leaves."""
+    if request.disconnect_policy == v1.DISCONNECT_POLICY_UNSPECIFIED:
+        return bool(request.request_id)
+    return request.disconnect_policy == v1.DISCONNECT_POLICY_CONTINUE
+
+
+def is_kept(request: v1.CompletionRequest) -> bool:
+    """The completion has to be an operation, in whatever way it is delivered."""
+    return bool(request.request_id) or goes_on(request)
+
+
+def request_hash(request: v1.CompletionRequest) -> bytes:
+    """The same for requests that ask for the same; whether their callers wait for the answer makes no difference."""
+    asked = v1.CompletionRequest()
+    asked.CopyFrom(request)
+    asked.ClearField("request_id")
+    asked.ClearField("disconnect_policy")
+    return hashlib.sha256(asked.SerializeToString(deterministic=True)).digest()

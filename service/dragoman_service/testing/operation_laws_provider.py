@@ -1,0 +1,82 @@
+"""A provider for the laws of operations: it does what the prompt says, and signs each piece of its answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from dragoman import v1
+from google.rpc import code_pb2
+
+from dragoman_service.contract import Call, CompletionError
+from dragoman_service.testing.scripted import choice_finished, delta, usage
+
+
+class Signing:
+    """Prompts: `hold` waits after a first piece until it may go on, `beat N SECONDS` says N pieces, each after a pause,
+    `fail` fails for good, `flake` fails in a way that may pass; anything else is answered at once.
+
+    Each piece of an answer is `NAME.CALL `, the number of the call in this process: who reads it knows which attempt
+    wrote it. `told` gets a line for each call.
+    """
+
+    def __init__(self, name: str, told: Callable[[str], object] = lambda line: None) -> None:
+        self.name = name
+        self.calls: list[str] = []
+        """Ids of the operations that it was asked for, in order."""
+        self.held: dict[str, asyncio.Event] = {}
+        """Those that wait now, and what lets each go on."""
+        self.stopped: dict[str, int] = {}
+        """When it ceased to hold an operation, in nanoseconds of the machine's monotonic clock."""
+        self._open = False
+        self._told = told
+
+    def models(self) -> Sequence[v1.Model]:
+        return [v1.Model(provider_model=name, aliases=[name]) for name in ("signing", "scarce")]
+
+    async def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+        self.calls.append(call.id)
+        self._told(f"{self.name} {call.id}\n")
+        piece = f"{self.name}.{len(self.calls)} "
+        what, *numbers = request.messages[-1].parts[0].text.split()
+        yield delta(piece)
+        if what == "hold":
+            await self._hold(call.id)
+        elif what in ("fail", "flake"):
+            raise _failure(may_pass=what == "flake")
+        for _ in range(int(numbers[0]) if what == "beat" else 1):
+            await asyncio.sleep(float(numbers[1]) if what == "beat" else 0)
+            yield delta(piece)
+        yield usage(3, 2)
+        yield choice_finished()
+
+    def release(self) -> None:
+        """Lets all go on that wait, now and later."""
+        self._open = True
+        for gate in self.held.values():
+            gate.set()
+
+    async def _hold(self, operation_id: str) -> None:
+        if self._open:
+            return
+        gate = self.held[operation_id] = asyncio.Event()
+        try:
+            await gate.wait()
+        finally:
+            del self.held[operation_id]
+            self.stopped[operation_id] = time.monotonic_ns()
+
+
+def _failure(may_pass: bool) -> CompletionError:
+    if may_pass:
+        code, reason = code_pb2.UNAVAILABLE, v1.ERROR_REASON_PROVIDER_UNAVAILABLE
+    else:
+        code, reason = code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_PROVIDER_REJECTED
+    return CompletionError(code, reason, "It was told to fail.", retryable=may_pass)
+
+
+def ask(what: str, model: str = "signing", request_id: str = "") -> v1.CompletionRequest:
+    """A request for the provider above."""
+    prompt = v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text=what)])
+    return v1.CompletionRequest(model=model, messages=[prompt], request_id=request_id)

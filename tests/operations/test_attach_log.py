@@ -1,0 +1,97 @@
+"""The event log in the store, and readers who are fed from memory: nothing twice, nothing left out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from dragoman_service.operations import leases, log
+from dragoman_service.operations.attach import Readers
+from dragoman_service.operations.events import pack, unpack
+from dragoman_service.operations.ledger import Ledger
+from dragoman_service.operations.records import Chunk, Held, New, Progress
+from dragoman_service.operations.starting import start
+from dragoman_service.operations.wakeups import MOST_FED, Wakeups
+from operation_worker import CALLER
+
+ID = "0" * 26
+NAME = f"operations/{ID}"
+
+
+@pytest.fixture
+async def held(ledger: Ledger) -> Held:
+    """An operation that is taken up."""
+    await ledger.write(start, New(ID, CALLER, "m", "p/m", {}, b"", 3, None, 0, None, None))
+    found = await ledger.read(leases.pending, [])
+    [claimed], _ = await ledger.write(leases.claim, leases.Lease("w", 60_000), 1, [], found, 60_000)
+    return claimed.held
+
+
+def chunk_of(first: int, *events: bytes) -> Chunk:
+    return Chunk(first, first + len(events) - 1, pack(events))
+
+
+async def write(ledger: Ledger, held: Held, chunk: Chunk) -> None:
+    assert await ledger.write(leases.tell, [(held, Progress("p", chunk.last, 0, None), chunk)]) == {ID}
+
+
+async def test_what_is_written_twice_is_in_the_log_once(ledger: Ledger, held: Held) -> None:
+    chunks = [chunk_of(1, b"one", b"two"), chunk_of(3, b"three")]
+    for chunk in (chunks[0], chunks[0], chunks[1], chunks[1]):
+        await write(ledger, held, chunk)
+    view = await ledger.read(log.view, CALLER, ID, 0, 1000)
+
+    assert view is not None
+    assert view.chunks == chunks
+    assert [list(unpack(chunk, 1)) for chunk in view.chunks] == [[(2, b"two")], [(3, b"three")]]
+
+
+async def take(reader: AsyncIterator[bytes], count: int) -> list[bytes]:
+    async with asyncio.timeout(5):
+        return [await anext(reader) for _ in range(count)]
+
+
+async def test_what_is_fed_needs_no_look_into_the_store(ledger: Ledger, held: Held) -> None:
+    wakeups = Wakeups()
+    reader = aiter(Readers(ledger, wakeups, 600).events(CALLER, NAME, 0, None))
+    await write(ledger, held, chunk_of(1, b"one"))
+    first = await take(reader, 1)
+    next_one = asyncio.create_task(take(reader, 2))
+    await asyncio.sleep(0.05)
+    followed = wakeups.is_followed(ID)
+    wakeups.feed(ID, chunk_of(2, b"two", b"three"))
+
+    assert (first, await next_one) == ([b"one"], [b"two", b"three"])
+    assert followed
+    await reader.aclose()  # type: ignore[attr-defined]
+    assert not wakeups.is_followed(ID)
+
+
+async def test_what_a_reader_was_not_fed_is_read_from_the_store(ledger: Ledger, held: Held) -> None:
+    wakeups = Wakeups()
+    reader = aiter(Readers(ledger, wakeups, 600).events(CALLER, NAME, 0, None))
+    chunks = [chunk_of(1, b"one"), chunk_of(2, b"two"), chunk_of(3, b"three", b"four")]
+    await write(ledger, held, chunks[0])
+    first = await take(reader, 1)
+    for chunk in chunks[1:]:
+        await write(ledger, held, chunk)
+    wakeups.feed(ID, chunks[0])
+    wakeups.feed(ID, chunks[2])
+    rest = await take(reader, 3)
+
+    assert [*first, *rest] == [b"one", b"two", b"three", b"four"]
+
+
+async def test_a_reader_too_slow_to_be_fed_misses_nothing(ledger: Ledger, held: Held) -> None:
+    wakeups = Wakeups()
+    reader = aiter(Readers(ledger, wakeups, 600).events(CALLER, NAME, 0, None))
+    large = [bytes([number]) * (MOST_FED // 3) for number in range(1, 6)]
+    await write(ledger, held, chunk_of(1, large[0]))
+    first = await take(reader, 1)
+    for number, event in enumerate(large[1:], 2):
+        await write(ledger, held, chunk_of(number, event))
+        wakeups.feed(ID, chunk_of(number, event))
+    rest = await take(reader, 4)
+
+    assert [*first, *rest] == large

@@ -1,0 +1,165 @@
+"""What only a store in a file has: modes, locks, a write-ahead log, a disk that may be full."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import OpenWorker
+from dragoman import v1
+from dragoman_service.operations import LedgerError
+from dragoman_service.operations.ledger import open_ledger
+from dragoman_service.operations.statements import Start, count_states, start
+from dragoman_service.testing.operation_laws_stage import Store
+from gated_provider import ask
+from google.rpc import code_pb2
+from operation_worker import State, metadata_of, refused, text_of, until
+from sqlalchemy import Connection, text
+from store_rows import Ears, new
+
+URL = "sqlite:///operations.db"
+
+
+@pytest.fixture
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
+
+
+async def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    async with open_ledger(URL, tmp_path, Ears()):
+        pass
+    with closing(sqlite3.connect(tmp_path / "operations.db")) as file, file:
+        file.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(LedgerError, match="newer version"):
+        async with open_ledger(URL, tmp_path, Ears()):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("sqlite://", "should be sqlite:///FILE"),
+        ("sqlite:///:memory:", "should be sqlite:///FILE"),
+        ("sqlite:///file:x", "should be sqlite:///FILE"),
+        ("mysql://me:canary@localhost/x", "should be sqlite:///FILE"),
+        ("sqlite:///x.db?timeout=soon", "number of seconds, not 'soon'"),
+        ("sqlite:////proc/no/such.db", "/proc/no/such.db cannot be made or opened"),
+        ("sqlite:///no.db", "cannot be used: .*file is not a database"),
+    ],
+)
+async def test_what_is_no_file_of_sqlite_is_refused(tmp_path: Path, url: str, told: str) -> None:
+    (tmp_path / "no.db").write_text("this is a text, and long enough to be looked at as a database")
+
+    with pytest.raises(LedgerError, match=told) as caught:
+        async with open_ledger(url, tmp_path, Ears()):
+            pass
+
+    assert "canary" not in str(caught.value)
+
+
+async def test_the_file_is_its_owner_s_alone(tmp_path: Path) -> None:
+    async with open_ledger("sqlite:///deep/down/operations.db", tmp_path, Ears()) as ledger:
+        await ledger.write(start, new(1))
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "deep/down").iterdir()}
+
+    assert modes.pop("operations.db.bells") == 0o700
+    assert modes == dict.fromkeys(("operations.db", "operations.db-wal", "operations.db-shm"), 0o600)
+    assert stat.S_IMODE((tmp_path / "deep/down").stat().st_mode) == 0o700
+
+
+async def test_the_file_is_in_wal_mode_and_syncs_now_and_then(tmp_path: Path) -> None:
+    def pragmas(connection: Connection) -> list[object]:
+        return [connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")]
+
+    async with open_ledger(URL, tmp_path, Ears()) as ledger:
+        seen = await ledger.write(pragmas)
+
+    assert seen == ["wal", 1]
+
+
+async def test_a_transaction_that_only_reads_first_holds_the_lock_already(tmp_path: Path) -> None:
+    def locked_out(connection: Connection) -> str:
+        connection.execute(text("SELECT count(*) FROM operations")).all()
+        with closing(sqlite3.connect(tmp_path / "operations.db", timeout=0, isolation_level=None)) as other:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                return str(error)
+            return "not locked"
+
+    async with open_ledger(URL, tmp_path, Ears()) as ledger:
+        while_writing = await ledger.write(locked_out)
+        while_reading = await ledger.read(locked_out)
+
+    assert while_writing == "database is locked"
+    assert while_reading == "not locked"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Another process writes, and does not come to an end."""
+    with closing(sqlite3.connect(folder / "operations.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """No file may grow over what the write-ahead log has already."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "operations.db-wal").stat().st_size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("trouble", [locked, full])
+async def test_a_store_that_cannot_be_written_is_told_and_recovers(
+    open_worker: OpenWorker, tmp_path: Path, trouble: type[contextmanager[None]]
+) -> None:
+    worker = await open_worker(url=f"{URL}?timeout=0.05", lease=1.5)
+    await worker.done(await worker.start(ask("x" * 300_000)))
+    held = await worker.held(ask("hold"))
+    with trouble(tmp_path):
+        error = await refused(worker.operations.start(ask("x" * 300_000), "team-a"))
+        seen = await worker.get(held)
+        worker.provider.gate.set()
+        await until(lambda: not worker.provider.under_way)
+        await asyncio.sleep(2)  # longer than the lease, which cannot be renewed
+    later = await worker.done(await worker.start(ask("later")))
+    done = await worker.done(held)
+
+    assert (error.code, error.reason) == (code_pb2.UNAVAILABLE, v1.ERROR_REASON_OPERATIONS_UNAVAILABLE)
+    assert error.retry_after
+    assert metadata_of(seen).state == State.STATE_RUNNING
+    assert text_of(later) == "a piece for later"
+    assert text_of(done) == "a piece for hold"
+    assert metadata_of(done).attempts == 1
+    assert len(worker.provider.calls) == 3
+
+
+async def test_a_disk_that_is_full_is_told_and_what_was_stored_is_kept(tmp_path: Path) -> None:
+    def leave_pages(connection: Connection, more: int) -> None:
+        pages: int = connection.execute(text("PRAGMA page_count")).scalar_one()
+        connection.execute(text(f"PRAGMA max_page_count = {pages + more}"))
+
+    async with open_ledger(URL, tmp_path, Ears()) as ledger:
+        await ledger.write(start, new(1))
+        await ledger.write(leave_pages, 10)
+        error = await refused(ledger.write(start, new(2, request=b"x" * 100_000)))
+        small, _ = await ledger.write(start, new(3))
+        counts = await ledger.read(count_states)
+        await ledger.write(leave_pages, 1000)
+        large, _ = await ledger.write(start, new(2, request=b"x" * 100_000))
+
+    assert (error.code, error.reason) == (code_pb2.UNAVAILABLE, v1.ERROR_REASON_OPERATIONS_UNAVAILABLE)
+    assert (small, large) == (Start.CREATED, Start.CREATED)
+    assert counts["QUEUED"] == 2
