@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import OpenLedger
-from dragoman_service.operations import announce, leases
+from dragoman_service.operations import announce, doorbell_postgres, leases
 from dragoman_service.operations.announce import MOST_IDS, News
 from dragoman_service.operations.ledger import open_ledger
 from dragoman_service.operations.statements import cancel, forget, start
@@ -205,6 +205,23 @@ async def test_a_listener_that_lost_its_connection_listens_again_and_says_that_i
         await until(lambda: there.work, SOON)
 
     assert not there.missed
+
+
+async def test_a_listener_that_was_found_alive_goes_on_to_listen(
+    postgres_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorbell_postgres, "PROBE_SECONDS", 0.02)
+    there = Ears()
+    async with (
+        open_ledger(postgres_store.url, postgres_store.folder, Ears()) as ledger,
+        open_ledger(postgres_store.url, postgres_store.folder, there),
+    ):
+        there.forget()
+        await asyncio.sleep(0.2)  # for some probes
+        await ledger.write(start, new(1))
+        await until(lambda: there.work, SOON)
+
+    assert not there.missed, "it never had to connect again"
 
 
 async def _received(channel: socket.socket) -> str:

@@ -44,10 +44,11 @@ class PostgresDoorbell:
             pause = SHORTEST_PAUSE
             try:
                 await self._hear(connection)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:  # noqa: BLE001 - a process that hears nothing without a word is the worst of all
                 self._log.warning("operations.doorbell_lost", error=reason_of(error))
             finally:
                 connection.terminate()
+            await asyncio.sleep(jittered(pause))
 
     async def _hear(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
         """Listens until the connection is lost. What was told before is not known: all is to be looked at."""
@@ -63,7 +64,7 @@ class PostgresDoorbell:
                     await lost.wait()
                     raise ConnectionResetError("the connection was closed")
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await connection.execute("")
+                await connection.execute("SELECT 1")  # the driver cannot take the answer to an empty statement
 
     def _rung(self, connection: object, process: int, channel: str, payload: object) -> None:
         tag, _, message = str(payload).partition(" ")
