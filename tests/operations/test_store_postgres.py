@@ -18,14 +18,14 @@ from dragoman_service.operations.leases import Lease, Pending
 from dragoman_service.operations.ledger import open_ledger
 from dragoman_service.operations.postgres import PostgresLedger
 from dragoman_service.operations.queued import Limits
-from dragoman_service.operations.statements import Start, cancel, count_states, start
+from dragoman_service.operations.statements import Cancelled, Start, cancel, count_states, start
 from dragoman_service.testing.operation_laws_stage import Store
 from gated_provider import ask
 from google.rpc import code_pb2
 from operation_worker import metadata_of, refused, text_of, until
 from postgres_server import PostgresServer
 from sqlalchemy import Connection, text
-from store_rows import OWNER, TTL, Ears, new
+from store_rows import OWNER, TTL, Ears, claim, new
 from structlog.testing import capture_logs
 
 T = TypeVar("T")
@@ -159,6 +159,31 @@ async def test_one_that_claims_while_another_does_counts_what_that_one_takes(sto
         taken = await asyncio.gather(one.write(slowly), other.write(slowly))
 
     assert sorted(taken) == [1, 2]
+
+
+async def test_a_cancel_that_meets_a_worker_which_gives_the_operation_back_is_not_lost(store: Store) -> None:
+    async with (
+        open_ledger(store.url, store.folder, Ears()) as one,
+        open_ledger(store.url, store.folder, Ears()) as other,
+    ):
+        await one.write(start, new(1))
+        [claimed] = await claim(one)
+
+        def slowly(connection: Connection) -> bool:
+            given_back = leases.requeue(connection, claimed.held, 0)
+            connection.execute(text("SELECT pg_sleep(0.3)"))
+            return given_back
+
+        giving = asyncio.create_task(one.write(slowly))
+        await asyncio.sleep(0.1)
+        outcome = await other.write(cancel, OWNER, new(1).id, b"", TTL)
+        given_back = await giving
+        counts = await one.read(count_states)
+
+    assert given_back
+    assert outcome is not None
+    assert outcome[0] is Cancelled.ENDED
+    assert counts["CANCELLED"] == 1
 
 
 async def test_a_process_that_is_frozen_within_a_transaction_does_not_keep_what_it_has_locked(

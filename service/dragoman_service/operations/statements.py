@@ -8,16 +8,19 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Executable,
     Row,
     String,
     bindparam,
+    case,
     cast,
     delete,
     func,
     literal,
+    or_,
     select,
     tuple_,
     union_all,
@@ -131,22 +134,26 @@ def cancel(
     connection: Connection, owner: str, operation_id: str, error: bytes, ttl: int
 ) -> tuple[Cancelled, Ended | None] | None:
     """Ends a queued operation, marks a running one. None: there is no such operation of that owner."""
-    mine = _mine(owner, operation_id)
-    end: dict[str, Any] = {"end_time": now(), "expire_time": now() + func.coalesce(_c.ttl, ttl)}
-    ended = connection.execute(
-        update(operations)
-        .where(*mine, is_queued)
-        .values(state=State.CANCELLED, error=error, update_time=now(), **end)
-        .returning(*ENDED)
-    ).one_or_none()
-    if ended is not None:
-        announce.changed(connection, ended.id)
-        return Cancelled.ENDED, Ended(*ended)
-    marked = update(operations).where(*mine, is_running).values(cancel_requested=True, update_time=now())
-    for running_id in connection.execute(marked.returning(_c.id)).scalars():
-        announce.stopped(connection, running_id)
-        return Cancelled.ASKED, None
-    return (Cancelled.TOO_LATE, None) if get(connection, owner, operation_id) else None
+    asked = {"asked": operation_id, "asker": owner, "failure": error, "kept": ttl}
+    row: Any = connection.execute(_cancel(), asked).one_or_none()
+    if row is None:
+        return (Cancelled.TOO_LATE, None) if get(connection, owner, operation_id) else None
+    if row.state == State.CANCELLED:
+        announce.changed(connection, row.id)
+        return Cancelled.ENDED, Ended(*row)
+    announce.stopped(connection, row.id)
+    return Cancelled.ASKED, None
+
+
+@cache
+def _cancel() -> Executable:
+    # One statement for both: between two, a worker could take the operation up or give it back.
+    kept = now() + func.coalesce(_c.ttl, bindparam("kept", type_=BigInteger))
+    ended = {"state": literal(State.CANCELLED.value), "error": bindparam("failure"), "end_time": now()}
+    where_queued = {name: case((is_queued, value), else_=_c[name]) for name, value in ended.items()}
+    asked = update(operations).where(*_mine(bindparam("asker"), bindparam("asked")), or_(is_queued, is_running))
+    marked = asked.values(cancel_requested=or_(_c.cancel_requested, is_running), update_time=now(), **where_queued)
+    return marked.values(expire_time=case((is_queued, kept), else_=_c.expire_time)).returning(*ENDED)
 
 
 def forget(connection: Connection, owner: str, operation_id: str) -> bool:
@@ -173,5 +180,5 @@ def page_key(connection: Connection) -> bytes:
     return bytes(connection.execute(select(secrets.c.value).where(secrets.c.name == "page_token")).scalar_one())
 
 
-def _mine(owner: str, operation_id: str) -> tuple[ColumnElement[bool], ...]:
+def _mine(owner: Any, operation_id: Any) -> tuple[ColumnElement[bool], ...]:
     return _c.id == operation_id, _c.owner == owner, is_kept()
