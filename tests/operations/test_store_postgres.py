@@ -16,6 +16,7 @@ from dragoman_service.operations import LedgerError, leases
 from dragoman_service.operations import postgres as postgres_module
 from dragoman_service.operations.leases import Lease, Pending
 from dragoman_service.operations.ledger import open_ledger
+from dragoman_service.operations.pace import Pace
 from dragoman_service.operations.postgres import PostgresLedger
 from dragoman_service.operations.queued import Limits
 from dragoman_service.operations.statements import Cancelled, Start, cancel, count_states, start
@@ -184,6 +185,23 @@ async def test_a_cancel_that_meets_a_worker_which_gives_the_operation_back_is_no
     assert outcome is not None
     assert outcome[0] is Cancelled.ENDED
     assert counts["CANCELLED"] == 1
+
+
+async def test_a_stop_waits_for_nobody_who_writes(open_worker: OpenWorker) -> None:
+    def slowly(connection: Connection) -> None:
+        connection.execute(text("SELECT pg_sleep(1.5)"))
+
+    caller = await open_worker(concurrency=0)
+    worker = await open_worker(Pace(poll=600.0), lease=600.0)
+    name = await caller.start(ask("hold"))
+    await until(lambda: worker.provider.held)
+    writing = asyncio.create_task(worker.operations._ledger.write(slowly))
+    await asyncio.sleep(0.1)
+    await caller.operations.cancel(name, OWNER)
+    await until(lambda: not worker.provider.under_way, 1.0)
+
+    assert not writing.done()
+    await writing
 
 
 async def test_a_process_that_is_frozen_within_a_transaction_does_not_keep_what_it_has_locked(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 
 from dragoman_service.operations import leases
 from dragoman_service.operations.ledger import Ledger
@@ -19,24 +18,14 @@ class Heartbeat:
         self._ledger = ledger
         self._runs = runs
         self._lease = lease
-        self._hurried = asyncio.Event()
         self._last = asyncio.get_running_loop().time()
-
-    def hurry(self) -> None:
-        """Somebody else changed one of the operations: the next beat is due."""
-        self._hurried.set()
+        self._next = self._last + jittered(lease / 3)
 
     async def due(self) -> float:
-        """Waits until it is time, and beats. To be called again and again, after a failure too."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(jittered(self._lease / 3)):
-                await self._hurried.wait()
-        self._hurried.clear()
-        try:
-            await self.beat()
-        except BaseException:
-            self._hurried.set()
-            raise
+        """Waits until it is time, and beats. To be called again and again, soon after a failure."""
+        await asyncio.sleep(self._next - asyncio.get_running_loop().time())
+        await self.beat()
+        self._next = asyncio.get_running_loop().time() + jittered(self._lease / 3)
         return 0.0
 
     async def beat(self) -> None:

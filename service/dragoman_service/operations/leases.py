@@ -125,6 +125,18 @@ def renew(connection: Connection, milliseconds: int, held: Sequence[Held]) -> di
     return {row.id: row.cancel_requested for row in connection.execute(renewed)}
 
 
+@one_select
+def orders(connection: Connection, ids: Sequence[str]) -> dict[Held, bool]:
+    """The newest attempts of those operations that were not deleted, and whether they are to be cancelled."""
+    rows = connection.execute(_orders(), {"asked": ids})
+    return {Held(row.id, row.attempt): row.cancel_requested for row in rows}
+
+
+@cache
+def _orders() -> Executable:
+    return select(_c.id, _c.attempt, _c.cancel_requested).where(_c.id.in_(bindparam("asked", expanding=True)))
+
+
 def tell(connection: Connection, steps: Sequence[tuple[Held, Progress, Chunk | None]]) -> set[str]:
     """Writes how far running attempts have come, and adds to their logs. Returns the ids of those still ours."""
     held = dict(one for one, _, _ in steps)

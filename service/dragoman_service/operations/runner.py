@@ -24,6 +24,7 @@ from dragoman_service.operations.queued import Limits
 from dragoman_service.operations.records import FINAL, Claimed, Ended, Ending, State
 from dragoman_service.operations.repeat import RETRY_SECONDS, jittered, repeat
 from dragoman_service.operations.run import Run
+from dragoman_service.operations.stops import Stops
 from dragoman_service.operations.wakeups import Wakeups
 
 LOCKED_SECONDS = 0.05  # after which it is looked again for work that another process was at
@@ -45,6 +46,7 @@ class Runner:
         self._lease = leases.Lease(worker, round(options.lease * 1000))
         self._runs: dict[str, Run] = {}
         self._heartbeat = Heartbeat(ledger, self._runs, options.lease)
+        self._stops = Stops(ledger, self._runs)
         self._journal = Journal(ledger, self._heartbeat, wakeups, pace.flush)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -57,7 +59,8 @@ class Runner:
     def begin(self) -> None:
         """Starts to look for work, at once: some may wait since before."""
         self._bell.set()
-        steps = {"claim": self._look, "heartbeat": self._heartbeat.due, "journal": self._journal.flush}
+        beat, flush, stop = self._heartbeat.due, self._journal.flush, self._stops.look
+        steps = {"claim": self._look, "heartbeat": beat, "journal": flush, "stops": stop}
         self._loops = [asyncio.create_task(repeat(name, step)) for name, step in steps.items()]
 
     def ring(self) -> None:
@@ -68,8 +71,7 @@ class Runner:
         """There is work; some operations are to be stopped, or (None) it is not known which."""
         if work:
             asyncio.get_running_loop().call_later(COURTESY_SECONDS, self._bell.set)
-        if stopped is None or not self._runs.keys().isdisjoint(stopped):
-            self._heartbeat.hurry()
+        self._stops.tell(stopped)
 
     def ended(self, ended: Ended) -> None:
         """Tells those who count that the operation came to its final state."""
@@ -111,12 +113,15 @@ class Runner:
         held = [run.claimed.held for run in self._runs.values()]
         if self._backlog or not any(found := await self._ledger.read(leases.pending, held)):
             return
-        claimed, ended = await self._ledger.write(leases.claim, self._lease, free, held, found, self._ttl, self._limits)
+        with self._stops.claiming():
+            claimed, ended = await self._ledger.write(
+                leases.claim, self._lease, free, held, found, self._ttl, self._limits
+            )
+            for each in claimed:
+                self._take_up(each)
         self._backlog = len(claimed) == free
         for one in ended:
             self.ended(one)
-        for each in claimed:
-            self._take_up(each)
         if found.queued and not claimed and not self._limits.by_pattern:  # another has taken it, or only locked it
             asyncio.get_running_loop().call_later(LOCKED_SECONDS, self._bell.set)
 
