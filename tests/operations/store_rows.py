@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from dragoman_service.operations import leases
+from dragoman_service.operations.announce import Work
 from dragoman_service.operations.leases import Lease
 from dragoman_service.operations.ledger import Ledger
 from dragoman_service.operations.queued import UNLIMITED, Limits
@@ -65,9 +66,9 @@ class Ears:
         self.work = self.missed = 0
         self.calls = 0
 
-    def __call__(self, changed: Collection[str] | None, work: bool, stopped: Collection[str]) -> None:
+    def __call__(self, changed: Collection[str] | None, work: Work, stopped: Collection[str]) -> None:
         self.calls += 1
-        self.work += work
+        self.work += bool(work)
         self.missed += changed is None
         self.changed |= set(changed or ())
         self.stopped |= set(stopped)

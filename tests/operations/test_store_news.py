@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import OpenLedger
 from dragoman_service.operations import announce, doorbell_postgres, leases
-from dragoman_service.operations.announce import MOST_IDS, News
+from dragoman_service.operations.announce import MOST_IDS, News, Work
 from dragoman_service.operations.ledger import open_ledger
 from dragoman_service.operations.statements import cancel, forget, start
 from dragoman_service.testing.operation_laws_stage import Store
@@ -113,11 +113,11 @@ async def test_much_at_once_is_told_whole_or_told_to_be_missed(open_store: OpenL
 def test_news_of_newer_versions_are_passed_over() -> None:
     news = News.of("=a w ?b +c !d v2")
 
-    assert news == News({"a"}, {"c"}, {"d"}, work=True)
+    assert news == News({"a"}, {"c"}, {"d"}, work=Work.OPEN)
 
 
 def test_messages_are_no_longer_than_asked_and_lose_nothing() -> None:
-    news = News({f"ü{number}" for number in range(500)}, {"x"}, {"y"}, work=True)
+    news = News({f"ü{number}" for number in range(500)}, {"x"}, {"y"}, work=Work.OPEN)
     messages = list(news.messages(100))
     together = News()
     for message in messages:

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Protocol, Self
 
 from sqlalchemy import Connection
 
 _KEY = "dragoman.news"
 _MARKS = {"=": "changed", "+": "logged", "!": "stopped"}
-_WORK, _MISSED = "w", "*"
+_MISSED = "*"
 MOST_IDS = 10_000  # what is worth to be told one by one
+
+
+class Work(IntEnum):
+    """Whether something became QUEUED, and who is to take it up."""
+
+    NONE = 0
+    KEPT = 1
+    """The process that tells it takes it up itself if it can: others look a little later."""
+    OPEN = 2
+    """Whoever has room."""
+
+
+_WORDS = {"k": Work.KEPT, "w": Work.OPEN}
 
 
 class Heard(Protocol):
     """Called in the event loop after a commit, here or in another process. It must return at once and never raise."""
 
-    def __call__(self, changed: Collection[str] | None, work: bool, stopped: Collection[str]) -> None:
+    def __call__(self, changed: Collection[str] | None, work: Work, stopped: Collection[str]) -> None:
         """`changed`: operations to read again; None: some were missed, look at everything. `work`: something is QUEUED.
 
         `stopped`: those of `changed` that were deleted or are to be cancelled: whoever runs them has to stop. What this
@@ -34,7 +48,7 @@ class News:
     logged: set[str] = field(default_factory=set)
     """Changed as well, but only in that events were added to the log."""
     stopped: set[str] = field(default_factory=set)
-    work: bool = False
+    work: Work = Work.NONE
     missed: bool = False
 
     def __bool__(self) -> bool:
@@ -44,7 +58,7 @@ class News:
         """Takes in what `other` tells. Of too many it is only kept that there were some."""
         for name in _MARKS.values():
             getattr(self, name).update(getattr(other, name))
-        self.work |= other.work
+        self.work = max(self.work, other.work)
         self.missed |= other.missed or len(self.changed) + len(self.logged) + len(self.stopped) > MOST_IDS
         if self.missed:
             for name in _MARKS.values():
@@ -52,16 +66,17 @@ class News:
 
     def tell(self, heard: Heard, *, own: bool) -> None:
         """Calls `heard`, if there is anything that it should know. `own`: this process has done it."""
+        work = Work.OPEN if own and self.work else self.work  # what is kept is kept for us
         changed = self.changed | self.stopped if own else self.changed | self.stopped | self.logged
         if self.missed:
-            heard(None, True, self.stopped)
-        elif changed or self.work:
-            heard(changed, self.work, self.stopped)
+            heard(None, Work.OPEN, self.stopped)
+        elif changed or work:
+            heard(changed, work, self.stopped)
 
     def messages(self, most_bytes: int) -> Iterator[str]:
         """The news as texts of at most `most_bytes` bytes."""
         words = [f"{mark}{one}" for mark, name in _MARKS.items() for one in sorted(getattr(self, name))]
-        flags = [_WORK] * self.work + [_MISSED] * self.missed
+        flags = [word for word, work in _WORDS.items() if work is self.work] + [_MISSED] * self.missed
         return _joined([*flags, *words], most_bytes)
 
     @classmethod
@@ -71,7 +86,7 @@ class News:
         for word in message.split():
             if word[0] in _MARKS:
                 getattr(news, _MARKS[word[0]]).add(word[1:])
-            news.work |= word == _WORK
+            news.work = max(news.work, _WORDS.get(word, Work.NONE))
             news.missed |= word == _MISSED
         return news
 
@@ -91,9 +106,10 @@ def stopped(connection: Connection, *operation_ids: str) -> None:
     news_of(connection).stopped.update(operation_ids)
 
 
-def work_added(connection: Connection) -> None:
+def work_added(connection: Connection, work: Work = Work.OPEN) -> None:
     """Something became QUEUED."""
-    news_of(connection).work = True
+    news = news_of(connection)
+    news.work = max(news.work, work)
 
 
 def news_of(connection: Connection) -> News:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 import structlog
 
-from dragoman_service.operations.announce import Heard, News
+from dragoman_service.operations.announce import Heard, News, Work
 from dragoman_service.operations.health import reason_of
 from dragoman_service.operations.repeat import jittered
 
@@ -56,7 +56,7 @@ class PostgresDoorbell:
         connection.add_termination_listener(lambda _: lost.set())
         async with asyncio.timeout(PATIENCE_SECONDS):
             await connection.add_listener(CHANNEL, self._rung)
-        self._heard(None, True, ())
+        self._heard(None, Work.OPEN, ())
         self.listening.set()
         while not lost.is_set():
             with suppress(TimeoutError):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dragoman_service.engine import Engine
 from dragoman_service.operations import statements
+from dragoman_service.operations.announce import Work
 from dragoman_service.operations.attach import Readers
 from dragoman_service.operations.ledger import open_ledger
 from dragoman_service.operations.observer import Observer, Unobserved
@@ -27,7 +28,7 @@ class _Ears:
         self._wakeups = wakeups
         self.runner: Runner | None = None
 
-    def __call__(self, changed: Collection[str] | None, work: bool, stopped: Collection[str]) -> None:
+    def __call__(self, changed: Collection[str] | None, work: Work, stopped: Collection[str]) -> None:
         if changed is None:
             self._wakeups.wake_all()
         else:

@@ -15,6 +15,7 @@ import structlog
 from dragoman_service.contract import CompletionError
 from dragoman_service.engine import Engine, shutting_down
 from dragoman_service.operations import leases, log
+from dragoman_service.operations.announce import Work
 from dragoman_service.operations.heartbeat import Heartbeat
 from dragoman_service.operations.journal import Journal
 from dragoman_service.operations.ledger import Ledger
@@ -28,7 +29,7 @@ from dragoman_service.operations.stops import Stops
 from dragoman_service.operations.wakeups import Wakeups
 
 LOCKED_SECONDS = 0.05  # after which it is looked again for work that another process was at
-COURTESY_SECONDS = 0.002  # how long new work is left to the process that it was given to
+COURTESY_SECONDS = 0.02  # how long work is left to a process that wants to take it up itself
 SETTLE_SECONDS = 2.0  # how long a drain waits for what it has stopped to be written
 
 
@@ -63,13 +64,16 @@ class Runner:
         steps = {"claim": self._look, "heartbeat": beat, "journal": flush, "stops": stop}
         self._loops = [asyncio.create_task(repeat(name, step)) for name, step in steps.items()]
 
-    def ring(self) -> None:
-        """There is work of a caller who is here, and who may want to read it along: it is taken up here if it can."""
-        self._bell.set()
+    @property
+    def has_room(self) -> bool:
+        """One more could be taken up here."""
+        return not self._draining and len(self._runs) < self._concurrency
 
-    def heard(self, work: bool, stopped: Collection[str] | None) -> None:
-        """There is work; some operations are to be stopped, or (None) it is not known which."""
-        if work:
+    def heard(self, work: Work, stopped: Collection[str] | None) -> None:
+        """There may be work; some operations are to be stopped, or (None) it is not known which."""
+        if work is Work.OPEN:
+            self._bell.set()
+        elif work is Work.KEPT:
             asyncio.get_running_loop().call_later(COURTESY_SECONDS, self._bell.set)
         self._stops.tell(stopped)
 

@@ -14,6 +14,7 @@ from dragoman_service.contract import FieldViolation, invalid
 from dragoman_service.engine import Engine
 from dragoman_service.operations import filter as filters
 from dragoman_service.operations import statements
+from dragoman_service.operations.announce import Work
 from dragoman_service.operations.attach import Readers
 from dragoman_service.operations.departures import Departures
 from dragoman_service.operations.failures import (
@@ -68,13 +69,12 @@ class Operations:
 
     async def _start(self, request: v1.CompletionRequest, caller: str, options: StartOptions) -> tuple[Start, Record]:
         new = self._new(request, caller, options)
-        what, record = await self._ledger.write(statements.start, new)
+        work = Work.KEPT if self._runner.has_room else Work.OPEN
+        what, record = await self._ledger.write(statements.start, new, work)
         if what is Start.REUSED:
             raise request_id_reused(request.request_id)
         if what is Start.EXISTS:
             raise exists(name_of(record.id))
-        if what is Start.CREATED:
-            self._runner.ring()
         return what, record
 
     def _new(self, request: v1.CompletionRequest, caller: str, options: StartOptions) -> New:

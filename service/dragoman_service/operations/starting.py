@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Executable, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dragoman_service.operations import announce
+from dragoman_service.operations.announce import Work
 from dragoman_service.operations.records import New, Record, State
 from dragoman_service.operations.retention import erase
 from dragoman_service.operations.tables import columns_of, is_kept, now, operations
@@ -36,8 +37,8 @@ class Start(Enum):
     """The caller has another operation of that id."""
 
 
-def start(connection: Connection, new: New) -> tuple[Start, Record]:
-    """Stores a new operation; or returns the one that was there before it and is in its way.
+def start(connection: Connection, new: New, work: Work = Work.OPEN) -> tuple[Start, Record]:
+    """Stores a new operation; or returns the one that was there before it and is in its way. `work`: who takes it up.
 
     One that was cancelled, or has failed in a way that may be tried again, gives up its request id to the new one.
     """
@@ -46,7 +47,7 @@ def start(connection: Connection, new: New) -> tuple[Start, Record]:
             return before
         row = connection.execute(_insert(connection.dialect.name), _values(new)).one_or_none()
         if row is not None:
-            announce.work_added(connection)
+            announce.work_added(connection, work)
             return Start.CREATED, Record(*row)
         if (same := _under_id(connection, new)) is not None:
             return Start.EXISTS, same

@@ -1,0 +1,84 @@
+"""New work is left for a moment to the process that its caller asked, if that one has room; else it is anybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pytest
+from conftest import OpenLedger, OpenWorker
+from dragoman_service.operations import runner as runner_module
+from dragoman_service.operations.announce import Work
+from dragoman_service.operations.pace import Pace
+from dragoman_service.operations.statements import start
+from gated_provider import ask
+from operation_worker import Worker, until
+from store_rows import new
+
+BELLS_ALONE = Pace(poll=600.0, wait=0.1)
+
+
+async def idle_worker(open_worker: OpenWorker) -> Worker:
+    """A worker that has done one operation, and will look for more when it is told."""
+    worker = await open_worker(BELLS_ALONE)
+    await worker.done(await worker.start(ask("hello")))
+    return worker
+
+
+class Told:
+    """Who shall take work up, each time that others tell of some."""
+
+    def __init__(self) -> None:
+        self.work: list[Work] = []
+
+    def __call__(self, changed: Collection[str] | None, work: Work, stopped: Collection[str]) -> None:
+        if work and changed is not None:
+            self.work.append(work)
+
+
+async def test_a_process_keeps_what_it_has_room_for(open_worker: OpenWorker, open_store: OpenLedger) -> None:
+    told = Told()
+    worker = await open_worker(concurrency=1)
+    await open_store(told)
+    await worker.held(ask("hold"))
+    await until(lambda: told.work == [Work.KEPT])
+    await worker.start(ask("hold"))
+    await until(lambda: told.work == [Work.KEPT, Work.OPEN])
+
+
+async def test_a_process_that_drains_keeps_nothing(open_worker: OpenWorker, open_store: OpenLedger) -> None:
+    told = Told()
+    worker = await open_worker()
+    await open_store(told)
+    await worker.operations.drain(0)
+    await worker.start(ask("hello"))
+    await until(lambda: told.work == [Work.OPEN])
+
+
+async def test_others_do_not_reach_for_what_is_kept(open_worker: OpenWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "COURTESY_SECONDS", 600.0)
+    other, keeper = await idle_worker(open_worker), await open_worker(BELLS_ALONE)
+    for _ in range(20):
+        await keeper.done(await keeper.start(ask("hello")))
+
+    assert len(keeper.provider.calls) == 20
+    assert len(other.provider.calls) == 1
+
+
+async def test_work_that_is_anybody_s_is_taken_up_without_delay(
+    open_worker: OpenWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "COURTESY_SECONDS", 600.0)
+    other, full = await idle_worker(open_worker), await open_worker(BELLS_ALONE, concurrency=1)
+    await full.held(ask("hold"))
+    await full.start(ask("hello"))
+    await until(lambda: len(other.provider.calls) == 2)
+
+
+async def test_what_its_process_did_not_take_up_is_taken_up_by_others(
+    open_worker: OpenWorker, open_store: OpenLedger
+) -> None:
+    worker = await open_worker(BELLS_ALONE)
+    gone = await open_store()
+    kept = new(1, request=ask("hello").SerializeToString())
+    await gone.write(start, kept, Work.KEPT)
+    await until(lambda: worker.provider.calls, 1.0)
