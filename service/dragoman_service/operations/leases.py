@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Connection,
     Executable,
+    Integer,
     bindparam,
     exists,
     func,
@@ -36,6 +36,9 @@ _c = operations.c
 _CLAIMED = (_c.id, _c.attempt, *(_c[field.name] for field in fields(Claimed)[1:]))
 _PROGRESS = tuple(field.name for field in fields(Progress))
 
+# The lease has run out, and not because the clock jumped while we hold it.
+_LOST = (is_running, _c.lease_until < now(), _c.id.not_in(bindparam("held", expanding=True)))
+
 
 class Lease(NamedTuple):
     """Who holds, and for how many milliseconds from now."""
@@ -54,7 +57,12 @@ class Pending(NamedTuple):
 @one_select
 def pending(connection: Connection, held: Sequence[Held]) -> Pending:
     """A cheap look, without a lock."""
-    return Pending(*connection.execute(select(exists().where(*_lost(held)), exists().where(is_queued))).one())
+    return Pending(*connection.execute(_pending(), _held(held)).one())
+
+
+@cache
+def _pending() -> Executable:
+    return select(exists().where(*_LOST), exists().where(is_queued))
 
 
 def claim(
@@ -74,8 +82,8 @@ def claim(
     ended: list[Ended] = []
     if found.expired:
         ended = _give_up(connection, held, ttl)
-        lost = select(_c.id).where(*_lost(held)).order_by(_c.lease_until).limit(free)
-        ids = connection.execute(lost.with_for_update(skip_locked=True)).scalars().all()
+        lost = select(_c.id).where(*_LOST).order_by(_c.lease_until).limit(free)
+        ids = connection.execute(lost.with_for_update(skip_locked=True), _held(held)).scalars().all()
         claimed = _take(connection, ids, lease, losses=1)
     if found.queued and len(claimed) < free:
         claimed += _take(connection, next_in_queue(connection, free - len(claimed), limits), lease, losses=0)
@@ -86,26 +94,28 @@ def _take(connection: Connection, ids: Sequence[str], lease: Lease, losses: int)
     """Takes up operations that are locked already."""
     if not ids:
         return []
-    begun = {"attempt": _c.attempt + 1, "losses": _c.losses + losses, "start_time": now(), "update_time": now()}
-    taken = (
-        update(operations)
-        .where(_c.id.in_(ids))
-        .values(state=State.RUNNING, worker=lease.worker, lease_until=now() + lease.milliseconds, **begun)
-        .values(provider="", output_characters=0, usage=None)
-        .returning(*_CLAIMED)
-    )
     order = {operation_id: number for number, operation_id in enumerate(ids)}
-    rows = sorted(connection.execute(taken).all(), key=lambda row: order[row.id])
+    values = {"locked": ids, "holder": lease.worker, "lease": lease.milliseconds, "lost": losses}
+    rows = sorted(connection.execute(_taken(), values).all(), key=lambda row: order[row.id])
     return [Claimed(Held(row.id, row.attempt), *row[2:]) for row in rows]
+
+
+@cache
+def _taken() -> Executable:
+    lease_until = now() + bindparam("lease", type_=BigInteger)
+    begun = {"attempt": _c.attempt + 1, "losses": _c.losses + bindparam("lost", type_=Integer), "start_time": now()}
+    taken = update(operations).where(_c.id.in_(bindparam("locked", expanding=True)))
+    taken = taken.values(state=State.RUNNING, worker=bindparam("holder"), lease_until=lease_until, **begun)
+    return taken.values(update_time=now(), provider="", output_characters=0, usage=None).returning(*_CLAIMED)
 
 
 def _give_up(connection: Connection, held: Sequence[Held], ttl: int) -> list[Ended]:
     """Fails what lost its worker as often as it may be tried. What was to be cancelled is left for a worker to end."""
     exhausted = select(_c.id, _c.max_attempts).where(
-        *_lost(held), _c.losses + 1 >= _c.max_attempts, _c.cancel_requested.is_(False)
+        *_LOST, _c.losses + 1 >= _c.max_attempts, _c.cancel_requested.is_(False)
     )
     ended = []
-    for operation_id, attempts in connection.execute(exhausted.with_for_update(skip_locked=True)).all():
+    for operation_id, attempts in connection.execute(exhausted.with_for_update(skip_locked=True), _held(held)).all():
         failed = update(operations).where(_c.id == operation_id).returning(*ENDED)
         error = worker_lost(attempts).status(operation_id).SerializeToString()
         row = connection.execute(failed.values(error=error, losses=_c.losses + 1, **_final(State.FAILED, ttl))).one()
@@ -197,9 +207,8 @@ def requeue(connection: Connection, held: Held, losses: int) -> bool:
     return True
 
 
-def _lost(held: Sequence[Held]) -> tuple[ColumnElement[bool], ...]:
-    """The lease has run out, and not because the clock jumped while we hold it."""
-    return is_running, _c.lease_until < now(), _c.id.not_in([one.id for one in held])
+def _held(held: Sequence[Held]) -> dict[str, list[str]]:
+    return {"held": [one.id for one in held]}
 
 
 def _final(state: Any, ttl: Any) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Executable, Row, bindparam, func, select
 
 from dragoman_service.operations.tables import is_queued, is_running, operations
 
@@ -60,12 +61,15 @@ def _queued(
     connection: Connection, most: int, full: Collection[str], but: Sequence[str] = ()
 ) -> Sequence[Row[Any, Any]]:
     """The next ones, of models that are not full."""
-    found = select(_c.id, _c.target).where(is_queued).order_by(_c.priority.desc(), _c.create_time, _c.id).limit(most)
-    if full:
-        found = found.where(_c.target.not_in(full))
-    if but:
-        found = found.where(_c.id.not_in(but))
-    return connection.execute(found.with_for_update(skip_locked=True)).all()
+    return connection.execute(_next(), {"most": most, "full": list(full), "but": but}).all()
+
+
+@cache
+def _next() -> Executable:
+    others = (_c.target.not_in(bindparam("full", expanding=True)), _c.id.not_in(bindparam("but", expanding=True)))
+    found = select(_c.id, _c.target).where(is_queued, *others)
+    first = found.order_by(_c.priority.desc(), _c.create_time, _c.id).limit(bindparam("most"))
+    return first.with_for_update(skip_locked=True)
 
 
 class _Room:
