@@ -123,7 +123,7 @@ async def test_a_frozen_worker_stops_the_provider_of_what_it_lost(
     await until(lambda: calls_in(tmp_path))
     await freeze(process, ledger)
     survivor = await open_worker(lease=1.0)
-    await until(lambda: survivor.provider.held)
+    await until(lambda: survivor.provider.held, 20)  # what it has locked is kept from others for some seconds
     process.send_signal(signal.SIGCONT)
     told = await line_of(process, "operation.discarded")
     survivor.provider.gate.set()

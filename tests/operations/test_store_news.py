@@ -19,6 +19,10 @@ from postgres_server import PostgresServer
 from sqlalchemy import Connection
 from store_rows import OWNER, TTL, Ears, claim, new, progress, said, succeeded
 
+LISTENERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE (query LIKE 'LISTEN%' OR query LIKE '%ClientRead%') AND pid != pg_backend_pid()"
+)
 SOON = 0.5  # seconds; a poll comes after a second at the earliest
 
 
@@ -197,7 +201,7 @@ async def test_a_listener_that_lost_its_connection_listens_again_and_says_that_i
         open_ledger(postgres_store.url, postgres_store.folder, there),
     ):
         there.forget()
-        await postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+        await postgres.run(LISTENERS)
         await until(lambda: there.missed)
         await until(lambda: here.missed == 2)
         there.forget()

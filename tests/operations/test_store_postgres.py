@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+import asyncpg
 import pytest
 from conftest import OpenWorker
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.operations import LedgerError, leases
+from dragoman_service.operations import LedgerError, doorbell_postgres, leases
 from dragoman_service.operations import postgres as postgres_module
 from dragoman_service.operations.leases import Lease, Pending
 from dragoman_service.operations.ledger import open_ledger
@@ -185,6 +186,24 @@ async def test_a_cancel_that_meets_a_worker_which_gives_the_operation_back_is_no
     assert outcome is not None
     assert outcome[0] is Cancelled.ENDED
     assert counts["CANCELLED"] == 1
+
+
+async def test_a_process_that_is_frozen_between_the_parts_of_a_statement_does_not_either(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorbell_postgres, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(doorbell_postgres, "FROZEN_SECONDS", 0.3)
+    async with open_ledger(store.url, store.folder, Ears()) as ledger:
+        await ledger.write(start, new(1))
+        frozen = await asyncpg.connect(store.url, server_settings={"application_name": "dragoman"})
+        await frozen.execute("BEGIN; UPDATE operations SET priority = 1")
+        await frozen.prepare("SELECT 1")  # the server waits for what is to be done with it
+        async with asyncio.timeout(5):
+            outcome = await ledger.write(cancel, OWNER, new(1).id, b"", TTL)
+        frozen.terminate()
+
+    assert outcome is not None
+    assert outcome[0] is Cancelled.ENDED
 
 
 async def test_a_stop_waits_for_nobody_who_writes(open_worker: OpenWorker) -> None:

@@ -15,8 +15,19 @@ from dragoman_service.operations.repeat import jittered
 
 CHANNEL = "dragoman_operations"
 MOST_BYTES = 7900  # in one notification: PostgreSQL takes less than 8,000
-PROBE_SECONDS, PATIENCE_SECONDS = 15.0, 5.0  # how often a silent connection is asked whether it lives, and how long
+PROBE_SECONDS, PATIENCE_SECONDS = 3.0, 5.0  # how often a silent connection is asked whether it lives, and how long
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between two tries to connect
+
+FROZEN_SECONDS = 5.0  # after which a process that stands still in the middle of a statement loses its transaction
+# The server ends sessions that stand still between two statements by itself, see `idle_in_transaction_session_timeout`.
+# Of one that has only prepared its next statement it thinks that it is busy, and keeps its locks for ever.
+_PROBE = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user
+    AND application_name = current_setting('application_name')
+    AND state = 'active' AND wait_event = 'ClientRead'
+    AND clock_timestamp() - state_change > $1::float8 * interval '1 s'
+"""
 
 Connect = Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
 
@@ -64,7 +75,7 @@ class PostgresDoorbell:
                     await lost.wait()
                     raise ConnectionResetError("the connection was closed")
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await connection.execute("SELECT 1")  # the driver cannot take the answer to an empty statement
+                await connection.execute(_PROBE, FROZEN_SECONDS)
 
     def _rung(self, connection: object, process: int, channel: str, payload: object) -> None:
         tag, _, message = str(payload).partition(" ")
