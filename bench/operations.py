@@ -12,6 +12,7 @@ import asyncio
 import importlib
 import logging
 import os
+import resource
 import statistics
 import sys
 import tempfile
@@ -50,7 +51,10 @@ FreshUrl = Callable[[], Awaitable[str]]
 
 
 async def start_latency(stage: Stage) -> Figures:
-    """From the caller's call to the moment that the provider is asked, in another process, one after the other."""
+    """From the caller's call to the moment that the provider is asked, in another process, one after the other.
+
+    The caller's own process has no room: what it could take up itself, others would leave to it for a moment.
+    """
     worker = await stage.elsewhere(lease=LEASE)
     caller = await stage.here(concurrency=0, lease=LEASE)
     other = await _starts(caller)
@@ -76,12 +80,17 @@ async def _starts(caller: Replica) -> list[float]:
 
 
 async def throughput(stage: Stage) -> Figures:
-    """From the moment that all are queued, at once, to the end of the last one."""
-    figures = {}
-    workers = []
+    """From the taking up of the first, when all are queued, to the end of the last one.
+
+    What else runs on the machine makes that a matter of luck; what each took of the workers' cores is steady.
+    """
+    figures, workers = {}, []
     for count in (1, 2):
         workers.append(await stage.elsewhere(lease=LEASE, concurrency=64))
-        figures[f"no-op operations, {count} worker{'s' * (count > 1)}"] = await _per_second(stage)
+        began = sum(map(_cpu_seconds, workers))
+        of = f"{count} worker{'s' * (count > 1)}"
+        figures[f"no-op operations, {of}"] = await _per_second(stage)
+        figures[f"CPU of the workers for each, {of}"] = (sum(map(_cpu_seconds, workers)) - began) * 1e3 / NO_OPS
     for worker in workers:
         await worker.kill()
     return figures
@@ -149,9 +158,9 @@ async def idle(stage: Stage) -> Figures:
     """Share of a core that a worker takes when there is nothing to do."""
     worker = await stage.elsewhere(lease=LEASE)
     await asyncio.sleep(1)
-    began = _cpu_seconds(worker.process.pid)
+    began = _cpu_seconds(worker)
     await asyncio.sleep(IDLE_SECONDS)
-    share = (_cpu_seconds(worker.process.pid) - began) / IDLE_SECONDS
+    share = (_cpu_seconds(worker) - began) / IDLE_SECONDS
     await worker.kill()
     return {"idle CPU of a worker": share * 100}
 
@@ -224,9 +233,16 @@ def _p99(values: Sequence[float]) -> float:
     return statistics.quantiles(values, n=100)[98]
 
 
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+def _cpu_seconds(worker: Remote) -> float:
+    fields = Path(f"/proc/{worker.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _others_seconds() -> float:
+    """What of all cores others than ourselves have used, since the machine was started."""
+    user, nice, system, _, _, *interrupts = map(int, Path("/proc/stat").read_text().split()[1:9])
+    own = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK") - own
 
 
 @asynccontextmanager
@@ -268,7 +284,7 @@ async def measure(store: Callable[[], AbstractAsyncContextManager[FreshUrl]]) ->
 STORES = {"sqlite": fresh_sqlite, "postgresql": fresh_postgresql}
 
 
-def show(figures: dict[str, Figures], seconds: float) -> None:
+def show(figures: dict[str, Figures], seconds: float, others: float) -> None:
     print(f"{'':44}" + "".join(f"{store:>12} {'design':>8}" for store in figures))
     for name in next(iter(figures.values())):
         unit = next((unit for word, unit in UNITS.items() if word in name), "ms")
@@ -276,6 +292,7 @@ def show(figures: dict[str, Figures], seconds: float) -> None:
         print(f"{f'{name} ({unit})':44}{''.join(cells)}")
     command = " ".join(["python", *sys.argv])
     print(f"\n{command}: {seconds:.0f} s on {os.cpu_count()} cores, Python {sys.version.split()[0]}.")
+    print(f"Other programs kept {others / seconds:.1f} of the cores busy meanwhile.")
     print("design: the sketch of the project's design notes, measured on 2 cores. PostgreSQL here: fsync off.")
 
 
@@ -285,10 +302,10 @@ def _design(name: str, store: str) -> str:
 
 
 async def main() -> None:
-    began = time.monotonic()
+    began, busy = time.monotonic(), _others_seconds()
     asked = sys.argv[1:] or list(STORES)
     figures = {store: await measure(STORES[store]) for store in asked}
-    show(figures, time.monotonic() - began)
+    show(figures, time.monotonic() - began, _others_seconds() - busy)
 
 
 if __name__ == "__main__":

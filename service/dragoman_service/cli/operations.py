@@ -169,7 +169,7 @@ def cancel(
 def delete(
     name: Name, target: Target = DEFAULT_TARGET, api_key: ApiKey = None, tls: Tls = False, ca: Ca = None
 ) -> None:
-    """Forget an operation and its answer. This does not stop its work."""
+    """Forget an operation and its answer. One that runs is stopped."""
 
     async def work(client: AsyncClient) -> None:
         await client.operation(_full(name)).delete()

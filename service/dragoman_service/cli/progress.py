@@ -121,11 +121,11 @@ def progress_line(name: str, metadata: Metadata) -> str:
 
 
 def progress_text(metadata: Metadata) -> str:
-    """As in `characters: 312, tokens: 80, 1.2 s`; empty for what was never taken up."""
+    """As in `characters: 312, tokens: 80, 1.2 s`; empty for what was never taken up; the first two once there are some."""
     if not metadata.HasField("start_time"):
         return ""
     seconds = seconds_between(metadata.start_time, metadata.end_time if metadata.HasField("end_time") else None)
-    parts = [f"characters: {metadata.output_characters}"]
+    parts = [f"characters: {metadata.output_characters}"] if metadata.output_characters else []
     if metadata.usage.output_tokens:
         parts.append(f"tokens: {metadata.usage.output_tokens}")
     parts.append(f"{max(seconds, 0.0):.1f} s")
