@@ -12,7 +12,6 @@ import asyncio
 import importlib
 import logging
 import os
-import resource
 import statistics
 import sys
 import tempfile
@@ -51,10 +50,7 @@ FreshUrl = Callable[[], Awaitable[str]]
 
 
 async def start_latency(stage: Stage) -> Figures:
-    """From the caller's call to the moment that the provider is asked, in another process, one after the other.
-
-    The caller's own process has no room: what it could take up itself, others would leave to it for a moment.
-    """
+    """From the caller's call to the moment that the provider is asked, in another process: its own has no room."""
     worker = await stage.elsewhere(lease=LEASE)
     caller = await stage.here(concurrency=0, lease=LEASE)
     other = await _starts(caller)
@@ -80,10 +76,7 @@ async def _starts(caller: Replica) -> list[float]:
 
 
 async def throughput(stage: Stage) -> Figures:
-    """From the taking up of the first, when all are queued, to the end of the last one.
-
-    What else runs on the machine makes that a matter of luck; what each took of the workers' cores is steady.
-    """
+    """From the taking up of the first to the end of the last. What else runs here decides; CPU for each is steadier."""
     figures, workers = {}, []
     for count in (1, 2):
         workers.append(await stage.elsewhere(lease=LEASE, concurrency=64))
@@ -238,13 +231,6 @@ def _cpu_seconds(worker: Remote) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _others_seconds() -> float:
-    """What of all cores others than ourselves have used, since the machine was started."""
-    user, nice, system, _, _, *interrupts = map(int, Path("/proc/stat").read_text().split()[1:9])
-    own = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK") - own
-
-
 @asynccontextmanager
 async def fresh_postgresql() -> AsyncIterator[FreshUrl]:
     """Makes databases on a server that is started for it, and ended with it."""
@@ -284,7 +270,7 @@ async def measure(store: Callable[[], AbstractAsyncContextManager[FreshUrl]]) ->
 STORES = {"sqlite": fresh_sqlite, "postgresql": fresh_postgresql}
 
 
-def show(figures: dict[str, Figures], seconds: float, others: float) -> None:
+def show(figures: dict[str, Figures], seconds: float, load: float) -> None:
     print(f"{'':44}" + "".join(f"{store:>12} {'design':>8}" for store in figures))
     for name in next(iter(figures.values())):
         unit = next((unit for word, unit in UNITS.items() if word in name), "ms")
@@ -292,7 +278,7 @@ def show(figures: dict[str, Figures], seconds: float, others: float) -> None:
         print(f"{f'{name} ({unit})':44}{''.join(cells)}")
     command = " ".join(["python", *sys.argv])
     print(f"\n{command}: {seconds:.0f} s on {os.cpu_count()} cores, Python {sys.version.split()[0]}.")
-    print(f"Other programs kept {others / seconds:.1f} of the cores busy meanwhile.")
+    print(f"Load average before it began, so of others: {load:.1f}.")
     print("design: the sketch of the project's design notes, measured on 2 cores. PostgreSQL here: fsync off.")
 
 
@@ -302,10 +288,10 @@ def _design(name: str, store: str) -> str:
 
 
 async def main() -> None:
-    began, busy = time.monotonic(), _others_seconds()
+    began, load = time.monotonic(), os.getloadavg()[0]
     asked = sys.argv[1:] or list(STORES)
     figures = {store: await measure(STORES[store]) for store in asked}
-    show(figures, time.monotonic() - began, _others_seconds() - busy)
+    show(figures, time.monotonic() - began, load)
 
 
 if __name__ == "__main__":

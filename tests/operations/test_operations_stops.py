@@ -17,12 +17,14 @@ from dragoman_service.operations.ledger import Ledger
 from dragoman_service.operations.pace import Pace
 from dragoman_service.operations.records import Claimed
 from dragoman_service.operations.run import Run
+from dragoman_service.operations.start_options import StartOptions
 from dragoman_service.operations.statements import cancel, forget, start
 from dragoman_service.operations.stops import Stops
 from gated_provider import ask
-from operation_worker import State, until, until_state
+from operation_worker import State, text_of, until, until_state
 from sqlalchemy import Connection, text
 from store_rows import OWNER, TTL, claim, new
+from structlog.testing import capture_logs
 
 BELLS_ALONE = Pace(poll=600.0)
 Two = tuple[Ledger, Claimed, Claimed]
@@ -65,6 +67,26 @@ async def test_a_cancel_that_comes_while_the_operation_is_taken_up_is_not_lost(o
     await until_state(caller, names[0], State.STATE_CANCELLED)
 
     assert not worker.provider.under_way
+
+
+async def test_what_was_deleted_and_started_anew_here_under_the_same_id_stops(
+    open_worker: OpenWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stops, "tell", lambda self, ids: None)  # the bell comes too late
+    worker = await open_worker(lease=NEVER)
+    options = StartOptions(operation_id="mine")
+    with capture_logs() as logs:
+        for calls in (1, 2):
+            name = (await worker.operations.start(ask("hold"), OWNER, options)).name
+            await until(lambda calls=calls: len(worker.provider.calls) == calls)  # type: ignore[misc]
+            if calls == 1:
+                await worker.operations.delete(name, OWNER)
+        await until(lambda: "operation.discarded" in [line["event"] for line in logs])
+        worker.provider.gate.set()
+        done = await worker.done(name)
+        await until(lambda: len(worker.finished) == 1)
+
+    assert text_of(done) == "a piece for hold"
 
 
 async def test_a_stop_that_could_not_be_read_is_looked_at_again(two: Two) -> None:

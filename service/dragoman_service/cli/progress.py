@@ -121,7 +121,7 @@ def progress_line(name: str, metadata: Metadata) -> str:
 
 
 def progress_text(metadata: Metadata) -> str:
-    """As in `characters: 312, tokens: 80, 1.2 s`; empty for what was never taken up; the first two once there are some."""
+    """As in `characters: 312, tokens: 80, 1.2 s`; without what there is none of yet."""
     if not metadata.HasField("start_time"):
         return ""
     seconds = seconds_between(metadata.start_time, metadata.end_time if metadata.HasField("end_time") else None)

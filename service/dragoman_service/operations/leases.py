@@ -33,15 +33,17 @@ from dragoman_service.operations.statements import ENDED
 from dragoman_service.operations.tables import is_queued, is_running, now, operations
 
 _c = operations.c
-_CLAIMED = (_c.id, _c.attempt, *(_c[field.name] for field in fields(Claimed)[1:]))
+_HELD = (_c.id, _c.attempt, _c.worker)
+_CLAIMED = (*_HELD, *(_c[field.name] for field in fields(Claimed)[1:]))
 _PROGRESS = tuple(field.name for field in fields(Progress))
 
+_FENCE = (_c.id == bindparam("of"), _c.attempt == bindparam("fence"), _c.worker == bindparam("holder"), is_running)
 # The lease has run out, and not because the clock jumped while we hold it.
 _LOST = (is_running, _c.lease_until < now(), _c.id.not_in(bindparam("held", expanding=True)))
 
 
 class Lease(NamedTuple):
-    """Who holds, and for how many milliseconds from now."""
+    """Who holds, under a name that no other claim has, and for how many milliseconds from now."""
 
     worker: str
     milliseconds: int
@@ -97,7 +99,7 @@ def _take(connection: Connection, ids: Sequence[str], lease: Lease, losses: int)
     order = {operation_id: number for number, operation_id in enumerate(ids)}
     values = {"locked": ids, "holder": lease.worker, "lease": lease.milliseconds, "lost": losses}
     rows = sorted(connection.execute(_taken(), values).all(), key=lambda row: order[row.id])
-    return [Claimed(Held(row.id, row.attempt), *row[2:]) for row in rows]
+    return [Claimed(Held(*row[:3]), *row[3:]) for row in rows]
 
 
 @cache
@@ -128,7 +130,7 @@ def renew(connection: Connection, milliseconds: int, held: Sequence[Held]) -> di
     """Holds on to all of `held`. Returns those that are still held, and whether they are to be cancelled."""
     renewed = (
         update(operations)
-        .where(tuple_(_c.id, _c.attempt).in_(held), is_running)
+        .where(tuple_(*_HELD).in_(held), is_running)
         .values(lease_until=now() + milliseconds)
         .returning(_c.id, _c.cancel_requested)
     )
@@ -136,23 +138,31 @@ def renew(connection: Connection, milliseconds: int, held: Sequence[Held]) -> di
 
 
 @one_select
-def orders(connection: Connection, ids: Sequence[str]) -> dict[Held, bool]:
-    """The newest attempts of those operations that were not deleted, and whether they are to be cancelled."""
-    rows = connection.execute(_orders(), {"asked": ids})
-    return {Held(row.id, row.attempt): row.cancel_requested for row in rows}
+def orders(connection: Connection, held: Sequence[Held]) -> dict[Held, bool]:
+    """Those of `held` that nobody else has taken up or deleted, and whether they are to be cancelled.
+
+    What has just been ended or given back is among them: whoever did so knows it already.
+    """
+    rows = connection.execute(_orders(), {"asked": [one.id for one in held]})
+    newest = {row.id: row for row in rows}
+    return {
+        one: newest[one.id].cancel_requested
+        for one in held
+        if one.id in newest and newest[one.id].attempt == one.attempt and newest[one.id].worker in (one.worker, None)
+    }
 
 
 @cache
 def _orders() -> Executable:
-    return select(_c.id, _c.attempt, _c.cancel_requested).where(_c.id.in_(bindparam("asked", expanding=True)))
+    return select(*_HELD, _c.cancel_requested).where(_c.id.in_(bindparam("asked", expanding=True)))
 
 
 def tell(connection: Connection, steps: Sequence[tuple[Held, Progress, Chunk | None]]) -> set[str]:
     """Writes how far running attempts have come, and adds to their logs. Returns the ids of those still ours."""
-    held = dict(one for one, _, _ in steps)
-    columns = (_c.id, _c.attempt, _c.last_sequence)
-    locked = select(*columns).where(_c.id.in_(held), is_running).order_by(_c.id).with_for_update()
-    ends = {row.id: row.last_sequence for row in connection.execute(locked) if row.attempt == held[row.id]}
+    held = {one for one, _, _ in steps}
+    ids = [one.id for one in held]
+    locked = select(*_HELD, _c.last_sequence).where(_c.id.in_(ids), is_running).order_by(_c.id).with_for_update()
+    ends = {row.id: row.last_sequence for row in connection.execute(locked) if row[:3] in held}
     told = [(one.id, progress, chunk) for one, progress, chunk in steps if one.id in ends]
     if told:
         connection.execute(_tell(), [{"of": one, **_news(progress)} for one, progress, _ in told])
@@ -174,7 +184,7 @@ def finish(connection: Connection, held: Held, ending: Ending, ttl: int) -> Ende
 
     Where others are to go on with it (QUEUED), see `requeue`.
     """
-    values = {"of": held.id, "fence": held.attempt, "new_state": ending.state, "kept": ttl, **_news(ending.progress)}
+    values = {**_fence_of(held), "new_state": ending.state, "kept": ttl, **_news(ending.progress)}
     values |= {"new_response": ending.response, "new_error": ending.error}
     row = connection.execute(_finish(), values).one_or_none()
     if row is None:
@@ -189,22 +199,25 @@ def finish(connection: Connection, held: Held, ending: Ending, ttl: int) -> Ende
 def _finish() -> Executable:
     new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in (*_PROGRESS, "response", "error")}
     final = _final(bindparam("new_state"), bindparam("kept", type_=BigInteger))
-    fence = (_c.id == bindparam("of"), _c.attempt == bindparam("fence"), is_running)
-    return update(operations).where(*fence).values(**new, **final).returning(*ENDED)
+    return update(operations).where(*_FENCE).values(**new, **final).returning(*ENDED)
 
 
 def requeue(connection: Connection, held: Held, losses: int) -> bool:
     """Gives the operation back, to be taken up by others at once. False: it was not ours any more."""
     back = (
         update(operations)
-        .where(_c.id == held.id, _c.attempt == held.attempt, is_running)
+        .where(*_FENCE)
         .values(state=State.QUEUED, worker=None, lease_until=None, losses=_c.losses + losses, update_time=now())
     )
-    if not connection.execute(back).rowcount:
+    if not connection.execute(back, _fence_of(held)).rowcount:
         return False
     announce.changed(connection, held.id)
     announce.work_added(connection)
     return True
+
+
+def _fence_of(held: Held) -> dict[str, Any]:
+    return {"of": held.id, "fence": held.attempt, "holder": held.worker}
 
 
 def _held(held: Sequence[Held]) -> dict[str, list[str]]:

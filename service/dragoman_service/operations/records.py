@@ -73,10 +73,13 @@ class Record:
 
 
 class Held(NamedTuple):
-    """A lease: the operation, and the attempt that fences it."""
+    """A lease: the operation, and what fences it."""
 
     id: str
     attempt: int
+    worker: str
+    """The name that the worker took for this claim alone: where the caller has deleted an operation and started another
+    one of the same id, the attempts begin anew."""
 
 
 @dataclass(frozen=True, slots=True)

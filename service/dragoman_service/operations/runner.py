@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import secrets
 import socket
@@ -43,8 +44,8 @@ class Runner:
         self._concurrency, self._poll = options.concurrency, pace.poll
         self._limits = Limits(options.model_concurrency)
         self._ttl = round(options.ttl * 1000)
-        worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._lease = leases.Lease(worker, round(options.lease * 1000))
+        self._worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._claims, self._lease = itertools.count(1), round(options.lease * 1000)
         self._runs: dict[str, Run] = {}
         self._heartbeat = Heartbeat(ledger, self._runs, options.lease)
         self._stops = Stops(ledger, self._runs)
@@ -118,9 +119,8 @@ class Runner:
         if self._backlog or not any(found := await self._ledger.read(leases.pending, held)):
             return
         with self._stops.claiming():
-            claimed, ended = await self._ledger.write(
-                leases.claim, self._lease, free, held, found, self._ttl, self._limits
-            )
+            lease = leases.Lease(f"{self._worker}-{next(self._claims)}", self._lease)
+            claimed, ended = await self._ledger.write(leases.claim, lease, free, held, found, self._ttl, self._limits)
             for each in claimed:
                 self._take_up(each)
         self._backlog = len(claimed) == free
@@ -130,6 +130,8 @@ class Runner:
             asyncio.get_running_loop().call_later(LOCKED_SECONDS, self._bell.set)
 
     def _take_up(self, claimed: Claimed) -> None:
+        if (deleted := self._runs.get(claimed.held.id)) is not None:  # and started anew, under the same id
+            deleted.lose("taken over or deleted")
         run = Run(claimed, self._engine)
         self._runs[claimed.held.id] = run
         task = asyncio.create_task(self._work(run), name=f"operation {claimed.held.id}")

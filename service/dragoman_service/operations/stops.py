@@ -59,7 +59,7 @@ class Stops:
         return 0.0
 
     async def _obey(self, runs: Sequence[Run]) -> None:
-        orders = await self._ledger.read(leases.orders, [run.claimed.held.id for run in runs])
+        orders = await self._ledger.read(leases.orders, [run.claimed.held for run in runs])
         for run in runs:
             if run.claimed.held not in orders:
                 run.lose("taken over or deleted")

@@ -70,7 +70,7 @@ class QueueLaws(Staged):
         limits = Limits({"laws/*": 30, "laws/scarce": 3})
         claims = await asyncio.gather(*(_claim(store, 10, limits=limits) for store in stores * 2))
         claimed = [one.held.id for claim in claims for one in claim]
-        await stores[0].write(leases.finish, Held(scarce[0], 1), Ending(State.FAILED, _NOTHING), LONG)
+        await stores[0].write(leases.finish, Held(scarce[0], 1, "w"), Ending(State.FAILED, _NOTHING), LONG)
         then = [one.held.id for one in await _claim(stores[1], 10, limits=limits)]
 
         assert [one for one in claimed if one in scarce] == scarce[:3]
@@ -95,6 +95,27 @@ class QueueLaws(Staged):
         assert (told, renewed, requeued, ended, logs) == (set(), {}, False, None, [])
         assert newest == {new.id}
         assert await first.read(_logs) == [new.id]
+
+    async def test_an_attempt_at_what_was_deleted_writes_nothing_into_what_has_its_id_now(self, stage: Stage) -> None:
+        workers = [await stage.ledger() for _ in range(2)]
+        caller = await stage.here(concurrency=0)
+        held = []
+        for number, worker in enumerate(workers):
+            name = await caller.start("now", operation_id="mine")
+            held.append((await _claim(worker, 1, worker=f"w{number}"))[0].held)
+            if not number:
+                await caller.delete(name)
+        step = Progress("late", 1, 1, None)
+        told = await workers[0].write(leases.tell, [(held[0], step, Chunk(1, 1, b"late"))])
+        renewed = await workers[0].write(leases.renew, LONG, [held[0]])
+        requeued = await workers[0].write(leases.requeue, held[0], 0)
+        ended = await workers[0].write(leases.finish, held[0], Ending(State.SUCCEEDED, step, b"late"), LONG)
+        ours = await workers[0].read(leases.orders, held)
+
+        assert [one[:2] for one in held] == [held[0][:2]] * 2
+        assert (told, renewed, requeued, ended) == (set(), {}, False, None)
+        assert ours == {held[1]: False}
+        assert await workers[1].write(leases.renew, LONG, [held[1]]) == {held[1].id: False}
 
     async def test_what_has_expired_is_gone_at_once_and_swept_with_its_log(self, stage: Stage) -> None:
         replicas: list[AnyReplica] = [await stage.here(), await stage.elsewhere()]
@@ -144,9 +165,11 @@ class QueueLaws(Staged):
         assert await replica.names() == [names[2], names[1]]
 
 
-async def _claim(store: Ledger, most: int, milliseconds: int = LONG, limits: Limits = UNLIMITED) -> Sequence[Claimed]:
+async def _claim(
+    store: Ledger, most: int, milliseconds: int = LONG, limits: Limits = UNLIMITED, worker: str = "w"
+) -> Sequence[Claimed]:
     found = await store.read(leases.pending, [])
-    claimed, _ = await store.write(leases.claim, leases.Lease("w", milliseconds), most, [], found, LONG, limits)
+    claimed, _ = await store.write(leases.claim, leases.Lease(worker, milliseconds), most, [], found, LONG, limits)
     return claimed
 
 
