@@ -20,7 +20,7 @@ from google.rpc import code_pb2
 from operation_worker import CALLER, State, Worker, metadata_of, until_state
 
 TEXT = "a b c d e f g h i j k l m n o p q r s t"
-LONG = " ".join([TEXT] * 10)
+LONG = " ".join([TEXT] * 40)  # longer than it takes to start two more servers on a busy machine
 SETTINGS = """
 server = {grpc = "127.0.0.1:0", http = "127.0.0.1:0", data_dir = "data"}
 operations = {lease = "1s"}
