@@ -28,6 +28,7 @@ def _store_url(url: str) -> str:
 
 
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
+Origin = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^\s/]+)$")]
 
 
 class TlsSettings(Section):
@@ -50,6 +51,7 @@ class ServerSettings(Section):
     longest_deadline: Annotated[Duration, Field(gt=0)] = 3600.0
     stall_timeout: Annotated[Duration, Field(gt=0)] = 60.0
     max_request_size: Annotated[Size, Field(ge=1024, le=512 * 1024**2)] = 8 * 1024**2
+    cors_origins: tuple[Origin, ...] = ()
     tls: TlsSettings | None = None
 
 
