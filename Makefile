@@ -43,7 +43,7 @@ test-seeds: dev weights seeds ## Run vendors' example programs with the vendors'
 
 test-all: test test-clients test-seeds ## Run all tests
 
-bench: dev ## Measure what the service costs beside a bare gRPC server
+bench: dev ## Measure the service beside a bare gRPC server, a peer, and its own design figures
 	@for file in bench/*.py; do $(BIN)/python $$file || exit; done
 
 proto: tools ## Generate Python from the schema

@@ -12,6 +12,7 @@ from relaying.targets import Target
 from relaying.words import Order
 
 UNARY_TOKENS, STREAM_TOKENS, PACED_TOKENS = 32, 200, 80
+STREAMS = 8  # side by side, of those that come as fast as they go
 PACED_STREAMS, PACE = 200, 20  # streams side by side, and tokens a second of each
 
 
@@ -51,8 +52,8 @@ def loads(scale: float) -> list[Load]:
     return [
         Load("unary 1", whole, 1, 1.75 * scale, streamed=False),
         Load("unary 32", whole, 32, 1.75 * scale, streamed=False),
-        Load("packed", packed, 16, 1.25 * scale),
-        Load("each", each, 16, 1.25 * scale),
+        Load("packed", packed, STREAMS, 1.25 * scale),
+        Load("each", each, STREAMS, 1.25 * scale),
         Load("paced", Order("paced", round(PACED_TOKENS * scale), PACE), PACED_STREAMS, 0.0),
     ]
 

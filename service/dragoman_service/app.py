@@ -11,6 +11,7 @@ import structlog
 from dragoman import v1
 
 from dragoman_service import plugins
+from dragoman_service.aliases import Aliases
 from dragoman_service.catalogue import Catalogue
 from dragoman_service.contract import Provider
 from dragoman_service.delivery import Delivery
@@ -85,7 +86,7 @@ async def running(
     """
     metrics = metrics or Metrics()
     warnings: list[str] = []
-    prepared, opened = plugins.prepare(settings, warnings, failed)
+    prepared, opened = plugins.prepare(settings, warnings, failed, present=providers or ())
     for warning in warnings:
         log.warning("settings.warning", message=warning)
     async with AsyncExitStack() as stack:
@@ -106,11 +107,13 @@ async def running(
 
 async def _build(settings: Settings, opened: plugins.Opened, metrics: Metrics, stack: AsyncExitStack) -> Listeners:
     server = settings.server
-    catalogue = Catalogue(opened.providers, opened.unreachable)
+    catalogue = Catalogue(opened.providers, opened.unreachable, Aliases(settings.targets))
+    if wrong := [Mistake(f"models.{path}", why) for path, why in catalogue.mistakes()]:
+        raise SettingsError(wrong)
     access = Access(settings.access, anonymous=settings.allows_anonymous)
     engine = Engine(
         catalogue,
-        filters=[meter(metrics, lambda name: catalogue.find(name).model.local)],
+        filters=[meter(metrics, catalogue)],
         deadlines=Deadlines(server.default_deadline, server.longest_deadline),
         allowed=access.allowed,
     )
@@ -118,8 +121,8 @@ async def _build(settings: Settings, opened: plugins.Opened, metrics: Metrics, s
     observed = open_operations(settings.operations, server.data_dir, engine, OperationMeter(metrics))
     try:
         operations = await stack.enter_async_context(observed)
-    except LedgerError as wrong:
-        raise SettingsError([Mistake("operations.url", str(wrong))]) from wrong
+    except LedgerError as error:
+        raise SettingsError([Mistake("operations.url", str(error))]) from error
     telemetry, traffic = RpcTelemetry(metrics), Traffic()
     limits = (server.max_request_size, server.stall_timeout)
     grpc_server = GrpcServer(server, Guard(access, telemetry, traffic, *limits))

@@ -31,7 +31,8 @@ class Catalogue:
     """`providers` by their configured name, in order; `unreachable`: why a configured provider could not be opened.
 
     A name is first looked for among the full names of models, then among the exact names of `aliases`, then among the
-    providers' own aliases, and then among the patterns of `aliases`, which take no name that begins with a provider's.
+    providers' own aliases, and then among the patterns of `aliases`. A name that begins with a provider's is taken only
+    by a pattern that does so too.
     """
 
     def __init__(
@@ -77,20 +78,26 @@ class Catalogue:
         """Whether it is one of a bounded number of names: no pattern took it."""
         return name in self._full or name in self._aliases.exact or name in self._short
 
+    def is_local(self, full_name: str) -> bool:
+        """Whether the model runs on this machine."""
+        return full_name in self._full and self._full[full_name].model.local
+
     def now(self, target: Target) -> v1.Model:
         """The target's model as it is now: `find` tells how it was when its provider was last looked at."""
         provider, name = target.model.provider, target.model.provider_model
         found = (model for model in self._models(provider) if model.provider_model == name)
         return next((self._describe(provider, model) for model in found), target.model)
 
-    def unknown_targets(self) -> Iterator[tuple[Alias, str]]:
-        """What the settings name but open providers do not have, each with what they have."""
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        """Aliases that can never work, as far as is known now: each as a path below `models`, and why."""
         for alias in self._aliases:
+            if alias.name in self._full:
+                yield alias.name, "is the full name of a model, which is found first: choose another name"
             for target in alias.targets:
                 provider = target.partition("/")[0]
-                has = [model.provider_model for model in self._models(provider)] if provider in self._providers else []
+                has = [name for name in self._full if name.startswith(f"{provider}/")]
                 if has and target not in self._full:
-                    yield alias, f"the provider {provider!r} has no model {target!r}; it has {_some(has)}"
+                    yield f"{alias.name}.targets", f"the provider {provider!r} has no {target!r}; it has {_some(has)}"
 
     def _known(self, name: str) -> Target | None:
         if name in self._full:
@@ -101,14 +108,17 @@ class Catalogue:
         return self._short.get(name) if alias is None else self._behind(alias)
 
     def _pattern_for(self, name: str) -> Alias | None:
-        alias = None if self._is_of_a_provider(name) else self._aliases.matching(name)
-        if alias is not None and time.monotonic() - self._indexed > FRESH:
+        alias = self._aliases.matching(name)
+        if alias is None or not alias.name.startswith(self._owner(name)):
+            return None
+        if time.monotonic() - self._indexed > FRESH:
             self._index()
         return None if name in self._short else alias
 
-    def _is_of_a_provider(self, name: str) -> bool:
+    def _owner(self, name: str) -> str:
+        """The beginning of the name that makes it a provider's own."""
         provider, slash, _ = name.partition("/")
-        return bool(slash) and (provider in self._providers or provider in self.unreachable)
+        return provider + slash if slash and (provider in self._providers or provider in self.unreachable) else ""
 
     def _behind(self, alias: Alias) -> Target | None:
         """The first of its targets that is ready, or the first that there is."""

@@ -14,6 +14,7 @@ from google.rpc import code_pb2, error_details_pb2
 from google.rpc.status_pb2 import Status
 
 PATIENCE = 10.0  # seconds
+KNOWN_AS = {"rate_limit_exceeded": "PROVIDER_RATE_LIMITED", "insufficient_quota": "PROVIDER_QUOTA"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +60,18 @@ async def grpc_whole(door: Door, model: str) -> Outcome:
 
 async def grpc_stream(door: Door, model: str) -> Outcome:
     """The RPC's status, which has to agree with the event `finished`."""
-    delivered, finished = "", v1.Finished()
+    delivered, finished, failure = "", v1.Finished(), None
     try:
         async for event in door.completions.StreamCompletion(request_of(model), timeout=PATIENCE):
             delivered += event.delta.text
             finished = event.finished
     except grpc.aio.AioRpcError as error:
-        assert finished.error == _status(error)
-        return _failed(error, delivered)
-    assert _text(finished.completion) == delivered
-    return Outcome(delivered, "OK")
+        failure = error
+    if failure is None:
+        assert _text(finished.completion) == delivered
+        return Outcome(delivered, "OK")
+    assert finished.error == _status(failure)
+    return _failed(failure, delivered)
 
 
 def _text(completion: v1.Completion) -> str:
@@ -82,8 +85,10 @@ def _status(error: grpc.aio.AioRpcError) -> Status:
 def _failed(error: grpc.aio.AioRpcError, delivered: str) -> Outcome:
     status = _status(error)
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
-    waits = any([detail.Unpack(retry) for detail in status.details])
-    _ = [detail.Unpack(info) for detail in status.details]
+    for detail in status.details:
+        for message in (info, retry):
+            detail.Unpack(message)
+    waits = any(detail.Is(retry.DESCRIPTOR) for detail in status.details)
     assert status.code == error.code().value[0], "the status and its details disagree"
     return Outcome(
         delivered,
@@ -120,7 +125,7 @@ async def http_stream(door: Door, model: str) -> Outcome:
         assert (events[-1], broken) == ("[DONE]", False)
         return Outcome(delivered, "OK", http=200)
     assert (broken, "[DONE]" in events) == (True, False)
-    return Outcome(delivered, "", error["code"].upper(), http=200, seen=raw.decode())
+    return Outcome(delivered, "", reason_of(error), http=200, seen=raw.decode())
 
 
 def url_of(door: Door) -> str:
@@ -131,13 +136,18 @@ def body_of(model: str) -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": "Hi"}]}
 
 
+def reason_of(error: dict[str, Any]) -> str:
+    """The reason that the code of an error object stands for: its name, or the name that callers know it by."""
+    return KNOWN_AS.get(error["code"], error["code"].upper())
+
+
 def _refused(response: aiohttp.ClientResponse, answer: dict[str, Any], raw: bytes) -> Outcome:
     wait = response.headers.get("retry-after")
     again = response.headers.get("x-should-retry") != "false" and response.status in (408, 409, 429, 500, 503, 504)
     return Outcome(
         "",
         "",
-        answer["error"]["code"].upper(),
+        reason_of(answer["error"]),
         retryable=again,
         retry_after=float(wait) if wait else None,
         http=response.status,

@@ -24,9 +24,7 @@ def event(**told: Any) -> bytes:
 def piece(text: str = "", finish: str | None = None) -> bytes:
     """An event of a stream."""
     delta = {"content": text} if text else {}
-    return event(
-        object="chat.completion.chunk", choices=[{"index": 0, "delta": delta, "finish_reason": finish}]
-    )
+    return event(object="chat.completion.chunk", choices=[{"index": 0, "delta": delta, "finish_reason": finish}])
 
 
 HEL = piece("Hel")

@@ -1,4 +1,4 @@
-"""Fault case 23, without end: an upstream that never stops is cut off early, and costs no more memory than was allowed."""
+"""Fault case 23, without end: an upstream that never stops is cut off early, and costs little memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from said import STREAM, answer
 from upstream import Flood, Script
 
 MIB = 1024 * 1024
-OFFERED = 256 * MIB
+OFFERED = 1024 * MIB
 MOST_READ = 32 * MIB  # what is read, and what the system has taken in besides
-MOST_KEPT = 128 * MIB  # an answer that comes whole may have 16 MiB, and is there several times while it is decoded
+MOST_KEPT = 320 * MIB  # an answer that comes whole may have 16 MiB, and a parser takes twelve times as much
 PROMISED = b"HTTP/1.1 %d Said\r\ncontent-type: %s\r\ncontent-length: 999999999999\r\n\r\n"
 JSON = b"application/json"
 ANY_WAIT = (0.001, 60.0)
@@ -60,9 +60,9 @@ async def test_what_has_no_end_is_cut_off(fault: Fault, upstream: Any, serve: An
 
 
 def bomb() -> Script:
-    """A quarter of a GiB in an event, in a few hundred KiB."""
+    """64 MiB in an event, in less than a hundred KiB."""
     packer = zlib.compressobj(wbits=31)
-    packed = packer.compress(b"data: ") + b"".join(packer.compress(X) for _ in range(OFFERED // len(X)))
+    packed = packer.compress(b"data: ") + b"".join(packer.compress(X) for _ in range(1024))
     return (STREAM.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n"), packed + packer.flush())
 
 
@@ -78,7 +78,7 @@ async def test_what_is_packed_small_is_not_unpacked(upstream: Any, serve: Any) -
     finally:
         tracemalloc.stop()
 
-    assert peak < MOST_KEPT
+    assert peak < 16 * MIB
 
 
 async def test_a_refusal_is_read_to_its_end_if_it_has_one(upstream: Any, serve: Any) -> None:

@@ -1,21 +1,21 @@
-"""Fault case 22: an upstream falls silent, before its first token or after it. It is given up within 50 ms of the limit."""
+"""Fault case 22: an upstream falls silent, before its first token or after it, and is given up at the limit."""
 
 from __future__ import annotations
 
 import asyncio
-import statistics
 from typing import Any
 
 import pytest
 from fault_row import Fault
 from four_forms import FORMS, Form
+from hanging_up import PROMISED, judged
 from proxy import Harm, proxy_to
 from said import CHUNKED, DONE, HEL, STREAM, answer, chunk, event, piece
 from upstream import End, Upstream
 
 FIRST, IDLE = 0.3, 0.2  # seconds
 LIMITS = {"first_token_timeout": f"{FIRST}s", "idle_timeout": f"{IDLE}s"}
-PROMISED = 0.05  # seconds
+ROUNDS = 5
 ANY_WAIT = (0.001, 60.0)
 
 
@@ -65,15 +65,31 @@ async def test_a_silent_upstream_is_given_up_at_the_limit(fault: Fault, upstream
     for form, (outcome, _) in zip(FORMS, results, strict=True):
         fault.check(form, outcome)
 
-    assert -0.02 < min(late)
-    assert statistics.median(late) <= PROMISED
-    assert max(late) <= 5 * PROMISED
+    assert -limit / 3 < min(late)  # the service's own clock began a moment before
+    assert max(late) <= 5 * PROMISED  # all four wait at the same time: one pause of the machine makes all of them late
+
+
+@pytest.mark.parametrize("limit", [FIRST, IDLE], ids=["first token", "idle"])
+async def test_an_upstream_is_given_up_within_fifty_milliseconds(limit: float, upstream: Any, serve: Any) -> None:
+    upstream.script = (End.HANG,) if limit == FIRST else (STREAM, HEL, End.HANG)
+    door = await serve(upstream.url, **LIMITS)
+
+    async def late() -> list[float]:
+        return [(await given_up(FORMS["gRPC stream"], door, upstream, limit))[1] for _ in range(ROUNDS)]
+
+    await judged(late, f"given up at {limit} s")
 
 
 async def test_a_piece_now_and_then_is_no_silence(upstream: Any, serve: Any) -> None:
     door = await serve(upstream.url, **LIMITS)
     turns = [asyncio.Event() for _ in range(5)]
-    upstream.script = (STREAM, HEL, *(step for turn in turns for step in (turn, piece("."))), piece(finish="stop"), DONE)
+    upstream.script = (
+        STREAM,
+        HEL,
+        *(step for turn in turns for step in (turn, piece("."))),
+        piece(finish="stop"),
+        DONE,
+    )
     asking = asyncio.ensure_future(FORMS["gRPC stream"](door, "m"))
     for turn in turns:
         await asyncio.sleep(IDLE * 0.6)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from documented import settings
 from seed_program import PROGRAMS, Said, run
 from seed_server import SETTINGS, SeedServer, serving
+
+LOG = 5_000  # characters of the service's log that are shown with a failure
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +28,13 @@ def openai_program(request: pytest.FixtureRequest, server: SeedServer) -> Callab
         return run(request.param, (PROGRAMS / "openai" / f"{name}.py").read_text(), *arguments, environ=environ)
 
     return run_it
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shows with a failure what the service said meanwhile."""
+    report = yield
+    server = item.funcargs.get("server")
+    if report.failed and isinstance(server, SeedServer):
+        report.sections.append(("Log of the service", server.said[-LOG:]))
+    return report

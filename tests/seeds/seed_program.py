@@ -63,6 +63,7 @@ def run(
     code: int | None = 0,
 ) -> Said:
     """Runs Python's `source`, which has to exit with `code`; None: with any. It sees nothing of this environment."""
+    __tracebackhide__ = True
     with tempfile.TemporaryDirectory(prefix="seed-") as folder, tempfile.TemporaryFile() as errors:
         file = Path(folder) / "program.py"
         file.write_text(source)

@@ -103,11 +103,16 @@ class SeedServer:
         wanted = (f'provider="{provider}"', f'outcome="{outcome}', 'kind="first"')
         return round(sum(float(value) for labels, value in series if all(label in labels for label in wanted)))
 
-    def calls(self, model: str) -> list[dict[str, Any]]:
-        """What the log has of the calls so far that asked for a model."""
-        whole = self._log.read_text().rpartition("\n")[0]
-        records = map(json.loads, whole.splitlines())
-        return [one for one in records if one["event"] == "rpc.done" and one.get("model_requested") == model]
+    @property
+    def said(self) -> str:
+        """Its log so far."""
+        return self._log.read_text()
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """What the log has of the calls so far."""
+        records = map(json.loads, self.said.rpartition("\n")[0].splitlines())
+        return [record for record in records if record["event"] == "rpc.done"]
 
 
 @contextmanager

@@ -57,12 +57,11 @@ def test_failures_have_the_classes_of_the_client(run_program, server):
     assert "no-such-model" in facts["unknown model"]["message"]
     assert "temperature" in facts["bad parameter"]["message"]
     assert server.attempts("overloaded") - overloaded == 2
-    assert facts["overloaded"]["seconds"] >= 1
     assert server.attempts("spent") - spent == 1
 
 
-def test_a_stream_that_fails_in_the_middle_is_no_success(run_program):
+def test_a_stream_that_fails_in_the_middle_is_no_success_even_for_who_overlooks_the_error(run_program):
     said = run_program("broken_stream", code=1)
 
-    assert said.text.startswith("one two three")
-    assert "END" not in said.text
+    assert said.text == "one two three"
+    assert "peer closed connection" in said.stderr

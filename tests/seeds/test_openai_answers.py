@@ -9,6 +9,7 @@ def test_usage_is_told_at_the_end_of_a_stream_where_it_is_asked_for(openai_progr
     facts = openai_program("usage").facts
 
     assert facts["whole"]["total_tokens"] == 6
+    assert facts["limited"] == 2
     assert facts["last"] == facts["whole"]
     assert facts["last_choices"] == 0
     assert facts["others"]
@@ -44,7 +45,7 @@ def test_an_answer_keeps_to_the_class_that_the_client_names(openai_program):
 
     assert facts["class"] == "City"
     assert facts["city"]["name"]
-    assert isinstance(json.loads(facts["plain"]), dict)
+    assert facts["plain"].lstrip().startswith("{")
 
 
 def test_tools_are_called_through_the_clients_own_helper(openai_program):

@@ -59,6 +59,11 @@ class AnswerDecoder:
         """The upstream said that nothing more comes."""
         return self._over
 
+    @property
+    def ended(self) -> bool:
+        """Every choice said how it ended; what may still come is their usage."""
+        return all(choice.ended for choice in self._choices.values())
+
     def read(self, texts: Iterable[bytes]) -> list[v1.CompletionEvent]:
         """The events of the JSON texts that came together, in as few pieces as they allow.
 
@@ -94,9 +99,24 @@ class AnswerDecoder:
         if type(fingerprint) is str:
             self._fingerprint = fingerprint
         for choice in items(chunk.get("choices"), "choices"):
-            self._choice(choice)
+            if not self._goes_on(choice):
+                self._choice(choice)
         if chunk.get("usage") or "prompt_progress" in chunk or "x_groq" in chunk:
             self._used(chunk)
+
+    def _goes_on(self, data: Any) -> bool:
+        """Takes what nearly every piece of an answer is: more of the text, and nothing else."""
+        try:
+            choice, delta = self._choices[data["index"]], data["delta"]
+            words = delta["content"]
+            if type(words) is not str or len(delta) > 1 or not choice.spoke or choice.end:
+                return False
+            if not words or data.get("finish_reason") or data.get("logprobs"):
+                return False
+        except (KeyError, TypeError, AttributeError):
+            return False
+        self._pieces.say(choice.index, "text", words)
+        return True
 
     def _choice(self, data: Any) -> None:
         if type(data) is not dict:
@@ -118,10 +138,6 @@ class AnswerDecoder:
     def _delta(self, choice: _Choice, delta: Any, logprobs: Any) -> None:
         if type(delta) is not dict:
             delta = {"content": delta}
-        content = delta.get("content")
-        if type(content) is str and content and len(delta) == 1 and choice.spoke and not (choice.end or logprobs):
-            self._pieces.say(choice.index, "text", content)
-            return
         likelihood = logprobs_of(logprobs, self._top)
         for kind, words in contents(delta):
             self._open(choice)

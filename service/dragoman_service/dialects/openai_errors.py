@@ -18,8 +18,10 @@ _RETRY_AFTER = 1.0  # seconds, where the upstream names none
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _KEYS = re.compile(r"\b(?:(?:sk|pk|key)[-_][\w*-]{6,}|bearer\s+\S+)", re.IGNORECASE)
 _CONTEXT = frozenset({"exceed_context_size_error", "context_length_exceeded"})
-_CONTEXT_SAID = re.compile(r"maximum context length (?:is|of) (\d{1,9})")
-_COUNTED = re.compile(r"(?:resulted in|requested|request has|contains) (\d{1,9})(?: input)? tokens")
+_CONTEXT_SAID = re.compile(r"maximum context length (?:is|of) \d")
+# The latter words of both are ours: an upstream may be a service such as this one.
+_LIMIT = re.compile(r"(?:maximum context length (?:is|of)|the model takes) (\d{1,9})")
+_COUNTED = re.compile(r"(?:resulted in|requested|request has|contains|prompt has) (\d{1,9})(?: input)? tokens")
 _QUOTA = re.compile(r"insufficient_(?:quota|balance|credits?|funds)|billing_\w+|credit_\w+|payment_required")
 _STATUS_OF_TYPE = {
     "invalid_request_error": 400,
@@ -169,7 +171,7 @@ def _counts(details: Mapping[str, Any]) -> tuple[int | None, int | None]:
     if isinstance(limit, int) and isinstance(counted, int):
         return limit, counted
     said = str(details.get("message"))
-    limits, counts = _CONTEXT_SAID.search(said), _COUNTED.search(said)
+    limits, counts = _LIMIT.search(said), _COUNTED.search(said)
     return (int(limits[1]) if limits else None), (int(counts[1]) if counts else None)
 
 

@@ -111,6 +111,7 @@ LLAMA_CPP = Habits(
     tools=False,
     authors=False,
     user_key="",
+    tool_choices=frozenset({"required"}),  # it passes over the form that names one
     tool_names=True,
     single_choice=True,
     least_top_logprobs=1,

@@ -15,8 +15,9 @@ class Pieces:
     def __init__(self) -> None:
         self._events: list[v1.CompletionEvent] = []
         self._usage: v1.Usage | None = None
-        self._of: tuple[int, str, int] = (-1, "", 0)  # choice, kind, and number of the call, that `_texts` belong to
         self._texts: list[str] = []
+        self._choice = self._call = 0  # that the texts belong to; `_kind` is theirs
+        self._kind = ""
 
     def take(self) -> list[v1.CompletionEvent]:
         """All events so far."""
@@ -29,10 +30,9 @@ class Pieces:
 
     def say(self, choice: int, kind: Kind, words: str, logprobs: Sequence[v1.TokenLogprob] = ()) -> None:
         """A piece of text, reasoning or refusal."""
-        of = (choice, kind, 0)
-        if of != self._of or logprobs:
+        if kind != self._kind or choice != self._choice or logprobs:
             self._close()
-            self._of = of
+            self._choice, self._kind = choice, kind
         self._texts.append(words)
         if logprobs:
             self._close()
@@ -44,10 +44,9 @@ class Pieces:
             self._close()
             self._events.append(v1.CompletionEvent(delta=v1.Delta(choice_index=choice, tool_call=piece)))
             return
-        of = (choice, "tool_call", piece.index)
-        if of != self._of:
+        if (choice, "tool_call", piece.index) != (self._choice, self._kind, self._call):
             self._close()
-            self._of = of
+            self._choice, self._kind, self._call = choice, "tool_call", piece.index
         self._texts.append(piece.arguments_json)
 
     def used(self, usage: v1.Usage) -> None:
@@ -61,16 +60,15 @@ class Pieces:
 
     def _close(self) -> None:
         if self._texts:
-            choice, kind, call = self._of
             words = "".join(self._texts)
             event = v1.CompletionEvent()
             delta = event.delta
-            delta.choice_index = choice
-            if kind == "tool_call":
-                delta.tool_call.index = call
+            delta.choice_index = self._choice
+            if self._kind == "tool_call":
+                delta.tool_call.index = self._call
                 delta.tool_call.arguments_json = words
             else:
-                setattr(delta, kind, words)
+                setattr(delta, self._kind, words)
             self._events.append(event)
             self._texts = []
-        self._of = (-1, "", 0)
+        self._kind = ""

@@ -111,7 +111,9 @@ def _violation(field: FieldViolation) -> str:
 def _type(error: CompletionError, status: int) -> str:
     if error.reason == v1.ERROR_REASON_PROVIDER_QUOTA:
         return "insufficient_quota"
-    return _TYPES.get(error.code, "invalid_request_error") if status < 500 else "server_error"
+    if status >= 500:
+        return "server_error"
+    return "invalid_request_error" if status == 413 else _TYPES.get(error.code, "invalid_request_error")
 
 
 def _plain(value: str | None) -> str | None:

@@ -47,6 +47,8 @@ def chat_completion(request: v1.CompletionRequest, habits: Habits, choice: int |
 
 def completion_of_prompt(request: v1.CompletionRequest, habits: Habits, choice: int | None = None) -> dict[str, Any]:
     """The body of a streamed completion of a prompt, as `chat_completion`."""
+    if not request.prompt:
+        raise invalid(FieldViolation("messages", "at least one message is required, or a prompt in their place"))
     config = request.generation_config
     lacking = [name for name in _fields(config) if name not in habits.prompt_names]
     kind = config.response_format.WhichOneof("format")

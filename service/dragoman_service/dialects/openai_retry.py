@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import UTC
 
 LONGEST = 86_400.0  # seconds; what is longer is cut to this
-_NUMBER = re.compile(r"\s*(\d{1,12}(?:\.\d{1,9})?)\s*")
-_PART = r"(\d{1,9}(?:\.\d{1,9})?)(ms|[dhms])"
+_NUMBER = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,9})?)\s*")
+_PART = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|[dhms])"
 _DURATION = re.compile(rf"(?:{_PART})+")
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _LIMITS = ("requests", "tokens")

@@ -35,15 +35,26 @@ async def open_openai(settings: OpenAISettings) -> AsyncIterator[OpenAIProvider]
     ) as http:
         names = settings.models or await listed_models(http, vendor.models_path)
         patience = Patience(settings.first_token_timeout, settings.idle_timeout)
-        yield OpenAIProvider(http, models_of(names, vendor.habits), vendor.habits, patience)
+        yield OpenAIProvider(http, models_of(names, vendor.habits), vendor.habits, patience, settings.secrets)
 
 
 class OpenAIProvider:
-    """One upstream behind `http`, spoken to as its `habits` want it. `models` are shown as they are."""
+    """One upstream behind `http`, spoken to as its `habits` want it. `models` are shown as they are.
 
-    def __init__(self, http: Http, models: Sequence[v1.Model], habits: Habits, patience: Patience = _FOR_EVER) -> None:
+    No error that it raises holds one of the `secrets`.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        models: Sequence[v1.Model],
+        habits: Habits,
+        patience: Patience = _FOR_EVER,
+        secrets: Sequence[str] = (),
+    ) -> None:
         self._models = models
         self._habits = habits
+        self._secrets = secrets
         self._upstream = Upstream(http, habits, patience)
 
     def models(self) -> Sequence[v1.Model]:
@@ -63,6 +74,7 @@ class OpenAIProvider:
         except CompletionError as error:
             if spoke and _may_pass(error):
                 raise _broken().with_metadata(**error.metadata) from error
+            error.message = _without(error.message, self._secrets)
             raise
 
     def _batches(self, request: v1.CompletionRequest) -> AsyncGenerator[Events]:
@@ -70,6 +82,12 @@ class OpenAIProvider:
         if choices == 1 or not self._habits.single_choice:
             return side_by_side([self._upstream.answer(request, None, choices)])
         return side_by_side([self._upstream.answer(request, index, 1) for index in range(choices)])
+
+
+def _without(message: str, secrets: Sequence[str]) -> str:
+    for secret in secrets:
+        message = message.replace(secret, "…")
+    return message
 
 
 def _may_pass(error: CompletionError) -> bool:

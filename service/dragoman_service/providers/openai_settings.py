@@ -69,6 +69,13 @@ class OpenAISettings(Section):
         return vendor_of(self.vendor).base_url if self.base_url is None else str(self.base_url)
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no caller may see, though an upstream may repeat it."""
+        secrets = [*self.headers.values(), *([self.api_key] if self.api_key else [])]
+        # What is shorter hides nothing and would be found in any text.
+        return tuple(value for secret in secrets if len(value := secret.get_secret_value()) > 3)
+
+    @property
     def sent_headers(self) -> dict[str, str]:
         """The key in the header that the vendor wants it in, and those set here."""
         vendor = vendor_of(self.vendor)

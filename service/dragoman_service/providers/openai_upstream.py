@@ -48,7 +48,7 @@ class Upstream:
             answer = await watch.within(stack.enter_async_context(self._http.stream(path, body)))
             if answer.status != 200:
                 raise await _refused(answer, watch)
-            texts = await stack.enter_async_context(aclosing(_texts(answer, watch)))
+            texts = await stack.enter_async_context(aclosing(_texts(answer, watch, decoder)))
             async for batch in texts:
                 events, failure = _decoded(decoder, batch)
                 watch.heard(batch, events)
@@ -95,7 +95,7 @@ async def _refused(answer: HttpStream, watch: Watch) -> CompletionError:
     return error_of_status(answer.status, body, answer.headers)
 
 
-async def _texts(answer: HttpStream, watch: Watch) -> AsyncGenerator[list[bytes]]:
+async def _texts(answer: HttpStream, watch: Watch, decoder: AnswerDecoder) -> AsyncGenerator[list[bytes]]:
     """The JSON texts of an answer, as they came together.
 
     What it is shows in its first bytes: upstreams answer whole though they were asked for a stream, under any type.
@@ -109,8 +109,12 @@ async def _texts(answer: HttpStream, watch: Watch) -> AsyncGenerator[list[bytes]
     if start.startswith(b"{") or ("json" in answer.headers.get("content-type", "") and not _is_stream(start)):
         yield [first + await watch.within(answer.read(_MAX_WHOLE))]
         return
-    async for texts in _events(first, answer, watch):
-        yield texts
+    try:
+        async for texts in _events(first, answer, watch):
+            yield texts
+    except (HttpError, CompletionError):
+        if not decoder.ended:  # else it lacks nothing but a last word
+            raise
 
 
 def _is_stream(start: bytes) -> bool:

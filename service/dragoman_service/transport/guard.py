@@ -185,8 +185,11 @@ async def _abort(context: Context, error: CompletionError, record: CallRecord) -
     record.reason = error.reason_name
     status = error.status(record.request_id)
     # Behind a write that its reader does not take, abort waits for ever; the status is on its way all the same.
-    async with asyncio.timeout(ABORT_PATIENCE):
-        await context.abort(status_code(status.code), status.message, trailers(status, error))
+    try:
+        async with asyncio.timeout(ABORT_PATIENCE):
+            await context.abort(status_code(status.code), status.message, trailers(status, error))
+    except (TimeoutError, aio.InternalError) as gone:  # gRPC would log them as faults of ours
+        raise asyncio.CancelledError from gone
 
 
 def _serializer(of_messages: Callable[[Any], bytes]) -> Callable[[Any], bytes]:

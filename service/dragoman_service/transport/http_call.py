@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import cast
 
 from aiohttp import HttpVersion11, web
+from aiohttp.http import StreamWriter
+from dragoman import v1
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.telemetry.record import CallRecord
@@ -15,6 +18,7 @@ from dragoman_service.transport.breaking import break_off
 from dragoman_service.transport.status import stalled_reader
 
 JSON = "application/json"
+MOST_WAITING = 65_536  # bytes that wait for a slow reader before the answer does
 
 LastWords = Callable[[CompletionError, str], bytes]
 """What a stream that fails ends with, from the error and the id of the request."""
@@ -48,13 +52,12 @@ class HttpCall:
     async def reply(
         self, body: bytes, *, status: int = 200, content_type: str = JSON, headers: Mapping[str, str] | None = None
     ) -> None:
-        """The whole answer. Raises STALLED_READER."""
+        """The whole answer."""
         response = web.Response(
             body=body, status=status, content_type=content_type, headers={**self.headers, **(headers or {})}
         )
         await self._open(response)
         self.sent += 1
-        await self.finish()
 
     async def begin(self, content_type: str, last_words: LastWords, headers: Mapping[str, str] | None = None) -> None:
         """A streamed answer begins; its head leaves with the first piece. An error that is raised from now on becomes
@@ -70,20 +73,27 @@ class HttpCall:
         """One piece of a streamed answer, at once. Raises STALLED_READER where it is not taken for too long."""
         if self.response is None:
             raise RuntimeError("begin() comes first")
-        async with self._stalls():
-            await self.response.write(piece)
+        writer = cast("StreamWriter", self.request.writer)
+        await writer.write(piece, drain=False)
         self.sent += 1
+        transport = self.request.transport
+        if transport is not None and transport.get_write_buffer_size() > MOST_WAITING:
+            async with self._stalls():
+                await writer.drain()
 
     async def finish(self) -> None:
-        """The answer is whole."""
+        """The answer is whole, and leaves. Raises STALLED_READER."""
         if self.response is not None:
             async with self._stalls():
                 await self.response.write_eof()
 
     async def fail(self, error: CompletionError) -> None:
         """What has begun already ends with its last words and a broken connection: never as if it were whole."""
-        words = self._last_words and self._last_words(error, self.record.request_id)
-        await break_off(self.request, self.response, words or b"")
+        words = b""
+        # Who does not read is told nothing; and after a write that was broken off aiohttp can write no more.
+        if self._last_words is not None and error.reason != v1.ERROR_REASON_STALLED_READER:
+            words = self._last_words(error, self.record.request_id)
+        await break_off(self.request, self.response, words)
 
     async def _open(self, response: web.StreamResponse) -> None:
         await response.prepare(self.request)

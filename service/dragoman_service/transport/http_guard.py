@@ -146,6 +146,7 @@ class HttpGuard:
         status, body = service.error_body(error, call.record.request_id)
         try:
             await call.reply(body, status=status, headers=_retry_headers(error, status))
+            await call.finish()
         except (CompletionError, ConnectionError):  # nobody takes it
             await call.fail(error)
         return status_code(error.code)

@@ -1,4 +1,4 @@
-"""How to generate: is every number in its range, and every form one that there is?"""
+"""How to generate: every number in its range, every form one that there is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The conversation: does every part stand where it may, and does every tool result answer a call?"""
+"""The conversation: every part where it may stand, every tool result an answer to a call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools: is each one described so that a model can call it, and is the choice among them one that there is?"""
+"""Tools: each described so that a model can call it, and a choice among those that there are."""
 
 from __future__ import annotations
 

@@ -162,11 +162,11 @@ class ToolCall(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Identifies the call in its conversation. A provider whose calls have none
-    gets them from the service.
+    """Identifies the call in its conversation; required in a request. Where a
+    provider gives none, the service does.
     """
     name: _builtins.str
-    """Name of the function."""
+    """Name of the function; required in a request."""
     arguments_json: _builtins.str
     """The arguments as JSON text, as the model wrote it: it may be no valid JSON."""
     def __init__(
@@ -196,8 +196,8 @@ class ToolResult(_message.Message):
     tool_call_id: _builtins.str
     """ToolCall.id of the call that it answers. Required."""
     name: _builtins.str
-    """Name of the function that was called. Empty: that of the call with the id,
-    where the conversation holds it.
+    """Name of the function that was called. Empty: providers that want it take it
+    from the call with the id.
     """
     text: _builtins.str
     """What the function returned."""

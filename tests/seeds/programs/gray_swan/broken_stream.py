@@ -1,4 +1,7 @@
-"""Follows Gray Swan's page "Completions": the second program, on a model that fails in the middle."""
+"""Follows Gray Swan's page "Completions": the second program, on a model that fails in the middle.
+
+Its client takes an error in a stream for a chunk without choices, and this program passes over such chunks.
+"""
 
 import os
 
@@ -17,6 +20,7 @@ completion_create_response = client.chat.completion.create(
 )
 
 for r in completion_create_response:
-    delta_content = r.choices[0].delta.content
-    print(delta_content, end="")
+    if r.choices:
+        delta_content = r.choices[0].delta.content
+        print(delta_content, end="")
 print("END")

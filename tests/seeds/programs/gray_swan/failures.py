@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 
 import gray_swan
 
@@ -10,7 +9,6 @@ QUESTION = [{"role": "user", "content": "Hello"}]
 
 
 def failure(key=None, **parameters):
-    began = time.monotonic()
     client = gray_swan.GraySwan(api_key=key or os.environ["GRAYSWAN_API_KEY"], max_retries=1)
     try:
         client.chat.completion.create(messages=QUESTION, **parameters)
@@ -19,7 +17,6 @@ def failure(key=None, **parameters):
             "type": type(error).__name__,
             "status": error.status_code,
             "message": error.message,
-            "seconds": time.monotonic() - began,
         }
 
 

@@ -8,7 +8,7 @@ client = openai.OpenAI()
 request = {
     "model": "gpt-4o-mini",
     "messages": [{"role": "user", "content": "Name a colour."}],
-    "max_completion_tokens": 8,
+    "max_tokens": 8,
     "n": 2,
     "seed": 7,
     "logprobs": True,

@@ -21,7 +21,6 @@ def told(error):
         "status": error.status_code,
         "body": error.body,
         "request_id": error.request_id,
-        "retries": error.response.request.headers["x-stainless-retry-count"],
     }
 
 

@@ -14,7 +14,6 @@ except openai.APIStatusError as error:
         "type": type(error).__name__,
         "status": error.status_code,
         "seconds": time.monotonic() - began,
-        "retries": error.response.request.headers["x-stainless-retry-count"],
         "retry_after": error.response.headers.get("retry-after"),
         "should_retry": error.response.headers.get("x-should-retry"),
     }

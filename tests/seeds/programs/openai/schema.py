@@ -22,7 +22,7 @@ answer = completions(
 )
 plain = client.chat.completions.create(
     model="gpt-4o-mini",
-    messages=[{"role": "user", "content": "Say hello as JSON."}],
+    messages=[{"role": "user", "content": "What is the capital of France? Answer as JSON."}],
     response_format={"type": "json_object"},
     max_tokens=60,
     temperature=0,

@@ -5,7 +5,7 @@ import time
 
 import openai
 
-client = openai.OpenAI(timeout=0.5, max_retries=0)
+client = openai.OpenAI(timeout=1.5, max_retries=0)
 began = time.monotonic()
 try:
     client.chat.completions.create(model="silent/echo", messages=[{"role": "user", "content": "Hello"}])

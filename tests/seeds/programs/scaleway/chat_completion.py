@@ -8,7 +8,7 @@ client = OpenAI(
 )
 response = client.chat.completions.create(
     model="llama-3.1-8b-instruct",
-    messages=[{"role": "user", "content": "What is the capital of France?"}],
+    messages=[{"role": "user", "content": "Describe a lighthouse in one sentence."}],
     temperature=0.2,
     max_tokens=100,
     top_p=0.7,

@@ -19,6 +19,6 @@ response = client.chat.completions.create(
         },
     ],
     temperature=0,
-    max_tokens=100,
+    max_tokens=40,
 )
 print(response.choices[0].message.content)
