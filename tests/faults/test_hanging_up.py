@@ -65,10 +65,12 @@ async def test_a_caller_who_is_killed_closes_the_upstream(form: str, upstream: A
 
     async def killed() -> list[float]:
         process = await asyncio.create_subprocess_exec(*command)
-        await asked(upstream, ROUNDS)
-        moment = asyncio.get_running_loop().time()
-        process.kill()
-        await process.wait()
+        try:
+            await asked(upstream, ROUNDS)
+        finally:
+            moment = asyncio.get_running_loop().time()
+            process.kill()
+            await process.wait()
         return await closed_after(upstream, moment)
 
     await judged(killed, f"{form}, killed")
@@ -118,9 +120,11 @@ async def test_a_caller_who_stops_reading_and_leaves_closes_the_upstream(
 
     async def left_unread() -> list[float]:
         leave = UNREAD[form](door)
-        await stalled(upstream)
-        moment = now()
-        leave()
+        try:
+            await stalled(upstream)
+        finally:
+            moment = now()
+            leave()
         return await closed_after(upstream, moment)
 
     await judged(lambda: rounds(left_unread, times=3), f"{form}, not read")
@@ -139,11 +143,13 @@ async def test_a_caller_who_never_reads_again_loses_the_upstream_at_the_stall_ti
     now = asyncio.get_running_loop().time
     begin = now()
     leave = UNREAD[form](door)
-    await until(lambda: upstream.connections)
-    await closed_after(upstream, 0)
-    took = now() - begin
-    await until(lambda: logged.records("rpc.done"))
-    leave()
+    try:
+        await until(lambda: upstream.connections)
+        await closed_after(upstream, begin)
+        took = now() - begin
+        await until(lambda: logged.records("rpc.done"))
+    finally:
+        leave()
 
     assert 0.3 < took < 2.0
     assert logged.calls() == {"Aborted"}

@@ -60,9 +60,9 @@ first_delay = "60s"
 """
 
 
-def key_of(caller: str) -> tuple[str, str]:
+def key_of(caller: str, *options: str) -> tuple[str, str]:
     """A new key, and the settings that admit it."""
-    made = subprocess.run([COMMAND, "keys", "create", caller], capture_output=True, text=True, check=True)
+    made = subprocess.run([COMMAND, "keys", "create", caller, *options], capture_output=True, text=True, check=True)
     key, _, settings = made.stdout.partition("\n")
     return key, settings
 
@@ -78,12 +78,13 @@ def until(condition: Callable[[], object]) -> None:
 class SeedServer:
     """A running `dragoman serve`."""
 
-    def __init__(self, process: subprocess.Popen[str], log: Path, key: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], log: Path, key: str, narrow_key: str) -> None:
         assert process.stdout is not None
         lines = [process.stdout.readline().split() for _ in range(2)]
         assert all(lines), log.read_text()
         addresses = dict(lines)
-        self.grpc, self.http, self.key = addresses["grpc"], addresses["http"], key
+        self.grpc, self.http = addresses["grpc"], addresses["http"]
+        self.key, self.narrow_key = key, narrow_key  # the second one is for `echo` alone
         self._log = log
 
     @property
@@ -119,8 +120,9 @@ class SeedServer:
 def serving(folder: Path, settings: str = SETTINGS) -> Iterator[SeedServer]:
     """A service with its settings, data and log in `folder`, until the context is left."""
     key, admitted = key_of("seeds")
+    narrow_key, admitted_too = key_of("narrow", "--models", "echo*")
     file, log = folder / "dragoman.toml", folder / "service.log"
-    file.write_text(f"{settings}\n{admitted}")
+    file.write_text(f"{settings}\n{admitted}\n{admitted_too}")
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             [COMMAND, "serve", "--config", file],
@@ -130,7 +132,7 @@ def serving(folder: Path, settings: str = SETTINGS) -> Iterator[SeedServer]:
             text=True,
         )
     try:
-        yield SeedServer(process, log, key)
+        yield SeedServer(process, log, key, narrow_key)
     finally:
         process.terminate()
         try:

@@ -7,6 +7,7 @@ from seed_server import until
 
 CLASSES = {
     "wrong key": ("AuthenticationError", 401),
+    "forbidden model": ("PermissionDeniedError", 403),
     "unknown model": ("NotFoundError", 404),
     "bad parameter": ("BadRequestError", 400),
     "no messages": ("BadRequestError", 400),
@@ -16,7 +17,7 @@ CLASSES = {
 
 def test_failures_have_the_classes_of_the_client_and_say_what_to_do(openai_program, server):
     before = len(server.calls)
-    facts = openai_program("failures").facts
+    facts = openai_program("failures", server.narrow_key).facts
 
     assert len(server.calls) - before == 2 * len(CLASSES), "it tried again"
     for told in facts.values():

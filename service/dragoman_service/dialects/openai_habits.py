@@ -111,7 +111,8 @@ LLAMA_CPP = Habits(
     tools=False,
     authors=False,
     user_key="",
-    tool_choices=frozenset({"required"}),  # it passes over the form that names one
+    # Asked for a call it may answer without one, and it passes over the form that names a tool.
+    tool_choices=frozenset(),
     tool_names=True,
     single_choice=True,
     least_top_logprobs=1,

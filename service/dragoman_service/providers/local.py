@@ -177,11 +177,9 @@ def _model(name: str, title: str, context: int, habits: Habits) -> v1.Model:
 
 
 async def _habits(http: EngineHttp) -> Habits:
-    """Tools only where the model's template has a place for them: others drop them without a word. It depends on the
-    template, too, whether the runtime can make a model call one: it is not asked to."""
+    """Tools only where the model's template has a place for them: others drop them without a word."""
     template = await _told(http, "/props", lambda answer: answer["chat_template_caps"])
-    tools = bool(template.get("supports_tools") and template.get("supports_tool_calls"))
-    return replace(LLAMA_CPP, tools=tools, tool_choices=frozenset())
+    return replace(LLAMA_CPP, tools=bool(template.get("supports_tools") and template.get("supports_tool_calls")))
 
 
 async def _context_window(http: EngineHttp) -> int:

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import sys
 
 import openai
 
 ASKED = {
     "wrong key": {"model": "echo", "key": "wrong"},
+    "forbidden model": {"model": "llama-3.1-8b-instruct", "key": sys.argv[1]},
     "unknown model": {"model": "no-such-model"},
     "bad parameter": {"model": "echo", "temperature": -1},
     "no messages": {"model": "echo", "messages": []},
