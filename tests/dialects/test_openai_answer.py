@@ -71,6 +71,14 @@ def test_finish_reasons_keep_their_meaning_and_the_upstreams_word(said: str, mea
     assert (end.finish_reason, end.provider_finish_reason) == (meant, said)
 
 
+def test_the_stop_sequence_is_known_where_the_server_tells_it() -> None:
+    stopped = decoded(chunk({"content": "a"}), chunk(finish="stop", stop_reason="###"))[-1].choice_finished
+    by_token = decoded(chunk({"content": "a"}), chunk(finish="stop", stop_reason=128009))[-1].choice_finished
+
+    assert (stopped.finish_reason, stopped.matched_stop_sequence) == (v1.FINISH_REASON_STOP_SEQUENCE, "###")
+    assert (by_token.finish_reason, by_token.matched_stop_sequence) == (v1.FINISH_REASON_STOP, "")
+
+
 @pytest.mark.parametrize("said", ["tool_calls", "function_call", "stop"])
 def test_an_answer_that_calls_a_tool_ended_for_that(said: str) -> None:
     call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}

@@ -198,6 +198,8 @@ def _choice(draw: st.DrawFn, index: int, chat: bool) -> list[v1.CompletionEvent]
         v1.FINISH_REASON_TOOL_CALLS if calls else v1.FINISH_REASON_REFUSAL if refusals else v1.FINISH_REASON_STOP
     )
     end = v1.ChoiceFinished(choice_index=index, finish_reason=draw(st.sampled_from(reasons)), system_fingerprint="fp")
+    if end.finish_reason == v1.FINISH_REASON_STOP and draw(st.booleans()):
+        end.finish_reason, end.matched_stop_sequence = v1.FINISH_REASON_STOP_SEQUENCE, draw(WORDS)
     for delta in deltas:
         delta.choice_index = index
     return [*(v1.CompletionEvent(delta=delta) for delta in deltas), v1.CompletionEvent(choice_finished=end)]

@@ -10,7 +10,7 @@ from dragoman import v1
 
 from dragoman_service.dialects.openai_content import contents
 from dragoman_service.dialects.openai_errors import error_in_answer, error_in_event, malformed
-from dragoman_service.dialects.openai_finish import BROKEN, finish_reason
+from dragoman_service.dialects.openai_finish import BROKEN, finish_reason, stop_sequence
 from dragoman_service.dialects.openai_json import count, items, mapping, parsed
 from dragoman_service.dialects.openai_logprobs import logprobs_of
 from dragoman_service.dialects.openai_pieces import Pieces
@@ -32,6 +32,7 @@ class _Choice:
     refused: bool = False
     ended: bool = False
     end: str = ""
+    stop: str = ""
     calls: ToolCalls = field(default_factory=ToolCalls)
 
 
@@ -132,6 +133,7 @@ class AnswerDecoder:
         end = data.get("finish_reason")
         if end and not choice.end:
             choice.end = end if type(end) is str else "?"
+            choice.stop = stop_sequence(data)
         # An answer that came whole is whole, also where it does not say how it ended.
         choice.ended = choice.ended or bool(choice.end) or bool(data.get("message"))
 
@@ -178,9 +180,12 @@ class AnswerDecoder:
     def _finished(self, choice: _Choice) -> v1.ChoiceFinished:
         # Fewer tokens than were asked for: it was not their limit which ended the choice.
         short = len(self._choices) == 1 and 0 < self._usage.output_tokens < self._asked
+        reason = finish_reason(choice.end, refused=choice.refused, called=bool(choice.calls), short=short)
+        stopped = reason == v1.FINISH_REASON_STOP and choice.stop
         return v1.ChoiceFinished(
             choice_index=choice.index,
-            finish_reason=finish_reason(choice.end, refused=choice.refused, called=bool(choice.calls), short=short),
+            finish_reason=v1.FINISH_REASON_STOP_SEQUENCE if stopped else reason,
+            matched_stop_sequence=choice.stop if stopped else "",
             provider_finish_reason=choice.end[:64],
             system_fingerprint=self._fingerprint[:128],
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from dragoman import v1
 
 # The server gave up in the middle: DeepSeek, vLLM, OpenRouter and Mistral say so in these words.
@@ -39,3 +42,9 @@ def finish_reason(end: str, *, refused: bool, called: bool, short: bool) -> v1.F
     if reason == v1.FINISH_REASON_MAX_OUTPUT_TOKENS and short:
         return v1.FINISH_REASON_CONTEXT_LENGTH
     return reason
+
+
+def stop_sequence(choice: Mapping[str, Any]) -> str:
+    """The stop sequence that ended `choice`, where the server tells: vLLM does, in `stop_reason`."""
+    stop = choice.get("stop_reason")  # a number is the id of an end token
+    return stop[:256] if type(stop) is str else ""
