@@ -5,9 +5,11 @@ ENGINE ?= $(shell command -v docker || command -v podman)
 IMAGE ?= dragoman
 COMPILE = .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-package dragoman --custom-compile-command 'make lock' $(UPGRADE)
+SEEDS := $(patsubst requirements/seeds-%.lock,%,$(wildcard requirements/seeds-*.lock))
 
 .NOTPARALLEL:
-.PHONY: help setup runtime dev tools weights demo run proto lock check test test-clients test-all bench image clean
+.PHONY: help setup runtime dev tools weights seeds demo run proto lock check test test-clients test-seeds test-all \
+	bench image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -31,14 +33,17 @@ check: dev tools ## Judge without running: style, types, import rules, schema, D
 		else echo "shellcheck has no package for this platform: skipped"; fi
 
 test: dev weights ## Run the tests of the service (ARGS="-k operations")
-	$(BIN)/pytest --ignore=tests/clients $(ARGS)
+	$(BIN)/pytest --ignore=tests/clients --ignore=tests/seeds $(ARGS)
 
 test-clients: dev weights ## Run the tests of the clients
 	$(BIN)/pytest tests/clients $(ARGS)
 
-test-all: test test-clients ## Run all tests
+test-seeds: dev weights seeds ## Run vendors' example programs with the vendors' own clients
+	$(BIN)/pytest tests/seeds $(ARGS)
 
-bench: dev ## Measure what the service costs beside a bare gRPC server
+test-all: test test-clients test-seeds ## Run all tests
+
+bench: dev ## Measure the service beside a bare gRPC server, a peer, and its own design figures
 	@for file in bench/*.py; do $(BIN)/python $$file || exit; done
 
 proto: tools ## Generate Python from the schema
@@ -49,6 +54,7 @@ lock: tools ## Resolve the lock files anew (UPGRADE=--upgrade takes newer releas
 	$(COMPILE) pyproject.toml --extra local --group build --extra testing --group dev --constraint requirements/runtime.lock \
 		--output-file requirements/dev.lock
 	$(COMPILE) --group tools --output-file requirements/tools.lock
+	@for file in requirements/*.in; do $(COMPILE) $$file --output-file $${file%.in}.lock || exit; done
 
 image: ## Build the container image
 	@test -n "$(ENGINE)" && $(ENGINE) info >/dev/null 2>&1 || \
@@ -63,6 +69,9 @@ runtime dev:
 
 tools:
 	@$(PYTHON) scripts/environment.py .tools tools
+
+seeds:
+	@for name in $(SEEDS); do $(PYTHON) scripts/environment.py build/seeds/$$name seeds-$$name || exit; done
 
 weights: runtime
 	@$(BIN)/dragoman local fetch >/dev/null

@@ -14,8 +14,8 @@ from pathlib import Path
 
 OLDEST = (3, 11)
 ROOT = Path(__file__).resolve().parent.parent
-SETS = {"runtime": ("runtime",), "dev": ("dev", "runtime"), "tools": ("tools",)}  # what an installed set serves for
-PROJECTS = {"runtime": ("clients/python", "."), "dev": ("clients/python", "."), "tools": ()}
+SERVES = {"dev": ("dev", "runtime")}  # what an installed set serves for, unless for itself alone
+PROJECTS = {"runtime": ("clients/python", "."), "dev": ("clients/python", ".")}  # those of ours that go with a set
 TOO_OLD = """\
 Dragoman needs Python 3.11 or newer; {python} is {version}. Install one, then run the command again:
   Debian 12, Ubuntu 24.04, or newer   apt install python3 python3-venv
@@ -42,9 +42,9 @@ def main() -> None:
     began = time.monotonic()
     python = make(folder)
     install(python, lock, folder)
-    for project in PROJECTS[name]:
+    for project in PROJECTS.get(name, ()):
         pip(python, "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT / project))
-    for served in SETS[name]:
+    for served in SERVES.get(name, (name,)):
         (folder / f".installed-{served}").write_text(fingerprint(folder, served))
     print(f"{folder.name} is ready ({time.monotonic() - began:.0f} s)", flush=True)
 
@@ -61,7 +61,7 @@ def replace_interpreter() -> None:
 
 def fingerprint(folder: Path, name: str) -> str:
     """Of all that decides what the folder holds; its own path too, since scripts in it are bound to that."""
-    files = [f"requirements/{name}.lock", *(f"{project}/pyproject.toml" for project in PROJECTS[name])]
+    files = [f"requirements/{name}.lock", *(f"{project}/pyproject.toml" for project in PROJECTS.get(name, ()))]
     digest = hashlib.sha256(f"{folder} {sys.version_info[:2]}".encode())
     for file in files:
         digest.update((ROOT / file).read_bytes())

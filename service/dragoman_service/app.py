@@ -11,8 +11,10 @@ import structlog
 from dragoman import v1
 
 from dragoman_service import plugins
+from dragoman_service.aliases import Aliases
 from dragoman_service.catalogue import Catalogue
 from dragoman_service.contract import Provider
+from dragoman_service.delivery import Delivery
 from dragoman_service.engine import Deadlines, Engine
 from dragoman_service.operations import LedgerError, open_operations
 from dragoman_service.settings import Mistake, Settings, SettingsError
@@ -23,10 +25,13 @@ from dragoman_service.telemetry.operations import OperationMeter
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.telemetry.watch import watch_loop
 from dragoman_service.transport.access import Access
+from dragoman_service.transport.cors import Cors
 from dragoman_service.transport.grpc_server import GrpcServer
 from dragoman_service.transport.guard import Guard
+from dragoman_service.transport.http_guard import HttpGuard
 from dragoman_service.transport.http_server import HttpServer
 from dragoman_service.transport.listeners import Listeners
+from dragoman_service.transport.traffic import Traffic
 
 HEALTH_INTERVAL = 0.5  # seconds between looks at the providers
 LAST_WORDS = 2.0  # seconds for calls to tell their callers that the server ends
@@ -43,6 +48,7 @@ class Running:
         self.opened = opened
         self.grpc_address, self.http_address = (str(address) for address in addresses)
         self._grpc = listeners.grpc
+        self._traffic = listeners.traffic
 
     async def drain(self, delay: float, grace: float) -> None:
         """Ends the service's work: for `delay` seconds new calls are still served while health says to go elsewhere;
@@ -53,7 +59,7 @@ class Running:
         await self._grpc.set_ready(False)
         log.info("drain.started", delay_seconds=delay, grace_seconds=grace)
         await asyncio.sleep(delay)
-        self._grpc.guard.refuse()
+        self._traffic.refuse()
         await asyncio.gather(self.operations.drain(grace), self._idle_within(grace))
         self.engine.stop()  # only now: it would end the operations too
         await self._idle_within(LAST_WORDS)
@@ -61,7 +67,7 @@ class Running:
 
     async def _idle_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._grpc.guard.idle(), seconds)
+            await asyncio.wait_for(self._traffic.idle(), seconds)
 
 
 @asynccontextmanager
@@ -80,7 +86,7 @@ async def running(
     """
     metrics = metrics or Metrics()
     warnings: list[str] = []
-    prepared, opened = plugins.prepare(settings, warnings, failed)
+    prepared, opened = plugins.prepare(settings, warnings, failed, present=providers or ())
     for warning in warnings:
         log.warning("settings.warning", message=warning)
     async with AsyncExitStack() as stack:
@@ -90,7 +96,7 @@ async def running(
         for name, mount in plugins.mounts(settings).items():
             mount(listeners)
             log.debug("frontend.mounted", frontend=name)
-        _announce_series(metrics, listeners.grpc, opened)
+        _announce_series(metrics, listeners, opened)
         stack.push_async_callback(listeners.grpc.stop)
         stack.push_async_callback(listeners.http.stop)
         addresses = (await listeners.grpc.start(), await listeners.http.start())
@@ -101,11 +107,13 @@ async def running(
 
 async def _build(settings: Settings, opened: plugins.Opened, metrics: Metrics, stack: AsyncExitStack) -> Listeners:
     server = settings.server
-    catalogue = Catalogue(opened.providers, opened.unreachable)
+    catalogue = Catalogue(opened.providers, opened.unreachable, Aliases(settings.targets))
+    if wrong := [Mistake(f"models.{path}", why) for path, why in catalogue.mistakes()]:
+        raise SettingsError(wrong)
     access = Access(settings.access, anonymous=settings.allows_anonymous)
     engine = Engine(
         catalogue,
-        filters=[meter(metrics, lambda name: catalogue.find(name).model.local)],
+        filters=[meter(metrics, catalogue)],
         deadlines=Deadlines(server.default_deadline, server.longest_deadline),
         allowed=access.allowed,
     )
@@ -113,25 +121,30 @@ async def _build(settings: Settings, opened: plugins.Opened, metrics: Metrics, s
     observed = open_operations(settings.operations, server.data_dir, engine, OperationMeter(metrics))
     try:
         operations = await stack.enter_async_context(observed)
-    except LedgerError as wrong:
-        raise SettingsError([Mistake("operations.url", str(wrong))]) from wrong
-    guard = Guard(access, RpcTelemetry(metrics), server.max_request_size, server.stall_timeout)
-    grpc_server = GrpcServer(server, guard)
+    except LedgerError as error:
+        raise SettingsError([Mistake("operations.url", str(error))]) from error
+    telemetry, traffic = RpcTelemetry(metrics), Traffic()
+    limits = (server.max_request_size, server.stall_timeout)
+    grpc_server = GrpcServer(server, Guard(access, telemetry, traffic, *limits))
     http_server = HttpServer(
         server.http,
         lambda: _why_not_ready(grpc_server, engine),
         metrics.registry,
-        server.max_request_size,
+        HttpGuard(access, telemetry, traffic, Cors(server.cors_origins), *limits),
         share_port=server.workers > 1,
     )
-    return Listeners(grpc_server, http_server, engine, operations)
+    return Listeners(grpc_server, http_server, engine, operations, Delivery(engine, operations), traffic)
 
 
-def _announce_series(metrics: Metrics, grpc_server: GrpcServer, opened: plugins.Opened) -> None:
+def _announce_series(metrics: Metrics, listeners: Listeners, opened: plugins.Opened) -> None:
     """Makes known what can be known at start, so that rates start at zero."""
-    for service in grpc_server.services:
-        for method in service.methods:
-            metrics.announce(kind_of(method.client_streaming, method.server_streaming), service.full_name, method.name)
+    for service in listeners.grpc.services:
+        for rpc in service.methods:
+            metrics.announce(kind_of(rpc.client_streaming, rpc.server_streaming), service.full_name, rpc.name)
+    for dialect in listeners.http.services:
+        for method in dialect.methods:
+            for kind in method.kinds:
+                metrics.announce(kind, dialect.name, method.name)
     for names, state in ((opened.providers, "OPEN"), (opened.unreachable, "FAILED")):
         for name in names:
             metrics.plugin_state.labels(name, state).set(1)

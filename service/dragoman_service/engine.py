@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dragoman import v1
 from google.rpc import code_pb2
 
+from dragoman_service.aliases import Alias, covers
 from dragoman_service.boundary import plugin_boundary
 from dragoman_service.catalogue import Catalogue, Target
 from dragoman_service.clock import stamp
@@ -19,6 +20,7 @@ from dragoman_service.contract import Call, Complete, CompletionError, Filter, T
 from dragoman_service.fold import Fold
 from dragoman_service.relay import Relay, deadline_exceeded
 from dragoman_service.support import fit
+from dragoman_service.tool_calls import identified
 
 LEAST_TIME = 0.02  # seconds; with less left no upstream is called
 
@@ -67,18 +69,35 @@ class Engine:
     def find(self, name: str, caller: str) -> Target:
         """The model of that name. Raises MODEL_NOT_FOUND, MODEL_NOT_ALLOWED or NO_PROVIDER_AVAILABLE."""
         target = self.catalogue.find(name, lambda model: self._may_use(model, caller))
-        if not self._may_use(target.model, caller):
+        if not self._may_use(target.model, caller) and not (target.alias and self._may_name(target.alias, caller)):
             raise CompletionError(
                 code_pb2.PERMISSION_DENIED,
                 v1.ERROR_REASON_MODEL_NOT_ALLOWED,
-                f"Your API key may not use {target.model.name}. ModelService.ListModels shows what it may use.",
-                metadata={"model": target.model.name},
+                f"Your API key may not use {name[:128]}. ModelService.ListModels shows what it may use.",
+                metadata={"model": name},
             )
         return target
 
     def models(self, caller: str) -> list[v1.Model]:
-        """The models that `caller` may use, ordered by name."""
-        return [model for model in self.catalogue.models() if self._may_use(model, caller)]
+        """The models that `caller` may use by any name, ordered by name; of the aliases, those it may use."""
+        named, found = self.catalogue.aliases(), []
+        for model in self.catalogue.models():
+            may_use = self._may_use(model, caller)
+            aliases = [alias.name for alias in named.get(model.name, ()) if may_use or self._may_name(alias, caller)]
+            if may_use or aliases:
+                _show(model, aliases, own=may_use)
+                found.append(model)
+        return found
+
+    def model(self, name: str, caller: str) -> v1.Model:
+        """The model of that name as it is now, shown as in `models`. Raises what `find` does."""
+        target = self.find(name, caller)
+        listed = (model for model in self.models(caller) if model.name == target.model.name)
+        found = next(listed, None)
+        if found is None:  # only a pattern leads this caller to it
+            found = self.catalogue.now(target)
+            _show(found, (), own=False)
+        return found
 
     def check(self, request: v1.CompletionRequest, caller: str) -> None:
         """Raises what would be wrong with the request before any provider is asked."""
@@ -143,6 +162,10 @@ class Engine:
         names = (model.name, model.provider_model, *model.aliases)
         return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
+    def _may_name(self, alias: Alias, caller: str) -> bool:
+        """A key for the alias itself, whatever model it comes to; and for no other name of that model."""
+        return any(covers(pattern, alias) for pattern in self._allowed.get(caller, ()))
+
     async def _dispatch(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """`started`, then the provider's events."""
         target = self.find(request.model, call.caller)
@@ -159,7 +182,14 @@ class Engine:
         with plugin_boundary(target):
             async with aclosing(target.provider.complete(fitted, call)) as events:  # type: ignore[type-var]
                 async for event in events:
-                    yield event
+                    yield identified(event, call)
+
+
+def _show(model: v1.Model, aliases: Sequence[str], *, own: bool) -> None:
+    """Puts `aliases` before the model's own, which are shown only where they are `own` to whoever looks."""
+    shown = [*aliases, *(model.aliases if own else ())]
+    del model.aliases[:]
+    model.aliases.extend(shown)
 
 
 def completion_name(call: Call) -> str:

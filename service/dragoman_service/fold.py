@@ -11,20 +11,49 @@ from google.rpc import code_pb2
 from dragoman_service.clock import stamp
 from dragoman_service.errors import CompletionError
 
-Kind = Literal["text", "reasoning", "refusal"]
+Kind = Literal["text", "reasoning", "tool_call", "refusal"]
+
+
+@dataclass(slots=True)
+class _Piece:
+    """What will be one part of the answer. Only a tool call has an id and a name, and its `texts` are the arguments."""
+
+    kind: Kind
+    texts: list[str]
+    id: str = ""
+    name: str = ""
 
 
 @dataclass(slots=True)
 class _Choice:
-    pieces: list[tuple[Kind, list[str]]] = field(default_factory=list)
+    pieces: list[_Piece] = field(default_factory=list)
+    calls: list[_Piece] = field(default_factory=list)
     logprobs: list[v1.TokenLogprob] = field(default_factory=list)
     finished: v1.ChoiceFinished | None = None
 
     def append(self, kind: Kind, text: str) -> None:
-        if self.pieces and self.pieces[-1][0] == kind:
-            self.pieces[-1][1].append(text)
+        if self.pieces and self.pieces[-1].kind == kind:
+            self.pieces[-1].texts.append(text)
         else:
-            self.pieces.append((kind, [text]))
+            self.pieces.append(_Piece(kind, [text]))
+
+    def append_call(self, delta: v1.ToolCallDelta) -> None:
+        """Calls come one after the other, in order; text may stand between them."""
+        if delta.index == len(self.calls):
+            self._open_call(delta)
+        elif not self.calls or delta.index != len(self.calls) - 1:
+            raise _malformed(f"sent a piece of tool call {delta.index} out of order")
+        call = self.calls[-1]
+        if delta.id not in ("", call.id) or delta.name not in ("", call.name):
+            raise _malformed(f"changed the id or name of tool call {delta.index} in its middle")
+        call.texts.append(delta.arguments_json)
+
+    def _open_call(self, delta: v1.ToolCallDelta) -> None:
+        if not delta.name:
+            raise _malformed(f"began tool call {delta.index} without the name of a function")
+        call = _Piece("tool_call", [], delta.id, delta.name)
+        self.calls.append(call)
+        self.pieces.append(call)
 
 
 class Fold:
@@ -67,7 +96,10 @@ class Fold:
         self._deltas += 1
         choice.logprobs.extend(delta.logprobs)
         kind = delta.WhichOneof("content")
-        if kind is not None:
+        if kind == "tool_call":
+            self.characters += len(delta.tool_call.arguments_json)
+            choice.append_call(delta.tool_call)
+        elif kind is not None:
             text: str = getattr(delta, kind)
             self.characters += len(text)
             choice.append(kind, text)
@@ -122,19 +154,21 @@ class Fold:
             logprobs=choice.logprobs,
         )
         answer.message.role = v1.ROLE_ASSISTANT
-        for kind, texts in choice.pieces:
-            answer.message.parts.append(_part(kind, "".join(texts)))
+        answer.message.parts.extend(map(_part, choice.pieces))
         completion.system_fingerprint = completion.system_fingerprint or end.system_fingerprint
 
 
-def _part(kind: Kind, text: str) -> v1.Part:
-    match kind:
+def _part(piece: _Piece) -> v1.Part:
+    text = "".join(piece.texts)
+    match piece.kind:
         case "text":
             return v1.Part(text=text)
         case "reasoning":
             return v1.Part(reasoning=v1.Reasoning(text=text))
         case "refusal":
             return v1.Part(refusal=text)
+        case "tool_call":
+            return v1.Part(tool_call=v1.ToolCall(id=piece.id, name=piece.name, arguments_json=text))
 
 
 def _malformed(what: str) -> CompletionError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import inspect as introspection
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -137,14 +137,15 @@ def inspect(settings: Settings) -> list[Plugin]:
 
 
 def prepare(
-    settings: Settings, warnings: list[str], failed: Mapping[str, str] | None = None
+    settings: Settings, warnings: list[str], failed: Mapping[str, str] | None = None, present: Collection[str] = ()
 ) -> tuple[list[Prepared], Opened]:
     """Imports what the settings ask for and reads each provider's table; but for those that `failed` already.
 
-    Raises SettingsError for mistakes in the tables. A plugin that cannot be imported makes its providers unreachable.
+    Providers in `present` are open already. Raises SettingsError for mistakes in the tables. A plugin that cannot be
+    imported makes its providers unreachable.
     """
     plugins = {p.name: p for p in discover(PROVIDERS, settings.plugins.allow) if p.state is not State.SHADOWED}
-    mistakes: list[Mistake] = []
+    mistakes = [*_astray(settings, {*settings.providers, *present})]
     prepared, opened = [], Opened(unreachable=dict(failed or {}))
     for name, table in settings.providers.items():
         if name in opened.unreachable:
@@ -245,6 +246,15 @@ def _annotation(open_provider: Open) -> Any:
 
 def _read(open_provider: Open, section: Mapping[str, Any], context: dict[str, Any]) -> Any:
     return TypeAdapter(_annotation(open_provider)).validate_python(section, context=context)
+
+
+def _astray(settings: Settings, providers: Collection[str]) -> Iterator[Mistake]:
+    """Names of models that lead to a provider that is not there."""
+    for name, targets in settings.targets.items():
+        for number, target in enumerate(targets):
+            if (provider := target.partition("/")[0]) not in providers:
+                said = f"there is no provider {provider!r}; configured: {', '.join(sorted(providers)) or 'none'}"
+                yield Mistake(f"models.{name}.targets.{number}", said)
 
 
 def _unknown(wanted: str, plugin: Plugin | None, plugins: Mapping[str, Plugin]) -> str:

@@ -29,7 +29,7 @@ _LOGPROB = 32  # and the logprob of a token, or of one of the likeliest in its p
 
 
 class _Waiting:
-    """An event that waits for its reader; deltas of the same kind are appended to it."""
+    """An event that waits for its reader; deltas that go on where it ends are appended to it."""
 
     __slots__ = ("event", "kind", "logprobs", "size", "texts")
 
@@ -47,7 +47,9 @@ class _Waiting:
             return False
         if delta.choice_index != self.event.delta.choice_index:
             return False
-        self.texts.append(getattr(delta, self.kind))
+        if self.kind == "tool_call" and delta.tool_call.index != self.event.delta.tool_call.index:
+            return False
+        self.texts.append(_text(delta, self.kind))
         self.logprobs.extend(delta.logprobs)
         self.size += _size(delta, self.kind)
         return True
@@ -57,7 +59,11 @@ class _Waiting:
         event = v1.CompletionEvent()
         event.CopyFrom(self.event)
         if self.kind is not None and self.texts:
-            setattr(event.delta, self.kind, getattr(event.delta, self.kind) + "".join(self.texts))
+            text = _text(event.delta, self.kind) + "".join(self.texts)
+            if self.kind == "tool_call":
+                event.delta.tool_call.arguments_json = text
+            else:
+                setattr(event.delta, self.kind, text)
             event.delta.logprobs.extend(self.logprobs)
         return event
 
@@ -255,8 +261,15 @@ def deadline_exceeded() -> CompletionError:
     )
 
 
+def _text(delta: v1.Delta, kind: Kind) -> str:
+    text: str = delta.tool_call.arguments_json if kind == "tool_call" else getattr(delta, kind)
+    return text
+
+
 def _size(delta: v1.Delta, kind: Kind) -> int:
-    size = len(getattr(delta, kind))
+    size = len(_text(delta, kind))
+    if kind == "tool_call":
+        size += len(delta.tool_call.id) + len(delta.tool_call.name)
     for logprob in delta.logprobs:
         size += _LOGPROB * (1 + len(logprob.top_logprobs))
     return size

@@ -20,6 +20,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 CallerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)]
 
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
 
 def _store_url(url: str) -> str:
     if not re.match(r"sqlite:///.|postgres(ql)?://.", url):
@@ -27,7 +29,15 @@ def _store_url(url: str) -> str:
     return url
 
 
+def _model_target(name: str) -> str:
+    if not re.match(r"[a-z][a-z0-9_-]{0,62}/.", name):
+        raise ValueError("should be PROVIDER/MODEL, as in 'echo/echo'")
+    return name
+
+
+ModelTarget = Annotated[str, AfterValidator(_model_target)]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
+Origin = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^\s/]+)$")]
 
 
 class TlsSettings(Section):
@@ -50,6 +60,7 @@ class ServerSettings(Section):
     longest_deadline: Annotated[Duration, Field(gt=0)] = 3600.0
     stall_timeout: Annotated[Duration, Field(gt=0)] = 60.0
     max_request_size: Annotated[Size, Field(ge=1024, le=512 * 1024**2)] = 8 * 1024**2
+    cors_origins: tuple[Origin, ...] = ()
     tls: TlsSettings | None = None
 
 
@@ -79,6 +90,12 @@ class OperationsSettings(Section):
     model_concurrency: dict[str, Annotated[int, Field(ge=1, le=10_000)]] = Field(default_factory=dict)
 
 
+class ModelSettings(Section):
+    """What a name, or a pattern with *, stands for: `provider/model`, of which the first that is ready is asked."""
+
+    targets: Annotated[tuple[ModelTarget, ...], Field(min_length=1)]
+
+
 class PluginSettings(Section):
     """What may load (names of entry points; none given: all that is asked for) and how long opening may take."""
 
@@ -104,6 +121,7 @@ class Settings(Section):
     providers: dict[Name, dict[str, Any]] = Field(
         default_factory=lambda: {"local": {"plugin": "local"}, "echo": {"plugin": "echo"}}, repr=False
     )
+    models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
     _base: Path = PrivateAttr(default_factory=Path.cwd)
 
     @property
@@ -128,6 +146,11 @@ class Settings(Section):
                     "(`dragoman keys create ID`), or allow everybody with access.anonymous = true (`--anonymous`)"
                 )
         return self
+
+    @property
+    def targets(self) -> dict[str, tuple[str, ...]]:
+        """What each of the names in `models` stands for."""
+        return {name: model.targets for name, model in self.models.items()}
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Settings:

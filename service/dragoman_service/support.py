@@ -9,7 +9,13 @@ from google.rpc import code_pb2
 
 from dragoman_service.contract import CompletionError, FieldViolation
 
-_PARTS = ("reasoning", "refusal")
+_PARTS = {  # paths that name parts, by what the part is
+    "reasoning": "messages.reasoning",
+    "refusal": "messages.refusal",
+    "tool_call": "tools",
+    "tool_result": "tools",
+}
+_TOOL_PARTS = frozenset(("tool_call", "tool_result"))
 _ASKS_NOTHING = {  # values that every provider honours by leaving them out
     "choice_count": 1,
     "include_logprobs": False,
@@ -23,18 +29,23 @@ _ASKS_NOTHING = {  # values that every provider honours by leaving them out
 def fit(request: v1.CompletionRequest, model: v1.Model) -> tuple[v1.CompletionRequest, list[v1.Warning]]:
     """The request as `model` can take it: a copy with the provider's own model name and without unsupported fields.
 
-    Raises UNSUPPORTED_FIELD where the request does not allow fields to be left out, or nothing would be left of it.
+    Raises UNSUPPORTED_FIELD where the request does not allow fields to be left out, nothing would be left of it, or
+    its conversation would make no sense any more, as one whose tool calls are cut out.
     """
     missing = [path for path in set_fields(request) if path not in model.supported_fields]
     if missing and request.unsupported_field_policy != v1.UNSUPPORTED_FIELD_POLICY_WARN:
         raise _unsupported(missing, model)
+    if "tools" in missing and _TOOL_PARTS & _kinds(request):
+        raise _unsupported(missing, model, "Its conversation holds tool calls or results, which cannot be left out.")
     fitted = v1.CompletionRequest()
     fitted.CopyFrom(request)
     fitted.model = model.provider_model
     for path in missing:
         _clear(fitted, path)
-    if missing and not fitted.messages:
-        raise _unsupported(missing, model)
+    if not fitted.tools:  # a choice among none asks for nothing, and there are providers that refuse it
+        fitted.ClearField("tool_choice")
+    if missing and not (fitted.messages or fitted.prompt):
+        raise _unsupported(missing, model, "Nothing would be left of it.")
     return fitted, [
         v1.Warning(
             field=path, reason="UNSUPPORTED_FIELD", message=f"{model.name} does not support it; it was left out."
@@ -54,18 +65,35 @@ def set_fields(request: v1.CompletionRequest) -> list[str]:
         if descriptor.name == "response_format":
             path += f".{config.response_format.WhichOneof('format')}"
         paths.append(path)
-    used = {part.WhichOneof("content") for message in request.messages for part in message.parts}
-    return paths + [f"messages.{kind}" for kind in _PARTS if kind in used]
+    used = {_PARTS[kind] for kind in _kinds(request) if kind in _PARTS}
+    if request.prompt:
+        used.add("prompt")
+    if request.tools:
+        used.add("tools")
+    if any(message.author for message in request.messages):
+        used.add("messages.author")
+    return paths + sorted(used)
+
+
+def _kinds(request: v1.CompletionRequest) -> set[str | None]:
+    return {part.WhichOneof("content") for message in request.messages for part in message.parts}
 
 
 def _clear(request: v1.CompletionRequest, path: str) -> None:
-    room, _, name = path.partition(".")
-    if room == "generation_config":
-        request.generation_config.ClearField(name.partition(".")[0])  # type: ignore[arg-type]
-        return
-    messages = [message for message in request.messages if _strip(message, name)]
-    del request.messages[:]
-    request.messages.extend(messages)
+    match path.split("."):
+        case ["generation_config", name, *_]:
+            request.generation_config.ClearField(name)  # type: ignore[arg-type]
+        case ["messages", "author"]:
+            for message in request.messages:
+                message.ClearField("author")
+        case ["messages", kind]:
+            messages = [message for message in request.messages if _strip(message, kind)]
+            del request.messages[:]
+            request.messages.extend(messages)
+        case ["tools"]:
+            request.ClearField("tools")
+        case ["prompt"]:
+            request.ClearField("prompt")
 
 
 def _strip(message: v1.Message, kind: str) -> bool:
@@ -76,13 +104,13 @@ def _strip(message: v1.Message, kind: str) -> bool:
     return bool(kept)
 
 
-def _unsupported(paths: Sequence[str], model: v1.Model) -> CompletionError:
+def _unsupported(paths: Sequence[str], model: v1.Model, why: str = "") -> CompletionError:
     allowed = ", ".join(model.supported_fields) or "none"
+    advice = why or "Leave it out, choose another model, or set unsupported_field_policy to WARN."
     return CompletionError(
         code_pb2.INVALID_ARGUMENT,
         v1.ERROR_REASON_UNSUPPORTED_FIELD,
-        f"{model.name} does not support {', '.join(paths)}. Leave it out, choose another model, or set "
-        f"unsupported_field_policy to WARN. Supported: {allowed}.",
+        f"{model.name} does not support {', '.join(paths)}. {advice} Supported: {allowed}.",
         fields=tuple(FieldViolation(path, f"not supported by {model.name}") for path in paths),
         metadata={"model": model.name, "provider": model.provider},
     )

@@ -14,7 +14,11 @@ VENDORS = re.compile(
     r"|portkey|qwen|sagemaker|scaleway|smollm|vertex|vllm|xllamacpp|yandex)"
 )
 # The embedded model is an OpenAI upstream that we start; those who speak OpenAI's dialect are rows of data in it.
-AT_HOME = {"providers/local": r"llama|openai|smollm|xllamacpp", "dialects/openai": r".*"}
+AT_HOME = {
+    "providers/local": r"llama|openai|smollm|xllamacpp",
+    "providers/openai_vendors": r".*",
+    "dialects/openai": r".*",
+}
 VAGUE = {"base", "common", "helper", "helpers", "manager", "misc", "shared", "util", "utils"}
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40  # lines
 

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 OURS = {"dragoman", "dragoman-service"}
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
+OTHERS = sorted((ROOT / "requirements").glob("*.in"))  # what environments beside the project's own ask for
 
 
 def project() -> dict[str, Any]:
@@ -37,16 +38,28 @@ def asked_of(name: str) -> list[str]:
     return list(asked[name])
 
 
-@pytest.mark.parametrize("name", ["runtime", "dev", "tools"])
-def test_a_lock_holds_what_the_project_asks_for(name: str) -> None:
+def stale(name: str, asked: list[str]) -> list[str]:
+    """What is asked for and not in the lock."""
     versions = locked(name)
-    stale = []
-    for requirement in map(Requirement, asked_of(name)):
+    found = []
+    for requirement in map(Requirement, asked):
         version = versions.get(canonicalize_name(requirement.name))
         if requirement.name not in OURS and (version is None or not requirement.specifier.contains(version)):
-            stale.append(f"{requirement}: locked {version}; run `make lock`")
+            found.append(f"{requirement}: locked {version}; run `make lock`")
+    return found
 
-    assert not stale
+
+@pytest.mark.parametrize("name", ["runtime", "dev", "tools"])
+def test_a_lock_holds_what_the_project_asks_for(name: str) -> None:
+    assert not stale(name, asked_of(name))
+
+
+@pytest.mark.parametrize("file", OTHERS, ids=lambda file: str(file.stem))
+def test_a_lock_of_another_environment_holds_what_its_list_asks_for(file: Path) -> None:
+    asked = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+
+    assert asked
+    assert not stale(file.stem, asked)
 
 
 def test_what_runs_is_what_was_tested() -> None:

@@ -90,3 +90,15 @@ def test_a_plugin_that_is_not_allowed_is_shown_with_the_reason(tmp_path: Path) -
 
     assert plugins["local"]["state"] == "DISABLED"
     assert "plugins.allow" in plugins["local"]["reason"]
+
+
+def test_names_of_models_are_shown_and_where_they_lead_is_checked(tmp_path: Path) -> None:
+    config = tmp_path / "dragoman.toml"
+    config.write_text(f'{ECHO}[models."gpt-*"]\ntargets = ["echo/echo"]\n')
+    good = invoke("config", "check", "--config", str(config))
+    config.write_text(f'{ECHO}[models."gpt-*"]\ntargets = ["eko/echo"]\n')
+    bad = invoke("config", "check", "--config", str(config))
+
+    assert tomllib.loads(good.stdout)["models"] == {"gpt-*": {"targets": ["echo/echo"]}}
+    assert bad.returncode == 2
+    assert "models.gpt-*.targets.0: there is no provider 'eko'; configured: echo" in bad.stderr

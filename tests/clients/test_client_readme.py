@@ -18,6 +18,7 @@ SAID = [
     r"^True\nTrue\n3 \w+\n(.|\n)*\d+ finished\n$",
     r"\w",
     r"local/(.|\n)+\{'name': '.*'\}\n\d+ \['",
+    "^weather: rain\n$",
     "MODEL_NOT_FOUND",
     "^$",
 ]
@@ -25,7 +26,7 @@ SAID = [
 
 @pytest.fixture
 async def target(start_service) -> str:
-    service = await start_service({"local": {"plugin": "local"}})
+    service = await start_service({"local": {"plugin": "local"}, "echo": {}})
     return service.grpc_address
 
 

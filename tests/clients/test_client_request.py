@@ -16,7 +16,7 @@ def turns(request: v1.CompletionRequest) -> list[tuple[str, str]]:
 def test_options_are_the_fields_of_the_generation_config():
     fields = set(v1.GenerationConfig.DESCRIPTOR.fields_by_name)
 
-    more = {"json_schema", "labels", "system", "request_id", "disconnect_policy"}
+    more = {"json_schema", "labels", "system", "request_id", "disconnect_policy", "tools", "tool_choice", "end_user"}
     assert set(Options.__annotations__) == fields | more
 
 
@@ -140,3 +140,13 @@ def test_a_start_keeps_the_request_id_that_it_is_given():
 
     assert start_request(whole, None, {}).request.request_id == "r-1"
     assert start_request(whole, None, {"request_id": "r-2"}).request.request_id == "r-2"
+
+
+def test_tools_the_choice_among_them_and_the_end_user_reach_the_request():
+    tools = [v1.Tool(function=v1.FunctionTool(name="weather"))]
+    choice = v1.ToolChoice(mode=v1.ToolChoice.MODE_REQUIRED)
+    request = completion_request("Rain?", None, {"tools": tools, "tool_choice": choice, "end_user": "u"})
+    again = completion_request(request, None, {"tools": [], "end_user": "w"})
+
+    assert (list(request.tools), request.tool_choice, request.end_user) == (tools, choice, "u")
+    assert (list(again.tools), again.tool_choice, again.end_user) == ([], choice, "w")

@@ -1,12 +1,13 @@
 """What the engine does round a provider: fields, deadlines, filters, the end of the service, tokens."""
 
 import asyncio
+import re
 from contextlib import aclosing
 
 import pytest
 from dragoman import v1
 from dragoman_service.engine import Deadlines
-from dragoman_service.testing import Scripted, choice_finished, delta
+from dragoman_service.testing import Scripted, choice_finished, delta, tool_call
 from engine_asking import answer, engine_of, error_of, model, request_of, text_of
 from google.rpc import code_pb2
 
@@ -48,6 +49,46 @@ async def test_labels_come_back():
     request.labels["team"] = "a"
 
     assert dict((await answer(engine_of(), request)).labels) == {"team": "a"}
+
+
+# Tool calls
+
+
+async def test_a_tool_call_without_an_id_gets_one_and_stream_and_answer_agree_on_it():
+    first = tool_call(0, "{", name="now")
+    provider = Scripted(
+        first, tool_call(0, "}"), tool_call(1, name="then", call_id="mine"), tool_call(2, name="now"), choice_finished()
+    )
+    engine = engine_of({"p": provider})
+    async with engine.relay(request_of("p/scripted"), engine.call("me", call_id="1")) as relay:
+        events = [event async for event in relay]
+    begun = [event.delta.tool_call.id for event in events if event.delta.tool_call.name]
+    said = [part.tool_call.id for part in events[-1].finished.completion.choices[0].message.parts]
+    again = await answer(engine, request_of("p/scripted"), call_id="2")
+
+    assert begun == said
+    assert said[1] == "mine"
+    assert len(set(said)) == 3
+    assert all(re.fullmatch("[a-zA-Z0-9]{9}", said[at]) for at in (0, 2))
+    assert again.choices[0].message.parts[0].tool_call.id not in said, "another completion has other ids"
+    assert not first.delta.tool_call.id, "the provider's event is left as it is"
+
+
+async def test_filters_see_the_ids_that_callers_see():
+    seen = []
+
+    def spy(complete):
+        async def spied(request, call):
+            async for event in complete(request, call):
+                seen.append(event.delta.tool_call.id)
+                yield event
+
+        return spied
+
+    engine = engine_of({"p": Scripted(tool_call(0, "{}", name="now"), choice_finished())}, filters=[spy])
+    completion = await answer(engine, request_of("p/scripted"))
+
+    assert completion.choices[0].message.parts[0].tool_call.id in filter(None, seen)
 
 
 # Time

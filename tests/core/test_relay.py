@@ -6,7 +6,7 @@ import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.relay import MAX_BUFFERED, MAX_MERGED
-from dragoman_service.testing import Scripted, choice_finished, delta, usage
+from dragoman_service.testing import Scripted, choice_finished, delta, tool_call, usage
 from relaying import kinds, read_all, relay_of, texts
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
@@ -26,6 +26,55 @@ async def test_deltas_that_pile_up_are_merged():
     assert error is None
     assert kinds(events) == ["started", "delta", "choice_finished", "finished"]
     assert texts(events) == ["abc"]
+
+
+async def test_the_pieces_of_a_tool_call_are_merged_and_calls_are_kept_apart():
+    provider = Scripted(
+        tool_call(0, "{", call_id="a", name="now"),
+        tool_call(0, "}"),
+        tool_call(1, "[", call_id="b", name="then"),
+        tool_call(1, "]"),
+        choice_finished(),
+    )
+    async with relay_of(provider) as relay:
+        events, _ = await read_all(relay)
+
+    assert [event.delta.tool_call for event in events if event.HasField("delta")] == [
+        v1.ToolCallDelta(index=0, id="a", name="now", arguments_json="{}"),
+        v1.ToolCallDelta(index=1, id="b", name="then", arguments_json="[]"),
+    ]
+
+
+async def test_the_arguments_of_tool_calls_are_counted_as_characters():
+    async with relay_of(
+        Scripted(tool_call(0, "{}", call_id="a", name="now"), delta("abc"), choice_finished())
+    ) as relay:
+        await read_all(relay)
+
+    assert relay.characters == 5
+
+
+async def test_a_reader_that_stands_still_pauses_an_upstream_that_sends_arguments_too():
+    said = 0
+
+    async def endless(*_):
+        nonlocal said
+        yield tool_call(0, call_id="a", name="now")
+        while True:
+            said += 1000
+            yield tool_call(0, "x" * 1000)
+            await asyncio.sleep(0)
+
+    provider = Scripted()
+    provider.complete = endless
+    async with relay_of(provider) as relay:
+        await anext(relay)
+        before = -1
+        while before != said:
+            before = said
+            await asyncio.sleep(0.01)
+
+    assert MAX_BUFFERED <= said < MAX_BUFFERED + MAX_MERGED
 
 
 async def test_nothing_is_merged_while_the_reader_keeps_up():

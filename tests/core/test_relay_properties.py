@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 pauses = st.lists(st.integers(0, 4), max_size=30)  # turns of the loop before each step
 logprobs = st.lists(st.builds(v1.TokenLogprob, token=st.text(max_size=3), logprob=st.floats(-9, 0)), max_size=2)
 
+tool_calls = st.builds(v1.ToolCallDelta, name=st.sampled_from(["", "weather"]), arguments_json=st.text(max_size=6))
+
 
 @st.composite
 def deltas(draw):
-    kind = draw(st.sampled_from(["text", "reasoning", "refusal"]))
-    content = {kind: draw(st.text(max_size=6))}
+    kind = draw(st.sampled_from(["text", "reasoning", "refusal", "tool_call"]))
+    content = {kind: draw(tool_calls if kind == "tool_call" else st.text(max_size=6))}
     return v1.Delta(choice_index=draw(st.integers(0, 2)), logprobs=draw(logprobs), **content)
 
 
@@ -30,7 +32,20 @@ def answers(draw):
     for at in draw(st.lists(st.integers(0, len(events)), max_size=3)):
         events.insert(at, usage(1, at))
     ends = [choice_finished(index) for index in {piece.choice_index for piece in pieces}]
-    return [*events, *ends, usage(1, len(pieces))]
+    return [*numbered(events), *ends, usage(1, len(pieces))]
+
+
+def numbered(events):
+    """Gives the tool calls of each choice their numbers: about every other piece begins a new one."""
+    begun = {}
+    for event in events:
+        if event.delta.HasField("tool_call"):
+            piece, choice = event.delta.tool_call, event.delta.choice_index
+            if piece.name or choice not in begun:
+                begun[choice] = begun.get(choice, -1) + 1
+                piece.id, piece.name = f"id-{begun[choice]}", piece.name or "first"
+            piece.index = begun[choice]
+        yield event
 
 
 def folded(events):
@@ -96,8 +111,14 @@ def test_numbers_have_no_holes_and_only_neighbours_of_one_kind_are_merged(events
 
 
 def runs(events):
-    """Which choice and kind follow one another, each once."""
+    """Which choice, kind and tool call follow one another, each once."""
     marks = [
-        (event.WhichOneof("event"), event.delta.choice_index, event.delta.WhichOneof("content")) for event in events
+        (
+            event.WhichOneof("event"),
+            event.delta.choice_index,
+            event.delta.WhichOneof("content"),
+            event.delta.tool_call.index,
+        )
+        for event in events
     ]
     return marks[:1] + [after for before, after in pairwise(marks) if after != before]

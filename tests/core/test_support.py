@@ -106,3 +106,85 @@ def test_values_that_ask_for_nothing_are_honoured_by_all(config):
 @pytest.mark.parametrize("config", [{"temperature": 0}, {"seed": 0}, {"max_output_tokens": 1}, {"choice_count": 2}])
 def test_zero_is_a_value_like_others(config):
     assert set_fields(request_of(**config)) == [f"generation_config.{name}" for name in config]
+
+
+WEATHER = v1.Tool(function=v1.FunctionTool(name="weather"))
+CALLED = v1.Message(role=v1.ROLE_ASSISTANT, parts=[v1.Part(tool_call=v1.ToolCall(id="1", name="weather"))])
+ANSWERED = v1.Message(role=v1.ROLE_TOOL, parts=[v1.Part(tool_result=v1.ToolResult(tool_call_id="1", text="Rain"))])
+WARN = v1.UNSUPPORTED_FIELD_POLICY_WARN
+
+
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [
+        ("tools", {"tools": [WEATHER]}),
+        ("tools", {"messages": [CALLED, ANSWERED]}),
+        ("prompt", {"prompt": "Once upon"}),
+        ("messages.author", {"messages": [v1.Message(role=v1.ROLE_USER, author="ann", parts=[v1.Part(text="Hi")])]}),
+        (
+            "generation_config.reasoning",
+            {"generation_config": v1.GenerationConfig(reasoning=v1.ReasoningConfig(effort=v1.REASONING_EFFORT_LOW))},
+        ),
+    ],
+)
+def test_what_only_some_models_take_is_named_and_passes_to_those_that_do(path, changes):
+    request = v1.CompletionRequest(model="alias", **changes)
+    able = v1.Model(name="acme/big", provider_model="big", supported_fields=[path])
+    fitted, _ = fit(request, able)
+    with pytest.raises(CompletionError) as caught:
+        fit(request, MODEL)
+
+    assert set_fields(request) == [path]
+    assert [violation.field for violation in caught.value.fields] == [path]
+    request.model = "big"
+    assert fitted == request
+
+
+def test_tools_and_the_choice_among_them_are_left_out_together_with_warn():
+    request = request_of(policy=WARN)
+    request.tools.add().CopyFrom(WEATHER)
+    request.tool_choice.mode = v1.ToolChoice.MODE_REQUIRED
+    fitted, warnings = fit(request, MODEL)
+
+    assert not fitted.tools
+    assert not fitted.HasField("tool_choice")
+    assert [warning.field for warning in warnings] == ["tools"]
+
+
+def test_a_choice_among_no_tools_is_not_passed_on():
+    request = request_of()
+    request.tool_choice.mode = v1.ToolChoice.MODE_NONE
+    fitted, warnings = fit(request, MODEL)
+
+    assert (fitted.HasField("tool_choice"), warnings) == (False, [])
+
+
+def test_a_conversation_with_tool_calls_is_refused_with_warn_too_since_it_would_make_no_sense():
+    request = request_of(policy=WARN)
+    request.messages.extend([CALLED, ANSWERED])
+    with pytest.raises(CompletionError, match="cannot be left out") as caught:
+        fit(request, MODEL)
+
+    assert caught.value.reason_name == "UNSUPPORTED_FIELD"
+
+
+def test_authors_are_left_out_with_warn_and_their_messages_stay():
+    request = request_of(policy=WARN)
+    request.messages[0].author = "ann"
+    fitted, warnings = fit(request, MODEL)
+
+    assert list(fitted.messages) == [v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Hello")])]
+    assert [warning.field for warning in warnings] == ["messages.author"]
+
+
+def test_a_prompt_that_the_model_lacks_is_refused_with_warn_too_since_nothing_would_be_left():
+    with pytest.raises(CompletionError, match="Nothing would be left"):
+        fit(v1.CompletionRequest(model="alias", prompt="Once", unsupported_field_policy=WARN), MODEL)
+
+
+def test_an_end_user_is_never_refused():
+    request = request_of()
+    request.end_user = "someone"
+    fitted, warnings = fit(request, MODEL)
+
+    assert (fitted.end_user, warnings) == ("someone", [])

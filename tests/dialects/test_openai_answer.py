@@ -10,23 +10,7 @@ from dragoman import v1
 from dragoman_service.dialects.openai import AnswerDecoder, IncompleteAnswerError
 from dragoman_service.errors import CompletionError
 from google.rpc import code_pb2
-
-
-def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, index: int = 0, **more: Any) -> bytes:
-    choice = {"index": index, "delta": delta or {}, "finish_reason": finish, **more}
-    return json.dumps({"choices": [choice], "system_fingerprint": "fp"}).encode()
-
-
-def usage(prompt: int, completion: int, cached: int = 0) -> bytes:
-    details = {"cached_tokens": cached}
-    total = {"prompt_tokens": prompt, "completion_tokens": completion, "prompt_tokens_details": details}
-    return json.dumps({"choices": [], "usage": total}).encode()
-
-
-def decoded(*texts: bytes, **options: Any) -> list[v1.CompletionEvent]:
-    decoder = AnswerDecoder(**options)
-    events = [event for text in texts for event in decoder.feed(text)]
-    return [*events, *decoder.end()]
+from openai_chunks import chunk, decoded, usage
 
 
 def ending(*texts: bytes, **options: Any) -> v1.FinishReason.ValueType:
@@ -70,8 +54,14 @@ def test_each_kind_of_content_keeps_its_kind(key: str, kind: str) -> None:
     ("said", "meant"),
     [
         ("stop", v1.FINISH_REASON_STOP),
+        ("eos", v1.FINISH_REASON_STOP),
+        ("end_turn", v1.FINISH_REASON_STOP),
+        ("stop_sequence", v1.FINISH_REASON_STOP_SEQUENCE),
         ("length", v1.FINISH_REASON_MAX_OUTPUT_TOKENS),
+        ("model_length", v1.FINISH_REASON_CONTEXT_LENGTH),
         ("content_filter", v1.FINISH_REASON_CONTENT_FILTER),
+        ("violation", v1.FINISH_REASON_CONTENT_FILTER),
+        ("tool_calls", v1.FINISH_REASON_OTHER),
         ("who_knows", v1.FINISH_REASON_OTHER),
     ],
 )
@@ -79,6 +69,39 @@ def test_finish_reasons_keep_their_meaning_and_the_upstreams_word(said: str, mea
     end = decoded(chunk({"content": "a"}), chunk(finish=said))[-1].choice_finished
 
     assert (end.finish_reason, end.provider_finish_reason) == (meant, said)
+
+
+def test_the_stop_sequence_is_known_where_the_server_tells_it() -> None:
+    stopped = decoded(chunk({"content": "a"}), chunk(finish="stop", stop_reason="###"))[-1].choice_finished
+    by_token = decoded(chunk({"content": "a"}), chunk(finish="stop", stop_reason=128009))[-1].choice_finished
+
+    assert (stopped.finish_reason, stopped.matched_stop_sequence) == (v1.FINISH_REASON_STOP_SEQUENCE, "###")
+    assert (by_token.finish_reason, by_token.matched_stop_sequence) == (v1.FINISH_REASON_STOP, "")
+
+
+@pytest.mark.parametrize("said", ["tool_calls", "function_call", "stop"])
+def test_an_answer_that_calls_a_tool_ended_for_that(said: str) -> None:
+    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}
+
+    assert ending(chunk({"tool_calls": [call]}), chunk(finish=said)) == v1.FINISH_REASON_TOOL_CALLS
+
+
+@pytest.mark.parametrize("said", ["error", "abort", "insufficient_system_resource"])
+def test_an_upstream_that_gave_up_has_not_answered(said: str) -> None:
+    with pytest.raises(IncompleteAnswerError):
+        decoded(chunk({"content": "a"}), chunk(finish=said))
+
+
+def test_an_end_that_is_told_twice_is_the_first_one() -> None:
+    assert ending(chunk({"content": "a"}), chunk(finish="length"), chunk(finish="stop")) == (
+        v1.FINISH_REASON_MAX_OUTPUT_TOKENS
+    )
+
+
+def test_a_whole_answer_that_does_not_say_how_it_ended_is_whole() -> None:
+    end = decoded(b'{"choices": [{"message": {"content": "a"}, "finish_reason": null}]}')[-1].choice_finished
+
+    assert (end.finish_reason, end.provider_finish_reason) == (v1.FINISH_REASON_OTHER, "")
 
 
 def test_a_choice_that_refused_says_so() -> None:
@@ -123,7 +146,7 @@ def test_a_prefix_stands_before_the_text_also_where_no_text_comes() -> None:
     spoke = decoded(chunk({"content": " b"}), chunk({"content": " c"}), chunk(finish="stop"), prefix="a")
     silent = decoded(chunk(finish="stop"), prefix="a")
 
-    assert [event.delta.text for event in spoke[:3]] == ["a", " b", " c"]
+    assert [event.delta.text for event in spoke[:2]] == ["a b", " c"]
     assert silent[0].delta.text == "a"
 
 
@@ -143,9 +166,9 @@ def test_half_a_character_is_replaced() -> None:
 
 def test_the_end_of_the_stream_is_the_upstreams_own_word() -> None:
     decoder = AnswerDecoder()
-    list(decoder.feed(chunk(finish="stop")))
+    decoder.read([chunk(finish="stop")])
     before = decoder.over
-    list(decoder.feed(b"[DONE]"))
+    decoder.read([b"[DONE]", b"<what follows is not read>"])
 
     assert (before, decoder.over) == (False, True)
 

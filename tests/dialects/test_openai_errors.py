@@ -22,7 +22,7 @@ def body(**details: Any) -> bytes:
     [
         (400, code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_PROVIDER_REJECTED, False),
         (401, code_pb2.FAILED_PRECONDITION, v1.ERROR_REASON_PROVIDER_CREDENTIALS, False),
-        (402, code_pb2.FAILED_PRECONDITION, v1.ERROR_REASON_PROVIDER_CREDENTIALS, False),
+        (402, code_pb2.FAILED_PRECONDITION, v1.ERROR_REASON_PROVIDER_QUOTA, False),
         (403, code_pb2.FAILED_PRECONDITION, v1.ERROR_REASON_PROVIDER_CREDENTIALS, False),
         (404, code_pb2.FAILED_PRECONDITION, v1.ERROR_REASON_PROVIDER_MODEL_MISSING, False),
         (408, code_pb2.UNAVAILABLE, v1.ERROR_REASON_PROVIDER_TIMEOUT, True),
@@ -47,6 +47,16 @@ def test_each_status_has_its_code_and_reason(
     assert error.metadata["upstream_status"] == str(status)
 
 
+@pytest.mark.parametrize("status", [400, 403, 429])
+@pytest.mark.parametrize("word", ["insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"])
+@pytest.mark.parametrize("key", ["type", "code"])
+def test_an_account_without_credit_is_told_under_any_status(status: int, word: str, key: str) -> None:
+    error = error_of_status(status, body(**{key: word}), {"retry-after": "5"})
+
+    assert (error.code, error.reason) == (code_pb2.FAILED_PRECONDITION, v1.ERROR_REASON_PROVIDER_QUOTA)
+    assert (error.retryable, error.retry_after) == (False, None)
+
+
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'"x"', b'{"error": "x"}', b'{"error": 5}', b"[" * 200_000])
 def test_any_body_of_an_error_will_do(content: bytes) -> None:
     assert error_of_status(400, content, {}).reason == v1.ERROR_REASON_PROVIDER_REJECTED
@@ -66,6 +76,28 @@ def test_a_prompt_that_is_too_long_is_recognised_where_no_counts_are_told() -> N
     assert "counted" not in error.metadata
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "This model's maximum context length is 2048 tokens. However, your messages resulted in 5031 tokens.",
+        "This model's maximum context length is 2048 tokens. However, you requested 5031 tokens (5000 in the messages,",
+        "This model's maximum context length is 2048 tokens. However, your request has 5031 input tokens.",
+    ],
+)
+def test_a_prompt_that_is_too_long_is_recognised_by_words_and_their_numbers(message: str) -> None:
+    error = error_of_status(400, json.dumps({"object": "error", "message": message, "code": 400}).encode(), {})
+
+    assert error.reason == v1.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED
+    assert (error.metadata["limit"], error.metadata["counted"]) == ("2048", "5031")
+
+
+def test_the_counts_survive_a_service_such_as_this_one_in_between() -> None:
+    ours = error_of_status(400, body(type="exceed_context_size_error", n_prompt_tokens=5031, n_ctx=2048), {})
+    passed_on = error_of_status(400, body(code="context_length_exceeded", message=ours.message), {})
+
+    assert (passed_on.message, passed_on.metadata) == (ours.message, ours.metadata)
+
+
 def test_what_the_upstream_said_reaches_the_caller_in_one_short_line_without_keys() -> None:
     said = "bad\x1b[31m\nfield; key sk-abcdefghijkl123; Bearer abcdefghijkl; " + "x" * 5000
     message = error_of_status(400, body(message=said), {}).message
@@ -80,13 +112,60 @@ def test_only_a_refusal_of_the_callers_content_repeats_the_upstreams_words() -> 
     assert "secret" not in error_of_status(500, body(message="secret"), {}).message
 
 
-def test_the_time_to_wait_is_the_upstreams() -> None:
-    in_a_minute = email.utils.formatdate(time.time() + 60, usegmt=True)
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": " 0.25 "}, 0.25),
+        ({"retry-after": "0"}, 0),
+        ({"retry-after": "999999"}, 86_400),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after-ms": "soon", "retry-after": "9"}, 9),
+        ({"x-ratelimit-reset-requests": "120ms"}, 0.12),
+        ({"x-ratelimit-reset-tokens": "2m59.5s"}, 179.5),
+        ({"x-ratelimit-reset-tokens": "1d2h"}, 86_400),
+        ({"x-ratelimit-reset-requests": "6m0s", "x-ratelimit-reset-tokens": "1s"}, 1),
+        (
+            {
+                "x-ratelimit-reset-requests": "6m0s",
+                "x-ratelimit-remaining-requests": "0",
+                "x-ratelimit-reset-tokens": "1s",
+                "x-ratelimit-remaining-tokens": "90",
+            },
+            360,
+        ),
+    ],
+)
+def test_the_time_to_wait_is_the_upstreams_however_it_says_it(headers: dict[str, str], seconds: float) -> None:
+    assert error_of_status(429, b"", headers).retry_after == seconds
+    assert error_of_status(503, b"", headers).retry_after == seconds
 
-    assert error_of_status(429, b"", {"retry-after": "7"}).retry_after == 7
-    assert error_of_status(503, b"", {"retry-after": "0.5"}).retry_after == 0.5
+
+def test_the_time_to_wait_may_be_a_moment() -> None:
+    in_a_minute = email.utils.formatdate(time.time() + 60, usegmt=True)
+    long_ago = email.utils.formatdate(0, usegmt=True)
+
     assert 50 < (error_of_status(429, b"", {"retry-after": in_a_minute}).retry_after or 0) <= 60
-    assert error_of_status(429, b"", {"retry-after": "soon"}).retry_after == 1
+    assert error_of_status(429, b"", {"retry-after": long_ago}).retry_after == 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "soon",
+        "-5",
+        "NaN",
+        "1e9",
+        "\u0667",
+        "9" * 40,
+        "Mon, 99 Foo 2026 99:99:99 GMT",
+        "Fri, 31 Dec 99999 23:59:59 GMT",
+        "",
+    ],
+)
+@pytest.mark.parametrize("name", ["retry-after", "retry-after-ms", "x-ratelimit-reset-requests"])
+def test_a_time_to_wait_that_makes_no_sense_is_a_second(name: str, value: str) -> None:
+    assert error_of_status(429, b"", {name: value}).retry_after == 1
 
 
 @pytest.mark.parametrize(
@@ -96,6 +175,9 @@ def test_the_time_to_wait_is_the_upstreams() -> None:
         ({"code": 400, "type": "exceed_context_size_error"}, v1.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED),
         ({"code": "rate_limit_exceeded", "type": "rate_limit_error"}, v1.ERROR_REASON_PROVIDER_RATE_LIMITED),
         ({"type": "invalid_request_error"}, v1.ERROR_REASON_PROVIDER_REJECTED),
+        ({"type": "insufficient_quota"}, v1.ERROR_REASON_PROVIDER_QUOTA),
+        ({"type": "NotFoundError", "code": 404}, v1.ERROR_REASON_PROVIDER_MODEL_MISSING),
+        ({"type": "overloaded_error", "code": 529}, v1.ERROR_REASON_PROVIDER_UNAVAILABLE),
         ({"type": "server_error"}, v1.ERROR_REASON_PROVIDER_UNAVAILABLE),
         ("overloaded", v1.ERROR_REASON_PROVIDER_UNAVAILABLE),
     ],

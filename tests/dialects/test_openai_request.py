@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai import LLAMA_CPP, OPENAI, Habits, chat_completion
+from dragoman_service.dialects.openai import LLAMA_CPP, OPENAI, Habits, chat_completion, completion_of_prompt
 from dragoman_service.errors import CompletionError
 
 
@@ -161,13 +161,93 @@ def test_a_schema_that_is_no_object_is_refused_by_its_path(schema: str) -> None:
     assert refused.value.fields[0].field == "generation_config.response_format.json_schema.schema_json"
 
 
-def test_what_the_habits_have_no_name_for_is_not_supported() -> None:
-    supported = set(LLAMA_CPP.supported_fields) - set(OPENAI.supported_fields)
+def test_data_keeps_its_role_where_the_upstream_has_it() -> None:
+    assert said(v1.ROLE_DATA, text("a\nb"), habits=Habits(data_role="data")) == {"role": "data", "content": "a\nb"}
 
-    assert supported == {
+
+def test_participants_keep_their_names_where_the_upstream_takes_them() -> None:
+    request = asking()
+    request.messages[0].author = "ann"
+
+    assert body(request)["messages"][0] == {"role": "user", "content": "Hi", "name": "ann"}
+    assert "name" not in body(request, Habits(authors=False))["messages"][0]
+
+
+def test_whom_the_caller_acts_for_is_told_to_those_who_ask() -> None:
+    request = asking()
+    request.end_user = "u-1"
+
+    assert body(request)["user"] == "u-1"
+    assert body(request, Habits(user_key="")) == body(asking(), Habits(user_key=""))
+
+
+def test_thoughts_go_back_under_the_upstreams_name_for_them() -> None:
+    thought = v1.Part(reasoning=v1.Reasoning(text="Hm."))
+
+    assert (
+        said(v1.ROLE_ASSISTANT, thought, text("Yes."), habits=Habits(reasoning_key="reasoning"))["reasoning"] == "Hm."
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "wire"),
+    [("reasoning_effort", {"reasoning_effort": "low"}), ("reasoning.effort", {"reasoning": {"effort": "low"}})],
+)
+def test_the_effort_of_thinking_has_the_upstreams_form(key: str, wire: dict[str, Any]) -> None:
+    request = asking(reasoning={"effort": v1.REASONING_EFFORT_LOW})
+
+    assert body(request, Habits(names={"reasoning": key})).items() >= wire.items()
+
+
+def test_every_effort_has_a_word() -> None:
+    efforts = [value for value in v1.ReasoningEffort.values() if value != v1.REASONING_EFFORT_UNSPECIFIED]
+
+    assert len({body(asking(reasoning={"effort": effort}))["reasoning_effort"] for effort in efforts}) == len(efforts)
+
+
+def prompting(**config: Any) -> v1.CompletionRequest:
+    return v1.CompletionRequest(model="m", prompt="Once", generation_config=v1.GenerationConfig(**config))
+
+
+def test_a_prompt_goes_out_as_it_stands() -> None:
+    assert completion_of_prompt(prompting(max_output_tokens=5, stop_sequences=["a"]), OPENAI) == {
+        "model": "m",
+        "prompt": "Once",
+        "max_tokens": 5,
+        "stop": ["a"],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def test_a_prompts_logprobs_are_asked_for_by_their_number() -> None:
+    assert completion_of_prompt(prompting(include_logprobs=True, top_logprobs=3), OPENAI)["logprobs"] == 3
+    assert completion_of_prompt(prompting(include_logprobs=True), OPENAI)["logprobs"] == 0
+    assert completion_of_prompt(prompting(include_logprobs=True), LLAMA_CPP)["logprobs"] == 1
+    assert "logprobs" not in completion_of_prompt(prompting(top_logprobs=3), OPENAI)
+
+
+def test_what_cannot_be_had_with_a_prompt_is_refused_and_named() -> None:
+    config = {"reasoning": {"effort": v1.REASONING_EFFORT_LOW}, "response_format": {"json_object": {}}}
+    with pytest.raises(CompletionError) as refused:
+        completion_of_prompt(prompting(**config), OPENAI)
+
+    assert refused.value.reason == v1.ERROR_REASON_UNSUPPORTED_FIELD
+    assert {violation.field for violation in refused.value.fields} == {
+        "generation_config.reasoning",
+        "generation_config.response_format.json_object",
+    }
+
+
+def test_what_the_habits_have_no_name_for_is_not_supported() -> None:
+    more = set(LLAMA_CPP.supported_fields) - set(OPENAI.supported_fields)
+    less = set(OPENAI.supported_fields) - set(LLAMA_CPP.supported_fields)
+
+    assert more == {
         "generation_config.top_k",
         "generation_config.min_p",
         "generation_config.repetition_penalty",
         "generation_config.response_format.grammar",
     }
-    assert "messages.refusal" in OPENAI.supported_fields
+    assert less == {"generation_config.reasoning", "messages.author", "messages.refusal", "tools"}
+    assert "prompt" not in Habits(prompt_path="").supported_fields

@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai import SseDecoder
+from dragoman_service.dialects.openai import AnswerDecoder, SseDecoder
+from dragoman_service.dialects.openai_sse import ErrorData
 from dragoman_service.errors import CompletionError
+from dragoman_service.fold import Fold
 from hypothesis import given
 from hypothesis import strategies as st
+
+
+def line(**delta: object) -> str:
+    finish = "tool_calls" if not delta else None
+    chunk = {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+    return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
+
+
+CALL = {"index": 0, "id": "c", "function": {"name": "f", "arguments": '{"é": '}}
+ANSWER = "".join(
+    [
+        ": ping\n\nevent: message\n",
+        line(reasoning="Hm"),
+        line(content="Größe ✓ "),
+        line(content="🙂 done"),
+        line(tool_calls=[CALL]),
+        line(tool_calls=[{"index": 0, "function": {"arguments": "1}"}}]),
+        line(),
+        'data: {"choices": [],\ndata: "usage": {"prompt_tokens": 5, "completion_tokens": 9}}\n\ndata: [DONE]\n\n',
+    ]
+)
+
+
+def answered(*pieces: bytes) -> v1.Completion:
+    sse, decoder, fold = SseDecoder(), AnswerDecoder(), Fold(v1.Completion())
+    events = [event for piece in pieces for event in decoder.read(sse.feed(piece))]
+    for event in [*events, *decoder.end()]:
+        fold.add(event)
+    completion = fold.completion()
+    completion.ClearField("finish_time")
+    return completion
 
 
 def decoded(*chunks: bytes) -> list[bytes]:
@@ -34,6 +68,29 @@ def test_comments_and_other_fields_are_passed_over() -> None:
     wire = b": ping\n\nevent: chunk\nid: 1\nretry: 5\ndata: x\n\n:\n\ndatum: y\n\n"
 
     assert decoded(wire) == [b"x"]
+
+
+def test_an_event_that_is_named_an_error_is_marked() -> None:
+    first, second, third = decoded(b"event: error\ndata: a\n\ndata: b\n\nevent:error\r\ndata: c\r\n\r\n")
+
+    assert [type(event) for event in (first, second, third)] == [ErrorData, bytes, ErrorData]
+
+
+def test_lines_of_another_format_are_noticed() -> None:
+    page, stream = SseDecoder(), SseDecoder()
+    page.feed(b"HTTP error\r\nat: noon\n")
+    stream.feed(b": ping\nretry: 5\nid: 1\nevent: x\ndata: a\n\n")
+
+    assert (page.foreign, stream.foreign) == (True, False)
+
+
+@given(cuts=st.lists(st.integers(0, 2000)), end=st.sampled_from(["\n", "\r\n", "\r"]))
+def test_an_answer_does_not_depend_on_where_its_bytes_are_cut(cuts: list[int], end: str) -> None:
+    wire = ANSWER.replace("\n", end).encode()
+    bounds = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
+
+    assert answered(*(wire[start:stop] for start, stop in pairwise(bounds))) == answered(wire)
+    assert answered(wire).choices[0].message.parts[1].text == "Größe ✓ 🙂 done"
 
 
 def test_the_lines_of_one_event_are_joined() -> None:

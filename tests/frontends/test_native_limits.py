@@ -5,9 +5,10 @@ from __future__ import annotations
 import grpc
 import pytest
 from dragoman import v1
+from dragoman_service import limits
 from dragoman_service.contract import CompletionError
-from dragoman_service.frontends.native import limits
-from dragoman_service.frontends.native.validation import check_attach, check_request, check_start, check_tokenize
+from dragoman_service.frontends.native.validation import check_attach, check_start, check_tokenize
+from dragoman_service.validation import check_request
 from google.protobuf.duration_pb2 import Duration
 
 
@@ -73,6 +74,40 @@ def with_request_id(text: str) -> v1.CompletionRequest:
     return made
 
 
+def with_tools(count: int) -> v1.CompletionRequest:
+    made = request()
+    for number in range(count):
+        made.tools.add().function.name = f"tool-{number}"
+    return made
+
+
+def with_tool(**function: object) -> v1.CompletionRequest:
+    made = request()
+    made.tools.add().function.MergeFrom(v1.FunctionTool(**{"name": "weather", **function}))
+    return made
+
+
+def with_parameters(size: int) -> v1.CompletionRequest:
+    text = '{"type":"object"}'
+    return with_tool(parameters_json_schema=text + " " * (size - len(text)))
+
+
+def with_author(size: int) -> v1.CompletionRequest:
+    made = request()
+    made.messages[0].author = "x" * size
+    return made
+
+
+def with_prompt(size: int) -> v1.CompletionRequest:
+    return v1.CompletionRequest(model="echo", prompt="x" * size)
+
+
+def with_end_user(size: int) -> v1.CompletionRequest:
+    made = request()
+    made.end_user = "x" * size
+    return made
+
+
 def wrong_in_start(**fields: object) -> list[str]:
     with_fields = v1.StartCompletionRequest(request=request(), **fields)
     try:
@@ -90,6 +125,13 @@ COUNTS = [
     (with_schema, limits.SCHEMA, "generation_config.response_format.json_schema.schema_json"),
     (with_grammar, limits.SCHEMA, "generation_config.response_format.grammar"),
     (with_stop, limits.STOP_SEQUENCE, "generation_config.stop_sequences[0]"),
+    (with_author, limits.AUTHOR, "messages[0].author"),
+    (with_prompt, limits.PROMPT, "prompt"),
+    (with_end_user, limits.END_USER, "end_user"),
+    (with_tools, limits.TOOLS, "tools"),
+    (lambda n: with_tool(name="x" * n), limits.TOOL_NAME, "tools[0].function.name"),
+    (lambda n: with_tool(description="x" * n), limits.TOOL_DESCRIPTION, "tools[0].function.description"),
+    (with_parameters, limits.SCHEMA, "tools[0].function.parameters_json_schema"),
     (lambda n: with_request_id("x" * n), limits.REQUEST_ID, "request_id"),
     (lambda n: request(stop_sequences=["x"] * n), limits.STOP_SEQUENCES, "generation_config.stop_sequences"),
     (lambda n: request(choice_count=n), limits.CHOICES, "generation_config.choice_count"),

@@ -6,6 +6,7 @@ from contextlib import aclosing
 import pytest
 from dragoman import v1
 from dragoman_service.providers.echo import Echo, EchoSettings
+from dragoman_service.providers.echo_script import EchoCall
 from dragoman_service.testing import ProviderLaws, Scripted, choice_finished, delta, usage
 from google.rpc import code_pb2
 
@@ -121,7 +122,98 @@ class RaisesAnything(Echo):
         yield
 
 
+class Told(Echo):
+    """An echo that is asked something else than the caller asked."""
+
+    async def complete(self, request, call):
+        self.edit(request)
+        async with aclosing(super().complete(request, call)) as events:
+            async for event in events:
+                yield event
+
+
+class CallsNoTool(Told):
+    def edit(self, request):
+        request.ClearField("tool_choice")
+
+
+class CallsWhatItLikes(Told):
+    def edit(self, request):
+        del request.tool_choice.allowed_functions[:]
+
+
+class AlwaysCalls(Told):
+    def edit(self, request):
+        request.tool_choice.mode = v1.ToolChoice.MODE_REQUIRED
+
+
+class ReadsNoPrompt(Told):
+    def edit(self, request):
+        request.ClearField("prompt")
+
+
+class AlwaysThinks(Told):
+    def __init__(self):
+        super().__init__(EchoSettings(reasoning="Hm."))
+
+    def edit(self, request):
+        request.generation_config.ClearField("reasoning")
+
+
+class SaysStopAfterCalls(Edited):
+    def edit(self, event, call):
+        return [choice_finished()] if event.HasField("choice_finished") else [event]
+
+
+class StammersNames(Edited):
+    def edit(self, event, call):
+        if event.delta.HasField("tool_call"):
+            event.delta.tool_call.name = "weather"
+        return [event]
+
+
+class SendsIdsLate(Edited):
+    def edit(self, event, call):
+        if event.delta.HasField("tool_call"):
+            event.delta.tool_call.id = "" if event.delta.tool_call.name else "late"
+        return [event]
+
+
+class WritesNoJson(Echo):
+    def __init__(self):
+        calls = [EchoCall(name="weather", arguments="Paris, please"), EchoCall(name="local_time", arguments="{}")]
+        super().__init__(EchoSettings(tool_calls=calls))
+
+
+class ForgetsResults(Told):
+    def edit(self, request):
+        request.messages[-1].parts[-1].ClearField("tool_result")
+
+
+class ForgetsNamed(Told):
+    """Claims that participants can be named, and says nothing where they are."""
+
+    def models(self):
+        (model,) = super().models()
+        model.supported_fields.append("messages.author")
+        return [model]
+
+    def edit(self, request):
+        request.messages[0].parts[0].text = ""
+
+
 BREAKERS = {
+    ForgetsResults: "what_came_of_a_call_can_be_sent_back",
+    ForgetsNamed: "a_participant_can_be_named",
+    CallsNoTool: "a_required_tool_is_called_with_json_arguments",
+    SaysStopAfterCalls: "a_required_tool_is_called_with_json_arguments",
+    WritesNoJson: "a_required_tool_is_called_with_json_arguments",
+    StammersNames: "a_tool_call_is_named_once_and_its_pieces_are_not_mixed_with_those_of_others",
+    SendsIdsLate: "a_tool_call_is_named_once_and_its_pieces_are_not_mixed_with_those_of_others",
+    CallsWhatItLikes: "only_allowed_tools_are_called",
+    AlwaysCalls: "no_tool_is_called_where_none_shall_be",
+    ReadsNoPrompt: "a_prompt_is_gone_on_with_as_it_stands",
+    AlwaysThinks: "a_model_told_not_to_think_does_not",
     GoesOn: "the_last_event_of_a_choice_and_only_the_last_is_its_end",
     NeverEnds: "the_last_event_of_a_choice_and_only_the_last_is_its_end",
     GivesNoReason: "the_last_event_of_a_choice_and_only_the_last_is_its_end",
@@ -174,7 +266,16 @@ async def test_an_author_is_told_what_is_missing():
 
 async def test_what_is_not_claimed_is_skipped():
     provider = Scripted(delta("a"), delta("b"), choice_finished())
-    for law in ("max_output_tokens_is_kept", "the_counted_tokens_are_those_used", "logprobs_spell_the_answer"):
+    for law in (
+        "max_output_tokens_is_kept",
+        "the_counted_tokens_are_those_used",
+        "logprobs_spell_the_answer",
+        "a_required_tool_is_called_with_json_arguments",
+        "what_came_of_a_call_can_be_sent_back",
+        "a_prompt_is_gone_on_with_as_it_stands",
+        "a_participant_can_be_named",
+        "a_model_told_not_to_think_does_not",
+    ):
         with pytest.raises(pytest.skip.Exception):
             await getattr(Laws(), f"test_{law}")(provider)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from dragoman_service.providers.local import LocalProvider, LocalSettings, connected
 from dragoman_service.providers.local_engine import EngineOptions, LocalEngine, running_engine
 from local_asking import Busy, asking
+from scripted_upstream import Serve
 
 
 @pytest.fixture
@@ -47,3 +49,10 @@ async def busy(engine: LocalEngine) -> AsyncIterator[Busy]:
     """Tells how many requests the engine works on or has in line, as the engine itself says."""
     async with asking(engine.socket) as ask:
         yield ask
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Starts upstreams, and providers of them."""
+    async with AsyncExitStack() as stack:
+        yield Serve(stack)

@@ -1,55 +1,17 @@
 """`echo` says what it is told."""
 
 import asyncio
-import json
 from contextlib import aclosing
 
 import pytest
 from dragoman import v1
-from dragoman_service.contract import Call, CompletionError
-from dragoman_service.fold import Fold
+from dragoman_service.contract import CompletionError
 from dragoman_service.plugins import _read
 from dragoman_service.providers.echo import Echo, EchoSettings, open_echo, split
+from echo_asking import CALL, answer_to, deltas, events_of, refused, request_of, text_of
 from google.rpc import code_pb2
 from hypothesis import given
 from hypothesis import strategies as st
-
-CALL = Call("1", "me")
-
-
-def request_of(text="one two three", script=None, **config):
-    request = v1.CompletionRequest(model="echo", generation_config=v1.GenerationConfig(**config))
-    if script is not None:
-        request.messages.add(role=v1.ROLE_SYSTEM).parts.add(text="echo: " + json.dumps(script))
-    request.messages.add(role=v1.ROLE_USER).parts.add(text=text)
-    return request
-
-
-async def events_of(request, echo=None):
-    async with aclosing((echo or Echo()).complete(request, CALL)) as events:
-        return [event async for event in events]
-
-
-async def answer_to(request, echo=None):
-    fold = Fold(v1.Completion())
-    for event in await events_of(request, echo):
-        fold.add(event)
-    return fold.completion()
-
-
-async def refused(request):
-    with pytest.raises(CompletionError) as caught:
-        await events_of(request)
-    return caught.value
-
-
-def text_of(completion, index=0):
-    return "".join(part.text for part in completion.choices[index].message.parts)
-
-
-def deltas(events):
-    return [event.delta.text for event in events if event.HasField("delta")]
-
 
 # By itself
 
@@ -216,6 +178,7 @@ async def test_delays_are_kept():
         ('{"finish_reason": "BORED"}', "finish_reason: should be one of STOP, "),
         ('{"fail_code": "OK"}', "fail_code: should be one of CANCELLED, "),
         ('{"text": "\\ud800"}', "invalid JSON"),
+        ('{"tool_calls": [{"name": ""}]}', "tool_calls.0.name: "),
         ('{"logprob": 1}', "logprob: should be less than or equal to 0"),
     ],
 )
@@ -237,6 +200,25 @@ async def test_all_mistakes_of_a_script_are_told_at_once():
 
 async def test_only_instructions_are_scripts():
     assert text_of(await answer_to(request_of('echo: {"text": "x"}'))) == 'echo: {"text": "x"}'
+
+
+# Prompts and thoughts
+
+
+async def test_it_answers_with_the_prompt():
+    completion = await answer_to(v1.CompletionRequest(model="echo", prompt="Once upon"))
+
+    assert (text_of(completion), completion.usage.input_tokens) == ("Once upon", 2)
+
+
+async def test_told_not_to_think_it_does_not():
+    none = v1.ReasoningConfig(effort=v1.REASONING_EFFORT_NONE)
+    low = v1.ReasoningConfig(effort=v1.REASONING_EFFORT_LOW)
+    silent = await answer_to(request_of("a", {"reasoning": "x y"}, reasoning=none))
+    loud = await answer_to(request_of("a", {"reasoning": "x y"}, reasoning=low))
+
+    assert [part.WhichOneof("content") for part in silent.choices[0].message.parts] == ["text"]
+    assert (silent.usage.reasoning_tokens, loud.usage.reasoning_tokens) == (0, 2)
 
 
 # In the settings

@@ -9,6 +9,7 @@ import pytest
 from dragoman import v1
 from dragoman_service.contract import Provider
 from dragoman_service.dialects.openai import OPENAI
+from dragoman_service.dialects.openai_habits import CHAT_NAMES, names
 from dragoman_service.providers.http import open_http
 from dragoman_service.providers.local import LocalProvider
 from dragoman_service.providers.local_engine import LocalEngine
@@ -43,7 +44,16 @@ class TestAnyUpstream(TestLocal):
     @pytest.fixture
     async def provider(self, engine: LocalEngine, busy: Busy) -> AsyncIterator[OpenAIProvider]:
         self.busy = busy
-        habits = replace(OPENAI, path="/v1/chat/completions", least_top_logprobs=1)
+        habits = replace(
+            OPENAI,
+            path="/v1/chat/completions",
+            prompt_path="/v1/completions",
+            least_top_logprobs=1,
+            # The template of the embedded model drops them without a word.
+            tools=False,
+            authors=False,
+            names=names(CHAT_NAMES, "reasoning"),
+        )
         model = v1.Model(provider_model="m", supported_fields=habits.supported_fields)
         async with open_http("http://localhost", unix_socket=engine.socket) as http:
             yield OpenAIProvider(http, [model], habits)

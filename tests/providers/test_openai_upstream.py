@@ -3,99 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 from dragoman import v1
-from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.openai import OPENAI
 from dragoman_service.providers.http import open_http
-from dragoman_service.providers.openai import OpenAIProvider, OpenAISettings, open_openai
+from dragoman_service.providers.openai import OpenAIProvider
 from google.rpc import code_pb2
 from local_asking import CALL, answer_of, events_of, request, text_of, until
-
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
-ASKED = request("user: Hi")
-
-
-def data(**chunk: object) -> bytes:
-    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
-
-
-def piece(text: str, finish: str | None = None) -> bytes:
-    return data(choices=[{"index": 0, "delta": {"content": text} if text else {}, "finish_reason": finish}])
-
-
-GOOD = piece("Hel") + piece("lo") + piece("", "stop") + b"data: [DONE]\n\n"
-
-
-class Upstream:
-    """Reads one request a connection and does what `serve` does with it."""
-
-    def __init__(self, serve: Callable[[Upstream, asyncio.StreamWriter], Awaitable[None]]) -> None:
-        self.serve = serve
-        self.requests: list[tuple[bytes, dict[str, object]]] = []
-        self.open = 0
-
-    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.open += 1
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].split()[0])
-            self.requests.append((head, json.loads(await reader.readexactly(length))))
-            serving = asyncio.ensure_future(self.serve(self, writer))
-            await asyncio.wait({serving, asyncio.ensure_future(reader.read())}, return_when=asyncio.FIRST_COMPLETED)
-            serving.cancel()
-        finally:
-            self.open -= 1
-            writer.close()
-
-
-Serve = Callable[..., Awaitable[tuple[OpenAIProvider, Upstream]]]
-
-
-@pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
-    """Starts an upstream that does this with each request, and a provider of it."""
-    async with AsyncExitStack() as stack:
-
-        async def start(
-            act: Callable[[Upstream, asyncio.StreamWriter], Awaitable[None]],
-        ) -> tuple[OpenAIProvider, Upstream]:
-            upstream = Upstream(act)
-            server = await asyncio.start_server(upstream.connected, "127.0.0.1", 0)
-            stack.callback(server.close)
-            port = server.sockets[0].getsockname()[1]
-            settings = OpenAISettings.model_validate(
-                {"base_url": f"http://127.0.0.1:{port}/v1/", "models": ["m", "n"], "api_key": "sk-test"}
-            )
-            return await stack.enter_async_context(open_openai(settings)), upstream
-
-        yield start
-
-
-def answering(*pieces: bytes, wait: float = 0.0) -> Callable[[Upstream, asyncio.StreamWriter], Awaitable[None]]:
-    async def act(upstream: Upstream, writer: asyncio.StreamWriter) -> None:
-        for bytes_ in pieces:
-            writer.write(bytes_)
-            await writer.drain()
-            await asyncio.sleep(wait)
-
-    return act
-
-
-async def failure(provider: OpenAIProvider, asked: v1.CompletionRequest = ASKED) -> tuple[str, CompletionError]:
-    """What was delivered, and the error after it."""
-    delivered = ""
-    with pytest.raises(CompletionError) as failed:
-        async with aclosing(provider.complete(asked, CALL)) as events:  # type: ignore[type-var]
-            async for event in events:
-                delivered += event.delta.text
-    return delivered, failed.value
+from scripted_upstream import ASKED, GOOD, HEAD, Serve, Upstream, answering, data, failure, piece, then_silent, whole
 
 
 async def test_a_stream_is_asked_for_with_the_key_and_delivered(serve: Serve) -> None:
@@ -109,11 +29,10 @@ async def test_a_stream_is_asked_for_with_the_key_and_delivered(serve: Serve) ->
     assert body["stream"] is True
 
 
-async def test_an_upstream_that_answers_whole_is_understood(serve: Serve) -> None:
-    whole = {"choices": [{"index": 0, "message": {"content": "Hello"}, "finish_reason": "stop"}]}
-    text = json.dumps(whole).encode()
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(text)
-    provider, _ = await serve(answering(head, text))
+@pytest.mark.parametrize("header", ["content-type: application/json", "content-type: text/event-stream", "x: y"])
+async def test_an_upstream_that_answers_whole_is_understood(serve: Serve, header: str) -> None:
+    body = {"choices": [{"index": 0, "message": {"content": "Hello"}, "finish_reason": "stop"}]}
+    provider, _ = await serve(answering(whole(200, body, header)))
 
     assert text_of(await answer_of(provider, ASKED)) == "Hello"
 
@@ -200,6 +119,12 @@ async def test_an_upstream_that_is_not_there_is_unavailable() -> None:
     [
         pytest.param(answering(HEAD, b"data: <html>\n\n"), id="no JSON"),
         pytest.param(answering(HEAD, b"data: " + b"x" * (2 << 20)), id="endless line"),
+        pytest.param(answering(whole(200, b"<html>busy</html>", "content-type: text/html")), id="page"),
+        pytest.param(answering(HEAD, b"\n<!doctype html>"), id="page as a stream"),
+        pytest.param(answering(whole(200, b"[]", "content-type: application/json")), id="no object"),
+        pytest.param(answering(HEAD, GOOD.decode().encode("utf-16")), id="wrong charset"),
+        pytest.param(answering(whole(200, b"\x1f\x8b", "content-encoding: gzip")), id="encoded"),
+        pytest.param(answering(b"I do not speak this.\r\n\r\n"), id="no HTTP"),
         pytest.param(answering(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\n\r\n"), id="redirect"),
     ],
 )
@@ -210,9 +135,36 @@ async def test_an_answer_that_makes_no_sense_is_malformed(serve: Serve, act: obj
     assert (error.code, error.reason) == (code_pb2.INTERNAL, v1.ERROR_REASON_PROVIDER_MALFORMED)
 
 
+async def test_an_error_that_cannot_be_read_is_still_one_of_its_status(serve: Serve) -> None:
+    provider, _ = await serve(answering(whole(429, b"\x1f\x8b", "content-encoding: gzip", "retry-after: 3")))
+    _, error = await failure(provider)
+
+    assert (error.reason, error.retry_after) == (v1.ERROR_REASON_PROVIDER_RATE_LIMITED, 3)
+
+
+async def test_an_error_after_the_first_piece_is_never_worth_another_try(serve: Serve) -> None:
+    provider, _ = await serve(answering(HEAD, HEL, data(error={"code": 429, "message": "slow down"})))
+    delivered, error = await failure(provider)
+
+    assert delivered == "Hel"
+    assert (error.reason, error.retryable) == (v1.ERROR_REASON_PROVIDER_STREAM_BROKEN, False)
+    assert error.metadata["upstream_status"] == "429"
+
+
+async def test_a_prompt_goes_to_its_own_endpoint_and_comes_back_as_text(serve: Serve) -> None:
+    text = data(choices=[{"index": 0, "text": " there", "finish_reason": "stop"}])
+    provider, upstream = await serve(answering(HEAD, text))
+    answer = await answer_of(provider, v1.CompletionRequest(model="m", prompt="Hi"))
+    head, body = upstream.requests[0]
+
+    assert text_of(answer) == " there"
+    assert head.startswith(b"POST /v1/completions HTTP/1.1\r\n")
+    assert body["prompt"] == "Hi"
+
+
 async def test_an_upstream_that_refuses_tells_why(serve: Serve) -> None:
-    text = json.dumps({"error": {"message": "no such field", "type": "invalid_request_error"}}).encode()
-    provider, _ = await serve(answering(b"HTTP/1.1 400 Bad\r\ncontent-length: %d\r\n\r\n%s" % (len(text), text)))
+    body = {"error": {"message": "no such field", "type": "invalid_request_error"}}
+    provider, _ = await serve(answering(whole(400, body)))
     _, error = await failure(provider)
 
     assert (error.code, error.reason) == (code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_PROVIDER_REJECTED)
@@ -242,12 +194,9 @@ async def test_closing_the_iterator_closes_the_connection(serve: Serve) -> None:
         await anext(events)
 
 
-@pytest.mark.parametrize("act", [ENDLESS, answering(wait=0.0)], ids=["while pieces come", "before the first"])
+@pytest.mark.parametrize("act", [ENDLESS, then_silent()], ids=["while pieces come", "before the first"])
 async def test_cancelling_the_reader_closes_the_connection(serve: Serve, act: object) -> None:
-    async def silent(upstream: Upstream, writer: asyncio.StreamWriter) -> None:
-        await asyncio.Event().wait()
-
-    provider, upstream = await serve(act if act is ENDLESS else silent)
+    provider, upstream = await serve(act)
     reader = asyncio.create_task(events_of(provider, ASKED))
 
     async def asked() -> bool:

@@ -199,3 +199,37 @@ def _written(folder: Path) -> Path:
     file = folder / "url"
     file.write_text("postgresql://me:canary@db/x\n")
     return file
+
+
+def test_names_of_models_are_read_in_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "dragoman.toml"
+    path.write_text(
+        '[models."gpt-*"]\ntargets = ["echo/echo", "local/org/m"]\n[models.best]\ntargets = ["echo/echo"]\n'
+    )
+
+    assert list(load(path).targets.items()) == [("gpt-*", ("echo/echo", "local/org/m")), ("best", ("echo/echo",))]
+
+
+def test_mistakes_in_names_of_models_have_their_path(tmp_path: Path) -> None:
+    found = mistakes(
+        '[models."gpt-*"]\ntargets = []\n[models.a]\ntargets = ["echo"]\n[models.b]\n'
+        '[models.c]\ntarget = "x"\n[models.""]\n',
+        tmp_path,
+    )
+
+    assert found["models.gpt-*.targets"].startswith("tuple should have at least 1 item")
+    assert found["models.a.targets.0"].startswith("should be PROVIDER/MODEL")
+    assert found["models.b.targets"] == "is required"
+    assert found["models.c.target"] == "unknown key; did you mean 'targets'?"
+    assert any(path.startswith("models.") and "at least 1 character" in told for path, told in found.items())
+
+
+def test_a_target_of_a_provider_that_is_not_configured_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "dragoman.toml"
+    path.write_text('[providers.echo]\n[models.best]\ntargets = ["echo/echo", "ecco/echo"]\n')
+    with pytest.raises(SettingsError) as caught:
+        prepare(load(path), [])
+
+    assert [str(mistake) for mistake in caught.value.mistakes] == [
+        "models.best.targets.1: there is no provider 'ecco'; configured: echo"
+    ]

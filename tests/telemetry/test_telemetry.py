@@ -60,11 +60,34 @@ async def test_calls_and_tokens_are_counted_under_the_standard_names(start_servi
     assert value(found, "dragoman_inflight") == 0
 
 
+async def test_calls_over_http_are_counted_in_the_same_families(start_service):
+    service = await start_service()
+    body = {"model": "echo", "messages": [{"role": "user", "content": "one two three"}]}
+    async with aiohttp.ClientSession(f"http://{service.http_address}") as session:
+        for more in ({}, {"stream": True}, {"model": "gpt-17"}, {"odd": 1}):
+            async with session.post("/v1/chat/completions", json=body | more) as answer:
+                await answer.read()
+        async with session.post("/v1/odd", json=body) as answer:
+            await answer.read()
+    found = await samples(service)
+
+    chat = {"grpc_service": "openai", "grpc_method": "ChatCompletions"}
+    assert value(found, "grpc_server_started_total", **chat, grpc_type="unary") == 3
+    assert value(found, "grpc_server_handled_total", **chat, grpc_type="unary", grpc_code="OK") == 1
+    assert value(found, "grpc_server_handled_total", **chat, grpc_type="unary", grpc_code="NotFound") == 1
+    assert value(found, "grpc_server_handled_total", **chat, grpc_code="InvalidArgument") == 1
+    assert value(found, "grpc_server_handled_total", **chat, grpc_type="server_stream", grpc_code="OK") == 1
+    assert value(found, "grpc_server_msg_sent_total", **chat, grpc_type="server_stream") >= 2
+    assert value(found, "grpc_server_handled_total", grpc_method="other", grpc_code="Unimplemented") == 1
+    assert value(found, "dragoman_overhead_seconds_count", method="ChatCompletions") == 3, "those that asked a model"
+    assert value(found, "gen_ai_client_token_usage_count", gen_ai_token_type="output") == 2
+
+
 async def test_known_series_start_at_zero(start_service):
     service = await start_service()
     found = await samples(service)
 
-    for method in ("CreateCompletion", "StreamCompletion", "StartCompletion", "ListModels", "GetOperation"):
+    for method in ("CreateCompletion", "StartCompletion", "ListModels", "GetOperation", "ChatCompletions"):
         names = [name for name, pairs in found if ("grpc_method", method) in pairs]
         assert "grpc_server_started_total" in names
         assert value(found, "grpc_server_started_total", grpc_method=method) == 0

@@ -42,7 +42,7 @@ async def test_every_other_credential_is_refused_with_one_text(start_service, pr
 
     for said in (refusal, stream):
         assert (said.code, said.reason) == (grpc.StatusCode.UNAUTHENTICATED, reason)
-        assert said.message == "Send a valid API key as metadata: `authorization: Bearer KEY`."
+        assert said.message == "Send a valid API key as HTTP header or gRPC metadata: `authorization: Bearer KEY`."
 
 
 async def test_a_key_is_limited_to_its_models(start_service, prompt, refused):

@@ -5,7 +5,7 @@ messages of the API.
 """
 
 from dragoman.aio import AsyncClient
-from dragoman.answer import text_of
+from dragoman.answer import text_of, tool_calls_of
 from dragoman.channel import TLS
 from dragoman.client import Client
 from dragoman.errors import (
@@ -63,4 +63,5 @@ __all__ = [
     "completion_of",
     "metadata_of",
     "text_of",
+    "tool_calls_of",
 ]

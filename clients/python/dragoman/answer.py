@@ -6,11 +6,23 @@ from dragoman import v1
 
 
 def text_of(completion: v1.Completion, index: int = 0) -> str:
-    """The text of choice number `index`, without reasoning and refusals; empty if the model said nothing.
+    """The text of choice number `index`, without reasoning, refusals and tool calls; empty if the model said nothing.
 
     Raises IndexError if there is no such choice.
     """
+    return "".join(part.text for part in _choice(completion, index).message.parts)
+
+
+def tool_calls_of(completion: v1.Completion, index: int = 0) -> list[v1.ToolCall]:
+    """The calls that choice number `index` asks for, in order.
+
+    Raises IndexError if there is no such choice.
+    """
+    return [part.tool_call for part in _choice(completion, index).message.parts if part.HasField("tool_call")]
+
+
+def _choice(completion: v1.Completion, index: int) -> v1.Choice:
     for choice in completion.choices:
         if choice.index == index:
-            return "".join(part.text for part in choice.message.parts)
+            return choice
     raise IndexError(f"The completion has {len(completion.choices)} choices, none with index {index}.")

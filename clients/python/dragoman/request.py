@@ -16,7 +16,8 @@ Turn: TypeAlias = v1.Message | tuple[str, str]
 Prompt: TypeAlias = str | Sequence[Turn] | v1.CompletionRequest
 """What the user says; or a conversation of messages and (role, text) pairs, oldest first; or a whole request.
 
-Roles are system, developer, user, assistant, tool and data, see `v1.Role`.
+Roles are system, developer, user, assistant, tool and data, see `v1.Role`; what tools answered are `v1.Message`s, as
+their parts are tool results.
 """
 
 
@@ -39,9 +40,16 @@ class Options(TypedDict, total=False):
     repetition_penalty: float | None
     include_logprobs: bool | None
     top_logprobs: int | None
+    reasoning: v1.ReasoningConfig | None
     response_format: v1.ResponseFormat | None
     json_schema: Mapping[str, Any] | str | None
     """JSON Schema that the answer must fit: short for `response_format` with a schema."""
+    tools: Sequence[v1.Tool] | None
+    """What the model may ask the caller to do; its calls are read with `tool_calls_of`."""
+    tool_choice: v1.ToolChoice | None
+    """Whether and which of the tools are called. Default: the model decides."""
+    end_user: str | None
+    """An opaque id of whom the caller acts for, best a hash."""
     labels: Mapping[str, str] | None
     """The caller's own marks, added to the request's."""
     system: str | None
@@ -97,6 +105,12 @@ def _completion_request(prompt: Prompt, model: str | None, given: dict[str, Any]
     request.model = model or request.model or DEFAULT_MODEL
     if "system" in given:
         request.messages.insert(0, _message("system", given["system"]))
+    if "tools" in given:
+        del request.tools[:]
+        request.tools.extend(given["tools"])
+    if "tool_choice" in given:
+        request.tool_choice.CopyFrom(given["tool_choice"])
+    request.end_user = given.get("end_user", request.end_user)
     request.labels.update(given.get("labels", {}))
     request.request_id = given.get("request_id", request.request_id)
     if "disconnect_policy" in given:

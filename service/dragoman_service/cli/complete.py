@@ -20,6 +20,10 @@ Stop = Annotated[list[str] | None, typer.Option("--stop", help="A text that ends
 Schema = Annotated[
     str | None, typer.Option("--schema", metavar="FILE|JSON", help="JSON Schema that the answer has to fit.")
 ]
+Tools = Annotated[
+    str | None, typer.Option("--tools", metavar="FILE|JSON", help="Functions that the model may call: a JSON list.")
+]
+Raw = Annotated[bool, typer.Option("--raw", help="The prompt goes to the model as it stands, without a template.")]
 Json = Annotated[bool, typer.Option("--json", help="The whole Completion as JSON; with --stream, one event a line.")]
 Stream = Annotated[
     bool | None,
@@ -49,6 +53,8 @@ def complete(
     seed: Seed = None,
     stop: Stop = None,
     schema: Schema = None,
+    tools: Tools = None,
+    raw: Raw = False,
     as_json: Json = False,
     stream: Stream = None,
     operation: Later = False,
@@ -65,11 +71,12 @@ def complete(
 
     With --operation, --continue or --request-id, Ctrl-C leaves it running and tells how to attach to it again.
     """
-    from dragoman_service.cli.prompt import prompt_text, request_for, schema_text
+    from dragoman_service.cli.prompt import asked, json_option, request_for
     from dragoman_service.cli.tempos import Question, tempo
+    from dragoman_service.cli.tool_option import tools_in
 
     request = request_for(
-        prompt_text(prompt),
+        asked(prompt, raw=raw, system=system),
         model,
         system=system,
         max_output_tokens=max_output_tokens,
@@ -77,7 +84,8 @@ def complete(
         top_p=top_p,
         seed=seed,
         stop_sequences=stop,
-        json_schema=None if schema is None else schema_text(schema),
+        json_schema=None if schema is None else json_option("--schema", schema),
+        tools=None if tools is None else tools_in(json_option("--tools", tools)),
         request_id=request_id,
         disconnect_policy=None if go_on is None else "continue" if go_on else "cancel",
     )

@@ -8,6 +8,7 @@ import sys
 from dragoman import v1
 
 from dragoman_service.cli.output import note, printable, write, write_json
+from dragoman_service.cli.wording import call_text, own_line
 
 _TAB = 8  # columns
 
@@ -17,10 +18,11 @@ class LiveText:
 
     def __init__(self) -> None:
         self._shown = ""
+        self._in_call = False
 
     def show(self, event: v1.CompletionEvent) -> None:
         """Writes what the event brings."""
-        if piece := event.delta.text or event.delta.refusal:
+        if piece := self._piece(event.delta):
             write(piece)
             self._shown += piece
         elif event.HasField("retracted") and self._shown:
@@ -31,11 +33,22 @@ class LiveText:
         if self._shown and not self._shown.endswith("\n"):
             write("\n")
 
+    def _piece(self, delta: v1.Delta) -> str:
+        """What is to be written: each tool call has a line of its own."""
+        call, was_in_call = delta.tool_call, self._in_call
+        if delta.HasField("tool_call"):
+            self._in_call = True
+            begin = f"{own_line(self._shown)}{call_text(call.name)}" if call.name else ""
+            return begin + call.arguments_json
+        text = delta.text or delta.refusal
+        self._in_call = was_in_call and not text
+        return f"{own_line(self._shown)}{text}" if was_in_call and text else text
+
     def _take_back(self, reason: str) -> None:
         if not (sys.stdout.isatty() and erased(self._shown)):
             self.end()
             note(f"the answer starts anew: {reason}")
-        self._shown = ""
+        self._shown, self._in_call = "", False
 
 
 class LiveEvents:

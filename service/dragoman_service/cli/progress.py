@@ -75,7 +75,7 @@ def _tell(metadata: Metadata, event: v1.CompletionEvent) -> None:
             metadata.ClearField("usage")
             metadata.start_time.CopyFrom(event.event_time)
         case "delta":
-            metadata.output_characters += len(event.delta.text)
+            metadata.output_characters += _characters(event.delta)
         case "usage":
             metadata.usage.CopyFrom(event.usage)
         case "retracted":
@@ -85,6 +85,10 @@ def _tell(metadata: Metadata, event: v1.CompletionEvent) -> None:
             metadata.state = _final_state(event.finished)
             metadata.usage.CopyFrom(event.finished.usage)
             metadata.end_time.CopyFrom(event.event_time)
+
+
+def _characters(delta: v1.Delta) -> int:
+    return len(delta.text) + len(delta.reasoning) + len(delta.refusal) + len(delta.tool_call.arguments_json)
 
 
 def _final_state(finished: v1.Finished) -> Metadata.State.ValueType:

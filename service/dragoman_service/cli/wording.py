@@ -12,9 +12,24 @@ State = v1.CompletionOperationMetadata.State
 
 
 def answer_text(completion: v1.Completion, index: int = 0) -> str:
-    """What the model said in choice number `index`, a refusal too, without its reasoning."""
-    parts = [part for choice in completion.choices if choice.index == index for part in choice.message.parts]
-    return "".join(part.text or part.refusal for part in parts)
+    """What was said in choice number `index`, a refusal too, without reasoning; each tool call on a line of its own."""
+    text = ""
+    for part in (part for choice in completion.choices if choice.index == index for part in choice.message.parts):
+        if part.HasField("tool_call"):
+            text += f"{own_line(text)}{call_text(part.tool_call.name)}{part.tool_call.arguments_json}\n"
+        else:
+            text += part.text or part.refusal
+    return text
+
+
+def call_text(name: str) -> str:
+    """What the line of a tool call begins with; its arguments follow as they are."""
+    return f"call {name} "
+
+
+def own_line(before: str) -> str:
+    """What ends the line that `before` left open."""
+    return "\n" if before and not before.endswith("\n") else ""
 
 
 def usage_line(completion: v1.Completion) -> str:

@@ -1,9 +1,10 @@
-"""The dialect of OpenAI's chat completions: pure functions between that wire and our messages, without I/O."""
+"""The dialect of OpenAI's completions, as a client speaks it: pure functions between that wire and our messages."""
 
 from dragoman_service.dialects.openai_answer import AnswerDecoder, IncompleteAnswerError
 from dragoman_service.dialects.openai_errors import error_in_answer, error_of_status, malformed
 from dragoman_service.dialects.openai_habits import LLAMA_CPP, OPENAI, Habits
-from dragoman_service.dialects.openai_request import chat_completion, last_words
+from dragoman_service.dialects.openai_messages import last_words
+from dragoman_service.dialects.openai_request import chat_completion, completion_of_prompt
 from dragoman_service.dialects.openai_sse import DONE, SseDecoder
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "IncompleteAnswerError",
     "SseDecoder",
     "chat_completion",
+    "completion_of_prompt",
     "error_in_answer",
     "error_of_status",
     "last_words",

@@ -1,24 +1,22 @@
-"""From the pieces of a chat completion to our events."""
+"""From the pieces of an answer to our events: chat completions and completions of a prompt, streamed or whole."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.openai_errors import error_in_answer, malformed
-from dragoman_service.dialects.openai_logprobs import logprobs_of, plain
-from dragoman_service.dialects.openai_sse import DONE
-
-_FINISH = {
-    "stop": v1.FINISH_REASON_STOP,
-    "length": v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
-    "content_filter": v1.FINISH_REASON_CONTENT_FILTER,
-}
-_CONTENT = {"content": "text", "reasoning_content": "reasoning", "reasoning": "reasoning", "refusal": "refusal"}
+from dragoman_service.dialects.openai_content import contents
+from dragoman_service.dialects.openai_errors import error_in_answer, error_in_event, malformed
+from dragoman_service.dialects.openai_finish import BROKEN, finish_reason, stop_sequence
+from dragoman_service.dialects.openai_json import count, items, mapping, parsed
+from dragoman_service.dialects.openai_logprobs import logprobs_of
+from dragoman_service.dialects.openai_pieces import Pieces
+from dragoman_service.dialects.openai_sse import DONE, ErrorData
+from dragoman_service.dialects.openai_tool_calls import ToolCalls
+from dragoman_service.dialects.openai_usage import usage_of
 
 
 class IncompleteAnswerError(Exception):
@@ -32,11 +30,14 @@ class _Choice:
     index: int
     spoke: bool = False
     refused: bool = False
+    ended: bool = False
     end: str = ""
+    stop: str = ""
+    calls: ToolCalls = field(default_factory=ToolCalls)
 
 
 class AnswerDecoder:
-    """Decodes one answer, streamed or whole: `feed` it each JSON text, then ask for its `end`.
+    """Decodes one answer, streamed or whole: `read` what came, then ask for its `end`.
 
     `first_index` is the index of its first choice, `choices` how many it holds, `asked` the tokens that each may have
     (0: nobody said). `prefix` is put before the text of each choice. At most `top_logprobs` are shown a token.
@@ -45,13 +46,13 @@ class AnswerDecoder:
     def __init__(
         self, *, first_index: int = 0, choices: int = 1, asked: int = 0, prefix: str = "", top_logprobs: int = 0
     ) -> None:
-        self._first = first_index
-        self._choices = {index: _Choice(first_index + index) for index in range(choices)}
+        self._choices = {index: _Choice(first_index + index, spoke=not prefix) for index in range(choices)}
         self._asked = asked
         self._prefix = prefix
         self._top = top_logprobs
+        self._pieces = Pieces()
         self._fingerprint = ""
-        self._output_tokens: int | None = None
+        self._usage = v1.Usage()
         self._over = False
 
     @property
@@ -59,120 +60,132 @@ class AnswerDecoder:
         """The upstream said that nothing more comes."""
         return self._over
 
-    def feed(self, data: bytes) -> Iterator[v1.CompletionEvent]:
-        """The events of one JSON text. Raises PROVIDER_MALFORMED, or the error that the upstream tells."""
-        if data.strip() == DONE:
-            self._over = True
-            return
-        chunk = _object(data)
-        if chunk.get("error"):
-            raise error_in_answer(chunk["error"])
-        fingerprint = chunk.get("system_fingerprint")
-        self._fingerprint = fingerprint if isinstance(fingerprint, str) else self._fingerprint
-        for choice in _list(chunk, "choices"):
-            yield from self._choice(_mapping(choice, "choice"))
-        usage = self._usage(chunk)
-        if usage is not None:
-            yield v1.CompletionEvent(usage=usage)
+    @property
+    def ended(self) -> bool:
+        """Every choice said how it ended; what may still come is their usage."""
+        return all(choice.ended for choice in self._choices.values())
 
-    def end(self) -> Iterator[v1.CompletionEvent]:
+    def read(self, texts: Iterable[bytes]) -> list[v1.CompletionEvent]:
+        """The events of the JSON texts that came together, in as few pieces as they allow.
+
+        Raises PROVIDER_MALFORMED, or the error that the upstream tells; what came before it is in `rest`.
+        """
+        for data in texts:
+            if data == DONE or data.strip() == DONE:
+                self._over = True
+                break
+            if type(data) is ErrorData:
+                raise error_in_event(data)
+            self._chunk(parsed(data))
+        return self.rest()
+
+    def rest(self) -> list[v1.CompletionEvent]:
+        """The events that were decoded and not yet given out."""
+        return self._pieces.take()
+
+    def end(self) -> list[v1.CompletionEvent]:
         """The ends of the choices. Raises IncompleteAnswerError if one has none."""
-        if not all(choice.end for choice in self._choices.values()):
+        if not all(choice.ended and choice.end not in BROKEN for choice in self._choices.values()):
             raise IncompleteAnswerError
         for choice in self._choices.values():
-            yield from self._restore(choice)
-            yield v1.CompletionEvent(
-                choice_finished=v1.ChoiceFinished(
-                    choice_index=choice.index,
-                    finish_reason=self._finish_reason(choice),
-                    provider_finish_reason=choice.end[:64],
-                    system_fingerprint=self._fingerprint[:128],
-                )
-            )
+            choice.calls.end()
+            self._restore(choice)
+            self._pieces.add(v1.CompletionEvent(choice_finished=self._finished(choice)))
+        return self.rest()
 
-    def _choice(self, data: Mapping[str, Any]) -> Iterator[v1.CompletionEvent]:
-        choice = self._choices.get(_count(data, "index"))
+    def _chunk(self, chunk: Mapping[str, Any]) -> None:
+        if chunk.get("error") or chunk.get("object") == "error":
+            raise error_in_answer(chunk.get("error") or chunk)
+        fingerprint = chunk.get("system_fingerprint")
+        if type(fingerprint) is str:
+            self._fingerprint = fingerprint
+        for choice in items(chunk.get("choices"), "choices"):
+            if not self._goes_on(choice):
+                self._choice(choice)
+        if chunk.get("usage") or "prompt_progress" in chunk or "x_groq" in chunk:
+            self._used(chunk)
+
+    def _goes_on(self, data: Any) -> bool:
+        """Takes what nearly every piece of an answer is: more of the text, and nothing else."""
+        try:
+            choice, delta = self._choices[data["index"]], data["delta"]
+            words = delta["content"]
+            if type(words) is not str or len(delta) > 1 or not choice.spoke or choice.end:
+                return False
+            if not words or data.get("finish_reason") or data.get("logprobs"):
+                return False
+        except (KeyError, TypeError, AttributeError):
+            return False
+        self._pieces.say(choice.index, "text", words)
+        return True
+
+    def _choice(self, data: Any) -> None:
+        if type(data) is not dict:
+            raise malformed("sent a choice that is no object")
+        choice = self._choices.get(count(data.get("index"), "index"))
         if choice is None:
             raise malformed("sent a choice that nobody asked for")
-        yield from self._deltas(choice, data)
+        delta = data.get("delta") or data.get("message") or data.get("text")
+        if delta:
+            self._delta(choice, delta, data.get("logprobs"))
+        elif data.get("logprobs"):
+            self._delta(choice, {}, data["logprobs"])
         end = data.get("finish_reason")
-        if isinstance(end, str) and end:
-            choice.end = end
+        if end and not choice.end:
+            choice.end = end if type(end) is str else "?"
+            choice.stop = stop_sequence(data)
+        # An answer that came whole is whole, also where it does not say how it ended.
+        choice.ended = choice.ended or bool(choice.end) or bool(data.get("message"))
 
-    def _deltas(self, choice: _Choice, data: Mapping[str, Any]) -> Iterator[v1.CompletionEvent]:
-        delta = _mapping(data.get("delta") or data.get("message") or {}, "delta")
-        logprobs = logprobs_of(data.get("logprobs"), self._top)
-        for key, kind in _CONTENT.items():
-            text = delta.get(key)
-            if not text:
-                continue
-            if choice.end:
-                raise malformed("went on with a choice after its end")
-            yield from self._restore(choice)
+    def _delta(self, choice: _Choice, delta: Any, logprobs: Any) -> None:
+        if type(delta) is not dict:
+            delta = {"content": delta}
+        likelihood = logprobs_of(logprobs, self._top)
+        for kind, words in contents(delta):
+            self._open(choice)
             choice.refused = choice.refused or kind == "refusal"
-            event = v1.CompletionEvent(delta=v1.Delta(choice_index=choice.index, logprobs=logprobs))
-            setattr(event.delta, kind, plain(text))
-            logprobs = []
-            yield event
-        if logprobs:
-            yield v1.CompletionEvent(delta=v1.Delta(choice_index=choice.index, logprobs=logprobs))
+            self._pieces.say(choice.index, kind, words, likelihood)
+            likelihood = []
+        if likelihood:
+            self._pieces.add(v1.CompletionEvent(delta=v1.Delta(choice_index=choice.index, logprobs=likelihood)))
+        if delta.get("tool_calls") or delta.get("function_call"):
+            self._called(choice, delta)
 
-    def _restore(self, choice: _Choice) -> Iterator[v1.CompletionEvent]:
-        if self._prefix and not choice.spoke:
-            yield v1.CompletionEvent(delta=v1.Delta(choice_index=choice.index, text=self._prefix))
+    def _called(self, choice: _Choice, delta: Mapping[str, Any]) -> None:
+        self._open(choice)
+        for call in choice.calls.feed(delta.get("tool_calls")):
+            self._pieces.call(choice.index, call)
+        for call in choice.calls.feed_function(delta.get("function_call")):
+            self._pieces.call(choice.index, call)
+
+    def _open(self, choice: _Choice) -> None:
+        if choice.end:
+            raise malformed("went on with a choice after its end")
+        self._restore(choice)
+
+    def _restore(self, choice: _Choice) -> None:
+        if not choice.spoke:
+            self._pieces.say(choice.index, "text", self._prefix)
         choice.spoke = True
 
-    def _usage(self, chunk: Mapping[str, Any]) -> v1.Usage | None:
-        """What is told at the end, or while the prompt is read: `prompt_progress` counts it before the first token."""
-        if chunk.get("usage"):
-            usage = _mapping(chunk["usage"], "usage")
-            self._output_tokens = _count(usage, "completion_tokens")
-            cached = _count(_mapping(usage.get("prompt_tokens_details") or {}, "usage"), "cached_tokens")
-            return _total(_count(usage, "prompt_tokens"), self._output_tokens, cached)
-        if chunk.get("prompt_progress"):
-            progress = _mapping(chunk["prompt_progress"], "progress")
-            return _total(_count(progress, "total"), 0, _count(progress, "cache"))
-        return None
+    def _used(self, chunk: Mapping[str, Any]) -> None:
+        problem = mapping(chunk.get("x_groq"), "x_groq").get("error")
+        if problem:
+            raise error_in_answer(problem)
+        usage = usage_of(chunk)
+        if usage is not None and usage != self._usage:
+            self._usage = usage
+            self._pieces.used(usage)
 
-    def _finish_reason(self, choice: _Choice) -> v1.FinishReason.ValueType:
-        if choice.end == "stop" and choice.refused:
-            return v1.FINISH_REASON_REFUSAL
-        if choice.end == "length" and self._fell_short():
-            return v1.FINISH_REASON_CONTEXT_LENGTH
-        return _FINISH.get(choice.end, v1.FINISH_REASON_OTHER)
-
-    def _fell_short(self) -> bool:
-        """Fewer tokens came than were asked for, so that it was not their limit which ended the choice."""
-        return len(self._choices) == 1 and self._output_tokens is not None and self._output_tokens < self._asked
-
-
-def _total(prompt: int, output: int, cached: int) -> v1.Usage:
-    return v1.Usage(input_tokens=prompt, output_tokens=output, total_tokens=prompt + output, cached_input_tokens=cached)
-
-
-def _object(data: bytes) -> Mapping[str, Any]:
-    try:
-        chunk = json.loads(data)
-    except (ValueError, RecursionError):
-        raise malformed("sent what is no JSON") from None
-    return _mapping(chunk, "answer")
-
-
-def _mapping(value: Any, name: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise malformed(f"sent a {name} that is no object")
-    return value
-
-
-def _list(chunk: Mapping[str, Any], key: str) -> list[Any]:
-    value = chunk.get(key) or []
-    if not isinstance(value, list):
-        raise malformed(f"sent {key} that are no list")
-    return value
-
-
-def _count(mapping: Mapping[str, Any], key: str) -> int:
-    value = mapping.get(key) or 0
-    if not isinstance(value, int) or not 0 <= value < 2**53:
-        raise malformed(f"sent {key} that is no count")
-    return value
+    def _finished(self, choice: _Choice) -> v1.ChoiceFinished:
+        # Fewer tokens than were asked for: it was not their limit which ended the choice.
+        short = len(self._choices) == 1 and 0 < self._usage.output_tokens < self._asked
+        reason = finish_reason(choice.end, refused=choice.refused, called=bool(choice.calls), short=short)
+        stopped = reason == v1.FINISH_REASON_STOP and choice.stop
+        return v1.ChoiceFinished(
+            choice_index=choice.index,
+            finish_reason=v1.FINISH_REASON_STOP_SEQUENCE if stopped else reason,
+            matched_stop_sequence=choice.stop if stopped else "",
+            provider_finish_reason=choice.end[:64],
+            system_fingerprint=self._fingerprint[:128],
+        )

@@ -1,12 +1,14 @@
-"""The probabilities of tokens as a chat completion carries them."""
+"""The probabilities of tokens, in the forms of chat completions and of completions of a prompt."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dragoman import v1
 
 from dragoman_service.dialects.openai_errors import malformed
+from dragoman_service.dialects.openai_json import text
 
 
 def logprobs_of(value: Any, most: int) -> list[v1.TokenLogprob]:
@@ -14,23 +16,16 @@ def logprobs_of(value: Any, most: int) -> list[v1.TokenLogprob]:
     if not value:
         return []
     try:
-        return [_token(entry, most) for entry in value.get("content") or []]
+        if "tokens" in value:
+            return _listed(value, most)
+        return [_token(entry, most) for entry in value.get("content") or value.get("refusal") or []]
     except (AttributeError, TypeError, ValueError, LookupError):
         raise malformed("sent logprobs that make no sense") from None
 
 
-def plain(text: Any) -> str:
-    """`text` without halves of characters, which JSON can hold and our messages cannot. Raises PROVIDER_MALFORMED."""
-    if not isinstance(text, str):
-        raise malformed("sent a text that is none")
-    if text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _token(entry: Any, most: int) -> v1.TokenLogprob:
     return v1.TokenLogprob(
-        token=plain(entry["token"]),
+        token=text(entry["token"]),
         logprob=entry["logprob"],
         token_bytes=_bytes(entry),
         top_logprobs=[_top(top) for top in (entry.get("top_logprobs") or [])[:most]],
@@ -38,9 +33,26 @@ def _token(entry: Any, most: int) -> v1.TokenLogprob:
 
 
 def _top(entry: Any) -> v1.TopLogprob:
-    return v1.TopLogprob(token=plain(entry["token"]), logprob=entry["logprob"], token_bytes=_bytes(entry))
+    return v1.TopLogprob(token=text(entry["token"]), logprob=entry["logprob"], token_bytes=_bytes(entry))
 
 
 def _bytes(entry: Any) -> bytes:
     value = entry.get("bytes")
-    return bytes(value) if value is not None else plain(entry["token"]).encode()
+    return bytes(value) if value is not None else text(entry["token"]).encode()
+
+
+def _listed(value: Mapping[str, Any], most: int) -> list[v1.TokenLogprob]:
+    """The form for completions of a prompt: lists side by side. The first token of all has no probability."""
+    tokens, logprobs = value["tokens"] or [], value["token_logprobs"] or []
+    tops = value.get("top_logprobs") or [None] * len(tokens)
+    return [
+        v1.TokenLogprob(
+            token=text(token), logprob=logprob or 0.0, token_bytes=token.encode(), top_logprobs=_likeliest(top, most)
+        )
+        for token, logprob, top in zip(tokens, logprobs, tops, strict=True)
+    ]
+
+
+def _likeliest(top: Mapping[str, float] | None, most: int) -> list[v1.TopLogprob]:
+    ranked = sorted((top or {}).items(), key=lambda entry: -entry[1])[:most]
+    return [v1.TopLogprob(token=text(token), logprob=logprob, token_bytes=token.encode()) for token, logprob in ranked]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from dragoman_service.dialects.openai_errors import malformed
 
@@ -11,13 +10,18 @@ DONE = b"[DONE]"
 MAX_EVENT = 1024 * 1024  # bytes of one event; what is longer is no answer of a model
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_FIELDS = frozenset({b"", b"data", b"event", b"id", b"retry"})
+
+
+class ErrorData(bytes):
+    """The data of an event that is named `error`."""
 
 
 class SseDecoder:
     """Takes bytes in pieces of any size and gives the data of each event that is complete.
 
-    Lines end in LF, CRLF or CR; comments and fields other than `data` are passed over; an event that the end of the
-    stream cuts off is no event.
+    Lines end in LF, CRLF or CR; comments and other fields are passed over; an event that the end of the stream cuts
+    off is no event.
     """
 
     def __init__(self, max_event: int = MAX_EVENT) -> None:
@@ -26,16 +30,30 @@ class SseDecoder:
         self._held = 0
         self._data: list[bytes] = []
         self._size = 0
+        self._failing = False
         self._first = True
+        self.foreign = False
+        """A line came that is not of this format."""
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes) -> list[bytes]:
         """The events that `chunk` completes. Raises PROVIDER_MALFORMED for one that is too long."""
+        events: list[bytes] = []
         for line in self._lines(chunk):
-            if line:
-                self._take(line)
+            if line.startswith(b"data:"):
+                self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
+                self._size += len(line)
+                self._bound(self._size)
+            elif line:
+                self._other(line)
             elif self._data:
-                yield b"\n".join(self._data)
-                self._data, self._size = [], 0
+                events.append(self._event())
+        return events
+
+    def _event(self) -> bytes:
+        data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+        failing, self._failing = self._failing, False
+        self._data, self._size = [], 0
+        return ErrorData(data) if failing else data
 
     def _lines(self, chunk: bytes) -> list[bytes]:
         self._rest.append(chunk)
@@ -44,23 +62,32 @@ class SseDecoder:
             self._bound(self._held)
             return []
         held = b"".join(self._rest)
-        # A CR at the very end may be the first half of a CRLF: it waits for what follows.
-        lines = _LINE_END.split(held[:-1] if held.endswith(b"\r") else held)
-        rest = lines.pop() + (b"\r" if held.endswith(b"\r") else b"")
+        lines = held.split(b"\n") if b"\r" not in held else _split(held)
+        rest = lines.pop()
         self._rest, self._held = [rest], len(rest)
         self._bound(self._held)
+        if self._first and lines:
+            self._first = False
+            lines[0] = lines[0].removeprefix(_BOM)
         return lines
 
-    def _take(self, line: bytes) -> None:
-        if self._first:
-            self._first = False
-            line = line.removeprefix(_BOM)
+    def _other(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
-        if name == b"data":
-            self._data.append(value.removeprefix(b" "))
-            self._size += len(value) + 1
-            self._bound(self._size)
+        if name == b"data":  # without a colon: an empty line of data
+            self._data.append(b"")
+        elif name == b"event":
+            self._failing = value.strip() == b"error"
+        self.foreign = self.foreign or name not in _FIELDS
 
     def _bound(self, size: int) -> None:
         if size > self._max:
             raise malformed(f"sent an event of more than {self._max} bytes")
+
+
+def _split(held: bytes) -> list[bytes]:
+    """The lines, and last what is not yet one: a CR at the very end may be the first half of a CRLF."""
+    if not held.endswith(b"\r"):
+        return _LINE_END.split(held)
+    lines = _LINE_END.split(held[:-1])
+    lines[-1] += b"\r"
+    return lines

@@ -1,13 +1,15 @@
 """`echo`: a provider without a model, for tests, authors of plugins and benchmarks.
 
-It answers with the text of the last message of ROLE_USER, one token a delta. A request scripts it with a message of
-ROLE_SYSTEM or ROLE_DEVELOPER that starts with `echo:` and goes on with a JSON object of `EchoSettings`:
+It answers with the prompt, or with the text of the last message of ROLE_USER or ROLE_TOOL, one token a delta. A request
+scripts it with a message of ROLE_SYSTEM or ROLE_DEVELOPER that starts with `echo:` and goes on with a JSON object of
+`EchoSettings`:
 
     echo: {"text": "Hello there!", "delay": "50ms", "fail_after": 2, "fail_code": "UNAVAILABLE"}
 
 A token is a word of up to 16 letters, digits and underscores, or any one other character, each with up to 16 spaces
-before it. The prompt's tokens are those of all messages, scripts included. Each token of the answer is the only
-candidate for its place, so that any temperature, top_p, top_k, min_p and seed give the same answer.
+before it. The prompt's tokens are those of all messages, scripts included. The name of a called tool is one token. Each
+token of the answer is the only candidate for its place, so that any temperature, top_p, top_k, min_p and seed give the
+same answer.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ from contextlib import asynccontextmanager
 from dragoman import v1
 
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.providers.echo_answer import answer_to, input_tokens, split
-from dragoman_service.providers.echo_script import EchoSettings, script_of, text_of
+from dragoman_service.providers.echo_answer import answer_to, input_tokens, split, texts_of
+from dragoman_service.providers.echo_script import EchoSettings, script_of
 
 __all__ = ["Echo", "EchoSettings", "open_echo", "split"]
 
@@ -37,6 +39,7 @@ _HONOURED = (
     "choice_count",
     "include_logprobs",
     "top_logprobs",
+    "reasoning",
 )
 
 
@@ -66,7 +69,7 @@ class Echo:
                 provider_model="echo",
                 aliases=["echo"],
                 capabilities=[v1.CAPABILITY_COUNT_TOKENS, v1.CAPABILITY_TOKENIZE],
-                supported_fields=[f"generation_config.{field}" for field in _HONOURED],
+                supported_fields=["prompt", "tools", *(f"generation_config.{field}" for field in _HONOURED)],
                 availability=v1.AVAILABILITY_READY,
                 local=True,
             )
@@ -79,15 +82,16 @@ class Echo:
         self.running += 1
         ended = "closed"
         try:
-            said = 0
+            said = thought = 0
             for number, (tokens, event) in enumerate(answer.deltas()):
                 await _pause(script, number)
                 if number == script.fail_after:
                     break
                 said += tokens
+                thought += tokens if event.delta.HasField("reasoning") else 0
                 yield event
             if script.usage:
-                yield _usage(input_tokens(request), said)
+                yield _usage(input_tokens(request), said, thought)
             if script.fail_after is not None:
                 ended = "failed"
                 raise _failure(script)
@@ -102,7 +106,7 @@ class Echo:
         return v1.CountTokensResponse(input_tokens=input_tokens(request), tokenizer="echo")
 
     async def tokenize(self, request: v1.TokenizeRequest, call: Call) -> v1.TokenizeResponse:
-        texts = map(text_of, request.request.messages) if request.HasField("request") else [request.text]
+        texts = texts_of(request.request) if request.HasField("request") else [request.text]
         tokens = [v1.Token(id=zlib.crc32(token.encode()), text=token) for text in texts for token in split(text)]
         return v1.TokenizeResponse(tokens=tokens)
 
@@ -113,8 +117,10 @@ async def _pause(script: EchoSettings, number: int) -> None:
         await asyncio.sleep(delay)
 
 
-def _usage(prompt: int, said: int) -> v1.CompletionEvent:
-    return v1.CompletionEvent(usage=v1.Usage(input_tokens=prompt, output_tokens=said, total_tokens=prompt + said))
+def _usage(prompt: int, said: int, thought: int) -> v1.CompletionEvent:
+    return v1.CompletionEvent(
+        usage=v1.Usage(input_tokens=prompt, output_tokens=said, total_tokens=prompt + said, reasoning_tokens=thought)
+    )
 
 
 def _failure(script: EchoSettings) -> CompletionError:

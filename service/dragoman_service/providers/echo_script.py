@@ -40,6 +40,17 @@ _Code = Annotated[int, BeforeValidator(_named(code_pb2.Code))]
 _Reason = Annotated[int, BeforeValidator(_named(v1.ErrorReason, "ERROR_REASON_"))]
 
 
+class EchoCall(Section):
+    """A tool call that `echo` makes."""
+
+    name: str = Field(min_length=1)
+    """The function that is called."""
+    arguments: dict[str, object] | str = Field(default_factory=dict)
+    """The arguments: an object, or a text that is said as it is, which need be no JSON."""
+    id: str = ""
+    """Id of the call. Empty: the service gives one."""
+
+
 class EchoSettings(Section):
     """How `echo` answers. The table `[providers.NAME]` holds it for all requests, a script for one."""
 
@@ -49,6 +60,8 @@ class EchoSettings(Section):
     """What it thinks before it speaks."""
     refusal: str = ""
     """If not empty, it is said as a refusal in place of `text`."""
+    tool_calls: list[EchoCall] = Field(default_factory=list)
+    """Tools that it calls where a request offers tools, until it is told what came of that."""
     chunk_size: int = Field(1, ge=1)
     """Tokens in each delta."""
     first_delay: Duration = 0.0
@@ -57,7 +70,7 @@ class EchoSettings(Section):
     """Time before every other delta."""
     finish_reason: _FinishReason | None = None
     """Why it stops, unless a stop sequence or `max_output_tokens` stops it: a name of FinishReason without its prefix.
-    None: STOP, or REFUSAL with a refusal."""
+    None: STOP, REFUSAL with a refusal, or TOOL_CALLS with tool calls."""
     fail_after: int | None = Field(None, ge=0)
     """Deltas after which it fails, or fewer if the answer has fewer; None: it does not fail."""
     fail_code: _Code = code_pb2.UNAVAILABLE
@@ -85,8 +98,8 @@ def is_script(text: str) -> bool:
 
 
 def text_of(message: v1.Message) -> str:
-    """The text parts of a message, joined."""
-    return "".join(part.text for part in message.parts)
+    """The text parts and tool results of a message, joined."""
+    return "".join(part.text or part.tool_result.text for part in message.parts)
 
 
 def _over(settings: EchoSettings, script: str, path: str) -> EchoSettings:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from dragoman import v1
 from pydantic import Field
 
 from dragoman_service.contract import Call
-from dragoman_service.dialects.openai import LLAMA_CPP
+from dragoman_service.dialects.openai import LLAMA_CPP, Habits
 from dragoman_service.providers.http import HttpError, open_http
 from dragoman_service.providers.local_child import EngineError
 from dragoman_service.providers.local_engine import EngineOptions, running_engine
@@ -26,6 +27,7 @@ from dragoman_service.providers.local_weights import find_weights
 from dragoman_service.providers.openai import OpenAIProvider
 from dragoman_service.settings_types import ConfigPath, Section
 
+T = TypeVar("T")
 NAME = "smollm2-135m-instruct"
 TITLE = "SmolLM2 135M Instruct (Q4_1)"
 SYSTEM = "You are a helpful AI assistant. Answer briefly and accurately."
@@ -102,21 +104,25 @@ async def connected(
     async with open_http("http://localhost", unix_socket=engine.socket, limit=limit) as client:
         http = EngineHttp(client, engine, patience)
         title = TITLE if settings.path is None else weights.stem
-        model = _model(_name(settings, weights), title, await _context_window(http))
+        habits = await _habits(http)
+        model = _model(_name(settings, weights), title, await _context_window(http), habits)
         system = settings.system if settings.system is not None else SYSTEM if settings.path is None else ""
-        yield LocalProvider(engine, http, model, system, weights)
+        yield LocalProvider(engine, http, model, habits, system, weights)
 
 
 class LocalProvider:
     """The model that `engine` runs. What the caller leaves open is set here: the system's text, temperature, top_p and
     the number of tokens."""
 
-    def __init__(self, engine: Engine, http: EngineHttp, model: v1.Model, system: str, weights: Path) -> None:
+    def __init__(
+        self, engine: Engine, http: EngineHttp, model: v1.Model, habits: Habits, system: str, weights: Path
+    ) -> None:
         self.engine = engine
         self._model = model
         self._system = system
-        self._upstream = OpenAIProvider(http, [model], LLAMA_CPP)
-        self._tokenizer = LocalTokenizer(http, weights)
+        # With no time-outs: reading a prompt takes long here, and the caller's deadline ends it.
+        self._upstream = OpenAIProvider(http, [model], habits)
+        self._tokenizer = LocalTokenizer(http, habits, weights)
 
     def models(self) -> Sequence[v1.Model]:
         model = v1.Model()
@@ -156,7 +162,7 @@ class LocalProvider:
         return prepared
 
 
-def _model(name: str, title: str, context: int) -> v1.Model:
+def _model(name: str, title: str, context: int, habits: Habits) -> v1.Model:
     return v1.Model(
         display_name=title,
         provider_model=name,
@@ -164,23 +170,30 @@ def _model(name: str, title: str, context: int) -> v1.Model:
         context_window_tokens=context,
         max_output_tokens=context,
         capabilities=[v1.CAPABILITY_COUNT_TOKENS, v1.CAPABILITY_TOKENIZE],
-        supported_fields=LLAMA_CPP.supported_fields,
+        supported_fields=habits.supported_fields,
         availability=v1.AVAILABILITY_READY,
         local=True,
     )
 
 
+async def _habits(http: EngineHttp) -> Habits:
+    """Tools only where the model's template has a place for them: others drop them without a word."""
+    template = await _told(http, "/props", lambda answer: answer["chat_template_caps"])
+    return replace(LLAMA_CPP, tools=bool(template.get("supports_tools") and template.get("supports_tool_calls")))
+
+
 async def _context_window(http: EngineHttp) -> int:
     """Tokens of a slot as the engine made it: it rounds, and caps at what the model was trained for."""
+    return await _told(http, "/v1/models", lambda answer: int(answer["data"][0]["meta"]["n_ctx"]))
+
+
+async def _told(http: EngineHttp, path: str, look: Callable[[Any], T]) -> T:
     try:
-        answer = await http.get("/v1/models")
-        return int(json.loads(answer.body)["data"][0]["meta"]["n_ctx"])
+        return look(json.loads((await http.get(path)).body))
     except HttpError as error:
-        raise EngineError(f"The engine does not tell the size of its context: {error}.") from error
+        raise EngineError(f"The engine does not tell what it runs: {error}.") from error
     except (ValueError, LookupError, TypeError):
-        raise EngineError(
-            "The engine does not tell the size of its context: does xllamacpp fit this version?"
-        ) from None
+        raise EngineError(f"The engine does not tell what it runs ({path}): does xllamacpp fit this version?") from None
 
 
 def _name(settings: LocalSettings, weights: Path) -> str:

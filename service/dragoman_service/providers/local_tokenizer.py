@@ -10,7 +10,7 @@ from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.openai import LLAMA_CPP, chat_completion, error_of_status, malformed
+from dragoman_service.dialects.openai import Habits, chat_completion, error_of_status, malformed
 from dragoman_service.providers.http import Http, HttpError
 from dragoman_service.providers.local_gguf import control_tokens
 from dragoman_service.providers.openai import unavailable
@@ -19,8 +19,9 @@ from dragoman_service.providers.openai import unavailable
 class LocalTokenizer:
     """Asks the engine behind `http`; which tokens are special stands in the file of `weights`."""
 
-    def __init__(self, http: Http, weights: Path) -> None:
+    def __init__(self, http: Http, habits: Habits, weights: Path) -> None:
         self._http = http
+        self._habits = habits
         self._weights = weights
         self._control: frozenset[int] | None = None
 
@@ -44,7 +45,9 @@ class LocalTokenizer:
         return await asyncio.to_thread(self._described, answer)
 
     async def _prompt(self, request: v1.CompletionRequest) -> str:
-        answer = await self._post("/apply-template", chat_completion(request, LLAMA_CPP, 0))
+        if not request.messages:
+            return request.prompt
+        answer = await self._post("/apply-template", chat_completion(request, self._habits, 0))
         prompt = _object(answer).get("prompt")
         if not isinstance(prompt, str):
             raise malformed("applied its template to no prompt")

@@ -8,21 +8,30 @@ from contextlib import aclosing
 
 from dragoman import v1
 
-_WAITING = 8  # events of all sources that wait for the reader before the sources do
-Tagged = tuple[int, v1.CompletionEvent]
+_WAITING = 8  # batches of all sources that wait for the reader before the sources do
+Events = list[v1.CompletionEvent]
+"""Events that came together."""
+_Tagged = tuple[int, Events]
 
 
-async def side_by_side(sources: Sequence[AsyncGenerator[v1.CompletionEvent]]) -> AsyncGenerator[Tagged]:
-    """The events of all sources as they come, each with the number of its source.
+async def side_by_side(sources: Sequence[AsyncGenerator[Events]]) -> AsyncGenerator[Events]:
+    """The events of all sources as they come, their usage added up.
 
     The first source to fail ends all of them. Closing the iterator closes the sources.
     """
     if len(sources) == 1:
-        async with aclosing(sources[0]) as events:
-            async for event in events:
-                yield 0, event
+        async with aclosing(sources[0]) as batches:
+            async for events in batches:
+                yield events
         return
-    queue: asyncio.Queue[Tagged | Exception | None] = asyncio.Queue(_WAITING)
+    usage = _UsageTotal()
+    async with aclosing(_tagged(sources)) as tagged:
+        async for source, events in tagged:
+            yield [usage.total(source, event) for event in events]
+
+
+async def _tagged(sources: Sequence[AsyncGenerator[Events]]) -> AsyncGenerator[_Tagged]:
+    queue: asyncio.Queue[_Tagged | Exception | None] = asyncio.Queue(_WAITING)
     tasks = [asyncio.create_task(_pump(number, source, queue)) for number, source in enumerate(sources)]
     try:
         running = len(tasks)
@@ -41,34 +50,28 @@ async def side_by_side(sources: Sequence[AsyncGenerator[v1.CompletionEvent]]) ->
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _pump(
-    number: int, source: AsyncGenerator[v1.CompletionEvent], queue: asyncio.Queue[Tagged | Exception | None]
-) -> None:
+async def _pump(number: int, source: AsyncGenerator[Events], queue: asyncio.Queue[_Tagged | Exception | None]) -> None:
     try:
-        async with aclosing(source) as events:
-            async for event in events:
-                await queue.put((number, event))
+        async with aclosing(source) as batches:
+            async for events in batches:
+                await queue.put((number, events))
     except Exception as failure:  # noqa: BLE001 - carried over to the reader's task and raised there
         await queue.put(failure)
     else:
         await queue.put(None)
 
 
-class UsageTotal:
+class _UsageTotal:
     """The newest usage of each source, added up."""
 
     def __init__(self) -> None:
         self._sources: dict[int, v1.Usage] = {}
 
-    def update(self, source: int, usage: v1.Usage) -> bool:
-        """Takes what `source` has used so far; whether that changes the total."""
-        if self._sources.get(source) == usage:
-            return False
-        self._sources[source] = usage
-        return True
-
-    def event(self) -> v1.CompletionEvent:
-        """The total."""
+    def total(self, source: int, event: v1.CompletionEvent) -> v1.CompletionEvent:
+        """The event, or in place of the usage of `source` that of all."""
+        if not event.HasField("usage"):
+            return event
+        self._sources[source] = event.usage
         parts = self._sources.values()
         return v1.CompletionEvent(
             usage=v1.Usage(
@@ -76,5 +79,6 @@ class UsageTotal:
                 output_tokens=sum(part.output_tokens for part in parts),
                 total_tokens=sum(part.total_tokens for part in parts),
                 cached_input_tokens=sum(part.cached_input_tokens for part in parts),
+                reasoning_tokens=sum(part.reasoning_tokens for part in parts),
             )
         )

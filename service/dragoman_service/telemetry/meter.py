@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Protocol
 
 from dragoman import v1
 
@@ -17,8 +18,24 @@ OPERATION = "chat"  # gen_ai.operation.name
 OTHER = "other"
 
 
-def meter(metrics: Metrics, is_local: Callable[[str], bool]) -> Filter:
-    """Measures what passes. `is_local` tells whether a model, by its name, runs on this machine."""
+class Names(Protocol):
+    """What is known of names of models."""
+
+    def is_listed(self, name: str) -> bool:
+        """Whether it is one of a bounded number of names."""
+        ...
+
+    def is_local(self, full_name: str) -> bool:
+        """Whether the model runs on this machine."""
+        ...
+
+
+def meter(metrics: Metrics, names: Names) -> Filter:
+    """Measures what passes.
+
+    Requests for names that are not listed are counted under the full name of the model that answers: callers may
+    invent as many names as they like that a pattern takes, and each would be a series of its own.
+    """
 
     def wrap(complete: Complete) -> Complete:
         async def measured(request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
@@ -28,12 +45,12 @@ def meter(metrics: Metrics, is_local: Callable[[str], bool]) -> Filter:
                     async for event in events:
                         reading.saw(event)
                         yield event
-                reading.close("", is_local)
+                reading.close("", names)
             except CompletionError as error:
-                reading.close(error.reason_name, is_local, retryable=error.retryable)
+                reading.close(error.reason_name, names, retryable=error.retryable)
                 raise
             except (GeneratorExit, asyncio.CancelledError):
-                reading.close("CANCELLED", is_local)
+                reading.close("CANCELLED", names)
                 raise
 
         return measured
@@ -83,22 +100,25 @@ class _Reading:
         if self._record is not None:
             self._record.first_token = self._record.elapsed
 
-    def close(self, error: str, is_local: Callable[[str], bool], *, retryable: bool = False) -> None:
+    def close(self, error: str, names: Names, *, retryable: bool = False) -> None:
         """`error` is the reason of a failure, CANCELLED where the caller left, empty where all went well."""
         self._phase.dec()
         end = time.perf_counter()
         started = self._started
-        model = self._request_model if started else OTHER
+        model = self._request_model if started and names.is_listed(self._request_model) else self._full_name()
         labels = (OPERATION, started.provider if started else OTHER, model, started.served_model if started else OTHER)
         self._observe_times(labels, error, end)
         if started is not None:
             self._observe_tokens(labels)
             outcome = _outcome(error, retryable)
             self._metrics.attempts.labels(started.provider, started.served_model, outcome, "first").inc()
-            if is_local(self._request_model):
+            if names.is_local(self._full_name()):
                 self._observe_local(labels)
         if self._record is not None:
             self._fill(self._record, end)
+
+    def _full_name(self) -> str:
+        return f"{self._started.provider}/{self._started.served_model}" if self._started else OTHER
 
     def _observe_times(self, labels: tuple[str, ...], error: str, end: float) -> None:
         self._metrics.duration.labels(*labels, error).observe(end - self._begin)

@@ -73,12 +73,16 @@ class Asking:
 
     def claiming(self, provider: Provider, **config: object) -> v1.CompletionRequest:
         """The request with these fields of its generation config; skips the test if the model does not claim them."""
-        for name in config:
-            if f"generation_config.{name}" not in provider.models()[0].supported_fields:
-                pytest.skip(f"the model does not claim {name}")
-        request = self.request(provider)
+        request = self.naming(provider, *(f"generation_config.{name}" for name in config))
         request.generation_config.MergeFrom(v1.GenerationConfig(**config))  # type: ignore[arg-type]
         return request
+
+    def naming(self, provider: Provider, *paths: str) -> v1.CompletionRequest:
+        """The request; skips the test if the model does not claim all of `paths`, as `supported_fields` has them."""
+        for path in paths:
+            if path not in provider.models()[0].supported_fields:
+                pytest.skip(f"the model does not claim {path}")
+        return self.request(provider)
 
 
 def folded(events: list[v1.CompletionEvent]) -> v1.Completion:

@@ -10,7 +10,13 @@ from dragoman_service.testing.asking import Asking, folded, tokenizer_of
 
 _CONFIG = [field.name for field in v1.GenerationConfig.DESCRIPTOR.fields if field.name != "response_format"]
 _FORMATS = [f"response_format.{field.name}" for field in v1.ResponseFormat.DESCRIPTOR.fields]
-_FIELDS = {f"generation_config.{name}" for name in _CONFIG + _FORMATS} | {"messages.reasoning", "messages.refusal"}
+_FIELDS = {f"generation_config.{name}" for name in _CONFIG + _FORMATS} | {
+    "messages.author",
+    "messages.reasoning",
+    "messages.refusal",
+    "prompt",
+    "tools",
+}
 
 
 @pytest.mark.asyncio
@@ -77,6 +83,31 @@ class ClaimLaws(Asking):
 
         assert text_of(answer).strip() in spelt, "the end token, and spaces cut off, may be among the tokens"
         assert all(logprob.logprob <= 0 for logprob in logprobs)
+
+    async def test_a_prompt_is_gone_on_with_as_it_stands(self, provider: Provider) -> None:
+        request = self.naming(provider, "prompt")
+        request.ClearField("messages")
+        request.prompt = "One, two, three, four,"
+        answer = await self._answer(provider, request)
+
+        assert text_of(answer)
+        if v1.CAPABILITY_COUNT_TOKENS in provider.models()[0].capabilities and isinstance(provider, Tokenizer):
+            counted = await provider.count_tokens(request, self.call())
+            assert counted.estimated or counted.input_tokens == answer.usage.input_tokens
+
+    async def test_a_participant_can_be_named(self, provider: Provider) -> None:
+        request = self.naming(provider, "messages.author")
+        request.messages[0].author = "ann"
+
+        assert text_of(await self._answer(provider, request))
+
+    async def test_a_model_told_not_to_think_does_not(self, provider: Provider) -> None:
+        answer = await self._answer(
+            provider, self.claiming(provider, reasoning=v1.ReasoningConfig(effort=v1.REASONING_EFFORT_NONE))
+        )
+
+        assert not any(part.HasField("reasoning") for part in answer.choices[0].message.parts)
+        assert answer.usage.reasoning_tokens == 0
 
     async def _answer(self, provider: Provider, request: v1.CompletionRequest) -> v1.Completion:
         return folded(await self.events(provider, request))

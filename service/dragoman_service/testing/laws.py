@@ -11,12 +11,13 @@ from dragoman import v1
 from dragoman_service.contract import CompletionError, Provider
 from dragoman_service.testing.asking import folded
 from dragoman_service.testing.claims import ClaimLaws
+from dragoman_service.testing.tool_claims import ToolLaws
 
 _OWN = ("delta", "choice_finished", "usage")
 
 
 @pytest.mark.asyncio
-class ProviderLaws(ClaimLaws):
+class ProviderLaws(ClaimLaws, ToolLaws):
     """Subclass it, give it a fixture `provider`, and override `failing_request` and `running`.
 
         class TestAcme(ProviderLaws):

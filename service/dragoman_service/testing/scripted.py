@@ -61,6 +61,19 @@ def delta(text: str, choice_index: int = 0, logprobs: Sequence[v1.TokenLogprob] 
     return v1.CompletionEvent(delta=v1.Delta(choice_index=choice_index, text=text, logprobs=logprobs))
 
 
+def tool_call(
+    index: int,
+    arguments_json: str = "",
+    *,
+    call_id: str = "",
+    name: str = "",
+    choice_index: int = 0,
+) -> v1.CompletionEvent:
+    """A piece of a tool call; the first one has a name."""
+    piece = v1.ToolCallDelta(index=index, id=call_id, name=name, arguments_json=arguments_json)
+    return v1.CompletionEvent(delta=v1.Delta(choice_index=choice_index, tool_call=piece))
+
+
 def choice_finished(
     choice_index: int = 0, finish_reason: v1.FinishReason.ValueType = v1.FINISH_REASON_STOP
 ) -> v1.CompletionEvent:

@@ -59,5 +59,5 @@ def _unauthenticated(reason: v1.ErrorReason.ValueType) -> CompletionError:
     return CompletionError(
         code_pb2.UNAUTHENTICATED,
         reason,
-        "Send a valid API key as metadata: `authorization: Bearer KEY`.",
+        "Send a valid API key as HTTP header or gRPC metadata: `authorization: Bearer KEY`.",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import Any
 
 import grpc
@@ -18,12 +18,12 @@ from google.protobuf.message import DecodeError
 from grpc import aio
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.engine import shutting_down
 from dragoman_service.errors import internal
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.transport.access import Access, authorization_in
 from dragoman_service.transport.status import malformed, stalled_reader, status_code, too_large, trailers
+from dragoman_service.transport.traffic import Traffic
 
 FIRST_MESSAGE = 10.0  # seconds that a caller has to send the request after opening the call
 ABORT_PATIENCE = 1.0  # seconds
@@ -39,23 +39,14 @@ log = structlog.get_logger(__name__)
 class Guard(aio.ServerInterceptor):
     """One for all services of a server. `max_request` is in bytes, `stall_timeout` in seconds."""
 
-    def __init__(self, access: Access, telemetry: RpcTelemetry, max_request: int, stall_timeout: float) -> None:
+    def __init__(
+        self, access: Access, telemetry: RpcTelemetry, traffic: Traffic, max_request: int, stall_timeout: float
+    ) -> None:
         self._access = access
         self._telemetry = telemetry
+        self._traffic = traffic
         self._max_request = max_request
         self._stall_timeout = stall_timeout
-        self._draining = False
-        self._active = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    def refuse(self) -> None:
-        """From now on new calls get SHUTTING_DOWN."""
-        self._draining = True
-
-    async def idle(self) -> None:
-        """Returns when no call is being served, health checks and the like aside."""
-        await self._idle.wait()
 
     async def intercept_service(
         self,
@@ -81,8 +72,10 @@ class Guard(aio.ServerInterceptor):
     async def _serve(self, record: CallRecord, handler: Handler, authorization: str, context: Context) -> Any:
         record.make_current()
         _describe(record, context)
-        background = record.service in BACKGROUND
-        self._enter(background)
+        with nullcontext() if record.service in BACKGROUND else self._traffic.counted():
+            return await self._counted(record, handler, authorization, context)
+
+    async def _counted(self, record: CallRecord, handler: Handler, authorization: str, context: Context) -> Any:
         self._telemetry.begin(record)
         sent, code = _Sent(), grpc.StatusCode.OK
         try:
@@ -104,14 +97,13 @@ class Guard(aio.ServerInterceptor):
             code = grpc.StatusCode.INTERNAL
             await _abort(context, internal(), record)
         finally:
-            self._leave(background)
             self._telemetry.end(record, code, sent.count)
 
     async def _answer(
         self, record: CallRecord, handler: Handler, authorization: str, context: Context, sent: _Sent
     ) -> Any:
-        if self._draining and record.service not in BACKGROUND:
-            raise shutting_down()
+        if record.service not in BACKGROUND:
+            self._traffic.check()
         record.caller = self._caller(record.service, authorization)
         if handler.request_streaming:
             request: Any = self._requests(record, handler, context)
@@ -155,17 +147,6 @@ class Guard(aio.ServerInterceptor):
         except DecodeError:
             raise malformed("The bytes are not the message that this method takes.") from None
 
-    def _enter(self, background: bool) -> None:
-        if not background:
-            self._active += 1
-            self._idle.clear()
-
-    def _leave(self, background: bool) -> None:
-        if not background:
-            self._active -= 1
-            if not self._active:
-                self._idle.set()
-
 
 class _Sent:
     """Counts the messages of a call."""
@@ -185,7 +166,7 @@ async def _send_all(
             async for response in stream:
                 begin = now()
                 stall.reschedule(begin + stall_timeout)
-                await context.write(response)
+                await _write(context, response)
                 stall.reschedule(None)
                 record.stalled += now() - begin
                 sent.count += 1
@@ -193,12 +174,22 @@ async def _send_all(
         raise stalled_reader(stall_timeout) from None
 
 
+async def _write(context: Context, response: Any) -> None:
+    try:
+        await context.write(response)
+    except aio.InternalError as error:  # the caller is gone, which the context itself knows only a moment later
+        raise asyncio.CancelledError from error
+
+
 async def _abort(context: Context, error: CompletionError, record: CallRecord) -> None:
     record.reason = error.reason_name
     status = error.status(record.request_id)
     # Behind a write that its reader does not take, abort waits for ever; the status is on its way all the same.
-    async with asyncio.timeout(ABORT_PATIENCE):
-        await context.abort(status_code(status.code), status.message, trailers(status, error))
+    try:
+        async with asyncio.timeout(ABORT_PATIENCE):
+            await context.abort(status_code(status.code), status.message, trailers(status, error))
+    except (TimeoutError, aio.InternalError) as gone:  # gRPC would log them as faults of ours
+        raise asyncio.CancelledError from gone
 
 
 def _serializer(of_messages: Callable[[Any], bytes]) -> Callable[[Any], bytes]:

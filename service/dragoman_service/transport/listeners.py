@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dragoman_service.delivery import Delivery
 from dragoman_service.engine import Engine
 from dragoman_service.operations import Operations
 from dragoman_service.transport.grpc_server import GrpcServer
 from dragoman_service.transport.http_server import HttpServer
+from dragoman_service.transport.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +20,5 @@ class Listeners:
     http: HttpServer
     engine: Engine
     operations: Operations
+    delivery: Delivery
+    traffic: Traffic

@@ -19,3 +19,4 @@ from dragoman.v1.model_service_pb2_grpc import ModelServiceStub as ModelServiceS
 from dragoman.v1.model_service_pb2_grpc import (
     add_ModelServiceServicer_to_server as add_ModelServiceServicer_to_server,
 )
+from dragoman.v1.tool_pb2 import *

@@ -5,6 +5,7 @@ Events: a completion as it comes about."""
 
 from collections import abc as _abc
 from dragoman.v1 import completion_pb2 as _completion_pb2
+from dragoman.v1 import tool_pb2 as _tool_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -145,6 +146,7 @@ class Delta(_message.Message):
     CHOICE_INDEX_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     LOGPROBS_FIELD_NUMBER: _builtins.int
     choice_index: _builtins.int
@@ -156,6 +158,10 @@ class Delta(_message.Message):
     refusal: _builtins.str
     """A piece of a refusal."""
     @_builtins.property
+    def tool_call(self) -> _tool_pb2.ToolCallDelta:
+        """A piece of a tool call."""
+
+    @_builtins.property
     def logprobs(self) -> _containers.RepeatedCompositeFieldContainer[_completion_pb2.TokenLogprob]:
         """The probabilities of this piece's tokens, where asked for."""
 
@@ -165,14 +171,15 @@ class Delta(_message.Message):
         choice_index: _builtins.int = ...,
         text: _builtins.str = ...,
         reasoning: _builtins.str = ...,
+        tool_call: _tool_pb2.ToolCallDelta | None = ...,
         refusal: _builtins.str = ...,
         logprobs: _abc.Iterable[_completion_pb2.TokenLogprob] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice_index", b"choice_index", "content", b"content", "logprobs", b"logprobs", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice_index", b"choice_index", "content", b"content", "logprobs", b"logprobs", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "reasoning", "refusal"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "reasoning", "tool_call", "refusal"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 

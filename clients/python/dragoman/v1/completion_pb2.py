@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from dragoman.v1 import generation_config_pb2 as dragoman_dot_v1_dot_generation__config__pb2
 from dragoman.v1 import message_pb2 as dragoman_dot_v1_dot_message__pb2
+from dragoman.v1 import tool_pb2 as dragoman_dot_v1_dot_tool__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64ragoman/v1/completion.proto\x12\x0b\x64ragoman.v1\x1a#dragoman/v1/generation_config.proto\x1a\x19\x64ragoman/v1/message.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x03\n\x11\x43ompletionRequest\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x30\n\x08messages\x18\x02 \x03(\x0b\x32\x14.dragoman.v1.MessageR\x08messages\x12J\n\x11generation_config\x18\x05 \x01(\x0b\x32\x1d.dragoman.v1.GenerationConfigR\x10generationConfig\x12]\n\x18unsupported_field_policy\x18\x0c \x01(\x0e\x32#.dragoman.v1.UnsupportedFieldPolicyR\x16unsupportedFieldPolicy\x12\x42\n\x06labels\x18\x0e \x03(\x0b\x32*.dragoman.v1.CompletionRequest.LabelsEntryR\x06labels\x12\x1d\n\nrequest_id\x18\x10 \x01(\tR\trequestId\x12J\n\x11\x64isconnect_policy\x18\x11 \x01(\x0e\x32\x1d.dragoman.v1.DisconnectPolicyR\x10\x64isconnectPolicy\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xd3\x04\n\nCompletion\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\'\n\x0frequested_model\x18\x02 \x01(\tR\x0erequestedModel\x12!\n\x0cserved_model\x18\x03 \x01(\tR\x0bservedModel\x12\x1a\n\x08provider\x18\x04 \x01(\tR\x08provider\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0b\x66inish_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nfinishTime\x12-\n\x07\x63hoices\x18\x07 \x03(\x0b\x32\x13.dragoman.v1.ChoiceR\x07\x63hoices\x12(\n\x05usage\x18\t \x01(\x0b\x32\x12.dragoman.v1.UsageR\x05usage\x12\x30\n\x08warnings\x18\x0b \x03(\x0b\x32\x14.dragoman.v1.WarningR\x08warnings\x12;\n\x06labels\x18\x0c \x03(\x0b\x32#.dragoman.v1.Completion.LabelsEntryR\x06labels\x12\x1d\n\nrequest_id\x18\r \x01(\tR\trequestId\x12-\n\x12system_fingerprint\x18\x0e \x01(\tR\x11systemFingerprint\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xaf\x02\n\x06\x43hoice\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12.\n\x07message\x18\x02 \x01(\x0b\x32\x14.dragoman.v1.MessageR\x07message\x12>\n\rfinish_reason\x18\x03 \x01(\x0e\x32\x19.dragoman.v1.FinishReasonR\x0c\x66inishReason\x12\x34\n\x16provider_finish_reason\x18\x05 \x01(\tR\x14providerFinishReason\x12\x32\n\x15matched_stop_sequence\x18\x06 \x01(\tR\x13matchedStopSequence\x12\x35\n\x08logprobs\x18\x07 \x03(\x0b\x32\x19.dragoman.v1.TokenLogprobR\x08logprobs\"\x9b\x01\n\x0cTokenLogprob\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12\x18\n\x07logprob\x18\x02 \x01(\x01R\x07logprob\x12\x1f\n\x0btoken_bytes\x18\x03 \x01(\x0cR\ntokenBytes\x12:\n\x0ctop_logprobs\x18\x04 \x03(\x0b\x32\x17.dragoman.v1.TopLogprobR\x0btopLogprobs\"]\n\nTopLogprob\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12\x18\n\x07logprob\x18\x02 \x01(\x01R\x07logprob\x12\x1f\n\x0btoken_bytes\x18\x03 \x01(\x0cR\ntokenBytes\"\xda\x01\n\x05Usage\x12!\n\x0cinput_tokens\x18\x01 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x02 \x01(\x03R\x0coutputTokens\x12!\n\x0ctotal_tokens\x18\x03 \x01(\x03R\x0btotalTokens\x12.\n\x13\x63\x61\x63hed_input_tokens\x18\x04 \x01(\x03R\x11\x63\x61\x63hedInputTokens\x12\x1c\n\testimated\x18\x07 \x01(\x08R\testimated\x12\x18\n\x07partial\x18\x08 \x01(\x08R\x07partial\"Q\n\x07Warning\x12\x14\n\x05\x66ield\x18\x01 \x01(\tR\x05\x66ield\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message*s\n\x10\x44isconnectPolicy\x12!\n\x1d\x44ISCONNECT_POLICY_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44ISCONNECT_POLICY_CANCEL\x10\x01\x12\x1e\n\x1a\x44ISCONNECT_POLICY_CONTINUE\x10\x02*\x8a\x01\n\x16UnsupportedFieldPolicy\x12(\n$UNSUPPORTED_FIELD_POLICY_UNSPECIFIED\x10\x00\x12#\n\x1fUNSUPPORTED_FIELD_POLICY_REJECT\x10\x01\x12!\n\x1dUNSUPPORTED_FIELD_POLICY_WARN\x10\x02*\x83\x02\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x1f\n\x1b\x46INISH_REASON_STOP_SEQUENCE\x10\x02\x12#\n\x1f\x46INISH_REASON_MAX_OUTPUT_TOKENS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTEXT_LENGTH\x10\x04\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x06\x12\x19\n\x15\x46INISH_REASON_REFUSAL\x10\x08\x12\x17\n\x13\x46INISH_REASON_OTHER\x10\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64ragoman/v1/completion.proto\x12\x0b\x64ragoman.v1\x1a#dragoman/v1/generation_config.proto\x1a\x19\x64ragoman/v1/message.proto\x1a\x16\x64ragoman/v1/tool.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x05\n\x11\x43ompletionRequest\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x30\n\x08messages\x18\x02 \x03(\x0b\x32\x14.dragoman.v1.MessageR\x08messages\x12\x16\n\x06prompt\x18\x03 \x01(\tR\x06prompt\x12J\n\x11generation_config\x18\x05 \x01(\x0b\x32\x1d.dragoman.v1.GenerationConfigR\x10generationConfig\x12\'\n\x05tools\x18\x06 \x03(\x0b\x32\x11.dragoman.v1.ToolR\x05tools\x12\x38\n\x0btool_choice\x18\x07 \x01(\x0b\x32\x17.dragoman.v1.ToolChoiceR\ntoolChoice\x12]\n\x18unsupported_field_policy\x18\x0c \x01(\x0e\x32#.dragoman.v1.UnsupportedFieldPolicyR\x16unsupportedFieldPolicy\x12\x19\n\x08\x65nd_user\x18\r \x01(\tR\x07\x65ndUser\x12\x42\n\x06labels\x18\x0e \x03(\x0b\x32*.dragoman.v1.CompletionRequest.LabelsEntryR\x06labels\x12\x1d\n\nrequest_id\x18\x10 \x01(\tR\trequestId\x12J\n\x11\x64isconnect_policy\x18\x11 \x01(\x0e\x32\x1d.dragoman.v1.DisconnectPolicyR\x10\x64isconnectPolicy\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xd3\x04\n\nCompletion\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\'\n\x0frequested_model\x18\x02 \x01(\tR\x0erequestedModel\x12!\n\x0cserved_model\x18\x03 \x01(\tR\x0bservedModel\x12\x1a\n\x08provider\x18\x04 \x01(\tR\x08provider\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0b\x66inish_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nfinishTime\x12-\n\x07\x63hoices\x18\x07 \x03(\x0b\x32\x13.dragoman.v1.ChoiceR\x07\x63hoices\x12(\n\x05usage\x18\t \x01(\x0b\x32\x12.dragoman.v1.UsageR\x05usage\x12\x30\n\x08warnings\x18\x0b \x03(\x0b\x32\x14.dragoman.v1.WarningR\x08warnings\x12;\n\x06labels\x18\x0c \x03(\x0b\x32#.dragoman.v1.Completion.LabelsEntryR\x06labels\x12\x1d\n\nrequest_id\x18\r \x01(\tR\trequestId\x12-\n\x12system_fingerprint\x18\x0e \x01(\tR\x11systemFingerprint\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xaf\x02\n\x06\x43hoice\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12.\n\x07message\x18\x02 \x01(\x0b\x32\x14.dragoman.v1.MessageR\x07message\x12>\n\rfinish_reason\x18\x03 \x01(\x0e\x32\x19.dragoman.v1.FinishReasonR\x0c\x66inishReason\x12\x34\n\x16provider_finish_reason\x18\x05 \x01(\tR\x14providerFinishReason\x12\x32\n\x15matched_stop_sequence\x18\x06 \x01(\tR\x13matchedStopSequence\x12\x35\n\x08logprobs\x18\x07 \x03(\x0b\x32\x19.dragoman.v1.TokenLogprobR\x08logprobs\"\x9b\x01\n\x0cTokenLogprob\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12\x18\n\x07logprob\x18\x02 \x01(\x01R\x07logprob\x12\x1f\n\x0btoken_bytes\x18\x03 \x01(\x0cR\ntokenBytes\x12:\n\x0ctop_logprobs\x18\x04 \x03(\x0b\x32\x17.dragoman.v1.TopLogprobR\x0btopLogprobs\"]\n\nTopLogprob\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12\x18\n\x07logprob\x18\x02 \x01(\x01R\x07logprob\x12\x1f\n\x0btoken_bytes\x18\x03 \x01(\x0cR\ntokenBytes\"\x85\x02\n\x05Usage\x12!\n\x0cinput_tokens\x18\x01 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x02 \x01(\x03R\x0coutputTokens\x12!\n\x0ctotal_tokens\x18\x03 \x01(\x03R\x0btotalTokens\x12.\n\x13\x63\x61\x63hed_input_tokens\x18\x04 \x01(\x03R\x11\x63\x61\x63hedInputTokens\x12)\n\x10reasoning_tokens\x18\x06 \x01(\x03R\x0freasoningTokens\x12\x1c\n\testimated\x18\x07 \x01(\x08R\testimated\x12\x18\n\x07partial\x18\x08 \x01(\x08R\x07partial\"Q\n\x07Warning\x12\x14\n\x05\x66ield\x18\x01 \x01(\tR\x05\x66ield\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message*s\n\x10\x44isconnectPolicy\x12!\n\x1d\x44ISCONNECT_POLICY_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44ISCONNECT_POLICY_CANCEL\x10\x01\x12\x1e\n\x1a\x44ISCONNECT_POLICY_CONTINUE\x10\x02*\x8a\x01\n\x16UnsupportedFieldPolicy\x12(\n$UNSUPPORTED_FIELD_POLICY_UNSPECIFIED\x10\x00\x12#\n\x1fUNSUPPORTED_FIELD_POLICY_REJECT\x10\x01\x12!\n\x1dUNSUPPORTED_FIELD_POLICY_WARN\x10\x02*\xa1\x02\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x1f\n\x1b\x46INISH_REASON_STOP_SEQUENCE\x10\x02\x12#\n\x1f\x46INISH_REASON_MAX_OUTPUT_TOKENS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTEXT_LENGTH\x10\x04\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x05\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x06\x12\x19\n\x15\x46INISH_REASON_REFUSAL\x10\x08\x12\x17\n\x13\x46INISH_REASON_OTHER\x10\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,28 +39,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPLETIONREQUEST_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_COMPLETION_LABELSENTRY']._loaded_options = None
   _globals['_COMPLETION_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_DISCONNECTPOLICY']._serialized_start=2102
-  _globals['_DISCONNECTPOLICY']._serialized_end=2217
-  _globals['_UNSUPPORTEDFIELDPOLICY']._serialized_start=2220
-  _globals['_UNSUPPORTEDFIELDPOLICY']._serialized_end=2358
-  _globals['_FINISHREASON']._serialized_start=2361
-  _globals['_FINISHREASON']._serialized_end=2620
-  _globals['_COMPLETIONREQUEST']._serialized_start=143
-  _globals['_COMPLETIONREQUEST']._serialized_end=639
-  _globals['_COMPLETIONREQUEST_LABELSENTRY']._serialized_start=582
-  _globals['_COMPLETIONREQUEST_LABELSENTRY']._serialized_end=639
-  _globals['_COMPLETION']._serialized_start=642
-  _globals['_COMPLETION']._serialized_end=1237
-  _globals['_COMPLETION_LABELSENTRY']._serialized_start=582
-  _globals['_COMPLETION_LABELSENTRY']._serialized_end=639
-  _globals['_CHOICE']._serialized_start=1240
-  _globals['_CHOICE']._serialized_end=1543
-  _globals['_TOKENLOGPROB']._serialized_start=1546
-  _globals['_TOKENLOGPROB']._serialized_end=1701
-  _globals['_TOPLOGPROB']._serialized_start=1703
-  _globals['_TOPLOGPROB']._serialized_end=1796
-  _globals['_USAGE']._serialized_start=1799
-  _globals['_USAGE']._serialized_end=2017
-  _globals['_WARNING']._serialized_start=2019
-  _globals['_WARNING']._serialized_end=2100
+  _globals['_DISCONNECTPOLICY']._serialized_start=2319
+  _globals['_DISCONNECTPOLICY']._serialized_end=2434
+  _globals['_UNSUPPORTEDFIELDPOLICY']._serialized_start=2437
+  _globals['_UNSUPPORTEDFIELDPOLICY']._serialized_end=2575
+  _globals['_FINISHREASON']._serialized_start=2578
+  _globals['_FINISHREASON']._serialized_end=2867
+  _globals['_COMPLETIONREQUEST']._serialized_start=167
+  _globals['_COMPLETIONREQUEST']._serialized_end=813
+  _globals['_COMPLETIONREQUEST_LABELSENTRY']._serialized_start=756
+  _globals['_COMPLETIONREQUEST_LABELSENTRY']._serialized_end=813
+  _globals['_COMPLETION']._serialized_start=816
+  _globals['_COMPLETION']._serialized_end=1411
+  _globals['_COMPLETION_LABELSENTRY']._serialized_start=756
+  _globals['_COMPLETION_LABELSENTRY']._serialized_end=813
+  _globals['_CHOICE']._serialized_start=1414
+  _globals['_CHOICE']._serialized_end=1717
+  _globals['_TOKENLOGPROB']._serialized_start=1720
+  _globals['_TOKENLOGPROB']._serialized_end=1875
+  _globals['_TOPLOGPROB']._serialized_start=1877
+  _globals['_TOPLOGPROB']._serialized_end=1970
+  _globals['_USAGE']._serialized_start=1973
+  _globals['_USAGE']._serialized_end=2234
+  _globals['_WARNING']._serialized_start=2236
+  _globals['_WARNING']._serialized_end=2317
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ A completion: what is asked of a model, and what it answers."""
 from collections import abc as _abc
 from dragoman.v1 import generation_config_pb2 as _generation_config_pb2
 from dragoman.v1 import message_pb2 as _message_pb2
+from dragoman.v1 import tool_pb2 as _tool_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -102,6 +103,10 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     """Prompt and answer filled the model's context window. The answer is cut
     short.
     """
+    FINISH_REASON_TOOL_CALLS: _FinishReason.ValueType  # 5
+    """The model asks for tools to be called: see the tool calls among the answer's
+    parts.
+    """
     FINISH_REASON_CONTENT_FILTER: _FinishReason.ValueType  # 6
     """The provider withheld the rest of the answer for its content."""
     FINISH_REASON_REFUSAL: _FinishReason.ValueType  # 8
@@ -127,6 +132,10 @@ was reached. The answer is cut short.
 FINISH_REASON_CONTEXT_LENGTH: FinishReason.ValueType  # 4
 """Prompt and answer filled the model's context window. The answer is cut
 short.
+"""
+FINISH_REASON_TOOL_CALLS: FinishReason.ValueType  # 5
+"""The model asks for tools to be called: see the tool calls among the answer's
+parts.
 """
 FINISH_REASON_CONTENT_FILTER: FinishReason.ValueType  # 6
 """The provider withheld the rest of the answer for its content."""
@@ -167,16 +176,30 @@ class CompletionRequest(_message.Message):
 
     MODEL_FIELD_NUMBER: _builtins.int
     MESSAGES_FIELD_NUMBER: _builtins.int
+    PROMPT_FIELD_NUMBER: _builtins.int
     GENERATION_CONFIG_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    TOOL_CHOICE_FIELD_NUMBER: _builtins.int
     UNSUPPORTED_FIELD_POLICY_FIELD_NUMBER: _builtins.int
+    END_USER_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     DISCONNECT_POLICY_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name or alias of a model, as ModelService.ListModels shows them. Required."""
+    prompt: _builtins.str
+    """A text that the model goes on with as it stands: no template, no roles. In
+    place of `messages`; at most 1,048,576 characters. Only for providers that
+    list `prompt` among their supported fields.
+    """
     unsupported_field_policy: Global___UnsupportedFieldPolicy.ValueType
     """What to do with a field that the chosen provider cannot honour. Absent:
     UNSUPPORTED_FIELD_POLICY_REJECT.
+    """
+    end_user: _builtins.str
+    """An opaque id of the person or program that the caller acts for, best a hash;
+    at most 256 characters. Providers that look for abuse are told it; the
+    others have no use for it.
     """
     request_id: _builtins.str
     """Makes the request safe to repeat: of the caller's requests with the same
@@ -194,14 +217,25 @@ class CompletionRequest(_message.Message):
     """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_message_pb2.Message]:
-        """The conversation so far, oldest first. Required; at most 1,024 messages. A
-        last message of ROLE_ASSISTANT is continued by providers that can, and the
-        answer then begins with it.
+        """The conversation so far, oldest first. This or `prompt` is required; at most
+        1,024 messages. A last message of ROLE_ASSISTANT is continued by providers
+        that can, and the answer then begins with it.
         """
 
     @_builtins.property
     def generation_config(self) -> _generation_config_pb2.GenerationConfig:
         """How to generate. Absent: the provider's defaults."""
+
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[_tool_pb2.Tool]:
+        """What the model may ask the caller to do; at most 128. Calls come back in the
+        answer, and the caller sends what came of them in the next request. Only for
+        providers that list `tools` among their supported fields.
+        """
+
+    @_builtins.property
+    def tool_choice(self) -> _tool_pb2.ToolChoice:
+        """Whether and which of the tools the model calls. Absent: the model decides."""
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -216,15 +250,19 @@ class CompletionRequest(_message.Message):
         *,
         model: _builtins.str = ...,
         messages: _abc.Iterable[_message_pb2.Message] | None = ...,
+        prompt: _builtins.str = ...,
         generation_config: _generation_config_pb2.GenerationConfig | None = ...,
+        tools: _abc.Iterable[_tool_pb2.Tool] | None = ...,
+        tool_choice: _tool_pb2.ToolChoice | None = ...,
         unsupported_field_policy: Global___UnsupportedFieldPolicy.ValueType = ...,
+        end_user: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         request_id: _builtins.str = ...,
         disconnect_policy: Global___DisconnectPolicy.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["disconnect_policy", b"disconnect_policy", "generation_config", b"generation_config", "labels", b"labels", "messages", b"messages", "model", b"model", "request_id", b"request_id", "unsupported_field_policy", b"unsupported_field_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disconnect_policy", b"disconnect_policy", "end_user", b"end_user", "generation_config", b"generation_config", "labels", b"labels", "messages", b"messages", "model", b"model", "prompt", b"prompt", "request_id", b"request_id", "tool_choice", b"tool_choice", "tools", b"tools", "unsupported_field_policy", b"unsupported_field_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -464,6 +502,7 @@ class Usage(_message.Message):
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     TOTAL_TOKENS_FIELD_NUMBER: _builtins.int
     CACHED_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    REASONING_TOKENS_FIELD_NUMBER: _builtins.int
     ESTIMATED_FIELD_NUMBER: _builtins.int
     PARTIAL_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
@@ -478,6 +517,8 @@ class Usage(_message.Message):
     """input_tokens + output_tokens."""
     cached_input_tokens: _builtins.int
     """Tokens of the prompt that the provider took from a cache."""
+    reasoning_tokens: _builtins.int
+    """Tokens of output_tokens that the model thought with, before its answer."""
     estimated: _builtins.bool
     """The figures are an estimate of ours, because the provider gave none."""
     partial: _builtins.bool
@@ -491,12 +532,13 @@ class Usage(_message.Message):
         output_tokens: _builtins.int = ...,
         total_tokens: _builtins.int = ...,
         cached_input_tokens: _builtins.int = ...,
+        reasoning_tokens: _builtins.int = ...,
         estimated: _builtins.bool = ...,
         partial: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_tokens", b"cached_input_tokens", "estimated", b"estimated", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "partial", b"partial", "total_tokens", b"total_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_tokens", b"cached_input_tokens", "estimated", b"estimated", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "partial", b"partial", "reasoning_tokens", b"reasoning_tokens", "total_tokens", b"total_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

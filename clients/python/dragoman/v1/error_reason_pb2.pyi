@@ -67,12 +67,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: the provider refused what the caller sent."""
     ERROR_REASON_PROVIDER_CREDENTIALS: _ErrorReason.ValueType  # 20
     """FAILED_PRECONDITION: the provider refused the service's own credentials."""
+    ERROR_REASON_PROVIDER_QUOTA: _ErrorReason.ValueType  # 21
+    """FAILED_PRECONDITION: the service's account with the provider has no credit or
+    quota left.
+    """
     ERROR_REASON_PROVIDER_MODEL_MISSING: _ErrorReason.ValueType  # 22
     """FAILED_PRECONDITION: the provider does not know a model that the service is
     configured for.
     """
     ERROR_REASON_PROVIDER_TIMEOUT: _ErrorReason.ValueType  # 23
-    """UNAVAILABLE: the provider timed out."""
+    """UNAVAILABLE: the provider timed out, or its first token did not come in time."""
     ERROR_REASON_PROVIDER_RATE_LIMITED: _ErrorReason.ValueType  # 24
     """RESOURCE_EXHAUSTED: the provider limits the rate; RetryInfo tells when to
     come back, where the provider says so.
@@ -81,6 +85,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: the provider cannot be reached or failed before it answered."""
     ERROR_REASON_PROVIDER_STREAM_BROKEN: _ErrorReason.ValueType  # 26
     """UNAVAILABLE: the provider's answer broke off after its first piece."""
+    ERROR_REASON_PROVIDER_IDLE: _ErrorReason.ValueType  # 27
+    """UNAVAILABLE: the provider's answer began, and then nothing came for the idle
+    time-out.
+    """
     ERROR_REASON_PROVIDER_MALFORMED: _ErrorReason.ValueType  # 28
     """INTERNAL: the provider's answer makes no sense."""
     ERROR_REASON_NO_PROVIDER_AVAILABLE: _ErrorReason.ValueType  # 29
@@ -153,12 +161,16 @@ ERROR_REASON_PROVIDER_REJECTED: ErrorReason.ValueType  # 19
 """INVALID_ARGUMENT: the provider refused what the caller sent."""
 ERROR_REASON_PROVIDER_CREDENTIALS: ErrorReason.ValueType  # 20
 """FAILED_PRECONDITION: the provider refused the service's own credentials."""
+ERROR_REASON_PROVIDER_QUOTA: ErrorReason.ValueType  # 21
+"""FAILED_PRECONDITION: the service's account with the provider has no credit or
+quota left.
+"""
 ERROR_REASON_PROVIDER_MODEL_MISSING: ErrorReason.ValueType  # 22
 """FAILED_PRECONDITION: the provider does not know a model that the service is
 configured for.
 """
 ERROR_REASON_PROVIDER_TIMEOUT: ErrorReason.ValueType  # 23
-"""UNAVAILABLE: the provider timed out."""
+"""UNAVAILABLE: the provider timed out, or its first token did not come in time."""
 ERROR_REASON_PROVIDER_RATE_LIMITED: ErrorReason.ValueType  # 24
 """RESOURCE_EXHAUSTED: the provider limits the rate; RetryInfo tells when to
 come back, where the provider says so.
@@ -167,6 +179,10 @@ ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 25
 """UNAVAILABLE: the provider cannot be reached or failed before it answered."""
 ERROR_REASON_PROVIDER_STREAM_BROKEN: ErrorReason.ValueType  # 26
 """UNAVAILABLE: the provider's answer broke off after its first piece."""
+ERROR_REASON_PROVIDER_IDLE: ErrorReason.ValueType  # 27
+"""UNAVAILABLE: the provider's answer began, and then nothing came for the idle
+time-out.
+"""
 ERROR_REASON_PROVIDER_MALFORMED: ErrorReason.ValueType  # 28
 """INTERNAL: the provider's answer makes no sense."""
 ERROR_REASON_NO_PROVIDER_AVAILABLE: ErrorReason.ValueType  # 29

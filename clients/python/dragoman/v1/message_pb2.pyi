@@ -4,6 +4,7 @@ isort:skip_file
 Messages of a conversation: who said what, in which parts."""
 
 from collections import abc as _abc
+from dragoman.v1 import tool_pb2 as _tool_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -38,7 +39,7 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     ROLE_ASSISTANT: _Role.ValueType  # 4
     """The model."""
     ROLE_TOOL: _Role.ValueType  # 5
-    """What a tool answered."""
+    """What tools answered: its parts are tool results."""
     ROLE_DATA: _Role.ValueType  # 6
     """Untrusted content (a web page, a mail, a document) that the model must not
     take instructions from. Providers without this role receive it as a quoted
@@ -61,7 +62,7 @@ ROLE_USER: Role.ValueType  # 3
 ROLE_ASSISTANT: Role.ValueType  # 4
 """The model."""
 ROLE_TOOL: Role.ValueType  # 5
-"""What a tool answered."""
+"""What tools answered: its parts are tool results."""
 ROLE_DATA: Role.ValueType  # 6
 """Untrusted content (a web page, a mail, a document) that the model must not
 take instructions from. Providers without this role receive it as a quoted
@@ -77,8 +78,14 @@ class Message(_message.Message):
 
     ROLE_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
     role: Global___Role.ValueType
     """Who speaks. Required."""
+    author: _builtins.str
+    """Name of the participant, to tell several of the same role apart; at most 64
+    characters. Only for providers that list `messages.author` among their
+    supported fields.
+    """
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
         """What is said, in order. At least one part is required, at most 64 are
@@ -90,10 +97,11 @@ class Message(_message.Message):
         *,
         role: Global___Role.ValueType = ...,
         parts: _abc.Iterable[Global___Part] | None = ...,
+        author: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "parts", b"parts", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -106,6 +114,8 @@ class Part(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_FIELD_NUMBER: _builtins.int
+    TOOL_RESULT_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     text: _builtins.str
@@ -114,6 +124,18 @@ class Part(_message.Message):
     """The model's words on why it does not answer. In a request only for
     providers that list `messages.refusal` among their supported fields.
     """
+    @_builtins.property
+    def tool_call(self) -> _tool_pb2.ToolCall:
+        """A call of a tool, in a message of ROLE_ASSISTANT. In a request only for
+        providers that list `tools` among their supported fields.
+        """
+
+    @_builtins.property
+    def tool_result(self) -> _tool_pb2.ToolResult:
+        """What came of a call, in a message of ROLE_TOOL. In a request only for
+        providers that list `tools` among their supported fields.
+        """
+
     @_builtins.property
     def reasoning(self) -> Global___Reasoning:
         """What the model thought before it answered, where a model shows it. In a
@@ -125,14 +147,16 @@ class Part(_message.Message):
         self,
         *,
         text: _builtins.str = ...,
+        tool_call: _tool_pb2.ToolCall | None = ...,
+        tool_result: _tool_pb2.ToolResult | None = ...,
         reasoning: Global___Reasoning | None = ...,
         refusal: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "reasoning", "refusal"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "tool_call", "tool_result", "reasoning", "refusal"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 

@@ -111,7 +111,7 @@ class Model(_message.Message):
     @_builtins.property
     def supported_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The optional fields of CompletionRequest that it honours, as paths:
-        `generation_config.top_k`, `messages.reasoning`.
+        `generation_config.top_k`, `tools`, `messages.reasoning`.
         """
 
     def __init__(

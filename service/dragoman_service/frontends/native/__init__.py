@@ -14,7 +14,8 @@ from dragoman_service.transport.listeners import Listeners
 def mount(listeners: Listeners) -> None:
     """Adds the native services to the gRPC listener."""
     server = listeners.grpc.server
-    v1.add_CompletionServiceServicer_to_server(Completions(listeners.engine, listeners.operations), server)
+    completions = Completions(listeners.delivery, listeners.engine, listeners.operations)
+    v1.add_CompletionServiceServicer_to_server(completions, server)
     v1.add_ModelServiceServicer_to_server(Models(listeners.engine), server)
     operations_pb2_grpc.add_OperationsServicer_to_server(LongRunning(listeners.operations), server)
     for file, name in (

@@ -44,7 +44,7 @@ class Models(v1.ModelServiceServicer):
     ) -> v1.Model:
         if not request.name:
             raise invalid(FieldViolation("name", "is required: the name or an alias of a model"))
-        return self._engine.catalogue.now(self._engine.find(request.name, caller_of(context)))
+        return self._engine.model(request.name, caller_of(context))
 
 
 def _make_token(name: str) -> str:

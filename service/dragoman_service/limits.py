@@ -4,11 +4,17 @@ from __future__ import annotations
 
 MESSAGES = 1024
 PARTS = 64
+AUTHOR = 64  # characters
+PROMPT = 1_048_576  # characters
+TOOLS = 128
+TOOL_NAME = 64  # characters
+TOOL_DESCRIPTION = 4096  # characters
 STOP_SEQUENCES = 16
 STOP_SEQUENCE = 256  # characters
 CHOICES = 8
 LABELS = 64
 LABEL_VALUE = 255  # characters
+END_USER = 256  # characters
 OUTPUT_TOKENS = 1_000_000
 TOP_K = 1000
 TOP_LOGPROBS = 20

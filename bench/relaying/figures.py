@@ -1,0 +1,50 @@
+"""From the samples of all rounds to the figures of the table: medians over the rounds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from relaying.gateways import DIRECT
+from relaying.loads import Sample
+
+Rounds = Mapping[tuple[str, str], Sequence[Sample]]
+"""By target and load."""
+Figures = dict[str, float]
+
+
+def figures(rounds: Rounds) -> dict[str, dict[str, Figures]]:
+    """By target and load. CPU in microseconds a call or token, latencies in milliseconds, `per_second` of the amount.
+
+    `added_p50` and `added_p99` are what the direct calls of the same round took less.
+    """
+    told: dict[str, dict[str, Figures]] = {}
+    for (target, load), samples in rounds.items():
+        floor = rounds[DIRECT, load]
+        told.setdefault(target, {})[load] = {
+            "gateway_cpu_us": _median([sample.gateway / sample.amount * 1e6 for sample in samples]),
+            "others_cpu_us": _median([sample.others / sample.amount * 1e6 for sample in samples]),
+            "per_second": _median([sample.amount / sample.took for sample in samples]),
+            "took_s": _median([sample.took for sample in samples]),
+            "answers": sum(len(sample.latencies) for sample in samples),
+            "p50_ms": _median([quantile(sample, 0.50) for sample in samples]),
+            "p99_ms": _median([quantile(sample, 0.99) for sample in samples]),
+            "added_p50_ms": _added(samples, floor, 0.50),
+            "added_p99_ms": _added(samples, floor, 0.99),
+        }
+    return told
+
+
+def quantile(sample: Sample, share: float) -> float:
+    """Milliseconds within which that share of the answers came."""
+    ordered = sorted(sample.latencies)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] * 1e3
+
+
+def _added(samples: Sequence[Sample], floor: Sequence[Sample], share: float) -> float:
+    pairs = zip(samples, floor, strict=True)
+    return _median([quantile(sample, share) - quantile(direct, share) for sample, direct in pairs])
+
+
+def _median(values: Sequence[float]) -> float:
+    return statistics.median(values)

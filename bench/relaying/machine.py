@@ -1,0 +1,33 @@
+"""The machine that the figures are of, and what else it did meanwhile."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+_PACKAGES = ("grpcio", "aiohttp", "protobuf", "uvloop")
+
+
+def description() -> dict[str, str]:
+    """Processor, cores, kernel, Python and the packages that matter."""
+    facts = {
+        "processor": _processor(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+    return facts | {package: version(package) for package in _PACKAGES}
+
+
+def busy() -> float:
+    """Seconds of CPU time that all processes of the machine have used so far."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    user, nice, system, _, _, irq, soft, _ = fields
+    return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
+
+
+def _processor() -> str:
+    found = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return found[0].partition(":")[2].strip() if found else platform.machine()

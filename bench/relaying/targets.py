@@ -1,0 +1,113 @@
+"""Whom the bench asks, over HTTP or gRPC: each gives the same words for the same order, or the run ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from dragoman import v1
+from grpc import aio
+
+from relaying.connections import Pool
+from relaying.processes import Program
+from relaying.words import Order, words_in
+
+_SERVICE = "/dragoman.v1.CompletionService"
+
+
+class Peer(Protocol):
+    """One way to ask for words."""
+
+    async def call(self, order: Order) -> int:
+        """Asks for a whole answer; how many words came."""
+        ...
+
+    async def stream(self, order: Order) -> int:
+        """Asks for a stream; how many words came."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A peer under its name in the table. `program` is the gateway between us and the upstream; None: there is none."""
+
+    name: str
+    peer: Peer
+    program: Program | None
+
+
+class HttpPeer:
+    """A chat completions API over HTTP."""
+
+    def __init__(self, port: int, model: str, path: str = "/v1/chat/completions") -> None:
+        self._pool = Pool("127.0.0.1", port)
+        self._model = model
+        self._path = path
+        self._bodies: dict[tuple[Order, bool], bytes] = {}
+
+    async def call(self, order: Order) -> int:
+        return await self._ask(order, stream=False)
+
+    async def stream(self, order: Order) -> int:
+        return await self._ask(order, stream=True)
+
+    async def serves(self) -> bool:
+        """Whether there is such an API."""
+        status, _ = await self._pool.post(self._path, self._body(Order("packed", 1), stream=False))
+        return status not in (404, 405)
+
+    async def _ask(self, order: Order, *, stream: bool) -> int:
+        status, body = await self._pool.post(self._path, self._body(order, stream=stream))
+        if status != 200:
+            raise SystemExit(f"{self._model} answered with HTTP {status}: {body[:2000].decode(errors='replace')}")
+        return words_in(body)
+
+    def _body(self, order: Order, *, stream: bool) -> bytes:
+        if (order, stream) not in self._bodies:
+            asked = {"model": self._model, "messages": [{"role": "user", "content": order.prompt}]}
+            streamed = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+            self._bodies[order, stream] = json.dumps({**asked, **streamed}).encode()
+        return self._bodies[order, stream]
+
+
+class GrpcPeer:
+    """A CompletionService, asked in bytes: to build and to read messages is not what is measured."""
+
+    def __init__(self, channel: aio.Channel, model: str) -> None:
+        self._unary: aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"{_SERVICE}/CreateCompletion")
+        self._stream: aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(f"{_SERVICE}/StreamCompletion")
+        self._model = model
+        self._requests: dict[Order, bytes] = {}
+
+    async def call(self, order: Order) -> int:
+        with self._failures():
+            return words_in(await self._unary(self._request(order)))
+
+    async def stream(self, order: Order) -> int:
+        """The words of a stream, those that its last event repeats left out."""
+        with self._failures():
+            return await self._read(order)
+
+    async def _read(self, order: Order) -> int:
+        words, last = 0, b""
+        async for message in self._stream(self._request(order)):
+            words += words_in(message)
+            last = message
+        return words - words_in(last) if v1.CompletionEvent.FromString(last).HasField("finished") else words
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except aio.AioRpcError as error:
+            raise SystemExit(f"{self._model} answered with {error.code().name}: {error.details()}") from None
+
+    def _request(self, order: Order) -> bytes:
+        if order not in self._requests:
+            message = v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text=order.prompt)])
+            asked = v1.CompletionRequest(model=self._model, messages=[message])
+            self._requests[order] = asked.SerializeToString()
+        return self._requests[order]

@@ -1,0 +1,88 @@
+"""One request, three deliveries, for every frontend: checked, joined where it may be repeated, else relayed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import cast
+
+from dragoman import v1
+from google.longrunning import operations_pb2
+
+from dragoman_service.contract import Call, CompletionError
+from dragoman_service.engine import Engine
+from dragoman_service.operations import Operations, StartOptions
+from dragoman_service.operations.idempotency import is_kept
+from dragoman_service.relay import Relay
+from dragoman_service.validation import check_request
+
+_Stored = AsyncGenerator[bytes, None]  # events of an operation, as they are stored
+
+
+class Delivery:
+    """What frontends answer completions with. All methods raise CompletionError; INVALID_FIELD names every wrong field.
+
+    The answer is the same in all three. A request with a `request_id`, or one that goes on without its caller, is an
+    operation in whatever way it is delivered.
+    """
+
+    def __init__(self, engine: Engine, operations: Operations) -> None:
+        self._engine = engine
+        self._operations = operations
+
+    async def whole(self, request: v1.CompletionRequest, call: Call) -> v1.Completion:
+        """The whole answer. Being cancelled stops the upstream."""
+        check_request(request)
+        if is_kept(request):
+            async with self._operations.joined(request, call.caller) as name:
+                return await self._operations.result(name, call.caller, call.deadline)
+        async with self._engine.relay(request, call) as relay:
+            return await relay.result()
+
+    @asynccontextmanager
+    async def stream(
+        self, request: v1.CompletionRequest, call: Call
+    ) -> AsyncIterator[AsyncIterator[v1.CompletionEvent]]:
+        """The events, numbered, `finished` the last: for a refused request too. Its error is raised after `finished`.
+
+        Leaving the context stops the upstream. No event may be changed.
+        """
+        async with self.stored_or_live(request, call) as events:
+            if isinstance(events, Relay):
+                yield events
+            else:
+                async with aclosing(_parsed(events)) as parsed:
+                    yield parsed
+
+    @asynccontextmanager
+    async def stored_or_live(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[Relay | _Stored]:
+        """As `stream`, but events of an operation are the bytes that are stored."""
+        async with AsyncExitStack() as stack:
+            yield await self._events(request, call, stack)
+
+    async def start(
+        self, request: v1.CompletionRequest, caller: str, options: StartOptions
+    ) -> operations_pb2.Operation:
+        """The operation, stored, which completes the request later. See `Operations.start`."""
+        check_request(request)
+        return await self._operations.start(request, caller, options)
+
+    async def _events(self, request: v1.CompletionRequest, call: Call, stack: AsyncExitStack) -> Relay | _Stored:
+        refusal = None
+        try:
+            check_request(request)
+            if is_kept(request):
+                name = await stack.enter_async_context(self._operations.joined(request, call.caller))
+                events = self._operations.attach(name, call.caller, 0, call.deadline)
+                return await stack.enter_async_context(aclosing(cast("_Stored", events)))
+        except CompletionError as error:  # a stream ends in `finished` then too
+            refusal = error
+        relay = await stack.enter_async_context(self._engine.relay(request, call))
+        if refusal is not None:
+            relay.fail(refusal)
+        return relay
+
+
+async def _parsed(events: _Stored) -> AsyncGenerator[v1.CompletionEvent, None]:
+    async for event in events:
+        yield v1.CompletionEvent.FromString(event)

@@ -1,0 +1,66 @@
+"""JSON as upstreams send it: read fast, and with more patience where that fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from dragoman_service.dialects.openai_errors import malformed
+
+
+def parsed(data: bytes) -> Mapping[str, Any]:
+    """The object that `data` is. Raises PROVIDER_MALFORMED.
+
+    Halves of characters, which JSON can hold and our messages cannot, are replaced.
+    """
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        value = _patiently(data)
+    if type(value) is not dict:
+        raise malformed("sent an answer that is no object")
+    return value
+
+
+def _patiently(data: bytes) -> Any:
+    try:
+        text = json.dumps(json.loads(data), ensure_ascii=False)
+        return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    except (ValueError, RecursionError):
+        raise malformed("sent what is no JSON") from None
+
+
+def mapping(value: Any, name: str) -> Mapping[str, Any]:
+    """`value`, or nothing where it is null. Raises PROVIDER_MALFORMED for what is no object."""
+    if value is None:
+        return {}
+    if type(value) is not dict:
+        raise malformed(f"sent a {name} that is no object")
+    return value
+
+
+def items(value: Any, name: str) -> list[Any]:
+    """`value`, or nothing where it is null. Raises PROVIDER_MALFORMED for what is no list."""
+    if value is None:
+        return []
+    if type(value) is not list:
+        raise malformed(f"sent {name} that are no list")
+    return value
+
+
+def text(value: Any) -> str:
+    """`value`. Raises PROVIDER_MALFORMED for what is no text."""
+    if type(value) is not str:
+        raise malformed("sent a text that is none")
+    return value
+
+
+def count(value: Any, name: str) -> int:
+    """`value`, 0 where it is null. Raises PROVIDER_MALFORMED for what is no count."""
+    number = value or 0
+    if type(number) is not int or not 0 <= number < 2**53:
+        raise malformed(f"sent {name} that is no count")
+    return number

@@ -1,0 +1,48 @@
+"""The probabilities of an answer's tokens, in the form of chat completions and in that of legacy ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from dragoman import v1
+
+Token = v1.TokenLogprob | v1.TopLogprob
+Wire = dict[str, Any]
+
+LEAST = -9999.0  # what OpenAI says of a token that could not have come: JSON has no infinity
+
+
+def chat_logprobs(tokens: Iterable[v1.TokenLogprob], *, of_refusal: bool = False) -> Wire | None:
+    """The `logprobs` of a choice, None where it has none."""
+    listed = [{**_token(token), "top_logprobs": [_token(top) for top in token.top_logprobs]} for token in tokens]
+    if not listed:
+        return None
+    return {"content": None, "refusal": listed} if of_refusal else {"content": listed, "refusal": None}
+
+
+def legacy_logprobs(tokens: Sequence[v1.TokenLogprob], start: int = 0) -> Wire | None:
+    """Lists side by side. `text_offset` counts characters from `start`, where the text of the choice began before."""
+    if not tokens:
+        return None
+    offsets = [start]
+    for token in tokens[:-1]:
+        offsets.append(offsets[-1] + len(token.token))
+    return {
+        "tokens": [_shown(token) for token in tokens],
+        "token_logprobs": [max(token.logprob, LEAST) for token in tokens],
+        "top_logprobs": [{_shown(top): max(top.logprob, LEAST) for top in token.top_logprobs} for token in tokens],
+        "text_offset": offsets,
+    }
+
+
+def _token(token: Token) -> Wire:
+    return {"token": token.token, "logprob": max(token.logprob, LEAST), "bytes": list(token.token_bytes)}
+
+
+def _shown(token: Token) -> str:
+    r"""The token; where it ends within a character, its bytes as in `bytes:\xe2\x80`."""
+    try:
+        return token.token_bytes.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in token.token_bytes)

@@ -1,0 +1,34 @@
+"""The models that can be asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from dragoman import v1
+
+from dragoman_service.engine import Engine
+from dragoman_service.transport.http_call import HttpCall
+
+
+class Models:
+    """Shows the catalogue, as far as the caller may use it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def list(self, call: HttpCall) -> None:
+        call.accept()
+        models = [_model(model) for model in self._engine.models(call.record.caller)]
+        await call.reply(orjson.dumps({"object": "list", "data": models}))
+
+    async def get(self, call: HttpCall) -> None:
+        """By name or alias, which may have slashes in it."""
+        target = self._engine.find(call.request.match_info["id"], call.record.caller)
+        call.accept()
+        await call.reply(orjson.dumps(_model(target.model)))
+
+
+def _model(model: v1.Model) -> dict[str, Any]:
+    """`created` is required in this dialect, and not known."""
+    return {"id": model.name, "object": "model", "created": 0, "owned_by": model.provider}

@@ -1,0 +1,76 @@
+"""The seam to HTTP upstreams: a request's bytes out, an answer's bytes in, whole or as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class HttpError(Exception):
+    """No answer came, or it broke off.
+
+    Not `connected`: the upstream has seen nothing of the request. `malformed`: what came is no HTTP.
+    """
+
+    def __init__(self, message: str, *, connected: bool, malformed: bool = False) -> None:
+        super().__init__(message)
+        self.connected = connected
+        self.malformed = malformed
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A whole answer; names of headers in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HttpStream:
+    """An answer whose body comes in pieces; reading them raises HttpError where it breaks off."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+
+    @property
+    def encoded(self) -> bool:
+        """Its body is compressed, though that was not asked for; nothing here undoes it."""
+        return self.headers.get("content-encoding", "identity").strip().lower() not in ("identity", "")
+
+    async def read(self, most: int) -> bytes:
+        """The rest of the body, cut after `most` bytes."""
+        body = bytearray()
+        async for chunk in self.chunks:
+            body += chunk
+            if len(body) >= most:
+                break
+        return bytes(body[:most])
+
+    async def drain(self, patience: float) -> None:
+        """Reads the body to its end, so that the connection can be used again; gives up after `patience` seconds."""
+        with suppress(HttpError, TimeoutError):
+            async with asyncio.timeout(patience):
+                async for _ in self.chunks:
+                    pass
+
+
+class Http(Protocol):
+    """What a provider needs of HTTP. All raise HttpError; no status is a failure here."""
+
+    async def get(self, path: str) -> HttpAnswer:
+        """Returns what is there."""
+        ...
+
+    async def post(self, path: str, body: bytes) -> HttpAnswer:
+        """Sends JSON and returns the whole answer."""
+        ...
+
+    def stream(self, path: str, body: bytes) -> AbstractAsyncContextManager[HttpStream]:
+        """Sends JSON and gives the answer as it comes. Leaving the context closes the connection without waiting."""
+        ...

@@ -1,0 +1,63 @@
+"""How to generate: every number in its range, every form one that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from dragoman import v1
+
+from dragoman_service import limits
+from dragoman_service.errors import FieldViolation
+from dragoman_service.validation.wording import schema_violations, unknown_value
+
+_EFFORTS = frozenset(v1.ReasoningEffort.values()) - {v1.REASONING_EFFORT_UNSPECIFIED}
+
+# field: what is allowed, and whether a value is
+_RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "max_output_tokens": (f"from 1 to {limits.OUTPUT_TOKENS}", lambda n: 1 <= n <= limits.OUTPUT_TOKENS),
+    "temperature": ("from 0 to 2", lambda n: 0 <= n <= 2),
+    "top_p": ("above 0 and at most 1", lambda n: 0 < n <= 1),
+    "top_k": (f"from 1 to {limits.TOP_K}", lambda n: 1 <= n <= limits.TOP_K),
+    "min_p": ("from 0 to 1", lambda n: 0 <= n <= 1),
+    "seed": (f"from 0 to {limits.SEED}", lambda n: 0 <= n <= limits.SEED),
+    "choice_count": (f"from 1 to {limits.CHOICES}", lambda n: 1 <= n <= limits.CHOICES),
+    "presence_penalty": ("from -2 to 2", lambda n: -2 <= n <= 2),
+    "frequency_penalty": ("from -2 to 2", lambda n: -2 <= n <= 2),
+    "repetition_penalty": ("above 0 and at most 2", lambda n: 0 < n <= 2),
+    "top_logprobs": (f"from 0 to {limits.TOP_LOGPROBS}", lambda n: 0 <= n <= limits.TOP_LOGPROBS),
+}
+
+
+def config_violations(config: v1.GenerationConfig, at: str) -> Iterator[FieldViolation]:
+    """What is wrong in `config`, whose path is `at`."""
+    for name, (allowed, holds) in _RANGES.items():
+        if config.HasField(name) and not holds(value := getattr(config, name)):  # type: ignore[arg-type]
+            yield FieldViolation(f"{at}.{name}", f"is {value:g}; should be {allowed}")
+    if config.top_logprobs and not config.include_logprobs:
+        yield FieldViolation(f"{at}.top_logprobs", "needs include_logprobs")
+    yield from _stops(config, f"{at}.stop_sequences")
+    if config.HasField("reasoning") and config.reasoning.effort not in _EFFORTS:
+        yield unknown_value(f"{at}.reasoning.effort", v1.ReasoningEffort, "REASONING_EFFORT_")
+    if config.HasField("response_format"):
+        yield from _format(config.response_format, f"{at}.response_format")
+
+
+def _stops(config: v1.GenerationConfig, at: str) -> Iterator[FieldViolation]:
+    count = len(config.stop_sequences)
+    if count > limits.STOP_SEQUENCES:
+        yield FieldViolation(at, f"has {count} sequences; at most {limits.STOP_SEQUENCES} are allowed")
+        return
+    for number, stop in enumerate(config.stop_sequences):
+        if not 1 <= len(stop) <= limits.STOP_SEQUENCE:
+            yield FieldViolation(f"{at}[{number}]", f"should have 1 to {limits.STOP_SEQUENCE} characters")
+
+
+def _format(wanted: v1.ResponseFormat, at: str) -> Iterator[FieldViolation]:
+    match wanted.WhichOneof("format"):
+        case None:
+            yield FieldViolation(at, "is empty: set one of json_object, json_schema, grammar")
+        case "json_schema":
+            yield from schema_violations(wanted.json_schema.schema_json, f"{at}.json_schema.schema_json")
+        case "grammar":
+            if not 1 <= len(wanted.grammar) <= limits.SCHEMA:
+                yield FieldViolation(f"{at}.grammar", f"should have 1 to {limits.SCHEMA} characters")

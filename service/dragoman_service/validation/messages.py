@@ -1,0 +1,74 @@
+"""The conversation: every part where it may stand, every tool result an answer to a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from dragoman import v1
+
+from dragoman_service import limits
+from dragoman_service.errors import FieldViolation
+from dragoman_service.validation.wording import too_long, unknown_value
+
+_ROLES = frozenset(v1.Role.values()) - {v1.ROLE_UNSPECIFIED}
+
+
+def message_violations(messages: Sequence[v1.Message], at: str) -> Iterator[FieldViolation]:
+    """What is wrong with the conversation, whose path is `at`."""
+    if not messages:
+        yield FieldViolation(at, "is required: at least one message; or a prompt in its place")
+    if len(messages) > limits.MESSAGES:
+        yield FieldViolation(at, f"has {len(messages)} messages; at most {limits.MESSAGES} are allowed")
+        return
+    calls: set[str] = set()
+    for number, message in enumerate(messages):
+        yield from _message(message, f"{at}[{number}]", calls)
+
+
+def _message(message: v1.Message, at: str, calls: set[str]) -> Iterator[FieldViolation]:
+    """`calls` holds the ids of the tool calls before this message, and gets those in it."""
+    if message.role not in _ROLES:
+        yield unknown_value(f"{at}.role", v1.Role, "ROLE_")
+    if len(message.author) > limits.AUTHOR:
+        yield too_long(f"{at}.author", message.author, limits.AUTHOR)
+    if not message.parts:
+        yield FieldViolation(f"{at}.parts", 'is required: at least one part, as in {text: "Hello"}')
+    if len(message.parts) > limits.PARTS:
+        yield FieldViolation(f"{at}.parts", f"has {len(message.parts)} parts; at most {limits.PARTS} are allowed")
+        return
+    for number, part in enumerate(message.parts):
+        yield from _part(part, f"{at}.parts[{number}]", message.role, calls)
+
+
+def _part(part: v1.Part, at: str, role: v1.Role.ValueType, calls: set[str]) -> Iterator[FieldViolation]:
+    kind = part.WhichOneof("content")
+    if kind is None:
+        yield FieldViolation(at, "is empty: set one of text, tool_call, tool_result, reasoning, refusal")
+    elif kind == "tool_result":
+        yield from _result(part.tool_result, f"{at}.tool_result", role, calls)
+    elif role == v1.ROLE_TOOL:
+        yield FieldViolation(f"{at}.{kind}", "is not allowed: messages of ROLE_TOOL hold only tool results")
+    elif kind == "text":
+        if not part.text:
+            yield FieldViolation(f"{at}.text", "should not be empty")
+    elif role != v1.ROLE_ASSISTANT:
+        yield FieldViolation(f"{at}.{kind}", "is allowed only in messages of ROLE_ASSISTANT")
+    elif kind == "tool_call":
+        yield from _call(part.tool_call, f"{at}.tool_call", calls)
+
+
+def _call(call: v1.ToolCall, at: str, calls: set[str]) -> Iterator[FieldViolation]:
+    if not call.id:
+        yield FieldViolation(f"{at}.id", "is required: the id that came with the call")
+    if not call.name:
+        yield FieldViolation(f"{at}.name", "is required: the name of the function")
+    calls.add(call.id)
+
+
+def _result(result: v1.ToolResult, at: str, role: v1.Role.ValueType, calls: set[str]) -> Iterator[FieldViolation]:
+    if role != v1.ROLE_TOOL:
+        yield FieldViolation(at, "is allowed only in messages of ROLE_TOOL")
+    if not result.tool_call_id:
+        yield FieldViolation(f"{at}.tool_call_id", "is required: the id of the call that it answers")
+    elif result.tool_call_id not in calls:
+        yield FieldViolation(f"{at}.tool_call_id", "should be the id of a tool call in a message before this one")

@@ -1,0 +1,60 @@
+"""Tools: each described so that a model can call it, and a choice among those that there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from dragoman import v1
+
+from dragoman_service import limits
+from dragoman_service.errors import FieldViolation
+from dragoman_service.validation.wording import schema_violations, too_long, unknown_value
+
+_MODES = frozenset(v1.ToolChoice.Mode.values())
+_NAME = re.compile(rf"[a-zA-Z0-9_-]{{1,{limits.TOOL_NAME}}}")
+
+
+def tool_violations(request: v1.CompletionRequest, at: str) -> Iterator[FieldViolation]:
+    """What is wrong with the tools and the choice among them."""
+    if len(request.tools) > limits.TOOLS:
+        yield FieldViolation(f"{at}tools", f"has {len(request.tools)} tools; at most {limits.TOOLS} are allowed")
+        return
+    if request.tools and request.prompt:
+        yield FieldViolation(f"{at}tools", "need messages: a prompt goes to the model as it stands")
+    names: set[str] = set()
+    for number, tool in enumerate(request.tools):
+        yield from _tool(tool, f"{at}tools[{number}]", names)
+    if request.HasField("tool_choice"):
+        yield from _choice(request.tool_choice, f"{at}tool_choice", names)
+
+
+def _tool(tool: v1.Tool, at: str, names: set[str]) -> Iterator[FieldViolation]:
+    """`names` holds those of the tools before this one, and gets its own."""
+    if not tool.HasField("function"):
+        yield FieldViolation(at, "is empty: set function")
+        return
+    function, at = tool.function, f"{at}.function"
+    if not _NAME.fullmatch(function.name):
+        allowed = f"1 to {limits.TOOL_NAME} characters from a-z, A-Z, 0-9, _ and -"
+        yield FieldViolation(f"{at}.name", f"should have {allowed}")
+    if function.name in names:
+        yield FieldViolation(f"{at}.name", f"is used twice: {function.name[: limits.TOOL_NAME]!r}")
+    names.add(function.name)
+    if len(function.description) > limits.TOOL_DESCRIPTION:
+        yield too_long(f"{at}.description", function.description, limits.TOOL_DESCRIPTION)
+    if function.parameters_json_schema:
+        yield from schema_violations(function.parameters_json_schema, f"{at}.parameters_json_schema")
+
+
+def _choice(choice: v1.ToolChoice, at: str, names: set[str]) -> Iterator[FieldViolation]:
+    if choice.mode not in _MODES:
+        yield unknown_value(f"{at}.mode", v1.ToolChoice.Mode, "MODE_")
+    if not names and choice.mode != v1.ToolChoice.MODE_NONE:
+        yield FieldViolation(at, "needs tools to choose among")
+        return
+    for number, name in enumerate(choice.allowed_functions):
+        if name not in names:
+            yield FieldViolation(f"{at}.allowed_functions[{number}]", "should be the name of one of the tools")
+        elif name in choice.allowed_functions[:number]:
+            yield FieldViolation(f"{at}.allowed_functions[{number}]", f"is named twice: {name!r}")

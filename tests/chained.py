@@ -1,0 +1,65 @@
+"""One service behind the other: the dialect of OpenAI against itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from dragoman import v1
+from dragoman_service.contract import Provider
+from dragoman_service.dialects.openai_habits import CHAT_NAMES, JSON_FORMATS, PROMPT_NAMES, Habits, names
+from dragoman_service.providers.http import open_http
+from dragoman_service.providers.openai import OpenAIProvider
+from dragoman_service.testing import Served, serving
+
+_MORE = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty"}
+OURS = Habits(
+    names=names(CHAT_NAMES, **_MORE),
+    prompt_names=names(PROMPT_NAMES, **_MORE),
+    formats=JSON_FORMATS | {"grammar"},
+    parts=frozenset({"reasoning", "refusal"}),
+    developer_role="developer",
+    data_role="data",
+    allowed_tools=True,
+    tool_names=True,
+)
+"""How our own frontend wants to be spoken to: all that the schema holds passes through it."""
+
+
+@asynccontextmanager
+async def behind(provider: Provider) -> AsyncIterator[tuple[OpenAIProvider, Served]]:
+    """A provider whose upstream is a service with `provider` as its only one, over HTTP; and that service.
+
+    Its model claims what the inner one claims.
+    """
+    async with serving({"inner": provider}) as inner:
+        (model,) = inner.running.engine.models("anonymous")
+        shown = v1.Model(
+            provider_model=model.name, supported_fields=model.supported_fields, availability=v1.AVAILABILITY_READY
+        )
+        async with open_http(f"http://{inner.running.http_address}/v1") as http:
+            yield OpenAIProvider(http, [shown], OURS), inner
+
+
+async def answers(outer: Served, inner: Served, request: v1.CompletionRequest) -> list[Any]:
+    """What the request is answered with: by the inner service itself, and through the outer one whole and streamed."""
+    (far,), (near,) = (served.running.engine.models("anonymous") for served in (outer, inner))
+    asked, direct = v1.CompletionRequest(), v1.CompletionRequest()
+    asked.CopyFrom(request)
+    direct.CopyFrom(request)
+    asked.model, direct.model = far.name, near.name
+    events = [event async for event in outer.completions.StreamCompletion(asked)]
+    completions = (
+        await inner.completions.CreateCompletion(direct),
+        await outer.completions.CreateCompletion(asked),
+        events[-1].finished.completion,
+    )
+    return [list(_content(completion)) for completion in completions]
+
+
+def _content(completion: v1.Completion) -> Iterator[Any]:
+    """What an answer says, without names and times. The ids of calls are the caller's to send back, and stay."""
+    for choice in completion.choices:
+        yield choice.index, choice.message, choice.finish_reason, list(choice.logprobs)
+    yield completion.usage

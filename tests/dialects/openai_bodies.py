@@ -1,0 +1,35 @@
+"""Bodies of requests as callers send them, decoded."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from dragoman import v1
+from dragoman_service.dialects.openai_asked import Asked, chat_asked, completion_asked
+from dragoman_service.dialects.openai_params import CODE, PARAM
+from dragoman_service.errors import CompletionError
+
+HELLO = [{"role": "user", "content": "Hello"}]
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"b": 1, "a": 2}}}
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def chat(**more: Any) -> Asked:
+    return chat_asked(json.dumps({"model": "m", "messages": HELLO, **more}).encode())
+
+
+def legacy(**more: Any) -> Asked:
+    return completion_asked(json.dumps({"model": "m", "prompt": "Hello", **more}).encode())
+
+
+def said(*messages: dict[str, Any]) -> list[v1.Message]:
+    return list(chat(messages=list(messages)).request.messages)
+
+
+def refusal(ask: Any, **more: Any) -> tuple[str, str]:
+    with pytest.raises(CompletionError) as caught:
+        ask(**more)
+    assert caught.value.reason == v1.ERROR_REASON_INVALID_FIELD
+    return caught.value.metadata[PARAM], caught.value.metadata[CODE]

@@ -1,0 +1,125 @@
+"""Conversations and tools as callers send them: all of it is taken as it is meant, or refused where it stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from dragoman import v1
+from openai_bodies import CALL, TOOL, chat, refusal, said
+
+
+@pytest.mark.parametrize(
+    ("role", "ours"),
+    [
+        ("system", v1.ROLE_SYSTEM),
+        ("developer", v1.ROLE_DEVELOPER),
+        ("user", v1.ROLE_USER),
+        ("assistant", v1.ROLE_ASSISTANT),
+        ("data", v1.ROLE_DATA),
+    ],
+)
+def test_every_role_is_told_apart(role: str, ours: v1.Role.ValueType) -> None:
+    messages = said({"role": role, "content": "x", "name": "ann"})
+
+    assert messages == [v1.Message(role=ours, parts=[v1.Part(text="x")], author="ann")]
+
+
+def test_an_answer_of_before_is_taken_with_all_its_parts() -> None:
+    as_dumped = {"annotations": None, "audio": None, "function_call": None}
+    answer = {"role": "assistant", "reasoning_content": "hm", "content": "yes", "refusal": "no", "tool_calls": [CALL]}
+    (message,) = said({**answer, **as_dumped})
+
+    assert [part.WhichOneof("content") for part in message.parts] == ["reasoning", "text", "refusal", "tool_call"]
+    assert message.parts[3].tool_call == v1.ToolCall(id="c1", name="f", arguments_json="{}")
+
+
+def test_content_may_be_a_list_of_parts() -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, {"type": "refusal", "refusal": "c"}]
+    (message,) = said({"role": "assistant", "content": parts})
+
+    assert list(message.parts) == [v1.Part(text="a"), v1.Part(text="b"), v1.Part(refusal="c")]
+
+
+@pytest.mark.parametrize("content", ["42", [{"type": "text", "text": "4"}, {"type": "text", "text": "2"}]])
+def test_what_came_of_a_call_is_taken(content: Any) -> None:
+    message = said({"role": "tool", "tool_call_id": "c1", "content": content})[0]
+
+    assert message.parts[0].tool_result == v1.ToolResult(tool_call_id="c1", text="42")
+
+
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        ({"role": "function", "name": "f", "content": "x"}, "messages[0].role"),
+        ({"role": "wizard", "content": "x"}, "messages[0].role"),
+        ({"content": "x"}, "messages[0].role"),
+        ({"role": "user", "content": 5}, "messages[0].content"),
+        ({"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, "messages[0].content[0].type"),
+        ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, "messages[0].content[0].type"),
+        ({"role": "user", "content": [{"type": "text"}]}, "messages[0].content[0].text"),
+        ({"role": "user", "content": [{"type": "text", "text": "x", "more": 1}]}, "messages[0].content[0].more"),
+        ({"role": "user", "content": "x", "audio": {"id": "1"}}, "messages[0].audio"),
+        ({"role": "user", "content": "x", "tool_calls": [CALL]}, "messages[0].tool_calls"),
+        ({"role": "user", "content": "x", "tool_call_id": "c"}, "messages[0].tool_call_id"),
+        ({"role": "tool", "content": "x"}, "messages[0].tool_call_id"),
+        ({"role": "assistant", "tool_calls": [{**CALL, "id": None}]}, "messages[0].tool_calls[0].id"),
+        ({"role": "assistant", "tool_calls": [{**CALL, "type": "custom"}]}, "messages[0].tool_calls[0].type"),
+        (
+            {"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "f", "arguments": {}}}]},
+            "messages[0].tool_calls[0].function.arguments",
+        ),
+    ],
+)
+def test_a_message_that_makes_no_sense_is_refused_where_it_does_not(message: dict[str, Any], param: str) -> None:
+    assert refusal(chat, messages=[message])[0] == param
+
+
+def test_tools_keep_the_order_of_their_schema() -> None:
+    described = {"type": "function", "function": {**TOOL["function"], "description": "d", "strict": True}}
+    request = chat(tools=[described]).request
+
+    schema = '{"b":1,"a":2}'
+    function = v1.FunctionTool(name="f", description="d", parameters_json_schema=schema, strict=True)
+    assert list(request.tools) == [v1.Tool(function=function)]
+
+
+AUTO, NONE, REQUIRED = v1.ToolChoice.MODE_AUTO, v1.ToolChoice.MODE_NONE, v1.ToolChoice.MODE_REQUIRED
+NAMED = {"type": "function", "function": {"name": "f"}}
+
+
+@pytest.mark.parametrize(
+    ("choice", "mode", "allowed"),
+    [
+        ("auto", AUTO, []),
+        ("none", NONE, []),
+        ("required", REQUIRED, []),
+        (NAMED, REQUIRED, ["f"]),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [NAMED]}}, AUTO, ["f"]),
+    ],
+)
+def test_every_form_of_a_tool_choice_is_taken(choice: Any, mode: Any, allowed: list[str]) -> None:
+    request = chat(tools=[TOOL], tool_choice=choice, parallel_tool_calls=False).request
+
+    assert request.tool_choice == v1.ToolChoice(mode=mode, allowed_functions=allowed, parallel=False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"tools": [{"type": "custom", "custom": {}}]}, "tools[0].type"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"),
+        ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
+        ({"tools": [{"type": "function", "function": {"name": "f", "x": 1}}]}, "tools[0].function.x"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": "x"}}]},
+            "tools[0].function.parameters",
+        ),
+        ({"tool_choice": "any"}, "tool_choice"),
+        ({"tool_choice": 5}, "tool_choice"),
+        ({"tool_choice": {"type": "custom", "custom": {"name": "f"}}}, "tool_choice.type"),
+        ({"tool_choice": {"type": "function"}}, "tool_choice.function"),
+    ],
+)
+def test_tools_that_cannot_be_called_are_refused(asked: dict[str, Any], param: str) -> None:
+    assert refusal(chat, **asked)[0] == param

@@ -1,0 +1,88 @@
+"""Fault case 23, without end: an upstream that never stops is cut off early, and costs little memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+import zlib
+from typing import Any
+
+import pytest
+from fault_row import Fault
+from four_forms import FORMS
+from said import STREAM, answer
+from upstream import Flood, Script
+
+MIB = 1024 * 1024
+OFFERED = 1024 * MIB
+MOST_READ = 32 * MIB  # what is read, and what the system has taken in besides
+MOST_KEPT = 320 * MIB  # an answer that comes whole may have 16 MiB, and a parser takes twelve times as much
+PROMISED = b"HTTP/1.1 %d Said\r\ncontent-type: %s\r\ncontent-length: 999999999999\r\n\r\n"
+JSON = b"application/json"
+ANY_WAIT = (0.001, 60.0)
+
+
+def endless(piece: bytes) -> Flood:
+    return Flood(piece, OFFERED // len(piece))
+
+
+def malformed(name: str, *script: Any) -> Fault:
+    return Fault(name, script, "INTERNAL", "PROVIDER_MALFORMED")
+
+
+X = b"x" * 65536
+ROWS = [
+    malformed("a line", STREAM, b"data: ", endless(X)),
+    malformed("a line that is no data", STREAM, endless(X)),
+    malformed("the lines of an event", STREAM, endless(b"data: %b\n" % X)),
+    malformed("a whole answer", PROMISED % (200, JSON), b'{"choices": "', endless(X)),
+    malformed("a page", PROMISED % (200, b"text/html"), b"<html>", endless(X)),
+    malformed("a head", b"HTTP/1.1 200 OK\r\n", endless(b"x-more: %b\r\n" % X[:4096])),
+    malformed("a line of a head", b"HTTP/1.1 200 OK\r\nx-more: ", endless(X)),
+    Fault("an error", (PROMISED % (500, JSON), endless(X)), "UNAVAILABLE", "PROVIDER_UNAVAILABLE", True, ANY_WAIT),
+    Fault("a refusal", (PROMISED % (400, JSON), endless(X)), "INVALID_ARGUMENT", "PROVIDER_REJECTED"),
+]
+
+
+@pytest.mark.parametrize("fault", [pytest.param(row, id=row.name) for row in ROWS])
+async def test_what_has_no_end_is_cut_off(fault: Fault, upstream: Any, serve: Any) -> None:
+    upstream.script = fault.script
+    door = await serve(upstream.url)
+    tracemalloc.start()
+    try:
+        for form, ask in FORMS.items():
+            fault.check(form, await ask(door, "m"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert max(connection.sent for connection in upstream.connections) < MOST_READ
+    assert peak < MOST_KEPT
+
+
+def bomb() -> Script:
+    """64 MiB in an event, in less than a hundred KiB."""
+    packer = zlib.compressobj(wbits=31)
+    packed = packer.compress(b"data: ") + b"".join(packer.compress(X) for _ in range(1024))
+    return (STREAM.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n"), packed + packer.flush())
+
+
+async def test_what_is_packed_small_is_not_unpacked(upstream: Any, serve: Any) -> None:
+    fault = malformed("a bomb", *bomb())
+    upstream.script = fault.script
+    door = await serve(upstream.url)
+    tracemalloc.start()
+    try:
+        for form, ask in FORMS.items():
+            fault.check(form, await ask(door, "m"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 16 * MIB
+
+
+async def test_a_refusal_is_read_to_its_end_if_it_has_one(upstream: Any, serve: Any) -> None:
+    upstream.script = (answer(400, b'{"error": {"message": "%b too many words"}}' % (b" " * 60_000)),)
+    outcome = await FORMS["gRPC whole"](await serve(upstream.url), "m")
+
+    assert "too many words" in outcome.seen

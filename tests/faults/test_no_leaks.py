@@ -1,0 +1,120 @@
+"""Nothing is left of 2,000 calls whose callers hung up at random moments: no connection, no task, no descriptor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import aiohttp
+import grpc
+from dragoman import v1
+from four_forms import Door, body_of, request_of, url_of
+from hanging_up import until
+from said import GOOD, STREAM, piece
+from upstream import Upstream
+
+CALLS, FLIGHT = 2_000, 50
+LATEST = 0.12  # seconds until a caller hangs up; a whole answer takes about as long while so many are under way
+WAYS = (
+    "grpc_whole",
+    "grpc_stream",
+    "http_whole",
+    "http_stream",
+)
+PATIENCE = 10.0  # seconds; one in ten waits for the end
+SCRIPT = (STREAM, *([piece("x")] * 10), *GOOD)
+
+
+class Callers:
+    """Call in all forms in turn over one channel and one session."""
+
+    def __init__(self, channel: grpc.aio.Channel, door: Door, session: aiohttp.ClientSession) -> None:
+        self._completions: Any = v1.CompletionServiceStub(channel)
+        self._door = door
+        self._session = session
+        self.finished = self.left = 0
+
+    async def one(self, number: int, moment: float) -> None:
+        calling = asyncio.ensure_future(getattr(self, WAYS[number % len(WAYS)])())
+        done, _ = await asyncio.wait({calling}, timeout=moment)
+        calling.cancel()
+        await asyncio.wait({calling})
+        if done:
+            calling.result()
+        self.finished += bool(done)
+        self.left += not done
+
+    async def grpc_whole(self) -> None:
+        await self._completions.CreateCompletion(request_of("m"))
+
+    async def grpc_stream(self) -> None:
+        async for _ in self._completions.StreamCompletion(request_of("m")):
+            pass
+
+    async def http_whole(self) -> None:
+        await self._post({})
+
+    async def http_stream(self) -> None:
+        await self._post({"stream": True})
+
+    async def _post(self, more: dict[str, Any]) -> None:
+        async with self._session.post(url_of(self._door), json=body_of("m") | more) as response:
+            await response.read()
+
+
+def counted(upstream: Upstream) -> tuple[int, int, int]:
+    """Connections to the upstream, tasks, descriptors; files aside, which the ledger opens and closes as it likes."""
+    others = [link for link in map(link_of, os.listdir("/proc/self/fd")) if not link.startswith("/")]
+    return upstream.open, len(asyncio.all_tasks()), len(others)
+
+
+def link_of(descriptor: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except FileNotFoundError:  # that of the listing itself
+        return "/"
+
+
+def less(now: tuple[int, ...], then: tuple[int, ...]) -> bool:
+    """Not more of any kind."""
+    return all(one <= other for one, other in zip(now, then, strict=True))
+
+
+@asynccontextmanager
+async def callers_of(door: Door) -> AsyncIterator[Callers]:
+    """With connections of their own, which are closed at the end: what remains then is the service's."""
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    alone = [("grpc.use_local_subchannel_pool", 1)]
+    async with (
+        grpc.aio.insecure_channel(door.grpc, alone) as channel,
+        aiohttp.ClientSession(connector=connector) as session,
+    ):
+        yield Callers(channel, door, session)
+
+
+async def test_two_thousand_callers_who_hang_up_leave_nothing_behind(upstream: Any, serve: Any, logged: Any) -> None:
+    upstream.script = SCRIPT
+    door = await serve(upstream.url)
+    dice = random.Random(4)  # noqa: S311
+    async with callers_of(door) as first:
+        await asyncio.gather(*(first.one(number, PATIENCE) for number in range(FLIGHT)))
+    await asyncio.sleep(0.2)  # a connection that was closed is gone a moment later
+    before = counted(upstream)
+    async with callers_of(door) as callers:
+        for _ in range(CALLS // FLIGHT):
+            moments = [dice.uniform(0, LATEST) if number % 10 else PATIENCE for number in range(FLIGHT)]
+            await asyncio.gather(*(callers.one(number, moment) for number, moment in enumerate(moments)))
+    with suppress(TimeoutError):
+        await until(lambda: less(counted(upstream), before))
+
+    print(f"{callers.finished} finished, {callers.left} left; before {before}, after {counted(upstream)}")  # noqa: T201
+    assert less(counted(upstream), before), sorted(str(task.get_coro()) for task in asyncio.all_tasks())
+    assert first.finished == FLIGHT
+    assert callers.left > CALLS / 10
+    assert callers.finished >= CALLS / 10
+    assert len(upstream.requests) > CALLS / 4
+    assert not logged.errors()

@@ -1,0 +1,159 @@
+"""What is refused over HTTP: with OpenAI's statuses and error objects, and the caller's names of what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from dragoman_service import limits
+from http_asking import CHAT, LEGACY, ROOT, chat, get, post
+from raw_http import asked
+
+SHA256 = hashlib.sha256(b"key-of-a").hexdigest()
+TOOL = {"type": "function", "function": {"name": "f"}}
+
+
+WRONG = [
+    (chat(n=limits.CHOICES + 1), "n", "invalid_value"),
+    (chat(max_tokens=0), "max_tokens", "invalid_value"),
+    (chat(max_completion_tokens=limits.OUTPUT_TOKENS + 1), "max_tokens", "invalid_value"),
+    (chat(temperature=2.1), "temperature", "invalid_value"),
+    (chat(top_p=0), "top_p", "invalid_value"),
+    (chat(seed=-1), "seed", "invalid_value"),
+    (chat(logprobs=True, top_logprobs=limits.TOP_LOGPROBS + 1), "top_logprobs", "invalid_value"),
+    (chat(top_logprobs=1), "top_logprobs", "invalid_value"),
+    (chat(stop=["x"] * (limits.STOP_SEQUENCES + 1)), "stop", "invalid_value"),
+    (chat(stop=["ok", ""]), "stop[1]", "invalid_value"),
+    (chat(metadata={"Upper": "x"}), "metadata", "invalid_value"),
+    (chat(user="x" * (limits.END_USER + 1)), "user", "invalid_value"),
+    (chat(messages=[]), "messages", "invalid_value"),
+    (chat(""), "messages[0].content", "invalid_value"),
+    (chat(messages=[{"role": "user", "content": "x"}] * (limits.MESSAGES + 1)), "messages", "invalid_value"),
+    (
+        chat(messages=[{"role": "tool", "content": "x", "tool_call_id": "c"}]),
+        "messages[0].tool_call_id",
+        "invalid_value",
+    ),
+    (chat(tools=[TOOL, TOOL]), "tools[1].function.name", "invalid_value"),
+    (chat(tool_choice="required"), "tool_choice", "invalid_value"),
+    (chat(parallel_tool_calls=True), "tool_choice", "invalid_value"),
+    (chat(presence_penalty=1), "presence_penalty", "unsupported_parameter"),
+    (chat(response_format={"type": "json_object"}), "response_format", "unsupported_parameter"),
+    (chat(messages=[{"role": "user", "content": "x", "name": "ann"}]), "messages.name", "unsupported_parameter"),
+    (chat(anything=1), "anything", "unknown_parameter"),
+    (chat(model="gpt-17"), "model", "model_not_found"),
+    (chat(script={"chunk_size": "x"}), "messages[0]", "invalid_value"),
+]
+
+
+@pytest.mark.parametrize("path", [CHAT, ROOT])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_wrong_parameter_is_named(start_service, path, stream):
+    service = await start_service()
+    for body, param, code in WRONG:
+        answer, said = await post(service, body | {"stream": stream}, path)
+
+        assert answer.status == (404 if code == "model_not_found" else 400)
+        assert (said["error"]["param"], said["error"]["code"]) == (param, code)
+        assert said["error"]["type"] == "invalid_request_error"
+        assert "generation_config" not in said["error"]["message"]
+
+
+async def test_the_key_to_repeat_by_is_named_too(start_service):
+    service = await start_service()
+    answer, said = await post(service, chat(), idempotency_key="x" * (limits.REQUEST_ID + 1))
+
+    assert (answer.status, said["error"]["param"]) == (400, "Idempotency-Key")
+
+
+async def test_a_body_that_is_too_large_gets_the_error_of_the_dialect(start_service):
+    service = await start_service(server={"max_request_size": 1024})
+    for path in (CHAT, ROOT, LEGACY):
+        answer, said = await post(service, chat("x" * 1024), path)
+
+        assert (answer.status, said["error"]["code"]) == (413, "request_too_large")
+
+
+async def test_what_is_no_json_is_malformed(start_service):
+    service = await start_service()
+    for path in (CHAT, ROOT, LEGACY):
+        for body in (None, b"{", b'{"model": NaN}', b"\xff"):
+            answer, said = await post(service, body, path)
+
+            assert (answer.status, said["error"]["code"]) == (400, "malformed_request")
+
+
+@pytest.mark.parametrize(
+    ("header", "status"), [("Bearer key-of-a", 200), ("Api-Key key-of-a", 200), ("Bearer other", 401), ("", 401)]
+)
+async def test_every_path_asks_for_the_key(start_service, header, status):
+    service = await start_service(access={"keys": [{"id": "a", "sha256": SHA256}]})
+    for path, body in ((CHAT, chat()), (ROOT, chat()), (LEGACY, {"model": "echo", "prompt": "x"})):
+        answer, said = await post(service, body, path, authorization=header)
+
+        assert answer.status == status
+        assert status == 200 or said["error"]["code"] == "invalid_api_key"
+    for path in ("/v1/models", "/v1/models/echo"):
+        assert (await get(service, path, authorization=header))[0] == status
+
+
+async def test_models_are_listed_and_found_by_names_with_slashes_and_by_aliases(start_service):
+    service = await start_service({"a": {"plugin": "echo"}, "b": {"plugin": "echo"}})
+    status, listed = await get(service, "/v1/models")
+    found = [await get(service, f"/v1/models/{name}") for name in ("a/echo", "b/echo", "b%2Fecho", "echo")]
+    missing = await get(service, "/v1/models/c/echo")
+
+    shown = {"object": "model", "created": 0}
+    a, b = ({"id": f"{name}/echo", "owned_by": name, **shown} for name in "ab")
+    assert (status, listed) == (200, {"object": "list", "data": [a, b]})
+    assert found == [(200, a), (200, b), (200, b), (200, a)]
+    assert (missing[0], missing[1]["error"]["code"]) == (404, "model_not_found")
+    assert "GET /v1/models" in missing[1]["error"]["message"]
+
+
+async def test_a_key_sees_and_asks_only_its_models(start_service):
+    access = {"keys": [{"id": "a", "sha256": SHA256, "models": ["b/*"]}]}
+    service = await start_service({"a": {"plugin": "echo"}, "b": {"plugin": "echo"}}, access=access)
+    key = {"authorization": "Bearer key-of-a"}
+    _, listed = await get(service, "/v1/models", **key)
+    answer, said = await post(service, chat(model="a/echo"), **key)
+
+    assert [model["id"] for model in listed["data"]] == ["b/echo"]
+    assert (answer.status, said["error"]["code"], said["error"]["param"]) == (403, "model_not_allowed", "model")
+
+
+async def test_a_fault_of_ours_is_told_without_its_text(start_service, monkeypatch):
+    service = await start_service()
+
+    def broken(*_):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(service.engine, "find", broken)
+    for body in (chat(), chat(stream=True)):
+        answer, said = await post(service, body)
+
+        assert (answer.status, said["error"]["code"]) == (500, "internal")
+        assert "secret" not in said["error"]["message"]
+        assert said["error"]["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(("origins", "status"), [([], 405), (["https://a.example"], 204)])
+async def test_pages_may_call_only_where_the_settings_name_them(start_service, origins, status):
+    service = await start_service(server={"cors_origins": origins})
+    headers = {"origin": "https://a.example", "access-control-request-method": "POST"}
+    async with asked(service.http_address, "OPTIONS", CHAT, headers=headers) as preflight:
+        pass
+    answer, _ = await post(service, chat(), origin="https://a.example")
+    allowed = "https://a.example" if origins else None
+
+    assert preflight.status == status
+    assert answer.headers.get("access-control-allow-origin") == allowed
+
+
+async def test_what_is_not_served_is_not_found(start_service):
+    service = await start_service()
+    for path in ("/v1/embeddings", "/chat/completions", "/v1", "/"):
+        answer, said = await post(service, {}, path)
+
+        assert answer.status == 404
+        assert said["error"]["message"].endswith("Is the base URL right?")

@@ -1,0 +1,78 @@
+"""What docs/providers.md says of the settings and of the vendors holds."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from dragoman_service.dialects.openai import OPENAI, Habits
+from dragoman_service.providers.openai import OpenAISettings
+from dragoman_service.providers.openai_vendors import VENDORS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()
+SETTINGS, _, REST = PAGE.partition("## Vendors")
+KEYS = re.findall(r"^\| `(\w+)` \| (?:`(.+?)`)? *\|", SETTINGS, re.MULTILINE)
+ROWS = re.findall(r"^\| `([\w-]+)` \| `(\S+)` \| (.*?)\|(.*?)\|$", REST, re.MULTILINE)
+
+
+def leaves(habits: Habits) -> set[str]:
+    """The supported fields by their last names."""
+    return {field.rpartition(".")[2] for field in habits.supported_fields}
+
+
+def ticked(text: str) -> set[str]:
+    return set(re.findall(r"`(\w+)`", text))
+
+
+def vendors_where(said: str) -> set[str]:
+    """The vendors that the sentence before or after these words names."""
+    sentence = next(line for line in re.split(r"\n- |\n\n|(?<=\.) ", REST) if said in line)
+    return set(re.findall(r"`([\w-]+)`", sentence)) & set(VENDORS)
+
+
+def test_every_key_is_listed_with_its_default() -> None:
+    written = "\n".join(f"{name} = {default}" for name, default in KEYS if default)
+    listed = OpenAISettings.model_validate({"vendor": "openai", **tomllib.loads(written)})
+
+    assert [name for name, _ in KEYS] == [*OpenAISettings.model_fields]
+    assert listed == OpenAISettings.model_validate({"vendor": "openai"})
+    assert len(tomllib.loads(written)) == 4
+
+
+def test_the_shown_tables_are_valid() -> None:
+    tables = tomllib.loads(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0])["providers"]
+    tables["scaleway"]["api_key"] = "resolved by the service"
+    plugins = {table.pop("plugin") for table in tables.values()}
+    shown = {name: OpenAISettings.model_validate(table) for name, table in tables.items()}
+
+    assert plugins == {"openai"}
+    assert shown["scaleway"].address == VENDORS["scaleway"].base_url
+    assert shown["own"].models == ("some-model",)
+
+
+def test_every_vendor_is_listed_with_its_address_and_what_it_takes() -> None:
+    for name, address, more, less in ROWS:
+        habits = VENDORS[name].habits
+
+        assert address == VENDORS[name].base_url
+        assert ticked(less) == leaves(OPENAI) - leaves(habits), name
+        assert ticked(more) == leaves(habits) - leaves(OPENAI) - {"reasoning"}, name
+        assert ("thoughts of earlier answers" in more) == ("reasoning" in habits.parts)
+        assert ("ROLE_DATA" in more) == bool(habits.data_role)
+        assert ("ROLE_DEVELOPER" in more) == (habits.developer_role == "developer")
+    assert [name for name, *_ in ROWS] == list(VENDORS)
+
+
+def test_all_take_what_a_server_takes_of_which_nothing_is_known() -> None:
+    assert ticked(REST.partition("All take")[2].partition("but for what")[0]) == leaves(OPENAI)
+
+
+def test_the_notes_name_the_vendors_they_hold_for() -> None:
+    habits = {name: vendor.habits for name, vendor in VENDORS.items()}
+
+    assert vendors_where("Choices are calls") == {name for name in habits if habits[name].single_choice}
+    assert vendors_where("`end_user` goes to") == {name for name in habits if habits[name].user_key}
+    assert vendors_where("cannot be made to call") == {name for name in habits if not habits[name].tool_choices}
+    assert vendors_where("vendors other than") == {name for name in habits if habits[name].allowed_tools}
+    assert [name for name in habits if habits[name].prompt_formats] == ["llama-cpp"]

@@ -1,0 +1,191 @@
+"""Each vendor is spoken to in its own way: what it claims goes out, under its own names, and comes back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from dragoman import v1
+from dragoman_service.contract import CompletionError
+from dragoman_service.dialects.openai import chat_completion, completion_of_prompt
+from dragoman_service.providers.openai import OpenAISettings
+from dragoman_service.providers.openai_models import ModelsError
+from dragoman_service.providers.openai_vendors import VENDORS
+from local_asking import answer_of, request, text_of
+from pydantic import ValidationError
+from scripted_upstream import ASKED, GOOD, HEAD, Serve, answering, whole
+
+SCHEMA = {"schema_json": '{"type": "object"}'}
+CONFIG: dict[str, Any] = {
+    "max_output_tokens": 7,
+    "temperature": 0.5,
+    "top_p": 0.5,
+    "top_k": 3,
+    "min_p": 0.25,
+    "stop_sequences": ["a"],
+    "seed": 5,
+    "choice_count": 2,
+    "presence_penalty": 1.0,
+    "frequency_penalty": 1.0,
+    "repetition_penalty": 1.5,
+    "include_logprobs": True,
+    "top_logprobs": 2,
+    "reasoning": {"effort": v1.REASONING_EFFORT_HIGH},
+}
+FORMATS: dict[str, Any] = {"json_object": {}, "json_schema": SCHEMA, "grammar": "root ::= 'a'"}
+ROWS = {
+    "deepseek": ("/chat/completions", {"max_tokens": 7}, {"seed", "n", "user", "parallel_tool_calls"}),
+    "gray-swan": ("/chat/completions", {"max_tokens": 7, "n": 2}, set()),
+    "gray-swan-cygnet": ("/chat/completion", {"max_tokens": 7, "n": 2}, {"stream_options", "user", "seed", "stop"}),
+    "groq": ("/chat/completions", {"max_completion_tokens": 7, "reasoning_effort": "high"}, {"n", "logprobs"}),
+    "llama-cpp": ("/chat/completions", {"max_tokens": 7, "top_k": 3, "return_progress": True}, {"n", "user"}),
+    "mistral": ("/chat/completions", {"random_seed": 5, "n": 2}, {"seed", "stream_options", "user", "logprobs"}),
+    "ollama": ("/chat/completions", {"seed": 5, "reasoning_effort": "high"}, {"n", "user", "tool_choice", "logprobs"}),
+    "openai": ("/chat/completions", {"max_completion_tokens": 7, "n": 2, "user": "u"}, {"max_tokens"}),
+    "openrouter": ("/chat/completions", {"reasoning": {"effort": "high"}, "min_p": 0.25}, {"n", "reasoning_effort"}),
+    "scaleway": ("/chat/completions", {"presence_penalty": 1.0}, {"frequency_penalty", "n", "top_logprobs", "user"}),
+    "together": ("/chat/completions", {"repetition_penalty": 1.5, "top_k": 3}, {"logprobs", "user"}),
+    "vllm": ("/chat/completions", {"max_completion_tokens": 7, "n": 2, "min_p": 0.25}, {"parallel_tool_calls"}),
+}
+
+
+def everything(fields: list[str]) -> v1.CompletionRequest:
+    """A request that makes use of all these fields."""
+    config = {name: value for name, value in CONFIG.items() if f"generation_config.{name}" in fields}
+    asked = request("user: Hi", **config)
+    asked.end_user = "u"
+    if "tools" in fields:
+        asked.tools.add(function=v1.FunctionTool(name="f"))
+    if "messages.author" in fields:
+        asked.messages[0].author = "ann"
+    return asked
+
+
+@pytest.mark.parametrize("name", VENDORS)
+async def test_a_vendor_is_asked_in_its_own_shape(serve: Serve, name: str) -> None:
+    provider, upstream = await serve(answering(HEAD, GOOD), vendor=name)
+    asked = everything(list(provider.models()[0].supported_fields))
+    path, there, missing = ROWS[name]
+    asked.generation_config.choice_count = 2 if "n" in there else 1
+    if "n" in there:
+        with pytest.raises(CompletionError):  # it sends one choice here
+            await answer_of(provider, asked)
+    else:
+        assert text_of(await answer_of(provider, asked)) == "Hello"
+    head, body = upstream.requests[0]
+
+    assert head.startswith(f"POST /v1{path} HTTP/1.1".encode())
+    assert body.items() >= there.items()
+    assert not body.keys() & missing
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_whatever_a_vendor_claims_goes_out(name: str) -> None:
+    habits = VENDORS[name].habits
+    bare = chat_completion(request("user: Hi"), habits)
+    for field in habits.supported_fields:
+        room, _, leaf = field.rpartition(".")
+        asked = request("user: Hi")
+        if room == "generation_config":
+            # One logprob beside a token means nothing without logprobs, and the number of choices is made by calls.
+            asked.generation_config.MergeFrom(v1.GenerationConfig(include_logprobs=leaf == "top_logprobs"))
+            asked.generation_config.MergeFrom(v1.GenerationConfig(**{leaf: CONFIG[leaf]}))
+        elif room == "generation_config.response_format":
+            asked.generation_config.response_format.MergeFrom(v1.ResponseFormat(**{leaf: FORMATS[leaf]}))
+        elif field == "tools":
+            asked.tools.add(function=v1.FunctionTool(name="f"))
+        elif field == "messages.author":
+            asked.messages[0].author = "ann"
+        elif room == "messages":
+            part = {"reasoning": v1.Reasoning(text="Hm")} if leaf == "reasoning" else {leaf: "No."}
+            asked.messages.add(role=v1.ROLE_ASSISTANT, parts=[v1.Part(**part)])
+        if field == "prompt":
+            assert completion_of_prompt(v1.CompletionRequest(prompt="Hi"), habits)["prompt"] == "Hi"
+        elif field != "generation_config.choice_count" or not habits.single_choice:
+            assert chat_completion(asked, habits) != bare, field
+
+
+@pytest.mark.parametrize(
+    ("settings", "header"),
+    [
+        ({"vendor": "scaleway"}, b"authorization: bearer sk-test\r\n"),
+        ({"vendor": "gray-swan", "headers": {"policy-id": "p-1"}}, b"grayswan-api-key: sk-test\r\n"),
+        ({"vendor": "gray-swan", "headers": {"Policy-ID": "p-1"}}, b"policy-id: p-1\r\n"),
+        ({"headers": {"authorization": "Basic x"}, "api_key": None}, b"authorization: basic x\r\n"),
+    ],
+)
+async def test_the_key_and_other_headers_are_sent(serve: Serve, settings: dict[str, Any], header: bytes) -> None:
+    provider, upstream = await serve(answering(HEAD, GOOD), **settings)
+    await answer_of(provider, ASKED)
+
+    assert header in upstream.requests[0][0].lower()
+
+
+def test_a_vendors_address_is_its_own_unless_the_settings_say_another() -> None:
+    own = OpenAISettings.model_validate({"vendor": "scaleway"})
+    other = OpenAISettings.model_validate({"vendor": "scaleway", "base_url": "https://proxy.example.com/v1"})
+
+    assert (own.address, other.address) == ("https://api.scaleway.ai/v1", "https://proxy.example.com/v1")
+    assert all(vendor.base_url for vendor in VENDORS.values())
+
+
+@pytest.mark.parametrize(
+    ("settings", "path", "said"),
+    [
+        ({"vendor": "scalway"}, "vendor", "did you mean 'scaleway'?"),
+        ({"vendor": "Groq"}, "vendor", "did you mean 'groq'?"),
+        ({"vendor": "x"}, "vendor", "known: deepseek, gray-swan"),
+        ({}, "base_url", "is required where no vendor is named"),
+        ({"vendor": "gray-swan-cygnet"}, "models", "this vendor lists none"),
+        ({"vendor": "openai", "idle_timeout": "0s"}, "idle_timeout", "greater than 0"),
+        ({"vendor": "openai", "headers": {"x": "a\nb"}}, "headers", "one line of printable characters"),
+    ],
+)
+def test_mistakes_in_the_settings_are_told_at_their_key(settings: dict[str, Any], path: str, said: str) -> None:
+    with pytest.raises(ValidationError) as wrong:
+        OpenAISettings.model_validate(settings)
+    (mistake,) = wrong.value.errors()
+
+    assert mistake["loc"] == (path,)
+    assert said in mistake["msg"]
+
+
+async def test_without_names_the_models_are_those_that_the_upstream_lists(serve: Serve) -> None:
+    listed = whole(200, {"object": "list", "data": [{"id": "a"}, {"id": "b/c"}, {"id": "a"}, {"object": "model"}]})
+    provider, upstream = await serve(answering(listed), models=None)
+
+    assert [model.provider_model for model in provider.models()] == ["a", "b/c"]
+    assert upstream.requests[0][0].startswith(b"GET /v1/models HTTP/1.1")
+    assert b"authorization: bearer sk-test" in upstream.requests[0][0].lower()
+
+
+async def test_a_bare_list_of_models_will_do(serve: Serve) -> None:
+    provider, _ = await serve(answering(whole(200, [{"id": "a"}])), models=None)
+
+    assert [model.provider_model for model in provider.models()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (whole(401, {}), "refused the API key with status 401"),
+        (whole(404, {}), "status 404). Name its models with `models`"),
+        (whole(200, {"data": []}), "lists no models"),
+        (whole(200, b"<html>"), "lists no models"),
+        (b"", "does not list its models"),
+    ],
+)
+async def test_an_upstream_that_lists_no_models_cannot_be_opened_without_names(
+    serve: Serve, answer: bytes, said: str
+) -> None:
+    with pytest.raises(ModelsError) as refused:
+        await serve(answering(answer), models=None)
+
+    assert said in str(refused.value)
+    assert "sk-test" not in str(refused.value)
+
+
+def test_every_body_is_json() -> None:
+    for vendor in VENDORS.values():
+        assert json.dumps(chat_completion(everything(vendor.habits.supported_fields), vendor.habits, 0))

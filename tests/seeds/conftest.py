@@ -1,0 +1,40 @@
+"""Fixtures for the example programs of vendors: one service for all, with the names of models of docs/programs.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+from documented import settings
+from seed_program import PROGRAMS, Said, run
+from seed_server import SETTINGS, SeedServer, serving
+
+LOG = 5_000  # characters of the service's log that are shown with a failure
+
+
+@pytest.fixture(scope="session")
+def server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeedServer]:
+    with serving(tmp_path_factory.mktemp("seeds"), f"{SETTINGS}\n{settings()}") as server:
+        yield server
+
+
+@pytest.fixture(params=["openai-1", "openai-3"])
+def openai_program(request: pytest.FixtureRequest, server: SeedServer) -> Callable[..., Said]:
+    """Runs a program that finds address and key in its environment, with the client of 2024 and with the newest."""
+    environ = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": server.key}
+
+    def run_it(name: str, *arguments: str) -> Said:
+        return run(request.param, (PROGRAMS / "openai" / f"{name}.py").read_text(), *arguments, environ=environ)
+
+    return run_it
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shows with a failure what the service said meanwhile."""
+    report = yield
+    server = item.funcargs.get("server")
+    if report.failed and isinstance(server, SeedServer):
+        report.sections.append(("Log of the service", server.said[-LOG:]))
+    return report

@@ -1,0 +1,28 @@
+"""The programs that docs/programs.md shows run as they stand there, and its settings are those of all these tests."""
+
+from __future__ import annotations
+
+import pytest
+from documented import ADDRESS, KEY, Program, programs
+from seed_program import run
+from seed_server import SeedServer
+
+PROGRAMS = list(programs())
+RUNS = [(environment, program) for program in PROGRAMS for environment in program.environments]
+
+
+@pytest.mark.parametrize(
+    ("environment", "program"), RUNS, ids=lambda value: value if isinstance(value, str) else str(PROGRAMS.index(value))
+)
+def test_a_documented_program_runs(environment: str, program: Program, server: SeedServer) -> None:
+    told = program.told(server.root, server.key)
+    said = run(environment, told.source, environ=told.environ)
+
+    assert said.text.strip()
+
+
+def test_every_documented_program_takes_address_and_key_from_somewhere() -> None:
+    for program in PROGRAMS:
+        given = program.source + "".join(program.environ.values())
+
+        assert given.count(ADDRESS) == given.count(KEY) == 1

@@ -1,0 +1,83 @@
+"""What goes wrong, as OpenAI's clients of two times tell it: errors, retries, broken streams, callers that leave."""
+
+from __future__ import annotations
+
+import pytest
+from seed_server import until
+
+CLASSES = {
+    "wrong key": ("AuthenticationError", 401),
+    "forbidden model": ("PermissionDeniedError", 403),
+    "unknown model": ("NotFoundError", 404),
+    "bad parameter": ("BadRequestError", 400),
+    "no messages": ("BadRequestError", 400),
+    "too many tokens": ("BadRequestError", 400),
+}
+
+
+def test_failures_have_the_classes_of_the_client_and_say_what_to_do(openai_program, server):
+    before = len(server.calls)
+    facts = openai_program("failures", server.narrow_key).facts
+
+    assert len(server.calls) - before == 2 * len(CLASSES), "it tried again"
+    for told in facts.values():
+        assert {name: (fact["type"], fact["status"]) for name, fact in told.items()} == CLASSES
+        assert all(fact["request_id"] for fact in told.values())
+        assert "no-such-model" in told["unknown model"]["body"]["message"]
+        assert told["unknown model"]["body"]["code"] == "model_not_found"
+        assert told["bad parameter"]["body"]["param"] == "temperature"
+        assert told["no messages"]["body"]["param"] == "messages"
+        assert told["too many tokens"]["body"]["code"] == "context_length_exceeded"
+        assert told["wrong key"]["body"]["code"] == "invalid_api_key"
+
+
+@pytest.mark.parametrize(
+    ("provider", "type_name", "status"),
+    [("overloaded", "RateLimitError", 429), ("away", "InternalServerError", 503)],
+)
+def test_the_client_tries_again_when_it_is_told_to(openai_program, server, provider, type_name, status):
+    before = server.attempts(provider)
+    facts = openai_program("retries", f"{provider}/echo").facts
+
+    assert (facts["type"], facts["status"]) == (type_name, status)
+    assert server.attempts(provider) - before == 3
+    assert facts["retry_after"] == "1"
+    assert facts["seconds"] >= 2
+
+
+def test_the_client_does_not_try_again_what_cannot_help(openai_program, server):
+    before = server.attempts("spent")
+    facts = openai_program("retries", "spent/echo").facts
+
+    assert (facts["type"], facts["status"]) == ("RateLimitError", 429)
+    assert facts["should_retry"] == "false"
+    assert server.attempts("spent") - before == 1
+
+
+def test_a_stream_that_fails_in_the_middle_is_an_error(openai_program):
+    facts = openai_program("broken_stream").facts
+
+    assert len(facts) == 4
+    for fact in facts.values():
+        assert fact["text"] == "one two three"
+        assert fact["type"] == "APIError"
+        assert fact["message"] == fact["body"]["message"]
+
+
+def test_hanging_up_stops_the_upstream(openai_program, server):
+    before = server.attempts("slow", "cancelled")
+    said = openai_program("hanging_up")
+    until(lambda: server.attempts("slow", "cancelled") == before + 2)
+    left = [call for call in server.calls if call.get("model_requested") == "slow/echo"][-2:]
+
+    assert said.text == "left\n"
+    assert all(call["duration_ms"] < 1500 for call in left), "they went on until the process ended"
+
+
+def test_a_time_limit_of_the_client_stops_the_upstream(openai_program, server):
+    before = server.attempts("silent", "cancelled")
+    facts = openai_program("timeouts").facts
+    until(lambda: server.attempts("silent", "cancelled") == before + 1)
+
+    assert facts["type"] == "APITimeoutError"
+    assert facts["seconds"] < 10

@@ -1,0 +1,64 @@
+"""The programs of Scaleway's page, with the client of its time and the newest: two lines are changed in each."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+import pytest
+from seed_program import PROGRAMS, Said, run, with_replaced
+from seed_server import SeedServer
+
+Run = Callable[[str], Said]
+
+
+@pytest.fixture(params=["openai-1", "openai-3"])
+def run_program(request: pytest.FixtureRequest, server: SeedServer) -> Run:
+    def run_it(name: str) -> Said:
+        source = (PROGRAMS / "scaleway" / f"{name}.py").read_text()
+        changed = with_replaced(source, {"https://api.scaleway.ai/v1": server.base_url, "<SCW_API_KEY>": server.key})
+        return run(request.param, changed)
+
+    return run_it
+
+
+def test_a_chat_completion_is_printed(run_program):
+    said = run_program("chat_completion")
+
+    assert said.says_something
+
+
+def test_a_streamed_chat_completion_comes_piece_by_piece(run_program):
+    said = run_program("streamed_chat_completion")
+
+    assert len(said.pieces) > 3
+    assert said.says_something
+
+
+def test_a_legacy_completion_goes_on_with_its_prompt_piece_by_piece(run_program):
+    said = run_program("async_completion")
+
+    assert len(said.pieces) > 3
+    assert said.says_something
+
+
+def test_a_prompt_of_the_system_is_obeyed(run_program):
+    said = run_program("system_prompt")
+
+    assert "Marlow" in said.text
+
+
+def test_stop_is_a_string_or_a_list(run_program):
+    whole, before_four, before_either = map(ast.literal_eval, run_program("stop").text.splitlines())
+
+    assert "4" in whole
+    assert before_four == before_either == whole.partition("4")[0]
+
+
+def test_chat_completions_are_asynchronous_too(run_program):
+    said = run_program("async_chat_completion")
+    whole, _, streamed = said.text.partition("\n")
+
+    assert len(said.pieces) > 4
+    assert whole.strip()
+    assert streamed.strip()

@@ -1,0 +1,43 @@
+"""A listener with one method, and no service behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+
+from dragoman_service.contract import CompletionError
+from dragoman_service.dialects.http_status import http_status
+from dragoman_service.telemetry.metrics import Metrics
+from dragoman_service.transport.http_call import HttpCall
+from dragoman_service.transport.traffic import Traffic
+from prometheus_client.parser import text_string_to_metric_families
+from raw_http import asked
+
+LIMIT = 4096
+Serve = Callable[[HttpCall], Awaitable[None]]
+
+
+def error_body(error: CompletionError, request_id: str) -> tuple[int, bytes]:
+    return http_status(error), json.dumps({"reason": error.reason_name, "id": request_id}).encode()
+
+
+def last_words(error: CompletionError, request_id: str) -> bytes:
+    return f"LAST {error.reason_name}\n".encode()
+
+
+class Served:
+    """A listener with one method, POST /ask."""
+
+    def __init__(self, address: str, metrics: Metrics, traffic: Traffic) -> None:
+        self.address, self.traffic, self._metrics = address, traffic, metrics
+
+    async def count(self, name: str, **labels: str) -> float:
+        async with asked(self.address, "GET", "/metrics") as answer:
+            families = text_string_to_metric_families((await answer.whole()).decode())
+        samples = [sample for family in families for sample in family.samples if sample.name == name]
+        return sum(s.value for s in samples if labels.items() <= s.labels.items())
+
+
+async def echo(call: HttpCall) -> None:
+    call.accept()
+    await call.reply(call.body)

@@ -1,0 +1,50 @@
+"""What no method takes over HTTP: other paths, other verbs, and pages of other origins."""
+
+from __future__ import annotations
+
+import pytest
+from http_serving import echo
+from raw_http import asked
+
+
+@pytest.mark.parametrize(("verb", "path", "status"), [("POST", "/nothing/here", 404), ("GET", "/ask", 405)])
+async def test_what_is_not_there_is_told_in_json_and_counted_as_other(serving, verb, path, status) -> None:
+    served = await serving(echo)
+    async with asked(served.address, verb, path) as answer:
+        said = await answer.json()
+
+    assert (answer.status, said["error"]["code"]) == (status, status)
+    assert answer.headers["x-request-id"]
+    assert answer.headers.get("allow") == ("POST" if status == 405 else None)
+    assert await served.count("grpc_server_handled_total", grpc_method="other") == 1
+
+
+PREFLIGHT = {"origin": "https://a.example", "access-control-request-headers": "authorization"}
+
+
+async def test_pages_of_other_origins_may_not_call_unless_the_settings_say_so(serving) -> None:
+    served = await serving(echo)
+    async with asked(served.address, "OPTIONS", "/ask", headers=PREFLIGHT) as preflight:
+        pass
+    async with asked(served.address, "POST", "/ask", {}, {"origin": "https://a.example"}) as answer:
+        pass
+
+    assert preflight.status == 405
+    assert not [name for name in {**preflight.headers, **answer.headers} if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    ("origins", "allowed"), [(("https://a.example",), True), (("*",), True), (("https://b.example",), False)]
+)
+async def test_pages_that_the_settings_name_may_call(serving, origins, allowed) -> None:
+    served = await serving(echo, origins=origins)
+    async with asked(served.address, "OPTIONS", "/ask", headers=PREFLIGHT) as preflight:
+        pass
+    async with asked(served.address, "POST", "/ask", {}, {"origin": "https://a.example"}) as answer:
+        pass
+
+    assert preflight.status == (204 if allowed else 405)
+    assert preflight.headers.get("access-control-allow-headers") == ("authorization" if allowed else None)
+    for headers in (preflight.headers, answer.headers):
+        assert headers.get("access-control-allow-origin") == ("https://a.example" if allowed else None)
+        assert headers["vary"] == "Origin"

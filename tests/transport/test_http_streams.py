@@ -1,0 +1,98 @@
+"""Streams over HTTP, whatever their dialect: what ends them, and how."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from dragoman import v1
+from dragoman_service.contract import CompletionError
+from dragoman_service.transport.http_call import HttpCall
+from google.rpc import code_pb2
+from http_serving import last_words
+from raw_http import asked, request_bytes
+
+
+async def stream_then_fail(call: HttpCall) -> None:
+    call.accept(streaming=True)
+    await call.begin("text/plain", last_words)
+    await call.send(b"first\n")
+    raise CompletionError(code_pb2.UNAVAILABLE, v1.ERROR_REASON_PROVIDER_STREAM_BROKEN, "It broke.")
+
+
+async def test_a_stream_that_fails_says_so_and_never_ends_cleanly(serving) -> None:
+    served = await serving(stream_then_fail)
+    async with asked(served.address, "POST", "/ask", {}) as answer:
+        rest = await answer.rest()
+
+    assert answer.headers["transfer-encoding"] == "chunked"
+    assert rest == b"6\r\nfirst\n\r\n1c\r\nLAST PROVIDER_STREAM_BROKEN\n\r\n", "without the chunk of size 0"
+    labels = {"grpc_method": "Ask", "grpc_type": "server_stream"}
+    assert await served.count("grpc_server_handled_total", **labels, grpc_code="Unavailable") == 1
+
+
+async def test_a_stream_over_http_1_0_that_fails_is_reset(serving) -> None:
+    served = await serving(stream_then_fail)
+    async with asked(served.address, "POST", "/ask", {}, version="1.0") as answer:
+        with pytest.raises(ConnectionResetError):
+            while await answer.reader.readline():
+                pass
+
+    assert "transfer-encoding" not in answer.headers
+
+
+async def test_a_stream_that_nobody_reads_is_ended(serving, until) -> None:
+    ended: list[BaseException] = []
+
+    async def endless(call: HttpCall) -> None:
+        call.accept(streaming=True)
+        await call.begin("text/plain", last_words)
+        try:
+            while True:
+                await call.send(b"x" * 65_536)
+        except CompletionError as stalled:
+            ended.append(stalled)
+            raise
+
+    served = await serving(endless, stall=0.2)
+    async with asked(served.address, "POST", "/ask", {}) as answer:
+        await until(lambda: ended)
+        await served.traffic.idle()
+        rest = await answer.rest()
+
+    assert str(ended[0]).startswith("ABORTED STALLED_READER")
+    assert not rest.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("stalled", [False, True])
+async def test_a_caller_who_leaves_ends_the_handler_within_50_ms(serving, until, stalled) -> None:
+    calls: list[HttpCall] = []
+
+    async def slow(call: HttpCall) -> None:
+        call.accept(streaming=stalled)
+        calls.append(call)
+        try:
+            if stalled:
+                await call.begin("text/plain", last_words)
+                while True:
+                    await call.send(b"x" * 65_536)
+            await asyncio.sleep(60)
+        finally:
+            calls.clear()
+
+    served = await serving(slow)
+    host, _, port = served.address.rpartition(":")
+    took = []
+    for _ in range(5):
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(request_bytes("POST", "/ask", {}))
+        await until(lambda: calls and (not stalled or calls[0].request.transport.get_write_buffer_size() > 65_536))
+        writer.transport.abort()
+        left = time.perf_counter()
+        await until(lambda: not calls)
+        took.append(time.perf_counter() - left)
+    await served.traffic.idle()
+
+    assert min(took) < 0.05, "the others may have waited for a busy machine"
+    assert await served.count("grpc_server_handled_total", grpc_method="Ask", grpc_code="Cancelled") == 5
