@@ -11,6 +11,10 @@ from google.rpc import code_pb2
 from dragoman_service.clock import stamp
 from dragoman_service.errors import CompletionError
 
+MAX_ANSWER = 8 * 1024 * 1024  # characters of all choices together; a logprob counts as many as it takes in memory
+_LOGPROB = 64
+_TOKEN = 4  # characters of a token, where nobody counts them
+
 Kind = Literal["text", "reasoning", "tool_call", "refusal"]
 
 
@@ -64,6 +68,7 @@ class Fold:
         self._choices: dict[int, _Choice] = {}
         self._usage: v1.Usage | None = None
         self._deltas = 0
+        self._logprobs = 0
         self.characters = 0
 
     def add(self, event: v1.CompletionEvent) -> None:
@@ -89,12 +94,13 @@ class Fold:
         self._header.served_model = self._header.provider = ""
         del self._header.warnings[:]
         self._choices.clear()
-        self._usage, self._deltas, self.characters = None, 0, 0
+        self._usage, self._deltas, self._logprobs, self.characters = None, 0, 0, 0
 
     def _add_delta(self, delta: v1.Delta) -> None:
         choice = self._open_choice(delta.choice_index)
         self._deltas += 1
         choice.logprobs.extend(delta.logprobs)
+        self._logprobs += len(delta.logprobs)
         kind = delta.WhichOneof("content")
         if kind == "tool_call":
             self.characters += len(delta.tool_call.arguments_json)
@@ -103,6 +109,8 @@ class Fold:
             text: str = getattr(delta, kind)
             self.characters += len(text)
             choice.append(kind, text)
+        if self.characters + _LOGPROB * self._logprobs > MAX_ANSWER:
+            raise _malformed(f"went on and on: an answer may have {MAX_ANSWER} characters")
 
     def _open_choice(self, index: int) -> _Choice:
         choice = self._choices.get(index)
@@ -113,12 +121,13 @@ class Fold:
         return choice
 
     def usage(self) -> v1.Usage:
-        """What was used so far; `partial`, and estimated by counting pieces as far as the provider said nothing."""
+        """What was used so far; `partial`, and estimated from what came as far as the provider said nothing."""
         usage = v1.Usage()
         if self._usage is not None:
             usage.CopyFrom(self._usage)
-        if self._usage is None or usage.output_tokens < self._deltas:
-            usage.output_tokens = max(usage.output_tokens, self._deltas)
+        said = self._deltas if usage.output_tokens else max(self._deltas, self.characters // _TOKEN)
+        if self._usage is None or usage.output_tokens < said:
+            usage.output_tokens = max(usage.output_tokens, said)
             usage.estimated = True
         usage.total_tokens = usage.input_tokens + usage.output_tokens
         usage.partial = True

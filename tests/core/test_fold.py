@@ -161,3 +161,27 @@ def test_an_answer_without_an_end_is_broken_off():
     assert reason_of(caught) == "PROVIDER_STREAM_BROKEN"
     assert caught.value.code == code_pb2.UNAVAILABLE
     assert "choice 1" in caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["text", "reasoning", "refusal"])
+def test_an_answer_without_end_is_refused(kind: str):
+    endless = piece(kind, "x" * (1024 * 1024))
+    collected = fold(*[endless] * 8)
+    with pytest.raises(CompletionError) as caught:
+        collected.add(piece(kind, "x"))
+
+    assert reason_of(caught) == "PROVIDER_MALFORMED"
+
+
+def test_logprobs_count_towards_the_length_of_an_answer():
+    logprobs = v1.CompletionEvent(delta=v1.Delta(logprobs=[v1.TokenLogprob(token="x")] * 131072))
+    with pytest.raises(CompletionError) as caught:
+        fold(logprobs, delta("x"))
+
+    assert reason_of(caught) == "PROVIDER_MALFORMED"
+
+
+def test_without_a_count_tokens_are_estimated_by_pieces_or_by_length_whichever_is_more():
+    assert fold(delta("a"), delta("b")).usage().output_tokens == 2
+    assert fold(delta("abcdefghijkl")).usage().output_tokens == 3
+    assert fold(delta("abcdefghijkl"), usage(1, 2)).usage().output_tokens == 2

@@ -151,11 +151,13 @@ class Connection(asyncio.Protocol):
 
 @dataclass(slots=True)
 class Upstream:
-    """Answers each request with the first script that waits in `queue`, or else with `script`."""
+    """Answers each request with the first script that waits in `queue`, or else with that of its model."""
 
     port: int = 0
     scheme: str = "http"
     script: Script = ()
+    """For models without one of their own."""
+    scripts: dict[str, Script] = field(default_factory=dict)
     queue: deque[Script] = field(default_factory=deque)
     connections: list[Connection] = field(default_factory=list)
     requests: list[Asked] = field(default_factory=list)
@@ -172,7 +174,7 @@ class Upstream:
 
     def script_for(self, asked: Asked) -> Script:
         self.requests.append(asked)
-        return self.queue.popleft() if self.queue else self.script
+        return self.queue.popleft() if self.queue else self.scripts.get(asked.body["model"], self.script)
 
 
 @asynccontextmanager

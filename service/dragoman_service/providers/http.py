@@ -23,6 +23,7 @@ MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is read whole
 # A kept connection that the upstream closes while we write to it breaks within a round trip: what breaks later was
 # being worked on.
 _STALE = 0.5  # seconds
+_FAILURES = (aiohttp.ClientError, OSError, TimeoutError)
 _opened: ContextVar[bool] = ContextVar("opened", default=False)  # the request at work has a connection of its own
 
 
@@ -81,8 +82,10 @@ class HttpClient:
     async def _request(
         self, session: aiohttp.ClientSession, method: str, path: str, body: bytes | None
     ) -> aiohttp.ClientResponse:
-        with _failures():
+        try:
             return await session.request(method, self._base + path, data=body, allow_redirects=False)
+        except _FAILURES as error:
+            raise _failure(error) from error
 
 
 @asynccontextmanager
@@ -158,8 +161,10 @@ class _Chunks:
         return self
 
     async def __anext__(self) -> bytes:
-        with _failures():
+        try:
             chunk = await self._content.readany()
+        except _FAILURES as error:
+            raise _failure(error) from error
         if not chunk:
             raise StopAsyncIteration
         return chunk
@@ -200,13 +205,11 @@ def _lower(response: aiohttp.ClientResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
 
 
-@contextmanager
-def _failures() -> Iterator[None]:
-    try:
-        yield
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-        raise HttpError(f"no connection: {error}", connected=False) from error
-    except aiohttp.ClientResponseError as error:
-        raise HttpError(f"no HTTP: {error}", connected=True, malformed=True) from error
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise HttpError(f"the connection broke: {error}", connected=True) from error
+def _failure(error: Exception) -> HttpError:
+    match error:
+        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+            return HttpError(f"no connection: {error}", connected=False)
+        case aiohttp.ClientResponseError():
+            return HttpError(f"no HTTP: {error}", connected=True, malformed=True)
+        case _:
+            return HttpError(f"the connection broke: {error}", connected=True)

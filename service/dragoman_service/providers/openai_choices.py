@@ -14,16 +14,15 @@ Events = list[v1.CompletionEvent]
 _Tagged = tuple[int, Events]
 
 
-async def side_by_side(sources: Sequence[AsyncGenerator[Events]]) -> AsyncGenerator[Events]:
+def side_by_side(sources: Sequence[AsyncGenerator[Events]]) -> AsyncGenerator[Events]:
     """The events of all sources as they come, their usage added up.
 
     The first source to fail ends all of them. Closing the iterator closes the sources.
     """
-    if len(sources) == 1:
-        async with aclosing(sources[0]) as batches:
-            async for events in batches:
-                yield events
-        return
+    return sources[0] if len(sources) == 1 else _together(sources)
+
+
+async def _together(sources: Sequence[AsyncGenerator[Events]]) -> AsyncGenerator[Events]:
     usage = _UsageTotal()
     async with aclosing(_tagged(sources)) as tagged:
         async for source, events in tagged:

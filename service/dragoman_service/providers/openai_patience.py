@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from types import TracebackType
 
 from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.contract import CompletionError
-
-T = TypeVar("T")
+from dragoman_service.time_limit import TimeLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +25,28 @@ class Patience:
 
 
 class Watch:
-    """Watches over one answer, from now on."""
+    """Watches over one answer, from now on until it is closed: `with watch: await …`, wait after wait."""
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
         self._clock = asyncio.get_running_loop().time
         self._spoke = False
         self._due = self._in(patience.first_token)
+        self._limit = TimeLimit()
 
-    async def within(self, awaitable: Awaitable[T]) -> T:
-        """Its result. Raises PROVIDER_TIMEOUT or PROVIDER_IDLE when the upstream is silent for too long."""
+    def close(self) -> None:
+        """The answer is over."""
+        self._limit.close()
+
+    def __enter__(self) -> None:
+        """Bounds a wait. Raises PROVIDER_TIMEOUT or PROVIDER_IDLE when the upstream is silent for too long."""
+        self._limit.until(self._due).__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
-            async with asyncio.timeout_at(self._due):
-                return await awaitable
+            self._limit.__exit__(kind, error, trace)
         except TimeoutError:
             raise (_idle() if self._spoke else _timeout()) from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, closing
 
 from dragoman import v1
 
@@ -43,9 +43,10 @@ class Upstream:
         """
         path, body = self._asked(request, index)
         decoder = self._decoder(request, index, choices)
-        watch = Watch(self._patience)
         async with AsyncExitStack() as stack:
-            answer = await watch.within(stack.enter_async_context(self._http.stream(path, body)))
+            watch = stack.enter_context(closing(Watch(self._patience)))
+            with watch:
+                answer = await stack.enter_async_context(self._http.stream(path, body))
             if answer.status != 200:
                 raise await _refused(answer, watch)
             texts = await stack.enter_async_context(aclosing(_texts(answer, watch, decoder)))
@@ -89,7 +90,8 @@ def _decoded(decoder: AnswerDecoder, texts: list[bytes]) -> tuple[Events, Comple
 
 async def _refused(answer: HttpStream, watch: Watch) -> CompletionError:
     try:
-        body = b"" if answer.encoded else await watch.within(answer.read(_MAX_ERROR))
+        with watch:
+            body = b"" if answer.encoded else await answer.read(_MAX_ERROR)
     except (HttpError, CompletionError):
         body = b""  # the status says enough
     return error_of_status(answer.status, body, answer.headers)
@@ -102,12 +104,15 @@ async def _texts(answer: HttpStream, watch: Watch, decoder: AnswerDecoder) -> As
     """
     if answer.encoded:
         raise malformed("answered in an encoding that it was not asked for")
-    first = await watch.within(anext(answer.chunks, b""))
+    with watch:
+        first = await anext(answer.chunks, b"")
     start = first.lstrip()
     if start.startswith(b"<"):
         raise malformed("answered with a page for people")
     if start.startswith(b"{") or ("json" in answer.headers.get("content-type", "") and not _is_stream(start)):
-        yield [first + await watch.within(answer.read(_MAX_WHOLE))]
+        with watch:
+            first += await answer.read(_MAX_WHOLE)
+        yield [first]
         return
     try:
         async for texts in _events(first, answer, watch):
@@ -129,6 +134,7 @@ async def _events(chunk: bytes, answer: HttpStream, watch: Watch) -> AsyncGenera
         came = came or bool(texts)
         if texts:
             yield texts
-        chunk = await watch.within(anext(answer.chunks, b""))
+        with watch:
+            chunk = await anext(answer.chunks, b"")
     if decoder.foreign and not came:
         raise malformed("answered with what is no stream of events")

@@ -6,13 +6,14 @@ import logging
 import queue
 import sys
 import threading
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, TextIO
 
 import orjson
 import structlog
 
 MAX_WAITING = 10_000  # lines that wait for a slow pipe; more are dropped and counted
+GATHER = 0.02  # seconds: to wake the thread for each line costs a call more than the line itself
 SECRETS = frozenset({"authorization", "api_key", "apikey", "key", "token", "password", "secret", "prompt", "messages"})
 
 
@@ -22,34 +23,46 @@ class LogWriter:
     def __init__(self, stream: TextIO, dropped: Callable[[], None]) -> None:
         self._stream = stream
         self._dropped = dropped
-        self._lines: queue.Queue[str | None] = queue.Queue(MAX_WAITING)
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
         self._thread.start()
 
     def msg(self, line: str) -> None:
         """Takes a line; drops it if too many wait."""
-        try:
-            self._lines.put_nowait(line)
-        except queue.Full:
+        if self._lines.qsize() < MAX_WAITING:
+            self._lines.put(line)
+        else:
             self._dropped()
 
     log = debug = info = warning = error = critical = exception = fatal = msg
 
     def close(self) -> None:
         """Writes what waits, for a second at the most."""
-        try:
-            self._lines.put(None, timeout=1)
-        except queue.Full:
-            return
+        self._closing.set()
+        self._lines.put(None)
         self._thread.join(1)
 
     def _write(self) -> None:
+        """What came while nothing was under way is written at once, what comes soon after it together."""
         while (line := self._lines.get()) is not None:
+            lines = [line, *self._waiting()]
             try:
-                self._stream.write(line + "\n")
+                self._stream.write("".join(f"{line}\n" for line in lines))
                 self._stream.flush()
             except (OSError, ValueError):  # the reader of the pipe is gone
-                self._dropped()
+                for _ in lines:
+                    self._dropped()
+            self._closing.wait(GATHER)
+
+    def _waiting(self) -> Iterator[str]:
+        """The lines that wait, but not the end."""
+        for _ in range(self._lines.qsize()):
+            line = self._lines.get()
+            if line is None:
+                self._lines.put(None)
+                return
+            yield line
 
 
 def configure(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing, closing, nullcontext
 from typing import Any
 
 import grpc
@@ -21,6 +21,7 @@ from dragoman_service.contract import CompletionError
 from dragoman_service.errors import internal
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
+from dragoman_service.time_limit import TimeLimit
 from dragoman_service.transport.access import Access, authorization_in
 from dragoman_service.transport.status import malformed, stalled_reader, status_code, too_large, trailers
 from dragoman_service.transport.traffic import Traffic
@@ -162,14 +163,14 @@ async def _send_all(
 ) -> None:
     now = asyncio.get_running_loop().time
     try:
-        async with aclosing(responses) as stream, asyncio.timeout(None) as stall:  # type: ignore[type-var]
-            async for response in stream:
-                begin = now()
-                stall.reschedule(begin + stall_timeout)
-                await _write(context, response)
-                stall.reschedule(None)
-                record.stalled += now() - begin
-                sent.count += 1
+        async with aclosing(responses) as stream:  # type: ignore[type-var]
+            with closing(TimeLimit()) as limit:
+                async for response in stream:
+                    begin = now()
+                    with limit.until(begin + stall_timeout):
+                        await _write(context, response)
+                    record.stalled += now() - begin
+                    sent.count += 1
     except TimeoutError:
         raise stalled_reader(stall_timeout) from None
 
