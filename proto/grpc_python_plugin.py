@@ -8,6 +8,8 @@ from pathlib import Path
 from google.protobuf.compiler.plugin_pb2 import CodeGeneratorRequest, CodeGeneratorResponse
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+TWINS = "dragoman/dialect/"
+
 
 def main() -> None:
     request = CodeGeneratorRequest.FromString(sys.stdin.buffer.read())
@@ -15,9 +17,13 @@ def main() -> None:
 
 
 def generate(request: CodeGeneratorRequest) -> CodeGeneratorResponse:
-    """Stubs for those of the files to generate that have a service."""
+    """Stubs for those of the files to generate that have a service.
+
+    Wire twins get none: theirs would call methods under our names, and they are served under the vendors'.
+    """
     response = CodeGeneratorResponse(supported_features=CodeGeneratorResponse.FEATURE_PROTO3_OPTIONAL)
-    wanted = [file.name for file in request.proto_file if file.service and file.name in request.file_to_generate]
+    asked = [name for name in request.file_to_generate if not name.startswith(TWINS)]
+    wanted = [file.name for file in request.proto_file if file.service and file.name in asked]
     with tempfile.TemporaryDirectory() as folder:
         if wanted:
             run_protoc(FileDescriptorSet(file=request.proto_file), wanted, Path(folder))

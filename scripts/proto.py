@@ -43,7 +43,7 @@ def lay_google_protos(folder: Path) -> None:
 
 
 def generate(root: Path) -> None:
-    """Writes clients/python/dragoman/v1/*_pb2* under `root`, in place of those that are there."""
+    """Writes clients/python/dragoman/**/*_pb2* under `root`, in place of those that are there."""
     client = root / CLIENT
     for file in generated(client):
         file.unlink()

@@ -1,0 +1,1 @@
+"""Wire twins of Yandex Cloud's text generation."""

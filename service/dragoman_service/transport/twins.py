@@ -1,0 +1,109 @@
+"""Wire twins under their vendors' names: the methods that are registered, and the descriptors that reflection shows.
+
+The twins' own package is ours, so that they and the vendor's stubs can live in one process. What callers see is
+another: here their descriptors are copied, under the vendor's names, into a pool of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pb2
+from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+
+Handlers = dict[str, Any]  # grpc.RpcMethodHandler, which knows type parameters only in its stubs
+
+
+def method_handlers(twin: ServiceDescriptor, servicer: object) -> Handlers:
+    """What serves the methods of a twin: the members of `servicer` that have their names."""
+    handlers = {}
+    for method in twin.methods:
+        handler = (
+            grpc.unary_stream_rpc_method_handler if method.server_streaming else grpc.unary_unary_rpc_method_handler
+        )
+        handlers[method.name] = handler(
+            getattr(servicer, method.name),
+            GetMessageClass(method.input_type).FromString,
+            GetMessageClass(method.output_type).SerializeToString,
+        )
+    return handlers
+
+
+class ForeignNames:
+    """The vendor's names for files of twins: `packages` holds the vendor's package of each file, by the file's name."""
+
+    def __init__(self, packages: Mapping[str, str]) -> None:
+        self._packages = packages
+        self._pool = DescriptorPool()
+        self._files: dict[str, str] = {}  # names of files, and those under which they are in the pool
+        self._types: dict[str, str] = {}  # names of our types, and the vendor's, both with a dot before them
+
+    def service(self, twin: ServiceDescriptor) -> ServiceDescriptor:
+        """The service under the vendor's name, in a pool of its own."""
+        self._add(twin.file)
+        return self._pool.FindServiceByName(f"{self._packages[twin.file.name]}.{twin.name}")
+
+    def _add(self, file: FileDescriptor) -> None:
+        if file.name in self._files:
+            return
+        for needed in file.dependencies:
+            self._add(needed)
+        self._files[file.name] = self._file_name(file.name)
+        copy = descriptor_pb2.FileDescriptorProto()
+        file.CopyToProto(copy)
+        if file.name in self._packages:
+            self._rename(copy)
+        self._pool.Add(copy)
+
+    def _file_name(self, name: str) -> str:
+        package = self._packages.get(name)
+        return name if package is None else f"{package.replace('.', '/')}/{name.rpartition('/')[2]}"
+
+    def _rename(self, copy: descriptor_pb2.FileDescriptorProto) -> None:
+        ours, theirs = copy.package, self._packages[copy.name]
+        tops = [message.name for message in copy.message_type] + [enum.name for enum in copy.enum_type]
+        self._types |= {f".{ours}.{top}": f".{theirs}.{top}" for top in tops}
+        copy.name, copy.package = self._files[copy.name], theirs
+        copy.dependency[:] = [self._files[needed] for needed in copy.dependency]
+        for field in _fields(copy.message_type):
+            field.type_name = self._type_name(field.type_name)
+        for service in copy.service:
+            for method in service.method:
+                method.input_type = self._type_name(method.input_type)
+                method.output_type = self._type_name(method.output_type)
+
+    def _type_name(self, name: str) -> str:
+        """The vendor's name of a type, which may be nested in another."""
+        outer, nested = name, ""
+        while outer and outer not in self._types:
+            outer, _, last = outer.rpartition(".")
+            nested = f".{last}{nested}"
+        return f"{self._types[outer]}{nested}" if outer else name
+
+
+def _fields(messages: Any) -> Iterator[descriptor_pb2.FieldDescriptorProto]:
+    for message in messages:
+        yield from (field for field in message.field if field.type_name)
+        yield from _fields(message.nested_type)
+
+
+class Pools:
+    """Several pools as one, for reflection: the first that knows a name tells."""
+
+    def __init__(self, *pools: DescriptorPool) -> None:
+        self._pools = pools
+
+    def __getattr__(self, name: str) -> Any:
+        def find(*arguments: Any) -> Any:
+            for pool in self._pools[:-1]:
+                try:
+                    return getattr(pool, name)(*arguments)
+                except KeyError:
+                    continue
+            return getattr(self._pools[-1], name)(*arguments)
+
+        return find
