@@ -13,11 +13,13 @@ VENDORS = re.compile(
     r"(?<![a-z])(anthropic|deepseek|gemini|gpt|gray_?swan|groq|huggingface|litellm|llama|mistral|ollama|openai|openrouter"
     r"|portkey|qwen|sagemaker|scaleway|smollm|vertex|vllm|xllamacpp|yandex)"
 )
-# The embedded model is an OpenAI upstream that we start; those who speak OpenAI's dialect are rows of data in it.
+# The embedded model is an OpenAI upstream that we start; those who speak OpenAI's dialect are rows of data in it;
+# Yandex's URIs of models begin with the name of another's.
 AT_HOME = {
     "providers/local": r"llama|openai|smollm|xllamacpp",
     "providers/openai_vendors": r".*",
     "dialects/openai": r".*",
+    "dialects/yandex": r"gpt",
 }
 VAGUE = {"base", "common", "helper", "helpers", "manager", "misc", "shared", "util", "utils"}
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40  # lines

@@ -1,0 +1,212 @@
+"""Yandex's REST bodies: what is read, what is refused, and how answers, operations and errors are written."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from dragoman import v1
+from dragoman.dialect.yandex import v1 as y
+from dragoman_service.contract import CompletionError, FieldViolation, invalid
+from dragoman_service.dialects.yandex_json import error_body, line, operation_body, read, written
+from dragoman_service.dialects.yandex_names import RESPONSE_TYPE
+from dragoman_service.dialects.yandex_operation import operation
+from google.longrunning import operations_pb2
+from google.protobuf.any_pb2 import Any
+from google.rpc import code_pb2
+
+ANSWER = y.CompletionResponse(
+    alternatives=[
+        y.Alternative(message=y.Message(role="assistant", text="To be"), status=y.Alternative.ALTERNATIVE_STATUS_FINAL)
+    ],
+    usage=y.ContentUsage(input_text_tokens=31, completion_tokens=10, total_tokens=41),
+    model_version="18.01.2024",
+)
+
+
+def request_of(body: object) -> y.CompletionRequest:
+    return read(json.dumps(body).encode(), y.CompletionRequest())
+
+
+@pytest.mark.parametrize("tokens", ["2000", 2000, 2000.0])
+@pytest.mark.parametrize("names", [("completionOptions", "maxTokens"), ("completion_options", "max_tokens")])
+def test_numbers_may_be_strings_and_names_of_either_case(names, tokens):
+    options, most = names
+
+    assert request_of({options: {most: tokens}}).completion_options.max_tokens.value == 2000
+
+
+def test_the_documents_body_is_read():
+    body = {
+        "modelUri": "gpt://<folder_ID>/yandexgpt-lite",
+        "completionOptions": {"stream": False, "temperature": 0.1, "maxTokens": "2000"},
+        "messages": [{"role": "system", "text": "Translate"}, {"role": "user", "text": "To be"}],
+        "tools": None,
+    }
+
+    assert [message.role for message in request_of(body).messages] == ["system", "user"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"topP": 1}, "topP"),
+        ({"messages": [{"role": "user", "txt": "x"}]}, "messages[0].txt"),
+        ({"completionOptions": {"maxToken": 1}}, "completionOptions.maxToken"),
+    ],
+)
+def test_a_name_that_there_is_not_is_refused_by_that_name(body, field):
+    with pytest.raises(CompletionError) as caught:
+        request_of(body)
+
+    assert [wrong.field for wrong in caught.value.fields] == [field]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"x"',
+        b"\xff",
+        b'{"messages": {}}',
+        b'{"messages": [3]}',
+        b'{"messages": [null]}',
+        b'{"messages": "x"}',
+        b'{"modelUri": 5}',
+        b'{"completionOptions": 5}',
+        b'{"completionOptions": {"maxTokens": "many"}}',
+        b'{"completionOptions": {"maxTokens": 1.5}}',
+        b'{"completionOptions": {"maxTokens": 99999999999999999999}}',
+        b'{"completionOptions": {"temperature": "NaNaN"}}',
+        b'{"toolChoice": {"mode": "SOMETIMES"}}',
+        b'{"jsonObject": true, "jsonSchema": {}}',
+        b'{"tools": [{"function": {"parameters": [1]}}]}',
+        b'{"tools":[{"function":{"parameters":' + b'{"a":' * 500 + b"1" + b"}" * 500 + b"}}]}",
+    ],
+)
+def test_what_is_no_request_is_refused_and_says_why(body):
+    with pytest.raises(CompletionError) as caught:
+        read(body, y.CompletionRequest())
+
+    assert caught.value.code == code_pb2.INVALID_ARGUMENT
+    assert 20 < len(caught.value.message) < 500
+    assert "dragoman" not in caught.value.message
+
+
+def test_an_answer_is_one_line_with_numbers_as_strings():
+    told = json.loads(line(ANSWER))
+    result = told["result"]
+
+    assert line(ANSWER).count(b"\n") == 1
+    assert set(told) == {"result"}
+    assert result["alternatives"] == [
+        {"message": {"role": "assistant", "text": "To be"}, "status": "ALTERNATIVE_STATUS_FINAL"}
+    ]
+    assert result["usage"]["totalTokens"] == "41"
+    assert result["modelVersion"] == "18.01.2024"
+
+
+def test_what_is_zero_is_written_too():
+    usage = y.ContentUsage(completion_tokens_details=y.ContentUsage.CompletionTokensDetails())
+
+    assert written(usage)["completionTokensDetails"] == {"reasoningTokens": "0"}
+    assert written(y.Token(text="a")) == {"id": "0", "text": "a", "special": False}
+
+
+def test_whole_numbers_in_arguments_have_no_point():
+    call = y.FunctionCall(name="f")
+    call.arguments.update({"n": 5, "x": 1.5, "list": [2, 2**70]})
+
+    assert json.dumps(written(call)["arguments"]["n"]) == "5"
+    assert written(call)["arguments"]["list"] == [2, float(2**70)]
+
+
+def started(**outcome: object) -> operations_pb2.Operation:
+    known = v1.CompletionOperationMetadata(created_by="team-a")
+    known.create_time.FromJsonString("2023-11-30T18:31:32Z")
+    known.update_time.FromJsonString("2023-11-30T18:31:33Z")
+    metadata = Any()
+    metadata.Pack(known)
+    return operations_pb2.Operation(name="operations/d7qi", metadata=metadata, **outcome)
+
+
+def test_an_operation_under_way_has_done_and_metadata_all_the_same():
+    assert json.loads(operation_body(operation(started()))) == {
+        "id": "d7qi",
+        "description": "Async GPT Completion",
+        "createdAt": "2023-11-30T18:31:32Z",
+        "createdBy": "team-a",
+        "modifiedAt": "2023-11-30T18:31:33Z",
+        "done": False,
+        "metadata": None,
+    }
+
+
+def test_an_answered_operation_holds_the_vendors_response():
+    completion = v1.Completion(served_model="m", usage=v1.Usage(input_tokens=31, output_tokens=10))
+    completion.choices.add(finish_reason=v1.FINISH_REASON_STOP).message.parts.add(text="To be")
+    response = Any()
+    response.Pack(completion)
+    shown = operation(started(done=True, response=response))
+    told = json.loads(operation_body(shown))
+
+    assert shown.response.type_url == RESPONSE_TYPE == told["response"]["@type"]
+    assert RESPONSE_TYPE == "type.googleapis.com/yandex.cloud.ai.foundation_models.v1.CompletionResponse"
+    assert told["done"] is True
+    assert told["response"]["alternatives"][0]["message"]["text"] == "To be"
+    assert told["response"]["usage"]["inputTextTokens"] == "31"
+
+
+def test_a_failed_operation_tells_code_and_message_and_no_details():
+    """The vendor's newest client fails over details of a type that it does not know."""
+    status = CompletionError(1, v1.ERROR_REASON_CANCELLED, "It was cancelled.").status("x")
+    shown = operation(started(done=True, error=status))
+
+    assert status.details
+    assert json.loads(operation_body(shown))["error"] == {"code": 1, "message": "It was cancelled.", "details": []}
+
+
+def test_an_answer_that_cannot_be_told_is_an_error_of_the_operation():
+    completion = v1.Completion()
+    part = completion.choices.add().message.parts.add()
+    part.tool_call.name, part.tool_call.arguments_json = "f", "no json"
+    response = Any()
+    response.Pack(completion)
+    shown = operation(started(done=True, response=response))
+
+    assert shown.error.code == code_pb2.INTERNAL
+    assert "native API" in shown.error.message
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "phrase"),
+    [
+        ("INVALID_ARGUMENT", 400, "Bad Request"),
+        ("DEADLINE_EXCEEDED", 504, "Gateway Timeout"),
+        ("PERMISSION_DENIED", 403, "Forbidden"),
+        ("RESOURCE_EXHAUSTED", 429, "Too Many Requests"),
+        ("UNIMPLEMENTED", 501, "Not Implemented"),
+        ("INTERNAL", 500, "Internal Server Error"),
+        ("UNAVAILABLE", 503, "Service Unavailable"),
+        ("UNAUTHENTICATED", 401, "Unauthorized"),
+        ("CANCELLED", 499, "Client Closed Request"),
+    ],
+)
+def test_an_error_has_the_vendors_status_and_body(code, status, phrase):
+    error = CompletionError(code_pb2.Code.Value(code), v1.ERROR_REASON_INTERNAL, "It failed.")
+    found, body = error_body(error, "id-1")
+    told = json.loads(body)["error"]
+
+    assert found == status == told["httpCode"]
+    assert (told["grpcCode"], told["httpStatus"], told["message"]) == (error.code, phrase, "It failed.")
+    assert told["details"][0]["metadata"]["request_id"] == "id-1"
+
+
+def test_wrong_fields_are_among_the_details():
+    _, body = error_body(invalid(FieldViolation("messages", "is required")), "id-1")
+    details = json.loads(body)["error"]["details"]
+
+    assert details[1]["fieldViolations"] == [{"field": "messages", "description": "is required"}]

@@ -1,0 +1,111 @@
+"""What we answer, as a Yandex program reads it."""
+
+from __future__ import annotations
+
+import pytest
+from dragoman import v1
+from dragoman.dialect.yandex import v1 as y
+from dragoman_service.contract import CompletionError
+from dragoman_service.dialects.yandex_said import Said, completion_response
+
+Status = y.Alternative.AlternativeStatus
+
+
+def completion(*parts: v1.Part, reason: int = v1.FINISH_REASON_STOP) -> v1.Completion:
+    usage = v1.Usage(input_tokens=5, output_tokens=3, total_tokens=8, reasoning_tokens=2)
+    said = v1.Completion(served_model="m-1", usage=usage)
+    said.choices.add(finish_reason=reason).message.parts.extend(parts)
+    return said
+
+
+def event(**fields: object) -> v1.CompletionEvent:
+    return v1.CompletionEvent(**fields)
+
+
+def text(piece: str) -> v1.CompletionEvent:
+    return event(delta=v1.Delta(text=piece))
+
+
+def all_of(*events: v1.CompletionEvent) -> list[y.CompletionResponse]:
+    said = Said()
+    return [piece for piece in map(said.feed, events) if piece is not None]
+
+
+def test_each_piece_holds_the_whole_text_so_far():
+    whole = completion(v1.Part(text="one two"))
+    pieces = all_of(
+        event(started=v1.Started(served_model="m-1")),
+        event(usage=v1.Usage(input_tokens=5)),
+        text("one"),
+        text(" two"),
+        event(choice_finished=v1.ChoiceFinished(finish_reason=v1.FINISH_REASON_STOP)),
+        event(finished=v1.Finished(completion=whole)),
+    )
+
+    assert [piece.alternatives[0].message.text for piece in pieces] == ["one", "one two", "one two"]
+    assert [Status.Name(piece.alternatives[0].status)[19:] for piece in pieces] == ["PARTIAL", "PARTIAL", "FINAL"]
+    assert {piece.model_version for piece in pieces} == {"m-1"}
+    assert [piece.usage.input_text_tokens for piece in pieces] == [5, 5, 5]
+    assert pieces[-1].usage.completion_tokens == 3
+    assert pieces[-1].usage.completion_tokens_details.reasoning_tokens == 2
+    assert pieces[-1] == completion_response(whole)
+
+
+def test_a_rerun_takes_back_what_was_said():
+    pieces = all_of(text("lost"), event(retracted=v1.Retracted(from_sequence=1)), text("anew"))
+
+    assert [piece.alternatives[0].message.text for piece in pieces] == ["lost", "anew"]
+
+
+def test_reasoning_stays_hidden_and_a_refusal_is_text():
+    pieces = all_of(event(delta=v1.Delta(reasoning="hm")), event(delta=v1.Delta(refusal="No.")))
+    whole = completion_response(completion(v1.Part(reasoning=v1.Reasoning(text="hm")), v1.Part(refusal="No.")))
+
+    assert [piece.alternatives[0].message.text for piece in pieces] == ["No."]
+    assert whole.alternatives[0].message.text == "No."
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        ("STOP", "FINAL"),
+        ("STOP_SEQUENCE", "FINAL"),
+        ("REFUSAL", "FINAL"),
+        ("OTHER", "FINAL"),
+        ("MAX_OUTPUT_TOKENS", "TRUNCATED_FINAL"),
+        ("CONTEXT_LENGTH", "TRUNCATED_FINAL"),
+        ("CONTENT_FILTER", "CONTENT_FILTER"),
+        ("TOOL_CALLS", "TOOL_CALLS"),
+    ],
+)
+def test_every_end_has_a_status(reason, status):
+    said = completion_response(completion(reason=v1.FinishReason.Value(f"FINISH_REASON_{reason}")))
+
+    assert Status.Name(said.alternatives[0].status) == f"ALTERNATIVE_STATUS_{status}"
+
+
+def test_every_finish_reason_was_thought_of():
+    assert {name for name in v1.FinishReason.keys() if not name.endswith("UNSPECIFIED")} == {  # noqa: SIM118
+        f"FINISH_REASON_{reason}" for mark in test_every_end_has_a_status.pytestmark for reason, _ in mark.args[1]
+    }
+
+
+def test_tool_calls_are_told_whole_and_only_at_the_end():
+    call = v1.ToolCall(id="x", name="weather", arguments_json='{"city":"Paris","days":2}')
+    whole = completion(v1.Part(text="Let me see"), v1.Part(tool_call=call), reason=v1.FINISH_REASON_TOOL_CALLS)
+    piece = event(delta=v1.Delta(tool_call=v1.ToolCallDelta(id="x", name="weather", arguments_json="{")))
+    (said,) = all_of(piece, event(finished=v1.Finished(completion=whole)))
+    told = said.alternatives[0].message.tool_call_list.tool_calls[0].function_call
+
+    assert told.name == "weather"
+    assert dict(told.arguments) == {"city": "Paris", "days": 2}
+
+
+@pytest.mark.parametrize("arguments", ["{", "[1]", '{"a": NaN}', "{}" * 2, "[" * 100_000])
+def test_arguments_that_are_no_json_object_are_no_silence(arguments):
+    call = v1.Part(tool_call=v1.ToolCall(id="x", name="weather", arguments_json=arguments))
+    with pytest.raises(CompletionError) as caught:
+        completion_response(completion(call))
+
+    assert caught.value.reason == v1.ERROR_REASON_PROVIDER_MALFORMED
+    assert "weather" in caught.value.message
