@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints, Vali
 
 from dragoman_service.settings_errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings_sources import merge, read_environment, read_file, resolve_secrets
-from dragoman_service.settings_types import Address, ConfigPath, Duration, Listen, Section, Size
+from dragoman_service.settings_types import Address, ConfigPath, Duration, Listen, Reached, Section, Size
 
 __all__ = ["Mistake", "Settings", "SettingsError", "load"]
 
@@ -52,6 +52,7 @@ class ServerSettings(Section):
 
     grpc: Listen = Address("127.0.0.1", 50051)
     http: Listen = Address("127.0.0.1", 8080)
+    advertised: Reached | None = None
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     data_dir: ConfigPath = Field(default_factory=lambda: Path(platformdirs.user_data_dir("dragoman")))
     drain_delay: Duration = 5.0

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 
-__all__ = ["Address", "ConfigPath", "Duration", "Listen", "Secret", "Section", "Size"]
+__all__ = ["Address", "ConfigPath", "Duration", "Listen", "Reached", "Secret", "Section", "Size"]
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3, "kb": 1000, "mb": 1000**2, "gb": 1000**3}
@@ -99,6 +99,14 @@ class Address:
         except ValueError:
             return False
 
+    @property
+    def unspecified(self) -> bool:
+        """It stands for all interfaces: nobody can dial it."""
+        try:
+            return ipaddress.ip_address(self.host).is_unspecified
+        except ValueError:
+            return False
+
     @classmethod
     def parse(cls, value: object) -> object:
         """`HOST:PORT`, `[IPV6]:PORT` or `:PORT` (all interfaces); port 0 lets the system choose."""
@@ -110,4 +118,13 @@ class Address:
         return cls(host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port))  # noqa: S104
 
 
+def _reachable(address: Address) -> Address:
+    if address.unspecified or not address.port:
+        raise ValueError("should be HOST:PORT that clients can dial, as in 'completions.example.com:443'")
+    return address
+
+
 Listen = Annotated[Address, BeforeValidator(Address.parse)]
+
+Reached = Annotated[Address, BeforeValidator(Address.parse), AfterValidator(_reachable)]
+"""Where clients find a listener: `HOST:PORT`, perhaps in front of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 
 import grpc
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -13,7 +14,8 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from dragoman_service.settings import ServerSettings
 from dragoman_service.settings_errors import Mistake, SettingsError
 from dragoman_service.settings_types import Address
-from dragoman_service.transport.guard import Guard
+from dragoman_service.transport.guard import Guard, Manners
+from dragoman_service.transport.twins import Pools
 
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
@@ -56,12 +58,23 @@ class GrpcServer:
         )
         self._health = health.aio.HealthServicer()
         self._services: list[ServiceDescriptor] = []
+        self._address: Address | None = None
         self._ready: bool | None = None
         self.draining = False
 
-    def serve(self, service: ServiceDescriptor) -> None:
+    def serve(self, service: ServiceDescriptor, *, manners: Manners | None = None) -> None:
         """Shows a service, whose handlers were added to `server`, in health, reflection and metrics."""
         self._services.append(service)
+        if manners is not None:
+            self.guard.manners[service.full_name] = manners
+
+    @property
+    def advertised(self) -> Address | None:
+        """Where clients reach this server: as the settings say, else where it listens, if that is one address."""
+        told = self._settings.advertised
+        if told is not None:
+            return told
+        return None if self._address is None or self._address.unspecified else self._address
 
     @property
     def services(self) -> tuple[ServiceDescriptor, ...]:
@@ -79,8 +92,9 @@ class GrpcServer:
         except RuntimeError:
             mistake = Mistake("server.grpc", f"cannot listen on {address}: is another process using it?")
             raise SettingsError([mistake]) from None
+        self._address = Address(address.host, port)
         await self.server.start()
-        return Address(address.host, port)
+        return self._address
 
     async def set_ready(self, ready: bool) -> None:
         """What health says, for the whole and for each service."""
@@ -99,8 +113,9 @@ class GrpcServer:
         """Reflection v1 and v1alpha: two names for the same bytes."""
         health_service = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         names = [*(service.full_name for service in self._services), health_service, *REFLECTION]
+        pools = dict.fromkeys((descriptor_pool.Default(), *(service.file.pool for service in self._services)))
         handler = grpc.stream_stream_rpc_method_handler(
-            reflection.aio.ReflectionServicer(names).ServerReflectionInfo,
+            reflection.aio.ReflectionServicer(names, Pools(*pools)).ServerReflectionInfo,
             reflection_pb2.ServerReflectionRequest.FromString,
             reflection_pb2.ServerReflectionResponse.SerializeToString,
         )

@@ -10,6 +10,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, closing, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -32,6 +33,17 @@ OPEN_SERVICES = frozenset({"grpc.health.v1.Health"})  # probes bring no key
 BACKGROUND = OPEN_SERVICES | {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
 """Services that a drain does not wait for: their streams stay open as long as the caller likes."""
 
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What a frontend says of how its service is called."""
+
+    open: bool = False
+    """Its callers bring no key."""
+    echoed: str = ""
+    """Metadata that goes back to the caller as it came, with errors too."""
+
+
 Handler = Any  # grpc.RpcMethodHandler; its members are not typed
 Context = Any  # grpc.aio.ServicerContext with raw bytes in and messages out
 log = structlog.get_logger(__name__)
@@ -48,6 +60,8 @@ class Guard(aio.ServerInterceptor):
         self._traffic = traffic
         self._max_request = max_request
         self._stall_timeout = stall_timeout
+        self.manners: dict[str, Manners] = dict.fromkeys(OPEN_SERVICES, Manners(open=True))
+        """Of services that have any, by their names."""
 
     async def intercept_service(
         self,
@@ -80,6 +94,7 @@ class Guard(aio.ServerInterceptor):
         self._telemetry.begin(record)
         sent, code = _Sent(), grpc.StatusCode.OK
         try:
+            await _echo(context, self._manners(record.service).echoed)
             return await self._answer(record, handler, authorization, context, sent)
         except CompletionError as error:
             code = status_code(error.code)
@@ -122,7 +137,10 @@ class Guard(aio.ServerInterceptor):
         return None
 
     def _caller(self, service: str, authorization: str) -> str:
-        return "" if service in OPEN_SERVICES else self._access.caller(authorization)
+        return "" if self._manners(service).open else self._access.caller(authorization)
+
+    def _manners(self, service: str) -> Manners:
+        return self.manners.get(service, _COMMON)
 
     async def _read(self, record: CallRecord, context: Context) -> bytes:
         try:
@@ -147,6 +165,9 @@ class Guard(aio.ServerInterceptor):
             return handler.request_deserializer(raw)
         except DecodeError:
             raise malformed("The bytes are not the message that this method takes.") from None
+
+
+_COMMON = Manners()
 
 
 class _Sent:
@@ -196,6 +217,12 @@ async def _abort(context: Context, error: CompletionError, record: CallRecord) -
 def _serializer(of_messages: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
     """Messages become bytes, and bytes that are a message already (of a log, say) stay as they are."""
     return lambda response: response if isinstance(response, bytes) else of_messages(response)
+
+
+async def _echo(context: Context, name: str) -> None:
+    sent = [(key, value) for key, value in context.invocation_metadata() or () if name and key == name]
+    if sent:
+        await context.send_initial_metadata(sent[:1])
 
 
 def _describe(record: CallRecord, context: Context) -> None:

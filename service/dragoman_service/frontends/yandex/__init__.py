@@ -1,0 +1,51 @@
+"""Yandex Cloud's text generation: under the vendor's names over gRPC, and its REST API over HTTP."""
+
+from __future__ import annotations
+
+import grpc
+from dragoman.dialect.yandex.v1 import (
+    api_endpoint_service_pb2,
+    operation_service_pb2,
+    text_generation_service_pb2,
+    tokenizer_service_pb2,
+)
+from google.protobuf.descriptor import FileDescriptor
+
+from dragoman_service.dialects.yandex_names import PACKAGES, REQUEST_ID
+from dragoman_service.frontends.yandex.answers import Answers
+from dragoman_service.frontends.yandex.rest import Rest
+from dragoman_service.frontends.yandex.services import (
+    ApiEndpoints,
+    AsyncTextGeneration,
+    Operations,
+    TextGeneration,
+    Tokenizer,
+)
+from dragoman_service.transport.grpc_server import GrpcServer
+from dragoman_service.transport.guard import Manners
+from dragoman_service.transport.listeners import Listeners
+from dragoman_service.transport.twins import ForeignNames, method_handlers
+
+
+def mount(listeners: Listeners) -> None:
+    """Adds the vendor's services to both listeners."""
+    answers, names = Answers(listeners), ForeignNames(PACKAGES)
+    generation, tokenizer = text_generation_service_pb2.DESCRIPTOR, tokenizer_service_pb2.DESCRIPTOR
+    for file, name, servicer in (
+        (generation, "TextGenerationService", TextGeneration(answers)),
+        (generation, "TextGenerationAsyncService", AsyncTextGeneration(answers)),
+        (tokenizer, "TokenizerService", Tokenizer(answers)),
+        (operation_service_pb2.DESCRIPTOR, "OperationService", Operations(answers)),
+        (api_endpoint_service_pb2.DESCRIPTOR, "ApiEndpointService", ApiEndpoints(listeners.grpc)),
+    ):
+        _serve(listeners.grpc, names, file, name, servicer)
+    listeners.http.serve(Rest(answers).service())
+
+
+def _serve(server: GrpcServer, names: ForeignNames, file: FileDescriptor, name: str, servicer: object) -> None:
+    twin = file.services_by_name[name]
+    foreign = names.service(twin)
+    handlers = grpc.method_handlers_generic_handler(foreign.full_name, method_handlers(twin, servicer))
+    server.server.add_generic_rpc_handlers((handlers,))
+    # Discovery comes before the vendor's clients look for their key.
+    server.serve(foreign, manners=Manners(open=isinstance(servicer, ApiEndpoints), echoed=REQUEST_ID))

@@ -1,0 +1,115 @@
+"""The vendor's services over gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from dragoman import v1
+from dragoman.dialect.yandex import v1 as y
+from google.rpc import code_pb2
+from grpc import aio
+
+from dragoman_service.contract import Call, CompletionError
+from dragoman_service.dialects.yandex_names import ENDPOINTS, IDEMPOTENCY_KEY
+from dragoman_service.frontends.yandex.answers import Answers
+from dragoman_service.telemetry.record import current
+from dragoman_service.transport.access import caller_of
+from dragoman_service.transport.grpc_server import GrpcServer
+
+Context = aio.ServicerContext[Any, Any]
+
+
+class TextGeneration:
+    """Answers at once."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    async def Completion(self, request: y.CompletionRequest, context: Context) -> AsyncIterator[y.CompletionResponse]:
+        streaming = request.completion_options.stream
+        call = _call(self._answers, context, streaming=streaming)
+        if not streaming:
+            yield await self._answers.whole(request, call)
+            return
+        async with aclosing(self._answers.pieces(request, call)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+
+class AsyncTextGeneration:
+    """Answers later."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    async def Completion(self, request: y.CompletionRequest, context: Context) -> y.Operation:
+        return await self._answers.start(request, caller_of(context), _metadata(context, IDEMPOTENCY_KEY))
+
+
+class Tokenizer:
+    """Splits texts and prompts."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    async def Tokenize(self, request: y.TokenizeRequest, context: Context) -> y.TokenizeResponse:
+        return await self._answers.tokenize(request, _call(self._answers, context))
+
+    async def TokenizeCompletion(self, request: y.CompletionRequest, context: Context) -> y.TokenizeResponse:
+        return await self._answers.tokenize_completion(request, _call(self._answers, context))
+
+
+class Operations:
+    """Reads and cancels operations, whoever started them."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    async def Get(self, request: y.GetOperationRequest, context: Context) -> y.Operation:
+        return await self._answers.operation(request.operation_id, caller_of(context))
+
+    async def Cancel(self, request: y.CancelOperationRequest, context: Context) -> y.Operation:
+        return await self._answers.cancel(request.operation_id, caller_of(context))
+
+
+class ApiEndpoints:
+    """Tells the vendor's clients to come back here."""
+
+    def __init__(self, server: GrpcServer) -> None:
+        self._server = server
+
+    async def Get(self, request: y.GetApiEndpointRequest, context: Context) -> y.ApiEndpoint:
+        if request.api_endpoint_id not in ENDPOINTS:
+            raise CompletionError(
+                code_pb2.NOT_FOUND,
+                v1.ERROR_REASON_CAPABILITY_MISSING,
+                f"No endpoint is called {request.api_endpoint_id[:64]!r} here. Known: {', '.join(ENDPOINTS)}.",
+            )
+        return y.ApiEndpoint(id=request.api_endpoint_id, address=self._address())
+
+    async def List(self, request: y.ListApiEndpointsRequest, context: Context) -> y.ListApiEndpointsResponse:
+        address = self._address()
+        return y.ListApiEndpointsResponse(endpoints=[y.ApiEndpoint(id=name, address=address) for name in ENDPOINTS])
+
+    def _address(self) -> str:
+        address = self._server.advertised
+        if address is None:
+            raise CompletionError(
+                code_pb2.UNIMPLEMENTED,
+                v1.ERROR_REASON_CAPABILITY_MISSING,
+                "This server listens on all interfaces and cannot tell where clients reach it. Set server.advertised "
+                "in its settings.",
+            )
+        return str(address)
+
+
+def _call(answers: Answers, context: Context, *, streaming: bool = False) -> Call:
+    record = current()
+    call_id = record.request_id if record else ""
+    return answers.call(caller_of(context), call_id, remaining=context.time_remaining(), streaming=streaming)
+
+
+def _metadata(context: Context, name: str) -> str:
+    return next((str(value) for key, value in context.invocation_metadata() or () if key == name), "")

@@ -1,0 +1,140 @@
+"""The provider `yandex` keeps the laws over our own frontend, and answers as the model behind it does."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dragoman import v1
+from dragoman_service.contract import Provider
+from dragoman_service.providers.echo import Echo, EchoSettings
+from dragoman_service.providers.http import open_http
+from dragoman_service.providers.local import LocalSettings, share_local
+from dragoman_service.providers.yandex import YandexProvider, YandexSettings, open_yandex
+from dragoman_service.settings_types import Address
+from dragoman_service.testing import ProviderLaws
+from dragoman_service.testing.asking import folded
+from dragoman_service.testing.serving import Served, serving
+
+
+@asynccontextmanager
+async def chained(served: Served, model: str, **settings: Any) -> AsyncIterator[YandexProvider]:
+    """The provider, with the service as its upstream."""
+    told = YandexSettings(
+        folder_id="folder",
+        models=(model,),
+        endpoint=Address.parse(served.running.grpc_address),
+        tls=False,
+        attempts=1,
+        **settings,
+    )
+    async with open_yandex(told) as provider:
+        yield provider
+
+
+def unadorned(models: Sequence[v1.Model]) -> list[v1.Model]:
+    """The models as the provider should claim them here: the embedded one takes no tools and cannot think."""
+    claimed = []
+    for model in models:
+        changed = v1.Model()
+        changed.CopyFrom(model)
+        for field in ("tools", "generation_config.reasoning"):
+            changed.supported_fields.remove(field)
+        claimed.append(changed)
+    return claimed
+
+
+@pytest.fixture(scope="module")
+def engine(weights: Path) -> Iterator[Path]:
+    """The socket of an engine that runs in a loop of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    running = share_local(LocalSettings(threads=1))
+    try:
+        yield asyncio.run_coroutine_threadsafe(running.__aenter__(), loop).result()["engine"]
+        asyncio.run_coroutine_threadsafe(running.__aexit__(None, None, None), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+class ChainedLaws(ProviderLaws):
+    """What is the same whatever model is behind."""
+
+    behind: Provider
+
+    async def test_the_answer_is_that_of_the_model_asked_directly(self, provider: Provider) -> None:
+        request = self.request(provider)
+        chained_answer = folded(await self.events(provider, request))
+        request.model = self.behind.models()[0].provider_model
+        answer = folded(await self.events(self.behind, request))
+
+        assert chained_answer.choices[0].message == answer.choices[0].message
+        assert chained_answer.choices[0].finish_reason == answer.choices[0].finish_reason
+        assert chained_answer.usage.input_tokens == answer.usage.input_tokens
+        assert chained_answer.usage.output_tokens == answer.usage.output_tokens
+
+    async def test_an_answer_cut_short_is_that_of_the_model_too(self, provider: Provider) -> None:
+        request = self.claiming(provider, max_output_tokens=3)
+        chained_answer = folded(await self.events(provider, request))
+        request.model = self.behind.models()[0].provider_model
+        answer = folded(await self.events(self.behind, request))
+
+        assert chained_answer.choices[0].message == answer.choices[0].message
+        assert chained_answer.choices[0].finish_reason == v1.FINISH_REASON_MAX_OUTPUT_TOKENS
+
+
+class TestOverEcho(ChainedLaws):
+    @pytest.fixture
+    async def provider(self) -> AsyncIterator[YandexProvider]:
+        self.behind = Echo(EchoSettings(delay=0.005))
+        async with (
+            serving({"echo": self.behind}) as served,
+            chained(served, "echo") as provider,
+        ):
+            yield provider
+
+    def failing_request(self, provider: Provider) -> v1.CompletionRequest:
+        request = self.request(provider)
+        request.messages.add(role=v1.ROLE_SYSTEM).parts.add(text='echo: {"fail_after": 2}')
+        return request
+
+    async def running(self, provider: Provider) -> int:
+        assert isinstance(self.behind, Echo)
+        return self.behind.running
+
+
+class TestOverTheEmbeddedModel(ChainedLaws):
+    @pytest.fixture
+    async def provider(self, engine: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[YandexProvider]:
+        async with (
+            open_http("http://localhost", unix_socket=engine) as self.engine,
+            serving(settings={"providers": {"local": {"engine": engine}}}) as served,
+            chained(served, "local") as provider,
+        ):
+            self.behind = served.running.opened.providers["local"]
+            monkeypatch.setattr(provider, "models", partial(unadorned, provider.models()))
+            yield provider
+
+    def request(self, provider: Provider) -> v1.CompletionRequest:
+        request = super().request(provider)
+        request.generation_config.max_output_tokens = 40
+        return request
+
+    def failing_request(self, provider: Provider) -> v1.CompletionRequest:
+        request = self.request(provider)
+        request.messages[0].parts[0].text = "word " * 3000
+        return request
+
+    async def running(self, provider: Provider) -> int:
+        metrics = (await self.engine.get("/metrics")).body.decode()
+        return sum(map(int, re.findall(r"^llamacpp:requests_(?:processing|deferred) (\d+)", metrics, re.MULTILINE)))
