@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).with_name("programs")
-PATIENCE = 60.0  # seconds
+PATIENCE = 100.0  # seconds; the embedded model may fill its context on a busy machine
 
 
 @dataclass(frozen=True, slots=True)
