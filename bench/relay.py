@@ -1,7 +1,8 @@
 """What a gateway costs beside the same calls made directly: ours, a bare gRPC server and LiteLLM, in one run.
 
 The gateways run on one core, the upstream's stand-in and the client on another; all are asked in turn, round after
-round, so that ratios hold on any machine. Under 4 minutes; `--quick` takes under a minute and is good for ratios only.
+round, so that ratios hold on any machine. Under 4 minutes; `--quick` takes about 50 s, more on a busy machine, and is
+good for ratios only.
 Linux only. docs/performance.md tells how it measures and shows a run. `make bench` runs it.
 """
 
@@ -48,7 +49,7 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="one short round: under a minute")
+    parser.add_argument("--quick", action="store_true", help="one short round: about 50 s, more if the machine is busy")
     parser.add_argument("--without-litellm", dest="litellm", action="store_false", help="measure only the others")
     parser.add_argument("--json", action="store_true", help="write the figures as JSON, not as tables")
     return parser.parse_args()

@@ -8,13 +8,15 @@ import shutil
 import signal
 import subprocess
 import sysconfig
+import time
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 PATIENCE = 60.0  # seconds
+SOON = 5.0  # seconds
 ANYWHERE = ("--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0")
 
 
@@ -85,4 +87,11 @@ class Service:
     @property
     def log(self) -> list[dict[str, Any]]:
         """The log's lines so far."""
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
+        return [json.loads(line) for line in self._log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+    def tells(self, holds: Callable[[dict[str, Any]], bool]) -> bool:
+        """Whether a line of the log is such: it is written a moment after what it tells of."""
+        deadline = time.monotonic() + SOON
+        while not (found := any(map(holds, self.log))) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return found

@@ -173,7 +173,7 @@ def test_a_plugin_that_raises_later_fails_its_call_alone(stub: v1.CompletionServ
     assert (status.code, info.reason) == (13, "PLUGIN_FAILED")
     assert events[-1].finished.error == status
     assert "hunter2" not in str(status)
-    assert any(line["event"] == "plugin.failed" and "hunter2" in str(line) for line in service.log)
+    assert service.tells(lambda line: line["event"] == "plugin.failed" and "hunter2" in str(line))
     assert text_of(stub.CreateCompletion(ask("acme/shout"), timeout=10)) == "HELLO THERE !!"
 
 

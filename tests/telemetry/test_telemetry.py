@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import threading
 
 import aiohttp
 import grpc
 import pytest
 import structlog
 from dragoman import v1
-from dragoman_service.telemetry.log import LogWriter, configure
+from dragoman_service.telemetry import log
+from dragoman_service.telemetry.log import MAX_WAITING, LogWriter, configure
 from prometheus_client.parser import text_string_to_metric_families
 
 CANARY = "canary-7f3a"
@@ -176,6 +178,54 @@ async def test_planted_secrets_are_redacted(log_lines, until):
 
     assert CANARY not in json.dumps(log_lines())
     assert log_lines()[0]["event"] == "oops"
+
+
+@pytest.mark.parametrize("level", ["info", "warning"])
+def test_the_line_of_a_call_is_that_of_any_other(level):
+    stream = io.StringIO()
+    writer = configure(level, "json", lambda: None, stream, worker=3)
+    facts = {"request_id": "r", "duration_ms": 0.5, "peer": "é\n", "Token": CANARY}
+    structlog.get_logger("x").info("rpc.done", **facts)
+    log.info("rpc.done", facts)
+    structlog.reset_defaults()
+    writer.close()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    assert len(lines) == (2 if level == "info" else 0)
+    for line in lines:
+        assert list(line) == [*facts, "event", "level", "ts", "worker"]
+        told = {"event": "rpc.done", "level": "info", "ts": line["ts"], "worker": 3}
+        assert line == {**facts, "Token": "[redacted]", **told}
+        assert line["ts"].endswith("Z")
+
+
+class StuckPipe(io.StringIO):
+    """Takes nothing until it is freed."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked, self.freed, self.writes = threading.Event(), threading.Event(), []
+
+    def write(self, text: str) -> int:
+        self.asked.set()
+        assert self.freed.wait(10)
+        self.writes.append(text)
+        return len(text)
+
+
+def test_a_stuck_log_pipe_gets_what_waited_in_one_write_and_what_was_too_much_is_counted():
+    dropped = []
+    pipe = StuckPipe()
+    writer = LogWriter(pipe, lambda: dropped.append(1))
+    writer.msg("first")
+    assert pipe.asked.wait(10)
+    for number in range(MAX_WAITING + 5):
+        writer.msg(f"line {number}")
+    pipe.freed.set()
+    writer.close()
+
+    assert len(dropped) == 5
+    assert pipe.writes == ["first\n", "".join(f"line {number}\n" for number in range(MAX_WAITING))]
 
 
 def test_a_closed_log_pipe_costs_lines_and_nothing_else():

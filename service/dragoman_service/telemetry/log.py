@@ -6,7 +6,9 @@ import logging
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import orjson
@@ -15,6 +17,7 @@ import structlog
 MAX_WAITING = 10_000  # lines that wait for a slow pipe; more are dropped and counted
 GATHER = 0.02  # seconds: to wake the thread for each line costs a call more than the line itself
 SECRETS = frozenset({"authorization", "api_key", "apikey", "key", "token", "password", "secret", "prompt", "messages"})
+log = structlog.get_logger(__name__)
 
 
 class LogWriter:
@@ -87,11 +90,40 @@ def configure(
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: writer,
+        logger_factory=_Lines(writer, worker, direct=not console and level in ("debug", "info")),
         cache_logger_on_first_use=False,
     )
     _route_foreign(writer, [*processors], renderer, level)
     return writer
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Makes loggers. `direct`: what `log.info` writes is JSON, and can be written without it."""
+
+    writer: LogWriter
+    worker: int
+    direct: bool
+
+    def __call__(self, *_: Any) -> LogWriter:
+        return self.writer
+
+    def info(self, event: str, facts: Mapping[str, Any]) -> None:
+        ts = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line = {**facts, "event": event, "level": "info", "ts": ts}
+        if self.worker:
+            line["worker"] = self.worker
+        self.writer.msg(_dumps(redact(None, "", line)))
+
+
+def info(event: str, facts: Mapping[str, Any]) -> None:
+    """Writes the very line of `log.info(event, **facts)`, for what is written at each call: structlog takes longer to
+    make the line than the call's metrics take together."""
+    lines = structlog.get_config()["logger_factory"]
+    if isinstance(lines, _Lines) and lines.direct:
+        lines.info(event, facts)
+    else:
+        log.info(event, **facts)
 
 
 def _dumps(value: Any, **_: Any) -> str:

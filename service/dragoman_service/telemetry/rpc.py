@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import cache
 
 import grpc
-import structlog
 
+from dragoman_service.telemetry import log
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.record import CallRecord
 
 OTHER = "other"
-log = structlog.get_logger(__name__)
 
 
 class RpcTelemetry:
@@ -70,7 +69,7 @@ class RpcTelemetry:
             "deadline_ms": record.deadline and round(record.deadline * 1000),
             "cancelled_by": record.cancelled_by,
         }
-        log.info("rpc.done", **{key: value for key, value in facts.items() if value})
+        log.info("rpc.done", {key: value for key, value in facts.items() if value})
 
 
 @cache
