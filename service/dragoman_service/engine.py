@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
@@ -80,14 +80,19 @@ class Engine:
 
     def models(self, caller: str) -> list[v1.Model]:
         """The models that `caller` may use by any name, ordered by name; of the aliases, those it may use."""
-        named, found = self.catalogue.aliases(), []
-        for model in self.catalogue.models():
-            may_use = self._may_use(model, caller)
-            aliases = [alias.name for alias in named.get(model.name, ()) if may_use or self._may_name(alias, caller)]
-            if may_use or aliases:
-                _show(model, aliases, own=may_use)
-                found.append(model)
+        found = []
+        for model, own, aliases in self._usable(caller):
+            _show(model, aliases, own=own)
+            found.append(model)
         return found
+
+    def names(self, caller: str) -> list[tuple[str, v1.Model]]:
+        """The names that `caller` may ask for, each with its model: full ones, and exact ones of the settings."""
+        return [
+            (name, model)
+            for model, own, aliases in self._usable(caller)
+            for name in ([model.name, *aliases] if own else aliases)
+        ]
 
     def model(self, name: str, caller: str) -> v1.Model:
         """The model of that name as it is now, shown as in `models`. Raises what `find` does."""
@@ -154,6 +159,15 @@ class Engine:
         """Returns when no upstream is open any more, after `patience` seconds at the latest."""
         if self._pumps:
             await asyncio.wait(tuple(self._pumps), timeout=patience)
+
+    def _usable(self, caller: str) -> Iterator[tuple[v1.Model, bool, list[str]]]:
+        """The models that `caller` may use; whether by their own names; and by which names of the settings."""
+        named = self.catalogue.aliases()
+        for model in self.catalogue.models():
+            own = self._may_use(model, caller)
+            aliases = [alias.name for alias in named.get(model.name, ()) if own or self._may_name(alias, caller)]
+            if own or aliases:
+                yield model, own, aliases
 
     def _may_use(self, model: v1.Model, caller: str) -> bool:
         patterns = self._allowed.get(caller)

@@ -10,6 +10,7 @@ import typer
 from dragoman import v1
 from dragoman_command import Service
 from dragoman_service.cli.live_text import LiveText
+from dragoman_service.cli.prompt import json_option
 from dragoman_service.cli.tool_option import tools_in
 
 TOOLS = '[{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "a": 1, "Z": 2}}}]'
@@ -61,6 +62,7 @@ def test_tools_are_read_as_most_services_take_them_and_keep_the_order_of_their_p
         ('[{"name": "a"}, {"type": "retrieval"}]', "number 1 is no function"),
         ('[{"name": "a", "schema": {}}]', "number 0 has schema; known: name, description, parameters, strict"),
         ('[{"name": "a", "strict": "yes"}]', "number 0: "),
+        ('[{"name": "w\\ud800"}]', "number 0"),
     ],
 )
 def test_what_is_no_list_of_tools_is_told(text: str, told: str) -> None:
@@ -101,3 +103,8 @@ def test_text_after_a_call_begins_on_a_line_of_its_own_and_a_rerun_begins_anew(
     live.end()
 
     assert capsys.readouterr().out == "call now {}\nSo it is.\ncall now {}\nAnew\n"
+
+
+def test_json_that_is_nested_too_deeply_is_told_as_what_is_no_json() -> None:
+    with pytest.raises(typer.BadParameter, match="is no JSON"):
+        json_option("--tools", "[" * 100_000)

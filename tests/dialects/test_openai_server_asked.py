@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -194,3 +195,13 @@ def test_what_is_no_sound_json_is_malformed(body: bytes) -> None:
 
     assert caught.value.reason == v1.ERROR_REASON_MALFORMED_REQUEST
     assert len(caught.value.message) < 300
+
+
+def test_a_name_that_stands_twice_among_many_is_found_at_once() -> None:
+    names = ",".join(f'"n{number}":1' for number in range(30_000))
+    body = f'{{"metadata":{{{names},"n29999":1}}}}'.encode()
+    begin = time.perf_counter()
+    with pytest.raises(CompletionError, match="'n29999' twice"):
+        chat_asked(body)
+
+    assert time.perf_counter() - begin < 1, "seconds; looking through all names for each of them takes ten and more"

@@ -8,6 +8,8 @@ import pytest
 from dragoman import v1
 from openai_bodies import CALL, TOOL, chat, refusal, said
 
+RESULT = {"role": "tool", "tool_call_id": "c1", "content": "42"}
+
 
 @pytest.mark.parametrize(
     ("role", "ours"),
@@ -62,7 +64,12 @@ def test_what_came_of_a_call_is_taken(content: Any) -> None:
         ({"role": "user", "content": "x", "audio": {"id": "1"}}, "messages[0].audio"),
         ({"role": "user", "content": "x", "tool_calls": [CALL]}, "messages[0].tool_calls"),
         ({"role": "user", "content": "x", "tool_call_id": "c"}, "messages[0].tool_call_id"),
+        ({"role": "user", "content": "x", "refusal": "no"}, "messages[0].refusal"),
         ({"role": "tool", "content": "x"}, "messages[0].tool_call_id"),
+        ({**RESULT, "refusal": "no"}, "messages[0].refusal"),
+        ({**RESULT, "reasoning_content": "hm"}, "messages[0].reasoning_content"),
+        ({**RESULT, "reasoning": "hm"}, "messages[0].reasoning"),
+        ({**RESULT, "content": [{"type": "refusal", "refusal": "no"}]}, "messages[0].content"),
         ({"role": "assistant", "tool_calls": [{**CALL, "id": None}]}, "messages[0].tool_calls[0].id"),
         ({"role": "assistant", "tool_calls": [{**CALL, "type": "custom"}]}, "messages[0].tool_calls[0].type"),
         (
@@ -119,6 +126,10 @@ def test_every_form_of_a_tool_choice_is_taken(choice: Any, mode: Any, allowed: l
         ({"tool_choice": 5}, "tool_choice"),
         ({"tool_choice": {"type": "custom", "custom": {"name": "f"}}}, "tool_choice.type"),
         ({"tool_choice": {"type": "function"}}, "tool_choice.function"),
+        (
+            {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}},
+            "tool_choice.allowed_tools.tools",
+        ),
     ],
 )
 def test_tools_that_cannot_be_called_are_refused(asked: dict[str, Any], param: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dragoman import v1
+from dragoman_service import limits
 from dragoman_service.contract import CompletionError
 from dragoman_service.validation import check_request
 
@@ -118,6 +119,16 @@ def test_a_choice_is_among_the_tools_that_there_are(choice, fields):
 )
 def test_a_choice_needs_tools_unless_none_shall_be_called(choice, fields):
     assert wrong(HELLO, tool_choice=v1.ToolChoice(**choice)) == fields
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_a_choice_names_as_many_functions_as_there_may_be_tools(more):
+    names = [f"tool-{number}" for number in range(limits.TOOLS)]
+    allowed = [*names, "weather"][: limits.TOOLS + more]
+
+    choice = v1.ToolChoice(allowed_functions=allowed)
+    found = wrong(HELLO, tools=[tool(name) for name in names], tool_choice=choice)
+    assert found == (["tool_choice.allowed_functions"] if more > 0 else [])
 
 
 @pytest.mark.parametrize("effort", [v1.REASONING_EFFORT_UNSPECIFIED, 77])

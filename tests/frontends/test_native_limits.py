@@ -289,3 +289,11 @@ async def test_bad_input_gets_its_documented_status_and_the_server_goes_on(chann
     assert (unknown.code, unknown.reason) == (grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND")
     assert no_method.code is grpc.StatusCode.UNIMPLEMENTED
     assert fine.choices[0].message.parts[0].text == "still here"
+
+
+def test_of_far_too_many_only_their_number_is_told():
+    many = request()
+    for number in range(limits.LABELS + 1):
+        many.labels[f"NO {number}"] = "v"
+
+    assert wrong_fields(many) == ["labels"]

@@ -106,7 +106,7 @@ async def test_models_are_listed_and_found_by_names_with_slashes_and_by_aliases(
     shown = {"object": "model", "created": 0}
     a, b = ({"id": f"{name}/echo", "owned_by": name, **shown} for name in "ab")
     assert (status, listed) == (200, {"object": "list", "data": [a, b]})
-    assert found == [(200, a), (200, b), (200, b), (200, a)]
+    assert found == [(200, a), (200, b), (200, b), (200, {**a, "id": "echo"})]
     assert (missing[0], missing[1]["error"]["code"]) == (404, "model_not_found")
     assert "GET /v1/models" in missing[1]["error"]["message"]
 
@@ -120,6 +120,24 @@ async def test_a_key_sees_and_asks_only_its_models(start_service):
 
     assert [model["id"] for model in listed["data"]] == ["b/echo"]
     assert (answer.status, said["error"]["code"], said["error"]["param"]) == (403, "model_not_allowed", "model")
+
+
+async def test_what_is_listed_can_be_asked_for_by_whoever_sees_it(start_service):
+    keys = [
+        {"id": "a", "sha256": SHA256, "models": ["best"]},
+        {"id": "b", "sha256": hashlib.sha256(b"key-of-b").hexdigest()},
+    ]
+    names = {"best": {"targets": ["echo/echo"]}, "gpt-*": {"targets": ["echo/echo"]}}
+    service = await start_service(access={"keys": keys}, models=names)
+    for key, ids in (("key-of-a", ["best"]), ("key-of-b", ["echo/echo", "best"])):
+        _, listed = await get(service, "/v1/models", authorization=f"Bearer {key}")
+
+        assert [model["id"] for model in listed["data"]] == ids
+        for name in ids:
+            found = await get(service, f"/v1/models/{name}", authorization=f"Bearer {key}")
+            answer, _ = await post(service, chat(model=name), authorization=f"Bearer {key}")
+
+            assert (found[0], found[1]["id"], answer.status) == (200, name, 200)
 
 
 async def test_a_fault_of_ours_is_told_without_its_text(start_service, monkeypatch):

@@ -140,6 +140,14 @@ def test_a_vendors_address_is_its_own_unless_the_settings_say_another() -> None:
         ({"vendor": "gray-swan-cygnet"}, "models", "this vendor lists none"),
         ({"vendor": "openai", "idle_timeout": "0s"}, "idle_timeout", "greater than 0"),
         ({"vendor": "openai", "headers": {"x": "a\nb"}}, "headers", "one line of printable characters"),
+        ({"vendor": "openai", "headers": {"Content-Length": "5"}}, "headers", "tells how a request is sent"),
+        ({"vendor": "openai", "api_key": ""}, "api_key", "not empty"),
+        ({"vendor": "openai", "api_key": "sk-\nx"}, "api_key", "one line of printable ASCII"),
+        ({"vendor": "openai", "api_key": "sk-café"}, "api_key", "one line of printable ASCII"),
+        ({"vendor": "openai", "models": ["a", "b", "a"]}, "models", "names a model twice"),
+        ({"base_url": "http://me:secret@127.0.0.1/v1"}, "base_url", "no user and no password"),
+        ({"base_url": "http://127.0.0.1/v1?version=1"}, "base_url", "nothing behind a ? or #"),
+        ({"base_url": "http://127.0.0.1/v1#here"}, "base_url", "nothing behind a ? or #"),
     ],
 )
 def test_mistakes_in_the_settings_are_told_at_their_key(settings: dict[str, Any], path: str, said: str) -> None:

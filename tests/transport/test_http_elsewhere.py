@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+
 import pytest
+import structlog
+from dragoman_service.telemetry.log import configure
 from http_serving import echo
 from raw_http import asked
+
+ASKING = b"POST /ask HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n"
 
 
 @pytest.mark.parametrize(("verb", "path", "status"), [("POST", "/nothing/here", 404), ("GET", "/ask", 405)])
@@ -48,3 +55,30 @@ async def test_pages_that_the_settings_name_may_call(serving, origins, allowed) 
     for headers in (preflight.headers, answer.headers):
         assert headers.get("access-control-allow-origin") == ("https://a.example" if allowed else None)
         assert headers["vary"] == "Origin"
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"POST /ask HTTP/1.1\r\nauthorization: Bearer SECRET\x01\r\n\r\n",
+        b"POST /ask HTTP/1.1\r\nauthorization : Bearer SECRET\r\n\r\n",
+        b"POST /ask HTTP/1.1\r\nx: " + b"SECRET" * 10_000 + b"\r\n\r\n",
+        ASKING + b"transfer-encoding: chunked\r\n\r\n3\r\na SECRET prompt\r\n0\r\n\r\n",
+        ASKING + b"content-length: 16\r\ncontent-encoding: gzip\r\n\r\na SECRET prompt.",
+    ],
+)
+async def test_what_is_no_http_is_not_quoted_in_the_log(serving, wire: bytes) -> None:
+    served = await serving(echo)
+    output = io.StringIO()
+    writer = configure("info", "json", lambda: None, output)
+    try:
+        reader, connection = await asyncio.open_connection(*served.address.rsplit(":", 1))
+        connection.write(wire)
+        await reader.read()
+        connection.close()
+    finally:
+        writer.close()
+        structlog.reset_defaults()
+
+    assert "http.malformed" in output.getvalue()
+    assert "SECRET" not in output.getvalue()

@@ -96,6 +96,17 @@ async def test_the_keys_are_those_of_grpc(serving, header, status, reason) -> No
     assert (answer.status, said.get("reason", "")) == (status, reason)
 
 
+async def test_a_key_that_is_no_utf8_is_refused_as_any_other(serving) -> None:
+    served = await serving(echo, keys=[{"id": "a", "sha256": hashlib.sha256(b"key-of-a").hexdigest()}])
+    host, _, port = served.address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /ask HTTP/1.1\r\nhost: here\r\nauthorization: Bearer \xe9\r\n\r\n")
+    answer = await read_head(reader, writer)
+    writer.close()
+
+    assert answer.status == 401
+
+
 @pytest.mark.parametrize(
     ("code", "retry_after", "expected"),
     [

@@ -45,7 +45,7 @@ def json_option(name: str, value: str) -> str:
     text = value if value.lstrip().startswith(("{", "[")) else _read(Path(value), name)
     try:
         json.loads(text)
-    except ValueError as wrong:
+    except (ValueError, RecursionError) as wrong:
         raise typer.BadParameter(f"is no JSON: {wrong}", param_hint=name) from None
     return text
 

@@ -31,7 +31,7 @@ def _tool(number: int, item: object) -> v1.Tool:
         raise _wrong(f"number {number} has {', '.join(unknown)}; known: {', '.join(_KEYS)}")
     try:
         return v1.Tool(function=_function(item))
-    except TypeError as wrong:
+    except (TypeError, UnicodeEncodeError) as wrong:
         raise _wrong(f"number {number}: {wrong}") from None
 
 

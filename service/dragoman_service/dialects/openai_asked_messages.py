@@ -29,6 +29,14 @@ _ROLES = {
 _MESSAGE = frozenset(
     {"role", "content", "name", "refusal", "reasoning_content", "reasoning", "tool_calls", "tool_call_id"}
 )
+_OWNERS = {
+    "tool_call_id": "tool",
+    "tool_calls": "assistant",
+    "refusal": "assistant",
+    "reasoning_content": "assistant",
+    "reasoning": "assistant",
+}
+"""What only messages of one role hold."""
 _CONTENT_PARTS = {"text": "text", "refusal": "refusal"}
 
 
@@ -53,14 +61,17 @@ def _message(message: Mapping[str, Any], at: str) -> v1.Message:
 
 def _keep_apart(values: Mapping[str, Any], role: str, at: str) -> None:
     """What belongs to one role has no meaning in the others."""
-    for name, owner in (("tool_call_id", "tool"), ("tool_calls", "assistant")):
-        if name in values and role != owner:
+    for name, owner in _OWNERS.items():
+        if values.get(name) and role != owner:
             raise wrong(f"{at}.{name}", f"'{at}.{name}' is only allowed in messages of role '{owner}'.")
 
 
 def _result(values: Mapping[str, Any], at: str) -> Iterator[v1.Part]:
     call = text(required(values, "tool_call_id", f"{at}."), f"{at}.tool_call_id")
-    said = "".join(part.text for part in _content(values.get("content", ""), f"{at}.content"))
+    parts = list(_content(values.get("content", ""), f"{at}.content"))
+    if any(part.HasField("refusal") for part in parts):
+        raise wrong(f"{at}.content", f"'{at}.content' holds a refusal: what came of a call is text.")
+    said = "".join(part.text for part in parts)
     name = text(values.get("name", ""), f"{at}.name")
     yield v1.Part(tool_result=v1.ToolResult(tool_call_id=call, name=name, text=said))
 

@@ -17,6 +17,7 @@ from dragoman_service.dialects.openai_params import (
     required,
     text,
     unsupported,
+    wrong,
 )
 
 _MODES = {
@@ -72,6 +73,8 @@ def _allowed(choice: Any, param: str) -> v1.ToolChoice:
     given(allowed, frozenset({"mode", "tools"}), at)
     mode = one_of(required(allowed, "mode", f"{at}."), ("auto", "required"), f"{at}.mode")
     listed = items(required(allowed, "tools", f"{at}."), f"{at}.tools")
+    if not listed:  # in our words an empty list allows all
+        raise wrong(f"{at}.tools", f"'{at}.tools' should name a tool at least; for none send 'none' as '{param}'.")
     names = [_name(mapping(tool, f"{at}.tools[{n}]"), f"{at}.tools[{n}]") for n, tool in enumerate(listed)]
     return v1.ToolChoice(mode=_MODES[mode], allowed_functions=names)
 

@@ -23,6 +23,8 @@ class ChatChunks:
     """The chunks of one answer; feed it all events in order. With `include_usage` the last one tells the usage."""
 
     kind, prefix = "chat.completion.chunk", "chatcmpl"
+    form = b'%b{"index":%d,"delta":%b,"logprobs":%b,%b}]%b%b'
+    nothing = b'{"content":""}'
 
     def __init__(self, *, include_usage: bool = False) -> None:
         self._include_usage = include_usage
@@ -81,7 +83,7 @@ class ChatChunks:
 
     def _end(self, end: v1.ChoiceFinished) -> bytes:
         said = orjson.dumps(ending(end))[1:-1]
-        return self._chunk(end.choice_index, b'{"content":""}', b"null", said, _fingerprint(end))
+        return self._chunk(end.choice_index, self.nothing, b"null", said, _fingerprint(end))
 
     def _last(self, completion: v1.Completion) -> bytes:
         if not self._include_usage:
@@ -96,21 +98,15 @@ class ChatChunks:
         end: bytes = b'"finish_reason":null',
         fingerprint: bytes = b"",
     ) -> bytes:
-        return b'%b{"index":%d,"delta":%b,"logprobs":%b,%b}]%b%b' % (
-            self._head,
-            index,
-            delta,
-            logprobs,
-            end,
-            fingerprint,
-            self._tail,
-        )
+        return self.form % (self._head, index, delta, logprobs, end, fingerprint, self._tail)
 
 
 class CompletionChunks(ChatChunks):
     """The chunks of a legacy completion."""
 
     kind, prefix = "text_completion", "cmpl"
+    form = b'%b{"index":%d,"text":%b,"logprobs":%b,%b}]%b%b'
+    nothing = b'""'
 
     def __init__(self, *, include_usage: bool = False) -> None:
         super().__init__(include_usage=include_usage)
@@ -128,20 +124,6 @@ class CompletionChunks(ChatChunks):
         if delta.reasoning:  # there is no key for it in this form, and no other place either
             said += b',"reasoning_content":' + orjson.dumps(delta.reasoning)
         return self._chunk(delta.choice_index, said, orjson.dumps(legacy_logprobs(delta.logprobs, start)))
-
-    def _end(self, end: v1.ChoiceFinished) -> bytes:
-        return self._chunk(end.choice_index, b'""', b"null", orjson.dumps(ending(end))[1:-1], _fingerprint(end))
-
-    def _chunk(
-        self,
-        index: int,
-        delta: bytes,
-        logprobs: bytes = b"null",
-        end: bytes = b'"finish_reason":null',
-        fingerprint: bytes = b"",
-    ) -> bytes:
-        parts = (self._head, index, delta, logprobs, end, fingerprint, self._tail)
-        return b'%b{"index":%d,"text":%b,"logprobs":%b,%b}]%b%b' % parts
 
 
 def _content(delta: v1.Delta) -> bytes:

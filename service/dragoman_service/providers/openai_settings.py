@@ -11,6 +11,7 @@ from dragoman_service.settings_types import ConfigPath, Duration, Secret, Sectio
 
 _Name = Annotated[str, Field(min_length=1)]
 _Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+_FRAMING = frozenset({"connection", "content-encoding", "content-length", "content-type", "transfer-encoding"})
 _Timeout = Annotated[Duration, Field(gt=0)]
 
 
@@ -44,8 +45,13 @@ class OpenAISettings(Section):
     @field_validator("base_url")
     @classmethod
     def _somewhere(cls, value: HttpUrl | None, info: ValidationInfo) -> HttpUrl | None:
-        if value is None and "vendor" in info.data and not vendor_of(info.data["vendor"]).base_url:
-            raise ValueError("is required where no vendor is named")
+        if value is None:
+            if "vendor" in info.data and not vendor_of(info.data["vendor"]).base_url:
+                raise ValueError("is required where no vendor is named")
+        elif value.username or value.password:
+            raise ValueError("should hold no user and no password: set `api_key`, or `headers`")
+        elif value.query is not None or value.fragment is not None:
+            raise ValueError("should end with its path: nothing behind a ? or # would be asked for")
         return value
 
     @field_validator("models")
@@ -53,12 +59,24 @@ class OpenAISettings(Section):
     def _listed(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         if value is None and "vendor" in info.data and not vendor_of(info.data["vendor"]).models_path:
             raise ValueError("is required: this vendor lists none")
+        if value is not None and len(set(value)) < len(value):
+            raise ValueError("names a model twice")
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
+        key = "" if value is None else value.get_secret_value()
+        if value is not None and not (key and key.isascii() and key.isprintable()):
+            raise ValueError("should be one line of printable ASCII characters, and not empty")
         return value
 
     @field_validator("headers")
     @classmethod
     def _plain(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
         for name, header in value.items():
+            if name.lower() in _FRAMING:
+                raise ValueError(f"{name} is not for settings: it tells how a request is sent")
             if not header.get_secret_value().isprintable():
                 raise ValueError(f"the value of {name} should be one line of printable characters")
         return value

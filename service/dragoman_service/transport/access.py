@@ -33,7 +33,7 @@ class Access:
         if not authorization:
             raise _unauthenticated(v1.ERROR_REASON_CREDENTIALS_MISSING)
         scheme, _, key = authorization.partition(" ")
-        caller = self._callers.get(hashlib.sha256(key.strip().encode()).digest())
+        caller = self._callers.get(hashlib.sha256(key.strip().encode(errors="surrogateescape")).digest())
         if scheme.lower() not in SCHEMES or caller is None:
             raise _unauthenticated(v1.ERROR_REASON_CREDENTIALS_INVALID)
         return caller

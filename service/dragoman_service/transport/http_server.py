@@ -13,6 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from dragoman_service.settings_errors import Mistake, SettingsError
 from dragoman_service.settings_types import Address
 from dragoman_service.transport.http_guard import HttpGuard, HttpService
+from dragoman_service.transport.protocol_log import ProtocolLog
 
 KEPT = 620.0  # seconds that an idle connection stays open: longer than proxies in front keep theirs
 LAST_MOMENT = 0.1  # seconds; who stops the listener has waited for the calls before
@@ -48,6 +49,7 @@ class HttpServer:
         self._runner = web.AppRunner(
             self.app,
             access_log=None,
+            logger=ProtocolLog(),
             handler_cancellation=True,
             keepalive_timeout=KEPT,
             shutdown_timeout=LAST_MOMENT,

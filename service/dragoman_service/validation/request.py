@@ -63,6 +63,7 @@ def _asked(request: v1.CompletionRequest, at: str) -> Iterator[FieldViolation]:
 def _labels(request: v1.CompletionRequest, at: str) -> Iterator[FieldViolation]:
     if len(request.labels) > limits.LABELS:
         yield FieldViolation(f"{at}labels", f"has {len(request.labels)} labels; at most {limits.LABELS} are allowed")
+        return
     for key, value in sorted(request.labels.items()):
         if not _LABEL_KEY.fullmatch(key):
             shown = f"{at}labels[{key[:63]!r}]"

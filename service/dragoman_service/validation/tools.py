@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dragoman import v1
 
@@ -53,8 +53,17 @@ def _choice(choice: v1.ToolChoice, at: str, names: set[str]) -> Iterator[FieldVi
     if not names and choice.mode != v1.ToolChoice.MODE_NONE:
         yield FieldViolation(at, "needs tools to choose among")
         return
-    for number, name in enumerate(choice.allowed_functions):
+    yield from _allowed(choice.allowed_functions, f"{at}.allowed_functions", names)
+
+
+def _allowed(functions: Sequence[str], at: str, names: set[str]) -> Iterator[FieldViolation]:
+    if len(functions) > limits.TOOLS:
+        yield FieldViolation(at, f"has {len(functions)} names; at most {limits.TOOLS} are allowed")
+        return
+    named: set[str] = set()
+    for number, name in enumerate(functions):
         if name not in names:
-            yield FieldViolation(f"{at}.allowed_functions[{number}]", "should be the name of one of the tools")
-        elif name in choice.allowed_functions[:number]:
-            yield FieldViolation(f"{at}.allowed_functions[{number}]", f"is named twice: {name!r}")
+            yield FieldViolation(f"{at}[{number}]", "should be the name of one of the tools")
+        elif name in named:
+            yield FieldViolation(f"{at}[{number}]", f"is named twice: {name!r}")
+        named.add(name)

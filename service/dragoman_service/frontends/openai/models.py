@@ -12,23 +12,24 @@ from dragoman_service.transport.http_call import HttpCall
 
 
 class Models:
-    """Shows the catalogue, as far as the caller may use it."""
+    """Shows the catalogue by the names that the caller may use: what is shown as an id can be asked for."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def list(self, call: HttpCall) -> None:
         call.accept()
-        models = [_model(model) for model in self._engine.models(call.record.caller)]
+        models = [_model(name, model) for name, model in self._engine.names(call.record.caller)]
         await call.reply(orjson.dumps({"object": "list", "data": models}))
 
     async def get(self, call: HttpCall) -> None:
         """By name or alias, which may have slashes in it."""
-        target = self._engine.find(call.request.match_info["id"], call.record.caller)
+        name = call.request.match_info["id"]
+        target = self._engine.find(name, call.record.caller)
         call.accept()
-        await call.reply(orjson.dumps(_model(target.model)))
+        await call.reply(orjson.dumps(_model(name, target.model)))
 
 
-def _model(model: v1.Model) -> dict[str, Any]:
+def _model(name: str, model: v1.Model) -> dict[str, Any]:
     """`created` is required in this dialect, and not known."""
-    return {"id": model.name, "object": "model", "created": 0, "owned_by": model.provider}
+    return {"id": name, "object": "model", "created": 0, "owned_by": model.provider}
