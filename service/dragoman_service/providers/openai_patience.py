@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -12,6 +13,8 @@ from google.rpc import code_pb2
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.time_limit import TimeLimit
+
+LAST_WORD = 2.0  # seconds for what may still come after the end of the answer: its usage, and that nothing more comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +53,15 @@ class Watch:
         except TimeoutError:
             raise (_idle() if self._spoke else _timeout()) from None
 
-    def heard(self, texts: Sequence[bytes], events: Sequence[v1.CompletionEvent]) -> None:
-        """The upstream sent `texts`, which mean `events`."""
+    def heard(self, texts: Sequence[bytes], events: Sequence[v1.CompletionEvent], *, ended: bool = False) -> None:
+        """The upstream sent `texts`, which mean `events`; `ended`: the answer lacks nothing any more."""
         self._spoke = self._spoke or any(not event.HasField("usage") for event in events)
         if self._spoke and texts:
             self._due = self._in(self._patience.idle)
         elif events:
             self._due = self._in(self._patience.first_token)
+        if ended:
+            self._due = min(self._clock() + LAST_WORD, self._due or math.inf)
 
     def _in(self, seconds: float | None) -> float | None:
         return None if seconds is None else self._clock() + seconds

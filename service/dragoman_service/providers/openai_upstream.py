@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, aclosing, closing
 
 from dragoman import v1
 
-from dragoman_service.contract import CompletionError
+from dragoman_service.contract import Call, CompletionError
 from dragoman_service.dialects.openai import (
     AnswerDecoder,
     Habits,
@@ -36,7 +36,9 @@ class Upstream:
         self._habits = habits
         self._patience = patience
 
-    async def answer(self, request: v1.CompletionRequest, index: int | None, choices: int) -> AsyncGenerator[Events]:
+    async def answer(
+        self, request: v1.CompletionRequest, call: Call, index: int | None, choices: int
+    ) -> AsyncGenerator[Events]:
         """The events of one HTTP request, as they came together: of the choice `index`, or of all.
 
         Raises CompletionError, and HttpError or IncompleteAnswerError where the connection or the answer broke off.
@@ -46,13 +48,13 @@ class Upstream:
         async with AsyncExitStack() as stack:
             watch = stack.enter_context(closing(Watch(self._patience)))
             with watch:
-                answer = await stack.enter_async_context(self._http.stream(path, body))
+                answer = await stack.enter_async_context(self._http.stream(path, body, call.onward))
             if answer.status != 200:
                 raise await _refused(answer, watch)
             texts = await stack.enter_async_context(aclosing(_texts(answer, watch, decoder)))
             async for batch in texts:
                 events, failure = _decoded(decoder, batch)
-                watch.heard(batch, events)
+                watch.heard(batch, events, ended=decoder.ended)
                 if events:
                     yield events
                 if failure is not None:
