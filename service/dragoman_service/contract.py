@@ -7,7 +7,8 @@ since all types here are structural.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -16,6 +17,9 @@ from dragoman import v1
 from dragoman_service.errors import CompletionError, FieldViolation, invalid
 
 __all__ = ["Call", "Complete", "CompletionError", "FieldViolation", "Filter", "Provider", "Tokenizer", "invalid"]
+
+HOPS = "x-dragoman-hops"
+"""The HTTP header, or gRPC metadata, in which one service tells the next how many there were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,18 @@ class Call:
     """Loop time after which nobody waits any more."""
     streaming: bool = False
     """A hint: the folded answer must not depend on it."""
+    hops: int = 0
+    """Through how many services such as this one the request came here."""
+
+    @property
+    def onward(self) -> Mapping[str, str]:
+        """Headers, or metadata, for an upstream that may be such a service too."""
+        return {HOPS: str(self.hops + 1)}
+
+
+def hops_told(value: str | bytes) -> int:
+    """The hops that a header tells; what no such service writes tells none."""
+    return int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,4}", value) else 0
 
 
 Complete = Callable[[v1.CompletionRequest, Call], AsyncIterator[v1.CompletionEvent]]

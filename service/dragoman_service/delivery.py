@@ -14,6 +14,7 @@ from dragoman_service.engine import Engine
 from dragoman_service.operations import Operations, StartOptions
 from dragoman_service.operations.idempotency import is_kept
 from dragoman_service.relay import Relay
+from dragoman_service.telemetry.record import current
 from dragoman_service.validation import check_request
 
 _Stored = AsyncGenerator[bytes, None]  # events of an operation, as they are stored
@@ -35,6 +36,7 @@ class Delivery:
         check_request(request)
         if is_kept(request):
             async with self._operations.joined(request, call.caller) as name:
+                _note(request, name)
                 return await self._operations.result(name, call.caller, call.deadline)
         async with self._engine.relay(request, call) as relay:
             return await relay.result()
@@ -65,7 +67,9 @@ class Delivery:
     ) -> operations_pb2.Operation:
         """The operation, stored, which completes the request later. See `Operations.start`."""
         check_request(request)
-        return await self._operations.start(request, caller, options)
+        operation = await self._operations.start(request, caller, options)
+        _note(request, operation.name)
+        return operation
 
     async def _events(self, request: v1.CompletionRequest, call: Call, stack: AsyncExitStack) -> Relay | _Stored:
         refusal = None
@@ -73,6 +77,7 @@ class Delivery:
             check_request(request)
             if is_kept(request):
                 name = await stack.enter_async_context(self._operations.joined(request, call.caller))
+                _note(request, name)
                 events = self._operations.attach(name, call.caller, 0, call.deadline)
                 return await stack.enter_async_context(aclosing(cast("_Stored", events)))
         except CompletionError as error:  # a stream ends in `finished` then too
@@ -81,6 +86,12 @@ class Delivery:
         if refusal is not None:
             relay.fail(refusal)
         return relay
+
+
+def _note(request: v1.CompletionRequest, operation: str) -> None:
+    record = current()
+    if record is not None:
+        record.model_requested, record.operation = request.model, operation
 
 
 async def _parsed(events: _Stored) -> AsyncGenerator[v1.CompletionEvent, None]:

@@ -17,12 +17,14 @@ from dragoman_service.boundary import plugin_boundary
 from dragoman_service.catalogue import Catalogue, Target
 from dragoman_service.clock import stamp
 from dragoman_service.contract import Call, Complete, CompletionError, Filter, Tokenizer
+from dragoman_service.errors import too_many_hops
 from dragoman_service.fold import Fold
 from dragoman_service.relay import Relay, deadline_exceeded
 from dragoman_service.support import fit
 from dragoman_service.tool_calls import identified
 
 LEAST_TIME = 0.02  # seconds; with less left no upstream is called
+MOST_HOPS = 8  # services that a request may come through; more are a circle
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,20 @@ class Engine:
         self._live: set[Relay] = set()
         self._pumps: set[asyncio.Task[None]] = set()
 
-    def call(self, caller: str, *, call_id: str = "", remaining: float | None = None, streaming: bool = False) -> Call:
+    def call(
+        self,
+        caller: str,
+        *,
+        call_id: str = "",
+        remaining: float | None = None,
+        streaming: bool = False,
+        hops: int = 0,
+    ) -> Call:
         """A new call of `caller`, who waits `remaining` more seconds (None: did not say)."""
         limit = self._deadlines.default if remaining is None else min(remaining, self._deadlines.longest)
         deadline = asyncio.get_running_loop().time() + max(limit, 0.0)
-        return Call(id=call_id or uuid.uuid4().hex, caller=caller, deadline=deadline, streaming=streaming)
+        call_id = call_id or uuid.uuid4().hex
+        return Call(id=call_id, caller=caller, deadline=deadline, streaming=streaming, hops=hops)
 
     def long_call(self, caller: str, call_id: str) -> Call:
         """A call that nobody waits for: it has the longest time there is."""
@@ -184,7 +195,7 @@ class Engine:
         """`started`, then the provider's events."""
         target = self.find(request.model, call.caller)
         fitted, warnings = fit(request, target.model)
-        _ensure_time(call)
+        _admit(call)
         yield v1.CompletionEvent(
             started=v1.Started(
                 completion=completion_name(call),
@@ -233,14 +244,16 @@ def _tokenizer(target: Target, capability: v1.Capability.ValueType) -> Tokenizer
     )
 
 
-def _ensure_time(call: Call) -> None:
+def _admit(call: Call) -> None:
+    if call.hops > MOST_HOPS:
+        raise too_many_hops()
     if call.deadline is not None and call.deadline - asyncio.get_running_loop().time() < LEAST_TIME:
         raise deadline_exceeded()
 
 
 @asynccontextmanager
 async def _until(call: Call) -> AsyncIterator[None]:
-    _ensure_time(call)
+    _admit(call)
     try:
         async with asyncio.timeout_at(call.deadline):
             yield

@@ -131,6 +131,16 @@ def internal() -> CompletionError:
     )
 
 
+def too_many_hops() -> CompletionError:
+    """Services such as this one send a request round and round."""
+    return CompletionError(
+        code_pb2.FAILED_PRECONDITION,
+        v1.ERROR_REASON_TOO_MANY_HOPS,
+        "The request went through too many services such as this one: the address of a provider leads back to where "
+        "the request came from. The operator has to look at the addresses of the providers.",
+    )
+
+
 def _pack(message: Message) -> Any:
     packed = Any()
     packed.Pack(message)

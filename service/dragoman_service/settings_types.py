@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 
-__all__ = ["Address", "ConfigPath", "Duration", "Listen", "Reached", "Secret", "Section", "Size"]
+__all__ = ["Address", "Certificates", "ConfigPath", "Duration", "Listen", "Reached", "Secret", "Section", "Size"]
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3, "kb": 1000, "mb": 1000**2, "gb": 1000**3}
@@ -48,6 +49,16 @@ def _resolve(value: object, info: ValidationInfo) -> object:
     return value
 
 
+def _certificates(path: Path) -> Path:
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except ssl.SSLError:
+        raise ValueError(f"{path} holds no certificates in PEM") from None
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    return path
+
+
 def _secret(value: object, info: ValidationInfo) -> object:
     warnings = (info.context or {}).get("warnings")
     if isinstance(value, str) and not isinstance(value, ResolvedSecret) and warnings is not None:
@@ -74,6 +85,9 @@ Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 
 ConfigPath = Annotated[Path, BeforeValidator(_resolve)]
 """A path; a relative one starts at the folder of the settings file."""
+
+Certificates = Annotated[ConfigPath, AfterValidator(_certificates)]
+"""The path of a file of certificates, PEM, that are trusted."""
 
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 """Written as `{ env = "NAME" }` or `{ file = "PATH" }`; a plain string is taken with a warning. It never prints."""

@@ -76,6 +76,12 @@ def test_an_event_that_is_named_an_error_is_marked() -> None:
     assert [type(event) for event in (first, second, third)] == [ErrorData, bytes, ErrorData]
 
 
+def test_an_event_without_data_marks_no_other_as_an_error() -> None:
+    (data,) = decoded(b"event: error\n\ndata: a\n\n")
+
+    assert type(data) is bytes
+
+
 def test_lines_of_another_format_are_noticed() -> None:
     page, stream = SseDecoder(), SseDecoder()
     page.feed(b"HTTP error\r\nat: noon\n")

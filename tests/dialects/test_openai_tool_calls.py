@@ -23,7 +23,7 @@ def deltas(*chunks: list[Any]) -> list[v1.ToolCallDelta]:
     for calls in chunks:
         events += decoder.read([json.dumps({"choices": [{"index": 0, "delta": {"tool_calls": calls}}]}).encode()])
     decoder.read([b'{"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}'])
-    decoder.end()
+    events += [event for event in decoder.end() if event.HasField("delta")]
     return [event.delta.tool_call for event in events]
 
 
@@ -85,6 +85,16 @@ def test_the_first_piece_has_the_id_and_the_name_and_later_ones_the_arguments() 
             [[piece(0, "a", None, "")], [piece(0, None, "weather", PARIS)], [piece(1, "b", "weather", ROME)]],
             id="name later",
         ),
+        pytest.param(
+            [
+                [piece(0, "a", "weather", PARIS[:5])],
+                [piece(1, "b", "weather", ROME[:3])],
+                [piece(0, arguments=PARIS[5:])],
+                [piece(1, arguments=ROME[3:])],
+                [piece(0)],
+            ],
+            id="mixed",
+        ),
     ],
 )
 def test_calls_are_told_apart_however_the_server_marks_them(chunks: list[list[Any]]) -> None:
@@ -121,6 +131,18 @@ def test_arguments_that_are_no_json_are_shown_as_they_are() -> None:
     assert joined([piece(0, "a", "weather", '{"city": Par')]) == [("a", "weather", '{"city": Par')]
 
 
+def test_calls_that_are_never_whole_are_told_at_the_end() -> None:
+    mixed = [[piece(0, "a", "f", "{")], [piece(1, "b", "g", "[")], [piece(0, arguments="x")], [piece(1, arguments="y")]]
+
+    assert joined(*mixed) == [("a", "f", "{x"), ("b", "g", "[y")]
+
+
+def test_a_call_after_a_whole_one_is_told_as_it_comes() -> None:
+    pieces = [piece(0, "a", "f", "{}"), piece(1, "b", "g", "{"), piece(1, arguments="}")]
+
+    assert len(deltas(*([one] for one in pieces))) == 3
+
+
 def test_pieces_that_came_together_are_one_event() -> None:
     arguments = [piece(0, arguments=letter) for letter in PARIS]
 
@@ -130,7 +152,7 @@ def test_pieces_that_came_together_are_one_event() -> None:
 @pytest.mark.parametrize(
     "chunks",
     [
-        pytest.param([[piece(0, "a", "f", "{")], [piece(1, "b", "f", "{")], [piece(0, arguments="}")]], id="mixed"),
+        pytest.param([[piece(0, "a", "f", "{}"), piece(1, "b", "f")], [piece(0, arguments="x")]], id="after its end"),
         pytest.param([[piece(0, "a", None, "{}")]], id="no name"),
         pytest.param([["f"]], id="no object"),
         pytest.param([[{"index": 0, "id": 5, "function": {"name": "f"}}]], id="no id"),

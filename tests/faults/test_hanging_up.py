@@ -150,9 +150,11 @@ async def test_a_caller_who_never_reads_again_loses_the_upstream_at_the_stall_ti
         await until(lambda: logged.records("rpc.done"))
     finally:
         leave()
+    (line,) = logged.records("rpc.done")
 
     assert 0.3 < took < 2.0
-    assert logged.calls() == {"Aborted"}
+    assert (line["code"], line["model_served"]) == ("Aborted", "m")
+    assert line["output_tokens"] > 0
     assert not logged.errors()
 
 

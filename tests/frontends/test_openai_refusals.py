@@ -66,6 +66,16 @@ async def test_the_key_to_repeat_by_is_named_too(start_service):
     assert (answer.status, said["error"]["param"]) == (400, "Idempotency-Key")
 
 
+async def test_a_key_that_was_used_for_another_request_is_named_as_the_caller_sent_it(start_service):
+    service = await start_service()
+    await post(service, chat("one"), idempotency_key="k")
+    answer, said = await post(service, chat("two"), idempotency_key="k")
+
+    assert (answer.status, said["error"]["code"]) == (409, "request_id_reused")
+    assert said["error"]["param"] == "Idempotency-Key"
+    assert "has the Idempotency-Key 'k'" in said["error"]["message"]
+
+
 async def test_a_body_that_is_too_large_gets_the_error_of_the_dialect(start_service):
     service = await start_service(server={"max_request_size": 1024})
     for path in (CHAT, ROOT, LEGACY):

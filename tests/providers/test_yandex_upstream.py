@@ -206,6 +206,8 @@ async def test_it_speaks_tls_with_an_authority_of_ones_own(start_service, tmp_pa
             return [event async for event in provider.complete(request, call(5))]
 
     events = await answer("ca.pem")
+    with pytest.raises(ValueError, match="no use"):
+        YandexSettings(**told, ca_file=tmp_path / "ca.pem", tls=False)
     with pytest.raises(CompletionError) as caught:
         await answer("other.pem")
 
@@ -219,7 +221,6 @@ async def test_it_speaks_tls_with_an_authority_of_ones_own(start_service, tmp_pa
         ({"models": []}, "models"),
         ({"folder_id": ""}, "folder_id"),
         ({"api_key": "a", "iam_token": "b"}, "not both"),
-        ({"tls": False, "ca_file": "ca.pem"}, "no use"),
         ({"endpoint": "somewhere"}, "HOST:PORT"),
         ({"attempts": 0}, "attempts"),
     ],

@@ -160,6 +160,24 @@ def test_mistakes_in_a_providers_table_have_their_path_too(tmp_path):
     assert "installed: " in found["providers.x.plugin"]
 
 
+@pytest.mark.parametrize(("file", "said"), [("none.pem", "cannot read"), ("dragoman.toml", "holds no certificates")])
+@pytest.mark.parametrize(
+    "table",
+    ['plugin = "openai"\nbase_url = "https://h/v1"', 'plugin = "yandex"\nfolder_id = "f"\nmodels = ["m"]'],
+)
+def test_certificates_that_cannot_be_read_are_a_mistake_that_names_the_file(
+    tmp_path: Path, table: str, file: str, said: str
+) -> None:
+    path = tmp_path / "dragoman.toml"
+    path.write_text(f'[providers.x]\n{table}\nca_file = "{file}"\n')
+    with pytest.raises(SettingsError) as caught:
+        prepare(load(path), [])
+
+    assert [mistake.path for mistake in caught.value.mistakes] == ["providers.x.ca_file"]
+    assert said in str(caught.value)
+    assert str(tmp_path / file) in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["sqlite:///x.db", "postgresql://me:pw@db:5432/x?sslmode=require", "postgres:///x"])
 def test_operations_are_kept_in_a_file_or_on_a_server(url: str) -> None:
     assert load(overrides={"operations.url": url}).operations.url == url

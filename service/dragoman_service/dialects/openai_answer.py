@@ -88,7 +88,8 @@ class AnswerDecoder:
         if not all(choice.ended and choice.end not in BROKEN for choice in self._choices.values()):
             raise IncompleteAnswerError
         for choice in self._choices.values():
-            choice.calls.end()
+            for call in choice.calls.end():
+                self._pieces.call(choice.index, call)
             self._restore(choice)
             self._pieces.add(v1.CompletionEvent(choice_finished=self._finished(choice)))
         return self.rest()

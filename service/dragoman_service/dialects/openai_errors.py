@@ -11,7 +11,7 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.dialects.openai_retry import retry_after
-from dragoman_service.errors import CompletionError, FieldViolation
+from dragoman_service.errors import CompletionError, FieldViolation, too_many_hops
 
 _MAX_TEXT = 300  # characters of the upstream's own words that a caller sees
 _RETRY_AFTER = 1.0  # seconds, where the upstream names none
@@ -23,6 +23,7 @@ _CONTEXT_SAID = re.compile(r"maximum context length (?:is|of) \d")
 _LIMIT = re.compile(r"(?:maximum context length (?:is|of)|the model takes) (\d{1,9})")
 _COUNTED = re.compile(r"(?:resulted in|requested|request has|contains|prompt has) (\d{1,9})(?: input)? tokens")
 _QUOTA = re.compile(r"insufficient_(?:quota|balance|credits?|funds)|billing_\w+|credit_\w+|payment_required")
+_CIRCLE = "too_many_hops"  # as a service such as this one says it
 _STATUS_OF_TYPE = {
     "invalid_request_error": 400,
     "BadRequestError": 400,
@@ -123,6 +124,8 @@ def _error(status: int, details: Mapping[str, Any], headers: Mapping[str, str]) 
     if _CONTEXT & words or (status < 500 and _CONTEXT_SAID.search(str(details.get("message")))):
         return _context_length(details, metadata)
     known = _FAILED if status >= 500 else _BY_STATUS.get(status)
+    if _CIRCLE in words:
+        return too_many_hops().with_metadata(**metadata)
     if any(_QUOTA.fullmatch(word) for word in words):
         known = _NO_QUOTA
     if known is not None:

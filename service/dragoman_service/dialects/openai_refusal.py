@@ -92,10 +92,14 @@ def _param(error: CompletionError) -> str | None:
             return "model"
         case v1.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED:
             return "messages"
+        case v1.ERROR_REASON_REQUEST_ID_REUSED:
+            return "Idempotency-Key"
     return None
 
 
 def _message(error: CompletionError) -> str:
+    if error.reason == v1.ERROR_REASON_REQUEST_ID_REUSED:
+        return error.message.replace("request_id", "Idempotency-Key", 1)
     if PARAM in error.metadata or not error.fields:
         return error.message.replace("ModelService.ListModels", "GET /v1/models")
     if error.reason == v1.ERROR_REASON_UNSUPPORTED_FIELD:

@@ -47,6 +47,8 @@ class SseDecoder:
                 self._other(line)
             elif self._data:
                 events.append(self._event())
+            else:  # an event without data is none, whatever its name
+                self._failing = False
         return events
 
     def _event(self) -> bytes:

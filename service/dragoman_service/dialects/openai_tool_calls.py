@@ -21,6 +21,9 @@ class _Call:
     id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
+    begun: bool = False
+    told: int = 0
+    """So many of the pieces of the arguments are told."""
 
     @property
     def complete(self) -> bool:
@@ -31,17 +34,32 @@ class _Call:
             return False
         return True
 
+    def news(self) -> Iterator[v1.ToolCallDelta]:
+        """What is not told yet, as one piece."""
+        if not self.name:
+            return
+        arguments = "".join(self.arguments[self.told :])
+        self.told = len(self.arguments)
+        if not self.begun:
+            self.begun = True
+            yield v1.ToolCallDelta(index=self.index, id=self.id, name=self.name, arguments_json=arguments)
+        elif arguments:
+            yield v1.ToolCallDelta(index=self.index, arguments_json=arguments)
+
 
 class ToolCalls:
     """The calls of one choice.
 
     A piece belongs to the call with its index, else with its id, else to the last one. Servers number all calls 0,
     send no number, no id, or a call whole: a second id or a second name under one number is another call.
+
+    One call is told as it comes. Pieces of later calls are held back until its arguments are whole, or all has come.
     """
 
     def __init__(self) -> None:
         self._calls: list[_Call] = []
         self._numbered: dict[int, _Call] = {}
+        self._telling = 0  # the index of the call that is told as it comes
 
     def __bool__(self) -> bool:
         return bool(self._calls)
@@ -56,25 +74,34 @@ class ToolCalls:
         if function:
             yield from self._piece({"index": 0, "function": function})
 
-    def end(self) -> None:
-        """Raises PROVIDER_MALFORMED if a call has no name."""
+    def end(self) -> Iterator[v1.ToolCallDelta]:
+        """What was held back. Raises PROVIDER_MALFORMED if a call has no name."""
         if not all(call.name for call in self._calls):
             raise malformed("asked for a tool without its name")
+        for call in self._calls[self._telling :]:
+            yield from call.news()
 
     def _piece(self, piece: Mapping[str, Any]) -> Iterator[v1.ToolCallDelta]:
         function = mapping(piece.get("function"), "function")
         id_, name = text(piece.get("id") or ""), text(function.get("name") or "")
         arguments = _arguments(function.get("arguments"))
+        before = len(self._calls)
         call = self._call(piece.get("index"), id_, name)
         call.arguments.append(arguments)
-        if call.name:
-            if arguments:
-                yield v1.ToolCallDelta(index=call.index, arguments_json=arguments)
-            return
-        call.id, call.name = call.id or id_, name
-        if name:
-            arguments = "".join(call.arguments)
-            yield v1.ToolCallDelta(index=call.index, id=call.id, name=name, arguments_json=arguments)
+        if not call.name:
+            call.id, call.name = call.id or id_, name
+        if call.index < self._telling:
+            if arguments.strip():
+                raise malformed("went on with a tool call after its end")
+        elif call.index == self._telling or len(self._calls) > before:
+            yield from self._tell()
+
+    def _tell(self) -> Iterator[v1.ToolCallDelta]:
+        """What may be told now of the call whose turn it is, and of those after it if it is whole."""
+        yield from self._calls[self._telling].news()
+        while self._telling < len(self._calls) - 1 and self._calls[self._telling].complete:
+            self._telling += 1
+            yield from self._calls[self._telling].news()
 
     def _call(self, number: Any, id_: str, name: str) -> _Call:
         known = self._known(number, id_, name)
@@ -83,8 +110,6 @@ class ToolCalls:
             self._calls.append(known)
             if type(number) is int:
                 self._numbered[number] = known
-        elif known is not self._calls[-1]:
-            raise malformed("mixed the pieces of its tool calls")
         return known
 
     def _known(self, number: Any, id_: str, name: str) -> _Call | None:

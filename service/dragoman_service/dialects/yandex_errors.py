@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
 from dragoman import v1
+from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2
 from google.rpc.status_pb2 import Status
 
-from dragoman_service.errors import CompletionError
+from dragoman_service.errors import CompletionError, too_many_hops
 
+_M = TypeVar("_M", bound=Message)
 _MAX_TEXT = 300  # characters of the upstream's own words that a caller sees
 _RETRY_AFTER = 1.0  # seconds, where the upstream names none
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -58,6 +61,8 @@ def error_of_status(status: Status) -> CompletionError:
     """The error of a call that failed, or of an operation."""
     known = code_pb2.Code.values()
     metadata = {"upstream_status": code_pb2.Code.Name(status.code) if status.code in known else str(status.code)}
+    if _detail(status, error_details_pb2.ErrorInfo).reason == too_many_hops().reason_name:
+        return too_many_hops().with_metadata(**metadata)
     if status.code in _REJECTED:
         said = _sanitised(status.message)
         message = f"The provider refused the request{': ' + said if said else ' and did not say why.'}"
@@ -104,8 +109,12 @@ def _sanitised(text: str) -> str:
 
 
 def _retry_after(status: Status) -> float:
-    told = error_details_pb2.RetryInfo()
-    for detail in status.details:
-        if detail.Unpack(told):
-            return told.retry_delay.seconds + told.retry_delay.nanos / 1e9
-    return _RETRY_AFTER
+    told = _detail(status, error_details_pb2.RetryInfo)
+    return told.retry_delay.seconds + told.retry_delay.nanos / 1e9 if told.HasField("retry_delay") else _RETRY_AFTER
+
+
+def _detail(status: Status, kind: type[_M]) -> _M:
+    """The detail of that kind, empty if there is none."""
+    told = kind()
+    _ = any(detail.Unpack(told) for detail in status.details)
+    return told

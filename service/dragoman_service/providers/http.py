@@ -46,8 +46,10 @@ class HttpClient:
         return await self._whole("POST", path, body)
 
     @asynccontextmanager
-    async def stream(self, path: str, body: bytes) -> AsyncIterator[HttpStream]:
-        response = await self._send("POST", path, body)
+    async def stream(
+        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[HttpStream]:
+        response = await self._send("POST", path, body, headers)
         try:
             with _told_of_loss(response):
                 yield HttpStream(response.status, _lower(response), _Chunks(response.content))
@@ -68,22 +70,29 @@ class HttpClient:
             raise HttpError("the answer is compressed", connected=True, malformed=True)
         return HttpAnswer(stream.status, stream.headers, content)
 
-    async def _send(self, method: str, path: str, body: bytes | None) -> aiohttp.ClientResponse:
+    async def _send(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None = None
+    ) -> aiohttp.ClientResponse:
         _opened.set(False)
         began = time.monotonic()
         try:
-            return await self._request(self._kept, method, path, body)
+            return await self._request(self._kept, method, path, body, headers)
         except HttpError as failure:
             stale = not _opened.get() and not failure.malformed and time.monotonic() - began < _STALE
             if not stale:
                 raise
-        return await self._request(self._fresh, method, path, body)
+        return await self._request(self._fresh, method, path, body, headers)
 
     async def _request(
-        self, session: aiohttp.ClientSession, method: str, path: str, body: bytes | None
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
     ) -> aiohttp.ClientResponse:
         try:
-            return await session.request(method, self._base + path, data=body, allow_redirects=False)
+            return await session.request(method, self._base + path, data=body, headers=headers, allow_redirects=False)
         except _FAILURES as error:
             raise _failure(error) from error
 

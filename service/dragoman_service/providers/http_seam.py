@@ -71,6 +71,9 @@ class Http(Protocol):
         """Sends JSON and returns the whole answer."""
         ...
 
-    def stream(self, path: str, body: bytes) -> AbstractAsyncContextManager[HttpStream]:
-        """Sends JSON and gives the answer as it comes. Leaving the context closes the connection without waiting."""
+    def stream(
+        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[HttpStream]:
+        """Sends JSON, with `headers` beside those of the client, and gives the answer as it comes. Leaving the context
+        closes the connection without waiting."""
         ...

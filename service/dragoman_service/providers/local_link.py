@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -51,9 +51,11 @@ class EngineHttp:
         return await self._send(lambda: self._http.post(path, body))
 
     @asynccontextmanager
-    async def stream(self, path: str, body: bytes) -> AsyncIterator[HttpStream]:
+    async def stream(
+        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[HttpStream]:
         async with AsyncExitStack() as stack:
-            yield await self._send(lambda: stack.enter_async_context(self._http.stream(path, body)))
+            yield await self._send(lambda: stack.enter_async_context(self._http.stream(path, body, headers)))
 
     async def _send(self, send: Callable[[], Awaitable[T]]) -> T:
         clock = asyncio.get_running_loop().time

@@ -64,7 +64,7 @@ class OpenAIProvider:
         """Raises PROVIDER_UNAVAILABLE where nothing came, PROVIDER_STREAM_BROKEN where an answer broke off."""
         spoke = False
         try:
-            async with aclosing(self._batches(request)) as batches:
+            async with aclosing(self._batches(request, call)) as batches:
                 async for events in batches:
                     for event in events:
                         spoke = spoke or event.HasField("delta")
@@ -77,11 +77,11 @@ class OpenAIProvider:
             error.message = _without(error.message, self._secrets)
             raise
 
-    def _batches(self, request: v1.CompletionRequest) -> AsyncGenerator[Events]:
+    def _batches(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[Events]:
         choices = request.generation_config.choice_count or 1
         if choices == 1 or not self._habits.single_choice:
-            return side_by_side([self._upstream.answer(request, None, choices)])
-        return side_by_side([self._upstream.answer(request, index, 1) for index in range(choices)])
+            return side_by_side([self._upstream.answer(request, call, None, choices)])
+        return side_by_side([self._upstream.answer(request, call, index, 1) for index in range(choices)])
 
 
 def _without(message: str, secrets: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, HttpUrl, SecretStr, ValidationInfo, field_validator
 
 from dragoman_service.providers.openai_vendors import vendor_of
-from dragoman_service.settings_types import ConfigPath, Duration, Secret, Section
+from dragoman_service.settings_types import Certificates, Duration, Secret, Section
 
 _Name = Annotated[str, Field(min_length=1)]
 _Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
@@ -27,7 +27,7 @@ class OpenAISettings(Section):
     api_key: Secret | None = None
     headers: dict[_Header, SecretStr] = Field(default_factory=dict)
     """Sent with each request beside the key's."""
-    ca_file: ConfigPath | None = None
+    ca_file: Certificates | None = None
     """Certificates to trust in place of the system's, for an `https` upstream of one's own."""
     connect_timeout: _Timeout = 5.0
     """For the name, the connection and TLS together."""

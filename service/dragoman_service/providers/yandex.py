@@ -10,6 +10,7 @@ from typing import Annotated
 import grpc
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
+from google.protobuf.message import Message
 from google.rpc import code_pb2
 from grpc import aio
 from pydantic import BeforeValidator, Field, model_validator
@@ -27,7 +28,7 @@ from dragoman_service.dialects.yandex_names import (
 )
 from dragoman_service.dialects.yandex_request import SUPPORTED_FIELDS, completion_request
 from dragoman_service.providers.yandex_upstream import Upstream
-from dragoman_service.settings_types import Address, ConfigPath, Duration, Secret, Section
+from dragoman_service.settings_types import Address, Certificates, Duration, Secret, Section
 
 LAST_WORDS = 2.0  # seconds for what is to be cancelled when the provider is closed
 FIRST_LOOK, LONGER, LONGEST = 0.1, 1.5, 5.0  # seconds between looks at an operation
@@ -53,7 +54,7 @@ class YandexSettings(Section):
     operations_endpoint: _Address | None = None
     """Where operations are read and cancelled. None: the vendor's own, or `endpoint` where that is another."""
     tls: bool = True
-    ca_file: ConfigPath | None = None
+    ca_file: Certificates | None = None
     """Certificates, PEM, that the service's is checked against; None: those of the system."""
     asynchronous: bool = False
     """Answers are asked for as the vendor's operations: cheaper, slower, and never in pieces."""
@@ -152,20 +153,24 @@ class YandexProvider:
         uri = self._uris[request.model or request.request.model]
         if request.HasField("request"):
             theirs = completion_request(request.request, uri, stream=False)
-            return tokenized(await self._upstream.ask(TOKENIZE_COMPLETION, theirs, y.TokenizeResponse, call.deadline))
+            return await self._split(TOKENIZE_COMPLETION, theirs, call)
         text = y.TokenizeRequest(model_uri=uri, text=request.text)
-        return tokenized(await self._upstream.ask(TOKENIZE, text, y.TokenizeResponse, call.deadline))
+        return await self._split(TOKENIZE, text, call)
+
+    async def _split(self, method: str, theirs: Message, call: Call) -> v1.TokenizeResponse:
+        return tokenized(await self._upstream.ask(method, theirs, y.TokenizeResponse, call.deadline, call.onward))
 
     async def _streamed(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[y.CompletionResponse, None]:
         theirs = completion_request(request, self._uris[request.model], stream=True)
-        async with aclosing(self._upstream.pieces(theirs, call.deadline)) as pieces:
+        async with aclosing(self._upstream.pieces(theirs, call.deadline, call.onward)) as pieces:
             async for piece in pieces:
                 yield piece
 
     async def _deferred(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[y.CompletionResponse, None]:
         """The answer of an operation, which is cancelled if nobody waits for it any more."""
         theirs = completion_request(request, self._uris[request.model], stream=False)
-        starting = asyncio.create_task(self._upstream.ask(COMPLETION_ASYNC, theirs, y.Operation, call.deadline))
+        asking = self._upstream.ask(COMPLETION_ASYNC, theirs, y.Operation, call.deadline, call.onward)
+        starting = asyncio.create_task(asking)
         try:
             operation = await asyncio.shield(starting)
         except asyncio.CancelledError:

@@ -6,6 +6,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import grpc
@@ -27,6 +28,7 @@ _AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 _M = TypeVar("_M", bound=Message)
 _T = TypeVar("_T")
 _Metadata = tuple[tuple[str, str], ...]
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Upstream:
@@ -34,7 +36,7 @@ class Upstream:
 
     `attempts` is how often a call is tried before its first piece; `patience` holds the seconds until that piece, and
     those from one to the next. All methods raise CompletionError; `until` is the loop time after which nobody waits any
-    more (None: never).
+    more (None: never), `more` is metadata that goes with that call besides.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Upstream:
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def pieces(
-        self, request: y.CompletionRequest, until: float | None
+        self, request: y.CompletionRequest, until: float | None, more: Mapping[str, str] = _NOTHING
     ) -> AsyncGenerator[y.CompletionResponse, None]:
         """The streamed answer. Closing it cancels the call."""
         method: Any = self._channel.unary_stream(COMPLETION, y.CompletionRequest.SerializeToString)
@@ -66,7 +68,7 @@ class Upstream:
                 call.cancel()
                 raise
 
-        call, piece = await self._try(begin, until)
+        call, piece = await self._try(begin, until, more)
         try:
             while piece is not aio.EOF:
                 yield _read(y.CompletionResponse, piece)
@@ -76,7 +78,14 @@ class Upstream:
         finally:
             call.cancel()
 
-    async def ask(self, method: str, request: Message, answer: type[_M], until: float | None) -> _M:
+    async def ask(
+        self,
+        method: str,
+        request: Message,
+        answer: type[_M],
+        until: float | None,
+        more: Mapping[str, str] = _NOTHING,
+    ) -> _M:
         """The answer of a method that streams nothing."""
         channel = self._operations if method in (OPERATION_GET, OPERATION_CANCEL) else self._channel
         send: Any = channel.unary_unary(method, type(request).SerializeToString)
@@ -86,7 +95,7 @@ class Upstream:
             answered: bytes = await send(request, metadata=metadata, timeout=timeout)
             return answered
 
-        return _read(answer, await self._try(ask, until))
+        return _read(answer, await self._try(ask, until, more))
 
     def stop(self, operation_id: str) -> None:
         """Cancels an operation in a task of its own: who leaves awaits nothing."""
@@ -120,13 +129,15 @@ class Upstream:
         except CompletionError:  # it goes on in vain, and nobody is there to be told
             return
 
-    async def _try(self, call: Callable[[_Metadata], Awaitable[_T]], until: float | None) -> _T:
+    async def _try(
+        self, call: Callable[[_Metadata], Awaitable[_T]], until: float | None, more: Mapping[str, str]
+    ) -> _T:
         """The same key with each try, so that the service can tell them from new calls."""
         key, attempt = str(uuid.uuid4()), 0
         while True:
-            tries: Mapping[str, str] = {"x-retry-attempt": str(attempt)} if attempt else {}
+            tries = {"x-retry-attempt": str(attempt)} if attempt else {}
             try:
-                return await call((*self._metadata, (IDEMPOTENCY_KEY, key), *tries.items()))
+                return await call((*self._metadata, *more.items(), (IDEMPOTENCY_KEY, key), *tries.items()))
             except aio.AioRpcError as failure:
                 attempt += 1
                 pause = _pause(attempt)

@@ -77,6 +77,7 @@ class _Reading:
         self._phase.inc()
         if record is not None:
             record.model_requested = request.model
+            record.underway = self.settle
 
     def saw(self, event: v1.CompletionEvent) -> None:
         match event.WhichOneof("event"):
@@ -114,8 +115,14 @@ class _Reading:
             self._metrics.attempts.labels(started.provider, started.served_model, outcome, "first").inc()
             if names.is_local(self._full_name()):
                 self._observe_local(labels)
-        if self._record is not None:
-            self._fill(self._record, end)
+        self.settle(end)
+
+    def settle(self, end: float | None = None) -> None:
+        """Fills in the record, once."""
+        record, self._record = self._record, None
+        if record is not None:
+            record.underway = None
+            self._fill(record, time.perf_counter() if end is None else end)
 
     def _full_name(self) -> str:
         return f"{self._started.provider}/{self._started.served_model}" if self._started else OTHER

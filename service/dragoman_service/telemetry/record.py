@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -24,6 +25,8 @@ class CallRecord:
     user_agent: str = ""
     deadline: float | None = None
     """Seconds that the caller allowed; None: did not say."""
+    hops: int = 0
+    """Services such as this one that the request came through."""
     started: float = field(default_factory=time.perf_counter)
     first_token: float | None = None
     """Seconds from the start of the call."""
@@ -38,7 +41,11 @@ class CallRecord:
     input_tokens: int = 0
     output_tokens: int = 0
     finish_reason: str = ""
+    operation: str = ""
+    """Name of the operation that answers."""
     cancelled_by: str = ""
+    underway: Callable[[], None] | None = None
+    """Fills in how far the completion has come, as long as one is under way."""
 
     @property
     def elapsed(self) -> float:

@@ -27,6 +27,8 @@ class RpcTelemetry:
 
     def end(self, record: CallRecord, code: grpc.StatusCode, sent: int) -> None:
         """Counts the call and, for calls that somebody made on purpose, writes its line."""
+        if record.underway is not None:  # who leaves does not wait until the provider has ended
+            record.underway()
         labels = (record.kind, record.service, record.method)
         elapsed = record.elapsed
         self._metrics.handled.labels(*labels, code_name(code)).inc()
@@ -61,11 +63,13 @@ class RpcTelemetry:
             "provider": record.provider,
             "model_requested": record.model_requested[:128],
             "model_served": record.model_served,
+            "operation": record.operation,
             "input_tokens": record.input_tokens,
             "output_tokens": record.output_tokens,
             "finish_reason": record.finish_reason,
             "peer": record.peer,
             "user_agent": record.user_agent,
+            "hops": record.hops,
             "deadline_ms": record.deadline and round(record.deadline * 1000),
             "cancelled_by": record.cancelled_by,
         }

@@ -18,7 +18,7 @@ import structlog
 from google.protobuf.message import DecodeError
 from grpc import aio
 
-from dragoman_service.contract import CompletionError
+from dragoman_service.contract import HOPS, CompletionError, hops_told
 from dragoman_service.errors import internal
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
@@ -231,6 +231,8 @@ def _describe(record: CallRecord, context: Context) -> None:
     for key, value in context.invocation_metadata() or ():
         if key == "user-agent":
             record.user_agent = value
+        elif key == HOPS:
+            record.hops = hops_told(value)
 
 
 def _why_cancelled(record: CallRecord, context: Context) -> tuple[grpc.StatusCode, str]:

@@ -15,6 +15,7 @@ from dragoman_service.contract import CompletionError
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry
 from dragoman_service.transport.breaking import break_off
+from dragoman_service.transport.http_connection import NAME
 from dragoman_service.transport.status import stalled_reader
 
 JSON = "application/json"
@@ -34,7 +35,7 @@ class HttpCall:
         self.request = request
         self.record = record
         self.body = b""
-        self.headers: dict[str, str] = {"x-request-id": record.request_id, "server": "dragoman"}
+        self.headers: dict[str, str] = {"x-request-id": record.request_id, "server": NAME}
         self.sent = 0
         self.response: web.StreamResponse | None = None
         self._telemetry = telemetry

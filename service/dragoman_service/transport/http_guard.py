@@ -12,7 +12,7 @@ import grpc
 import structlog
 from aiohttp import web
 
-from dragoman_service.contract import CompletionError
+from dragoman_service.contract import HOPS, CompletionError, hops_told
 from dragoman_service.errors import internal
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry
@@ -163,6 +163,7 @@ def _describe(record: CallRecord, request: web.Request) -> None:
     peer = request.transport and request.transport.get_extra_info("peername")
     record.peer = f"{peer[0]}:{peer[1]}" if peer else ""
     record.user_agent = request.headers.get("User-Agent", "")
+    record.hops = hops_told(request.headers.get(HOPS, ""))
 
 
 def _who_cancelled(request: web.Request) -> str:

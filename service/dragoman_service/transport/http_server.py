@@ -12,6 +12,7 @@ from prometheus_client.exposition import choose_encoder
 
 from dragoman_service.settings_errors import Mistake, SettingsError
 from dragoman_service.settings_types import Address
+from dragoman_service.transport.http_connection import Runner
 from dragoman_service.transport.http_guard import HttpGuard, HttpService
 from dragoman_service.transport.protocol_log import ProtocolLog
 
@@ -46,7 +47,7 @@ class HttpServer:
         self.app.router.add_get("/livez", self._live)
         self.app.router.add_get("/readyz", self._ready)
         self.app.router.add_get("/metrics", self._metrics)
-        self._runner = web.AppRunner(
+        self._runner = Runner(
             self.app,
             access_log=None,
             logger=ProtocolLog(),

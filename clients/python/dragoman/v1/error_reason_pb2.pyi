@@ -109,6 +109,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: the store of operations cannot be reached or written."""
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 35
     """CANCELLED, in Operation.error: the operation was cancelled."""
+    ERROR_REASON_TOO_MANY_HOPS: _ErrorReason.ValueType  # 36
+    """FAILED_PRECONDITION: the request came through more than 8 services such as
+    this one. The address of a provider leads back to where requests come from.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request failed. google.rpc.ErrorInfo.reason holds the name without its
@@ -203,4 +207,8 @@ ERROR_REASON_OPERATIONS_UNAVAILABLE: ErrorReason.ValueType  # 34
 """UNAVAILABLE: the store of operations cannot be reached or written."""
 ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 35
 """CANCELLED, in Operation.error: the operation was cancelled."""
+ERROR_REASON_TOO_MANY_HOPS: ErrorReason.ValueType  # 36
+"""FAILED_PRECONDITION: the request came through more than 8 services such as
+this one. The address of a provider leads back to where requests come from.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

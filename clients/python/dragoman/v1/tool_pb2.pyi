@@ -131,8 +131,8 @@ class ToolChoice(_message.Message):
     """
     @_builtins.property
     def allowed_functions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these functions may be called; names of CompletionRequest.tools. Empty:
-        all.
+        """Only these functions may be called; names of CompletionRequest.tools, at most
+        128. Empty: all.
         """
 
     def __init__(

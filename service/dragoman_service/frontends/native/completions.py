@@ -15,8 +15,7 @@ from dragoman_service.delivery import Delivery
 from dragoman_service.engine import Engine
 from dragoman_service.frontends.native.validation import check_attach, check_start, check_tokenize, seconds
 from dragoman_service.operations import Operations, StartOptions
-from dragoman_service.telemetry.record import current
-from dragoman_service.transport.access import caller_of
+from dragoman_service.transport.access import caller_of, record_of
 from dragoman_service.validation import check_request
 
 
@@ -81,10 +80,11 @@ class Completions(v1.CompletionServiceServicer):
         return await self._engine.tokenize(request, self._call(context))
 
     def _call(self, context: grpc.aio.ServicerContext[Any, Any], *, streaming: bool = False) -> Call:
-        record = current()
+        record = record_of(context)
         return self._engine.call(
-            caller_of(context),
-            call_id=record.request_id if record else "",
+            record.caller,
+            call_id=record.request_id,
             remaining=context.time_remaining(),
             streaming=streaming,
+            hops=record.hops,
         )

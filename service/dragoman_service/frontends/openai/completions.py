@@ -40,7 +40,7 @@ class Completions:
         asked.request.request_id = call.request.headers.get("Idempotency-Key", "")
         call.accept(streaming=asked.stream)
         record = call.record
-        ours = self._engine.call(record.caller, call_id=record.request_id, streaming=asked.stream)
+        ours = self._engine.call(record.caller, call_id=record.request_id, streaming=asked.stream, hops=record.hops)
         if asked.stream:
             await self._stream(asked, call, ours)
         else:

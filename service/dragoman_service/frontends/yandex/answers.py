@@ -15,6 +15,7 @@ from dragoman_service.dialects.yandex_names import model_names
 from dragoman_service.dialects.yandex_operation import operation, operation_name
 from dragoman_service.dialects.yandex_said import Said, completion_response, tokens
 from dragoman_service.operations import StartOptions
+from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.transport.listeners import Listeners
 from dragoman_service.validation import check, check_request
 from dragoman_service.validation.wording import too_long
@@ -30,9 +31,11 @@ class Answers:
         self._delivery = listeners.delivery
         self._operations = listeners.operations
 
-    def call(self, caller: str, call_id: str, *, remaining: float | None = None, streaming: bool = False) -> Call:
-        """A new call of `caller`, who waits `remaining` more seconds (None: did not say)."""
-        return self._engine.call(caller, call_id=call_id, remaining=remaining, streaming=streaming)
+    def call(self, record: CallRecord, *, remaining: float | None = None, streaming: bool = False) -> Call:
+        """A new call of a caller who waits `remaining` more seconds (None: did not say)."""
+        return self._engine.call(
+            record.caller, call_id=record.request_id, remaining=remaining, streaming=streaming, hops=record.hops
+        )
 
     async def whole(self, request: y.CompletionRequest, call: Call) -> y.CompletionResponse:
         """The answer in one message."""

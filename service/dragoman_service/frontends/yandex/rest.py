@@ -87,7 +87,7 @@ class Rest:
         await http.reply(operation_body(stopped))
 
     def _call(self, http: HttpCall, *, streaming: bool = False) -> Call:
-        return self._answers.call(http.record.caller, http.record.request_id, streaming=streaming)
+        return self._answers.call(http.record, streaming=streaming)
 
 
 def _echoing(serve: Serve) -> Serve:

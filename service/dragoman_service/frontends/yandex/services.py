@@ -14,8 +14,7 @@ from grpc import aio
 from dragoman_service.contract import Call, CompletionError
 from dragoman_service.dialects.yandex_names import ENDPOINTS, IDEMPOTENCY_KEY
 from dragoman_service.frontends.yandex.answers import Answers
-from dragoman_service.telemetry.record import current
-from dragoman_service.transport.access import caller_of
+from dragoman_service.transport.access import caller_of, record_of
 from dragoman_service.transport.grpc_server import GrpcServer
 
 Context = aio.ServicerContext[Any, Any]
@@ -106,9 +105,7 @@ class ApiEndpoints:
 
 
 def _call(answers: Answers, context: Context, *, streaming: bool = False) -> Call:
-    record = current()
-    call_id = record.request_id if record else ""
-    return answers.call(caller_of(context), call_id, remaining=context.time_remaining(), streaming=streaming)
+    return answers.call(record_of(context), remaining=context.time_remaining(), streaming=streaming)
 
 
 def _metadata(context: Context, name: str) -> str:
