@@ -72,7 +72,10 @@ async def test_a_failed_operation_is_a_failure():
     assert not upstream.cancelled
 
 
-@pytest.mark.parametrize("operation", [answered(None), answered(piece("x", FINAL), "type.googleapis.com/x.Y")])
+GARBLED = y.Operation(id="op-1", done=True, response={"type_url": RESPONSE_TYPE, "value": b"\xff"})
+
+
+@pytest.mark.parametrize("operation", [answered(None), answered(piece("x", FINAL), "type.googleapis.com/x.Y"), GARBLED])
 async def test_an_operation_without_an_answer_is_malformed(operation):
     async def start(request, context):
         return operation

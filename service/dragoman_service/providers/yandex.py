@@ -27,7 +27,7 @@ from dragoman_service.dialects.yandex_names import (
     model_uri,
 )
 from dragoman_service.dialects.yandex_request import SUPPORTED_FIELDS, completion_request
-from dragoman_service.providers.yandex_upstream import Upstream
+from dragoman_service.providers.yandex_upstream import Upstream, read
 from dragoman_service.settings_types import Address, Certificates, Duration, Secret, Section
 
 LAST_WORDS = 2.0  # seconds for what is to be cancelled when the provider is closed
@@ -194,7 +194,7 @@ def _outcome(operation: y.Operation) -> y.CompletionResponse:
         raise error_of_status(operation.error)
     if operation.response.type_url != RESPONSE_TYPE:
         raise malformed("ended an operation without an answer")
-    return y.CompletionResponse.FromString(operation.response.value)
+    return read(y.CompletionResponse, operation.response.value)
 
 
 def _model(name: str) -> v1.Model:

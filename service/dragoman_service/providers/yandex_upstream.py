@@ -71,7 +71,7 @@ class Upstream:
         call, piece = await self._try(begin, until, more)
         try:
             while piece is not aio.EOF:
-                yield _read(y.CompletionResponse, piece)
+                yield read(y.CompletionResponse, piece)
                 piece = await _within(self._next, call.read(), fell_silent)
         except aio.AioRpcError as failure:
             raise _error(failure) from failure
@@ -95,7 +95,7 @@ class Upstream:
             answered: bytes = await send(request, metadata=metadata, timeout=timeout)
             return answered
 
-        return _read(answer, await self._try(ask, until, more))
+        return read(answer, await self._try(ask, until, more))
 
     def stop(self, operation_id: str) -> None:
         """Cancels an operation in a task of its own: who leaves awaits nothing."""
@@ -146,7 +146,7 @@ class Upstream:
             await asyncio.sleep(pause)
 
 
-def _read(message: type[_M], raw: bytes) -> _M:
+def read(message: type[_M], raw: bytes) -> _M:
     """Here and not in the channel, which makes nothing of what it cannot read, and says so only in the log."""
     try:
         return message.FromString(raw)
