@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+import trustme
 from dragoman_service.dialects.openai import OPENAI, Habits
 from dragoman_service.providers.openai import OpenAISettings
 from dragoman_service.providers.openai_vendors import VENDORS
@@ -40,7 +42,9 @@ def test_every_key_is_listed_with_its_default() -> None:
     assert len(tomllib.loads(written)) == 4
 
 
-def test_the_shown_tables_are_valid() -> None:
+def test_the_shown_tables_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    trustme.CA().cert_pem.write_to_path("ca.pem")
     tables = tomllib.loads(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0])["providers"]
     tables["scaleway"]["api_key"] = "resolved by the service"
     plugins = {table.pop("plugin") for table in tables.values()}
