@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dragoman import v1
 from google.rpc import code_pb2
@@ -32,20 +32,23 @@ def fit(request: v1.CompletionRequest, model: v1.Model) -> tuple[v1.CompletionRe
     Raises UNSUPPORTED_FIELD where the request does not allow fields to be left out, nothing would be left of it, or
     its conversation would make no sense any more, as one whose tool calls are cut out.
     """
-    missing = [path for path in set_fields(request) if path not in model.supported_fields]
+    honoured = _honoured(request, model)
+    missing = [path for path in set_fields(request) if path not in honoured]
+    if "tools" in missing:  # the choice among them goes with them
+        missing = [path for path in missing if not path.startswith("tool_choice.")]
     if missing and request.unsupported_field_policy != v1.UNSUPPORTED_FIELD_POLICY_WARN:
-        raise _unsupported(missing, model)
+        raise _unsupported(missing, request, model)
     if "tools" in missing and _TOOL_PARTS & _kinds(request):
-        raise _unsupported(missing, model, "Its conversation holds tool calls or results, which cannot be left out.")
+        raise _unsupported(missing, request, model, "Its tool calls and results cannot be left out.")
     fitted = v1.CompletionRequest()
     fitted.CopyFrom(request)
     fitted.model = model.provider_model
-    for path in missing:
+    for path in (*missing, *(path for path in _idle(request.generation_config) if path not in honoured)):
         _clear(fitted, path)
     if not fitted.tools:  # a choice among none asks for nothing, and there are providers that refuse it
         fitted.ClearField("tool_choice")
     if missing and not (fitted.messages or fitted.prompt):
-        raise _unsupported(missing, model, "Nothing would be left of it.")
+        raise _unsupported(missing, request, model, "Nothing would be left of it.")
     return fitted, [
         v1.Warning(
             field=path, reason="UNSUPPORTED_FIELD", message=f"{model.name} does not support it; it was left out."
@@ -70,9 +73,29 @@ def set_fields(request: v1.CompletionRequest) -> list[str]:
         used.add("prompt")
     if request.tools:
         used.add("tools")
+        used.update(_held_to(request.tool_choice))
     if any(message.author for message in request.messages):
         used.add("messages.author")
     return paths + sorted(used)
+
+
+def _honoured(request: v1.CompletionRequest, model: v1.Model) -> list[str]:
+    not_now = model.conversation_fields if request.prompt else ()
+    return [path for path in model.supported_fields if path not in not_now]
+
+
+def _idle(config: v1.GenerationConfig) -> Iterator[str]:
+    for descriptor, value in config.ListFields():
+        if _ASKS_NOTHING.get(descriptor.name) == value:
+            yield f"generation_config.{descriptor.name}"
+
+
+def _held_to(choice: v1.ToolChoice) -> Iterator[str]:
+    """The fields that hold a model to what not every one with tools can be held to."""
+    if choice.mode == v1.ToolChoice.MODE_REQUIRED:
+        yield "tool_choice.mode"
+    if choice.HasField("parallel") and not choice.parallel:
+        yield "tool_choice.parallel"
 
 
 def _kinds(request: v1.CompletionRequest) -> set[str | None]:
@@ -90,6 +113,10 @@ def _clear(request: v1.CompletionRequest, path: str) -> None:
             messages = [message for message in request.messages if _strip(message, kind)]
             del request.messages[:]
             request.messages.extend(messages)
+        case ["tool_choice", "mode"]:
+            request.tool_choice.mode = v1.ToolChoice.MODE_AUTO
+        case ["tool_choice", name]:
+            request.tool_choice.ClearField(name)  # type: ignore[arg-type]
         case ["tools"]:
             request.ClearField("tools")
         case ["prompt"]:
@@ -104,13 +131,17 @@ def _strip(message: v1.Message, kind: str) -> bool:
     return bool(kept)
 
 
-def _unsupported(paths: Sequence[str], model: v1.Model, why: str = "") -> CompletionError:
-    allowed = ", ".join(model.supported_fields) or "none"
+def _unsupported(
+    paths: Sequence[str], request: v1.CompletionRequest, model: v1.Model, why: str = ""
+) -> CompletionError:
+    honoured = _honoured(request, model)
+    allowed = ", ".join(honoured) or "none"
+    together = " together with a prompt" if request.prompt and "prompt" in honoured else ""
     advice = why or "Leave it out, choose another model, or set unsupported_field_policy to WARN."
     return CompletionError(
         code_pb2.INVALID_ARGUMENT,
         v1.ERROR_REASON_UNSUPPORTED_FIELD,
-        f"{model.name} does not support {', '.join(paths)}. {advice} Supported: {allowed}.",
+        f"{model.name} does not support {', '.join(paths)}{together}. {advice} Supported: {allowed}.",
         fields=tuple(FieldViolation(path, f"not supported by {model.name}") for path in paths),
         metadata={"model": model.name, "provider": model.provider},
     )

@@ -112,6 +112,7 @@ WEATHER = v1.Tool(function=v1.FunctionTool(name="weather"))
 CALLED = v1.Message(role=v1.ROLE_ASSISTANT, parts=[v1.Part(tool_call=v1.ToolCall(id="1", name="weather"))])
 ANSWERED = v1.Message(role=v1.ROLE_TOOL, parts=[v1.Part(tool_result=v1.ToolResult(tool_call_id="1", text="Rain"))])
 WARN = v1.UNSUPPORTED_FIELD_POLICY_WARN
+AUTO, REQUIRED = v1.ToolChoice.MODE_AUTO, v1.ToolChoice.MODE_REQUIRED
 
 
 @pytest.mark.parametrize(
@@ -159,6 +160,46 @@ def test_a_choice_among_no_tools_is_not_passed_on():
     assert (fitted.HasField("tool_choice"), warnings) == (False, [])
 
 
+def choosing(**choice):
+    request = request_of(policy=WARN)
+    request.tools.add().CopyFrom(WEATHER)
+    request.tool_choice.MergeFrom(v1.ToolChoice(**choice))
+    return request
+
+
+@pytest.mark.parametrize(
+    ("path", "choice", "left"),
+    [
+        ("tool_choice.mode", {"mode": REQUIRED, "allowed_functions": ["weather"]}, {"allowed_functions": ["weather"]}),
+        ("tool_choice.parallel", {"mode": AUTO, "parallel": False}, {}),
+    ],
+)
+def test_what_a_model_cannot_be_held_to_with_its_tools_is_refused_or_left_out(path, choice, left):
+    request = choosing(**choice)
+    unable = v1.Model(name="acme/big", supported_fields=["tools"])
+    able = v1.Model(name="acme/big", supported_fields=["tools", path])
+    fitted, warnings = fit(request, unable)
+    held, none = fit(request, able)
+    request.unsupported_field_policy = v1.UNSUPPORTED_FIELD_POLICY_REJECT
+    with pytest.raises(CompletionError) as caught:
+        fit(request, unable)
+
+    assert [warning.field for warning in warnings] == [path]
+    assert list(fitted.tools) == [WEATHER]
+    assert fitted.tool_choice == v1.ToolChoice(mode=AUTO, **left)
+    assert (held.tool_choice, none) == (v1.ToolChoice(**choice), [])
+    assert [violation.field for violation in caught.value.fields] == [path]
+
+
+@pytest.mark.parametrize(
+    "choice", [{"mode": AUTO}, {"mode": v1.ToolChoice.MODE_NONE}, {"mode": AUTO, "parallel": True}]
+)
+def test_a_choice_that_holds_the_model_to_nothing_is_honoured_by_all_who_take_tools(choice):
+    fitted, warnings = fit(choosing(**choice), v1.Model(supported_fields=["tools"]))
+
+    assert (fitted.tool_choice, warnings) == (v1.ToolChoice(**choice), [])
+
+
 def test_a_conversation_with_tool_calls_is_refused_with_warn_too_since_it_would_make_no_sense():
     request = request_of(policy=WARN)
     request.messages.extend([CALLED, ANSWERED])
@@ -180,6 +221,29 @@ def test_authors_are_left_out_with_warn_and_their_messages_stay():
 def test_a_prompt_that_the_model_lacks_is_refused_with_warn_too_since_nothing_would_be_left():
     with pytest.raises(CompletionError, match="Nothing would be left"):
         fit(v1.CompletionRequest(model="alias", prompt="Once", unsupported_field_policy=WARN), MODEL)
+
+
+def test_what_a_model_takes_in_conversations_only_is_refused_with_a_prompt_or_left_out():
+    fields = ["prompt", "generation_config.seed", "generation_config.reasoning"]
+    model = v1.Model(name="acme/big", supported_fields=fields, conversation_fields=["generation_config.reasoning"])
+    config = v1.GenerationConfig(seed=1, reasoning=v1.ReasoningConfig(effort=v1.REASONING_EFFORT_LOW))
+    request = v1.CompletionRequest(prompt="Once", generation_config=config)
+    with pytest.raises(CompletionError, match=r"reasoning together with a prompt.*seed\.$") as caught:
+        fit(request, model)
+    request.unsupported_field_policy = WARN
+    fitted, warnings = fit(request, model)
+    _, in_conversation = fit(request_of(seed=1, reasoning=config.reasoning), model)
+
+    assert [violation.field for violation in caught.value.fields] == ["generation_config.reasoning"]
+    assert [warning.field for warning in warnings] == ["generation_config.reasoning"]
+    assert fitted.generation_config == v1.GenerationConfig(seed=1)
+    assert not in_conversation
+
+
+def test_values_that_ask_for_nothing_do_not_go_to_models_that_lack_the_field():
+    fitted, _ = fit(request_of(include_logprobs=False, repetition_penalty=1, temperature=1), MODEL)
+
+    assert fitted.generation_config == v1.GenerationConfig(temperature=1)
 
 
 def test_an_end_user_is_never_refused():

@@ -249,5 +249,19 @@ def test_what_the_habits_have_no_name_for_is_not_supported() -> None:
         "generation_config.repetition_penalty",
         "generation_config.response_format.grammar",
     }
-    assert less == {"generation_config.reasoning", "messages.author", "messages.refusal", "tools"}
+    assert less == {
+        "generation_config.reasoning",
+        "messages.author",
+        "messages.refusal",
+        "tool_choice.mode",
+        "tool_choice.parallel",
+        "tools",
+    }
     assert "prompt" not in Habits(prompt_path="").supported_fields
+
+
+def test_what_a_prompt_cannot_have_is_told_of_the_models() -> None:
+    forms = [f"generation_config.response_format.{name}" for name in ("json_object", "json_schema")]
+
+    assert OPENAI.conversation_fields == ["generation_config.reasoning", *forms]
+    assert LLAMA_CPP.conversation_fields == Habits(prompt_path="").conversation_fields == []

@@ -162,3 +162,15 @@ def test_an_unsupported_field_is_told_in_the_vendors_words():
     assert [wrong.field for wrong in error.fields] == ["completion_options.reasoning_options"]
     assert "unsupported_field_policy" not in error.message
     assert "generation_config" not in error.message
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_arguments_with_numbers_that_are_none_are_refused(number):
+    request = asking(messages=[{"toolCallList": {"toolCalls": [{"functionCall": {"name": "f"}}]}}])
+    arguments = request.messages[0].tool_call_list.tool_calls[0].function_call.arguments
+    arguments.update({"deep": [{"x": 1}]})
+    arguments.fields["deep"].list_value.values[0].struct_value.fields["x"].number_value = number
+    (wrong,) = refusal(request).fields
+
+    assert wrong.field == "messages[0].tool_call_list.tool_calls[0].function_call.arguments"
+    assert "no JSON" in wrong.description

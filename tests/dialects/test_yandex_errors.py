@@ -58,3 +58,10 @@ def test_the_service_says_when_to_come_back():
 
 def test_a_code_of_tomorrow_is_a_failure_like_others():
     assert error_of_status(Status(code=99)).reason == v1.ERROR_REASON_PROVIDER_UNAVAILABLE
+
+
+def test_a_detail_that_cannot_be_read_is_as_none():
+    status = Status(code=code_pb2.UNAVAILABLE)
+    status.details.add(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=b"\xff")
+
+    assert error_of_status(status).reason_name == "PROVIDER_UNAVAILABLE"

@@ -109,3 +109,16 @@ def test_arguments_that_are_no_json_object_are_no_silence(arguments):
 
     assert caught.value.reason == v1.ERROR_REASON_PROVIDER_MALFORMED
     assert "weather" in caught.value.message
+
+
+@pytest.mark.parametrize(("opened", "closed"), [('{"a":', "}"), ("[", "]")])
+def test_arguments_are_told_as_deep_as_protobuf_reads_them(opened, closed):
+    def called(depth: int) -> v1.Completion:
+        arguments = '{"a":' + opened * (depth - 1) + "1" + closed * (depth - 1) + "}"
+        return completion(v1.Part(tool_call=v1.ToolCall(id="1", name="f", arguments_json=arguments)))
+
+    told = completion_response(called(30))
+    with pytest.raises(CompletionError, match="nested more than 30 deep"):
+        completion_response(called(31))
+
+    assert y.CompletionResponse.FromString(told.SerializeToString()) == told

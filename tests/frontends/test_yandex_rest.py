@@ -227,3 +227,18 @@ async def test_an_operation_over_http_is_the_one_of_longrunning(rest, served):
     events = [event async for event in served.completions.AttachCompletion(v1.AttachCompletionRequest(name=name))]
 
     assert events[-1].finished.completion.choices[0].message.parts[0].text == "hello big world"
+
+
+async def test_a_key_of_bytes_that_are_no_text_is_refused(served):
+    sent = b'{"modelUri": "echo", "messages": [{"role": "user", "text": "Hi"}]}'
+    head = (
+        b"POST /foundationModels/v1/completionAsync HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
+        b"Content-Type: application/json\r\nIdempotency-Key: a\xffb\r\n"
+    )
+    reader, writer = await asyncio.open_connection(*str(served.running.http_address).rsplit(":", 1))
+    writer.write(head + b"Content-Length: %d\r\n\r\n" % len(sent) + sent)
+    answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"idempotency-key: should have" in answer

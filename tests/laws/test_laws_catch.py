@@ -202,7 +202,15 @@ class ForgetsNamed(Told):
         request.messages[0].parts[0].text = ""
 
 
+class HoldsBackWhatItLacks(Echo):
+    def models(self):
+        (model,) = super().models()
+        model.conversation_fields.append("messages.author")
+        return [model]
+
+
 BREAKERS = {
+    HoldsBackWhatItLacks: "the_models_say_what_they_are",
     ForgetsResults: "what_came_of_a_call_can_be_sent_back",
     ForgetsNamed: "a_participant_can_be_named",
     CallsNoTool: "a_required_tool_is_called_with_json_arguments",

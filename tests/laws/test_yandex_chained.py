@@ -45,7 +45,7 @@ def unadorned(models: Sequence[v1.Model]) -> list[v1.Model]:
     for model in models:
         changed = v1.Model()
         changed.CopyFrom(model)
-        for field in ("tools", "generation_config.reasoning"):
+        for field in ("tools", "tool_choice.mode", "tool_choice.parallel", "generation_config.reasoning"):
             changed.supported_fields.remove(field)
         claimed.append(changed)
     return claimed

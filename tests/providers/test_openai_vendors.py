@@ -33,6 +33,7 @@ CONFIG: dict[str, Any] = {
     "top_logprobs": 2,
     "reasoning": {"effort": v1.REASONING_EFFORT_HIGH},
 }
+CHOICES = {"mode": v1.ToolChoice(mode=v1.ToolChoice.MODE_REQUIRED), "parallel": v1.ToolChoice(parallel=False)}
 FORMATS: dict[str, Any] = {"json_object": {}, "json_schema": SCHEMA, "grammar": "root ::= 'a'"}
 ROWS = {
     "deepseek": ("/chat/completions", {"max_tokens": 7}, {"seed", "n", "user", "parallel_tool_calls"}),
@@ -86,7 +87,7 @@ def test_whatever_a_vendor_claims_goes_out(name: str) -> None:
     bare = chat_completion(request("user: Hi"), habits)
     for field in habits.supported_fields:
         room, _, leaf = field.rpartition(".")
-        asked = request("user: Hi")
+        asked, without = request("user: Hi"), bare
         if room == "generation_config":
             # One logprob beside a token means nothing without logprobs, and the number of choices is made by calls.
             asked.generation_config.MergeFrom(v1.GenerationConfig(include_logprobs=leaf == "top_logprobs"))
@@ -95,6 +96,10 @@ def test_whatever_a_vendor_claims_goes_out(name: str) -> None:
             asked.generation_config.response_format.MergeFrom(v1.ResponseFormat(**{leaf: FORMATS[leaf]}))
         elif field == "tools":
             asked.tools.add(function=v1.FunctionTool(name="f"))
+        elif room == "tool_choice":
+            asked.tools.add(function=v1.FunctionTool(name="f"))
+            without = chat_completion(asked, habits)
+            asked.tool_choice.MergeFrom(CHOICES[leaf])
         elif field == "messages.author":
             asked.messages[0].author = "ann"
         elif room == "messages":
@@ -103,7 +108,7 @@ def test_whatever_a_vendor_claims_goes_out(name: str) -> None:
         if field == "prompt":
             assert completion_of_prompt(v1.CompletionRequest(prompt="Hi"), habits)["prompt"] == "Hi"
         elif field != "generation_config.choice_count" or not habits.single_choice:
-            assert chat_completion(asked, habits) != bare, field
+            assert chat_completion(asked, habits) != without, field
 
 
 @pytest.mark.parametrize(
@@ -197,3 +202,32 @@ async def test_an_upstream_that_lists_no_models_cannot_be_opened_without_names(
 def test_every_body_is_json() -> None:
     for vendor in VENDORS.values():
         assert json.dumps(chat_completion(everything(vendor.habits.supported_fields), vendor.habits, 0))
+
+
+@pytest.mark.parametrize("name", [name for name, vendor in VENDORS.items() if vendor.habits.prompt_path])
+def test_whatever_a_prompt_can_have_goes_out_with_it_and_the_rest_is_told(name: str) -> None:
+    habits = VENDORS[name].habits
+    bare = completion_of_prompt(v1.CompletionRequest(prompt="Hi"), habits)
+    for field in habits.supported_fields:
+        room, _, leaf = field.rpartition(".")
+        asked = v1.CompletionRequest(prompt="Hi")
+        if room == "generation_config":
+            asked.generation_config.MergeFrom(v1.GenerationConfig(**{leaf: CONFIG[leaf]}))
+        elif room == "generation_config.response_format":
+            asked.generation_config.response_format.MergeFrom(v1.ResponseFormat(**{leaf: FORMATS[leaf]}))
+        else:
+            continue
+        if field in habits.conversation_fields:
+            with pytest.raises(CompletionError):
+                completion_of_prompt(asked, habits)
+        elif leaf not in ("choice_count", "top_logprobs"):  # calls side by side; nothing without logprobs
+            assert completion_of_prompt(asked, habits) != bare, field
+        else:
+            completion_of_prompt(asked, habits)
+
+
+@pytest.mark.parametrize("name", VENDORS)
+async def test_a_model_shows_what_holds_in_conversations_only(serve: Serve, name: str) -> None:
+    provider, _ = await serve(answering(HEAD, GOOD), vendor=name)
+
+    assert list(provider.models()[0].conversation_fields) == VENDORS[name].habits.conversation_fields

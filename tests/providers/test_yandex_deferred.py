@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
+import grpc
 import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.yandex_names import RESPONSE_TYPE
+from dragoman_service.dialects.yandex_names import COMPLETION_ASYNC, RESPONSE_TYPE
 from dragoman_service.providers.echo import Echo, EchoSettings
 from dragoman_service.providers.yandex import YandexSettings, open_yandex
 from dragoman_service.settings_types import Address
@@ -172,3 +173,37 @@ async def test_over_our_own_frontend_it_is_the_models_answer_and_hanging_up_stop
     assert answer[0].delta.text == "count"
     assert answer[1].usage.output_tokens == 1
     assert echo.closed == 1
+
+
+async def test_an_operation_without_an_id_is_not_looked_for():
+    async def start(request, context):
+        return y.Operation()
+
+    upstream = StandIn()
+    upstream.start, upstream.look = start, start
+    async with upstream.provider(asynchronous=True) as provider, asyncio.timeout(5):
+        with pytest.raises(CompletionError) as caught:
+            await events_of(provider)
+
+    assert caught.value.reason_name == "PROVIDER_MALFORMED"
+
+
+async def test_a_success_without_a_message_is_no_answer():
+    async def nothing(requests, context):
+        return
+
+    server = grpc.aio.server()
+    handler = grpc.stream_stream_rpc_method_handler(nothing)
+    service, method = COMPLETION_ASYNC[1:].split("/")
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    settings = YandexSettings(
+        folder_id="f", models=("m",), endpoint=Address("127.0.0.1", port), tls=False, asynchronous=True
+    )
+    async with open_yandex(settings) as provider:
+        with pytest.raises(CompletionError) as caught:
+            await events_of(provider)
+    await server.stop(None)
+
+    assert caught.value.reason_name == "PROVIDER_MALFORMED"

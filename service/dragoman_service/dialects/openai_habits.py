@@ -88,9 +88,22 @@ class Habits:
         """`Model.supported_fields` of its models."""
         config = {f"generation_config.{name}" for name in self.names}
         formats = {f"generation_config.response_format.{name}" for name in self.formats}
+        choices = {
+            "tool_choice.mode": self.tools and "required" in self.tool_choices,
+            "tool_choice.parallel": self.tools and self.parallel_tools,
+        }
         others = {"tools": self.tools, "prompt": bool(self.prompt_path), "messages.author": self.authors}
         parts = {f"messages.{name}" for name in self.parts}
-        return sorted(config | formats | parts | {name for name, has in others.items() if has})
+        return sorted(config | formats | parts | {name for name, has in (others | choices).items() if has})
+
+    @property
+    def conversation_fields(self) -> list[str]:
+        """`Model.conversation_fields` of its models."""
+        if not self.prompt_path:
+            return []
+        config = {f"generation_config.{name}" for name in self.names.keys() - self.prompt_names.keys()}
+        formats = {f"generation_config.response_format.{name}" for name in self.formats - self.prompt_formats}
+        return sorted(config | formats)
 
 
 OPENAI = Habits(parts=frozenset({"refusal"}))

@@ -6,7 +6,7 @@ import re
 from typing import TypeVar
 
 from dragoman import v1
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2
 from google.rpc.status_pb2 import Status
 
@@ -114,7 +114,10 @@ def _retry_after(status: Status) -> float:
 
 
 def _detail(status: Status, kind: type[_M]) -> _M:
-    """The detail of that kind, empty if there is none."""
+    """The detail of that kind, empty if there is none that can be read."""
     told = kind()
-    _ = any(detail.Unpack(told) for detail in status.details)
+    try:
+        _ = any(detail.Unpack(told) for detail in status.details)
+    except DecodeError:
+        return kind()
     return told

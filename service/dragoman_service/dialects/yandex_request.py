@@ -20,7 +20,12 @@ _CONFIG = (
     "response_format.json_object",
     "response_format.json_schema",
 )
-SUPPORTED_FIELDS = (*(f"generation_config.{field}" for field in _CONFIG), "tools")
+SUPPORTED_FIELDS = (
+    *(f"generation_config.{field}" for field in _CONFIG),
+    "tools",
+    "tool_choice.mode",
+    "tool_choice.parallel",
+)
 _ROLES = {
     v1.ROLE_SYSTEM: "system",
     v1.ROLE_DEVELOPER: "system",

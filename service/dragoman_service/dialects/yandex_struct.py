@@ -9,11 +9,20 @@ from typing import Any
 from google.protobuf import struct_pb2
 
 EXACT = 2**53  # a double holds every whole number up to here
+DEEPEST = 30  # objects and lists within each other: each is three messages, and protobuf reads a hundred
 
 
 def json_of(struct: struct_pb2.Struct) -> str:
-    """The struct as JSON text, the same for equal structs: they keep no order of their keys."""
+    """The struct as JSON text, the same for equal structs: they keep no order of their keys.
+
+    Numbers that are none become NaN and Infinity, which readers of JSON refuse; `is_json` tells before.
+    """
     return json.dumps(_plain_fields(struct), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_json(struct: struct_pb2.Struct) -> bool:
+    """Whether all its numbers are numbers of JSON: a double may be infinite, or none."""
+    return all(_is_finite(value) for value in struct.fields.values())
 
 
 def struct_of(text: str) -> struct_pb2.Struct:
@@ -22,6 +31,7 @@ def struct_of(text: str) -> struct_pb2.Struct:
         value = json.loads(text or "{}", parse_constant=_refuse, parse_float=_finite)
         if not isinstance(value, dict):
             raise ValueError("it is no JSON object")
+        _refuse_depth(value, DEEPEST)
         struct = struct_pb2.Struct()
         struct.update(value)
     except RecursionError:
@@ -29,6 +39,15 @@ def struct_of(text: str) -> struct_pb2.Struct:
     except OverflowError:
         raise ValueError("it holds a number that is too large") from None
     return struct
+
+
+def _refuse_depth(value: Any, left: int) -> None:
+    if not isinstance(value, dict | list):
+        return
+    if not left:
+        raise ValueError(f"it is nested more than {DEEPEST} deep")
+    for inner in value.values() if isinstance(value, dict) else value:
+        _refuse_depth(inner, left - 1)
 
 
 def _refuse(constant: str) -> Any:
@@ -40,6 +59,17 @@ def _finite(digits: str) -> float:
     if math.isinf(number):
         raise OverflowError
     return number
+
+
+def _is_finite(value: struct_pb2.Value) -> bool:
+    match value.WhichOneof("kind"):
+        case "number_value":
+            return math.isfinite(value.number_value)
+        case "struct_value":
+            return is_json(value.struct_value)
+        case "list_value":
+            return all(map(_is_finite, value.list_value.values))
+    return True
 
 
 def _plain_fields(struct: struct_pb2.Struct) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from google.rpc import code_pb2
 
-from dragoman_service.dialects.yandex_struct import json_of, struct_of
+from dragoman_service.dialects.yandex_struct import is_json, json_of, struct_of
 from dragoman_service.errors import CompletionError, FieldViolation, invalid
 
 _MODES = {
@@ -107,8 +107,11 @@ class OpenCalls:
         for number, call in enumerate(called.tool_calls):
             if not call.HasField("function_call"):
                 raise invalid(FieldViolation(f"{path}.tool_calls[{number}]", "is empty: set function_call"))
-            self._count += 1
             function = call.function_call
+            if not is_json(function.arguments):
+                at = f"{path}.tool_calls[{number}].function_call.arguments"
+                raise invalid(FieldViolation(at, "holds a number that is infinite or none, which is no JSON"))
+            self._count += 1
             made = v1.ToolCall(
                 id=f"call{self._count:05}", name=function.name, arguments_json=json_of(function.arguments)
             )

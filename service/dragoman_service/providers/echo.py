@@ -28,6 +28,7 @@ from dragoman_service.providers.echo_script import EchoSettings, script_of
 __all__ = ["Echo", "EchoSettings", "open_echo", "split"]
 
 _BREATH = 64  # deltas without a delay after which other tasks get their turn
+_TAKEN = ("prompt", "tools", "tool_choice.mode", "tool_choice.parallel")
 _HONOURED = (
     "max_output_tokens",
     "temperature",
@@ -69,7 +70,7 @@ class Echo:
                 provider_model="echo",
                 aliases=["echo"],
                 capabilities=[v1.CAPABILITY_COUNT_TOKENS, v1.CAPABILITY_TOKENIZE],
-                supported_fields=["prompt", "tools", *(f"generation_config.{field}" for field in _HONOURED)],
+                supported_fields=[*_TAKEN, *(f"generation_config.{field}" for field in _HONOURED)],
                 availability=v1.AVAILABILITY_READY,
                 local=True,
             )

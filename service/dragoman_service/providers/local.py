@@ -171,6 +171,7 @@ def _model(name: str, title: str, context: int, habits: Habits) -> v1.Model:
         max_output_tokens=context,
         capabilities=[v1.CAPABILITY_COUNT_TOKENS, v1.CAPABILITY_TOKENIZE],
         supported_fields=habits.supported_fields,
+        conversation_fields=habits.conversation_fields,
         availability=v1.AVAILABILITY_READY,
         local=True,
     )

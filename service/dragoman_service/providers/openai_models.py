@@ -26,6 +26,7 @@ def models_of(names: Sequence[str], habits: Habits) -> list[v1.Model]:
             provider_model=name,
             aliases=[name],
             supported_fields=habits.supported_fields,
+            conversation_fields=habits.conversation_fields,
             availability=v1.AVAILABILITY_READY,
         )
         for name in names

@@ -176,6 +176,8 @@ class YandexProvider:
         except asyncio.CancelledError:
             self._upstream.stop_when_started(starting)
             raise
+        if not (operation.id or operation.done):
+            raise malformed("began an operation without an id")
         try:
             pause = FIRST_LOOK
             while not operation.done:

@@ -90,12 +90,15 @@ class Upstream:
         channel = self._operations if method in (OPERATION_GET, OPERATION_CANCEL) else self._channel
         send: Any = channel.unary_unary(method, type(request).SerializeToString)
 
-        async def ask(metadata: _Metadata) -> bytes:
+        async def ask(metadata: _Metadata) -> bytes | None:
             timeout = min(UNARY_TIMEOUT, _left(until) or UNARY_TIMEOUT)
-            answered: bytes = await send(request, metadata=metadata, timeout=timeout)
+            answered: bytes | None = await send(request, metadata=metadata, timeout=timeout)
             return answered
 
-        return read(answer, await self._try(ask, until, more))
+        answered = await self._try(ask, until, more)
+        if answered is None:  # a success that brings no message
+            raise malformed("sent nothing in place of an answer")
+        return read(answer, answered)
 
     def stop(self, operation_id: str) -> None:
         """Cancels an operation in a task of its own: who leaves awaits nothing."""

@@ -15,6 +15,8 @@ _FIELDS = {f"generation_config.{name}" for name in _CONFIG + _FORMATS} | {
     "messages.reasoning",
     "messages.refusal",
     "prompt",
+    "tool_choice.mode",
+    "tool_choice.parallel",
     "tools",
 }
 
@@ -32,6 +34,7 @@ class ClaimLaws(Asking):
         assert len(set(names)) == len(names), "no two models have the same provider_model"
         for model in models:
             assert set(model.supported_fields) <= _FIELDS, "supported_fields are paths of optional fields"
+            assert set(model.conversation_fields) <= set(model.supported_fields), "conversation_fields are among them"
             assert isinstance(provider, Tokenizer) or not model.capabilities
 
     async def test_usage_is_a_running_total_that_adds_up(self, provider: Provider) -> None:

@@ -17,9 +17,12 @@ _SCHEMA = '{"type": "object", "properties": {"city": {"type": "string"}}, "requi
 class ToolLaws(Asking):
     """The part of ProviderLaws about tools."""
 
-    def tool_request(self, provider: Provider) -> v1.CompletionRequest:
-        """A request with the tools `weather` and `local_time`, which take a city. Skips if the model claims none."""
-        request = self.naming(provider, "tools")
+    def tool_request(self, provider: Provider, *choices: str) -> v1.CompletionRequest:
+        """A request with the tools `weather` and `local_time`, which take a city.
+
+        Skips if the model claims none, or not all of `choices`, which are fields of its choice among them.
+        """
+        request = self.naming(provider, "tools", *(f"tool_choice.{name}" for name in choices))
         del request.messages[:]
         question = "What is the weather in Paris now, and what time is it there?"
         request.messages.add(role=v1.ROLE_USER).parts.add(text=question)
@@ -30,7 +33,7 @@ class ToolLaws(Asking):
         return request
 
     async def test_a_required_tool_is_called_with_json_arguments(self, provider: Provider) -> None:
-        request = self.tool_request(provider)
+        request = self.tool_request(provider, "mode")
         request.tool_choice.mode = v1.ToolChoice.MODE_REQUIRED
         answer = folded(await self.events(provider, request))
         calls = calls_of(answer)
@@ -43,7 +46,7 @@ class ToolLaws(Asking):
     async def test_a_tool_call_is_named_once_and_its_pieces_are_not_mixed_with_those_of_others(
         self, provider: Provider
     ) -> None:
-        request = self.tool_request(provider)
+        request = self.tool_request(provider, "mode")
         request.tool_choice.mode = v1.ToolChoice.MODE_REQUIRED
         events = await self.events(provider, request)
         pieces = [event.delta.tool_call for event in events if event.delta.HasField("tool_call")]
@@ -54,7 +57,7 @@ class ToolLaws(Asking):
         assert not any(piece.id for piece in pieces if not piece.name), "the id comes with the name"
 
     async def test_only_allowed_tools_are_called(self, provider: Provider) -> None:
-        request = self.tool_request(provider)
+        request = self.tool_request(provider, "mode")
         request.tool_choice.mode = v1.ToolChoice.MODE_REQUIRED
         request.tool_choice.allowed_functions.append("local_time")
         answer = folded(await self.events(provider, request))

@@ -84,6 +84,7 @@ class Model(_message.Message):
     SUPPORTED_FIELDS_FIELD_NUMBER: _builtins.int
     AVAILABILITY_FIELD_NUMBER: _builtins.int
     LOCAL_FIELD_NUMBER: _builtins.int
+    CONVERSATION_FIELDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """What to write in CompletionRequest.model: `provider/model`."""
     display_name: _builtins.str
@@ -111,7 +112,15 @@ class Model(_message.Message):
     @_builtins.property
     def supported_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The optional fields of CompletionRequest that it honours, as paths:
-        `generation_config.top_k`, `tools`, `messages.reasoning`.
+        `generation_config.top_k`, `tools`, `messages.reasoning`. With
+        `tool_choice.mode` it can be held to MODE_REQUIRED, with
+        `tool_choice.parallel` to one call at a time.
+        """
+
+    @_builtins.property
+    def conversation_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those of supported_fields that it honours in conversations only, not
+        together with `prompt`.
         """
 
     def __init__(
@@ -128,10 +137,11 @@ class Model(_message.Message):
         supported_fields: _abc.Iterable[_builtins.str] | None = ...,
         availability: Global___Availability.ValueType = ...,
         local: _builtins.bool = ...,
+        conversation_fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "availability", b"availability", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "display_name", b"display_name", "local", b"local", "max_output_tokens", b"max_output_tokens", "name", b"name", "provider", b"provider", "provider_model", b"provider_model", "supported_fields", b"supported_fields"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "availability", b"availability", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "conversation_fields", b"conversation_fields", "display_name", b"display_name", "local", b"local", "max_output_tokens", b"max_output_tokens", "name", b"name", "provider", b"provider", "provider_model", b"provider_model", "supported_fields", b"supported_fields"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -63,7 +63,7 @@ class Rest:
     async def _start(self, http: HttpCall) -> None:
         request = read(http.body, y.CompletionRequest())
         http.accept()
-        key = http.request.headers.get(IDEMPOTENCY_KEY, "")
+        key = _text(http.request.headers.get(IDEMPOTENCY_KEY, ""))
         await http.reply(operation_body(await self._answers.start(request, http.record.caller, key)))
 
     async def _tokenize(self, http: HttpCall) -> None:
@@ -88,6 +88,11 @@ class Rest:
 
     def _call(self, http: HttpCall, *, streaming: bool = False) -> Call:
         return self._answers.call(http.record, streaming=streaming)
+
+
+def _text(header: str) -> str:
+    """A header whose bytes are text: others become a character that no key may have."""
+    return header.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _echoing(serve: Serve) -> Serve:
