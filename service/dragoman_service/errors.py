@@ -122,6 +122,25 @@ def invalid(*fields: FieldViolation) -> CompletionError:
     return CompletionError(code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_INVALID_FIELD, shown + more, fields=fields)
 
 
+def malformed_request(message: str) -> CompletionError:
+    """MALFORMED_REQUEST: what came is no request."""
+    return CompletionError(code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_MALFORMED_REQUEST, message)
+
+
+def malformed_answer(what: str) -> CompletionError:
+    """PROVIDER_MALFORMED: the provider did `what`, which makes no sense."""
+    return CompletionError(code_pb2.INTERNAL, v1.ERROR_REASON_PROVIDER_MALFORMED, f"The provider {what}.")
+
+
+def broken_answer() -> CompletionError:
+    """PROVIDER_STREAM_BROKEN: the provider's answer ended in its middle."""
+    return CompletionError(
+        code_pb2.UNAVAILABLE,
+        v1.ERROR_REASON_PROVIDER_STREAM_BROKEN,
+        "The provider's answer broke off after its first piece. What came is not the whole answer.",
+    )
+
+
 def internal() -> CompletionError:
     """A fault of ours: the caller learns nothing but where the log tells more."""
     return CompletionError(

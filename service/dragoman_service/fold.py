@@ -9,7 +9,7 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.clock import stamp
-from dragoman_service.errors import CompletionError
+from dragoman_service.errors import CompletionError, malformed_answer
 
 MAX_ANSWER = 8 * 1024 * 1024  # characters of all choices together; a logprob counts as many as it takes in memory
 _LOGPROB = 64
@@ -46,15 +46,15 @@ class _Choice:
         if delta.index == len(self.calls):
             self._open_call(delta)
         elif not self.calls or delta.index != len(self.calls) - 1:
-            raise _malformed(f"sent a piece of tool call {delta.index} out of order")
+            raise malformed_answer(f"sent a piece of tool call {delta.index} out of order")
         call = self.calls[-1]
         if delta.id not in ("", call.id) or delta.name not in ("", call.name):
-            raise _malformed(f"changed the id or name of tool call {delta.index} in its middle")
+            raise malformed_answer(f"changed the id or name of tool call {delta.index} in its middle")
         call.texts.append(delta.arguments_json)
 
     def _open_call(self, delta: v1.ToolCallDelta) -> None:
         if not delta.name:
-            raise _malformed(f"began tool call {delta.index} without the name of a function")
+            raise malformed_answer(f"began tool call {delta.index} without the name of a function")
         call = _Piece("tool_call", [], delta.id, delta.name)
         self.calls.append(call)
         self.pieces.append(call)
@@ -87,7 +87,7 @@ class Fold:
             case "retracted" if event.retracted.from_sequence == 1:
                 self._forget()
             case other:
-                raise _malformed(f"sent {other or 'an empty event'} in the middle of its answer")
+                raise malformed_answer(f"sent {other or 'an empty event'} in the middle of its answer")
 
     def _forget(self) -> None:
         """It runs anew: nothing holds of what came."""
@@ -110,14 +110,14 @@ class Fold:
             self.characters += len(text)
             choice.append(kind, text)
         if self.characters + _LOGPROB * self._logprobs > MAX_ANSWER:
-            raise _malformed(f"went on and on: an answer may have {MAX_ANSWER} characters")
+            raise malformed_answer(f"went on and on: an answer may have {MAX_ANSWER} characters")
 
     def _open_choice(self, index: int) -> _Choice:
         choice = self._choices.get(index)
         if choice is None:
             choice = self._choices[index] = _Choice()
         elif choice.finished is not None:
-            raise _malformed(f"went on with choice {index} after its end")
+            raise malformed_answer(f"went on with choice {index} after its end")
         return choice
 
     def usage(self) -> v1.Usage:
@@ -136,7 +136,7 @@ class Fold:
     def completion(self) -> v1.Completion:
         """The whole answer. Raises PROVIDER_MALFORMED if there is none, PROVIDER_STREAM_BROKEN if it has no end."""
         if not self._choices:
-            raise _malformed("ended without an answer")
+            raise malformed_answer("ended without an answer")
         completion = v1.Completion()
         completion.CopyFrom(self._header)
         stamp(completion.finish_time)
@@ -178,7 +178,3 @@ def _part(piece: _Piece) -> v1.Part:
             return v1.Part(refusal=text)
         case "tool_call":
             return v1.Part(tool_call=v1.ToolCall(id=piece.id, name=piece.name, arguments_json=text))
-
-
-def _malformed(what: str) -> CompletionError:
-    return CompletionError(code_pb2.INTERNAL, v1.ERROR_REASON_PROVIDER_MALFORMED, f"The provider {what}.")

@@ -1,7 +1,7 @@
 """The dialect of OpenAI's completions, as a client speaks it: pure functions between that wire and our messages."""
 
 from dragoman_service.dialects.openai_answer import AnswerDecoder, IncompleteAnswerError
-from dragoman_service.dialects.openai_errors import error_in_answer, error_of_status, malformed
+from dragoman_service.dialects.openai_errors import error_in_answer, error_of_status
 from dragoman_service.dialects.openai_habits import LLAMA_CPP, OPENAI, Habits
 from dragoman_service.dialects.openai_messages import last_words
 from dragoman_service.dialects.openai_request import chat_completion, completion_of_prompt
@@ -20,5 +20,4 @@ __all__ = [
     "error_in_answer",
     "error_of_status",
     "last_words",
-    "malformed",
 ]

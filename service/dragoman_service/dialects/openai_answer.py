@@ -9,7 +9,7 @@ from typing import Any
 from dragoman import v1
 
 from dragoman_service.dialects.openai_content import contents
-from dragoman_service.dialects.openai_errors import error_in_answer, error_in_event, malformed
+from dragoman_service.dialects.openai_errors import error_in_answer, error_in_event
 from dragoman_service.dialects.openai_finish import BROKEN, finish_reason, stop_sequence
 from dragoman_service.dialects.openai_json import count, items, mapping, parsed
 from dragoman_service.dialects.openai_logprobs import logprobs_of
@@ -17,6 +17,7 @@ from dragoman_service.dialects.openai_pieces import Pieces
 from dragoman_service.dialects.openai_sse import DONE, ErrorData
 from dragoman_service.dialects.openai_tool_calls import ToolCalls
 from dragoman_service.dialects.openai_usage import usage_of
+from dragoman_service.errors import malformed_answer
 
 
 class IncompleteAnswerError(Exception):
@@ -122,10 +123,10 @@ class AnswerDecoder:
 
     def _choice(self, data: Any) -> None:
         if type(data) is not dict:
-            raise malformed("sent a choice that is no object")
+            raise malformed_answer("sent a choice that is no object")
         choice = self._choices.get(count(data.get("index"), "index"))
         if choice is None:
-            raise malformed("sent a choice that nobody asked for")
+            raise malformed_answer("sent a choice that nobody asked for")
         delta = data.get("delta") or data.get("message") or data.get("text")
         if delta:
             self._delta(choice, delta, data.get("logprobs"))
@@ -161,7 +162,7 @@ class AnswerDecoder:
 
     def _open(self, choice: _Choice) -> None:
         if choice.end:
-            raise malformed("went on with a choice after its end")
+            raise malformed_answer("went on with a choice after its end")
         self._restore(choice)
 
     def _restore(self, choice: _Choice) -> None:

@@ -20,7 +20,6 @@ from dragoman_service.dialects.openai_params import (
     integer,
     items,
     long_integer,
-    malformed,
     mapping,
     number,
     one_of,
@@ -31,6 +30,7 @@ from dragoman_service.dialects.openai_params import (
     unsupported,
     wrong,
 )
+from dragoman_service.errors import malformed_request
 
 LEGACY_MAX_TOKENS = 16
 """A legacy completion has so many tokens where it does not say."""
@@ -77,7 +77,9 @@ def _read(body: bytes, known: Mapping[str, Take], needed: tuple[str, ...]) -> As
                 raise unknown(name)
             known[name](asked, value, name)
     except UnicodeEncodeError:
-        raise malformed("A text holds half a character: a surrogate that stands alone. Send whole ones.") from None
+        raise malformed_request(
+            "A text holds half a character: a surrogate that stands alone. Send whole ones."
+        ) from None
     if parameters.get("stream_options") and not asked.stream:
         raise wrong("stream_options", "'stream_options' is only allowed when 'stream' is true.")
     return asked

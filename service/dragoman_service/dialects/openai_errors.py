@@ -11,7 +11,7 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.dialects.openai_retry import retry_after
-from dragoman_service.errors import CompletionError, FieldViolation, too_many_hops
+from dragoman_service.errors import CompletionError, FieldViolation, malformed_answer, too_many_hops
 
 _MAX_TEXT = 300  # characters of the upstream's own words that a caller sees
 _RETRY_AFTER = 1.0  # seconds, where the upstream names none
@@ -96,11 +96,6 @@ def error_in_event(data: bytes) -> CompletionError:
     return error_in_answer(_error_object(data))
 
 
-def malformed(what: str) -> CompletionError:
-    """PROVIDER_MALFORMED: the provider did `what`, which makes no sense."""
-    return CompletionError(code_pb2.INTERNAL, v1.ERROR_REASON_PROVIDER_MALFORMED, f"The provider {what}.")
-
-
 def unsupported(*fields: FieldViolation) -> CompletionError:
     """UNSUPPORTED_FIELD: the upstream cannot honour these fields in this request."""
     shown = "; ".join(f"{f.field}: {f.description}" for f in fields)
@@ -134,7 +129,7 @@ def _error(status: int, details: Mapping[str, Any], headers: Mapping[str, str]) 
         wait = _wait(headers) if retryable else None
         return CompletionError(code, reason, message, retryable=retryable, retry_after=wait, metadata=metadata)
     if status < 400:
-        return malformed(f"answered with status {status}").with_metadata(**metadata)
+        return malformed_answer(f"answered with status {status}").with_metadata(**metadata)
     return _rejected(details, metadata)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from dragoman_service.dialects.openai_errors import malformed
+from dragoman_service.errors import malformed_answer
 
 
 def parsed(data: bytes) -> Mapping[str, Any]:
@@ -21,7 +21,7 @@ def parsed(data: bytes) -> Mapping[str, Any]:
     except orjson.JSONDecodeError:
         value = _patiently(data)
     if type(value) is not dict:
-        raise malformed("sent an answer that is no object")
+        raise malformed_answer("sent an answer that is no object")
     return value
 
 
@@ -30,7 +30,7 @@ def _patiently(data: bytes) -> Any:
         text = json.dumps(json.loads(data), ensure_ascii=False)
         return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except (ValueError, RecursionError):
-        raise malformed("sent what is no JSON") from None
+        raise malformed_answer("sent what is no JSON") from None
 
 
 def mapping(value: Any, name: str) -> Mapping[str, Any]:
@@ -38,7 +38,7 @@ def mapping(value: Any, name: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if type(value) is not dict:
-        raise malformed(f"sent a {name} that is no object")
+        raise malformed_answer(f"sent a {name} that is no object")
     return value
 
 
@@ -47,14 +47,14 @@ def items(value: Any, name: str) -> list[Any]:
     if value is None:
         return []
     if type(value) is not list:
-        raise malformed(f"sent {name} that are no list")
+        raise malformed_answer(f"sent {name} that are no list")
     return value
 
 
 def text(value: Any) -> str:
     """`value`. Raises PROVIDER_MALFORMED for what is no text."""
     if type(value) is not str:
-        raise malformed("sent a text that is none")
+        raise malformed_answer("sent a text that is none")
     return value
 
 
@@ -62,5 +62,5 @@ def count(value: Any, name: str) -> int:
     """`value`, 0 where it is null. Raises PROVIDER_MALFORMED for what is no count."""
     number = value or 0
     if type(number) is not int or not 0 <= number < 2**53:
-        raise malformed(f"sent {name} that is no count")
+        raise malformed_answer(f"sent {name} that is no count")
     return number

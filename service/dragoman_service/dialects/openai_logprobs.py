@@ -7,8 +7,8 @@ from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.openai_errors import malformed
 from dragoman_service.dialects.openai_json import text
+from dragoman_service.errors import malformed_answer
 
 
 def logprobs_of(value: Any, most: int) -> list[v1.TokenLogprob]:
@@ -20,7 +20,7 @@ def logprobs_of(value: Any, most: int) -> list[v1.TokenLogprob]:
             return _listed(value, most)
         return [_token(entry, most) for entry in value.get("content") or value.get("refusal") or []]
     except (AttributeError, TypeError, ValueError, LookupError):
-        raise malformed("sent logprobs that make no sense") from None
+        raise malformed_answer("sent logprobs that make no sense") from None
 
 
 def _token(entry: Any, most: int) -> v1.TokenLogprob:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from dragoman import v1
 from google.rpc import code_pb2
 
-from dragoman_service.errors import CompletionError
+from dragoman_service.errors import CompletionError, malformed_request
 
 PARAM, CODE = "param", "code"
 """Keys of the metadata of an error that is in this dialect's words already."""
@@ -52,20 +52,15 @@ def read_object(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite)
     except _TwiceError as twice:
-        raise malformed(f"The body names {str(twice)[:128]!r} twice in one object. Send it once.") from None
+        raise malformed_request(f"The body names {str(twice)[:128]!r} twice in one object. Send it once.") from None
     except RecursionError:
-        raise malformed("The body is nested too deeply.") from None
+        raise malformed_request("The body is nested too deeply.") from None
     except ValueError as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise malformed(f"The body is no JSON{where}.") from None
+        raise malformed_request(f"The body is no JSON{where}.") from None
     if not isinstance(value, dict):
-        raise malformed(f"The body should be a JSON object, not {named(value)}.")
+        raise malformed_request(f"The body should be a JSON object, not {named(value)}.")
     return value
-
-
-def malformed(message: str) -> CompletionError:
-    """What came is no request."""
-    return CompletionError(code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_MALFORMED_REQUEST, message)
 
 
 def given(mapping: Mapping[str, Any], known: frozenset[str], at: str) -> dict[str, Any]:

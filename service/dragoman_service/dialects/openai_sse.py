@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dragoman_service.dialects.openai_errors import malformed
+from dragoman_service.errors import malformed_answer
 
 DONE = b"[DONE]"
 MAX_EVENT = 1024 * 1024  # bytes of one event; what is longer is no answer of a model
@@ -83,7 +83,7 @@ class SseDecoder:
 
     def _bound(self, size: int) -> None:
         if size > self._max:
-            raise malformed(f"sent an event of more than {self._max} bytes")
+            raise malformed_answer(f"sent an event of more than {self._max} bytes")
 
 
 def _split(held: bytes) -> list[bytes]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.openai_errors import malformed
 from dragoman_service.dialects.openai_json import items, mapping, text
+from dragoman_service.errors import malformed_answer
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class ToolCalls:
     def end(self) -> Iterator[v1.ToolCallDelta]:
         """What was held back. Raises PROVIDER_MALFORMED if a call has no name."""
         if not all(call.name for call in self._calls):
-            raise malformed("asked for a tool without its name")
+            raise malformed_answer("asked for a tool without its name")
         for call in self._calls[self._telling :]:
             yield from call.news()
 
@@ -92,7 +92,7 @@ class ToolCalls:
             call.id, call.name = call.id or id_, name
         if call.index < self._telling:
             if arguments.strip():
-                raise malformed("went on with a tool call after its end")
+                raise malformed_answer("went on with a tool call after its end")
         elif call.index == self._telling or len(self._calls) > before:
             yield from self._tell()
 

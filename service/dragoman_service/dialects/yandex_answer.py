@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
-from google.rpc import code_pb2
 
 from dragoman_service.dialects.yandex_struct import json_of
-from dragoman_service.errors import CompletionError
+from dragoman_service.errors import malformed_answer
 
 _Status = y.Alternative.AlternativeStatus
 _FINISH = {
@@ -41,9 +40,9 @@ class AnswerDecoder:
     def feed(self, piece: y.CompletionResponse) -> Iterator[v1.CompletionEvent]:
         """The events of one piece. Raises PROVIDER_MALFORMED."""
         if self._status not in _UNENDED:
-            raise malformed("went on after the end of its answer")
+            raise malformed_answer("went on after the end of its answer")
         if len(piece.alternatives) > 1:
-            raise malformed("sent an answer that nobody asked for")
+            raise malformed_answer("sent an answer that nobody asked for")
         self._version = piece.model_version or self._version
         for said in piece.alternatives:
             yield from self._deltas(said.message)
@@ -70,7 +69,7 @@ class AnswerDecoder:
             for index, call in enumerate(message.tool_call_list.tool_calls):
                 yield v1.CompletionEvent(delta=v1.Delta(tool_call=_call(index, call)))
         elif not message.text.startswith(self._text):
-            raise malformed("took back what it had said")
+            raise malformed_answer("took back what it had said")
         elif more := message.text[len(self._text) :]:
             self._text = message.text
             yield v1.CompletionEvent(delta=v1.Delta(text=more))
@@ -88,15 +87,10 @@ def tokenized(response: y.TokenizeResponse) -> v1.TokenizeResponse:
     return v1.TokenizeResponse(tokens=found)
 
 
-def malformed(what: str) -> CompletionError:
-    """PROVIDER_MALFORMED: the provider did `what`, which makes no sense."""
-    return CompletionError(code_pb2.INTERNAL, v1.ERROR_REASON_PROVIDER_MALFORMED, f"The provider {what}.")
-
-
 def _call(index: int, call: y.ToolCall) -> v1.ToolCallDelta:
     """A whole call; the service gives it an id."""
     if not call.function_call.name:
-        raise malformed("called a tool without a name")
+        raise malformed_answer("called a tool without a name")
     arguments = json_of(call.function_call.arguments)
     return v1.ToolCallDelta(index=index, name=call.function_call.name, arguments_json=arguments)
 

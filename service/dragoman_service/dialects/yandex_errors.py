@@ -73,15 +73,6 @@ def error_of_status(status: Status) -> CompletionError:
     return CompletionError(code, reason, message, retryable=retryable, retry_after=wait, metadata=metadata)
 
 
-def broken() -> CompletionError:
-    """PROVIDER_STREAM_BROKEN."""
-    return CompletionError(
-        code_pb2.UNAVAILABLE,
-        v1.ERROR_REASON_PROVIDER_STREAM_BROKEN,
-        "The provider's answer broke off after its first piece. What came is not the whole answer.",
-    )
-
-
 def too_late(seconds: float) -> CompletionError:
     """PROVIDER_TIMEOUT: no first piece."""
     return CompletionError(

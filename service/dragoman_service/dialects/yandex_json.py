@@ -8,16 +8,14 @@ import re
 from typing import Any, TypeVar
 
 import orjson
-from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from google.rpc import code_pb2
 from google.rpc.status_pb2 import Status
 
 from dragoman_service.dialects.http_status import http_status
 from dragoman_service.dialects.yandex_struct import EXACT
-from dragoman_service.errors import CompletionError, FieldViolation, invalid
+from dragoman_service.errors import CompletionError, FieldViolation, invalid, malformed_request
 
 _M = TypeVar("_M", bound=Message)
 _UNKNOWN = re.compile(r'has no field named "(.*?)" at "\w+?(?:\.(.*?))?"', re.DOTALL)
@@ -34,9 +32,9 @@ def read(body: bytes, message: _M) -> _M:
     try:
         tree = orjson.loads(body)
     except orjson.JSONDecodeError as wrong:
-        raise _malformed(f"The body is no JSON: {wrong}.") from None
+        raise malformed_request(f"The body is no JSON: {wrong}.") from None
     if not isinstance(tree, dict):
-        raise _malformed("The body should be a JSON object.")
+        raise malformed_request("The body should be a JSON object.")
     try:
         return json_format.ParseDict(tree, message)
     except (json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError) as wrong:
@@ -113,10 +111,6 @@ def _status(status: Status) -> dict[str, Any]:
     return {"code": status.code, "message": status.message, "details": tree.get("details", [])}
 
 
-def _malformed(message: str) -> CompletionError:
-    return CompletionError(code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_MALFORMED_REQUEST, message)
-
-
 def _misread(said: str) -> CompletionError:
     unknown = _UNKNOWN.search(said)
     if unknown is not None:
@@ -125,4 +119,4 @@ def _misread(said: str) -> CompletionError:
         return invalid(FieldViolation(path[:128], "is no field of this request: leave it out"))
     fields = [json.dumps(field) for field in _SAID.findall(said)]
     reason = _SAID.sub("", said).replace(_PACKAGE, "").strip(". \n")[:_LONGEST]
-    return _malformed(f"The body cannot be read{' at ' + '.'.join(fields) if fields else ''}: {reason}.")
+    return malformed_request(f"The body cannot be read{' at ' + '.'.join(fields) if fields else ''}: {reason}.")

@@ -10,7 +10,8 @@ from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.openai import Habits, chat_completion, error_of_status, malformed
+from dragoman_service.dialects.openai import Habits, chat_completion, error_of_status
+from dragoman_service.errors import malformed_answer
 from dragoman_service.providers.http import Http, HttpError
 from dragoman_service.providers.local_gguf import control_tokens
 from dragoman_service.providers.openai import unavailable
@@ -50,7 +51,7 @@ class LocalTokenizer:
         answer = await self._post("/apply-template", chat_completion(request, self._habits, 0))
         prompt = _object(answer).get("prompt")
         if not isinstance(prompt, str):
-            raise malformed("applied its template to no prompt")
+            raise malformed_answer("applied its template to no prompt")
         return prompt
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> bytes:
@@ -71,7 +72,7 @@ class LocalTokenizer:
                 for token in _tokens(answer)
             ]
         except (KeyError, TypeError, ValueError):
-            raise malformed("sent tokens that make no sense") from None
+            raise malformed_answer("sent tokens that make no sense") from None
 
 
 def _text(piece: str | list[int]) -> str:
@@ -81,7 +82,7 @@ def _text(piece: str | list[int]) -> str:
 def _tokens(answer: bytes) -> list[Any]:
     tokens = _object(answer).get("tokens")
     if not isinstance(tokens, list):
-        raise malformed("sent no list of tokens")
+        raise malformed_answer("sent no list of tokens")
     return tokens
 
 
@@ -89,5 +90,5 @@ def _object(answer: bytes) -> Mapping[str, Any]:
     try:
         value = json.loads(answer)
     except ValueError:
-        raise malformed("sent what is no JSON") from None
+        raise malformed_answer("sent what is no JSON") from None
     return value if isinstance(value, dict) else {}

@@ -9,7 +9,8 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.dialects.openai import Habits, IncompleteAnswerError, malformed
+from dragoman_service.dialects.openai import Habits, IncompleteAnswerError
+from dragoman_service.errors import broken_answer, malformed_answer
 from dragoman_service.providers.http import Http, HttpError, open_http
 from dragoman_service.providers.openai_choices import Events, side_by_side
 from dragoman_service.providers.openai_models import listed_models, models_of
@@ -73,7 +74,7 @@ class OpenAIProvider:
             raise _broke_off(failure, spoke) from failure
         except CompletionError as error:
             if spoke and _may_pass(error):
-                raise _broken().with_metadata(**error.metadata) from error
+                raise broken_answer().with_metadata(**error.metadata) from error
             error.message = _without(error.message, self._secrets)
             raise
 
@@ -98,9 +99,9 @@ def _may_pass(error: CompletionError) -> bool:
 
 def _broke_off(failure: HttpError | IncompleteAnswerError, spoke: bool) -> CompletionError:
     if spoke:
-        return _broken()
+        return broken_answer()
     if isinstance(failure, HttpError) and failure.malformed:
-        return malformed("answered with what is no HTTP")
+        return malformed_answer("answered with what is no HTTP")
     return unavailable()
 
 
@@ -111,12 +112,4 @@ def unavailable() -> CompletionError:
         "The provider could not be reached or failed before it answered. Send the request again.",
         retryable=True,
         retry_after=1.0,
-    )
-
-
-def _broken() -> CompletionError:
-    return CompletionError(
-        code_pb2.UNAVAILABLE,
-        v1.ERROR_REASON_PROVIDER_STREAM_BROKEN,
-        "The provider's answer broke off after its first piece. What came is not the whole answer.",
     )

@@ -17,8 +17,8 @@ from dragoman_service.dialects.openai import (
     completion_of_prompt,
     error_of_status,
     last_words,
-    malformed,
 )
+from dragoman_service.errors import malformed_answer
 from dragoman_service.providers.http import Http, HttpError, HttpStream
 from dragoman_service.providers.openai_choices import Events
 from dragoman_service.providers.openai_patience import Patience, Watch
@@ -105,12 +105,12 @@ async def _texts(answer: HttpStream, watch: Watch, decoder: AnswerDecoder) -> As
     What it is shows in its first bytes: upstreams answer whole though they were asked for a stream, under any type.
     """
     if answer.encoded:
-        raise malformed("answered in an encoding that it was not asked for")
+        raise malformed_answer("answered in an encoding that it was not asked for")
     with watch:
         first = await anext(answer.chunks, b"")
     start = first.lstrip()
     if start.startswith(b"<"):
-        raise malformed("answered with a page for people")
+        raise malformed_answer("answered with a page for people")
     if start.startswith(b"{") or ("json" in answer.headers.get("content-type", "") and not _is_stream(start)):
         with watch:
             first += await answer.read(_MAX_WHOLE)
@@ -139,4 +139,4 @@ async def _events(chunk: bytes, answer: HttpStream, watch: Watch) -> AsyncGenera
         with watch:
             chunk = await anext(answer.chunks, b"")
     if decoder.foreign and not came:
-        raise malformed("answered with what is no stream of events")
+        raise malformed_answer("answered with what is no stream of events")

@@ -16,8 +16,8 @@ from grpc import aio
 from pydantic import BeforeValidator, Field, model_validator
 
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.dialects.yandex_answer import AnswerDecoder, UnendedAnswerError, malformed, tokenized
-from dragoman_service.dialects.yandex_errors import broken, error_of_status
+from dragoman_service.dialects.yandex_answer import AnswerDecoder, UnendedAnswerError, tokenized
+from dragoman_service.dialects.yandex_errors import error_of_status
 from dragoman_service.dialects.yandex_names import (
     COMPLETION_ASYNC,
     OPERATION_GET,
@@ -27,6 +27,7 @@ from dragoman_service.dialects.yandex_names import (
     model_uri,
 )
 from dragoman_service.dialects.yandex_request import SUPPORTED_FIELDS, completion_request
+from dragoman_service.errors import broken_answer, malformed_answer
 from dragoman_service.providers.yandex_upstream import Upstream, read
 from dragoman_service.settings_types import Address, Certificates, Duration, Secret, Section
 
@@ -139,10 +140,10 @@ class YandexProvider:
             for event in decoder.end():
                 yield event
         except UnendedAnswerError as failure:
-            raise broken() from failure
+            raise broken_answer() from failure
         except CompletionError as error:
             if spoke and error.code == code_pb2.UNAVAILABLE and error.reason != v1.ERROR_REASON_PROVIDER_IDLE:
-                raise broken().with_metadata(**error.metadata) from error
+                raise broken_answer().with_metadata(**error.metadata) from error
             raise
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
@@ -177,7 +178,7 @@ class YandexProvider:
             self._upstream.stop_when_started(starting)
             raise
         if not (operation.id or operation.done):
-            raise malformed("began an operation without an id")
+            raise malformed_answer("began an operation without an id")
         try:
             pause = FIRST_LOOK
             while not operation.done:
@@ -195,7 +196,7 @@ def _outcome(operation: y.Operation) -> y.CompletionResponse:
     if operation.HasField("error"):
         raise error_of_status(operation.error)
     if operation.response.type_url != RESPONSE_TYPE:
-        raise malformed("ended an operation without an answer")
+        raise malformed_answer("ended an operation without an answer")
     return read(y.CompletionResponse, operation.response.value)
 
 

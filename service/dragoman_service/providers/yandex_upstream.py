@@ -16,9 +16,9 @@ from google.rpc.status_pb2 import Status
 from grpc import aio
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.yandex_answer import malformed
 from dragoman_service.dialects.yandex_errors import error_of_status, fell_silent, too_late
 from dragoman_service.dialects.yandex_names import COMPLETION, IDEMPOTENCY_KEY, OPERATION_CANCEL, OPERATION_GET
+from dragoman_service.errors import malformed_answer
 
 UNARY_TIMEOUT = 60.0  # seconds for one try of a call that nothing is generated in
 LATE = 1.0  # seconds that the upstream has beyond our caller's deadline: the caller is told by ours
@@ -97,7 +97,7 @@ class Upstream:
 
         answered = await self._try(ask, until, more)
         if answered is None:  # a success that brings no message
-            raise malformed("sent nothing in place of an answer")
+            raise malformed_answer("sent nothing in place of an answer")
         return read(answer, answered)
 
     def stop(self, operation_id: str) -> None:
@@ -154,7 +154,7 @@ def read(message: type[_M], raw: bytes) -> _M:
     try:
         return message.FromString(raw)
     except DecodeError:
-        raise malformed("sent bytes that are no answer") from None
+        raise malformed_answer("sent bytes that are no answer") from None
 
 
 async def _within(seconds: float, read: Awaitable[_T], late: Callable[[float], CompletionError]) -> _T:

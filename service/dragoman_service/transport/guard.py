@@ -19,12 +19,12 @@ from google.protobuf.message import DecodeError
 from grpc import aio
 
 from dragoman_service.contract import HOPS, CompletionError, hops_told
-from dragoman_service.errors import internal
+from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.time_limit import TimeLimit
 from dragoman_service.transport.access import Access, authorization_in
-from dragoman_service.transport.status import malformed, stalled_reader, status_code, too_large, trailers
+from dragoman_service.transport.status import stalled_reader, status_code, too_large, trailers
 from dragoman_service.transport.traffic import Traffic
 
 FIRST_MESSAGE = 10.0  # seconds that a caller has to send the request after opening the call
@@ -147,9 +147,9 @@ class Guard(aio.ServerInterceptor):
             async with asyncio.timeout(FIRST_MESSAGE):
                 raw = await context.read()
         except TimeoutError:
-            raise malformed(f"No request came within {FIRST_MESSAGE:g} s after the call was opened.") from None
+            raise malformed_request(f"No request came within {FIRST_MESSAGE:g} s after the call was opened.") from None
         if raw is aio.EOF:
-            raise malformed("The call was closed before a request came.")
+            raise malformed_request("The call was closed before a request came.")
         self._telemetry.received(record)
         return bytes(raw)
 
@@ -164,7 +164,7 @@ class Guard(aio.ServerInterceptor):
         try:
             return handler.request_deserializer(raw)
         except DecodeError:
-            raise malformed("The bytes are not the message that this method takes.") from None
+            raise malformed_request("The bytes are not the message that this method takes.") from None
 
 
 _COMMON = Manners()

@@ -13,13 +13,13 @@ import structlog
 from aiohttp import web
 
 from dragoman_service.contract import HOPS, CompletionError, hops_told
-from dragoman_service.errors import internal
+from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry
 from dragoman_service.transport.access import Access
 from dragoman_service.transport.cors import Cors
 from dragoman_service.transport.http_call import JSON, HttpCall
-from dragoman_service.transport.status import malformed, status_code, too_large
+from dragoman_service.transport.status import status_code, too_large
 from dragoman_service.transport.traffic import Traffic
 
 BODY = 60.0  # seconds that a caller has to send the body
@@ -121,7 +121,7 @@ class HttpGuard:
 
     async def _read(self, request: web.Request) -> bytes:
         if request.content_type != JSON:  # also what keeps pages of other origins from asking without asking first
-            raise malformed("Send the body as JSON, with the header `content-type: application/json`.")
+            raise malformed_request("Send the body as JSON, with the header `content-type: application/json`.")
         if (request.content_length or 0) > self._max_request:
             raise too_large(request.content_length or 0, self._max_request)
         pieces, size = [], 0
@@ -133,9 +133,9 @@ class HttpGuard:
                         raise too_large(size, self._max_request)
                     pieces.append(piece)
         except TimeoutError:
-            raise malformed(f"The body did not come within {BODY:g} s.") from None
+            raise malformed_request(f"The body did not come within {BODY:g} s.") from None
         except web.RequestPayloadError:
-            raise malformed("The body is not encoded as its headers say.") from None
+            raise malformed_request("The body is not encoded as its headers say.") from None
         return b"".join(pieces)
 
     async def _refuse(self, call: HttpCall, service: HttpService, error: CompletionError) -> grpc.StatusCode:

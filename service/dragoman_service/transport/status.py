@@ -35,11 +35,6 @@ def _pushback(error: CompletionError) -> int | None:
     return max(1, round(error.retry_after * 1000))  # after 0 ms clients of gRPC Core never try again, and hang
 
 
-def malformed(message: str) -> CompletionError:
-    """What came is no request."""
-    return CompletionError(code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_MALFORMED_REQUEST, message)
-
-
 def too_large(size: int, limit: int) -> CompletionError:
     """The request has too many bytes."""
     return CompletionError(
