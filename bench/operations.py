@@ -22,11 +22,11 @@ from pathlib import Path
 
 import structlog
 from dragoman import v1
-from dragoman_service.operations.announce import work_added
-from dragoman_service.operations.tables import operations
-from dragoman_service.testing.operation_laws_process import Remote
-from dragoman_service.testing.operation_laws_replica import Replica
-from dragoman_service.testing.operation_laws_stage import AnyReplica, Stage, Store
+from dragoman_service.operations.model.changes import work_added
+from dragoman_service.operations.sql.schema import operations
+from dragoman_service.testing.operation_laws.process import Remote
+from dragoman_service.testing.operation_laws.replica import Replica
+from dragoman_service.testing.operation_laws.stage import AnyReplica, Stage, Store
 from sqlalchemy import Connection, func, insert, select
 
 STARTS, CANCELS = 150, 40

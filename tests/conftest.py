@@ -16,8 +16,8 @@ import grpc
 import pytest
 from dragoman import v1
 from dragoman_service.app import Running, running
-from dragoman_service.providers.local_fetch import fetch
-from dragoman_service.settings import load
+from dragoman_service.providers.local.weights.fetch import fetch
+from dragoman_service.settings.settings import load
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 

@@ -1,0 +1,1 @@
+"""Dragoman, a pluggable gRPC service in front of language models."""

@@ -10,28 +10,28 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 from dragoman import v1
 
-from dragoman_service import plugins
-from dragoman_service.aliases import Aliases
-from dragoman_service.catalogue import Catalogue
 from dragoman_service.contract import Provider
 from dragoman_service.delivery import Delivery
-from dragoman_service.engine import Deadlines, Engine
+from dragoman_service.engine.aliases import Aliases
+from dragoman_service.engine.catalogue import Catalogue
+from dragoman_service.engine.engine import Deadlines, Engine
+from dragoman_service.frontends.context import Listeners
 from dragoman_service.operations import LedgerError, open_operations
-from dragoman_service.settings import Mistake, Settings, SettingsError
-from dragoman_service.settings_types import Address
+from dragoman_service.plugins import plugins
+from dragoman_service.settings.settings import Mistake, Settings, SettingsError
+from dragoman_service.settings.types import Address
 from dragoman_service.telemetry.meter import meter
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.operations import OperationMeter
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.telemetry.watch import watch_loop
-from dragoman_service.transport.access import Access
-from dragoman_service.transport.cors import Cors
-from dragoman_service.transport.grpc_server import GrpcServer
-from dragoman_service.transport.guard import Guard
-from dragoman_service.transport.http_guard import HttpGuard
-from dragoman_service.transport.http_server import HttpServer
-from dragoman_service.transport.listeners import Listeners
-from dragoman_service.transport.traffic import Traffic
+from dragoman_service.transport.auth import Access
+from dragoman_service.transport.grpc.guard import Guard
+from dragoman_service.transport.grpc.server import GrpcServer
+from dragoman_service.transport.http.cors import Cors
+from dragoman_service.transport.http.guard import HttpGuard
+from dragoman_service.transport.http.server import HttpServer
+from dragoman_service.transport.in_flight import Traffic
 
 HEALTH_INTERVAL = 0.5  # seconds between looks at the providers
 LAST_WORDS = 2.0  # seconds for calls to tell their callers that the server ends

@@ -10,10 +10,10 @@ from dragoman import v1
 from google.longrunning import operations_pb2
 
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.engine import Engine
+from dragoman_service.engine.engine import Engine
+from dragoman_service.engine.relay import Relay
 from dragoman_service.operations import Operations, StartOptions
 from dragoman_service.operations.idempotency import is_kept
-from dragoman_service.relay import Relay
 from dragoman_service.telemetry.record import current
 from dragoman_service.validation import check_request
 

@@ -17,7 +17,7 @@ VENDORS = re.compile(
 # Yandex's URIs of models begin with the name of another's.
 AT_HOME = {
     "providers/local": r"llama|openai|smollm|xllamacpp",
-    "providers/openai_vendors": r".*",
+    "providers/openai/vendors": r".*",
     "dialects/openai": r".*",
     "dialects/yandex": r"gpt",
 }

@@ -12,12 +12,12 @@ import termios
 
 import pytest
 from dragoman import v1
-from dragoman_service.cli.live_text import LiveText, rows
+from dragoman_service.cli.terminal.live_text import LiveText, rows
 
 RETRACTED = v1.CompletionEvent(retracted=v1.Retracted(from_sequence=1, reason="The worker was lost."))
 SCRIPT = """
 from dragoman import v1
-from dragoman_service.cli.live_text import LiveText
+from dragoman_service.cli.terminal.live_text import LiveText
 
 live = LiveText()
 for text in {texts!r}:

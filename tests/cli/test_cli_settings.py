@@ -8,7 +8,7 @@ from pathlib import Path
 
 from conftest import ECHO
 from dragoman_command import invoke
-from dragoman_service.cli.toml import HIDDEN, toml
+from dragoman_service.cli.terminal.toml import HIDDEN, toml
 
 SECRET = "sk-3d1f0c6e"
 

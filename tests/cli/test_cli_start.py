@@ -10,7 +10,7 @@ from importlib.metadata import version
 import pytest
 from dragoman_command import invoke, run
 
-HEAVY = ("grpc", "aiohttp", "sqlalchemy", "dragoman_service.app", "dragoman_service.process")
+HEAVY = ("grpc", "aiohttp", "sqlalchemy", "dragoman_service.app", "dragoman_service.process.single")
 
 
 def test_help_names_every_command() -> None:

@@ -9,9 +9,9 @@ import pytest
 import typer
 from dragoman import v1
 from dragoman_command import Service
-from dragoman_service.cli.live_text import LiveText
-from dragoman_service.cli.prompt import json_option
-from dragoman_service.cli.tool_option import tools_in
+from dragoman_service.cli.options.prompt import json_option
+from dragoman_service.cli.options.tools import tools_in
+from dragoman_service.cli.terminal.live_text import LiveText
 
 TOOLS = '[{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "a": 1, "Z": 2}}}]'
 CALLS = [{"name": "weather", "arguments": {"city": "Oslo"}}, {"name": "now", "id": "mine", "arguments": "no JSON"}]

@@ -2,10 +2,10 @@
 
 import pytest
 from dragoman import v1
-from dragoman_service.catalogue import Catalogue
 from dragoman_service.contract import CompletionError
-from dragoman_service.engine import Engine
-from dragoman_service.providers.echo import Echo
+from dragoman_service.engine.catalogue import Catalogue
+from dragoman_service.engine.engine import Engine
+from dragoman_service.providers.echo.provider import Echo
 
 
 def model(name, *aliases, **more):

@@ -2,11 +2,11 @@
 
 import pytest
 from dragoman import v1
-from dragoman_service.aliases import Alias, Aliases, covers
-from dragoman_service.catalogue import Catalogue
 from dragoman_service.contract import CompletionError
-from dragoman_service.engine import Engine
-from dragoman_service.providers.echo import Echo
+from dragoman_service.engine.aliases import Alias, Aliases, covers
+from dragoman_service.engine.catalogue import Catalogue
+from dragoman_service.engine.engine import Engine
+from dragoman_service.providers.echo.provider import Echo
 from dragoman_service.testing import Scripted, choice_finished, delta
 from engine_asking import answer, model, request_of, text_of
 
@@ -132,7 +132,7 @@ def test_a_provider_that_gets_a_name_later_takes_it_from_the_pattern(monkeypatch
     engine = engine_of({"new*": ["p/old"]}, {"p": provider})
     first = found(engine, "newest")
     provider._model = model("old", "newest")
-    monkeypatch.setattr("dragoman_service.catalogue.FRESH", -1)
+    monkeypatch.setattr("dragoman_service.engine.catalogue.FRESH", -1)
     target = engine.find("newest", "me")
 
     assert first == "p/old"

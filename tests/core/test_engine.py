@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 from dragoman import v1
-from dragoman_service.engine import Deadlines
+from dragoman_service.engine.engine import Deadlines
 from dragoman_service.testing import Scripted, choice_finished, delta, tool_call
 from engine_asking import answer, engine_of, error_of, model, request_of, text_of
 from google.rpc import code_pb2

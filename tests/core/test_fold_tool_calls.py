@@ -3,7 +3,7 @@
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.fold import Fold
+from dragoman_service.engine.fold import Fold
 from dragoman_service.testing import choice_finished, delta, tool_call
 
 

@@ -6,8 +6,8 @@ from contextlib import aclosing, suppress
 import pytest
 from dragoman import v1
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.fold import Fold
-from dragoman_service.relay import Relay
+from dragoman_service.engine.fold import Fold
+from dragoman_service.engine.relay import Relay
 from dragoman_service.testing import Scripted, choice_finished, delta, usage
 from google.rpc import code_pb2
 from relaying import FOREVER, kinds, read_all, relay_of, texts, until

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 from dragoman import v1
 from dragoman_service.contract import Call
-from dragoman_service.fold import Fold
-from dragoman_service.relay import Relay
+from dragoman_service.engine.fold import Fold
+from dragoman_service.engine.relay import Relay
 from dragoman_service.testing import choice_finished, usage
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -3,7 +3,7 @@
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.support import fit, set_fields
+from dragoman_service.engine.fields import fit, set_fields
 
 MODEL = v1.Model(
     name="acme/tiny",

@@ -7,7 +7,7 @@ import time
 from contextlib import closing
 
 import pytest
-from dragoman_service.time_limit import TimeLimit
+from dragoman_service.timing.time_limit import TimeLimit
 
 LIMIT = 0.1  # seconds
 LATE = 0.05

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai_asked import Asked, chat_asked, completion_asked
-from dragoman_service.dialects.openai_params import CODE, PARAM
+from dragoman_service.dialects.openai.server.fields import CODE, PARAM
+from dragoman_service.dialects.openai.server.request import Asked, chat_asked, completion_asked
 from dragoman_service.errors import CompletionError
 
 HELLO = [{"role": "user", "content": "Hello"}]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai import AnswerDecoder
-from dragoman_service.dialects.openai_sse import ErrorData
+from dragoman_service.dialects.openai.client.dialect import AnswerDecoder
+from dragoman_service.dialects.sse import ErrorData
 from dragoman_service.errors import CompletionError
 from openai_chunks import chunk, decoded, usage
 

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai import LLAMA_CPP, OPENAI, Habits, chat_completion, completion_of_prompt
+from dragoman_service.dialects.openai.client.dialect import (
+    LLAMA_CPP,
+    OPENAI,
+    Habits,
+    chat_completion,
+    completion_of_prompt,
+)
 from dragoman_service.errors import CompletionError
 
 

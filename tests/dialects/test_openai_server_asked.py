@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai_asked import chat_asked
+from dragoman_service.dialects.openai.server.request import chat_asked
 from dragoman_service.errors import CompletionError
 from openai_bodies import HELLO, TOOL, chat, legacy, refusal
 

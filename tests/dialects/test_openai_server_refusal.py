@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from dragoman import v1
 from dragoman_service.dialects.http_status import http_status
-from dragoman_service.dialects.openai_params import unknown
-from dragoman_service.dialects.openai_refusal import error_said, last_words, param_of
+from dragoman_service.dialects.openai.server.errors import error_said, last_words, param_of
+from dragoman_service.dialects.openai.server.fields import unknown
 from dragoman_service.errors import CompletionError, FieldViolation, internal, invalid
 from google.rpc import code_pb2
 

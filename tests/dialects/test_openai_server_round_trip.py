@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai import AnswerDecoder, SseDecoder, chat_completion, completion_of_prompt
-from dragoman_service.dialects.openai_asked import chat_asked, completion_asked
-from dragoman_service.dialects.openai_habits import CHAT_NAMES, JSON_FORMATS, PROMPT_NAMES, Habits, names
-from dragoman_service.dialects.openai_said import chat_said, completion_said
-from dragoman_service.dialects.openai_said_chunks import ChatChunks, CompletionChunks
-from dragoman_service.fold import Fold
+from dragoman_service.dialects.openai.client.dialect import (
+    AnswerDecoder,
+    SseDecoder,
+    chat_completion,
+    completion_of_prompt,
+)
+from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, JSON_FORMATS, PROMPT_NAMES, Habits, names
+from dragoman_service.dialects.openai.server.request import chat_asked, completion_asked
+from dragoman_service.dialects.openai.server.response import chat_said, completion_said
+from dragoman_service.dialects.openai.server.stream import ChatChunks, CompletionChunks
+from dragoman_service.engine.fold import Fold
 from hypothesis import given
 from hypothesis import strategies as st
 

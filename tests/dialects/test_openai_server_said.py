@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai_said import chat_said, completion_said
-from dragoman_service.dialects.openai_said_chunks import DONE, ChatChunks, CompletionChunks
+from dragoman_service.dialects.openai.server.response import chat_said, completion_said
+from dragoman_service.dialects.openai.server.stream import DONE, ChatChunks, CompletionChunks
 from dragoman_service.errors import CompletionError
 from google.protobuf.timestamp_pb2 import Timestamp
 

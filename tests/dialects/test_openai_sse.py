@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai import AnswerDecoder, SseDecoder
-from dragoman_service.dialects.openai_sse import ErrorData
+from dragoman_service.dialects.openai.client.dialect import AnswerDecoder, SseDecoder
+from dragoman_service.dialects.sse import ErrorData
+from dragoman_service.engine.fold import Fold
 from dragoman_service.errors import CompletionError
-from dragoman_service.fold import Fold
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai import OPENAI, Habits, chat_completion
+from dragoman_service.dialects.openai.client.dialect import OPENAI, Habits, chat_completion
 from dragoman_service.errors import CompletionError
 
 AUTO, NONE, REQUIRED = v1.ToolChoice.MODE_AUTO, v1.ToolChoice.MODE_NONE, v1.ToolChoice.MODE_REQUIRED

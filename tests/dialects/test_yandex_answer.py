@@ -6,7 +6,7 @@ import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.yandex_answer import AnswerDecoder, UnendedAnswerError
+from dragoman_service.dialects.yandex.client.response import AnswerDecoder, UnendedAnswerError
 
 PARTIAL = y.Alternative.ALTERNATIVE_STATUS_PARTIAL
 FINAL = y.Alternative.ALTERNATIVE_STATUS_FINAL

@@ -8,8 +8,8 @@ import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.yandex_asked import asked, in_their_words
-from dragoman_service.dialects.yandex_names import model_names, model_uri
+from dragoman_service.dialects.yandex.names import model_names, model_uri
+from dragoman_service.dialects.yandex.server.request import asked, in_their_words
 from dragoman_service.validation import check_request
 from google.protobuf import json_format
 
@@ -152,7 +152,7 @@ def test_a_wrong_field_is_named_as_the_vendor_names_it(fields, field):
 
 
 def test_an_unsupported_field_is_told_in_the_vendors_words():
-    from dragoman_service.support import fit
+    from dragoman_service.engine.fields import fit
 
     model = v1.Model(name="m/m", provider_model="m")
     with pytest.raises(CompletionError) as caught:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.yandex_errors import error_of_status
+from dragoman_service.dialects.yandex.client.errors import error_of_status
 from google.protobuf.any_pb2 import Any
 from google.rpc import code_pb2, error_details_pb2
 from google.rpc.status_pb2 import Status

@@ -8,9 +8,9 @@ import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError, FieldViolation, invalid
-from dragoman_service.dialects.yandex_json import error_body, line, operation_body, read, written
-from dragoman_service.dialects.yandex_names import RESPONSE_TYPE
-from dragoman_service.dialects.yandex_operation import operation
+from dragoman_service.dialects.yandex.json import error_body, line, operation_body, read, written
+from dragoman_service.dialects.yandex.names import RESPONSE_TYPE
+from dragoman_service.dialects.yandex.server.operation import operation
 from google.longrunning import operations_pb2
 from google.protobuf.any_pb2 import Any
 from google.rpc import code_pb2

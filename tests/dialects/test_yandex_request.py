@@ -6,7 +6,7 @@ import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.yandex_request import completion_request
+from dragoman_service.dialects.yandex.client.request import completion_request
 
 
 def theirs(request: v1.CompletionRequest) -> y.CompletionRequest:

@@ -7,12 +7,12 @@ import json
 import orjson
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
-from dragoman_service.dialects.yandex_answer import AnswerDecoder
-from dragoman_service.dialects.yandex_asked import asked
-from dragoman_service.dialects.yandex_json import read, written
-from dragoman_service.dialects.yandex_request import completion_request
-from dragoman_service.dialects.yandex_said import Said
-from dragoman_service.fold import Fold
+from dragoman_service.dialects.yandex.client.request import completion_request
+from dragoman_service.dialects.yandex.client.response import AnswerDecoder
+from dragoman_service.dialects.yandex.json import read, written
+from dragoman_service.dialects.yandex.server.request import asked
+from dragoman_service.dialects.yandex.server.response import Said
+from dragoman_service.engine.fold import Fold
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.yandex_said import Said, completion_response
+from dragoman_service.dialects.yandex.server.response import Said, completion_response
 
 Status = y.Alternative.AlternativeStatus
 

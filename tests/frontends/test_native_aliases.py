@@ -8,7 +8,7 @@ import grpc
 import pytest
 from dragoman import v1
 from dragoman_service.app import running
-from dragoman_service.settings import SettingsError, load
+from dragoman_service.settings.settings import SettingsError, load
 from dragoman_service.telemetry.metrics import Metrics
 from google.longrunning import operations_pb2, operations_pb2_grpc
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 from dragoman import v1
-from dragoman_service import limits
 from dragoman_service.contract import CompletionError
-from dragoman_service.validation import check_request
+from dragoman_service.validation import check_request, limits
 
 HELLO = v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Hello")])
 CALL = v1.Part(tool_call=v1.ToolCall(id="1", name="weather", arguments_json="{oops"))

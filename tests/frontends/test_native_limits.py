@@ -5,10 +5,9 @@ from __future__ import annotations
 import grpc
 import pytest
 from dragoman import v1
-from dragoman_service import limits
 from dragoman_service.contract import CompletionError
 from dragoman_service.frontends.native.validation import check_attach, check_start, check_tokenize
-from dragoman_service.validation import check_request
+from dragoman_service.validation import check_request, limits
 from google.protobuf.duration_pb2 import Duration
 
 

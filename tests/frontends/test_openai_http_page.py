@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from dragoman_service.dialects.http_status import _STATUS
-from dragoman_service.dialects.openai_asked import _CHAT, _LEGACY
+from dragoman_service.dialects.openai.server.request import _CHAT, _LEGACY
 from dragoman_service.frontends import openai
 from dragoman_service.frontends.openai import event_stream
 from google.rpc import code_pb2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from dragoman_service import limits
+from dragoman_service.validation import limits
 from http_asking import CHAT, LEGACY, ROOT, chat, get, post
 from raw_http import asked
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 from dragoman.dialect.yandex import v1 as y
-from dragoman_service.settings import SettingsError, load
+from dragoman_service.settings.settings import SettingsError, load
 from yandex_client import refusal, yandex_at
 
 

@@ -9,7 +9,7 @@ import grpc
 import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
-from dragoman_service.providers.echo import Echo, EchoSettings
+from dragoman_service.providers.echo.provider import Echo, EchoSettings
 from dragoman_service.testing.serving import Served, serving
 from google.longrunning import operations_pb2
 from google.rpc import code_pb2

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 from dragoman import v1
-from dragoman_service.providers.echo import Echo, EchoSettings
+from dragoman_service.providers.echo.provider import Echo, EchoSettings
 from dragoman_service.testing.serving import Served, serving
 from yandex_client import body
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 from dragoman.dialect.yandex import v1 as y
-from dragoman_service.providers.echo import Echo, EchoSettings
+from dragoman_service.providers.echo.provider import Echo, EchoSettings
 from dragoman_service.testing.serving import serving
 from yandex_client import Yandex, asking, refusal, yandex_at
 

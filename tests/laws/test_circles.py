@@ -10,10 +10,10 @@ import grpc
 import pytest
 from dragoman import v1
 from dragoman_service.contract import Call, Provider, hops_told
-from dragoman_service.engine import MOST_HOPS
-from dragoman_service.providers.openai import OpenAISettings, open_openai
-from dragoman_service.providers.yandex import YandexSettings, open_yandex
-from dragoman_service.settings_types import Address
+from dragoman_service.engine.engine import MOST_HOPS
+from dragoman_service.providers.openai.provider import OpenAISettings, open_openai
+from dragoman_service.providers.yandex.provider import YandexSettings, open_yandex
+from dragoman_service.settings.types import Address
 from dragoman_service.testing import Served, serving
 from raw_http import asked
 

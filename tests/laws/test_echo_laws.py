@@ -3,7 +3,7 @@
 import pytest
 from dragoman import v1
 from dragoman_service.contract import Provider
-from dragoman_service.providers.echo import Echo, EchoSettings
+from dragoman_service.providers.echo.provider import Echo, EchoSettings
 from dragoman_service.testing import ProviderLaws
 
 

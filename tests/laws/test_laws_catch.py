@@ -5,8 +5,8 @@ from contextlib import aclosing
 
 import pytest
 from dragoman import v1
-from dragoman_service.providers.echo import Echo, EchoSettings
-from dragoman_service.providers.echo_script import EchoCall
+from dragoman_service.providers.echo.provider import Echo, EchoSettings
+from dragoman_service.providers.echo.script import EchoCall
 from dragoman_service.testing import ProviderLaws, Scripted, choice_finished, delta, usage
 from google.rpc import code_pb2
 

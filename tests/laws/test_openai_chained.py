@@ -10,8 +10,8 @@ import pytest
 from chained import answers, behind
 from dragoman import v1
 from dragoman_service.contract import Provider
-from dragoman_service.providers.echo import Echo, EchoSettings
-from dragoman_service.providers.openai import OpenAIProvider
+from dragoman_service.providers.echo.provider import Echo, EchoSettings
+from dragoman_service.providers.openai.provider import OpenAIProvider
 from dragoman_service.testing import ProviderLaws, serving
 
 

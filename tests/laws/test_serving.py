@@ -6,7 +6,7 @@ from contextlib import suppress
 import grpc
 import pytest
 from dragoman import v1
-from dragoman_service.providers.echo import Echo
+from dragoman_service.providers.echo.provider import Echo
 from dragoman_service.testing import Scripted, choice_finished, delta, serving, usage
 from google.longrunning import operations_pb2
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from dragoman import v1
 from dragoman_service.contract import Provider
-from dragoman_service.providers.echo import Echo, EchoSettings
-from dragoman_service.providers.http import open_http
-from dragoman_service.providers.local import LocalSettings, share_local
-from dragoman_service.providers.yandex import YandexProvider, YandexSettings, open_yandex
-from dragoman_service.settings_types import Address
+from dragoman_service.providers.echo.provider import Echo, EchoSettings
+from dragoman_service.providers.local.provider import LocalSettings, share_local
+from dragoman_service.providers.upstream.http import open_http
+from dragoman_service.providers.yandex.provider import YandexProvider, YandexSettings, open_yandex
+from dragoman_service.settings.types import Address
 from dragoman_service.testing import ProviderLaws
-from dragoman_service.testing.asking import folded
+from dragoman_service.testing.provider_laws.asking import folded
 from dragoman_service.testing.serving import Served, serving
 
 

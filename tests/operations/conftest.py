@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dragoman_service.catalogue import Catalogue
-from dragoman_service.engine import Engine
+from dragoman_service.engine.catalogue import Catalogue
+from dragoman_service.engine.engine import Engine
 from dragoman_service.operations import open_operations
-from dragoman_service.operations.announce import Heard
-from dragoman_service.operations.ledger import Ledger, open_ledger
-from dragoman_service.operations.pace import Pace
-from dragoman_service.testing.operation_laws_stage import Store
+from dragoman_service.operations.model.changes import Heard
+from dragoman_service.operations.model.intervals import Pace
+from dragoman_service.operations.store.store import Ledger, open_ledger
+from dragoman_service.testing.operation_laws.stage import Store
 from gated_provider import GatedProvider
 from operation_worker import Counting, Options, Worker
 from postgres_server import PostgresServer, find_programs, postgres_server

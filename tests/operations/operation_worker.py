@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from dragoman import v1
-from dragoman_service.engine import Engine
+from dragoman_service.engine.engine import Engine
 from dragoman_service.errors import CompletionError
 from dragoman_service.operations import Operations
 from gated_provider import GatedProvider

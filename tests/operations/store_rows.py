@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from dragoman_service.operations import leases
-from dragoman_service.operations.announce import Work
-from dragoman_service.operations.leases import Lease
-from dragoman_service.operations.ledger import Ledger
-from dragoman_service.operations.queued import UNLIMITED, Limits
-from dragoman_service.operations.records import Chunk, Claimed, Ending, Held, New, Progress, State
+from dragoman_service.operations.model.changes import Work
+from dragoman_service.operations.model.records import Chunk, Claimed, Ending, Held, New, Progress, State
+from dragoman_service.operations.sql import by_workers
+from dragoman_service.operations.sql.by_workers import Lease
+from dragoman_service.operations.sql.queue import UNLIMITED, Limits
+from dragoman_service.operations.store.store import Ledger
 
 OWNER = "team-a"
 TTL = 3600_000
@@ -50,10 +50,10 @@ def succeeded(last: int, chunk: Chunk | None = None) -> Ending:
 
 async def claim(ledger: Ledger, most: int = 10, limits: Limits = UNLIMITED, lease: int = 60_000) -> list[Claimed]:
     """What a worker takes up that holds nothing yet."""
-    found = await ledger.read(leases.pending, NONE_HELD)
+    found = await ledger.read(by_workers.pending, NONE_HELD)
     if not any(found):
         return []
-    claimed, _ = await ledger.write(leases.claim, Lease("w", lease), most, NONE_HELD, found, TTL, limits)
+    claimed, _ = await ledger.write(by_workers.claim, Lease("w", lease), most, NONE_HELD, found, TTL, limits)
     return claimed
 
 

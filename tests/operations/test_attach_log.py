@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from dragoman_service.operations import leases, log
-from dragoman_service.operations.attach import Readers
-from dragoman_service.operations.events import pack, unpack
-from dragoman_service.operations.ledger import Ledger
-from dragoman_service.operations.records import Chunk, Held, New, Progress
-from dragoman_service.operations.starting import start
-from dragoman_service.operations.wakeups import MOST_FED, Wakeups
+from dragoman_service.operations.model.event_codec import pack, unpack
+from dragoman_service.operations.model.records import Chunk, Held, New, Progress
+from dragoman_service.operations.notify.waiters import MOST_FED, Wakeups
+from dragoman_service.operations.reading import Readers
+from dragoman_service.operations.sql import by_workers, event_log
+from dragoman_service.operations.sql.insert import start
+from dragoman_service.operations.store.store import Ledger
 from operation_worker import CALLER
 
 ID = "0" * 26
@@ -23,8 +23,8 @@ NAME = f"operations/{ID}"
 async def held(ledger: Ledger) -> Held:
     """An operation that is taken up."""
     await ledger.write(start, New(ID, CALLER, "m", "p/m", {}, b"", 3, None, 0, None, None))
-    found = await ledger.read(leases.pending, [])
-    [claimed], _ = await ledger.write(leases.claim, leases.Lease("w", 60_000), 1, [], found, 60_000)
+    found = await ledger.read(by_workers.pending, [])
+    [claimed], _ = await ledger.write(by_workers.claim, by_workers.Lease("w", 60_000), 1, [], found, 60_000)
     return claimed.held
 
 
@@ -33,14 +33,14 @@ def chunk_of(first: int, *events: bytes) -> Chunk:
 
 
 async def write(ledger: Ledger, held: Held, chunk: Chunk) -> None:
-    assert await ledger.write(leases.tell, [(held, Progress("p", chunk.last, 0, None), chunk)]) == {ID}
+    assert await ledger.write(by_workers.tell, [(held, Progress("p", chunk.last, 0, None), chunk)]) == {ID}
 
 
 async def test_what_is_written_twice_is_in_the_log_once(ledger: Ledger, held: Held) -> None:
     chunks = [chunk_of(1, b"one", b"two"), chunk_of(3, b"three")]
     for chunk in (chunks[0], chunks[0], chunks[1], chunks[1]):
         await write(ledger, held, chunk)
-    view = await ledger.read(log.view, CALLER, ID, 0, 1000)
+    view = await ledger.read(event_log.view, CALLER, ID, 0, 1000)
 
     assert view is not None
     assert view.chunks == chunks

@@ -14,7 +14,7 @@ import pytest
 from attached import events_of, kinds_of, numbers_of, read, reading, text_of
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.operations.pace import Pace
+from dragoman_service.operations.model.intervals import Pace
 from gated_provider import ask
 from google.rpc import code_pb2
 from operation_worker import CALLER, State, Worker, metadata_of, until_state

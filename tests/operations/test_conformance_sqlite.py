@@ -9,9 +9,9 @@ import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.testing.operation_laws import OperationStoreLaws, Store
-from dragoman_service.testing.operation_laws_process import Remote
-from dragoman_service.testing.operation_laws_replica import until
-from dragoman_service.testing.operation_laws_stage import Stage, check_log, state_of
+from dragoman_service.testing.operation_laws.process import Remote
+from dragoman_service.testing.operation_laws.replica import until
+from dragoman_service.testing.operation_laws.stage import Stage, check_log, state_of
 
 FULL = 64 * 1024  # bytes of the write-ahead log that can still be written over when the disk is full
 RUNNING = 20

@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 import pytest
 from conftest import OpenLedger, OpenWorker
-from dragoman_service.operations import runner as runner_module
-from dragoman_service.operations.announce import Work
-from dragoman_service.operations.pace import Pace
-from dragoman_service.operations.statements import start
+from dragoman_service.operations.model.changes import Work
+from dragoman_service.operations.model.intervals import Pace
+from dragoman_service.operations.sql.by_callers import start
+from dragoman_service.operations.worker import runner as runner_module
 from gated_provider import ask
 from operation_worker import Worker, until
 from store_rows import new

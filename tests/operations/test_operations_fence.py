@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dragoman_service.operations import leases, log
-from dragoman_service.operations.leases import Lease
-from dragoman_service.operations.ledger import Ledger
-from dragoman_service.operations.records import FINAL, Chunk, Ended, Ending, Held, New, Progress, State, View
-from dragoman_service.operations.retention import erase
-from dragoman_service.operations.statements import cancel, start
+from dragoman_service.operations.model.records import FINAL, Chunk, Ended, Ending, Held, New, Progress, State, View
+from dragoman_service.operations.sql import by_workers, event_log
+from dragoman_service.operations.sql.by_callers import cancel, start
+from dragoman_service.operations.sql.by_workers import Lease
+from dragoman_service.operations.sql.retention import erase
+from dragoman_service.operations.store.store import Ledger
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -70,9 +70,9 @@ class OneOperation(RuleBasedStateMachine):
 
     @rule(milliseconds=st.sampled_from([LIVE, GONE, GONE]))
     def claim(self, milliseconds: int) -> None:
-        found = self.do(lambda connection: leases.pending(connection, []))
+        found = self.do(lambda connection: by_workers.pending(connection, []))
         lease = Lease("w", milliseconds)
-        claimed, ended = self.do(lambda connection: leases.claim(connection, lease, 5, [], found, TTL))
+        claimed, ended = self.do(lambda connection: by_workers.claim(connection, lease, 5, [], found, TTL))
         self.ended += ended
         for one in claimed:
             self.newest += 1
@@ -85,7 +85,7 @@ class OneOperation(RuleBasedStateMachine):
     @rule(number=st.integers(0, MOST_ATTEMPTS))
     def renew(self, number: int) -> None:
         hold = self.holds[number % len(self.holds)]
-        kept = self.do(lambda connection: leases.renew(connection, hold.milliseconds, [hold.held]))
+        kept = self.do(lambda connection: by_workers.renew(connection, hold.milliseconds, [hold.held]))
 
         assert bool(kept) == self.is_ours(hold)
 
@@ -96,7 +96,7 @@ class OneOperation(RuleBasedStateMachine):
         chunk = hold.chunk(events) if events else None
         steps = [(hold.held, Progress("p", hold.last + events, 1, None), chunk)]
         for _ in range(1 + twice):  # one whose answer was lost is tried again
-            ours = self.do(lambda connection: leases.tell(connection, steps))
+            ours = self.do(lambda connection: by_workers.tell(connection, steps))
 
             assert bool(ours) == self.is_ours(hold)
         if ours:
@@ -111,7 +111,7 @@ class OneOperation(RuleBasedStateMachine):
         answer = f"answer of {hold.held.attempt}".encode()
         progress, chunk = Progress("p", hold.last + events, 1, None), hold.chunk(events) if events else None
         ending = Ending(state, progress, response=answer, chunk=chunk)
-        ended = self.do(lambda connection: leases.finish(connection, hold.held, ending, TTL))
+        ended = self.do(lambda connection: by_workers.finish(connection, hold.held, ending, TTL))
         self.ended += [ended] if ended else []
 
         assert (ended is not None) == ours
@@ -124,7 +124,7 @@ class OneOperation(RuleBasedStateMachine):
         hold = self.holds.pop(number % len(self.holds))
         ours = self.is_ours(hold)
 
-        assert self.do(lambda connection: leases.requeue(connection, hold.held, losses)) == ours
+        assert self.do(lambda connection: by_workers.requeue(connection, hold.held, losses)) == ours
 
     @precondition(lambda self: self.newest)
     @rule()
@@ -135,7 +135,7 @@ class OneOperation(RuleBasedStateMachine):
     @precondition(lambda self: self.ended)
     @rule()
     def compact(self) -> None:
-        self.do(lambda connection: log.compact(connection, ID))
+        self.do(lambda connection: event_log.compact(connection, ID))
 
         assert len(self.view().chunks) <= 1
 
@@ -144,7 +144,7 @@ class OneOperation(RuleBasedStateMachine):
         return record.state == State.RUNNING and record.attempt == hold.held.attempt
 
     def view(self) -> View:
-        seen = self.do(lambda connection: log.view(connection, "a", ID, 0, 1 << 20))
+        seen = self.do(lambda connection: event_log.view(connection, "a", ID, 0, 1 << 20))
         assert seen is not None
         return seen
 

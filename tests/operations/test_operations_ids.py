@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dragoman_service.operations.ids import Ids
+from dragoman_service.operations.model.ids import Ids
 
 
 def test_ids_are_sorted_by_time_and_unlike() -> None:

@@ -9,10 +9,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from conftest import OpenWorker
 from dragoman import v1
-from dragoman_service.operations.ledger import Ledger
-from dragoman_service.operations.pace import Pace
-from dragoman_service.operations.statements import Start, count_states, start
-from dragoman_service.operations.tables import metadata, now
+from dragoman_service.operations.model.intervals import Pace
+from dragoman_service.operations.sql.by_callers import Start, count_states, start
+from dragoman_service.operations.sql.schema import metadata, now
+from dragoman_service.operations.store.store import Ledger
 from gated_provider import ask
 from operation_worker import State, refused, until, until_state
 from sqlalchemy import Connection, Row, literal_column, select, text
@@ -108,7 +108,7 @@ async def test_what_has_expired_is_gone_before_it_is_swept(open_worker: OpenWork
 async def test_what_has_expired_is_swept_batch_by_batch(
     open_worker: OpenWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dragoman_service.operations.upkeep.BATCH", 3)
+    monkeypatch.setattr("dragoman_service.operations.worker.janitor.BATCH", 3)
     worker = await open_worker(Pace(poll=0.1, sweep=0.2, count=0.02), ttl=0.1)
     held = await worker.held(ask("hold"))
     for _ in range(10):

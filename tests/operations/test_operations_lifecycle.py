@@ -6,7 +6,7 @@ import asyncio
 
 from conftest import OpenWorker
 from dragoman import v1
-from dragoman_service.operations.pace import Pace
+from dragoman_service.operations.model.intervals import Pace
 from gated_provider import ask
 from google.longrunning import operations_pb2
 from google.rpc import code_pb2, error_details_pb2

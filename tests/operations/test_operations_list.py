@@ -6,7 +6,7 @@ import base64
 
 import pytest
 from dragoman import v1
-from dragoman_service.operations.filter import parse
+from dragoman_service.operations.listing.filter import parse
 from gated_provider import ask
 from operation_worker import Worker, metadata_of, refused
 

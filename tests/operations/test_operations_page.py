@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dragoman_service.operations.filter import parse
+from dragoman_service.operations.listing.filter import parse
 from gated_provider import ask
 from operation_worker import Worker
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 from conftest import OpenLedger, OpenWorker
-from dragoman_service.catalogue import Catalogue
 from dragoman_service.contract import CompletionError
-from dragoman_service.engine import Engine
-from dragoman_service.operations import leases
-from dragoman_service.operations.failures import unavailable
-from dragoman_service.operations.ledger import Ledger
-from dragoman_service.operations.pace import Pace
-from dragoman_service.operations.records import Claimed
-from dragoman_service.operations.run import Run
+from dragoman_service.engine.catalogue import Catalogue
+from dragoman_service.engine.engine import Engine
+from dragoman_service.operations.model.errors import unavailable
+from dragoman_service.operations.model.intervals import Pace
+from dragoman_service.operations.model.records import Claimed
+from dragoman_service.operations.sql import by_workers
+from dragoman_service.operations.sql.by_callers import cancel, forget, start
 from dragoman_service.operations.start_options import StartOptions
-from dragoman_service.operations.statements import cancel, forget, start
-from dragoman_service.operations.stops import Stops
+from dragoman_service.operations.store.store import Ledger
+from dragoman_service.operations.worker.cancellations import Stops
+from dragoman_service.operations.worker.run import Run
 from gated_provider import ask
 from operation_worker import State, text_of, until, until_state
 from sqlalchemy import Connection, text
@@ -62,7 +62,7 @@ async def test_a_cancel_that_comes_while_the_operation_is_taken_up_is_not_lost(o
         await asyncio.sleep(0.1)  # the bell is quicker than the answer
 
     runner = worker.operations._runner
-    runner._ledger = Between(runner._ledger, leases.claim, cancelled)
+    runner._ledger = Between(runner._ledger, by_workers.claim, cancelled)
     names.append(await caller.start(ask("hold")))
     await until_state(caller, names[0], State.STATE_CANCELLED)
 
@@ -98,7 +98,7 @@ async def test_a_stop_that_could_not_be_read_is_looked_at_again(two: Two) -> Non
             raise failures.pop()
 
     runs = {one.held.id: _run(one)}
-    stops = Stops(Between(ledger, leases.orders, fails), runs)
+    stops = Stops(Between(ledger, by_workers.orders, fails), runs)
     await ledger.write(forget, OWNER, one.held.id)
     stops.tell([one.held.id])
     with pytest.raises(CompletionError):
@@ -119,7 +119,7 @@ async def test_only_the_attempt_that_is_not_the_newest_any_more_is_lost(two: Two
         runs[one.held.id] = newest[0]
 
     await _again(ledger, one)
-    stops = Stops(Between(ledger, leases.orders, comes_back), runs)
+    stops = Stops(Between(ledger, by_workers.orders, comes_back), runs)
     stops.tell([one.held.id, other.held.id])
     await stops.look()
 
@@ -132,7 +132,7 @@ async def test_an_attempt_that_has_just_ended_is_not_called_lost(two: Two) -> No
     ledger, one, _ = two
     run = _run(one)
     stops = Stops(ledger, {one.held.id: run})
-    await ledger.write(leases.requeue, one.held, 0)
+    await ledger.write(by_workers.requeue, one.held, 0)
     await ledger.write(cancel, OWNER, one.held.id, b"", TTL)
     stops.tell(None)
     await stops.look()

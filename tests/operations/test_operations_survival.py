@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from conftest import OpenWorker
-from dragoman_service.operations.ledger import Ledger
-from dragoman_service.testing.operation_laws_stage import Store
+from dragoman_service.operations.store.store import Ledger
+from dragoman_service.testing.operation_laws.stage import Store
 from gated_provider import ask
 from google.rpc import code_pb2, error_details_pb2
 from operation_worker import State, metadata_of, text_of, until, until_state

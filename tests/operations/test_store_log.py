@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from dragoman_service.operations import leases, log
-from dragoman_service.operations.ledger import Ledger
-from dragoman_service.operations.records import Chunk, Claimed
-from dragoman_service.operations.retention import sweep
-from dragoman_service.operations.statements import forget, start
-from dragoman_service.operations.tables import now, operations, output_log
+from dragoman_service.operations.model.records import Chunk, Claimed
+from dragoman_service.operations.sql import by_workers, event_log
+from dragoman_service.operations.sql.by_callers import forget, start
+from dragoman_service.operations.sql.retention import sweep
+from dragoman_service.operations.sql.schema import now, operations, output_log
+from dragoman_service.operations.store.store import Ledger
 from sqlalchemy import Connection, func, select, update
 from store_rows import OWNER, TTL, claim, new, progress, said, succeeded
 
@@ -27,12 +27,12 @@ async def running(ledger: Ledger) -> Claimed:
     await ledger.write(start, new(1))
     [one] = await claim(ledger)
     for last in (3, 6, 9, 12):
-        await ledger.write(leases.tell, [(one.held, progress(last), said(last, last - 2))])
+        await ledger.write(by_workers.tell, [(one.held, progress(last), said(last, last - 2))])
     return one
 
 
 async def viewed(ledger: Ledger, after: int, most_bytes: int = PLENTY, owner: str = OWNER) -> list[Chunk]:
-    view = await ledger.read(log.view, owner, new(1).id, after, most_bytes)
+    view = await ledger.read(event_log.view, owner, new(1).id, after, most_bytes)
     assert view is not None
     return view.chunks
 
@@ -60,15 +60,15 @@ async def test_a_chunk_that_comes_again_with_more_takes_the_place_of_the_first(
     ledger: Ledger, running: Claimed
 ) -> None:
     for last in (13, 15, 14):
-        await ledger.write(leases.tell, [(running.held, progress(last), said(last, 13))])
-    await ledger.write(leases.finish, running.held, succeeded(16, said(16, 13)), TTL)
+        await ledger.write(by_workers.tell, [(running.held, progress(last), said(last, 13))])
+    await ledger.write(by_workers.finish, running.held, succeeded(16, said(16, 13)), TTL)
 
     assert (await viewed(ledger, 12)) == [said(16, 13)]
 
 
 async def test_a_view_goes_with_its_record(ledger: Ledger, running: Claimed) -> None:
-    view = await ledger.read(log.view, OWNER, new(1).id, 0, PLENTY)
-    foreign = await ledger.read(log.view, "team-b", new(1).id, 0, PLENTY)
+    view = await ledger.read(event_log.view, OWNER, new(1).id, 0, PLENTY)
+    foreign = await ledger.read(event_log.view, "team-b", new(1).id, 0, PLENTY)
 
     assert view is not None
     assert view.record.last_sequence == view.chunks[-1].last == 12
@@ -76,10 +76,10 @@ async def test_a_view_goes_with_its_record(ledger: Ledger, running: Claimed) -> 
 
 
 async def test_a_log_is_the_same_after_it_was_made_compact(ledger: Ledger, running: Claimed) -> None:
-    await ledger.write(leases.finish, running.held, succeeded(13, said(13, 13)), TTL)
+    await ledger.write(by_workers.finish, running.held, succeeded(13, said(13, 13)), TTL)
     before = await viewed(ledger, 0)
-    await ledger.write(log.compact, running.held.id)
-    await ledger.write(log.compact, running.held.id)
+    await ledger.write(event_log.compact, running.held.id)
+    await ledger.write(event_log.compact, running.held.id)
     after, late = await viewed(ledger, 0), await viewed(ledger, 12)
 
     assert len(before) == 5
@@ -89,9 +89,9 @@ async def test_a_log_is_the_same_after_it_was_made_compact(ledger: Ledger, runni
 async def test_a_large_log_is_not_made_one_piece(
     ledger: Ledger, running: Claimed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log, "LARGEST_CHUNK", 7)
-    await ledger.write(leases.finish, running.held, succeeded(12), TTL)
-    await ledger.write(log.compact, running.held.id)
+    monkeypatch.setattr(event_log, "LARGEST_CHUNK", 7)
+    await ledger.write(by_workers.finish, running.held, succeeded(12), TTL)
+    await ledger.write(event_log.compact, running.held.id)
 
     assert [(chunk.first, chunk.last) for chunk in await viewed(ledger, 0)] == [(1, 6), (7, 12)]
 
@@ -99,19 +99,19 @@ async def test_a_large_log_is_not_made_one_piece(
 async def test_a_view_of_very_many_chunks_goes_on_where_it_ended(
     ledger: Ledger, running: Claimed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log._after.cache_clear()
-    monkeypatch.setattr(log, "MOST_CHUNKS", 3)
+    event_log._after.cache_clear()
+    monkeypatch.setattr(event_log, "MOST_CHUNKS", 3)
     first = await viewed(ledger, 0)
     rest = await viewed(ledger, first[-1].last)
-    log._after.cache_clear()
+    event_log._after.cache_clear()
 
     assert [len(first), len(rest)] == [3, 1]
 
 
 async def test_deleting_an_operation_deletes_its_log(ledger: Ledger, running: Claimed) -> None:
     await ledger.write(forget, OWNER, running.held.id)
-    ours = await ledger.write(leases.tell, [(running.held, progress(13), said(13, 13))])
-    await ledger.write(log.compact, running.held.id)
+    ours = await ledger.write(by_workers.tell, [(running.held, progress(13), said(13, 13))])
+    await ledger.write(event_log.compact, running.held.id)
 
     assert not ours
     assert await ledger.read(rows) == 0
@@ -119,7 +119,9 @@ async def test_deleting_an_operation_deletes_its_log(ledger: Ledger, running: Cl
 
 async def test_deleting_deletes_what_the_same_transaction_has_added(ledger: Ledger, running: Claimed) -> None:
     steps = [(running.held, progress(13), said(13, 13))]
-    told, deleted = await asyncio.gather(ledger.write(leases.tell, steps), ledger.write(forget, OWNER, running.held.id))
+    told, deleted = await asyncio.gather(
+        ledger.write(by_workers.tell, steps), ledger.write(forget, OWNER, running.held.id)
+    )
 
     assert told
     assert deleted
@@ -130,7 +132,7 @@ async def test_what_is_swept_takes_its_log_with_it(ledger: Ledger, running: Clai
     def expire(connection: Connection) -> None:
         connection.execute(update(operations).values(expire_time=now() - 1))
 
-    await ledger.write(leases.finish, running.held, succeeded(12), TTL)
+    await ledger.write(by_workers.finish, running.held, succeeded(12), TTL)
     swept_early = await ledger.write(sweep, 500)
     await ledger.write(expire)
     swept = await ledger.write(sweep, 500)

@@ -6,12 +6,12 @@ import asyncio
 import sys
 from pathlib import Path
 
-from dragoman_service.operations import log
-from dragoman_service.operations.ledger import open_ledger
-from dragoman_service.operations.migrate import migrate
-from dragoman_service.operations.sqlite import _engine
-from dragoman_service.operations.statements import Start, count_states, page, start
-from dragoman_service.testing.operation_laws_stage import Store
+from dragoman_service.operations.sql import event_log
+from dragoman_service.operations.sql.by_callers import Start, count_states, page, start
+from dragoman_service.operations.sql.migrate import migrate
+from dragoman_service.operations.store.sqlite import _engine
+from dragoman_service.operations.store.store import open_ledger
+from dragoman_service.testing.operation_laws.stage import Store
 from postgres_server import PostgresServer
 from sqlalchemy import Connection, make_url, text, true
 from store_rows import OWNER, Ears, claim, new
@@ -19,8 +19,8 @@ from store_rows import OWNER, Ears, claim, new
 PROGRAM = """
 import asyncio, sys
 from pathlib import Path
-from dragoman_service.operations.ledger import open_ledger
-from dragoman_service.operations.statements import start
+from dragoman_service.operations.store.store import open_ledger
+from dragoman_service.operations.sql.by_callers import start
 from store_rows import new
 
 async def main():
@@ -78,7 +78,7 @@ async def test_a_file_of_the_version_before_is_taken_over(tmp_path: Path) -> Non
     engine.dispose()
     async with open_ledger("sqlite:///operations.db", tmp_path, Ears()) as ledger:
         records, _ = await ledger.read(page, OWNER, true(), None, 10, 1 << 20)
-        seen = await ledger.read(log.view, OWNER, "2", 0, 1 << 20)
+        seen = await ledger.read(event_log.view, OWNER, "2", 0, 1 << 20)
         [queued] = await claim(ledger)
         outcome, _ = await ledger.write(start, new(3))
 

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from conftest import OpenLedger
-from dragoman_service.operations import announce, doorbell_postgres, leases
-from dragoman_service.operations.announce import MOST_IDS, News, Work
-from dragoman_service.operations.ledger import open_ledger
-from dragoman_service.operations.statements import cancel, forget, start
-from dragoman_service.testing.operation_laws_stage import Store
+from dragoman_service.operations.model import changes
+from dragoman_service.operations.model.changes import MOST_IDS, News, Work
+from dragoman_service.operations.notify import postgres
+from dragoman_service.operations.sql import by_workers
+from dragoman_service.operations.sql.by_callers import cancel, forget, start
+from dragoman_service.operations.store.store import open_ledger
+from dragoman_service.testing.operation_laws.stage import Store
 from operation_worker import until
 from postgres_server import PostgresServer
 from sqlalchemy import Connection
@@ -46,7 +48,7 @@ async def test_what_is_added_to_a_log_is_told_to_the_others(open_store: OpenLedg
     await ledger.write(start, new(1))
     [one] = await claim(ledger)
     here.forget()
-    await ledger.write(leases.tell, [(one.held, progress(2), said(2))])
+    await ledger.write(by_workers.tell, [(one.held, progress(2), said(2))])
     await until(lambda: there.changed, SOON)
 
     assert there.changed == {one.held.id}
@@ -58,7 +60,7 @@ async def test_an_end_is_told_to_all(open_store: OpenLedger) -> None:
     ledger, _ = await open_store(here), await open_store(there)
     await ledger.write(start, new(1))
     [one] = await claim(ledger)
-    await ledger.write(leases.finish, one.held, succeeded(1, said(1)), TTL)
+    await ledger.write(by_workers.finish, one.held, succeeded(1, said(1)), TTL)
     own = here.changed.copy()
     await until(lambda: there.changed, SOON)
 
@@ -85,8 +87,8 @@ async def test_what_is_to_stop_is_told_to_all(open_store: OpenLedger) -> None:
 
 async def test_what_was_not_committed_is_not_told(open_store: OpenLedger) -> None:
     def fails(connection: Connection) -> None:
-        announce.changed(connection, "canary")
-        announce.work_added(connection)
+        changes.changed(connection, "canary")
+        changes.work_added(connection)
         raise ZeroDivisionError
 
     here, there = Ears(), Ears()
@@ -107,7 +109,7 @@ async def test_much_at_once_is_told_whole_or_told_to_be_missed(open_store: OpenL
     here, there = Ears(), Ears()
     ledger, _ = await open_store(here), await open_store(there)
     there.forget()
-    await ledger.write(announce.changed, *names)
+    await ledger.write(changes.changed, *names)
     await until(lambda: there.changed == names or there.missed, 5)
 
     assert bool(there.missed) == (count > MOST_IDS)
@@ -137,7 +139,7 @@ def test_messages_are_no_longer_than_asked_and_lose_nothing() -> None:
 async def test_what_a_dead_process_left_behind_is_removed(sqlite_store: Store) -> None:
     program = (
         "import asyncio, os, sys; from pathlib import Path\n"
-        "from dragoman_service.operations.ledger import open_ledger\n"
+        "from dragoman_service.operations.store.store import open_ledger\n"
         "async def main():\n"
         "    async with open_ledger(sys.argv[1], Path(sys.argv[2]), lambda *news: None): os._exit(0)\n"
         "asyncio.run(main())\n"
@@ -170,7 +172,7 @@ async def test_one_who_does_not_listen_holds_up_nobody_and_learns_it_later(
             frozen.bind("frozen")
             names = [f"{number:026}" for number in range(200)]
             for name in names:
-                await ledger.write(announce.changed, name)
+                await ledger.write(changes.changed, name)
             await until(lambda: there.changed == set(names), SOON)
             heard: set[str] = set()
             frozen.setblocking(False)
@@ -214,7 +216,7 @@ async def test_a_listener_that_lost_its_connection_listens_again_and_says_that_i
 async def test_a_listener_that_was_found_alive_goes_on_to_listen(
     postgres_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doorbell_postgres, "PROBE_SECONDS", 0.02)
+    monkeypatch.setattr(postgres, "PROBE_SECONDS", 0.02)
     there = Ears()
     async with (
         open_ledger(postgres_store.url, postgres_store.folder, Ears()) as ledger,

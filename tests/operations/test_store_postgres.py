@@ -13,15 +13,17 @@ import pytest
 from conftest import OpenWorker
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.operations import LedgerError, doorbell_postgres, leases
-from dragoman_service.operations import postgres as postgres_module
-from dragoman_service.operations.leases import Lease, Pending
-from dragoman_service.operations.ledger import open_ledger
-from dragoman_service.operations.pace import Pace
-from dragoman_service.operations.postgres import PostgresLedger
-from dragoman_service.operations.queued import Limits
-from dragoman_service.operations.statements import Cancelled, Start, cancel, count_states, start
-from dragoman_service.testing.operation_laws_stage import Store
+from dragoman_service.operations import LedgerError
+from dragoman_service.operations.model.intervals import Pace
+from dragoman_service.operations.notify import postgres
+from dragoman_service.operations.sql import by_workers
+from dragoman_service.operations.sql.by_callers import Cancelled, Start, cancel, count_states, start
+from dragoman_service.operations.sql.by_workers import Lease, Pending
+from dragoman_service.operations.sql.queue import Limits
+from dragoman_service.operations.store import postgres as postgres_module
+from dragoman_service.operations.store.postgres import PostgresLedger
+from dragoman_service.operations.store.store import open_ledger
+from dragoman_service.testing.operation_laws.stage import Store
 from gated_provider import ask
 from google.rpc import code_pb2
 from operation_worker import metadata_of, refused, text_of, until
@@ -148,7 +150,7 @@ async def test_one_that_claims_while_another_does_counts_what_that_one_takes(sto
     lease, found, limits = Lease("w", 60_000), Pending(expired=False, queued=True), Limits({"*": 3})
 
     def slowly(connection: Connection) -> int:
-        claimed, _ = leases.claim(connection, lease, 2, [], found, TTL, limits)
+        claimed, _ = by_workers.claim(connection, lease, 2, [], found, TTL, limits)
         connection.execute(text("SELECT pg_sleep(0.3)"))
         return len(claimed)
 
@@ -172,7 +174,7 @@ async def test_a_cancel_that_meets_a_worker_which_gives_the_operation_back_is_no
         [claimed] = await claim(one)
 
         def slowly(connection: Connection) -> bool:
-            given_back = leases.requeue(connection, claimed.held, 0)
+            given_back = by_workers.requeue(connection, claimed.held, 0)
             connection.execute(text("SELECT pg_sleep(0.3)"))
             return given_back
 
@@ -191,8 +193,8 @@ async def test_a_cancel_that_meets_a_worker_which_gives_the_operation_back_is_no
 async def test_a_process_that_is_frozen_between_the_parts_of_a_statement_does_not_either(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doorbell_postgres, "PROBE_SECONDS", 0.1)
-    monkeypatch.setattr(doorbell_postgres, "FROZEN_SECONDS", 0.3)
+    monkeypatch.setattr(postgres, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(postgres, "FROZEN_SECONDS", 0.3)
     async with open_ledger(store.url, store.folder, Ears()) as ledger:
         await ledger.write(start, new(1))
         frozen = await asyncpg.connect(store.url, server_settings={"application_name": "dragoman"})

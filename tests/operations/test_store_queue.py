@@ -6,16 +6,16 @@ import asyncio
 
 import pytest
 from conftest import OpenLedger, OpenWorker
-from dragoman_service.operations import leases
-from dragoman_service.operations.ledger import Ledger
-from dragoman_service.operations.queued import Limits
-from dragoman_service.operations.statements import start
+from dragoman_service.operations.sql import by_workers
+from dragoman_service.operations.sql.by_callers import start
+from dragoman_service.operations.sql.queue import Limits
+from dragoman_service.operations.store.store import Ledger
 from gated_provider import ask
 from operation_worker import until
 from store_rows import TTL, claim, new, succeeded
 
 
-def numbers(claimed: list[leases.Claimed]) -> list[int]:
+def numbers(claimed: list[by_workers.Claimed]) -> list[int]:
     return [int(one.held.id) for one in claimed]
 
 
@@ -45,7 +45,7 @@ async def test_a_model_that_is_full_is_passed_over(ledger: Ledger) -> None:
         await ledger.write(start, new(number, target=target))
     first = await claim(ledger, 10, limits)
     second = await claim(ledger, 10, limits)
-    await ledger.write(leases.finish, first[0].held, succeeded(0), TTL)
+    await ledger.write(by_workers.finish, first[0].held, succeeded(0), TTL)
     third = await claim(ledger, 10, limits)
 
     assert numbers(first) == [0, 1, 2, 3, 4, 5, 7, 8, 11, 14]

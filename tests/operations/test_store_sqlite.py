@@ -14,9 +14,9 @@ import pytest
 from conftest import OpenWorker
 from dragoman import v1
 from dragoman_service.operations import LedgerError
-from dragoman_service.operations.ledger import open_ledger
-from dragoman_service.operations.statements import Start, count_states, start
-from dragoman_service.testing.operation_laws_stage import Store
+from dragoman_service.operations.sql.by_callers import Start, count_states, start
+from dragoman_service.operations.store.store import open_ledger
+from dragoman_service.testing.operation_laws.stage import Store
 from gated_provider import ask
 from google.rpc import code_pb2
 from operation_worker import State, metadata_of, refused, text_of, until

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 from conftest import OpenLedger
-from dragoman_service.operations import leases
-from dragoman_service.operations.failures import cancelled, internal, unavailable, worker_lost
-from dragoman_service.operations.ledger import Ledger
-from dragoman_service.operations.records import Ending, State
-from dragoman_service.operations.statements import Start, cancel, count_states, get, start
-from dragoman_service.operations.tables import now, operations
+from dragoman_service.operations.model.errors import cancelled, internal, unavailable, worker_lost
+from dragoman_service.operations.model.records import Ending, State
+from dragoman_service.operations.sql import by_workers
+from dragoman_service.operations.sql.by_callers import Start, cancel, count_states, get, start
+from dragoman_service.operations.sql.schema import now, operations
+from dragoman_service.operations.store.store import Ledger
 from sqlalchemy import Connection, update
 from store_rows import OWNER, TTL, claim, new, progress, succeeded
 
@@ -25,7 +25,7 @@ def expire(connection: Connection) -> None:
 
 async def end(ledger: Ledger, state: State, error: bytes | None = None) -> None:
     [one] = await claim(ledger)
-    await ledger.write(leases.finish, one.held, Ending(state, progress(0), error=error), TTL)
+    await ledger.write(by_workers.finish, one.held, Ending(state, progress(0), error=error), TTL)
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "done"])
@@ -33,7 +33,7 @@ async def test_the_same_request_is_joined(ledger: Ledger, state: str) -> None:
     await ledger.write(start, new(1, **ASKED))
     held = await claim(ledger) if state != "queued" else []
     if state == "done":
-        await ledger.write(leases.finish, held[0].held, succeeded(0), TTL)
+        await ledger.write(by_workers.finish, held[0].held, succeeded(0), TTL)
     outcome, record = await ledger.write(start, new(2, **ASKED))
 
     assert outcome is Start.JOINED

@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from dragoman import v1
-from dragoman_service.catalogue import Catalogue
 from dragoman_service.contract import Call
-from dragoman_service.engine import Engine
+from dragoman_service.engine.catalogue import Catalogue
+from dragoman_service.engine.engine import Engine
 from dragoman_service.operations import open_operations
 from gated_provider import FINISHED, ask
 from operation_worker import Options

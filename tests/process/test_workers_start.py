@@ -17,7 +17,7 @@ CANARY = "canary-4e1b"
 
 
 def engines(service) -> dict[int, str]:
-    return {pid: line for pid, line in children(service.process.pid).items() if "local_process" in line}
+    return {pid: line for pid, line in children(service.process.pid).items() if "local.engine.main" in line}
 
 
 async def test_all_workers_share_one_engine_that_comes_back(tmp_path, weights, prompt):

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from dragoman_service.providers.local import LocalProvider, LocalSettings, connected
-from dragoman_service.providers.local_engine import EngineOptions, LocalEngine, running_engine
+from dragoman_service.providers.local.engine.own import EngineOptions, LocalEngine, running_engine
+from dragoman_service.providers.local.provider import LocalProvider, LocalSettings, connected
 from local_asking import Busy, asking
 from scripted_upstream import Serve
 

@@ -6,8 +6,8 @@ from contextlib import aclosing
 import pytest
 from dragoman import v1
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.fold import Fold
-from dragoman_service.providers.echo import Echo
+from dragoman_service.engine.fold import Fold
+from dragoman_service.providers.echo.provider import Echo
 
 CALL = Call("1", "me")
 

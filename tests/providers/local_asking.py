@@ -11,8 +11,8 @@ from pathlib import Path
 
 from dragoman import v1
 from dragoman_service.contract import Call, Provider
-from dragoman_service.fold import Fold
-from dragoman_service.providers.http import open_http
+from dragoman_service.engine.fold import Fold
+from dragoman_service.providers.upstream.http import open_http
 
 Busy = Callable[[], Awaitable[int]]
 

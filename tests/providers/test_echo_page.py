@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dragoman import v1
 from dragoman_service.contract import Call
-from dragoman_service.providers.echo import Echo, EchoSettings
+from dragoman_service.providers.echo.provider import Echo, EchoSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "echo.md").read_text()
 KEYS = dict(re.findall(r"^\| `(\w+)` \| (?:`(.+?)`)? *\|", PAGE, re.M))

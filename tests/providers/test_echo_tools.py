@@ -2,7 +2,7 @@
 
 import pytest
 from dragoman import v1
-from dragoman_service.providers.echo import split
+from dragoman_service.providers.echo.provider import split
 from echo_asking import answer_to, events_of, request_of, text_of
 
 WEATHER = {"name": "weather", "arguments": {"city": "Oslo"}}

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import trustme
-from dragoman_service.dialects.openai import OPENAI
-from dragoman_service.providers import openai_upstream
-from dragoman_service.providers.http import HttpError, open_http
-from dragoman_service.providers.openai import OpenAIProvider
+from dragoman_service.dialects.openai.client.dialect import OPENAI
+from dragoman_service.providers.openai import upstream
+from dragoman_service.providers.openai.provider import OpenAIProvider
+from dragoman_service.providers.upstream.http import HttpError, open_http
 from local_asking import answer_of, request, text_of
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -114,7 +114,7 @@ async def test_a_connection_whose_answer_was_read_to_its_end_is_used_again(late:
 
 
 async def test_the_provider_reads_answers_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_upstream, "_LAST_BYTES", 5.0)  # a busy machine must not look like a slow upstream
+    monkeypatch.setattr(upstream, "_LAST_BYTES", 5.0)  # a busy machine must not look like a slow upstream
     sse = b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
     answer = CHUNKED + b"%x\r\n%s\r\n" % (len(sse), sse)
     async with listening(Server(answer, answer, late=b"0\r\n\r\n")) as server, open_http(url(server)) as http:

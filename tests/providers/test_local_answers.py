@@ -9,7 +9,7 @@ import math
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.providers.local import LocalProvider
+from dragoman_service.providers.local.provider import LocalProvider
 from google.rpc import code_pb2
 from local_asking import answer_of, events_of, request, text_of
 

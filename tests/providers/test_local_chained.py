@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from chained import answers, behind
 from dragoman import v1
-from dragoman_service.providers.local import LocalProvider
-from dragoman_service.providers.openai import OpenAIProvider
+from dragoman_service.providers.local.provider import LocalProvider
+from dragoman_service.providers.openai.provider import OpenAIProvider
 from dragoman_service.testing import serving
 from local_asking import Busy, request
 from test_local_laws import TestLocal as LocalLaws

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.providers.local import LocalProvider, LocalSettings, connected, open_local
-from dragoman_service.providers.local_child import EngineError
-from dragoman_service.providers.local_engine import EngineOptions, LocalEngine, running_engine
-from dragoman_service.providers.local_weights import WeightsError
+from dragoman_service.providers.local.engine.own import EngineOptions, LocalEngine, running_engine
+from dragoman_service.providers.local.engine.process import EngineError
+from dragoman_service.providers.local.provider import LocalProvider, LocalSettings, connected, open_local
+from dragoman_service.providers.local.weights.weights import WeightsError
 from google.rpc import code_pb2
 from local_asking import CALL, answer_of, request, text_of, until
 
@@ -144,7 +144,7 @@ async def test_the_engine_ends_with_the_context_and_leaves_nothing(weights: Path
 async def test_the_engine_goes_with_a_parent_that_is_killed(weights: Path) -> None:
     script = f"""
         import asyncio, pathlib
-        from dragoman_service.providers.local_engine import EngineOptions, running_engine
+        from dragoman_service.providers.local.engine.own import EngineOptions, running_engine
         async def main():
             options = EngineOptions(pathlib.Path({str(weights)!r}), "m", 1, 1, 256)
             async with running_engine(options) as engine:
@@ -283,7 +283,7 @@ async def test_what_the_engine_said_last_is_told_when_it_crashes(
 
 
 def test_no_other_module_is_loaded_in_the_engines_process() -> None:
-    script = "import dragoman_service.providers.local_process, sys; print(*sys.modules)"
+    script = "import dragoman_service.providers.local.engine.main, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
 
     assert not {"grpc", "aiohttp", "google.protobuf", "pydantic"} & set(loaded)

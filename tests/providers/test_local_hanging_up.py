@@ -6,7 +6,7 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
-from dragoman_service.providers.local import LocalProvider
+from dragoman_service.providers.local.provider import LocalProvider
 from local_asking import CALL, Busy, events_of, request, until
 
 ENDLESS = request("user: Tell me a long story.", temperature=1.0, max_output_tokens=2000)

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 from dragoman import v1
 from dragoman_service.contract import Provider
-from dragoman_service.dialects.openai import OPENAI
-from dragoman_service.dialects.openai_habits import CHAT_NAMES, names
-from dragoman_service.providers.http import open_http
-from dragoman_service.providers.local import LocalProvider
-from dragoman_service.providers.local_engine import LocalEngine
-from dragoman_service.providers.openai import OpenAIProvider
+from dragoman_service.dialects.openai.client.dialect import OPENAI
+from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, names
+from dragoman_service.providers.local.engine.own import LocalEngine
+from dragoman_service.providers.local.provider import LocalProvider
+from dragoman_service.providers.openai.provider import OpenAIProvider
+from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.testing import ProviderLaws
 from local_asking import Busy
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dragoman_service.providers.local_machine import default_threads, missing_instructions, quota, usable_cores
+from dragoman_service.providers.local.engine.machine import default_threads, missing_instructions, quota, usable_cores
 
 
 def test_a_processor_without_what_the_runtime_needs_is_known_by_its_flags(
@@ -55,7 +55,7 @@ def test_the_tightest_control_group_counts(
 
 def test_one_core_is_left_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setattr("dragoman_service.providers.local_machine.quota", lambda: 3.5)
+    monkeypatch.setattr("dragoman_service.providers.local.engine.machine.quota", lambda: 3.5)
     several = (usable_cores(), default_threads())
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
 

@@ -7,10 +7,10 @@ import tomllib
 from pathlib import Path
 
 from dragoman import v1
-from dragoman_service.dialects.openai import LLAMA_CPP
-from dragoman_service.providers import local
-from dragoman_service.providers.local import LocalSettings
-from dragoman_service.providers.local_process import BATCH
+from dragoman_service.dialects.openai.client.dialect import LLAMA_CPP
+from dragoman_service.providers.local import provider
+from dragoman_service.providers.local.engine.main import BATCH
+from dragoman_service.providers.local.provider import LocalSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "embedded-model.md").read_text()
 KEYS = re.findall(r"^\| `(\w+)` \| (?:`(.+?)`)? *\|", PAGE, re.MULTILINE)
@@ -32,9 +32,9 @@ def test_the_shown_table_is_valid() -> None:
 def test_the_shown_texts_and_numbers_are_those_of_the_code() -> None:
     shown = re.sub(r"\s+", " ", PAGE)
 
-    assert f'"{local.SYSTEM}"' in shown
-    assert f"`temperature` is {local.TEMPERATURE}, `top_p` {local.TOP_P}" in shown
-    assert f"wait up to {local.PATIENCE:g} seconds" in shown
+    assert f'"{provider.SYSTEM}"' in shown
+    assert f"`temperature` is {provider.TEMPERATURE}, `top_p` {provider.TOP_P}" in shown
+    assert f"wait up to {provider.PATIENCE:g} seconds" in shown
     assert LLAMA_CPP.alongside["presence_penalty"] == {"repeat_last_n": 4096}
     assert "look back over 4,096 tokens" in shown
     assert BATCH == 64, "within a second while it reads the prompt"

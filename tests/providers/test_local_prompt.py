@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.providers.local import LocalProvider
+from dragoman_service.providers.local.provider import LocalProvider
 from local_asking import CALL, answer_of, text_of
 
 SCHEMA = (

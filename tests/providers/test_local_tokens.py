@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dragoman import v1
-from dragoman_service.providers.local import SYSTEM, LocalProvider
+from dragoman_service.providers.local.provider import SYSTEM, LocalProvider
 from local_asking import CALL, answer_of, request
 
 PROMPTS = [

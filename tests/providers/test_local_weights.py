@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dragoman_service.providers.local_gguf import control_tokens
-from dragoman_service.providers.local_weights import SMOLLM2, WeightsError, find_weights
+from dragoman_service.providers.local.weights.gguf import control_tokens
+from dragoman_service.providers.local.weights.weights import SMOLLM2, WeightsError, find_weights
 
 
 def test_missing_weights_are_told_with_what_to_do(models: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import trustme
-from dragoman_service.dialects.openai import OPENAI, Habits
-from dragoman_service.providers.openai import OpenAISettings
-from dragoman_service.providers.openai_vendors import VENDORS
+from dragoman_service.dialects.openai.client.dialect import OPENAI, Habits
+from dragoman_service.providers.openai.provider import OpenAISettings
+from dragoman_service.providers.openai.vendors import VENDORS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()
 SETTINGS, _, REST = PAGE.partition("## Vendors")

@@ -8,8 +8,8 @@ import time
 import pytest
 from dragoman import v1
 from dragoman_service.contract import Call
-from dragoman_service.providers.openai import OpenAIProvider
-from dragoman_service.providers.openai_patience import LAST_WORD
+from dragoman_service.providers.openai.provider import OpenAIProvider
+from dragoman_service.providers.upstream.timeouts import LAST_WORD
 from google.rpc import code_pb2
 from local_asking import answer_of, text_of
 from scripted_upstream import HEAD, Act, Serve, answering, data, failure, piece, then_silent, whole

@@ -10,9 +10,9 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai import OPENAI
-from dragoman_service.providers.http import open_http
-from dragoman_service.providers.openai import OpenAIProvider
+from dragoman_service.dialects.openai.client.dialect import OPENAI
+from dragoman_service.providers.openai.provider import OpenAIProvider
+from dragoman_service.providers.upstream.http import open_http
 from google.rpc import code_pb2
 from local_asking import CALL, answer_of, events_of, request, text_of, until
 from scripted_upstream import ASKED, GOOD, HEAD, Serve, Upstream, answering, data, failure, piece, then_silent, whole

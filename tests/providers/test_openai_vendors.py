@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.openai import chat_completion, completion_of_prompt
-from dragoman_service.providers.openai import OpenAISettings
-from dragoman_service.providers.openai_models import ModelsError
-from dragoman_service.providers.openai_vendors import VENDORS
+from dragoman_service.dialects.openai.client.dialect import chat_completion, completion_of_prompt
+from dragoman_service.providers.openai.models import ModelsError
+from dragoman_service.providers.openai.provider import OpenAISettings
+from dragoman_service.providers.openai.vendors import VENDORS
 from local_asking import answer_of, request, text_of
 from pydantic import ValidationError
 from scripted_upstream import ASKED, GOOD, HEAD, Serve, answering, whole

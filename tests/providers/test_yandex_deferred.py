@@ -10,10 +10,10 @@ import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.yandex_names import COMPLETION_ASYNC, RESPONSE_TYPE
-from dragoman_service.providers.echo import Echo, EchoSettings
-from dragoman_service.providers.yandex import YandexSettings, open_yandex
-from dragoman_service.settings_types import Address
+from dragoman_service.dialects.yandex.names import COMPLETION_ASYNC, RESPONSE_TYPE
+from dragoman_service.providers.echo.provider import Echo, EchoSettings
+from dragoman_service.providers.yandex.provider import YandexSettings, open_yandex
+from dragoman_service.settings.types import Address
 from dragoman_service.testing.serving import serving
 from google.rpc import code_pb2
 from yandex_stand_in import FINAL, StandIn, asked, call, events_of, piece

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from dragoman_service.dialects.yandex_names import PACKAGES
-from dragoman_service.providers.yandex import YandexSettings
-from dragoman_service.settings import load
+from dragoman_service.dialects.yandex.names import PACKAGES
+from dragoman_service.providers.yandex.provider import YandexSettings
+from dragoman_service.settings.settings import load
 
 PAGE = (Path(__file__).parents[2] / "docs" / "yandex.md").read_text()
 SERVER, PROVIDER = re.findall(r"```toml\n(.*?)```", PAGE, re.S)

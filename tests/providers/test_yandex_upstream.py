@@ -11,9 +11,9 @@ import pytest
 import trustme
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.providers import yandex_upstream
-from dragoman_service.providers.yandex import YandexSettings, open_yandex
-from dragoman_service.settings_types import Address
+from dragoman_service.providers.yandex import upstream
+from dragoman_service.providers.yandex.provider import YandexSettings, open_yandex
+from dragoman_service.settings.types import Address
 from pydantic import ValidationError
 from yandex_stand_in import FINAL, StandIn, asked, call, events_of, failing, piece
 
@@ -23,7 +23,7 @@ UNAVAILABLE, LIMITED = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXH
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries again without a pause worth the name."""
-    monkeypatch.setattr(yandex_upstream, "_pause", lambda attempt: 0.005)
+    monkeypatch.setattr(upstream, "_pause", lambda attempt: 0.005)
 
 
 async def failure(provider: Any, until: Any = None) -> CompletionError:

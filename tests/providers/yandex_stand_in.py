@@ -12,10 +12,10 @@ from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman.dialect.yandex.v1 import operation_service_pb2, text_generation_service_pb2
 from dragoman_service.contract import Call
-from dragoman_service.dialects.yandex_names import FOUNDATION_MODELS, OPERATION
-from dragoman_service.providers.yandex import YandexProvider, YandexSettings, open_yandex
-from dragoman_service.settings_types import Address
-from dragoman_service.transport.twins import method_handlers
+from dragoman_service.dialects.yandex.names import FOUNDATION_MODELS, OPERATION
+from dragoman_service.providers.yandex.provider import YandexProvider, YandexSettings, open_yandex
+from dragoman_service.settings.types import Address
+from dragoman_service.transport.grpc.twins import method_handlers
 
 Say = Callable[..., Any]
 FINAL, PARTIAL = y.Alternative.ALTERNATIVE_STATUS_FINAL, y.Alternative.ALTERNATIVE_STATUS_PARTIAL

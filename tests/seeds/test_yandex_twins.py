@@ -6,8 +6,8 @@ import importlib
 from typing import Any
 
 import pytest
-from dragoman_service.dialects.yandex_names import PACKAGES
-from dragoman_service.transport.twins import ForeignNames
+from dragoman_service.dialects.yandex.names import PACKAGES
+from dragoman_service.transport.grpc.twins import ForeignNames
 from google.protobuf.descriptor import Descriptor
 from seed_program import PROGRAMS, run
 

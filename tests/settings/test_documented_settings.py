@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dragoman_service.plugins import prepare
-from dragoman_service.settings import Settings, load
+from dragoman_service.plugins.plugins import prepare
+from dragoman_service.settings.settings import Settings, load
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 

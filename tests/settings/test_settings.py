@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dragoman_service.plugins import prepare
-from dragoman_service.settings import SettingsError, load
+from dragoman_service.plugins.plugins import prepare
+from dragoman_service.settings.settings import SettingsError, load
 
 
 def mistakes(text: str, tmp_path: Path, environ: dict[str, str] | None = None) -> dict[str, str]:

@@ -7,15 +7,15 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from dragoman_service.settings import AccessSettings
-from dragoman_service.settings_types import Address
+from dragoman_service.settings.settings import AccessSettings
+from dragoman_service.settings.types import Address
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.rpc import RpcTelemetry
-from dragoman_service.transport.access import Access
-from dragoman_service.transport.cors import Cors
-from dragoman_service.transport.http_guard import HttpGuard, HttpService, Method
-from dragoman_service.transport.http_server import HttpServer
-from dragoman_service.transport.traffic import Traffic
+from dragoman_service.transport.auth import Access
+from dragoman_service.transport.http.cors import Cors
+from dragoman_service.transport.http.guard import HttpGuard, HttpService, Method
+from dragoman_service.transport.http.server import HttpServer
+from dragoman_service.transport.in_flight import Traffic
 from http_serving import LIMIT, Serve, Served, error_body
 
 StartServing = Callable[..., Awaitable[Served]]

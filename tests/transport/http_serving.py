@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.http_status import http_status
 from dragoman_service.telemetry.metrics import Metrics
-from dragoman_service.transport.http_call import HttpCall
-from dragoman_service.transport.traffic import Traffic
+from dragoman_service.transport.http.call import HttpCall
+from dragoman_service.transport.in_flight import Traffic
 from prometheus_client.parser import text_string_to_metric_families
 from raw_http import asked
 

@@ -7,7 +7,7 @@ import hashlib
 import grpc
 import pytest
 from dragoman import v1
-from dragoman_service.settings import SettingsError, load
+from dragoman_service.settings.settings import SettingsError, load
 
 KEYS = {"keys": [{"id": name, "sha256": hashlib.sha256(f"key-of-{name}".encode()).hexdigest()} for name in "ab"]}
 

@@ -7,7 +7,7 @@ import asyncio
 import grpc
 import pytest
 from dragoman import v1
-from dragoman_service.transport import guard
+from dragoman_service.transport.grpc import guard
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 CREATE = "/dragoman.v1.CompletionService/CreateCompletion"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from dragoman_service.transport import http_connection
+from dragoman_service.transport.http import connection
 from http_serving import echo
 from raw_http import asked, read_head, request_bytes
 
@@ -15,7 +15,7 @@ HEAD_ENDS = ASKING.index(b"{")
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_connection, "HEAD", 0.2)
+    monkeypatch.setattr(connection, "HEAD", 0.2)
 
 
 @pytest.mark.parametrize("before", [b"", ASKING], ids=["first", "second"])

@@ -11,8 +11,8 @@ import resource
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.transport import http_guard
-from dragoman_service.transport.http_call import HttpCall
+from dragoman_service.transport.http import guard
+from dragoman_service.transport.http.call import HttpCall
 from google.rpc import code_pb2
 from http_serving import LIMIT, echo
 from raw_http import asked, read_head, request_bytes
@@ -69,7 +69,7 @@ async def test_a_body_that_is_not_what_it_should_be_is_malformed(serving, body, 
 
 
 async def test_a_body_that_never_comes_is_malformed(serving, monkeypatch) -> None:
-    monkeypatch.setattr(http_guard, "BODY", 0.2)
+    monkeypatch.setattr(guard, "BODY", 0.2)
     served = await serving(echo)
     async with asked(served.address, "POST", "/ask", b"{", {"content-length": "9"}) as answer:
         said = await answer.json()

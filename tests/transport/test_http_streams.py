@@ -8,7 +8,7 @@ import time
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.transport.http_call import HttpCall
+from dragoman_service.transport.http.call import HttpCall
 from google.rpc import code_pb2
 from http_serving import last_words
 from raw_http import asked, request_bytes

@@ -6,7 +6,7 @@ import grpc
 import pytest
 import trustme
 from dragoman import v1
-from dragoman_service.settings import SettingsError, load
+from dragoman_service.settings.settings import SettingsError, load
 
 
 @pytest.fixture

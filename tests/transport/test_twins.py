@@ -7,8 +7,8 @@ import asyncio
 import grpc
 import pytest
 from dragoman.dialect.yandex.v1 import operation_service_pb2, text_generation_service_pb2
-from dragoman_service.dialects.yandex_names import PACKAGES
-from dragoman_service.transport.twins import ForeignNames, Pools
+from dragoman_service.dialects.yandex.names import PACKAGES
+from dragoman_service.transport.grpc.twins import ForeignNames, Pools
 from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase

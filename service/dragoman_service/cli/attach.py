@@ -7,9 +7,9 @@ from contextlib import aclosing
 
 from dragoman import AsyncOperationHandle, v1
 
-from dragoman_service.cli.cursor import Cursor, told_how_to_go_on
-from dragoman_service.cli.live_text import LiveEvents, LiveText
-from dragoman_service.cli.progress import Progress
+from dragoman_service.cli.options.cursor import Cursor, told_how_to_go_on
+from dragoman_service.cli.terminal.live_text import LiveEvents, LiveText
+from dragoman_service.cli.terminal.progress import Progress
 
 
 async def attach(

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dragoman_service.cli.connection import DEFAULT_TARGET, ApiKey, Ca, Target, Tls, ask
-from dragoman_service.cli.durations import Timeout
+from dragoman_service.cli.options.connection import DEFAULT_TARGET, ApiKey, Ca, Target, Tls, ask
+from dragoman_service.cli.options.durations import Timeout
 
 Prompt = Annotated[str | None, typer.Argument(metavar="PROMPT", help="What to say; '-' or nothing: read stdin.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="Name or alias, see `dragoman models`.")]
@@ -71,9 +71,9 @@ def complete(
 
     With --operation, --continue or --request-id, Ctrl-C leaves it running and tells how to attach to it again.
     """
-    from dragoman_service.cli.prompt import asked, json_option, request_for
-    from dragoman_service.cli.tempos import Question, tempo
-    from dragoman_service.cli.tool_option import tools_in
+    from dragoman_service.cli.deliveries import Question, tempo
+    from dragoman_service.cli.options.prompt import asked, json_option, request_for
+    from dragoman_service.cli.options.tools import tools_in
 
     request = request_for(
         asked(prompt, raw=raw, system=system),

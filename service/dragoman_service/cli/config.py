@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dragoman_service.cli.settings_options import Config, load_settings, refused
+from dragoman_service.cli.options.settings import Config, load_settings, refused
 
 if TYPE_CHECKING:
-    from dragoman_service.plugins import Prepared
-    from dragoman_service.settings import Settings
+    from dragoman_service.plugins.plugins import Prepared
+    from dragoman_service.settings.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -23,10 +23,10 @@ def config() -> None:
 @app.command()
 def check(config: Config = None) -> None:
     """Show what file and environment come to, or every mistake. Secrets are never shown."""
-    from dragoman_service.cli.output import note, write
-    from dragoman_service.cli.toml import toml
-    from dragoman_service.plugins import prepare
-    from dragoman_service.settings import SettingsError
+    from dragoman_service.cli.terminal.output import note, write
+    from dragoman_service.cli.terminal.toml import toml
+    from dragoman_service.plugins.plugins import prepare
+    from dragoman_service.settings.settings import SettingsError
 
     settings = load_settings(config)
     warnings: list[str] = []
@@ -44,7 +44,7 @@ def check(config: Config = None) -> None:
 
 def _effective(settings: Settings, prepared: list[Prepared]) -> dict[str, Any]:
     """The settings with the providers' tables as their plugins read them, defaults included."""
-    from dragoman_service.cli.toml import fields, with_secrets
+    from dragoman_service.cli.terminal.toml import fields, with_secrets
 
     tables = dict(settings.providers)
     for one in prepared:

@@ -30,7 +30,7 @@ def create(
     ] = None,
 ) -> None:
     """Make a key: it is shown once, and the settings hold only its hash."""
-    from dragoman_service.cli.output import note, write_line
+    from dragoman_service.cli.terminal.output import note, write_line
 
     patterns = models or []
     _ensure_accepted(caller, patterns)
@@ -53,7 +53,7 @@ def _ensure_accepted(caller: str, models: Sequence[str]) -> None:
     """Refuses what the settings would refuse."""
     from pydantic import TypeAdapter, ValidationError
 
-    from dragoman_service.settings import CallerId
+    from dragoman_service.settings.settings import CallerId
 
     try:
         TypeAdapter(CallerId).validate_python(caller)

@@ -25,10 +25,10 @@ def fetch(
     ] = None,
 ) -> None:
     """Fetch the weights of the embedded model, once; their hashes are checked."""
-    from dragoman_service.cli.exits import ExitCode
-    from dragoman_service.cli.output import error, note, write_line
-    from dragoman_service.providers.local_fetch import fetch as fetch_weights
-    from dragoman_service.providers.local_weights import WeightsError
+    from dragoman_service.cli.terminal.exits import ExitCode
+    from dragoman_service.cli.terminal.output import error, note, write_line
+    from dragoman_service.providers.local.weights.fetch import fetch as fetch_weights
+    from dragoman_service.providers.local.weights.weights import WeightsError
 
     try:
         with _progress() as progress:
@@ -45,7 +45,7 @@ def fetch(
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr; where that is no terminal, a line at each quarter."""
-    from dragoman_service.cli.output import console, note
+    from dragoman_service.cli.terminal.output import console, note
 
     screen = console(stderr=True)
     if not screen.is_terminal:

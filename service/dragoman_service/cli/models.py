@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragoman_service.cli.connection import DEFAULT_TARGET, ApiKey, Ca, Target, Tls, ask
+from dragoman_service.cli.options.connection import DEFAULT_TARGET, ApiKey, Ca, Target, Tls, ask
 
 if TYPE_CHECKING:
     from dragoman import AsyncClient, v1
@@ -22,7 +22,7 @@ def models(
     ca: Ca = None,
 ) -> None:
     """List the models that you may use, with their limits in tokens."""
-    from dragoman_service.cli.output import write_json_list, write_table
+    from dragoman_service.cli.terminal.output import write_json_list, write_table
 
     async def work(client: AsyncClient) -> None:
         found = await client.models()

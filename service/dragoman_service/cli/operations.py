@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragoman_service.cli.connection import DEFAULT_TARGET, ApiKey, Ca, Target, Tls, ask
-from dragoman_service.cli.durations import Timeout
-from dragoman_service.cli.exits import ExitCode
+from dragoman_service.cli.options.connection import DEFAULT_TARGET, ApiKey, Ca, Target, Tls, ask
+from dragoman_service.cli.options.durations import Timeout
+from dragoman_service.cli.terminal.exits import ExitCode
 
 if TYPE_CHECKING:
     from dragoman import AsyncClient
@@ -38,8 +38,8 @@ def list_operations(
     ca: Ca = None,
 ) -> None:
     """List your operations, the newest first."""
-    from dragoman_service.cli.listing import listed, write_list
-    from dragoman_service.cli.output import write_json_list
+    from dragoman_service.cli.terminal.listing import listed, write_list
+    from dragoman_service.cli.terminal.output import write_json_list
 
     async def work(client: AsyncClient) -> None:
         operations = await listed(client, filter_, limit)
@@ -62,7 +62,7 @@ def watch_operations(
 
     q or Ctrl-C ends it.
     """
-    from dragoman_service.cli.listing import listed
+    from dragoman_service.cli.terminal.listing import listed
     from dragoman_service.cli.watch import show_once, watch
 
     async def work(client: AsyncClient) -> None:
@@ -90,7 +90,7 @@ def attach_operation(
     Exit code 1 if it failed, was cancelled, or is not done after --timeout. Ctrl-C leaves it running.
     """
     from dragoman_service.cli.attach import attach
-    from dragoman_service.cli.live_text import LiveEvents, LiveText
+    from dragoman_service.cli.terminal.live_text import LiveEvents, LiveText
 
     async def work(client: AsyncClient) -> None:
         handle = client.operation(_full(name))
@@ -133,9 +133,9 @@ def wait(
 
     Exit code 1 if it failed, was cancelled, or is not done after --timeout. Ctrl-C leaves it running.
     """
-    from dragoman_service.cli.output import note, write_json, write_line
-    from dragoman_service.cli.progress import follow
-    from dragoman_service.cli.wording import answer_text
+    from dragoman_service.cli.terminal.output import note, write_json, write_line
+    from dragoman_service.cli.terminal.progress import follow
+    from dragoman_service.cli.terminal.wording import answer_text
 
     async def work(client: AsyncClient) -> None:
         handle = client.operation(_full(name))
@@ -182,8 +182,8 @@ def _full(name: str) -> str:
 
 
 def _show(operation: Operation, as_json: bool) -> None:
-    from dragoman_service.cli.operation_view import show
-    from dragoman_service.cli.output import write_json
+    from dragoman_service.cli.terminal.operation_view import show
+    from dragoman_service.cli.terminal.output import write_json
 
     if as_json:
         write_json(operation)

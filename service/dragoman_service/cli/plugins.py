@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragoman_service.cli.settings_options import Config, load_settings
+from dragoman_service.cli.options.settings import Config, load_settings
 
 if TYPE_CHECKING:
-    from dragoman_service.plugins import Plugin
+    from dragoman_service.plugins.plugins import Plugin
 
 COLUMNS = ("name", "kind", "distribution", "version", "state", "reason")
 
@@ -20,8 +20,8 @@ def plugins(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON array instead of a table.")] = False,
 ) -> None:
     """Show the plugins installed here, each imported once. Starts nothing and asks no server."""
-    from dragoman_service.cli.output import write_line, write_table
-    from dragoman_service.plugins import inspect
+    from dragoman_service.cli.terminal.output import write_line, write_table
+    from dragoman_service.plugins.plugins import inspect
 
     rows = [_row(plugin) for plugin in inspect(load_settings(config))]
     if as_json:

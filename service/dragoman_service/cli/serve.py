@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragoman_service.cli.output import write
-from dragoman_service.cli.settings_options import Config, load_settings, refused
+from dragoman_service.cli.options.settings import Config, load_settings, refused
+from dragoman_service.cli.terminal.output import write
 
 if TYPE_CHECKING:
-    from dragoman_service.settings import Settings
+    from dragoman_service.settings.settings import Settings
 
 GrpcListen = Annotated[
     str | None,
@@ -51,7 +51,7 @@ def serve(
     }
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # else gRPC's core writes lines of its own between those of our log
     settings = load_settings(config, {path: value for path, value in flags.items() if value is not None})
-    from dragoman_service.settings import SettingsError
+    from dragoman_service.settings.settings import SettingsError
 
     try:
         raise typer.Exit(_serve(settings))
@@ -61,12 +61,12 @@ def serve(
 
 def _serve(settings: Settings) -> int:
     if settings.server.workers > 1:
-        from dragoman_service.supervisor import supervise
+        from dragoman_service.process.supervisor import supervise
 
         return supervise(settings, _announce)
-    from dragoman_service import process  # it imports all of the service
+    from dragoman_service.process import single  # it imports all of the service
 
-    return process.serve(settings, _announce)
+    return single.serve(settings, _announce)
 
 
 def _announce(grpc: str, http: str) -> None:

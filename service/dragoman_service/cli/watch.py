@@ -12,8 +12,8 @@ from dragoman import AsyncClient, UnavailableError
 from google.longrunning.operations_pb2 import Operation
 from rich.live import Live
 
-from dragoman_service.cli.listing import WATCHED, listed, watched_row, watched_table
-from dragoman_service.cli.output import console, note, write_line, write_table
+from dragoman_service.cli.terminal.listing import WATCHED, listed, watched_row, watched_table
+from dragoman_service.cli.terminal.output import console, note, write_line, write_table
 
 INTERVAL, IDLE_INTERVAL = 1.0, 3.0  # seconds between looks, while an operation is on the way and while none is
 

@@ -11,7 +11,7 @@ from grpc import aio
 
 from dragoman_service.contract import FieldViolation, invalid
 from dragoman_service.operations import Operations
-from dragoman_service.transport.access import caller_of
+from dragoman_service.transport.auth import caller_of
 
 COLLECTION = "operations"
 DEFAULT_WAIT = 60.0  # seconds, where the caller names no timeout

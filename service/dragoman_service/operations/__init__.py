@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dragoman_service.operations.failures import LedgerError
-from dragoman_service.operations.observer import Observer
-from dragoman_service.operations.opening import open_operations
+from dragoman_service.operations.factory import open_operations
+from dragoman_service.operations.model.errors import LedgerError
+from dragoman_service.operations.model.observer import Observer
 from dragoman_service.operations.service import Operations
 from dragoman_service.operations.start_options import StartOptions
 

@@ -11,13 +11,12 @@ from dragoman import v1
 from google.longrunning import operations_pb2
 
 from dragoman_service.contract import FieldViolation, invalid
-from dragoman_service.engine import Engine
-from dragoman_service.operations import filter as filters
-from dragoman_service.operations import statements
-from dragoman_service.operations.announce import Work
-from dragoman_service.operations.attach import Readers
-from dragoman_service.operations.departures import Departures
-from dragoman_service.operations.failures import (
+from dragoman_service.engine.engine import Engine
+from dragoman_service.operations.idempotency import goes_on, request_hash
+from dragoman_service.operations.listing import filter as filters
+from dragoman_service.operations.listing.pages import PageTokens
+from dragoman_service.operations.model.changes import Work
+from dragoman_service.operations.model.errors import (
     StoredError,
     cancelled,
     exists,
@@ -25,16 +24,17 @@ from dragoman_service.operations.failures import (
     reading_over,
     request_id_reused,
 )
-from dragoman_service.operations.idempotency import goes_on, request_hash
-from dragoman_service.operations.ids import Ids, id_of, name_of, scoped
-from dragoman_service.operations.ledger import Ledger
-from dragoman_service.operations.pace import Options
-from dragoman_service.operations.paging import PageTokens
-from dragoman_service.operations.records import New, Record
-from dragoman_service.operations.runner import Runner
+from dragoman_service.operations.model.ids import Ids, id_of, name_of, scoped
+from dragoman_service.operations.model.intervals import Options
+from dragoman_service.operations.model.records import New, Record
+from dragoman_service.operations.readers import Departures
+from dragoman_service.operations.reading import Readers
+from dragoman_service.operations.sql import by_callers
+from dragoman_service.operations.sql.by_callers import Start
 from dragoman_service.operations.start_options import StartOptions
-from dragoman_service.operations.statements import Start
-from dragoman_service.operations.status import operation
+from dragoman_service.operations.store.store import Ledger
+from dragoman_service.operations.view import operation
+from dragoman_service.operations.worker.runner import Runner
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1000
@@ -70,7 +70,7 @@ class Operations:
     async def _start(self, request: v1.CompletionRequest, caller: str, options: StartOptions) -> tuple[Start, Record]:
         new = self._new(request, caller, options)
         work = Work.KEPT if self._runner.has_room else Work.OPEN
-        what, record = await self._ledger.write(statements.start, new, work)
+        what, record = await self._ledger.write(by_callers.start, new, work)
         if what is Start.REUSED:
             raise request_id_reused(request.request_id)
         if what is Start.EXISTS:
@@ -157,7 +157,7 @@ class Operations:
         where = filters.parse(filter_text)
         before = self._tokens.read(page_token, caller, filter_text)
         size = min(page_size or DEFAULT_PAGE, LARGEST_PAGE)
-        records, more = await self._ledger.read(statements.page, caller, where, before, size, MOST_PAGE_BYTES)
+        records, more = await self._ledger.read(by_callers.page, caller, where, before, size, MOST_PAGE_BYTES)
         return operations_pb2.ListOperationsResponse(
             operations=[operation(record) for record in records],
             next_page_token=self._tokens.make(caller, filter_text, records[-1]) if more else "",
@@ -177,7 +177,7 @@ class Operations:
 
     async def _cancel(self, caller: str, operation_id: str, name: str = "") -> None:
         error = cancelled().status(operation_id).SerializeToString()
-        outcome = await self._ledger.write(statements.cancel, caller, operation_id, error, self._ttl)
+        outcome = await self._ledger.write(by_callers.cancel, caller, operation_id, error, self._ttl)
         if outcome is None:
             raise not_found(name)
         _, ended = outcome
@@ -186,7 +186,7 @@ class Operations:
 
     async def delete(self, name: str, caller: str) -> None:
         """Forgets it, its answer included. One that runs is stopped."""
-        if not await self._ledger.write(statements.forget, caller, id_of(name, caller)):
+        if not await self._ledger.write(by_callers.forget, caller, id_of(name, caller)):
             raise not_found(name)
 
     async def drain(self, grace: float) -> None:
@@ -198,7 +198,7 @@ class Operations:
         self._readers.leave()
 
     async def _find(self, name: str, caller: str) -> Record:
-        record = await self._ledger.read(statements.get, caller, id_of(name, caller))
+        record = await self._ledger.read(by_callers.get, caller, id_of(name, caller))
         if record is None:
             raise not_found(name)
         return record

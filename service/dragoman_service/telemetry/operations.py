@@ -8,7 +8,7 @@ from dragoman_service.telemetry.metrics import Metrics
 
 
 class OperationMeter:
-    """Observes operations, see `dragoman_service.operations.observer.Observer`."""
+    """Observes operations, see `dragoman_service.operations.model.observer.Observer`."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics

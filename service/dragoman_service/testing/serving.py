@@ -13,7 +13,7 @@ from dragoman import v1
 from google.longrunning import operations_pb2_grpc
 
 from dragoman_service.contract import Provider
-from dragoman_service.settings import load
+from dragoman_service.settings.settings import load
 
 if TYPE_CHECKING:
     from dragoman.v1.completion_service_pb2_grpc import CompletionServiceAsyncStub

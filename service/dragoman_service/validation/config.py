@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from dragoman import v1
 
-from dragoman_service import limits
 from dragoman_service.errors import FieldViolation
+from dragoman_service.validation import limits
 from dragoman_service.validation.wording import schema_violations, unknown_value
 
 _EFFORTS = frozenset(v1.ReasoningEffort.values()) - {v1.REASONING_EFFORT_UNSPECIFIED}

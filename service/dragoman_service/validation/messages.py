@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from dragoman import v1
 
-from dragoman_service import limits
 from dragoman_service.errors import FieldViolation
+from dragoman_service.validation import limits
 from dragoman_service.validation.wording import too_long, unknown_value
 
 _ROLES = frozenset(v1.Role.values()) - {v1.ROLE_UNSPECIFIED}

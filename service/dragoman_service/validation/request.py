@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from dragoman import v1
 
-from dragoman_service import limits
 from dragoman_service.errors import FieldViolation, invalid
+from dragoman_service.validation import limits
 from dragoman_service.validation.config import config_violations
 from dragoman_service.validation.messages import message_violations
 from dragoman_service.validation.tools import tool_violations

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from dragoman import v1
 
-from dragoman_service import limits
 from dragoman_service.errors import FieldViolation
+from dragoman_service.validation import limits
 from dragoman_service.validation.wording import schema_violations, too_long, unknown_value
 
 _MODES = frozenset(v1.ToolChoice.Mode.values())

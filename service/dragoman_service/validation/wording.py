@@ -7,8 +7,8 @@ from typing import Protocol
 
 import orjson
 
-from dragoman_service import limits
 from dragoman_service.errors import FieldViolation
+from dragoman_service.validation import limits
 
 
 class Enum(Protocol):

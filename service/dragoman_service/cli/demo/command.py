@@ -16,14 +16,14 @@ import typer
 from dragoman import Client, DragomanError, text_of, v1
 
 from dragoman_service.cli import local
-from dragoman_service.cli.connection import tell
 from dragoman_service.cli.demo import scenes
 from dragoman_service.cli.demo.service import ServiceError, service
 from dragoman_service.cli.demo.stage import Stage, watching
-from dragoman_service.cli.exits import ExitCode
-from dragoman_service.cli.output import error, note
-from dragoman_service.cli.wording import seconds_between, usage_line
-from dragoman_service.providers.local_weights import WeightsError, find_weights
+from dragoman_service.cli.options.connection import tell
+from dragoman_service.cli.terminal.exits import ExitCode
+from dragoman_service.cli.terminal.output import error, note
+from dragoman_service.cli.terminal.wording import seconds_between, usage_line
+from dragoman_service.providers.local.weights.weights import WeightsError, find_weights
 
 LEAST_PIECES = 5  # fewer would not be token by token
 NEXT = """

@@ -14,8 +14,8 @@ from rich.status import Status
 from rich.syntax import Syntax
 from rich.text import Text
 
-from dragoman_service.cli.output import console, printable
-from dragoman_service.cli.wording import state_text
+from dragoman_service.cli.terminal.output import console, printable
+from dragoman_service.cli.terminal.wording import state_text
 
 
 class Stage:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dragoman import v1
 from google.longrunning import operations_pb2, operations_pb2_grpc
 
+from dragoman_service.frontends.context import Listeners
 from dragoman_service.frontends.longrunning import LongRunning
 from dragoman_service.frontends.native.completions import Completions
 from dragoman_service.frontends.native.models import Models
-from dragoman_service.transport.listeners import Listeners
 
 
 def mount(listeners: Listeners) -> None:

@@ -12,10 +12,10 @@ from google.longrunning import operations_pb2
 
 from dragoman_service.contract import Call
 from dragoman_service.delivery import Delivery
-from dragoman_service.engine import Engine
+from dragoman_service.engine.engine import Engine
 from dragoman_service.frontends.native.validation import check_attach, check_start, check_tokenize, seconds
 from dragoman_service.operations import Operations, StartOptions
-from dragoman_service.transport.access import caller_of, record_of
+from dragoman_service.transport.auth import caller_of, record_of
 from dragoman_service.validation import check_request
 
 

@@ -9,8 +9,8 @@ import grpc
 from dragoman import v1
 
 from dragoman_service.contract import FieldViolation, invalid
-from dragoman_service.engine import Engine
-from dragoman_service.transport.access import caller_of
+from dragoman_service.engine.engine import Engine
+from dragoman_service.transport.auth import caller_of
 
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dragoman import v1
 from google.protobuf.duration_pb2 import Duration
 
-from dragoman_service import limits
 from dragoman_service.contract import FieldViolation
-from dragoman_service.validation import check, violations
+from dragoman_service.validation import check, limits, violations
 
 _OPERATION_ID = re.compile(r"[a-z][a-z0-9-]{2,61}[a-z0-9]")
 

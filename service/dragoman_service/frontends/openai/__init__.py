@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dragoman_service.dialects.openai_asked import chat_asked, completion_asked
-from dragoman_service.dialects.openai_refusal import error_said
-from dragoman_service.dialects.openai_said import chat_said, completion_said
-from dragoman_service.dialects.openai_said_chunks import ChatChunks, CompletionChunks
+from dragoman_service.dialects.openai.server.errors import error_said
+from dragoman_service.dialects.openai.server.request import chat_asked, completion_asked
+from dragoman_service.dialects.openai.server.response import chat_said, completion_said
+from dragoman_service.dialects.openai.server.stream import ChatChunks, CompletionChunks
+from dragoman_service.frontends.context import Listeners
 from dragoman_service.frontends.openai.completions import Completions, Form
 from dragoman_service.frontends.openai.models import Models
-from dragoman_service.transport.http_guard import HttpService, Method
-from dragoman_service.transport.listeners import Listeners
+from dragoman_service.transport.http.guard import HttpService, Method
 
 CHAT = Form(chat_asked, chat_said, ChatChunks)
 LEGACY = Form(completion_asked, completion_said, CompletionChunks)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from dragoman import v1
 
 from dragoman_service.contract import Call
-from dragoman_service.dialects.openai_asked import Asked
-from dragoman_service.dialects.openai_said_chunks import ChatChunks
+from dragoman_service.dialects.openai.server.request import Asked
+from dragoman_service.dialects.openai.server.stream import ChatChunks
+from dragoman_service.frontends.context import Listeners
 from dragoman_service.frontends.openai.event_stream import EventStream
-from dragoman_service.transport.http_call import HttpCall
-from dragoman_service.transport.listeners import Listeners
+from dragoman_service.transport.http.call import HttpCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.openai_refusal import last_words
-from dragoman_service.dialects.openai_said_chunks import PING
-from dragoman_service.transport.http_call import HttpCall
+from dragoman_service.dialects.openai.server.errors import last_words
+from dragoman_service.dialects.openai.server.stream import PING
+from dragoman_service.transport.http.call import HttpCall
 
 QUIET = 15.0  # seconds without a word, after which a comment says that we are still there
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}  # neither kept nor held back on the way

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 from dragoman import v1
 
-from dragoman_service.engine import Engine
-from dragoman_service.transport.http_call import HttpCall
+from dragoman_service.engine.engine import Engine
+from dragoman_service.transport.http.call import HttpCall
 
 
 class Models:

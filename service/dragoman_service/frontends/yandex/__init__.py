@@ -11,7 +11,8 @@ from dragoman.dialect.yandex.v1 import (
 )
 from google.protobuf.descriptor import FileDescriptor
 
-from dragoman_service.dialects.yandex_names import PACKAGES, REQUEST_ID
+from dragoman_service.dialects.yandex.names import PACKAGES, REQUEST_ID
+from dragoman_service.frontends.context import Listeners
 from dragoman_service.frontends.yandex.answers import Answers
 from dragoman_service.frontends.yandex.rest import Rest
 from dragoman_service.frontends.yandex.services import (
@@ -21,10 +22,9 @@ from dragoman_service.frontends.yandex.services import (
     TextGeneration,
     Tokenizer,
 )
-from dragoman_service.transport.grpc_server import GrpcServer
-from dragoman_service.transport.guard import Manners
-from dragoman_service.transport.listeners import Listeners
-from dragoman_service.transport.twins import ForeignNames, method_handlers
+from dragoman_service.transport.grpc.guard import Manners
+from dragoman_service.transport.grpc.server import GrpcServer
+from dragoman_service.transport.grpc.twins import ForeignNames, method_handlers
 
 
 def mount(listeners: Listeners) -> None:

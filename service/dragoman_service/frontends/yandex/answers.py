@@ -8,16 +8,15 @@ from contextlib import contextmanager
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 
-from dragoman_service import limits
 from dragoman_service.contract import Call, CompletionError, FieldViolation
-from dragoman_service.dialects.yandex_asked import asked, in_their_words
-from dragoman_service.dialects.yandex_names import model_names
-from dragoman_service.dialects.yandex_operation import operation, operation_name
-from dragoman_service.dialects.yandex_said import Said, completion_response, tokens
+from dragoman_service.dialects.yandex.names import model_names
+from dragoman_service.dialects.yandex.server.operation import operation, operation_name
+from dragoman_service.dialects.yandex.server.request import asked, in_their_words
+from dragoman_service.dialects.yandex.server.response import Said, completion_response, tokens
+from dragoman_service.frontends.context import Listeners
 from dragoman_service.operations import StartOptions
 from dragoman_service.telemetry.record import CallRecord
-from dragoman_service.transport.listeners import Listeners
-from dragoman_service.validation import check, check_request
+from dragoman_service.validation import check, check_request, limits
 from dragoman_service.validation.wording import too_long
 
 STOPPED_WITHIN = 1.0  # seconds: the vendor's programs look at once whether it was

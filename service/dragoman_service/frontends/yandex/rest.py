@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dragoman.dialect.yandex import v1 as y
 
 from dragoman_service.contract import Call
-from dragoman_service.dialects.yandex_json import (
+from dragoman_service.dialects.yandex.json import (
     error_body,
     last_words,
     line,
@@ -16,10 +16,10 @@ from dragoman_service.dialects.yandex_json import (
     operation_body,
     read,
 )
-from dragoman_service.dialects.yandex_names import IDEMPOTENCY_KEY, REQUEST_ID
+from dragoman_service.dialects.yandex.names import IDEMPOTENCY_KEY, REQUEST_ID
 from dragoman_service.frontends.yandex.answers import Answers
-from dragoman_service.transport.http_call import JSON, HttpCall
-from dragoman_service.transport.http_guard import HttpService, Method
+from dragoman_service.transport.http.call import JSON, HttpCall
+from dragoman_service.transport.http.guard import HttpService, Method
 
 _MODELS = "/foundationModels/v1"
 _OPERATION = "/operations/{id:[^/:]+}"

@@ -12,10 +12,10 @@ from google.rpc import code_pb2
 from grpc import aio
 
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.dialects.yandex_names import ENDPOINTS, IDEMPOTENCY_KEY
+from dragoman_service.dialects.yandex.names import ENDPOINTS, IDEMPOTENCY_KEY
 from dragoman_service.frontends.yandex.answers import Answers
-from dragoman_service.transport.access import caller_of, record_of
-from dragoman_service.transport.grpc_server import GrpcServer
+from dragoman_service.transport.auth import caller_of, record_of
+from dragoman_service.transport.grpc.server import GrpcServer
 
 Context = aio.ServicerContext[Any, Any]
 

@@ -1,0 +1,1 @@
+"""OpenAI's API as a client speaks it: requests are encoded, answers are decoded."""

@@ -1,0 +1,91 @@
+"""From our messages to those of a chat completion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dragoman import v1
+
+from dragoman_service.dialects.openai.client.quirks import Habits
+from dragoman_service.dialects.quoting import quoted
+from dragoman_service.errors import FieldViolation, invalid
+
+_ROLES = {
+    v1.ROLE_SYSTEM: "system",
+    v1.ROLE_USER: "user",
+    v1.ROLE_ASSISTANT: "assistant",
+    v1.ROLE_TOOL: "tool",
+}
+Wire = dict[str, Any]
+
+
+def wire_messages(request: v1.CompletionRequest, habits: Habits) -> list[Wire]:
+    """The messages of the request; one that holds several tool results becomes several. Raises INVALID_FIELD."""
+    called = {part.tool_call.id: part.tool_call.name for message in request.messages for part in message.parts}
+    return [wire for message in request.messages for wire in _wire(message, habits, called)]
+
+
+def last_words(request: v1.CompletionRequest) -> str:
+    """The text that a model which continues answers goes on with: that of a last message of ROLE_ASSISTANT."""
+    last = request.messages[-1] if request.messages else None
+    return _text(last) if last is not None and last.role == v1.ROLE_ASSISTANT else ""
+
+
+def _wire(message: v1.Message, habits: Habits, called: Mapping[str, str]) -> Iterator[Wire]:
+    results = [part.tool_result for part in message.parts if part.HasField("tool_result")]
+    if not results:
+        yield _message(message, habits)
+    elif len(results) < len(message.parts):
+        raise invalid(FieldViolation("messages.parts", "tool results stand in messages of their own"))
+    for result in results:
+        yield _result(result, habits, called)
+
+
+def _message(message: v1.Message, habits: Habits) -> Wire:
+    wire = _role_and_text(message, habits)
+    if message.author and habits.authors:
+        wire["name"] = message.author
+    reasoning = "".join(part.reasoning.text for part in message.parts if part.HasField("reasoning"))
+    refusal = "".join(part.refusal for part in message.parts if part.HasField("refusal"))
+    calls = [_call(part.tool_call) for part in message.parts if part.HasField("tool_call")]
+    if reasoning:
+        wire[habits.reasoning_key] = reasoning
+    if refusal:
+        wire["refusal"] = refusal
+    if calls:
+        wire["tool_calls"] = calls
+    if (refusal or calls) and not wire["content"]:
+        wire["content"] = None
+    return wire
+
+
+def _role_and_text(message: v1.Message, habits: Habits) -> Wire:
+    text = _text(message)
+    if message.role == v1.ROLE_DATA and not habits.data_role:
+        return {"role": "user", "content": quoted(text)}
+    special = {v1.ROLE_DEVELOPER: habits.developer_role, v1.ROLE_DATA: habits.data_role}
+    role = special.get(message.role) or _ROLES.get(message.role)
+    if role is None:
+        raise invalid(FieldViolation("messages.role", "must be one of the roles that the schema names"))
+    return {"role": role, "content": text}
+
+
+def _call(call: v1.ToolCall) -> Wire:
+    return {
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments_json or "{}"},
+    }
+
+
+def _result(result: v1.ToolResult, habits: Habits, called: Mapping[str, str]) -> Wire:
+    wire = {"role": "tool", "tool_call_id": result.tool_call_id, "content": result.text}
+    name = result.name or called.get(result.tool_call_id)
+    if name and habits.tool_names:
+        wire["name"] = name
+    return wire
+
+
+def _text(message: v1.Message) -> str:
+    return "".join(part.text for part in message.parts if part.HasField("text"))

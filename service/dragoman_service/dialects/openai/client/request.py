@@ -1,0 +1,147 @@
+"""From our CompletionRequest to the body of a chat completion, or of a completion of a prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dragoman import v1
+
+from dragoman_service.dialects.openai.client.errors import unsupported
+from dragoman_service.dialects.openai.client.messages import wire_messages
+from dragoman_service.dialects.openai.client.quirks import Habits, Names
+from dragoman_service.dialects.openai.client.schema import schema_object
+from dragoman_service.dialects.openai.client.tools import wire_tools
+from dragoman_service.errors import FieldViolation, invalid
+
+_SCHEMA_FIELD = "generation_config.response_format.json_schema.schema_json"
+_SPECIAL = frozenset({"response_format", "choice_count", "seed", "include_logprobs", "top_logprobs", "reasoning"})
+_EFFORTS = {
+    v1.REASONING_EFFORT_NONE: "none",
+    v1.REASONING_EFFORT_MINIMAL: "minimal",
+    v1.REASONING_EFFORT_LOW: "low",
+    v1.REASONING_EFFORT_MEDIUM: "medium",
+    v1.REASONING_EFFORT_HIGH: "high",
+}
+
+
+def chat_completion(request: v1.CompletionRequest, habits: Habits, choice: int | None = None) -> dict[str, Any]:
+    """The body of a streamed chat completion.
+
+    `choice` asks for that one of the request's choices, None for all of them in one answer. Raises INVALID_FIELD, and
+    UNSUPPORTED_FIELD where the upstream cannot do what is asked for.
+    """
+    if not request.messages:
+        raise invalid(FieldViolation("messages", "at least one message is required"))
+    config = request.generation_config
+    return {
+        "model": request.model,
+        "messages": wire_messages(request, habits),
+        **_stream(request, habits),
+        **_sampling(config, habits.names, choice),
+        **_logprobs(config, habits),
+        **_reasoning(config, habits),
+        **_response_format(config),
+        **wire_tools(request, habits),
+    }
+
+
+def completion_of_prompt(request: v1.CompletionRequest, habits: Habits, choice: int | None = None) -> dict[str, Any]:
+    """The body of a streamed completion of a prompt, as `chat_completion`."""
+    if not request.prompt:
+        raise invalid(FieldViolation("messages", "at least one message is required, or a prompt in their place"))
+    config = request.generation_config
+    lacking = [name for name in _fields(config) if name not in habits.prompt_names]
+    kind = config.response_format.WhichOneof("format")
+    if kind and kind not in habits.prompt_formats:
+        lacking.append(f"response_format.{kind}")
+    if lacking:
+        said = "not supported by the provider together with `prompt`"
+        raise unsupported(*(FieldViolation(f"generation_config.{name}", said) for name in lacking))
+    return {
+        "model": request.model,
+        "prompt": request.prompt,
+        **_stream(request, habits),
+        **_sampling(config, habits.prompt_names, choice),
+        **_prompt_logprobs(config, habits),
+        **_prompt_format(config),
+    }
+
+
+def _fields(config: v1.GenerationConfig) -> list[str]:
+    return [descriptor.name for descriptor, _ in config.ListFields() if descriptor.name != "response_format"]
+
+
+def _stream(request: v1.CompletionRequest, habits: Habits) -> dict[str, Any]:
+    keys: dict[str, Any] = {"stream": True, **habits.always}
+    if habits.stream_usage:
+        keys["stream_options"] = {"include_usage": True}
+    if request.end_user and habits.user_key:
+        keys[habits.user_key] = request.end_user
+    for name in _fields(request.generation_config):
+        keys |= habits.alongside.get(name, {})
+    return keys
+
+
+def _sampling(config: v1.GenerationConfig, names: Names, choice: int | None) -> dict[str, Any]:
+    keys: dict[str, Any] = {}
+    for descriptor, value in config.ListFields():
+        if descriptor.name not in _SPECIAL and descriptor.name in names:
+            keys[names[descriptor.name]] = list(value) if descriptor.name == "stop_sequences" else value
+    if config.HasField("seed") and "seed" in names:
+        keys[names["seed"]] = config.seed + (choice or 0)
+    if choice is None and config.choice_count > 1:
+        keys[names["choice_count"]] = config.choice_count
+    return keys
+
+
+def _logprobs(config: v1.GenerationConfig, habits: Habits) -> dict[str, Any]:
+    if not config.include_logprobs or "include_logprobs" not in habits.names:
+        return {}
+    keys: dict[str, Any] = {habits.names["include_logprobs"]: True}
+    if "top_logprobs" in habits.names:
+        keys[habits.names["top_logprobs"]] = max(config.top_logprobs, habits.least_top_logprobs)
+    return keys
+
+
+def _prompt_logprobs(config: v1.GenerationConfig, habits: Habits) -> dict[str, int]:
+    """Here the one key holds how many are wanted beside each token."""
+    if not config.include_logprobs:
+        return {}
+    return {habits.prompt_names["include_logprobs"]: max(config.top_logprobs, habits.least_top_logprobs)}
+
+
+def _reasoning(config: v1.GenerationConfig, habits: Habits) -> dict[str, Any]:
+    effort = _EFFORTS.get(config.reasoning.effort)
+    if effort is None or "reasoning" not in habits.names:
+        return {}
+    key, _, inner = habits.names["reasoning"].partition(".")
+    return {key: {inner: effort} if inner else effort}
+
+
+def _response_format(config: v1.GenerationConfig) -> dict[str, Any]:
+    match config.response_format.WhichOneof("format"):
+        case "json_object":
+            return {"response_format": {"type": "json_object"}}
+        case "json_schema":
+            schema = schema_object(config.response_format.json_schema.schema_json, _SCHEMA_FIELD)
+            return {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "answer", "strict": True, "schema": schema},
+                }
+            }
+        case "grammar":
+            return {"grammar": config.response_format.grammar}
+    return {}
+
+
+def _prompt_format(config: v1.GenerationConfig) -> dict[str, Any]:
+    """As llama.cpp takes it, the only one that does."""
+    match config.response_format.WhichOneof("format"):
+        case "json_object":
+            return {"json_schema": {"type": "object"}}
+        case "json_schema":
+            return {"json_schema": schema_object(config.response_format.json_schema.schema_json, _SCHEMA_FIELD)}
+        case "grammar":
+            return {"grammar": config.response_format.grammar}
+    return {}

@@ -1,0 +1,132 @@
+"""The pieces of tool calls, as servers send them, put into our order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dragoman import v1
+
+from dragoman_service.dialects.openai.client.json import items, mapping, text
+from dragoman_service.errors import malformed_answer
+
+
+@dataclass(slots=True)
+class _Call:
+    """How far one call has come. Nothing of it is told before its name is known."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+    begun: bool = False
+    told: int = 0
+    """So many of the pieces of the arguments are told."""
+
+    @property
+    def complete(self) -> bool:
+        """Its arguments are whole: nothing more can come for it."""
+        try:
+            json.loads("".join(self.arguments))
+        except (ValueError, RecursionError):
+            return False
+        return True
+
+    def news(self) -> Iterator[v1.ToolCallDelta]:
+        """What is not told yet, as one piece."""
+        if not self.name:
+            return
+        arguments = "".join(self.arguments[self.told :])
+        self.told = len(self.arguments)
+        if not self.begun:
+            self.begun = True
+            yield v1.ToolCallDelta(index=self.index, id=self.id, name=self.name, arguments_json=arguments)
+        elif arguments:
+            yield v1.ToolCallDelta(index=self.index, arguments_json=arguments)
+
+
+class ToolCalls:
+    """The calls of one choice.
+
+    A piece belongs to the call with its index, else with its id, else to the last one. Servers number all calls 0,
+    send no number, no id, or a call whole: a second id or a second name under one number is another call.
+
+    One call is told as it comes. Pieces of later calls are held back until its arguments are whole, or all has come.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._numbered: dict[int, _Call] = {}
+        self._telling = 0  # the index of the call that is told as it comes
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def feed(self, pieces: Any) -> Iterator[v1.ToolCallDelta]:
+        """Our pieces of the server's `tool_calls`. Raises PROVIDER_MALFORMED."""
+        for piece in items(pieces, "tool calls"):
+            yield from self._piece(mapping(piece, "tool call"))
+
+    def feed_function(self, function: Any) -> Iterator[v1.ToolCallDelta]:
+        """Our pieces of a `function_call`, the form before there were tools: one call, without an id."""
+        if function:
+            yield from self._piece({"index": 0, "function": function})
+
+    def end(self) -> Iterator[v1.ToolCallDelta]:
+        """What was held back. Raises PROVIDER_MALFORMED if a call has no name."""
+        if not all(call.name for call in self._calls):
+            raise malformed_answer("asked for a tool without its name")
+        for call in self._calls[self._telling :]:
+            yield from call.news()
+
+    def _piece(self, piece: Mapping[str, Any]) -> Iterator[v1.ToolCallDelta]:
+        function = mapping(piece.get("function"), "function")
+        id_, name = text(piece.get("id") or ""), text(function.get("name") or "")
+        arguments = _arguments(function.get("arguments"))
+        before = len(self._calls)
+        call = self._call(piece.get("index"), id_, name)
+        call.arguments.append(arguments)
+        if not call.name:
+            call.id, call.name = call.id or id_, name
+        if call.index < self._telling:
+            if arguments.strip():
+                raise malformed_answer("went on with a tool call after its end")
+        elif call.index == self._telling or len(self._calls) > before:
+            yield from self._tell()
+
+    def _tell(self) -> Iterator[v1.ToolCallDelta]:
+        """What may be told now of the call whose turn it is, and of those after it if it is whole."""
+        yield from self._calls[self._telling].news()
+        while self._telling < len(self._calls) - 1 and self._calls[self._telling].complete:
+            self._telling += 1
+            yield from self._calls[self._telling].news()
+
+    def _call(self, number: Any, id_: str, name: str) -> _Call:
+        known = self._known(number, id_, name)
+        if known is None:
+            known = _Call(len(self._calls), id_)
+            self._calls.append(known)
+            if type(number) is int:
+                self._numbered[number] = known
+        return known
+
+    def _known(self, number: Any, id_: str, name: str) -> _Call | None:
+        if type(number) is int:
+            call = self._numbered.get(number)
+        elif id_ and all(call.id for call in self._calls):
+            return next((call for call in self._calls if call.id == id_), None)
+        else:
+            call = self._calls[-1] if self._calls else None
+        if call is None or (id_ and call.id and id_ != call.id):
+            return None
+        if name and call.name and not id_ and (number is None or call.complete):
+            return None
+        return call
+
+
+def _arguments(value: Any) -> str:
+    if value is None or type(value) is str:
+        return value or ""
+    return json.dumps(value, ensure_ascii=False)

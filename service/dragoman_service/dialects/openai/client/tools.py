@@ -1,0 +1,69 @@
+"""From our tools, and which of them are to be called, to those of a chat completion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dragoman import v1
+
+from dragoman_service.dialects.openai.client.errors import unsupported
+from dragoman_service.dialects.openai.client.quirks import Habits
+from dragoman_service.dialects.openai.client.schema import schema_object
+from dragoman_service.errors import FieldViolation
+
+_NONE, _REQUIRED = v1.ToolChoice.MODE_NONE, v1.ToolChoice.MODE_REQUIRED
+
+
+def wire_tools(request: v1.CompletionRequest, habits: Habits) -> dict[str, Any]:
+    """The keys for tools; none where the request has no tools. Raises UNSUPPORTED_FIELD, INVALID_FIELD."""
+    choice = request.tool_choice
+    tools = {tool.function.name: _tool(number, tool.function) for number, tool in enumerate(request.tools)}
+    if choice.mode == _NONE and not habits.tool_choices:
+        return {}  # it would take no word on it: what it does not know, it does not call
+    if choice.allowed_functions and not habits.allowed_tools:
+        tools = {name: tool for name, tool in tools.items() if name in choice.allowed_functions}
+    if not tools:
+        return {}
+    return {"tools": list(tools.values()), **_choice(request, habits), **_parallel(choice, habits)}
+
+
+def _tool(number: int, function: v1.FunctionTool) -> dict[str, Any]:
+    path = f"tools[{number}].function.parameters_json_schema"
+    wire: dict[str, Any] = {"name": function.name}
+    if function.description:
+        wire["description"] = function.description
+    schema = function.parameters_json_schema
+    wire["parameters"] = schema_object(schema, path) if schema else {"type": "object", "properties": {}}
+    if function.HasField("strict"):
+        wire["strict"] = function.strict
+    return {"type": "function", "function": wire}
+
+
+def _choice(request: v1.CompletionRequest, habits: Habits) -> dict[str, Any]:
+    if not request.HasField("tool_choice"):
+        return {}
+    choice = request.tool_choice
+    mode = {_NONE: "none", _REQUIRED: "required"}.get(choice.mode, "auto")
+    allowed = list(dict.fromkeys(choice.allowed_functions))
+    if mode == "required" and len(allowed) == 1 and "one" in habits.tool_choices:
+        return {"tool_choice": _named(allowed[0])}
+    if mode == "required" and "required" not in habits.tool_choices:
+        raise unsupported(FieldViolation("tool_choice.mode", "the provider cannot be made to call a tool"))
+    if allowed and habits.allowed_tools and mode != "none":
+        named = [_named(name) for name in allowed]
+        return {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": named}}}
+    return {"tool_choice": mode} if habits.tool_choices else {}
+
+
+def _named(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name}}
+
+
+def _parallel(choice: v1.ToolChoice, habits: Habits) -> dict[str, bool]:
+    if not choice.HasField("parallel"):
+        return {}
+    if habits.parallel_tools:
+        return {"parallel_tool_calls": choice.parallel}
+    if choice.parallel:  # it may call several anyway
+        return {}
+    raise unsupported(FieldViolation("tool_choice.parallel", "the provider cannot be held to one call"))

@@ -1,0 +1,125 @@
+"""Our errors in this dialect: status and error object, with the caller's own names of the parameters."""
+
+from __future__ import annotations
+
+import re
+
+import orjson
+from dragoman import v1
+from google.rpc import code_pb2
+
+from dragoman_service.dialects.http_status import http_status
+from dragoman_service.dialects.openai.server.fields import CODE, PARAM
+from dragoman_service.errors import CompletionError, FieldViolation
+
+_CODES: dict[int, str] = {
+    v1.ERROR_REASON_INVALID_FIELD: "invalid_value",
+    v1.ERROR_REASON_MALFORMED_REQUEST: "malformed_request",
+    v1.ERROR_REASON_UNSUPPORTED_FIELD: "unsupported_parameter",
+    v1.ERROR_REASON_CREDENTIALS_MISSING: "invalid_api_key",
+    v1.ERROR_REASON_CREDENTIALS_INVALID: "invalid_api_key",
+    v1.ERROR_REASON_PROVIDER_RATE_LIMITED: "rate_limit_exceeded",
+    v1.ERROR_REASON_PROVIDER_QUOTA: "insufficient_quota",
+}
+_TYPES: dict[int, str] = {
+    code_pb2.RESOURCE_EXHAUSTED: "requests",
+    code_pb2.FAILED_PRECONDITION: "provider_error",
+    code_pb2.PERMISSION_DENIED: "insufficient_permissions",
+}
+# Paths of our schema, and what callers of this dialect name them; the first that fits counts.
+_PARAMS = tuple(
+    (re.compile(pattern), param)
+    for pattern, param in (
+        (r"(messages\[\d+\])\.parts\[\d+\]\.tool_result\.tool_call_id", r"\1.tool_call_id"),
+        (r"(messages\[\d+\])\.parts\[\d+\]\.tool_call\b.*", r"\1.tool_calls"),
+        (r"(messages\[\d+\])\.parts\[\d+\]\.refusal", r"\1.refusal"),
+        (r"(messages\[\d+\])\.parts\[\d+\]\.reasoning", r"\1.reasoning_content"),
+        (r"(messages\[\d+\])\.parts\b.*", r"\1.content"),
+        (r"(messages(?:\[\d+\])?)\.author", r"\1.name"),
+        (r"messages\.reasoning", "messages.reasoning_content"),
+        (r"(tools\[\d+\]\.function)\.parameters_json_schema", r"\1.parameters"),
+        (r"tool_choice\.parallel", "parallel_tool_calls"),
+        (r"tool_choice\b.*", "tool_choice"),
+        (r"generation_config\.max_output_tokens", "max_tokens"),
+        (r"generation_config\.stop_sequences\b(.*)", r"stop\1"),
+        (r"generation_config\.choice_count", "n"),
+        (r"generation_config\.include_logprobs", "logprobs"),
+        (r"generation_config\.reasoning\b.*", "reasoning_effort"),
+        (r"generation_config\.response_format\.grammar", "grammar"),
+        (r"generation_config\.response_format\b.*", "response_format"),
+        (r"generation_config\.(\w+)", r"\1"),
+        (r"labels\b.*", "metadata"),
+        (r"end_user", "user"),
+        (r"request_id", "Idempotency-Key"),
+    )
+)
+
+
+def error_said(error: CompletionError, request_id: str) -> tuple[int, bytes]:
+    """The status and the body `{"error": …}` of an error. Beside OpenAI's keys it has our `request_id`."""
+    status = http_status(error)
+    said = {
+        "message": _message(error),
+        "type": _type(error, status),
+        "param": _param(error),
+        "code": error.metadata.get(CODE) or _CODES.get(error.reason, error.reason_name.lower()),
+        "request_id": request_id,
+    }
+    return status, orjson.dumps({"error": {key: _plain(value) for key, value in said.items()}})
+
+
+def last_words(error: CompletionError, request_id: str) -> bytes:
+    """The error as the last event of a stream."""
+    return b"data: " + error_said(error, request_id)[1] + b"\n\n"
+
+
+def param_of(path: str) -> str:
+    """The parameter of this dialect that a path of our schema came from."""
+    for pattern, param in _PARAMS:
+        found = pattern.fullmatch(path)
+        if found:
+            return found.expand(param)
+    return path
+
+
+def _param(error: CompletionError) -> str | None:
+    if PARAM in error.metadata:
+        return error.metadata[PARAM]
+    if error.fields:
+        return param_of(error.fields[0].field)
+    match error.reason:
+        case v1.ERROR_REASON_MODEL_NOT_FOUND | v1.ERROR_REASON_MODEL_NOT_ALLOWED:
+            return "model"
+        case v1.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED:
+            return "messages"
+        case v1.ERROR_REASON_REQUEST_ID_REUSED:
+            return "Idempotency-Key"
+    return None
+
+
+def _message(error: CompletionError) -> str:
+    if error.reason == v1.ERROR_REASON_REQUEST_ID_REUSED:
+        return error.message.replace("request_id", "Idempotency-Key", 1)
+    if PARAM in error.metadata or not error.fields:
+        return error.message.replace("ModelService.ListModels", "GET /v1/models")
+    if error.reason == v1.ERROR_REASON_UNSUPPORTED_FIELD:
+        names = ", ".join(f"'{param_of(field.field)}'" for field in error.fields)
+        return f"{names}: {error.fields[0].description}. Leave it out, or choose another model."
+    return "; ".join(_violation(field) for field in error.fields[:5])
+
+
+def _violation(field: FieldViolation) -> str:
+    return f"'{param_of(field.field)}' {field.description}"
+
+
+def _type(error: CompletionError, status: int) -> str:
+    if error.reason == v1.ERROR_REASON_PROVIDER_QUOTA:
+        return "insufficient_quota"
+    if status >= 500:
+        return "server_error"
+    return "invalid_request_error" if status == 413 else _TYPES.get(error.code, "invalid_request_error")
+
+
+def _plain(value: str | None) -> str | None:
+    """Without halves of characters, which the caller may have sent and JSON in UTF-8 cannot hold."""
+    return value and value.encode(errors="replace").decode()

@@ -1,0 +1,1 @@
+"""The dialect of Yandex Foundation Models: text generation, operations, tokenizer."""

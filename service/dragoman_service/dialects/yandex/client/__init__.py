@@ -1,0 +1,1 @@
+"""Yandex's API as a client speaks it: requests are encoded, answers are decoded."""

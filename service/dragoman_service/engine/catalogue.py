@@ -1,0 +1,191 @@
+"""The models of all opened providers, by every name that callers may use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+from dragoman import v1
+from google.rpc import code_pb2
+
+from dragoman_service.contract import CompletionError, Provider
+from dragoman_service.engine.aliases import Alias, Aliases
+
+FRESH = 1.0  # seconds; a name that a pattern takes may be one that a provider has had since
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model and the provider that has it; `alias` is the one in the settings by which it was found."""
+
+    model: v1.Model
+    provider: Provider
+    alias: Alias | None = None
+
+
+class Catalogue:
+    """`providers` by their configured name, in order; `unreachable`: why a configured provider could not be opened.
+
+    A name is first looked for among the full names of models, then among the exact names of `aliases`, then among the
+    providers' own aliases, and then among the patterns of `aliases`. A name that begins with a provider's is taken only
+    by a pattern that does so too.
+    """
+
+    def __init__(
+        self, providers: Mapping[str, Provider], unreachable: Mapping[str, str], aliases: Aliases | None = None
+    ) -> None:
+        self._providers = providers
+        self.unreachable = unreachable
+        self._aliases = aliases or Aliases()
+        self._broken: set[str] = set()
+        self._full: dict[str, Target] = {}
+        self._short: dict[str, Target] = {}
+        self._index()
+
+    def models(self) -> list[v1.Model]:
+        """All models as they are now, ordered by name, with their providers' aliases."""
+        models = [self._describe(name, model) for name in self._providers for model in self._models(name)]
+        return sorted(models, key=lambda model: model.name)
+
+    def aliases(self) -> dict[str, list[Alias]]:
+        """The exact names in the settings, by the name of the model that each comes to now."""
+        self._index()
+        found: dict[str, list[Alias]] = {}
+        for alias in self._aliases.exact.values():
+            target = self._behind(alias)
+            if target is not None and alias.name not in self._full:
+                found.setdefault(target.model.name, []).append(alias)
+        return found
+
+    def find(self, name: str, shown: Callable[[v1.Model], bool] = lambda _: True) -> Target:
+        """The model of that name or alias. Raises MODEL_NOT_FOUND, or NO_PROVIDER_AVAILABLE if its provider failed.
+
+        The error names only models that are `shown` to the caller.
+        """
+        target = self._known(name)
+        if target is None:
+            self._index()
+            target = self._known(name)
+        if target is None:
+            raise self._missing(name, shown)
+        return target
+
+    def is_listed(self, name: str) -> bool:
+        """Whether it is one of a bounded number of names: no pattern took it."""
+        return name in self._full or name in self._aliases.exact or name in self._short
+
+    def is_local(self, full_name: str) -> bool:
+        """Whether the model runs on this machine."""
+        return full_name in self._full and self._full[full_name].model.local
+
+    def now(self, target: Target) -> v1.Model:
+        """The target's model as it is now: `find` tells how it was when its provider was last looked at."""
+        provider, name = target.model.provider, target.model.provider_model
+        found = (model for model in self._models(provider) if model.provider_model == name)
+        return next((self._describe(provider, model) for model in found), target.model)
+
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        """Aliases that can never work, as far as is known now: each as a path below `models`, and why."""
+        for alias in self._aliases:
+            if alias.name in self._full:
+                yield alias.name, "is the full name of a model, which is found first: choose another name"
+            for target in alias.targets:
+                provider = target.partition("/")[0]
+                has = [name for name in self._full if name.startswith(f"{provider}/")]
+                if has and target not in self._full:
+                    yield f"{alias.name}.targets", f"the provider {provider!r} has no {target!r}; it has {_some(has)}"
+
+    def _known(self, name: str) -> Target | None:
+        if name in self._full:
+            return self._full[name]
+        if name in self._aliases.exact:
+            return self._behind(self._aliases.exact[name])
+        alias = None if name in self._short else self._pattern_for(name)
+        return self._short.get(name) if alias is None else self._behind(alias)
+
+    def _pattern_for(self, name: str) -> Alias | None:
+        alias = self._aliases.matching(name)
+        if alias is None or not alias.name.startswith(self._owner(name)):
+            return None
+        if time.monotonic() - self._indexed > FRESH:
+            self._index()
+        return None if name in self._short else alias
+
+    def _owner(self, name: str) -> str:
+        """The beginning of the name that makes it a provider's own."""
+        provider, slash, _ = name.partition("/")
+        return provider + slash if slash and (provider in self._providers or provider in self.unreachable) else ""
+
+    def _behind(self, alias: Alias) -> Target | None:
+        """The first of its targets that is ready, or the first that there is."""
+        targets = [self._full[name] for name in alias.targets if name in self._full]
+        if not targets:
+            return None
+        ready = (target for target in targets if self.now(target).availability == v1.AVAILABILITY_READY)
+        return replace(targets[0] if len(targets) == 1 else next(ready, targets[0]), alias=alias)
+
+    def _models(self, provider: str) -> Sequence[v1.Model]:
+        try:
+            models = self._providers[provider].models()
+        except Exception:  # a plugin that raises must not hide the models of the others
+            if provider not in self._broken:
+                log.exception("plugin.failed", provider=provider)
+            self._broken.add(provider)
+            return ()
+        self._broken.discard(provider)
+        return models
+
+    def _index(self) -> None:
+        """Of the providers' aliases the first to claim a name keeps it, in the order of the providers."""
+        self._indexed = time.monotonic()
+        targets = [
+            Target(self._describe(name, model), provider)
+            for name, provider in self._providers.items()
+            for model in self._models(name)
+        ]
+        self._full = {target.model.name: target for target in targets}
+        self._short = {}
+        for target in targets:
+            for alias in target.model.aliases:
+                self._short.setdefault(alias, target)
+
+    def _describe(self, provider: str, model: v1.Model) -> v1.Model:
+        described = v1.Model()
+        described.CopyFrom(model)
+        described.provider = provider
+        described.name = f"{provider}/{model.provider_model}"
+        if any(alias in self._aliases.exact for alias in model.aliases):
+            del described.aliases[:]
+            described.aliases.extend(alias for alias in model.aliases if alias not in self._aliases.exact)
+        return described
+
+    def _missing(self, name: str, shown: Callable[[v1.Model], bool]) -> CompletionError:
+        provider = name.partition("/")[0]
+        if provider in self._broken or provider in self.unreachable:
+            return CompletionError(
+                code_pb2.UNAVAILABLE,
+                v1.ERROR_REASON_NO_PROVIDER_AVAILABLE,
+                f"The provider {provider!r} of the model could not be opened. The server's log tells why.",
+                metadata={"provider": provider},
+            )
+        if name in self._aliases.exact or self._pattern_for(name) is not None:
+            return CompletionError(
+                code_pb2.UNAVAILABLE,
+                v1.ERROR_REASON_NO_PROVIDER_AVAILABLE,
+                f"None of the models that {name[:128]!r} stands for is there now. The server's log tells why.",
+            )
+        known = _some([model.name for model in self.models() if shown(model)])
+        return CompletionError(
+            code_pb2.NOT_FOUND,
+            v1.ERROR_REASON_MODEL_NOT_FOUND,
+            f"No model is called {name[:128]!r}. Known: {known}. ModelService.ListModels shows all.",
+            resource=f"models/{name[:128]}",
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) or "none"

@@ -1,0 +1,261 @@
+"""From a model's name to the provider that has it: the functions that all frontends and operations call."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+from dragoman import v1
+from google.rpc import code_pb2
+
+from dragoman_service.contract import Call, Complete, CompletionError, Filter, Tokenizer
+from dragoman_service.engine.aliases import Alias, covers
+from dragoman_service.engine.catalogue import Catalogue, Target
+from dragoman_service.engine.fields import fit
+from dragoman_service.engine.fold import Fold
+from dragoman_service.engine.plugin_errors import plugin_boundary
+from dragoman_service.engine.relay import Relay, deadline_exceeded
+from dragoman_service.engine.tool_call_ids import identified
+from dragoman_service.errors import too_many_hops
+from dragoman_service.timing.clock import stamp
+
+LEAST_TIME = 0.02  # seconds; with less left no upstream is called
+MOST_HOPS = 8  # services that a request may come through; more are a circle
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds that a call may take: `default` where the caller sets none, at most `longest`."""
+
+    default: float = 600.0
+    longest: float = 3600.0
+
+
+class Engine:
+    """Picks the provider; the filters are wrapped round that, the first one outermost.
+
+    `complete` is the one shape: `started`, then the provider's events. `allowed` holds the patterns of the models that
+    a caller may use; a caller who is not in it may use all.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        filters: Sequence[Filter] = (),
+        deadlines: Deadlines | None = None,
+        allowed: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.catalogue = catalogue
+        self.complete: Complete = self._dispatch
+        for wrap in reversed(filters):
+            self.complete = wrap(self.complete)
+        self._deadlines = deadlines or Deadlines()
+        self._allowed = allowed or {}
+        self._live: set[Relay] = set()
+        self._pumps: set[asyncio.Task[None]] = set()
+
+    def call(
+        self,
+        caller: str,
+        *,
+        call_id: str = "",
+        remaining: float | None = None,
+        streaming: bool = False,
+        hops: int = 0,
+    ) -> Call:
+        """A new call of `caller`, who waits `remaining` more seconds (None: did not say)."""
+        limit = self._deadlines.default if remaining is None else min(remaining, self._deadlines.longest)
+        deadline = asyncio.get_running_loop().time() + max(limit, 0.0)
+        call_id = call_id or uuid.uuid4().hex
+        return Call(id=call_id, caller=caller, deadline=deadline, streaming=streaming, hops=hops)
+
+    def long_call(self, caller: str, call_id: str) -> Call:
+        """A call that nobody waits for: it has the longest time there is."""
+        return self.call(caller, call_id=call_id, remaining=self._deadlines.longest)
+
+    def find(self, name: str, caller: str) -> Target:
+        """The model of that name. Raises MODEL_NOT_FOUND, MODEL_NOT_ALLOWED or NO_PROVIDER_AVAILABLE."""
+        target = self.catalogue.find(name, lambda model: self._may_use(model, caller))
+        if not self._may_use(target.model, caller) and not (target.alias and self._may_name(target.alias, caller)):
+            raise CompletionError(
+                code_pb2.PERMISSION_DENIED,
+                v1.ERROR_REASON_MODEL_NOT_ALLOWED,
+                f"Your API key may not use {name[:128]}. ModelService.ListModels shows what it may use.",
+                metadata={"model": name},
+            )
+        return target
+
+    def models(self, caller: str) -> list[v1.Model]:
+        """The models that `caller` may use by any name, ordered by name; of the aliases, those it may use."""
+        found = []
+        for model, own, aliases in self._usable(caller):
+            _show(model, aliases, own=own)
+            found.append(model)
+        return found
+
+    def names(self, caller: str) -> list[tuple[str, v1.Model]]:
+        """The names that `caller` may ask for, each with its model: full ones, and exact ones of the settings."""
+        return [
+            (name, model)
+            for model, own, aliases in self._usable(caller)
+            for name in ([model.name, *aliases] if own else aliases)
+        ]
+
+    def model(self, name: str, caller: str) -> v1.Model:
+        """The model of that name as it is now, shown as in `models`. Raises what `find` does."""
+        target = self.find(name, caller)
+        listed = (model for model in self.models(caller) if model.name == target.model.name)
+        found = next(listed, None)
+        if found is None:  # only a pattern leads this caller to it
+            found = self.catalogue.now(target)
+            _show(found, (), own=False)
+        return found
+
+    def check(self, request: v1.CompletionRequest, caller: str) -> None:
+        """Raises what would be wrong with the request before any provider is asked."""
+        fit(request, self.find(request.model, caller).model)
+
+    @asynccontextmanager
+    async def relay(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[Relay]:
+        """The request under way, see `Relay`. Leaving the context stops the upstream."""
+        header = v1.Completion(
+            name=completion_name(call),
+            requested_model=request.model,
+            labels=request.labels,
+            request_id=request.request_id,
+        )
+        stamp(header.create_time)
+        relay = Relay(self.complete(request, call), Fold(header), call)
+        self._live.add(relay)
+        try:
+            async with relay:
+                self._pumps.add(relay.task)
+                relay.task.add_done_callback(self._pumps.discard)
+                yield relay
+        finally:
+            self._live.discard(relay)
+
+    async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
+        """How many tokens the prompt has. Raises CAPABILITY_MISSING."""
+        target = self.find(request.model, call.caller)
+        tokenizer = _tokenizer(target, v1.CAPABILITY_COUNT_TOKENS)
+        fitted, _ = fit(request, target.model)
+        async with _until(call):
+            with plugin_boundary(target):
+                return await tokenizer.count_tokens(fitted, call)
+
+    async def tokenize(self, request: v1.TokenizeRequest, call: Call) -> v1.TokenizeResponse:
+        """The tokens of a text or of a prompt. Raises CAPABILITY_MISSING."""
+        target = self.find(request.model or request.request.model, call.caller)
+        tokenizer = _tokenizer(target, v1.CAPABILITY_TOKENIZE)
+        fitted = v1.TokenizeRequest(model=target.model.provider_model)
+        if request.HasField("request"):
+            fitted.request.CopyFrom(fit(request.request, target.model)[0])
+        else:
+            fitted.text = request.text
+        async with _until(call):
+            with plugin_boundary(target):
+                return await tokenizer.tokenize(fitted, call)
+
+    def stop(self) -> None:
+        """Ends every completion that is under way with SHUTTING_DOWN."""
+        for relay in tuple(self._live):
+            relay.fail(shutting_down())
+
+    async def closed(self, patience: float) -> None:
+        """Returns when no upstream is open any more, after `patience` seconds at the latest."""
+        if self._pumps:
+            await asyncio.wait(tuple(self._pumps), timeout=patience)
+
+    def _usable(self, caller: str) -> Iterator[tuple[v1.Model, bool, list[str]]]:
+        """The models that `caller` may use; whether by their own names; and by which names of the settings."""
+        named = self.catalogue.aliases()
+        for model in self.catalogue.models():
+            own = self._may_use(model, caller)
+            aliases = [alias.name for alias in named.get(model.name, ()) if own or self._may_name(alias, caller)]
+            if own or aliases:
+                yield model, own, aliases
+
+    def _may_use(self, model: v1.Model, caller: str) -> bool:
+        patterns = self._allowed.get(caller)
+        if not patterns:
+            return True
+        names = (model.name, model.provider_model, *model.aliases)
+        return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+    def _may_name(self, alias: Alias, caller: str) -> bool:
+        """A key for the alias itself, whatever model it comes to; and for no other name of that model."""
+        return any(covers(pattern, alias) for pattern in self._allowed.get(caller, ()))
+
+    async def _dispatch(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+        """`started`, then the provider's events."""
+        target = self.find(request.model, call.caller)
+        fitted, warnings = fit(request, target.model)
+        _admit(call)
+        yield v1.CompletionEvent(
+            started=v1.Started(
+                completion=completion_name(call),
+                served_model=target.model.provider_model,
+                provider=target.model.provider,
+                warnings=warnings,
+            )
+        )
+        with plugin_boundary(target):
+            async with aclosing(target.provider.complete(fitted, call)) as events:  # type: ignore[type-var]
+                async for event in events:
+                    yield identified(event, call)
+
+
+def _show(model: v1.Model, aliases: Sequence[str], *, own: bool) -> None:
+    """Puts `aliases` before the model's own, which are shown only where they are `own` to whoever looks."""
+    shown = [*aliases, *(model.aliases if own else ())]
+    del model.aliases[:]
+    model.aliases.extend(shown)
+
+
+def completion_name(call: Call) -> str:
+    """Name of the completion that a call makes."""
+    return f"completions/{call.id}"
+
+
+def shutting_down() -> CompletionError:
+    """The server ends; another one may answer."""
+    return CompletionError(
+        code_pb2.UNAVAILABLE,
+        v1.ERROR_REASON_SHUTTING_DOWN,
+        "The server is shutting down. Send the request again.",
+        retryable=True,
+        retry_after=1.0,
+    )
+
+
+def _tokenizer(target: Target, capability: v1.Capability.ValueType) -> Tokenizer:
+    if capability in target.model.capabilities and isinstance(target.provider, Tokenizer):
+        return target.provider
+    raise CompletionError(
+        code_pb2.UNIMPLEMENTED,
+        v1.ERROR_REASON_CAPABILITY_MISSING,
+        f"{target.model.name} shows no tokenizer. ModelService.ListModels shows what each model can do.",
+        metadata={"model": target.model.name, "provider": target.model.provider},
+    )
+
+
+def _admit(call: Call) -> None:
+    if call.hops > MOST_HOPS:
+        raise too_many_hops()
+    if call.deadline is not None and call.deadline - asyncio.get_running_loop().time() < LEAST_TIME:
+        raise deadline_exceeded()
+
+
+@asynccontextmanager
+async def _until(call: Call) -> AsyncIterator[None]:
+    _admit(call)
+    try:
+        async with asyncio.timeout_at(call.deadline):
+            yield
+    except TimeoutError:  # ours: those of the plugin are its boundary's
+        raise deadline_exceeded() from None

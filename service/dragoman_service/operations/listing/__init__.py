@@ -1,0 +1,1 @@
+"""Lists of operations: filters, their fields, pages."""

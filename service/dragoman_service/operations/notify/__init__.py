@@ -1,0 +1,1 @@
+"""How processes and readers learn that an operation changed."""

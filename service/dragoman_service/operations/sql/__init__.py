@@ -1,0 +1,1 @@
+"""The SQL of operations: schema, migrations, and the statements by who runs them."""

@@ -1,0 +1,10 @@
+"""Runs the steps in the connection, and the transaction, that the caller opened."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from dragoman_service.operations.sql.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.run_migrations()

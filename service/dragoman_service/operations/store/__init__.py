@@ -1,0 +1,1 @@
+"""Where operations are kept: the database connections and their transactions."""

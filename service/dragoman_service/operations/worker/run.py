@@ -1,0 +1,138 @@
+"""One attempt at an operation: the completion under way, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import structlog
+from dragoman import v1
+
+from dragoman_service.contract import CompletionError
+from dragoman_service.engine.engine import Engine
+from dragoman_service.engine.relay import Relay
+from dragoman_service.operations.model.errors import cancelled, internal
+from dragoman_service.operations.model.ids import name_of
+from dragoman_service.operations.model.records import Chunk, Claimed, Ending, Progress, State
+from dragoman_service.operations.worker.unwritten_events import Transcript
+
+
+class Writer(Protocol):
+    """Writes the news of runs into the log."""
+
+    def enter(self, run: Run) -> asyncio.Future[None]:
+        """Asks `run` for its news soon. Done when they are written, or when the operation is not ours any more."""
+        ...
+
+    def withdraw(self, run: Run) -> bool:
+        """Takes that back. False: the writing has begun."""
+        ...
+
+
+class Run:
+    """Completes a claimed operation in this process."""
+
+    def __init__(self, claimed: Claimed, engine: Engine) -> None:
+        self.claimed = claimed
+        self.lost = ""
+        """Why nothing of this attempt may be written any more: another worker has the operation, or it was deleted."""
+        self._engine = engine
+        self._relay: Relay | None = None
+        self._provider = ""
+        self._transcript = Transcript(name_of(claimed.held.id), claimed.last_sequence)
+        self._stop = cancelled() if claimed.cancel_requested else None
+
+    def cancel(self) -> None:
+        """Stops it, to end as CANCELLED."""
+        self.stop(cancelled())
+
+    def lose(self, reason: str) -> None:
+        """Stops it, and has its result discarded."""
+        self.lost = self.lost or reason
+        self.stop(cancelled())
+
+    def stop(self, error: CompletionError) -> None:
+        """Stops the provider's work now. The first reason given counts."""
+        self._stop = self._stop or error
+        if self._relay is not None:
+            self._relay.fail(self._stop)
+
+    async def ending(self, writer: Writer) -> Ending:
+        """Runs the completion to its end, whatever that is. `writer` gets the `news` while it goes on."""
+        try:
+            completion = await self._complete(writer)
+        except CompletionError as error:
+            return self._failed(error)
+        except Exception as fault:  # noqa: BLE001 - whatever a provider raises ends its operation, and nothing else
+            return self._failed(CompletionError.of(fault) or self._reported(fault))
+        return self._ending(State.SUCCEEDED, response=completion.SerializeToString())
+
+    async def _complete(self, writer: Writer) -> v1.Completion:
+        operation_id = self.claimed.held.id
+        request = v1.CompletionRequest.FromString(self.claimed.request)
+        async with self._engine.relay(request, self._engine.long_call(self.claimed.owner, operation_id)) as relay:
+            self._relay = relay
+            if self._stop is not None:
+                relay.fail(self._stop)
+            rest = writer.enter(self) if self._transcript.chunk else None  # nobody shall read on what will be retracted
+            while await relay.ready() and not relay.ended:
+                await self._write(writer, relay)
+            if rest is not None:
+                await rest
+            self._collect()  # it goes into the log with the ending
+            return await relay.result()
+
+    async def _write(self, writer: Writer, relay: Relay) -> None:
+        """Has the news written; but where the end comes first, they are left to the ending."""
+        entered = writer.enter(self)
+        await asyncio.wait((entered, relay.task), return_when=asyncio.FIRST_COMPLETED)
+        if not entered.done() and (self._transcript.chunk is not None or not writer.withdraw(self)):
+            await entered
+
+    def _failed(self, error: CompletionError) -> Ending:
+        if error.reason == v1.ERROR_REASON_SHUTTING_DOWN:
+            state = State.QUEUED
+        elif error is self._stop:
+            state = State.CANCELLED
+        else:
+            state = State.FAILED
+        return self._ending(state, error=error.status(self.claimed.held.id).SerializeToString())
+
+    def _reported(self, fault: Exception) -> CompletionError:
+        operation_id = self.claimed.held.id
+        structlog.get_logger().error("operation.fault", operation=operation_id, exc_info=fault)
+        return internal(operation_id)
+
+    def _ending(self, state: State, response: bytes | None = None, error: bytes | None = None) -> Ending:
+        return Ending(state, self._progress(), response=response, error=error, chunk=self._transcript.chunk)
+
+    def news(self) -> tuple[Progress, Chunk | None]:
+        """How far it is, and what of it the log has not yet.
+
+        The chunk is the same until `written` was called: a write that failed may have been committed all the same.
+        """
+        if self._transcript.chunk is None:
+            self._collect()
+        return self._progress(), self._transcript.chunk
+
+    def written(self) -> None:
+        """The news are in the log."""
+        self._transcript.written()
+
+    @property
+    def scattered(self) -> bool:
+        """The log is in several pieces."""
+        return self._transcript.pieces > 1
+
+    def _collect(self) -> None:
+        events = self._relay.take() if self._relay is not None else []
+        for event in events:
+            if event.HasField("started"):
+                self._provider = event.started.provider
+        self._transcript.add(events)
+
+    def _progress(self) -> Progress:
+        if self._relay is None or not self._provider:
+            return Progress("", self._transcript.last, 0, None)
+        usage = self._relay.usage.SerializeToString()
+        return Progress(self._provider, self._transcript.last, self._relay.characters, usage)

@@ -1,0 +1,1 @@
+"""Entry points: found, loaded on demand, opened, and reported when broken."""

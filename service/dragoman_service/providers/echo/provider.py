@@ -1,0 +1,134 @@
+"""`echo`: a provider without a model, for tests, authors of plugins and benchmarks.
+
+It answers with the prompt, or with the text of the last message of ROLE_USER or ROLE_TOOL, one token a delta. A request
+scripts it with a message of ROLE_SYSTEM or ROLE_DEVELOPER that starts with `echo:` and goes on with a JSON object of
+`EchoSettings`:
+
+    echo: {"text": "Hello there!", "delay": "50ms", "fail_after": 2, "fail_code": "UNAVAILABLE"}
+
+A token is a word of up to 16 letters, digits and underscores, or any one other character, each with up to 16 spaces
+before it. The prompt's tokens are those of all messages, scripts included. The name of a called tool is one token. Each
+token of the answer is the only candidate for its place, so that any temperature, top_p, top_k, min_p and seed give the
+same answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from dragoman import v1
+
+from dragoman_service.contract import Call, CompletionError
+from dragoman_service.providers.echo.answer import answer_to, input_tokens, split, texts_of
+from dragoman_service.providers.echo.script import EchoSettings, script_of
+
+__all__ = ["Echo", "EchoSettings", "open_echo", "split"]
+
+_BREATH = 64  # deltas without a delay after which other tasks get their turn
+_TAKEN = ("prompt", "tools", "tool_choice.mode", "tool_choice.parallel")
+_HONOURED = (
+    "max_output_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "stop_sequences",
+    "seed",
+    "choice_count",
+    "include_logprobs",
+    "top_logprobs",
+    "reasoning",
+)
+
+
+@asynccontextmanager
+async def open_echo(settings: EchoSettings) -> AsyncIterator[Echo]:
+    """The plugin's entry point."""
+    yield Echo(settings)
+
+
+class Echo:
+    """Says what it is told. Its counters tell what became of the calls: `started` is the sum of the others."""
+
+    def __init__(self, settings: EchoSettings | None = None) -> None:
+        self._settings = settings or EchoSettings()
+        self.started = 0
+        self.running = 0
+        self.finished = 0
+        self.failed = 0
+        """Calls that ended as `fail_after` asks."""
+        self.closed = 0
+        """Calls whose reader left before the end."""
+
+    def models(self) -> Sequence[v1.Model]:
+        return [
+            v1.Model(
+                display_name="Echo",
+                provider_model="echo",
+                aliases=["echo"],
+                capabilities=[v1.CAPABILITY_COUNT_TOKENS, v1.CAPABILITY_TOKENIZE],
+                supported_fields=[*_TAKEN, *(f"generation_config.{field}" for field in _HONOURED)],
+                availability=v1.AVAILABILITY_READY,
+                local=True,
+            )
+        ]
+
+    async def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+        script = script_of(request, self._settings)
+        answer = answer_to(request, script)
+        self.started += 1
+        self.running += 1
+        ended = "closed"
+        try:
+            said = thought = 0
+            for number, (tokens, event) in enumerate(answer.deltas()):
+                await _pause(script, number)
+                if number == script.fail_after:
+                    break
+                said += tokens
+                thought += tokens if event.delta.HasField("reasoning") else 0
+                yield event
+            if script.usage:
+                yield _usage(input_tokens(request), said, thought)
+            if script.fail_after is not None:
+                ended = "failed"
+                raise _failure(script)
+            for event in answer.ends():
+                yield event
+            ended = "finished"
+        finally:
+            self.running -= 1
+            setattr(self, ended, getattr(self, ended) + 1)
+
+    async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
+        return v1.CountTokensResponse(input_tokens=input_tokens(request), tokenizer="echo")
+
+    async def tokenize(self, request: v1.TokenizeRequest, call: Call) -> v1.TokenizeResponse:
+        texts = texts_of(request.request) if request.HasField("request") else [request.text]
+        tokens = [v1.Token(id=zlib.crc32(token.encode()), text=token) for text in texts for token in split(text)]
+        return v1.TokenizeResponse(tokens=tokens)
+
+
+async def _pause(script: EchoSettings, number: int) -> None:
+    delay = script.delay if number else script.first_delay
+    if delay or number % _BREATH == _BREATH - 1:
+        await asyncio.sleep(delay)
+
+
+def _usage(prompt: int, said: int, thought: int) -> v1.CompletionEvent:
+    return v1.CompletionEvent(
+        usage=v1.Usage(input_tokens=prompt, output_tokens=said, total_tokens=prompt + said, reasoning_tokens=thought)
+    )
+
+
+def _failure(script: EchoSettings) -> CompletionError:
+    return CompletionError(
+        script.fail_code,
+        v1.ErrorReason.ValueType(script.fail_reason),
+        "The provider echo was told to fail.",
+        retryable=script.fail_retry_after is not None,
+        retry_after=script.fail_retry_after,
+    )

@@ -1,0 +1,156 @@
+"""Keeps the embedded model alive: starts its process, waits until it answers, starts it again after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import structlog
+
+from dragoman_service.providers.local.engine.machine import missing_instructions
+from dragoman_service.providers.local.engine.process import Child, EngineError
+
+START_TIMEOUT = 300.0  # seconds; large weights on a slow disk take their time
+_BACKOFF = 0.1  # seconds before the first restart; each one after it doubles them
+_LONGEST_BACKOFF = 30.0
+_STABLE = 60.0  # seconds up after which a crash counts as the first again
+_SOCKET = "engine.sock"
+_LONGEST_PATH = 100  # bytes; systems refuse sockets with paths of more than 104 to 108
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What the engine runs. `context_tokens` are those of one slot, that is of one answer at a time."""
+
+    weights: Path
+    name: str
+    threads: int
+    slots: int
+    context_tokens: int
+
+
+class LocalEngine:
+    """One process after the other, all on the unix socket `socket`. Use `running_engine`."""
+
+    def __init__(self, options: EngineOptions, socket: Path) -> None:
+        self.restarts = 0
+        """How often it was started again."""
+        self._socket = socket
+        self._options = options
+        self._child: Child | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._up = asyncio.Event()
+
+    @property
+    def socket(self) -> Path:
+        return self._socket
+
+    @property
+    def available(self) -> bool:
+        """It answers, as far as is known."""
+        return self._up.is_set()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, while there is a process."""
+        return self._child.pid if self._child is not None else None
+
+    async def ready(self, timeout: float) -> bool:  # noqa: ASYNC109 - the caller asks for an answer in that time
+        """Whether it answers now, or within `timeout` seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._up.wait(), max(timeout, 0.0))
+        return self.available
+
+    async def start(self) -> None:
+        """Returns when it answers. Raises EngineError."""
+        child = await self._launch()
+        self._keeper = asyncio.create_task(self._keep(child), name="engine keeper")
+
+    async def stop(self) -> None:
+        """Ends the process."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        self._up.clear()
+        if self._child is not None:
+            await self._child.end()
+
+    async def _keep(self, child: Child) -> None:
+        delay = _BACKOFF
+        while True:
+            began = time.monotonic()
+            reason = await child.ended()
+            self._up.clear()
+            log.error("engine.ended", reason=reason, restarts=self.restarts)
+            if time.monotonic() - began > _STABLE:
+                delay = _BACKOFF
+            child, delay = await self._relaunch(delay)
+
+    async def _relaunch(self, delay: float) -> tuple[Child, float]:
+        """The next process that answers, and the seconds to wait before the one after it."""
+        while True:
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _LONGEST_BACKOFF)
+            self.restarts += 1
+            try:
+                return await self._launch(), delay
+            except EngineError as error:
+                log.error("engine.not_started", reason=str(error), restarts=self.restarts)
+
+    async def _launch(self) -> Child:
+        began = time.monotonic()
+        self.socket.unlink(missing_ok=True)
+        options = asdict(self._options) | {"weights": str(self._options.weights), "socket": str(self.socket)}
+        child = self._child = await Child.spawn(options)
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                await child.answers(self.socket)
+        except TimeoutError:
+            await child.end()
+            raise EngineError(f"The engine did not answer within {START_TIMEOUT:g} s.") from None
+        self._up.set()
+        log.info("engine.started", pid=child.pid, seconds=round(time.monotonic() - began, 3), restarts=self.restarts)
+        return child
+
+
+@asynccontextmanager
+async def running_engine(options: EngineOptions) -> AsyncIterator[LocalEngine]:
+    """An engine that answers, until the context is left. Raises EngineError if it cannot be started."""
+    await asyncio.to_thread(_check)
+    folder = await asyncio.to_thread(_private_folder)
+    engine = LocalEngine(options, folder / _SOCKET)
+    try:
+        await engine.start()
+        yield engine
+    finally:
+        await engine.stop()
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _check() -> None:
+    missing = missing_instructions()
+    if missing:
+        raise EngineError(f"The embedded model needs a processor with {', '.join(sorted(missing))}; this one has not.")
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise EngineError("The runtime of the embedded model is not installed: pip install 'dragoman-service[local]'.")
+
+
+def _private_folder() -> Path:
+    """A new folder that only this user may enter, with a path short enough for a socket in it."""
+    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp makes a private folder in it
+        folder = Path(tempfile.mkdtemp(prefix="dragoman-", dir=parent))
+        if len(os.fsencode(folder / _SOCKET)) <= _LONGEST_PATH:
+            return folder
+        folder.rmdir()
+    raise EngineError("No temporary folder has a path short enough for a socket.")

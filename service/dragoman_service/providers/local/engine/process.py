@@ -1,0 +1,111 @@
+"""One process of the embedded model, seen from its parent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dragoman_service.providers.local.engine.main import PLAIN
+
+_MODULE = "dragoman_service.providers.local.engine.main"
+_POLL = 0.02  # seconds between two looks whether it is ready
+_PROBE = 2.0  # seconds that such a look may take
+_TAIL = 4096  # bytes of what it said last
+_KEPT_NAMES = frozenset({"PATH", "HOME", "TMPDIR", "VIRTUAL_ENV"})
+_KEPT_PREFIXES = ("LD_", "DYLD_", "PYTHON", "LC_", "LANG", "OMP_", "GOMP_", "GGML_", "LLAMA_")
+
+
+class EngineError(Exception):
+    """The engine cannot be started; the message tells the operator why."""
+
+
+class Child:
+    """A running process; `spawn` makes it."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._said = b""
+        self._listener = asyncio.create_task(self._listen(), name="engine stderr")
+
+    @classmethod
+    async def spawn(cls, options: Mapping[str, Any]) -> Child:
+        """Starts the process with the options of `main`. Raises EngineError."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", _MODULE, json.dumps(options)),
+                stdin=PIPE,
+                stdout=DEVNULL,
+                stderr=PIPE,
+                env=_environment(),
+                start_new_session=True,  # Ctrl-C in a terminal is for the service, which drains before this ends
+            )
+        except OSError as error:
+            raise EngineError(f"The engine's process cannot be started: {error.strerror}.") from error
+        return cls(process)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process.returncode is None else None
+
+    async def answers(self, socket: Path) -> None:
+        """Returns when it answers on `socket`. Raises EngineError if it ends before."""
+        while not await health(socket):
+            if self._process.returncode is not None:
+                raise EngineError(await self.ended())
+            await asyncio.sleep(_POLL)
+
+    async def ended(self) -> str:
+        """Waits for its end and tells why it came."""
+        code = await self._process.wait()
+        await asyncio.wait({self._listener}, timeout=1.0)
+        said = [line.strip()[:200] for line in self._said.decode(errors="replace").splitlines() if line.strip()]
+        if code == PLAIN and said:
+            return said[-1]
+        if code == -signal.SIGILL:
+            return "The engine was ended by an instruction that this processor does not have."
+        how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
+        return f"The engine ended {how}. It said last: {' | '.join(said[-3:]) or 'nothing'}"
+
+    async def end(self) -> None:
+        """Ends it at once: there is nothing in it that would have to be saved."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+        await asyncio.gather(self._listener, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        if self._process.stderr is not None:
+            while chunk := await self._process.stderr.read(_TAIL):
+                self._said = (self._said + chunk)[-_TAIL:]
+
+
+def _environment() -> dict[str, str]:
+    """What the engine needs of our environment, which may hold the keys of other providers."""
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT_NAMES or name.startswith(_KEPT_PREFIXES)}
+    # OpenMP's threads spin while they wait; with a busy neighbour that makes generation three times slower.
+    return {"GOMP_SPINCOUNT": "1000", **kept}
+
+
+async def health(socket: Path) -> bool | None:
+    """Whether an engine answers on `socket` and is ready; None if it takes a connection and is too busy to say so."""
+    try:
+        async with asyncio.timeout(_PROBE):
+            reader, writer = await asyncio.open_unix_connection(str(socket))
+            try:
+                writer.write(b"GET /health HTTP/1.0\r\n\r\n")
+                return b" 200 " in await reader.readline()
+            finally:
+                writer.close()
+    except TimeoutError:
+        return None
+    except OSError:
+        return False

@@ -1,0 +1,203 @@
+"""`local`: the embedded model. A runtime of OpenAI's dialect that we start ourselves, on weights that are here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from dragoman import v1
+from pydantic import Field
+
+from dragoman_service.contract import Call
+from dragoman_service.dialects.openai.client.dialect import LLAMA_CPP, Habits
+from dragoman_service.providers.local.engine.attached import reached_engine
+from dragoman_service.providers.local.engine.client import Engine, EngineHttp
+from dragoman_service.providers.local.engine.machine import default_threads
+from dragoman_service.providers.local.engine.own import EngineOptions, running_engine
+from dragoman_service.providers.local.engine.process import EngineError
+from dragoman_service.providers.local.tokenizer import LocalTokenizer
+from dragoman_service.providers.local.weights.weights import find_weights
+from dragoman_service.providers.openai.provider import OpenAIProvider
+from dragoman_service.providers.upstream.http import HttpError, open_http
+from dragoman_service.settings.types import ConfigPath, Section
+
+T = TypeVar("T")
+NAME = "smollm2-135m-instruct"
+TITLE = "SmolLM2 135M Instruct (Q4_1)"
+SYSTEM = "You are a helpful AI assistant. Answer briefly and accurately."
+TEMPERATURE = 0.2
+TOP_P = 0.9
+PATIENCE = 10.0  # seconds
+CONNECTIONS = 512  # to the engine, which has a thread for each; further calls wait in line
+SHARED_CONNECTIONS = 64  # of each worker to an engine that many share; or as many as it has slots
+
+
+class LocalSettings(Section):
+    """The table of a provider whose plugin is `local`."""
+
+    path: ConfigPath | None = None
+    """A GGUF file of one's own. Absent: the fetched weights, then those of an installed distribution."""
+    name: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    """The model's name. Absent: smollm2-135m-instruct, or the name of the file."""
+    system: str | None = None
+    """Text of the system for conversations that begin without one. Absent: a short one with our weights, none with
+    others; empty: none."""
+    threads: Annotated[int, Field(ge=1, le=512)] | None = None
+    """Absent: one less than the usable cores."""
+    slots: Annotated[int, Field(ge=1, le=256)] = 4
+    """Answers at a time; further calls wait in line."""
+    context_tokens: Annotated[int, Field(ge=256, le=4_194_304)] = 2048
+    """Most tokens of prompt and answer together, in each slot."""
+    engine: ConfigPath | None = None
+    """The unix socket of an engine that somebody else keeps alive, on the same weights. Absent: one is started."""
+
+
+@asynccontextmanager
+async def open_local(settings: LocalSettings) -> AsyncIterator[LocalProvider]:
+    """The plugin's entry point. Raises WeightsError or EngineError with a sentence for the operator."""
+    weights = await asyncio.to_thread(find_weights, settings.path)
+    async with (
+        _engine(settings, weights) as engine,
+        connected(engine, settings, weights) as provider,
+    ):
+        yield provider
+
+
+@asynccontextmanager
+async def share_local(settings: LocalSettings) -> AsyncIterator[Mapping[str, Any]]:
+    """Keeps one engine for several workers; raises as `open_local`. What it yields is their table."""
+    weights = await asyncio.to_thread(find_weights, settings.path)
+    async with _engine(settings, weights) as engine:
+        yield settings.model_dump(exclude_unset=True) | {"engine": engine.socket}
+
+
+open_local.shared = share_local  # type: ignore[attr-defined]
+
+
+@asynccontextmanager
+async def _engine(settings: LocalSettings, weights: Path) -> AsyncIterator[Engine]:
+    if settings.engine is not None:
+        async with reached_engine(settings.engine) as engine:
+            yield engine
+        return
+    threads = await asyncio.to_thread(default_threads) if settings.threads is None else settings.threads
+    options = EngineOptions(weights, _name(settings, weights), threads, settings.slots, settings.context_tokens)
+    async with running_engine(options) as started:
+        yield started
+
+
+@asynccontextmanager
+async def connected(
+    engine: Engine, settings: LocalSettings, weights: Path, patience: float = PATIENCE
+) -> AsyncIterator[LocalProvider]:
+    """The provider of an engine that somebody keeps alive; several providers may share one.
+
+    `patience` is how many seconds a call waits for an engine that is starting again.
+    """
+    limit = CONNECTIONS if settings.engine is None else max(SHARED_CONNECTIONS, settings.slots)
+    async with open_http("http://localhost", unix_socket=engine.socket, limit=limit) as client:
+        http = EngineHttp(client, engine, patience)
+        title = TITLE if settings.path is None else weights.stem
+        habits = await _habits(http)
+        model = _model(_name(settings, weights), title, await _context_window(http), habits)
+        system = settings.system if settings.system is not None else SYSTEM if settings.path is None else ""
+        yield LocalProvider(engine, http, model, habits, system, weights)
+
+
+class LocalProvider:
+    """The model that `engine` runs. What the caller leaves open is set here: the system's text, temperature, top_p and
+    the number of tokens."""
+
+    def __init__(
+        self, engine: Engine, http: EngineHttp, model: v1.Model, habits: Habits, system: str, weights: Path
+    ) -> None:
+        self.engine = engine
+        self._model = model
+        self._system = system
+        # With no time-outs: reading a prompt takes long here, and the caller's deadline ends it.
+        self._upstream = OpenAIProvider(http, [model], habits)
+        self._tokenizer = LocalTokenizer(http, habits, weights)
+
+    def models(self) -> Sequence[v1.Model]:
+        model = v1.Model()
+        model.CopyFrom(self._model)
+        if not self.engine.available:
+            model.availability = v1.AVAILABILITY_UNAVAILABLE
+        return [model]
+
+    def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+        return self._upstream.complete(self._prepared(request), call)
+
+    async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
+        tokens = await self._tokenizer.count(self._prepared(request))
+        return v1.CountTokensResponse(input_tokens=tokens, tokenizer=self._model.provider_model)
+
+    async def tokenize(self, request: v1.TokenizeRequest, call: Call) -> v1.TokenizeResponse:
+        if request.HasField("request"):
+            tokens = await self._tokenizer.split_prompt(self._prepared(request.request))
+        else:
+            tokens = await self._tokenizer.split_text(request.text)
+        return v1.TokenizeResponse(tokens=tokens)
+
+    def _prepared(self, request: v1.CompletionRequest) -> v1.CompletionRequest:
+        prepared = v1.CompletionRequest()
+        prepared.CopyFrom(request)
+        config = prepared.generation_config
+        if not config.HasField("temperature"):
+            config.temperature = TEMPERATURE
+        if not config.HasField("top_p"):
+            config.top_p = TOP_P
+        if not config.HasField("max_output_tokens"):
+            config.max_output_tokens = self._model.max_output_tokens
+        if self._system and request.messages and request.messages[0].role not in (v1.ROLE_SYSTEM, v1.ROLE_DEVELOPER):
+            system = v1.Message(role=v1.ROLE_SYSTEM, parts=[v1.Part(text=self._system)])
+            del prepared.messages[:]
+            prepared.messages.extend([system, *request.messages])
+        return prepared
+
+
+def _model(name: str, title: str, context: int, habits: Habits) -> v1.Model:
+    return v1.Model(
+        display_name=title,
+        provider_model=name,
+        aliases=["local", name],
+        context_window_tokens=context,
+        max_output_tokens=context,
+        capabilities=[v1.CAPABILITY_COUNT_TOKENS, v1.CAPABILITY_TOKENIZE],
+        supported_fields=habits.supported_fields,
+        conversation_fields=habits.conversation_fields,
+        availability=v1.AVAILABILITY_READY,
+        local=True,
+    )
+
+
+async def _habits(http: EngineHttp) -> Habits:
+    """Tools only where the model's template has a place for them: others drop them without a word."""
+    template = await _told(http, "/props", lambda answer: answer["chat_template_caps"])
+    return replace(LLAMA_CPP, tools=bool(template.get("supports_tools") and template.get("supports_tool_calls")))
+
+
+async def _context_window(http: EngineHttp) -> int:
+    """Tokens of a slot as the engine made it: it rounds, and caps at what the model was trained for."""
+    return await _told(http, "/v1/models", lambda answer: int(answer["data"][0]["meta"]["n_ctx"]))
+
+
+async def _told(http: EngineHttp, path: str, look: Callable[[Any], T]) -> T:
+    try:
+        return look(json.loads((await http.get(path)).body))
+    except HttpError as error:
+        raise EngineError(f"The engine does not tell what it runs: {error}.") from error
+    except (ValueError, LookupError, TypeError):
+        raise EngineError(f"The engine does not tell what it runs ({path}): does xllamacpp fit this version?") from None
+
+
+def _name(settings: LocalSettings, weights: Path) -> str:
+    if settings.name is not None or settings.path is None:
+        return settings.name or NAME
+    return re.sub(r"[^a-z0-9._-]+", "-", weights.stem.lower()).strip("-.") or "model"

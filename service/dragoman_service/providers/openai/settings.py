@@ -1,0 +1,103 @@
+"""What an operator says of an upstream."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, HttpUrl, SecretStr, ValidationInfo, field_validator
+
+from dragoman_service.providers.openai.vendors import vendor_of
+from dragoman_service.settings.types import Certificates, Duration, Secret, Section
+
+_Name = Annotated[str, Field(min_length=1)]
+_Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+_FRAMING = frozenset({"connection", "content-encoding", "content-length", "content-type", "transfer-encoding"})
+_Timeout = Annotated[Duration, Field(gt=0)]
+
+
+class OpenAISettings(Section):
+    """The table of a provider whose plugin is `openai`."""
+
+    vendor: str | None = None
+    """A row of `openai_vendors`. Absent: any upstream, at `base_url`."""
+    base_url: HttpUrl | None = Field(default=None, validate_default=True)
+    """Where the API is, up to and with its version: `https://api.example.com/v1`. Absent: where the vendor's is."""
+    models: Annotated[tuple[_Name, ...], Field(min_length=1)] | None = Field(default=None, validate_default=True)
+    """The names of the upstream's models that callers may use. Absent: all that it lists when the service starts."""
+    api_key: Secret | None = None
+    headers: dict[_Header, SecretStr] = Field(default_factory=dict)
+    """Sent with each request beside the key's."""
+    ca_file: Certificates | None = None
+    """Certificates to trust in place of the system's, for an `https` upstream of one's own."""
+    connect_timeout: _Timeout = 5.0
+    """For the name, the connection and TLS together."""
+    first_token_timeout: _Timeout = 120.0
+    """From the request to the first piece of the answer; models that think first take their time."""
+    idle_timeout: _Timeout = 30.0
+    """From one piece of the answer to the next."""
+
+    @field_validator("vendor")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        vendor_of(value)
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _somewhere(cls, value: HttpUrl | None, info: ValidationInfo) -> HttpUrl | None:
+        if value is None:
+            if "vendor" in info.data and not vendor_of(info.data["vendor"]).base_url:
+                raise ValueError("is required where no vendor is named")
+        elif value.username or value.password:
+            raise ValueError("should hold no user and no password: set `api_key`, or `headers`")
+        elif value.query is not None or value.fragment is not None:
+            raise ValueError("should end with its path: nothing behind a ? or # would be asked for")
+        return value
+
+    @field_validator("models")
+    @classmethod
+    def _listed(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        if value is None and "vendor" in info.data and not vendor_of(info.data["vendor"]).models_path:
+            raise ValueError("is required: this vendor lists none")
+        if value is not None and len(set(value)) < len(value):
+            raise ValueError("names a model twice")
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
+        key = "" if value is None else value.get_secret_value()
+        if value is not None and not (key and key.isascii() and key.isprintable()):
+            raise ValueError("should be one line of printable ASCII characters, and not empty")
+        return value
+
+    @field_validator("headers")
+    @classmethod
+    def _plain(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, header in value.items():
+            if name.lower() in _FRAMING:
+                raise ValueError(f"{name} is not for settings: it tells how a request is sent")
+            if not header.get_secret_value().isprintable():
+                raise ValueError(f"the value of {name} should be one line of printable characters")
+        return value
+
+    @property
+    def address(self) -> str:
+        """The base URL that holds: one's own, or the vendor's."""
+        return vendor_of(self.vendor).base_url if self.base_url is None else str(self.base_url)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no caller may see, though an upstream may repeat it."""
+        secrets = [*self.headers.values(), *([self.api_key] if self.api_key else [])]
+        # What is shorter hides nothing and would be found in any text.
+        return tuple(value for secret in secrets if len(value := secret.get_secret_value()) > 3)
+
+    @property
+    def sent_headers(self) -> dict[str, str]:
+        """The key in the header that the vendor wants it in, and those set here."""
+        vendor = vendor_of(self.vendor)
+        sent = {name.lower(): value.get_secret_value() for name, value in self.headers.items()}
+        if self.api_key is not None:
+            sent[vendor.key_header] = vendor.key_prefix + self.api_key.get_secret_value()
+        return sent

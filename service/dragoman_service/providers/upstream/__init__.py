@@ -1,0 +1,1 @@
+"""What every upstream over HTTP or gRPC needs, whoever the vendor is."""

@@ -1,0 +1,1 @@
+"""Yandex Foundation Models as an upstream."""

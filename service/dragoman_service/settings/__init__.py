@@ -1,0 +1,1 @@
+"""The settings: one TOML file, environment variables and flags, read once."""

@@ -1,0 +1,217 @@
+"""The settings: flags over environment over one TOML file over defaults, read once, all mistakes told at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints, ValidationError, model_validator
+
+from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
+from dragoman_service.settings.sources import merge, read_environment, read_file, resolve_secrets
+from dragoman_service.settings.types import Address, ConfigPath, Duration, Listen, Reached, Section, Size
+
+__all__ = ["Mistake", "Settings", "SettingsError", "load"]
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+CallerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)]
+
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+def _store_url(url: str) -> str:
+    if not re.match(r"sqlite:///.|postgres(ql)?://.", url):
+        raise ValueError("should be sqlite:///FILE or postgresql://USER:PASSWORD@HOST:5432/DATABASE")
+    return url
+
+
+def _model_target(name: str) -> str:
+    if not re.match(r"[a-z][a-z0-9_-]{0,62}/.", name):
+        raise ValueError("should be PROVIDER/MODEL, as in 'echo/echo'")
+    return name
+
+
+ModelTarget = Annotated[str, AfterValidator(_model_target)]
+StoreUrl = Annotated[str, AfterValidator(_store_url)]
+Origin = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^\s/]+)$")]
+
+
+class TlsSettings(Section):
+    """Certificate (chain) and key of the gRPC listener, PEM."""
+
+    certificate: ConfigPath
+    key: ConfigPath
+
+
+class ServerSettings(Section):
+    """The two listeners and the limits of a call."""
+
+    grpc: Listen = Address("127.0.0.1", 50051)
+    http: Listen = Address("127.0.0.1", 8080)
+    advertised: Reached | None = None
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    data_dir: ConfigPath = Field(default_factory=lambda: Path(platformdirs.user_data_dir("dragoman")))
+    drain_delay: Duration = 5.0
+    grace: Duration = 20.0
+    default_deadline: Annotated[Duration, Field(gt=0)] = 600.0
+    longest_deadline: Annotated[Duration, Field(gt=0)] = 3600.0
+    stall_timeout: Annotated[Duration, Field(gt=0)] = 60.0
+    max_request_size: Annotated[Size, Field(ge=1024, le=512 * 1024**2)] = 8 * 1024**2
+    cors_origins: tuple[Origin, ...] = ()
+    tls: TlsSettings | None = None
+
+
+class KeySettings(Section):
+    """An API key: who holds it, its SHA-256, and the models that it may use (patterns with *; none given: all)."""
+
+    id: CallerId
+    sha256: Sha256
+    models: tuple[str, ...] = ()
+
+
+class AccessSettings(Section):
+    """Who may call. With `anonymous`, calls without a key are taken too, on any address."""
+
+    anonymous: bool = False
+    keys: tuple[KeySettings, ...] = ()
+
+
+class OperationsSettings(Section):
+    """Where operations are kept and how they run."""
+
+    url: StoreUrl = Field("sqlite:///operations.db", repr=False)
+    ttl: Annotated[Duration, Field(gt=0)] = 86400.0
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
+    lease: Annotated[Duration, Field(ge=0.5)] = 15.0
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    model_concurrency: dict[str, Annotated[int, Field(ge=1, le=10_000)]] = Field(default_factory=dict)
+
+
+class ModelSettings(Section):
+    """What a name, or a pattern with *, stands for: `provider/model`, of which the first that is ready is asked."""
+
+    targets: Annotated[tuple[ModelTarget, ...], Field(min_length=1)]
+
+
+class PluginSettings(Section):
+    """What may load (names of entry points; none given: all that is asked for) and how long opening may take."""
+
+    allow: tuple[str, ...] | None = None
+    open_timeout: Annotated[Duration, Field(gt=0)] = 60.0
+
+
+class LogSettings(Section):
+    """What the log on stderr holds, and how it looks: `auto` is `console` on a terminal, else `json`."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Settings(Section):
+    """Everything that can be set. `providers` holds the tables as they are: each is read by its plugin."""
+
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    access: AccessSettings = AccessSettings()
+    operations: OperationsSettings = OperationsSettings()
+    plugins: PluginSettings = PluginSettings()
+    log: LogSettings = LogSettings()
+    providers: dict[Name, dict[str, Any]] = Field(
+        default_factory=lambda: {"local": {"plugin": "local"}, "echo": {"plugin": "echo"}}, repr=False
+    )
+    models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
+    _base: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths start at: the settings file's, or the working directory."""
+        return self._base
+
+    @property
+    def allows_anonymous(self) -> bool:
+        """Calls without a key are taken: said so, or no key exists and only this machine can call."""
+        return self.access.anonymous or not self.access.keys
+
+    @model_validator(mode="after")
+    def _is_guarded(self) -> Settings:
+        if not self.allows_anonymous or self.access.anonymous:
+            return self
+        for name in ("grpc", "http"):
+            address: Address = getattr(self.server, name)
+            if not address.loopback:
+                raise ValueError(
+                    f"server.{name}: {address} can be reached from other machines. Add keys under [[access.keys]] "
+                    "(`dragoman keys create ID`), or allow everybody with access.anonymous = true (`--anonymous`)"
+                )
+        return self
+
+    @property
+    def targets(self) -> dict[str, tuple[str, ...]]:
+        """What each of the names in `models` stands for."""
+        return {name: model.targets for name, model in self.models.items()}
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Settings:
+        ids = [key.id for key in self.access.keys]
+        for twice in sorted({i for i in ids if ids.count(i) > 1}):
+            raise ValueError(f"access.keys: the id {twice!r} is used twice")
+        if self.server.default_deadline > self.server.longest_deadline:
+            raise ValueError("server.default_deadline: should not be longer than server.longest_deadline")
+        return self
+
+
+def load(
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The settings from `path` (TOML), `environ` (`DRAGOMAN_SERVER__GRPC=…`) and `overrides` (`{"server.grpc": …}`).
+
+    Raises SettingsError with every mistake.
+    """
+    environ = environ or {}
+    mistakes: list[Mistake] = []
+    base = path.resolve().parent if path else Path.cwd()
+    table, origins = read_environment(environ)
+    tree = merge(read_file(path) if path else {}, table)
+    for dotted, value in (overrides or {}).items():
+        tree = merge(tree, _nest(dotted.split("."), value))
+    if isinstance(tree.get("providers"), dict):
+        tree["providers"] = resolve_secrets(tree["providers"], environ, base, ("providers",), mistakes)
+    _resolve_store_url(tree, environ, base, mistakes)
+    try:
+        settings = Settings.model_validate(tree, context={"base": base})
+    except ValidationError as error:
+        mistakes += mistakes_of(error, Settings, origins)
+    else:
+        settings._base = base  # noqa: SLF001 - pydantic fills private attributes only after validation
+        mistakes += _missing_files(settings)
+    if mistakes:
+        raise SettingsError(mistakes)
+    return settings
+
+
+def _resolve_store_url(tree: dict[str, Any], environ: Mapping[str, str], base: Path, mistakes: list[Mistake]) -> None:
+    """The URL of the store may hold a password: it may be kept elsewhere, as the secrets of providers are."""
+    operations = tree.get("operations")
+    if not isinstance(operations, dict) or not isinstance(operations.get("url"), dict):
+        return
+    known = len(mistakes)
+    url = resolve_secrets(operations["url"], environ, base, ("operations", "url"), mistakes)
+    kept = {key: value for key, value in operations.items() if key != "url"}
+    tree["operations"] = kept if len(mistakes) > known else kept | {"url": url}
+
+
+def _nest(path: list[str], value: Any) -> dict[str, Any]:
+    for key in reversed(path):
+        value = {key: value}
+    return dict(value)
+
+
+def _missing_files(settings: Settings) -> list[Mistake]:
+    tls = settings.server.tls
+    paths = {"server.tls.certificate": tls.certificate, "server.tls.key": tls.key} if tls else {}
+    return [Mistake(name, f"there is no file {path}") for name, path in paths.items() if not path.is_file()]

@@ -1,0 +1,23 @@
+"""The laws of a store of operations, as tests that every store inherits. They need the extra `testing`."""
+
+from __future__ import annotations
+
+from dragoman_service.testing.operation_laws.machine import MachineLaws
+from dragoman_service.testing.operation_laws.queue import QueueLaws
+from dragoman_service.testing.operation_laws.reach import ReachLaws
+from dragoman_service.testing.operation_laws.stage import Store
+from dragoman_service.testing.operation_laws.survival import SurvivalLaws
+
+__all__ = ["OperationStoreLaws", "Store"]
+
+
+class OperationStoreLaws(MachineLaws, QueueLaws, ReachLaws, SurvivalLaws):
+    """Subclass it and give it a fixture `store` that makes a fresh one for each test.
+
+        class TestSqlite(OperationStoreLaws):
+            @pytest.fixture
+            def store(self, tmp_path):
+                return Store("sqlite:///operations.db", tmp_path)
+
+    Replicas run in this process and in others, which are killed, frozen and given wrong clocks.
+    """

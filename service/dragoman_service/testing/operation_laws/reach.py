@@ -1,0 +1,161 @@
+"""Laws: any replica answers for an operation that runs in another, at once, and with the same bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+
+import pytest
+from dragoman import v1
+
+from dragoman_service.contract import CompletionError
+from dragoman_service.testing.operation_laws.replica import CALLER, NEVER, until
+from dragoman_service.testing.operation_laws.stage import (
+    AnyReplica,
+    Stage,
+    Staged,
+    check_log,
+    metadata_of,
+    read,
+    state_of,
+    text_of,
+)
+
+AT_ONCE = 1.0  # seconds: what takes milliseconds, on a machine that is busy; no poll is as soon
+RINGS = {"poll": NEVER, "wait": NEVER, "lease": 600.0}  # nothing happens but by the store's bell
+DUPLICATES = 100
+
+
+@pytest.mark.asyncio
+class ReachLaws(Staged):
+    """The part of OperationStoreLaws that is about several processes."""
+
+    async def test_work_that_is_started_elsewhere_is_taken_up_at_once(self, stage: Stage) -> None:
+        worker = await stage.elsewhere(**RINGS)
+        caller = await stage.here(concurrency=0, **RINGS)
+        began = time.monotonic()
+        done = await caller.wait(await caller.start("now"), seconds=10)
+
+        assert state_of(done) == "SUCCEEDED"
+        assert time.monotonic() - began < AT_ONCE
+        assert len(await worker.calls()) == 1
+
+    async def test_what_waits_is_taken_up_by_a_replica_that_opens(self, stage: Stage) -> None:
+        caller = await stage.here(concurrency=0, **RINGS)
+        name = await caller.start("now")
+        await stage.here(**RINGS)
+
+        assert state_of(await caller.wait(name, seconds=5)) == "SUCCEEDED"
+
+    async def test_cancelling_elsewhere_stops_what_runs_at_once(self, stage: Stage) -> None:
+        worker = await stage.elsewhere(**RINGS)
+        caller = await stage.here(concurrency=0, **RINGS)
+        name = await caller.start("hold")
+        await worker.held(name)
+        began = time.monotonic()
+        await caller.cancel(name)
+        done = await caller.wait(name, seconds=10)
+
+        assert state_of(done) == "CANCELLED"
+        assert time.monotonic() - began < AT_ONCE
+        check_log(done, await caller.attach(name))
+
+    async def test_cancelling_elsewhere_ends_what_is_queued(self, stage: Stage) -> None:
+        worker = await stage.elsewhere(concurrency=1, **RINGS)
+        caller = await stage.here(concurrency=0, **RINGS)
+        await worker.held(await worker.start("hold"))
+        name = await worker.start("hold")
+        waiting = asyncio.create_task(worker.wait(name, seconds=10))
+        await caller.cancel(name)
+        done = await waiting
+        await worker.release()
+
+        assert state_of(done) == "CANCELLED"
+        assert metadata_of(done).attempts == 0
+        check_log(done, await worker.attach(name))
+        assert len(await worker.calls()) == 1
+
+    async def test_deleting_elsewhere_stops_what_runs_and_those_who_read_it(self, stage: Stage) -> None:
+        worker = await stage.elsewhere(**RINGS)
+        caller = await stage.here(concurrency=0, **RINGS)
+        name = await worker.start("hold")
+        await worker.held(name)
+        readers = [asyncio.create_task(reader.attach(name)) for reader in (worker, caller)]
+        waiting = [asyncio.create_task(reader.wait(name, seconds=10)) for reader in (worker, caller)]
+        await caller.delete(name)
+        ends = await asyncio.gather(*readers, *waiting, return_exceptions=True)
+        await worker.logged("operation.discarded")
+
+        assert [getattr(end, "reason", end) for end in ends] == [v1.ERROR_REASON_OPERATION_NOT_FOUND] * 4
+
+    async def test_all_readers_get_the_same_bytes_from_wherever_and_whenever(self, stage: Stage) -> None:
+        replicas: list[AnyReplica] = [
+            await stage.elsewhere(**RINGS),
+            await stage.elsewhere(**RINGS),
+            await stage.here(**RINGS),
+        ]
+        name = await replicas[0].start("beat 40 0.02")
+        early = [asyncio.create_task(replica.attach(name)) for replica in replicas for _ in range(3)]
+        await asyncio.sleep(0.3)
+        late = [asyncio.create_task(replica.attach(name)) for replica in replicas]
+        during = await asyncio.gather(*early, *late)
+        whole = await replicas[0].attach(name)
+        cursors = range(len(whole) + 1)
+        rest = [[await replica.attach(name, after) for after in cursors] for replica in replicas]
+
+        assert during == [whole] * len(during)
+        assert rest == [[whole[after:] for after in cursors]] * len(replicas)
+        assert len(whole) > 20, "text comes as it is generated, and not at the end"
+        check_log(await replicas[1].get(name), whole)
+
+    async def test_text_arrives_elsewhere_while_it_is_generated(self, stage: Stage) -> None:
+        worker = await stage.elsewhere(**RINGS)
+        caller = await stage.here(concurrency=0, **RINGS)
+        name = await caller.start("hold")
+        events = caller.operations.attach(name, CALLER, 0, asyncio.get_running_loop().time() + 20)
+        async with asyncio.timeout(AT_ONCE):
+            first = read([await anext(events), await anext(events)])
+        await worker.release()
+        after = [event async for event in events]
+
+        assert [event.WhichOneof("event") for event in first] == ["started", "delta"]
+        assert read(after)[-1].HasField("finished")
+
+    async def test_a_hundred_duplicates_are_one_operation(self, stage: Stage) -> None:
+        replicas: list[AnyReplica] = [
+            await stage.elsewhere(**RINGS),
+            await stage.elsewhere(**RINGS),
+            await stage.here(**RINGS),
+        ]
+        share = DUPLICATES // len(replicas) + 1
+        starts = (replica.start_all("beat 5 0.02", share, request_id="the same") for replica in replicas)
+        names = [name for part in await asyncio.gather(*starts) for name in part]
+        answers = [text_of(await replica.wait(names[0])) for replica in replicas]
+        again = await replicas[1].start("beat 5 0.02", request_id="the same")
+        other = await replicas[0].start("beat 5 0.02", request_id="the same", caller="another")
+
+        assert Counter(names) == {again: len(names)}
+        assert len(set(answers)) == 1
+        assert other != again
+        await replicas[0].wait(other, caller="another")
+        assert len(stage.calls()) == 2
+
+    async def test_another_request_cannot_have_the_same_id(self, stage: Stage) -> None:
+        replicas: list[AnyReplica] = [await stage.elsewhere(**RINGS), await stage.here(**RINGS)]
+        await replicas[0].start("hold", request_id="the same")
+        with pytest.raises(CompletionError) as caught:
+            await replicas[1].start("now", request_id="the same")
+
+        assert caught.value.reason == v1.ERROR_REASON_REQUEST_ID_REUSED
+
+    async def test_a_caller_sees_only_its_own_wherever_it_asks(self, stage: Stage) -> None:
+        replicas: list[AnyReplica] = [await stage.elsewhere(**RINGS), await stage.here(**RINGS)]
+        name = await replicas[0].start("now", caller="another")
+        await until(stage.calls)
+        asked = (call(name) for replica in replicas for call in (replica.get, replica.wait, replica.cancel))
+        ends = await asyncio.gather(*asked, *(replica.attach(name) for replica in replicas), return_exceptions=True)
+
+        assert {getattr(end, "reason", end) for end in ends} == {v1.ERROR_REASON_OPERATION_NOT_FOUND}
+        assert [await replica.names() for replica in replicas] == [[], []]
+        assert await replicas[1].names(caller="another") == [name]

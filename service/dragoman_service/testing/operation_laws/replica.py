@@ -1,0 +1,142 @@
+"""A replica of the service on a store of operations, in this process, as the laws see it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from google.longrunning import operations_pb2
+
+from dragoman_service.engine.catalogue import Catalogue
+from dragoman_service.engine.engine import Engine
+from dragoman_service.operations import Operations, open_operations
+from dragoman_service.operations.model.errors import StoredError
+from dragoman_service.operations.model.intervals import Pace
+from dragoman_service.operations.start_options import StartOptions
+from dragoman_service.settings.settings import OperationsSettings
+from dragoman_service.testing.operation_laws.provider import Signing, ask
+
+CALLER = "laws"
+PATIENCE = 60.0  # seconds that a reader stays
+NEVER = 1e6  # seconds between two polls: what happens all the same, the store's own bell has made happen
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a replica is opened with. Times in seconds."""
+
+    url: str
+    folder: str
+    name: str
+    concurrency: int = 8
+    lease: float = 5.0
+    ttl: float = 3600.0
+    max_attempts: int = 50
+    poll: float = 1.0
+    wait: float = 3.0
+    sweep: float = NEVER
+    clock: float = 0.0
+    """How much the wall clock of a replica in a process of its own is ahead."""
+    model_concurrency: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> OperationsSettings:
+        """The table `[operations]`; not validated, so that a replica may have no slots."""
+        names = ("url", "concurrency", "lease", "ttl", "max_attempts", "model_concurrency")
+        return OperationsSettings().model_copy(update={name: getattr(self, name) for name in names})
+
+
+class Replica:
+    """What a caller can do at this replica; `held` and `release` are for the provider behind it."""
+
+    def __init__(self, operations: Operations, provider: Signing) -> None:
+        self.operations = operations
+        self.provider = provider
+
+    async def start(
+        self, what: str, caller: str = CALLER, model: str = "signing", request_id: str = "", **options: Any
+    ) -> str:
+        """The new operation's name; `options` are those of StartOptions."""
+        operation = await self.operations.start(ask(what, model, request_id), caller, StartOptions(**options))
+        return str(operation.name)
+
+    async def start_all(self, what: str, count: int, **options: Any) -> list[str]:
+        """Starts as many at the same time; their names."""
+        return list(await asyncio.gather(*(self.start(what, **options) for _ in range(count))))
+
+    async def get(self, name: str, caller: str = CALLER) -> operations_pb2.Operation:
+        return await self.operations.get(name, caller)
+
+    async def wait(self, name: str, caller: str = CALLER, seconds: float = 20.0) -> operations_pb2.Operation:
+        return await self.operations.wait(name, caller, seconds)
+
+    async def names(self, caller: str = CALLER, filter_text: str = "") -> list[str]:
+        """The names of all pages."""
+        names: list[str] = []
+        token = ""
+        while True:
+            page = await self.operations.list(caller, filter_text, 1000, token)
+            names += [str(operation.name) for operation in page.operations]
+            if not (token := page.next_page_token):
+                return names
+
+    async def cancel(self, name: str, caller: str = CALLER) -> None:
+        await self.operations.cancel(name, caller)
+
+    async def delete(self, name: str, caller: str = CALLER) -> None:
+        await self.operations.delete(name, caller)
+
+    async def attach(self, name: str, after: int = 0, caller: str = CALLER) -> list[bytes]:
+        """All events after the cursor, to the end; the error that a failed operation ends in is left out."""
+        events: list[bytes] = []
+        followed = self.operations.attach(name, caller, after, asyncio.get_running_loop().time() + PATIENCE)
+        with suppress(StoredError):
+            async with aclosing(followed) as reader:  # type: ignore[type-var]
+                async for event in reader:
+                    events.append(event)
+        return events
+
+    async def held(self, name: str) -> None:
+        """Returns once this replica's provider holds that operation."""
+        await until(lambda: name.removeprefix("operations/") in self.provider.held)
+
+    async def calls(self) -> list[str]:
+        """Ids of the operations that this replica's provider was asked for."""
+        return self.provider.calls
+
+    async def stopped(self, name: str) -> int:
+        """When this replica's provider ceased to hold that operation, see `Signing.stopped`."""
+        await until(lambda: name.removeprefix("operations/") in self.provider.stopped)
+        return self.provider.stopped[name.removeprefix("operations/")]
+
+    async def release(self) -> None:
+        """Lets all go on that its provider holds, now and later."""
+        self.provider.release()
+
+    async def drain(self, grace: float = 0.0) -> None:
+        await self.operations.drain(grace)
+
+
+@asynccontextmanager
+async def open_replica(setup: Setup) -> AsyncIterator[Replica]:
+    """A replica in this process."""
+    folder = Path(setup.folder)
+    with (folder / "calls").open("a", buffering=1) as calls:
+        provider = Signing(setup.name, calls.write)
+        engine = Engine(Catalogue({"laws": provider}, {}))
+        pace = Pace(poll=setup.poll, wait=setup.wait, sweep=setup.sweep)
+        async with open_operations(setup.settings, folder, engine, pace=pace) as operations:
+            yield Replica(operations, provider)
+
+
+async def until(holds: Callable[[], object], seconds: float = 20.0) -> None:
+    """Returns as soon as `holds()` does."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not holds():  # noqa: ASYNC110 - what it waits for may be in another process
+                await asyncio.sleep(0.005)
+    assert holds(), f"not within {seconds} s"

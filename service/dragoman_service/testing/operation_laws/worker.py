@@ -1,0 +1,80 @@
+"""A replica in a process of its own: `python -m dragoman_service.testing.operation_laws.worker SETUP`.
+
+Each line of its standard input is a call of `Replica`, as JSON; each answer is a line of its standard output, in any
+order, and between them is its log. It ends with its standard input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from google.protobuf.message import Message
+
+from dragoman_service.contract import CompletionError
+from dragoman_service.testing.operation_laws.replica import Replica, Setup, open_replica
+
+Call = dict[str, Any]
+
+
+async def serve(setup: Setup) -> None:
+    """Answers calls until there are no more."""
+    reader = asyncio.StreamReader(limit=2**26)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    async with open_replica(setup) as replica, asyncio.TaskGroup() as group:
+        _tell({"ready": setup.name})
+        while line := await reader.readline():
+            group.create_task(_answer(replica, json.loads(line)))
+
+
+async def _answer(replica: Replica, call: Call) -> None:
+    own: dict[str, Callable[..., None]] = {"most_bytes": _most_bytes}
+    try:
+        if (name := call["call"]) in own:
+            answer = own[name](*call["args"])
+        else:
+            answer = await getattr(replica, name)(*call["args"], **call["options"])
+    except CompletionError as error:
+        _tell({"number": call["number"], "error": [error.code, error.reason, error.message]})
+    except Exception as fault:  # noqa: BLE001 - it is the test's, whose process is another one
+        _tell({"number": call["number"], "fault": repr(fault)})
+    else:
+        _tell({"number": call["number"], "answer": _plain(answer)})
+
+
+def _plain(answer: Any) -> Any:
+    if isinstance(answer, Message):
+        return answer.SerializeToString().hex()
+    if isinstance(answer, bytes):
+        return answer.hex()
+    return [_plain(one) for one in answer] if isinstance(answer, list) else answer
+
+
+def _most_bytes(size: int) -> None:
+    """No file of this process may grow over `size` bytes; -1 takes the limit away. As a disk that is full does."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard if size < 0 else size, hard))
+
+
+def _tell(line: object) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def _put_clock_ahead(seconds: float) -> None:
+    wall, wall_ns = time.time, time.time_ns
+    time.time = lambda: wall() + seconds
+    time.time_ns = lambda: wall_ns() + int(seconds * 1e9)
+
+
+if __name__ == "__main__":
+    given = Setup(**json.loads(sys.argv[1]))
+    _put_clock_ahead(given.clock)
+    structlog.configure(processors=[structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()])
+    asyncio.run(serve(given))

@@ -1,0 +1,115 @@
+"""What the state machine acts on: two replicas in one loop, and a third pair of hands at the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
+
+from google.longrunning import operations_pb2
+from sqlalchemy import Connection, update
+
+from dragoman_service.operations.sql.schema import operations
+from dragoman_service.operations.store.store import Ledger, open_ledger
+from dragoman_service.testing.operation_laws.replica import NEVER, Replica, open_replica, until
+from dragoman_service.testing.operation_laws.stage import Stage, state_of
+
+T = TypeVar("T")
+SLOTS = 1  # of each: more would hide who is next
+PATIENCE = 5.0  # seconds that a change may take to be seen; it takes milliseconds
+
+
+class World:
+    """`do` runs what its other methods return."""
+
+    def __init__(self, runner: asyncio.Runner, stage: Stage, callers: Iterator[str]) -> None:
+        self._runner = runner
+        self._stage = stage
+        self._stack = AsyncExitStack()
+        self._opened: list[AsyncExitStack] = [AsyncExitStack(), AsyncExitStack()]
+        self._ledger: Ledger
+        self._closed: int | None = None
+        self._turn = 0
+        self.replicas: list[Replica] = []
+        self.callers = callers
+
+    def do(self, call: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(call)
+
+    @property
+    def any(self) -> Replica:
+        """One or the other, in turn."""
+        self._turn += 1
+        return self.replicas[self._turn % 2]
+
+    async def set_up(self) -> None:
+        store = self._stage.store
+        opened = open_ledger(store.url, store.folder, lambda changed, work, stopped: None)
+        self._ledger = await self._stack.enter_async_context(opened)
+        for at in range(2):
+            await self.open(at)
+
+    async def tear_down(self) -> None:
+        for opened in (*self._opened, self._stack):
+            await opened.aclose()
+
+    async def open(self, at: int) -> None:
+        """Opens the replica number `at`."""
+        setup = self._stage.setup(concurrency=SLOTS, lease=600.0, poll=NEVER, wait=NEVER)
+        replica = await self._opened[at].enter_async_context(open_replica(setup))
+        self.replicas[at : at + 1] = [replica]
+        self._closed = None
+
+    async def close(self, at: int, running: int) -> list[str]:
+        """Stops the replica, once the two are at `running` operations; returns the ids of what it gives back."""
+        await until(lambda: sum(len(replica.provider.held) for replica in self.replicas) == running, PATIENCE)
+        given_back = list(self.replicas[at].provider.held)
+        await self.replicas[at].drain()
+        await self._opened[at].aclose()
+        self.replicas[at], self._closed = self.replicas[1 - at], at
+        return given_back
+
+    async def wait_at(self, replica: Replica, name: str, caller: str) -> Coroutine[Any, Any, operations_pb2.Operation]:
+        """Begins to wait, and returns what waits on."""
+        waiting = asyncio.create_task(replica.wait(name, caller, PATIENCE))
+        await asyncio.sleep(0)
+
+        async def waited() -> operations_pb2.Operation:
+            return await waiting
+
+        return waited()
+
+    async def release(self, name: str) -> None:
+        """Lets the operation go on, wherever it runs."""
+        operation_id = name.removeprefix("operations/")
+        await until(lambda: any(operation_id in replica.provider.held for replica in self.replicas), PATIENCE)
+        for replica in self.replicas:
+            if operation_id in replica.provider.held:
+                replica.provider.held[operation_id].set()
+
+    async def until_states(self, caller: str, expected: dict[str, str]) -> None:
+        """Returns once the caller's operations are those, in that order and in those states; never changing back."""
+        seen: dict[str, str] = {}
+        end = asyncio.get_running_loop().time() + PATIENCE
+        while seen != expected or list(seen) != list(expected):
+            assert asyncio.get_running_loop().time() < end, f"{seen} instead of {expected}"
+            page = await self.any.operations.list(caller, "", 1000)
+            seen = {operation.name: state_of(operation) for operation in page.operations}
+
+    async def expire(self, name: str) -> None:
+        """As if its time were over by the store's clock."""
+
+        def write(connection: Connection) -> None:
+            row = operations.c.id == name.removeprefix("operations/")
+            connection.execute(update(operations).where(row).values(expire_time=1))
+
+        await self._ledger.write(write)
+
+    async def clear(self, caller: str) -> None:
+        """Deletes all that the caller has, and waits until nothing of it runs and both replicas are there."""
+        if self._closed is not None:
+            await self.open(self._closed)
+        for name in await self.any.names(caller):
+            await self.any.delete(name, caller)
+        await until(lambda: not any(replica.provider.held for replica in self.replicas), PATIENCE)

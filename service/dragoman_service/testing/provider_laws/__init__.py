@@ -1,0 +1,1 @@
+"""The laws of a provider, as tests that every provider inherits."""

@@ -1,0 +1,105 @@
+"""How the laws ask a provider, and what its author tells them."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import cast
+
+import pytest
+from dragoman import v1
+
+from dragoman_service.contract import Call, Provider, Tokenizer
+from dragoman_service.engine.fold import Fold
+
+Events = AsyncGenerator[v1.CompletionEvent, None]
+
+
+class Asking:
+    """The hooks that an author overrides, and what the laws have in common."""
+
+    patience = 60.0
+    """Seconds that an answer may take."""
+    stops_within = 1.0
+    """Seconds that the upstream may go on with its work after the reader has left."""
+
+    def request(self, provider: Provider) -> v1.CompletionRequest:
+        """A request with the same answer each time, of several tokens; it keeps the upstream busy for a moment."""
+        model = provider.models()[0]
+        prompt = v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Count from one to twenty, in words.")])
+        request = v1.CompletionRequest(model=model.provider_model, messages=[prompt])
+        if "generation_config.temperature" in model.supported_fields:
+            request.generation_config.temperature = 0
+        if "generation_config.seed" in model.supported_fields:
+            request.generation_config.seed = 1
+        return request
+
+    def failing_request(self, provider: Provider) -> v1.CompletionRequest:
+        """A request that the provider cannot answer."""
+        raise NotImplementedError("override failing_request: it returns a request that the provider cannot answer")
+
+    async def running(self, provider: Provider) -> int:
+        """How many requests the upstream works on now: ask the upstream itself where you can."""
+        raise NotImplementedError("override running: it tells how many requests the upstream works on now")
+
+    def call(self, streaming: bool = False) -> Call:
+        deadline = asyncio.get_running_loop().time() + self.patience
+        return Call(id=uuid.uuid4().hex, caller="laws", deadline=deadline, streaming=streaming)
+
+    def complete(self, provider: Provider, request: v1.CompletionRequest, streaming: bool = False) -> Events:
+        """The provider's events, to be closed: a provider's iterator has `aclose`."""
+        return cast("Events", provider.complete(request, self.call(streaming)))
+
+    async def events(
+        self, provider: Provider, request: v1.CompletionRequest, streaming: bool = False
+    ) -> list[v1.CompletionEvent]:
+        """All events of an answer."""
+        complete = self.complete(provider, request, streaming)
+        async with asyncio.timeout(self.patience), aclosing(complete) as events:
+            return [event async for event in events]
+
+    async def until(self, provider: Provider, count: int) -> None:
+        """Waits until the upstream works on that many requests."""
+        patience = self.patience if count else self.stops_within
+        found = -1
+        try:
+            async with asyncio.timeout(patience):
+                while (found := await self.running(provider)) != count:  # noqa: ASYNC110 - it may be far away
+                    await asyncio.sleep(0.005)
+        except TimeoutError:
+            pytest.fail(f"the upstream works on {found} requests, {count} were expected within {patience:g} s")
+
+    def claiming(self, provider: Provider, **config: object) -> v1.CompletionRequest:
+        """The request with these fields of its generation config; skips the test if the model does not claim them."""
+        request = self.naming(provider, *(f"generation_config.{name}" for name in config))
+        request.generation_config.MergeFrom(v1.GenerationConfig(**config))  # type: ignore[arg-type]
+        return request
+
+    def naming(self, provider: Provider, *paths: str) -> v1.CompletionRequest:
+        """The request; skips the test if the model does not claim all of `paths`, as `supported_fields` has them."""
+        for path in paths:
+            if path not in provider.models()[0].supported_fields:
+                pytest.skip(f"the model does not claim {path}")
+        return self.request(provider)
+
+
+def folded(events: list[v1.CompletionEvent]) -> v1.Completion:
+    """The answer without its times."""
+    fold = Fold(v1.Completion())
+    for event in events:
+        fold.add(event)
+    completion = fold.completion()
+    completion.ClearField("finish_time")
+    return completion
+
+
+def tokenizer_of(provider: Provider, *capabilities: v1.Capability.ValueType) -> Tokenizer:
+    """The provider's tokenizer; skips the test if the model does not claim these capabilities."""
+    for capability in capabilities:
+        if capability not in provider.models()[0].capabilities:
+            pytest.skip(f"the model does not claim {v1.Capability.Name(capability)}")
+    if not isinstance(provider, Tokenizer):
+        pytest.fail("the model claims a tokenizer, but the provider lacks count_tokens or tokenize")
+    return provider

@@ -1,0 +1,1 @@
+"""Clock, time limits and loops."""

@@ -1,0 +1,68 @@
+"""Who calls: API keys, known to the service only by their SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import grpc
+from dragoman import v1
+from google.rpc import code_pb2
+
+from dragoman_service.contract import CompletionError
+from dragoman_service.settings.settings import AccessSettings
+from dragoman_service.telemetry.record import CallRecord, current
+
+ANONYMOUS = "anonymous"
+SCHEMES = ("bearer", "api-key")
+
+
+class Access:
+    """Tells the caller from the value of an `authorization` header: `Bearer KEY` or `Api-Key KEY`."""
+
+    def __init__(self, settings: AccessSettings, *, anonymous: bool) -> None:
+        self._callers = {bytes.fromhex(key.sha256): key.id for key in settings.keys}
+        self._anonymous = anonymous
+        self.allowed: Mapping[str, tuple[str, ...]] = {key.id: key.models for key in settings.keys if key.models}
+
+    def caller(self, authorization: str) -> str:
+        """The id of the key, or `anonymous`. Raises UNAUTHENTICATED."""
+        if not self._callers or (self._anonymous and not authorization):
+            return ANONYMOUS
+        if not authorization:
+            raise _unauthenticated(v1.ERROR_REASON_CREDENTIALS_MISSING)
+        scheme, _, key = authorization.partition(" ")
+        caller = self._callers.get(hashlib.sha256(key.strip().encode(errors="surrogateescape")).digest())
+        if scheme.lower() not in SCHEMES or caller is None:
+            raise _unauthenticated(v1.ERROR_REASON_CREDENTIALS_INVALID)
+        return caller
+
+
+def authorization_in(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
+    """The value of the `authorization` header, empty if there is none."""
+    for key, value in metadata or ():
+        if key == "authorization" and isinstance(value, str):
+            return value
+    return ""
+
+
+def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
+    """The caller of the RPC that `context` belongs to, as the guard told it."""
+    return record_of(context).caller
+
+
+def record_of(context: grpc.aio.ServicerContext[Any, Any]) -> CallRecord:
+    """What the guard knows of the RPC that `context` belongs to."""
+    record = current()
+    if record is None:
+        raise LookupError(f"no call is being served in {context}")
+    return record
+
+
+def _unauthenticated(reason: v1.ErrorReason.ValueType) -> CompletionError:
+    return CompletionError(
+        code_pb2.UNAUTHENTICATED,
+        reason,
+        "Send a valid API key as HTTP header or gRPC metadata: `authorization: Bearer KEY`.",
+    )

@@ -1,0 +1,252 @@
+"""The one gRPC interceptor: who calls, is the request sound, what went wrong, how long did it take.
+
+Every method becomes a stream handler that reads raw bytes. So a message that never comes cannot hold a handler for
+ever, and bytes that are no message get INVALID_ARGUMENT (grpc.aio alone: no time limit, and UNKNOWN).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, closing, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+from grpc import aio
+
+from dragoman_service.contract import HOPS, CompletionError, hops_told
+from dragoman_service.errors import internal, malformed_request
+from dragoman_service.telemetry.record import CallRecord
+from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
+from dragoman_service.timing.time_limit import TimeLimit
+from dragoman_service.transport.auth import Access, authorization_in
+from dragoman_service.transport.in_flight import Traffic
+from dragoman_service.transport.status import stalled_reader, status_code, too_large, trailers
+
+FIRST_MESSAGE = 10.0  # seconds that a caller has to send the request after opening the call
+ABORT_PATIENCE = 1.0  # seconds
+OPEN_SERVICES = frozenset({"grpc.health.v1.Health"})  # probes bring no key
+BACKGROUND = OPEN_SERVICES | {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
+"""Services that a drain does not wait for: their streams stay open as long as the caller likes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What a frontend says of how its service is called."""
+
+    open: bool = False
+    """Its callers bring no key."""
+    echoed: str = ""
+    """Metadata that goes back to the caller as it came, with errors too."""
+
+
+Handler = Any  # grpc.RpcMethodHandler; its members are not typed
+Context = Any  # grpc.aio.ServicerContext with raw bytes in and messages out
+log = structlog.get_logger(__name__)
+
+
+class Guard(aio.ServerInterceptor):
+    """One for all services of a server. `max_request` is in bytes, `stall_timeout` in seconds."""
+
+    def __init__(
+        self, access: Access, telemetry: RpcTelemetry, traffic: Traffic, max_request: int, stall_timeout: float
+    ) -> None:
+        self._access = access
+        self._telemetry = telemetry
+        self._traffic = traffic
+        self._max_request = max_request
+        self._stall_timeout = stall_timeout
+        self.manners: dict[str, Manners] = dict.fromkeys(OPEN_SERVICES, Manners(open=True))
+        """Of services that have any, by their names."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            self._telemetry.unknown_method()
+            return None
+        _, service, method = handler_call_details.method.split("/", 2)
+        authorization = authorization_in(handler_call_details.invocation_metadata)
+
+        async def serve(_: object, context: Context) -> Any:
+            record = CallRecord(service, method, kind_of(handler.request_streaming, handler.response_streaming))
+            return await self._serve(record, handler, authorization, context)
+
+        serialize = _serializer(handler.response_serializer)
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(serve, None, serialize)
+        return grpc.stream_unary_rpc_method_handler(serve, None, serialize)
+
+    async def _serve(self, record: CallRecord, handler: Handler, authorization: str, context: Context) -> Any:
+        record.make_current()
+        _describe(record, context)
+        with nullcontext() if record.service in BACKGROUND else self._traffic.counted():
+            return await self._counted(record, handler, authorization, context)
+
+    async def _counted(self, record: CallRecord, handler: Handler, authorization: str, context: Context) -> Any:
+        self._telemetry.begin(record)
+        sent, code = _Sent(), grpc.StatusCode.OK
+        try:
+            await _echo(context, self._manners(record.service).echoed)
+            return await self._answer(record, handler, authorization, context, sent)
+        except CompletionError as error:
+            code = status_code(error.code)
+            await _abort(context, error, record)
+        except asyncio.CancelledError:
+            code, record.cancelled_by = _why_cancelled(record, context)
+            raise
+        except aio.AbortError:
+            code = _code_of(context)
+            raise
+        except Exception:
+            if context.cancelled() or context.done():  # a write that failed since the caller is gone
+                code, record.cancelled_by = _why_cancelled(record, context)
+                raise
+            log.exception("rpc.failed", request_id=record.request_id, method=record.method)
+            code = grpc.StatusCode.INTERNAL
+            await _abort(context, internal(), record)
+        finally:
+            self._telemetry.end(record, code, sent.count)
+
+    async def _answer(
+        self, record: CallRecord, handler: Handler, authorization: str, context: Context, sent: _Sent
+    ) -> Any:
+        if record.service not in BACKGROUND:
+            self._traffic.check()
+        record.caller = self._caller(record.service, authorization)
+        if handler.request_streaming:
+            request: Any = self._requests(record, handler, context)
+        else:
+            request = self._decode(handler, await self._read(record, context))
+        function = _function(handler)
+        if not handler.response_streaming:
+            response = await function(request, context)
+            sent.count = 1
+            return response
+        if inspect.isasyncgenfunction(function):
+            await _send_all(function(request, context), record, context, sent, self._stall_timeout)
+        else:
+            await function(request, context)
+        return None
+
+    def _caller(self, service: str, authorization: str) -> str:
+        return "" if self._manners(service).open else self._access.caller(authorization)
+
+    def _manners(self, service: str) -> Manners:
+        return self.manners.get(service, _COMMON)
+
+    async def _read(self, record: CallRecord, context: Context) -> bytes:
+        try:
+            async with asyncio.timeout(FIRST_MESSAGE):
+                raw = await context.read()
+        except TimeoutError:
+            raise malformed_request(f"No request came within {FIRST_MESSAGE:g} s after the call was opened.") from None
+        if raw is aio.EOF:
+            raise malformed_request("The call was closed before a request came.")
+        self._telemetry.received(record)
+        return bytes(raw)
+
+    async def _requests(self, record: CallRecord, handler: Handler, context: Context) -> AsyncIterator[Any]:
+        while (raw := await context.read()) is not aio.EOF:
+            self._telemetry.received(record)
+            yield self._decode(handler, raw)
+
+    def _decode(self, handler: Handler, raw: bytes) -> Any:
+        if len(raw) > self._max_request:
+            raise too_large(len(raw), self._max_request)
+        try:
+            return handler.request_deserializer(raw)
+        except DecodeError:
+            raise malformed_request("The bytes are not the message that this method takes.") from None
+
+
+_COMMON = Manners()
+
+
+class _Sent:
+    """Counts the messages of a call."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+async def _send_all(
+    responses: AsyncIterator[Any], record: CallRecord, context: Context, sent: _Sent, stall_timeout: float
+) -> None:
+    now = asyncio.get_running_loop().time
+    try:
+        async with aclosing(responses) as stream:  # type: ignore[type-var]
+            with closing(TimeLimit()) as limit:
+                async for response in stream:
+                    begin = now()
+                    with limit.until(begin + stall_timeout):
+                        await _write(context, response)
+                    record.stalled += now() - begin
+                    sent.count += 1
+    except TimeoutError:
+        raise stalled_reader(stall_timeout) from None
+
+
+async def _write(context: Context, response: Any) -> None:
+    try:
+        await context.write(response)
+    except aio.InternalError as error:  # the caller is gone, which the context itself knows only a moment later
+        raise asyncio.CancelledError from error
+
+
+async def _abort(context: Context, error: CompletionError, record: CallRecord) -> None:
+    record.reason = error.reason_name
+    status = error.status(record.request_id)
+    # Behind a write that its reader does not take, abort waits for ever; the status is on its way all the same.
+    try:
+        async with asyncio.timeout(ABORT_PATIENCE):
+            await context.abort(status_code(status.code), status.message, trailers(status, error))
+    except (TimeoutError, aio.InternalError) as gone:  # gRPC would log them as faults of ours
+        raise asyncio.CancelledError from gone
+
+
+def _serializer(of_messages: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """Messages become bytes, and bytes that are a message already (of a log, say) stay as they are."""
+    return lambda response: response if isinstance(response, bytes) else of_messages(response)
+
+
+async def _echo(context: Context, name: str) -> None:
+    sent = [(key, value) for key, value in context.invocation_metadata() or () if name and key == name]
+    if sent:
+        await context.send_initial_metadata(sent[:1])
+
+
+def _describe(record: CallRecord, context: Context) -> None:
+    record.peer = context.peer()
+    record.deadline = context.time_remaining()
+    for key, value in context.invocation_metadata() or ():
+        if key == "user-agent":
+            record.user_agent = value
+        elif key == HOPS:
+            record.hops = hops_told(value)
+
+
+def _why_cancelled(record: CallRecord, context: Context) -> tuple[grpc.StatusCode, str]:
+    if record.deadline is not None and (context.time_remaining() or 0) <= 0:
+        return grpc.StatusCode.DEADLINE_EXCEEDED, "deadline"
+    return grpc.StatusCode.CANCELLED, "caller"
+
+
+def _code_of(context: Context) -> grpc.StatusCode:
+    code = context.code()
+    return code if isinstance(code, grpc.StatusCode) else status_code(int(code or 0))
+
+
+def _function(handler: Handler) -> Callable[..., Any]:
+    name = f"{'stream' if handler.request_streaming else 'unary'}_{'stream' if handler.response_streaming else 'unary'}"
+    function: Callable[..., Any] = getattr(handler, name)
+    return function

@@ -1,0 +1,137 @@
+"""The gRPC listener: options, health, reflection, TLS."""
+
+from __future__ import annotations
+
+import ssl
+
+import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from dragoman_service.settings.errors import Mistake, SettingsError
+from dragoman_service.settings.settings import ServerSettings
+from dragoman_service.settings.types import Address
+from dragoman_service.transport.grpc.guard import Guard, Manners
+from dragoman_service.transport.grpc.twins import Pools
+
+REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
+
+
+def options(max_request: int, longest_call: float, *, share_port: bool) -> list[tuple[str, int]]:
+    """Channel options; `max_request` in bytes, `longest_call` in seconds. With `share_port` several processes may
+    listen on one port: the kernel spreads connections over them, not calls.
+
+    gRPC itself refuses what is over three times `max_request` (also after decompression); what is in between gets an
+    error with details from the guard.
+    """
+    return [
+        ("grpc.so_reuseport", int(share_port)),  # else a second server on the port is a mistake, and shall be told
+        ("grpc.max_concurrent_streams", 1000),  # stops floods of resets
+        ("grpc.http.overload_protection", 0),  # without it good callers over the limit above fail
+        ("grpc.server.max_pending_requests", 10_000),
+        ("grpc.server.max_pending_requests_hard_limit", 20_000),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.ping_timeout_ms", 10_000),  # a frozen peer is never noticed without it
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.max_connection_idle_ms", 300_000),
+        ("grpc.max_connection_age_ms", 1_800_000),
+        ("grpc.max_connection_age_grace_ms", round((longest_call + 60) * 1000)),
+        ("grpc.server_handshake_timeout_ms", 10_000),
+        ("grpc.max_receive_message_length", 3 * max_request),
+        ("grpc.max_metadata_size", 16 * 1024),
+    ]
+
+
+class GrpcServer:
+    """The server and its health. Frontends add their services to `server` and name them with `serve`."""
+
+    def __init__(self, settings: ServerSettings, guard: Guard) -> None:
+        self._settings = settings
+        self.guard = guard
+        self.server = aio.server(
+            interceptors=[guard],
+            options=options(settings.max_request_size, settings.longest_deadline, share_port=settings.workers > 1),
+        )
+        self._health = health.aio.HealthServicer()
+        self._services: list[ServiceDescriptor] = []
+        self._address: Address | None = None
+        self._ready: bool | None = None
+        self.draining = False
+
+    def serve(self, service: ServiceDescriptor, *, manners: Manners | None = None) -> None:
+        """Shows a service, whose handlers were added to `server`, in health, reflection and metrics."""
+        self._services.append(service)
+        if manners is not None:
+            self.guard.manners[service.full_name] = manners
+
+    @property
+    def advertised(self) -> Address | None:
+        """Where clients reach this server: as the settings say, else where it listens, if that is one address."""
+        told = self._settings.advertised
+        if told is not None:
+            return told
+        return None if self._address is None or self._address.unspecified else self._address
+
+    @property
+    def services(self) -> tuple[ServiceDescriptor, ...]:
+        """What was shown with `serve`."""
+        return tuple(self._services)
+
+    async def start(self) -> Address:
+        """Listens. Raises SettingsError if the address cannot be had."""
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
+        await self.set_ready(False)
+        self._reflect()
+        address = self._settings.grpc
+        try:
+            port = self._listen(str(address))
+        except RuntimeError:
+            mistake = Mistake("server.grpc", f"cannot listen on {address}: is another process using it?")
+            raise SettingsError([mistake]) from None
+        self._address = Address(address.host, port)
+        await self.server.start()
+        return self._address
+
+    async def set_ready(self, ready: bool) -> None:
+        """What health says, for the whole and for each service."""
+        if ready is self._ready:
+            return
+        self._ready = ready
+        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", *(service.full_name for service in self._services)):
+            await self._health.set(name, status)
+
+    async def stop(self) -> None:
+        """Ends what is left, at once."""
+        await self.server.stop(None)
+
+    def _reflect(self) -> None:
+        """Reflection v1 and v1alpha: two names for the same bytes."""
+        health_service = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+        names = [*(service.full_name for service in self._services), health_service, *REFLECTION]
+        pools = dict.fromkeys((descriptor_pool.Default(), *(service.file.pool for service in self._services)))
+        handler = grpc.stream_stream_rpc_method_handler(
+            reflection.aio.ReflectionServicer(names, Pools(*pools)).ServerReflectionInfo,
+            reflection_pb2.ServerReflectionRequest.FromString,
+            reflection_pb2.ServerReflectionResponse.SerializeToString,
+        )
+        for name in REFLECTION:
+            self.server.add_generic_rpc_handlers(
+                (grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": handler}),)
+            )
+
+    def _listen(self, address: str) -> int:
+        tls = self._settings.tls
+        if tls is None:
+            return self.server.add_insecure_port(address)
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(tls.certificate, tls.key)
+        except (ssl.SSLError, OSError) as error:
+            said = f"{tls.certificate} and {tls.key} are no certificate and its key in PEM: {error}"
+            raise SettingsError([Mistake("server.tls", said)]) from None
+        pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
+        return self.server.add_secure_port(address, grpc.ssl_server_credentials([pair]))

@@ -1,0 +1,113 @@
+"""One call over HTTP: what came, and the ways to answer it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import cast
+
+from aiohttp import HttpVersion11, web
+from aiohttp.http import StreamWriter
+from dragoman import v1
+
+from dragoman_service.contract import CompletionError
+from dragoman_service.telemetry.record import CallRecord
+from dragoman_service.telemetry.rpc import RpcTelemetry
+from dragoman_service.transport.http.abort import break_off
+from dragoman_service.transport.http.connection import NAME
+from dragoman_service.transport.status import stalled_reader
+
+JSON = "application/json"
+MOST_WAITING = 65_536  # bytes that wait for a slow reader before the answer does
+
+LastWords = Callable[[CompletionError, str], bytes]
+"""What a stream that fails ends with, from the error and the id of the request."""
+
+
+class HttpCall:
+    """A call that a handler answers: with one `reply`, or with `begin` and as many `send` as it takes.
+
+    `body` holds the whole body. `headers` go with any answer.
+    """
+
+    def __init__(self, request: web.Request, record: CallRecord, telemetry: RpcTelemetry, stall_timeout: float) -> None:
+        self.request = request
+        self.record = record
+        self.body = b""
+        self.headers: dict[str, str] = {"x-request-id": record.request_id, "server": NAME}
+        self.sent = 0
+        self.response: web.StreamResponse | None = None
+        self._telemetry = telemetry
+        self._stall_timeout = stall_timeout
+        self._last_words: LastWords | None = None
+        self.accepted = False
+
+    def accept(self, *, streaming: bool = False) -> None:
+        """The request makes sense, and its answer is streamed or not: only now is it known what to count it as."""
+        self.accepted = True
+        self.record.kind = "server_stream" if streaming else "unary"
+        self._telemetry.begin(self.record)
+        self._telemetry.received(self.record)
+
+    async def reply(
+        self, body: bytes, *, status: int = 200, content_type: str = JSON, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """The whole answer."""
+        response = web.Response(
+            body=body, status=status, content_type=content_type, headers={**self.headers, **(headers or {})}
+        )
+        await self._open(response)
+        self.sent += 1
+
+    async def begin(self, content_type: str, last_words: LastWords, headers: Mapping[str, str] | None = None) -> None:
+        """A streamed answer begins; its head leaves with the first piece. An error that is raised from now on becomes
+        `last_words`, after which the connection breaks."""
+        response = web.StreamResponse(headers={**self.headers, **(headers or {})})
+        response.content_type = content_type
+        if self.request.version < HttpVersion11:
+            response.force_close()
+        self._last_words = last_words
+        await self._open(response)
+
+    async def send(self, piece: bytes) -> None:
+        """One piece of a streamed answer, at once. Raises STALLED_READER where it is not taken for too long."""
+        if self.response is None:
+            raise RuntimeError("begin() comes first")
+        writer = cast("StreamWriter", self.request.writer)
+        await writer.write(piece, drain=False)
+        self.sent += 1
+        transport = self.request.transport
+        if transport is not None and transport.get_write_buffer_size() > MOST_WAITING:
+            async with self._stalls():
+                await writer.drain()
+
+    async def finish(self) -> None:
+        """The answer is whole, and leaves. Raises STALLED_READER."""
+        if self.response is not None:
+            async with self._stalls():
+                await self.response.write_eof()
+
+    async def fail(self, error: CompletionError) -> None:
+        """What has begun already ends with its last words and a broken connection: never as if it were whole."""
+        words = b""
+        # Who does not read is told nothing; and after a write that was broken off aiohttp can write no more.
+        if self._last_words is not None and error.reason != v1.ERROR_REASON_STALLED_READER:
+            words = self._last_words(error, self.record.request_id)
+        await break_off(self.request, self.response, words)
+
+    async def _open(self, response: web.StreamResponse) -> None:
+        await response.prepare(self.request)
+        self.response = response
+
+    @asynccontextmanager
+    async def _stalls(self) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        try:
+            async with asyncio.timeout_at(begin + self._stall_timeout):
+                yield
+        except TimeoutError:
+            raise stalled_reader(self._stall_timeout) from None
+        finally:
+            self.record.stalled += loop.time() - begin

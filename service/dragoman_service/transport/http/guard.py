@@ -1,0 +1,171 @@
+"""Stands before all methods over HTTP, whatever their dialect: who calls, is the request sound, what went wrong, how
+long did it take. What `guard` is for gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import grpc
+import structlog
+from aiohttp import web
+
+from dragoman_service.contract import HOPS, CompletionError, hops_told
+from dragoman_service.errors import internal, malformed_request
+from dragoman_service.telemetry.record import CallRecord
+from dragoman_service.telemetry.rpc import RpcTelemetry
+from dragoman_service.transport.auth import Access
+from dragoman_service.transport.http.call import JSON, HttpCall
+from dragoman_service.transport.http.cors import Cors
+from dragoman_service.transport.in_flight import Traffic
+from dragoman_service.transport.status import status_code, too_large
+
+BODY = 60.0  # seconds that a caller has to send the body
+SENT_AGAIN = frozenset({408, 409, 429})  # statuses, beside 5xx, after which common clients try again by themselves
+
+ErrorBody = Callable[[CompletionError, str], tuple[int, bytes]]
+"""The status and the JSON of an error, which comes with the id of the request."""
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of a dialect: `serve` answers the calls of `verb` on `path` (in the notation of aiohttp).
+
+    `name` is what log and metrics call it; `streams` tells that its answer may be streamed.
+    """
+
+    verb: str
+    path: str
+    name: str
+    serve: Callable[[HttpCall], Awaitable[None]]
+    streams: bool = False
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The types that its calls are counted as."""
+        return ("unary", "server_stream") if self.streams else ("unary",)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpService:
+    """A dialect as it is served over HTTP; `name` is its name in log and metrics."""
+
+    name: str
+    error_body: ErrorBody
+    methods: tuple[Method, ...]
+
+
+class HttpGuard:
+    """One for all services of a listener. `max_request` is in bytes, `stall_timeout` in seconds."""
+
+    def __init__(
+        self,
+        access: Access,
+        telemetry: RpcTelemetry,
+        traffic: Traffic,
+        cors: Cors,
+        max_request: int,
+        stall_timeout: float,
+    ) -> None:
+        self.telemetry = telemetry
+        self.cors = cors
+        self._access = access
+        self._traffic = traffic
+        self._max_request = max_request
+        self._stall_timeout = stall_timeout
+
+    def handler(self, service: HttpService, method: Method) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """The handler of a route."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            record = CallRecord(service.name, method.name, "unary")
+            record.make_current()
+            _describe(record, request)
+            call = HttpCall(request, record, self.telemetry, self._stall_timeout)
+            call.headers.update(self.cors.headers(request))
+            with self._traffic.counted():
+                await self._serve(call, service, method)
+            return call.response or web.Response()
+
+        return handle
+
+    async def _serve(self, call: HttpCall, service: HttpService, method: Method) -> None:
+        code, record = grpc.StatusCode.OK, call.record
+        try:
+            await self._answer(call, method)
+        except CompletionError as error:
+            code = await self._refuse(call, service, error)
+        except ConnectionError:  # a write that failed since the caller is gone
+            code, record.cancelled_by = grpc.StatusCode.CANCELLED, "caller"
+        except asyncio.CancelledError:
+            code, record.cancelled_by = grpc.StatusCode.CANCELLED, _who_cancelled(call.request)
+            raise
+        except Exception:
+            log.exception("rpc.failed", request_id=record.request_id, method=record.method)
+            code = await self._refuse(call, service, internal())
+        finally:
+            if not call.accepted:
+                self.telemetry.begin(record)
+            self.telemetry.end(record, code, call.sent)
+
+    async def _answer(self, call: HttpCall, method: Method) -> None:
+        self._traffic.check()
+        call.record.caller = self._access.caller(call.request.headers.get("Authorization", ""))
+        if call.request.can_read_body:
+            call.body = await self._read(call.request)
+        await method.serve(call)
+        await call.finish()
+
+    async def _read(self, request: web.Request) -> bytes:
+        if request.content_type != JSON:  # also what keeps pages of other origins from asking without asking first
+            raise malformed_request("Send the body as JSON, with the header `content-type: application/json`.")
+        if (request.content_length or 0) > self._max_request:
+            raise too_large(request.content_length or 0, self._max_request)
+        pieces, size = [], 0
+        try:
+            async with asyncio.timeout(BODY):
+                async for piece in request.content.iter_any():
+                    size += len(piece)
+                    if size > self._max_request:
+                        raise too_large(size, self._max_request)
+                    pieces.append(piece)
+        except TimeoutError:
+            raise malformed_request(f"The body did not come within {BODY:g} s.") from None
+        except web.RequestPayloadError:
+            raise malformed_request("The body is not encoded as its headers say.") from None
+        return b"".join(pieces)
+
+    async def _refuse(self, call: HttpCall, service: HttpService, error: CompletionError) -> grpc.StatusCode:
+        call.record.reason = error.reason_name
+        if call.response is not None:
+            await call.fail(error)
+            return status_code(error.code)
+        status, body = service.error_body(error, call.record.request_id)
+        try:
+            await call.reply(body, status=status, headers=_retry_headers(error, status))
+            await call.finish()
+        except (CompletionError, ConnectionError):  # nobody takes it
+            await call.fail(error)
+        return status_code(error.code)
+
+
+def _retry_headers(error: CompletionError, status: int) -> dict[str, str]:
+    """When to try again; or that it is no use, where clients would try by themselves."""
+    if not error.retryable:
+        return {"x-should-retry": "false"} if status in SENT_AGAIN or status >= 500 else {}
+    return {} if error.retry_after is None else {"retry-after": str(max(1, math.ceil(error.retry_after)))}
+
+
+def _describe(record: CallRecord, request: web.Request) -> None:
+    peer = request.transport and request.transport.get_extra_info("peername")
+    record.peer = f"{peer[0]}:{peer[1]}" if peer else ""
+    record.user_agent = request.headers.get("User-Agent", "")
+    record.hops = hops_told(request.headers.get(HOPS, ""))
+
+
+def _who_cancelled(request: web.Request) -> str:
+    transport = request.transport
+    return "caller" if transport is None or transport.is_closing() else "server"

@@ -1,0 +1,117 @@
+"""The HTTP listener: the services of frontends, probes and metrics. Probes call no upstream."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from dragoman_service.settings.errors import Mistake, SettingsError
+from dragoman_service.settings.types import Address
+from dragoman_service.transport.http.connection import Runner
+from dragoman_service.transport.http.guard import HttpGuard, HttpService
+from dragoman_service.transport.protocol_log import ProtocolLog
+
+KEPT = 620.0  # seconds that an idle connection stays open: longer than proxies in front keep theirs
+LAST_MOMENT = 0.1  # seconds; who stops the listener has waited for the calls before
+
+Readiness = Callable[[], str]
+"""Why the service cannot be asked now; empty if it can."""
+Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class HttpServer:
+    """Serves `/livez`, `/readyz`, `/metrics` and what frontends `serve`. With `share_port` other processes may listen
+    on the port too."""
+
+    def __init__(
+        self,
+        address: Address,
+        readiness: Readiness,
+        registry: CollectorRegistry,
+        guard: HttpGuard,
+        *,
+        share_port: bool = False,
+    ) -> None:
+        self._address = address
+        self._share_port = share_port
+        self._readiness = readiness
+        self._registry = registry
+        self._guard = guard
+        self._services: list[HttpService] = []
+        self.app = web.Application(middlewares=[self._elsewhere])
+        self.app.router.add_get("/livez", self._live)
+        self.app.router.add_get("/readyz", self._ready)
+        self.app.router.add_get("/metrics", self._metrics)
+        self._runner = Runner(
+            self.app,
+            access_log=None,
+            logger=ProtocolLog(),
+            handler_cancellation=True,
+            keepalive_timeout=KEPT,
+            shutdown_timeout=LAST_MOMENT,
+        )
+
+    def serve(self, service: HttpService) -> None:
+        """Adds a service: its routes, its errors, its series in the metrics."""
+        self._services.append(service)
+        for method in service.methods:
+            self.app.router.add_route(method.verb, method.path, self._guard.handler(service, method))
+
+    @property
+    def services(self) -> tuple[HttpService, ...]:
+        """What was added with `serve`."""
+        return tuple(self._services)
+
+    async def start(self) -> Address:
+        """Listens. Raises SettingsError if the address cannot be had."""
+        await self._runner.setup()
+        address = self._address
+        site = web.TCPSite(self._runner, address.host, address.port, reuse_port=self._share_port or None)
+        try:
+            await site.start()
+        except OSError as error:
+            mistake = Mistake("server.http", f"cannot listen on {address}: {error.strerror or error}")
+            raise SettingsError([mistake]) from None
+        return Address(address.host, self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    @web.middleware
+    async def _elsewhere(self, request: web.Request, handler: Handle) -> web.StreamResponse:
+        """What no route takes: preflights of browsers, and paths and methods that do not exist."""
+        try:
+            return await handler(request)
+        except web.HTTPMethodNotAllowed as wrong:
+            methods = ", ".join(sorted(wrong.allowed_methods))
+            preflight = self._guard.cors.preflight(request, methods)
+            return preflight or self._unknown(request, 405, f"{request.path} takes {methods}.", {"allow": methods})
+        except web.HTTPNotFound:
+            return self._unknown(request, 404, f"There is nothing at {request.path[:256]}. Is the base URL right?")
+
+    def _unknown(
+        self, request: web.Request, status: int, message: str, headers: Mapping[str, str] | None = None
+    ) -> web.Response:
+        self._guard.telemetry.unknown_method()
+        name = "NOT_FOUND" if status == 404 else "UNIMPLEMENTED"
+        always = {"x-request-id": uuid.uuid4().hex, **self._guard.cors.headers(request)}
+        body = {"error": {"code": status, "status": name, "message": message}}
+        return web.json_response(body, status=status, headers={**always, **(headers or {})})
+
+    async def _live(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        reason = self._readiness()
+        return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        # In a thread: to read and sum up the series of many workers takes a while.
+        body = await asyncio.to_thread(encode, self._registry)
+        return web.Response(body=body, headers={"Content-Type": content_type})

@@ -1,0 +1,44 @@
+"""The calls under way on both listeners: a drain refuses new ones and waits for these."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dragoman_service.engine.engine import shutting_down
+
+
+class Traffic:
+    """One for a process. What is not counted, such as health checks, holds no drain up."""
+
+    def __init__(self) -> None:
+        self._refusing = False
+        self._active = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def refuse(self) -> None:
+        """From now on new calls get SHUTTING_DOWN."""
+        self._refusing = True
+
+    def check(self) -> None:
+        """Raises SHUTTING_DOWN if no call is to begin any more."""
+        if self._refusing:
+            raise shutting_down()
+
+    async def idle(self) -> None:
+        """Returns when no call is under way."""
+        await self._idle.wait()
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """A call is under way within the context."""
+        self._active += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._active -= 1
+            if not self._active:
+                self._idle.set()
