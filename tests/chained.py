@@ -8,13 +8,13 @@ from typing import Any
 
 from dragoman import v1
 from dragoman_service.contract import Provider
-from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, JSON_FORMATS, PROMPT_NAMES, Habits, names
+from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, JSON_FORMATS, PROMPT_NAMES, Quirks, names
 from dragoman_service.providers.openai.provider import OpenAIProvider
 from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.testing import Served, serving
 
 _MORE = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty"}
-OURS = Habits(
+OURS = Quirks(
     names=names(CHAT_NAMES, **_MORE),
     prompt_names=names(PROMPT_NAMES, **_MORE),
     formats=JSON_FORMATS | {"grammar"},

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from dragoman import v1
-from dragoman_service.dialects.openai.client.dialect import AnswerDecoder
+from dragoman_service.dialects.openai.client.response import AnswerDecoder
 
 
 def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, index: int = 0, **more: Any) -> bytes:

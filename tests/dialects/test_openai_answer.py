@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai.client.dialect import AnswerDecoder, IncompleteAnswerError
+from dragoman_service.dialects.openai.client.response import AnswerDecoder, IncompleteAnswerError
 from dragoman_service.errors import CompletionError
 from google.rpc import code_pb2
 from openai_chunks import chunk, decoded, usage

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai.client.dialect import error_in_answer, error_of_status
+from dragoman_service.dialects.openai.client.errors import error_in_answer, error_of_status
 from google.rpc import code_pb2
 
 

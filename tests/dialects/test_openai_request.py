@@ -7,18 +7,13 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai.client.dialect import (
-    LLAMA_CPP,
-    OPENAI,
-    Habits,
-    chat_completion,
-    completion_of_prompt,
-)
+from dragoman_service.dialects.openai.client.quirks import LLAMA_CPP, OPENAI, Quirks
+from dragoman_service.dialects.openai.client.request import chat_completion, completion_of_prompt
 from dragoman_service.errors import CompletionError
 
 
-def body(request: v1.CompletionRequest, habits: Habits = OPENAI, choice: int | None = None) -> dict[str, Any]:
-    return chat_completion(request, habits, choice)
+def body(request: v1.CompletionRequest, quirks: Quirks = OPENAI, choice: int | None = None) -> dict[str, Any]:
+    return chat_completion(request, quirks, choice)
 
 
 def asking(**config: Any) -> v1.CompletionRequest:
@@ -27,9 +22,9 @@ def asking(**config: Any) -> v1.CompletionRequest:
     return request
 
 
-def said(role: v1.Role.ValueType, *parts: v1.Part, habits: Habits = OPENAI) -> dict[str, Any]:
+def said(role: v1.Role.ValueType, *parts: v1.Part, quirks: Quirks = OPENAI) -> dict[str, Any]:
     request = v1.CompletionRequest(messages=[v1.Message(role=role, parts=parts)])
-    message: dict[str, Any] = body(request, habits)["messages"][0]
+    message: dict[str, Any] = body(request, quirks)["messages"][0]
     return message
 
 
@@ -61,7 +56,7 @@ def test_each_role_has_its_name(role: v1.Role.ValueType, name: str) -> None:
 
 
 def test_a_developer_keeps_the_role_where_the_upstream_has_it() -> None:
-    assert said(v1.ROLE_DEVELOPER, text("a"), habits=Habits(developer_role="developer"))["role"] == "developer"
+    assert said(v1.ROLE_DEVELOPER, text("a"), quirks=Quirks(developer_role="developer"))["role"] == "developer"
 
 
 def test_data_is_a_quoted_and_marked_turn_of_the_user() -> None:
@@ -168,7 +163,7 @@ def test_a_schema_that_is_no_object_is_refused_by_its_path(schema: str) -> None:
 
 
 def test_data_keeps_its_role_where_the_upstream_has_it() -> None:
-    assert said(v1.ROLE_DATA, text("a\nb"), habits=Habits(data_role="data")) == {"role": "data", "content": "a\nb"}
+    assert said(v1.ROLE_DATA, text("a\nb"), quirks=Quirks(data_role="data")) == {"role": "data", "content": "a\nb"}
 
 
 def test_participants_keep_their_names_where_the_upstream_takes_them() -> None:
@@ -176,7 +171,7 @@ def test_participants_keep_their_names_where_the_upstream_takes_them() -> None:
     request.messages[0].author = "ann"
 
     assert body(request)["messages"][0] == {"role": "user", "content": "Hi", "name": "ann"}
-    assert "name" not in body(request, Habits(authors=False))["messages"][0]
+    assert "name" not in body(request, Quirks(authors=False))["messages"][0]
 
 
 def test_whom_the_caller_acts_for_is_told_to_those_who_ask() -> None:
@@ -184,14 +179,14 @@ def test_whom_the_caller_acts_for_is_told_to_those_who_ask() -> None:
     request.end_user = "u-1"
 
     assert body(request)["user"] == "u-1"
-    assert body(request, Habits(user_key="")) == body(asking(), Habits(user_key=""))
+    assert body(request, Quirks(user_key="")) == body(asking(), Quirks(user_key=""))
 
 
 def test_thoughts_go_back_under_the_upstreams_name_for_them() -> None:
     thought = v1.Part(reasoning=v1.Reasoning(text="Hm."))
 
     assert (
-        said(v1.ROLE_ASSISTANT, thought, text("Yes."), habits=Habits(reasoning_key="reasoning"))["reasoning"] == "Hm."
+        said(v1.ROLE_ASSISTANT, thought, text("Yes."), quirks=Quirks(reasoning_key="reasoning"))["reasoning"] == "Hm."
     )
 
 
@@ -202,7 +197,7 @@ def test_thoughts_go_back_under_the_upstreams_name_for_them() -> None:
 def test_the_effort_of_thinking_has_the_upstreams_form(key: str, wire: dict[str, Any]) -> None:
     request = asking(reasoning={"effort": v1.REASONING_EFFORT_LOW})
 
-    assert body(request, Habits(names={"reasoning": key})).items() >= wire.items()
+    assert body(request, Quirks(names={"reasoning": key})).items() >= wire.items()
 
 
 def test_every_effort_has_a_word() -> None:
@@ -245,7 +240,7 @@ def test_what_cannot_be_had_with_a_prompt_is_refused_and_named() -> None:
     }
 
 
-def test_what_the_habits_have_no_name_for_is_not_supported() -> None:
+def test_what_the_quirks_have_no_name_for_is_not_supported() -> None:
     more = set(LLAMA_CPP.supported_fields) - set(OPENAI.supported_fields)
     less = set(OPENAI.supported_fields) - set(LLAMA_CPP.supported_fields)
 
@@ -263,11 +258,11 @@ def test_what_the_habits_have_no_name_for_is_not_supported() -> None:
         "tool_choice.parallel",
         "tools",
     }
-    assert "prompt" not in Habits(prompt_path="").supported_fields
+    assert "prompt" not in Quirks(prompt_path="").supported_fields
 
 
 def test_what_a_prompt_cannot_have_is_told_of_the_models() -> None:
     forms = [f"generation_config.response_format.{name}" for name in ("json_object", "json_schema")]
 
     assert OPENAI.conversation_fields == ["generation_config.reasoning", *forms]
-    assert LLAMA_CPP.conversation_fields == Habits(prompt_path="").conversation_fields == []
+    assert LLAMA_CPP.conversation_fields == Quirks(prompt_path="").conversation_fields == []

@@ -8,22 +8,19 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai.client.dialect import (
-    AnswerDecoder,
-    SseDecoder,
-    chat_completion,
-    completion_of_prompt,
-)
-from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, JSON_FORMATS, PROMPT_NAMES, Habits, names
+from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, JSON_FORMATS, PROMPT_NAMES, Quirks, names
+from dragoman_service.dialects.openai.client.request import chat_completion, completion_of_prompt
+from dragoman_service.dialects.openai.client.response import AnswerDecoder
 from dragoman_service.dialects.openai.server.request import chat_asked, completion_asked
 from dragoman_service.dialects.openai.server.response import chat_said, completion_said
 from dragoman_service.dialects.openai.server.stream import ChatChunks, CompletionChunks
+from dragoman_service.dialects.sse import SseDecoder
 from dragoman_service.engine.fold import Fold
 from hypothesis import given
 from hypothesis import strategies as st
 
 MORE = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty"}
-EVERYTHING = Habits(
+EVERYTHING = Quirks(
     names=names(CHAT_NAMES, **MORE),
     prompt_names=names(PROMPT_NAMES, **MORE),
     formats=JSON_FORMATS | {"grammar"},

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai.client.dialect import AnswerDecoder, SseDecoder
-from dragoman_service.dialects.sse import ErrorData
+from dragoman_service.dialects.openai.client.response import AnswerDecoder
+from dragoman_service.dialects.sse import ErrorData, SseDecoder
 from dragoman_service.engine.fold import Fold
 from dragoman_service.errors import CompletionError
 from hypothesis import given

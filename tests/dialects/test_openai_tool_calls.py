@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai.client.dialect import AnswerDecoder
+from dragoman_service.dialects.openai.client.response import AnswerDecoder
 from dragoman_service.errors import CompletionError
 
 

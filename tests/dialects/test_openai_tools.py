@@ -7,20 +7,21 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai.client.dialect import OPENAI, Habits, chat_completion
+from dragoman_service.dialects.openai.client.quirks import OPENAI, Quirks
+from dragoman_service.dialects.openai.client.request import chat_completion
 from dragoman_service.errors import CompletionError
 
 AUTO, NONE, REQUIRED = v1.ToolChoice.MODE_AUTO, v1.ToolChoice.MODE_NONE, v1.ToolChoice.MODE_REQUIRED
-POOR = Habits(tool_choices=frozenset(), parallel_tools=False)
+POOR = Quirks(tool_choices=frozenset(), parallel_tools=False)
 SCHEMA = '{"type":"object","properties":{"z":{"const":12345678901234567890123},"a":{}}}'
 
 
-def sent(habits: Habits = OPENAI, *, tools: tuple[str, ...] = ("f", "g"), **choice: Any) -> dict[str, Any]:
+def sent(quirks: Quirks = OPENAI, *, tools: tuple[str, ...] = ("f", "g"), **choice: Any) -> dict[str, Any]:
     request = v1.CompletionRequest(tools=[v1.Tool(function=v1.FunctionTool(name=name)) for name in tools])
     request.messages.add(role=v1.ROLE_USER).parts.add(text="Hi")
     if choice:
         request.tool_choice.CopyFrom(v1.ToolChoice(**choice))
-    body = chat_completion(request, habits)
+    body = chat_completion(request, quirks)
     return {key: value for key, value in body.items() if "tool" in key}
 
 
@@ -78,7 +79,7 @@ def test_the_tools_that_are_not_allowed_are_kept_from_an_upstream_that_takes_no_
 
 
 def test_the_list_of_allowed_tools_goes_to_an_upstream_that_takes_it() -> None:
-    some = sent(Habits(allowed_tools=True), tools=("f", "g", "h"), mode=AUTO, allowed_functions=["f", "h"])
+    some = sent(Quirks(allowed_tools=True), tools=("f", "g", "h"), mode=AUTO, allowed_functions=["f", "h"])
 
     assert names(some) == ["f", "g", "h"]
     assert some["tool_choice"] == {
@@ -96,7 +97,7 @@ def test_an_upstream_that_cannot_be_told_is_kept_from_what_it_must_not_do() -> N
 
 
 def test_one_tool_of_many_is_the_only_one_that_an_upstream_hears_of_which_takes_no_names() -> None:
-    one = sent(Habits(tool_choices=frozenset({"required"})), mode=REQUIRED, allowed_functions=["g"])
+    one = sent(Quirks(tool_choices=frozenset({"required"})), mode=REQUIRED, allowed_functions=["g"])
 
     assert (names(one), one["tool_choice"]) == (["g"], "required")
 
@@ -152,7 +153,7 @@ def test_calls_and_their_results_go_back_each_result_as_a_message() -> None:
 
 
 def test_results_carry_the_name_of_their_function_where_the_upstream_wants_it() -> None:
-    _, first, second = chat_completion(conversation(*RESULTS), Habits(tool_names=True))["messages"]
+    _, first, second = chat_completion(conversation(*RESULTS), Quirks(tool_names=True))["messages"]
 
     assert (first["name"], second["name"]) == ("f", "gg")
 

@@ -6,7 +6,7 @@ import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.yandex.client.response import AnswerDecoder, UnendedAnswerError
+from dragoman_service.dialects.yandex.client.response import AnswerDecoder, IncompleteAnswerError
 
 PARTIAL = y.Alternative.ALTERNATIVE_STATUS_PARTIAL
 FINAL = y.Alternative.ALTERNATIVE_STATUS_FINAL
@@ -96,5 +96,5 @@ def test_what_makes_no_sense_is_malformed(pieces):
 
 @pytest.mark.parametrize("pieces", [[], [piece("one")], [y.CompletionResponse()]])
 def test_an_answer_without_an_end_is_no_answer(pieces):
-    with pytest.raises(UnendedAnswerError):
+    with pytest.raises(IncompleteAnswerError):
         decoded(*pieces)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from dragoman_service.dialects.openai.client.dialect import OPENAI
+from dragoman_service.dialects.openai.client.quirks import OPENAI
 from dragoman_service.providers.openai import upstream
 from dragoman_service.providers.openai.provider import OpenAIProvider
 from dragoman_service.providers.upstream.http import HttpError, open_http

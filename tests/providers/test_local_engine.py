@@ -109,7 +109,7 @@ async def test_an_engine_that_is_gone_is_unavailable_until_it_answers_again(
 async def test_a_call_waits_only_so_long_for_an_engine_that_does_not_come_back(
     mortal: LocalEngine, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with connected(mortal, LocalSettings(), weights, patience=0.2) as provider:
+    async with connected(mortal, LocalSettings(), weights, ready_timeout=0.2) as provider:
         monkeypatch.setattr(sys, "executable", "/nonexistent/python")
         kill(mortal)
         with pytest.raises(CompletionError) as refused:

@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 from dragoman import v1
 from dragoman_service.contract import Provider
-from dragoman_service.dialects.openai.client.dialect import OPENAI
-from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, names
+from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, OPENAI, names
 from dragoman_service.providers.local.engine.own import LocalEngine
 from dragoman_service.providers.local.provider import LocalProvider
 from dragoman_service.providers.openai.provider import OpenAIProvider
@@ -44,7 +43,7 @@ class TestAnyUpstream(TestLocal):
     @pytest.fixture
     async def provider(self, engine: LocalEngine, busy: Busy) -> AsyncIterator[OpenAIProvider]:
         self.busy = busy
-        habits = replace(
+        quirks = replace(
             OPENAI,
             path="/v1/chat/completions",
             prompt_path="/v1/completions",
@@ -54,6 +53,6 @@ class TestAnyUpstream(TestLocal):
             authors=False,
             names=names(CHAT_NAMES, "reasoning"),
         )
-        model = v1.Model(provider_model="m", supported_fields=habits.supported_fields)
+        model = v1.Model(provider_model="m", supported_fields=quirks.supported_fields)
         async with open_http("http://localhost", unix_socket=engine.socket) as http:
-            yield OpenAIProvider(http, [model], habits)
+            yield OpenAIProvider(http, [model], quirks)

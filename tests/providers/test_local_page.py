@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 from dragoman import v1
-from dragoman_service.dialects.openai.client.dialect import LLAMA_CPP
+from dragoman_service.dialects.openai.client.quirks import LLAMA_CPP
 from dragoman_service.providers.local import provider
 from dragoman_service.providers.local.engine.main import BATCH
 from dragoman_service.providers.local.provider import LocalSettings
@@ -34,7 +34,7 @@ def test_the_shown_texts_and_numbers_are_those_of_the_code() -> None:
 
     assert f'"{provider.SYSTEM}"' in shown
     assert f"`temperature` is {provider.TEMPERATURE}, `top_p` {provider.TOP_P}" in shown
-    assert f"wait up to {provider.PATIENCE:g} seconds" in shown
+    assert f"wait up to {provider.READY_TIMEOUT:g} seconds" in shown
     assert LLAMA_CPP.alongside["presence_penalty"] == {"repeat_last_n": 4096}
     assert "look back over 4,096 tokens" in shown
     assert BATCH == 64, "within a second while it reads the prompt"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from dragoman_service.dialects.openai.client.dialect import OPENAI, Habits
+from dragoman_service.dialects.openai.client.quirks import OPENAI, Quirks
 from dragoman_service.providers.openai.provider import OpenAISettings
 from dragoman_service.providers.openai.vendors import VENDORS
 
@@ -18,9 +18,9 @@ KEYS = re.findall(r"^\| `(\w+)` \| (?:`(.+?)`)? *\|", SETTINGS, re.MULTILINE)
 ROWS = re.findall(r"^\| `([\w-]+)` \| `(\S+)` \| (.*?)\|(.*?)\|$", REST, re.MULTILINE)
 
 
-def leaves(habits: Habits) -> set[str]:
+def leaves(quirks: Quirks) -> set[str]:
     """The supported fields by their last names."""
-    return {field.rpartition(".")[2] for field in habits.supported_fields}
+    return {field.rpartition(".")[2] for field in quirks.supported_fields}
 
 
 def ticked(text: str) -> set[str]:
@@ -57,14 +57,14 @@ def test_the_shown_tables_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_every_vendor_is_listed_with_its_address_and_what_it_takes() -> None:
     for name, address, more, less in ROWS:
-        habits = VENDORS[name].habits
+        quirks = VENDORS[name].quirks
 
         assert address == VENDORS[name].base_url
-        assert ticked(less) == leaves(OPENAI) - leaves(habits), name
-        assert ticked(more) == leaves(habits) - leaves(OPENAI) - {"reasoning"}, name
-        assert ("thoughts of earlier answers" in more) == ("reasoning" in habits.parts)
-        assert ("ROLE_DATA" in more) == bool(habits.data_role)
-        assert ("ROLE_DEVELOPER" in more) == (habits.developer_role == "developer")
+        assert ticked(less) == leaves(OPENAI) - leaves(quirks), name
+        assert ticked(more) == leaves(quirks) - leaves(OPENAI) - {"reasoning"}, name
+        assert ("thoughts of earlier answers" in more) == ("reasoning" in quirks.parts)
+        assert ("ROLE_DATA" in more) == bool(quirks.data_role)
+        assert ("ROLE_DEVELOPER" in more) == (quirks.developer_role == "developer")
     assert [name for name, *_ in ROWS] == list(VENDORS)
 
 
@@ -73,10 +73,10 @@ def test_all_take_what_a_server_takes_of_which_nothing_is_known() -> None:
 
 
 def test_the_notes_name_the_vendors_they_hold_for() -> None:
-    habits = {name: vendor.habits for name, vendor in VENDORS.items()}
+    quirks = {name: vendor.quirks for name, vendor in VENDORS.items()}
 
-    assert vendors_where("Choices are calls") == {name for name in habits if habits[name].single_choice}
-    assert vendors_where("`end_user` goes to") == {name for name in habits if habits[name].user_key}
-    assert vendors_where("cannot be made to call") == {name for name in habits if not habits[name].tool_choices}
-    assert vendors_where("vendors other than") == {name for name in habits if habits[name].allowed_tools}
-    assert [name for name in habits if habits[name].prompt_formats] == ["llama-cpp"]
+    assert vendors_where("Choices are calls") == {name for name in quirks if quirks[name].single_choice}
+    assert vendors_where("`end_user` goes to") == {name for name in quirks if quirks[name].user_key}
+    assert vendors_where("cannot be made to call") == {name for name in quirks if not quirks[name].tool_choices}
+    assert vendors_where("vendors other than") == {name for name in quirks if quirks[name].allowed_tools}
+    assert [name for name in quirks if quirks[name].prompt_formats] == ["llama-cpp"]

@@ -10,7 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai.client.dialect import OPENAI
+from dragoman_service.dialects.openai.client.quirks import OPENAI
 from dragoman_service.providers.openai.provider import OpenAIProvider
 from dragoman_service.providers.upstream.http import open_http
 from google.rpc import code_pb2

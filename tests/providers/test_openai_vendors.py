@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.openai.client.dialect import chat_completion, completion_of_prompt
+from dragoman_service.dialects.openai.client.request import chat_completion, completion_of_prompt
 from dragoman_service.providers.openai.models import ModelsError
 from dragoman_service.providers.openai.provider import OpenAISettings
 from dragoman_service.providers.openai.vendors import VENDORS
@@ -83,9 +83,9 @@ async def test_a_vendor_is_asked_in_its_own_shape(serve: Serve, name: str) -> No
 
 @pytest.mark.parametrize("name", VENDORS)
 def test_whatever_a_vendor_claims_goes_out(name: str) -> None:
-    habits = VENDORS[name].habits
-    bare = chat_completion(request("user: Hi"), habits)
-    for field in habits.supported_fields:
+    quirks = VENDORS[name].quirks
+    bare = chat_completion(request("user: Hi"), quirks)
+    for field in quirks.supported_fields:
         room, _, leaf = field.rpartition(".")
         asked, without = request("user: Hi"), bare
         if room == "generation_config":
@@ -98,7 +98,7 @@ def test_whatever_a_vendor_claims_goes_out(name: str) -> None:
             asked.tools.add(function=v1.FunctionTool(name="f"))
         elif room == "tool_choice":
             asked.tools.add(function=v1.FunctionTool(name="f"))
-            without = chat_completion(asked, habits)
+            without = chat_completion(asked, quirks)
             asked.tool_choice.MergeFrom(CHOICES[leaf])
         elif field == "messages.author":
             asked.messages[0].author = "ann"
@@ -106,9 +106,9 @@ def test_whatever_a_vendor_claims_goes_out(name: str) -> None:
             part = {"reasoning": v1.Reasoning(text="Hm")} if leaf == "reasoning" else {leaf: "No."}
             asked.messages.add(role=v1.ROLE_ASSISTANT, parts=[v1.Part(**part)])
         if field == "prompt":
-            assert completion_of_prompt(v1.CompletionRequest(prompt="Hi"), habits)["prompt"] == "Hi"
-        elif field != "generation_config.choice_count" or not habits.single_choice:
-            assert chat_completion(asked, habits) != without, field
+            assert completion_of_prompt(v1.CompletionRequest(prompt="Hi"), quirks)["prompt"] == "Hi"
+        elif field != "generation_config.choice_count" or not quirks.single_choice:
+            assert chat_completion(asked, quirks) != without, field
 
 
 @pytest.mark.parametrize(
@@ -201,14 +201,14 @@ async def test_an_upstream_that_lists_no_models_cannot_be_opened_without_names(
 
 def test_every_body_is_json() -> None:
     for vendor in VENDORS.values():
-        assert json.dumps(chat_completion(everything(vendor.habits.supported_fields), vendor.habits, 0))
+        assert json.dumps(chat_completion(everything(vendor.quirks.supported_fields), vendor.quirks, 0))
 
 
-@pytest.mark.parametrize("name", [name for name, vendor in VENDORS.items() if vendor.habits.prompt_path])
+@pytest.mark.parametrize("name", [name for name, vendor in VENDORS.items() if vendor.quirks.prompt_path])
 def test_whatever_a_prompt_can_have_goes_out_with_it_and_the_rest_is_told(name: str) -> None:
-    habits = VENDORS[name].habits
-    bare = completion_of_prompt(v1.CompletionRequest(prompt="Hi"), habits)
-    for field in habits.supported_fields:
+    quirks = VENDORS[name].quirks
+    bare = completion_of_prompt(v1.CompletionRequest(prompt="Hi"), quirks)
+    for field in quirks.supported_fields:
         room, _, leaf = field.rpartition(".")
         asked = v1.CompletionRequest(prompt="Hi")
         if room == "generation_config":
@@ -217,17 +217,17 @@ def test_whatever_a_prompt_can_have_goes_out_with_it_and_the_rest_is_told(name: 
             asked.generation_config.response_format.MergeFrom(v1.ResponseFormat(**{leaf: FORMATS[leaf]}))
         else:
             continue
-        if field in habits.conversation_fields:
+        if field in quirks.conversation_fields:
             with pytest.raises(CompletionError):
-                completion_of_prompt(asked, habits)
+                completion_of_prompt(asked, quirks)
         elif leaf not in ("choice_count", "top_logprobs"):  # calls side by side; nothing without logprobs
-            assert completion_of_prompt(asked, habits) != bare, field
+            assert completion_of_prompt(asked, quirks) != bare, field
         else:
-            completion_of_prompt(asked, habits)
+            completion_of_prompt(asked, quirks)
 
 
 @pytest.mark.parametrize("name", VENDORS)
 async def test_a_model_shows_what_holds_in_conversations_only(serve: Serve, name: str) -> None:
     provider, _ = await serve(answering(HEAD, GOOD), vendor=name)
 
-    assert list(provider.models()[0].conversation_fields) == VENDORS[name].habits.conversation_fields
+    assert list(provider.models()[0].conversation_fields) == VENDORS[name].quirks.conversation_fields

@@ -92,7 +92,7 @@ def error_body(error: CompletionError, request_id: str) -> tuple[int, bytes]:
     return status, orjson.dumps({"error": problem})
 
 
-def last_words(error: CompletionError, request_id: str) -> bytes:
+def terminal_error(error: CompletionError, request_id: str) -> bytes:
     """The line that a stream which fails ends with."""
     return error_body(error, request_id)[1] + b"\n"
 

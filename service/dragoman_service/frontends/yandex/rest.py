@@ -10,11 +10,11 @@ from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import Call
 from dragoman_service.dialects.yandex.json import (
     error_body,
-    last_words,
     line,
     message_body,
     operation_body,
     read,
+    terminal_error,
 )
 from dragoman_service.dialects.yandex.names import IDEMPOTENCY_KEY, REQUEST_ID
 from dragoman_service.frontends.yandex.answers import Answers
@@ -57,7 +57,7 @@ class Rest:
         async with aclosing(self._answers.pieces(request, call)) as pieces:
             async for piece in pieces:
                 if http.response is None:  # only now: a refusal has a status of its own
-                    await http.begin(JSON, last_words)
+                    await http.begin(JSON, terminal_error)
                 await http.send(line(piece))
 
     async def _start(self, http: HttpCall) -> None:

@@ -125,7 +125,7 @@ def answer_to(request: v1.CompletionRequest, script: EchoSettings) -> Answer:
 def _words(request: v1.CompletionRequest, script: EchoSettings, calls: Sequence[EchoCall]) -> str:
     if script.text is not None:
         return script.text
-    return "" if calls else request.prompt or _last_words(request)
+    return "" if calls else request.prompt or _last_user_text(request)
 
 
 def _called(calls: Sequence[EchoCall]) -> Iterator[Saying]:
@@ -153,7 +153,7 @@ def _reason(script: EchoSettings, calls: Sequence[EchoCall]) -> v1.FinishReason.
     return v1.FINISH_REASON_REFUSAL if script.refusal else v1.FINISH_REASON_STOP
 
 
-def _last_words(request: v1.CompletionRequest) -> str:
+def _last_user_text(request: v1.CompletionRequest) -> str:
     for message in reversed(request.messages):
         if message.role in _HEARD:
             return text_of(message)

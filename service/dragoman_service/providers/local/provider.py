@@ -15,8 +15,8 @@ from dragoman import v1
 from pydantic import Field
 
 from dragoman_service.contract import Call
-from dragoman_service.dialects.openai.client.dialect import LLAMA_CPP, Habits
-from dragoman_service.providers.local.engine.attached import reached_engine
+from dragoman_service.dialects.openai.client.quirks import LLAMA_CPP, Quirks
+from dragoman_service.providers.local.engine.attached import attached_engine
 from dragoman_service.providers.local.engine.client import Engine, EngineHttp
 from dragoman_service.providers.local.engine.machine import default_threads
 from dragoman_service.providers.local.engine.own import EngineOptions, running_engine
@@ -33,7 +33,7 @@ TITLE = "SmolLM2 135M Instruct (Q4_1)"
 SYSTEM = "You are a helpful AI assistant. Answer briefly and accurately."
 TEMPERATURE = 0.2
 TOP_P = 0.9
-PATIENCE = 10.0  # seconds
+READY_TIMEOUT = 10.0  # seconds
 CONNECTIONS = 512  # to the engine, which has a thread for each; further calls wait in line
 SHARED_CONNECTIONS = 64  # of each worker to an engine that many share; or as many as it has slots
 
@@ -83,7 +83,7 @@ open_local.shared = share_local  # type: ignore[attr-defined]
 @asynccontextmanager
 async def _engine(settings: LocalSettings, weights: Path) -> AsyncIterator[Engine]:
     if settings.engine is not None:
-        async with reached_engine(settings.engine) as engine:
+        async with attached_engine(settings.engine) as engine:
             yield engine
         return
     threads = await asyncio.to_thread(default_threads) if settings.threads is None else settings.threads
@@ -94,20 +94,20 @@ async def _engine(settings: LocalSettings, weights: Path) -> AsyncIterator[Engin
 
 @asynccontextmanager
 async def connected(
-    engine: Engine, settings: LocalSettings, weights: Path, patience: float = PATIENCE
+    engine: Engine, settings: LocalSettings, weights: Path, ready_timeout: float = READY_TIMEOUT
 ) -> AsyncIterator[LocalProvider]:
     """The provider of an engine that somebody keeps alive; several providers may share one.
 
-    `patience` is how many seconds a call waits for an engine that is starting again.
+    `ready_timeout` is how many seconds a call waits for an engine that is starting again.
     """
     limit = CONNECTIONS if settings.engine is None else max(SHARED_CONNECTIONS, settings.slots)
     async with open_http("http://localhost", unix_socket=engine.socket, limit=limit) as client:
-        http = EngineHttp(client, engine, patience)
+        http = EngineHttp(client, engine, ready_timeout)
         title = TITLE if settings.path is None else weights.stem
-        habits = await _habits(http)
-        model = _model(_name(settings, weights), title, await _context_window(http), habits)
+        quirks = await _quirks(http)
+        model = _model(_name(settings, weights), title, await _context_window(http), quirks)
         system = settings.system if settings.system is not None else SYSTEM if settings.path is None else ""
-        yield LocalProvider(engine, http, model, habits, system, weights)
+        yield LocalProvider(engine, http, model, quirks, system, weights)
 
 
 class LocalProvider:
@@ -115,14 +115,14 @@ class LocalProvider:
     the number of tokens."""
 
     def __init__(
-        self, engine: Engine, http: EngineHttp, model: v1.Model, habits: Habits, system: str, weights: Path
+        self, engine: Engine, http: EngineHttp, model: v1.Model, quirks: Quirks, system: str, weights: Path
     ) -> None:
         self.engine = engine
         self._model = model
         self._system = system
         # With no time-outs: reading a prompt takes long here, and the caller's deadline ends it.
-        self._upstream = OpenAIProvider(http, [model], habits)
-        self._tokenizer = LocalTokenizer(http, habits, weights)
+        self._upstream = OpenAIProvider(http, [model], quirks)
+        self._tokenizer = LocalTokenizer(http, quirks, weights)
 
     def models(self) -> Sequence[v1.Model]:
         model = v1.Model()
@@ -162,7 +162,7 @@ class LocalProvider:
         return prepared
 
 
-def _model(name: str, title: str, context: int, habits: Habits) -> v1.Model:
+def _model(name: str, title: str, context: int, quirks: Quirks) -> v1.Model:
     return v1.Model(
         display_name=title,
         provider_model=name,
@@ -170,14 +170,14 @@ def _model(name: str, title: str, context: int, habits: Habits) -> v1.Model:
         context_window_tokens=context,
         max_output_tokens=context,
         capabilities=[v1.CAPABILITY_COUNT_TOKENS, v1.CAPABILITY_TOKENIZE],
-        supported_fields=habits.supported_fields,
-        conversation_fields=habits.conversation_fields,
+        supported_fields=quirks.supported_fields,
+        conversation_fields=quirks.conversation_fields,
         availability=v1.AVAILABILITY_READY,
         local=True,
     )
 
 
-async def _habits(http: EngineHttp) -> Habits:
+async def _quirks(http: EngineHttp) -> Quirks:
     """Tools only where the model's template has a place for them: others drop them without a word."""
     template = await _told(http, "/props", lambda answer: answer["chat_template_caps"])
     return replace(LLAMA_CPP, tools=bool(template.get("supports_tools") and template.get("supports_tool_calls")))

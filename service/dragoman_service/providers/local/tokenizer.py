@@ -10,7 +10,9 @@ from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.openai.client.dialect import Habits, chat_completion, error_of_status
+from dragoman_service.dialects.openai.client.errors import error_of_status
+from dragoman_service.dialects.openai.client.quirks import Quirks
+from dragoman_service.dialects.openai.client.request import chat_completion
 from dragoman_service.errors import malformed_answer
 from dragoman_service.providers.local.weights.gguf import control_tokens
 from dragoman_service.providers.openai.provider import unavailable
@@ -20,9 +22,9 @@ from dragoman_service.providers.upstream.http import Http, HttpError
 class LocalTokenizer:
     """Asks the engine behind `http`; which tokens are special stands in the file of `weights`."""
 
-    def __init__(self, http: Http, habits: Habits, weights: Path) -> None:
+    def __init__(self, http: Http, quirks: Quirks, weights: Path) -> None:
         self._http = http
-        self._habits = habits
+        self._quirks = quirks
         self._weights = weights
         self._control: frozenset[int] | None = None
 
@@ -48,7 +50,7 @@ class LocalTokenizer:
     async def _prompt(self, request: v1.CompletionRequest) -> str:
         if not request.messages:
             return request.prompt
-        answer = await self._post("/apply-template", chat_completion(request, self._habits, 0))
+        answer = await self._post("/apply-template", chat_completion(request, self._quirks, 0))
         prompt = _object(answer).get("prompt")
         if not isinstance(prompt, str):
             raise malformed_answer("applied its template to no prompt")

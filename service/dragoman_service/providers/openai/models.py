@@ -8,7 +8,7 @@ from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.openai.client.dialect import Habits
+from dragoman_service.dialects.openai.client.quirks import Quirks
 from dragoman_service.providers.upstream.http import HttpClient, HttpError
 
 _MOST = 2000  # models that are taken of a list
@@ -18,15 +18,15 @@ class ModelsError(Exception):
     """The upstream's models cannot be had; the message tells the operator what to do."""
 
 
-def models_of(names: Sequence[str], habits: Habits) -> list[v1.Model]:
+def models_of(names: Sequence[str], quirks: Quirks) -> list[v1.Model]:
     """The models of these names."""
     return [
         v1.Model(
             display_name=name,
             provider_model=name,
             aliases=[name],
-            supported_fields=habits.supported_fields,
-            conversation_fields=habits.conversation_fields,
+            supported_fields=quirks.supported_fields,
+            conversation_fields=quirks.conversation_fields,
             availability=v1.AVAILABILITY_READY,
         )
         for name in names

@@ -9,7 +9,8 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.dialects.openai.client.dialect import Habits, IncompleteAnswerError
+from dragoman_service.dialects.openai.client.quirks import Quirks
+from dragoman_service.dialects.openai.client.response import IncompleteAnswerError
 from dragoman_service.errors import broken_answer, malformed_answer
 from dragoman_service.providers.openai.choices import Events, side_by_side
 from dragoman_service.providers.openai.models import listed_models, models_of
@@ -17,11 +18,11 @@ from dragoman_service.providers.openai.settings import OpenAISettings
 from dragoman_service.providers.openai.upstream import Upstream
 from dragoman_service.providers.openai.vendors import vendor_of
 from dragoman_service.providers.upstream.http import Http, HttpError, open_http
-from dragoman_service.providers.upstream.timeouts import Patience
+from dragoman_service.providers.upstream.timeouts import Timeouts
 
 __all__ = ["OpenAIProvider", "OpenAISettings", "open_openai", "unavailable"]
 
-_FOR_EVER = Patience()
+_NO_TIMEOUTS = Timeouts()
 
 
 @asynccontextmanager
@@ -35,12 +36,12 @@ async def open_openai(settings: OpenAISettings) -> AsyncIterator[OpenAIProvider]
         ca_file=settings.ca_file,
     ) as http:
         names = settings.models or await listed_models(http, vendor.models_path)
-        patience = Patience(settings.first_token_timeout, settings.idle_timeout)
-        yield OpenAIProvider(http, models_of(names, vendor.habits), vendor.habits, patience, settings.secrets)
+        timeouts = Timeouts(settings.first_token_timeout, settings.idle_timeout)
+        yield OpenAIProvider(http, models_of(names, vendor.quirks), vendor.quirks, timeouts, settings.secrets)
 
 
 class OpenAIProvider:
-    """One upstream behind `http`, spoken to as its `habits` want it. `models` are shown as they are.
+    """One upstream behind `http`, spoken to as its `quirks` want it. `models` are shown as they are.
 
     No error that it raises holds one of the `secrets`.
     """
@@ -49,14 +50,14 @@ class OpenAIProvider:
         self,
         http: Http,
         models: Sequence[v1.Model],
-        habits: Habits,
-        patience: Patience = _FOR_EVER,
+        quirks: Quirks,
+        timeouts: Timeouts = _NO_TIMEOUTS,
         secrets: Sequence[str] = (),
     ) -> None:
         self._models = models
-        self._habits = habits
+        self._quirks = quirks
         self._secrets = secrets
-        self._upstream = Upstream(http, habits, patience)
+        self._upstream = Upstream(http, quirks, timeouts)
 
     def models(self) -> Sequence[v1.Model]:
         return self._models
@@ -80,7 +81,7 @@ class OpenAIProvider:
 
     def _batches(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[Events]:
         choices = request.generation_config.choice_count or 1
-        if choices == 1 or not self._habits.single_choice:
+        if choices == 1 or not self._quirks.single_choice:
             return side_by_side([self._upstream.answer(request, call, None, choices)])
         return side_by_side([self._upstream.answer(request, call, index, 1) for index in range(choices)])
 

@@ -9,19 +9,16 @@ from contextlib import AsyncExitStack, aclosing, closing
 from dragoman import v1
 
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.dialects.openai.client.dialect import (
-    AnswerDecoder,
-    Habits,
-    SseDecoder,
-    chat_completion,
-    completion_of_prompt,
-    error_of_status,
-    last_words,
-)
+from dragoman_service.dialects.openai.client.errors import error_of_status
+from dragoman_service.dialects.openai.client.messages import continuation_prefix
+from dragoman_service.dialects.openai.client.quirks import Quirks
+from dragoman_service.dialects.openai.client.request import chat_completion, completion_of_prompt
+from dragoman_service.dialects.openai.client.response import AnswerDecoder
+from dragoman_service.dialects.sse import SseDecoder
 from dragoman_service.errors import malformed_answer
 from dragoman_service.providers.openai.choices import Events
 from dragoman_service.providers.upstream.http import Http, HttpError, HttpStream
-from dragoman_service.providers.upstream.timeouts import Patience, Watch
+from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
 
 _MAX_ERROR = 64 * 1024  # bytes of an error's body that are read
 _MAX_WHOLE = 16 * 1024 * 1024  # bytes of an answer that was asked for as a stream and came whole
@@ -29,12 +26,12 @@ _LAST_BYTES = 0.02  # seconds for the end of the body after the end of the answe
 
 
 class Upstream:
-    """An upstream behind `http` that is spoken to as its `habits` want it and waited for with `patience`."""
+    """An upstream behind `http` that is spoken to as its `quirks` want it and waited for with `timeouts`."""
 
-    def __init__(self, http: Http, habits: Habits, patience: Patience) -> None:
+    def __init__(self, http: Http, quirks: Quirks, timeouts: Timeouts) -> None:
         self._http = http
-        self._habits = habits
-        self._patience = patience
+        self._quirks = quirks
+        self._timeouts = timeouts
 
     async def answer(
         self, request: v1.CompletionRequest, call: Call, index: int | None, choices: int
@@ -46,7 +43,7 @@ class Upstream:
         path, body = self._asked(request, index)
         decoder = self._decoder(request, index, choices)
         async with AsyncExitStack() as stack:
-            watch = stack.enter_context(closing(Watch(self._patience)))
+            watch = stack.enter_context(closing(TimeoutWatch(self._timeouts)))
             with watch:
                 answer = await stack.enter_async_context(self._http.stream(path, body, call.onward))
             if answer.status != 200:
@@ -54,7 +51,7 @@ class Upstream:
             texts = await stack.enter_async_context(aclosing(_texts(answer, watch, decoder)))
             async for batch in texts:
                 events, failure = _decoded(decoder, batch)
-                watch.heard(batch, events, ended=decoder.ended)
+                watch.received(batch, events, ended=decoder.ended)
                 if events:
                     yield events
                 if failure is not None:
@@ -66,9 +63,9 @@ class Upstream:
 
     def _asked(self, request: v1.CompletionRequest, index: int | None) -> tuple[str, bytes]:
         if request.messages:
-            path, wire = self._habits.path, chat_completion(request, self._habits, index)
+            path, wire = self._quirks.path, chat_completion(request, self._quirks, index)
         else:
-            path, wire = self._habits.prompt_path, completion_of_prompt(request, self._habits, index)
+            path, wire = self._quirks.prompt_path, completion_of_prompt(request, self._quirks, index)
         return path, json.dumps(wire, ensure_ascii=False).encode()
 
     def _decoder(self, request: v1.CompletionRequest, index: int | None, choices: int) -> AnswerDecoder:
@@ -77,7 +74,7 @@ class Upstream:
             first_index=index or 0,
             choices=choices,
             asked=config.max_output_tokens,
-            prefix=last_words(request) if self._habits.continues_answer else "",
+            prefix=continuation_prefix(request) if self._quirks.continues_answer else "",
             top_logprobs=config.top_logprobs,
         )
 
@@ -90,7 +87,7 @@ def _decoded(decoder: AnswerDecoder, texts: list[bytes]) -> tuple[Events, Comple
         return decoder.rest(), failure
 
 
-async def _refused(answer: HttpStream, watch: Watch) -> CompletionError:
+async def _refused(answer: HttpStream, watch: TimeoutWatch) -> CompletionError:
     try:
         with watch:
             body = b"" if answer.encoded else await answer.read(_MAX_ERROR)
@@ -99,7 +96,7 @@ async def _refused(answer: HttpStream, watch: Watch) -> CompletionError:
     return error_of_status(answer.status, body, answer.headers)
 
 
-async def _texts(answer: HttpStream, watch: Watch, decoder: AnswerDecoder) -> AsyncGenerator[list[bytes]]:
+async def _texts(answer: HttpStream, watch: TimeoutWatch, decoder: AnswerDecoder) -> AsyncGenerator[list[bytes]]:
     """The JSON texts of an answer, as they came together.
 
     What it is shows in its first bytes: upstreams answer whole though they were asked for a stream, under any type.
@@ -128,7 +125,7 @@ def _is_stream(start: bytes) -> bool:
     return start.startswith((b"data:", b"event:", b"id:", b":"))
 
 
-async def _events(chunk: bytes, answer: HttpStream, watch: Watch) -> AsyncGenerator[list[bytes]]:
+async def _events(chunk: bytes, answer: HttpStream, watch: TimeoutWatch) -> AsyncGenerator[list[bytes]]:
     decoder = SseDecoder()
     came = False
     while chunk:

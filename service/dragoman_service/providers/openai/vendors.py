@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, LLAMA_CPP, OPENAI, PROMPT_NAMES, Habits, names
+from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, LLAMA_CPP, OPENAI, PROMPT_NAMES, Quirks, names
 
 _LOGPROBS = ("include_logprobs", "top_logprobs")
 _SAMPLERS = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty"}
@@ -20,7 +20,7 @@ _SAMPLERS = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetiti
 class Vendor:
     """One row."""
 
-    habits: Habits
+    quirks: Quirks
     base_url: str = ""
     """Up to and with the version of the API. Empty: the settings have to say it."""
     key_header: str = "authorization"
@@ -58,7 +58,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
         ),
         # The types of the package grayswan-api 0.1.0a49: no role for what came of tools, nothing to ask for usage.
         "gray-swan-cygnet": Vendor(
-            Habits(
+            Quirks(
                 path="/chat/completion",
                 prompt_path="",
                 names=names(

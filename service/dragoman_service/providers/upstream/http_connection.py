@@ -52,10 +52,10 @@ class HttpStream:
                 break
         return bytes(body[:most])
 
-    async def drain(self, patience: float) -> None:
-        """Reads the body to its end, so that the connection can be used again; gives up after `patience` seconds."""
+    async def drain(self, within: float) -> None:
+        """Reads the body to its end, so that the connection can be used again; gives up after `within` seconds."""
         with suppress(HttpError, TimeoutError):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(within):
                 async for _ in self.chunks:
                     pass
 

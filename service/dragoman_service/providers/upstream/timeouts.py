@@ -14,11 +14,11 @@ from google.rpc import code_pb2
 from dragoman_service.contract import CompletionError
 from dragoman_service.timing.time_limit import TimeLimit
 
-LAST_WORD = 2.0  # seconds for what may still come after the end of the answer: its usage, and that nothing more comes
+END_GRACE = 2.0  # seconds for what may still come after the end of the answer: its usage, and that nothing more comes
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Seconds; None: as long as the caller waits."""
 
     first_token: float | None = None
@@ -27,14 +27,14 @@ class Patience:
     """From one piece to the next."""
 
 
-class Watch:
+class TimeoutWatch:
     """Watches over one answer, from now on until it is closed: `with watch: await …`, wait after wait."""
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
         self._clock = asyncio.get_running_loop().time
         self._spoke = False
-        self._due = self._in(patience.first_token)
+        self._due = self._in(timeouts.first_token)
         self._limit = TimeLimit()
 
     def close(self) -> None:
@@ -53,15 +53,15 @@ class Watch:
         except TimeoutError:
             raise (_idle() if self._spoke else _timeout()) from None
 
-    def heard(self, texts: Sequence[bytes], events: Sequence[v1.CompletionEvent], *, ended: bool = False) -> None:
+    def received(self, texts: Sequence[bytes], events: Sequence[v1.CompletionEvent], *, ended: bool = False) -> None:
         """The upstream sent `texts`, which mean `events`; `ended`: the answer lacks nothing any more."""
         self._spoke = self._spoke or any(not event.HasField("usage") for event in events)
         if self._spoke and texts:
-            self._due = self._in(self._patience.idle)
+            self._due = self._in(self._timeouts.idle)
         elif events:
-            self._due = self._in(self._patience.first_token)
+            self._due = self._in(self._timeouts.first_token)
         if ended:
-            self._due = min(self._clock() + LAST_WORD, self._due or math.inf)
+            self._due = min(self._clock() + END_GRACE, self._due or math.inf)
 
     def _in(self, seconds: float | None) -> float | None:
         return None if seconds is None else self._clock() + seconds

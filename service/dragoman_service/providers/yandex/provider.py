@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from dragoman_service.contract import Call, CompletionError
 from dragoman_service.dialects.yandex.client.errors import error_of_status
 from dragoman_service.dialects.yandex.client.request import SUPPORTED_FIELDS, completion_request
-from dragoman_service.dialects.yandex.client.response import AnswerDecoder, UnendedAnswerError, tokenized
+from dragoman_service.dialects.yandex.client.response import AnswerDecoder, IncompleteAnswerError, tokenized
 from dragoman_service.dialects.yandex.names import (
     COMPLETION_ASYNC,
     OPERATION_GET,
@@ -31,7 +31,7 @@ from dragoman_service.errors import broken_answer, malformed_answer
 from dragoman_service.providers.yandex.upstream import Upstream, read
 from dragoman_service.settings.types import Address, Certificates, Duration, Secret, Section
 
-LAST_WORDS = 2.0  # seconds for what is to be cancelled when the provider is closed
+CANCEL_GRACE = 2.0  # seconds for what is to be cancelled when the provider is closed
 FIRST_LOOK, LONGER, LONGEST = 0.1, 1.5, 5.0  # seconds between looks at an operation
 _CAPABILITIES = (v1.CAPABILITY_COUNT_TOKENS, v1.CAPABILITY_TOKENIZE)
 _OPTIONS = [
@@ -106,7 +106,7 @@ async def open_yandex(settings: YandexSettings) -> AsyncIterator[YandexProvider]
         try:
             yield YandexProvider(upstream, settings)
         finally:
-            await upstream.left(LAST_WORDS)
+            await upstream.left(CANCEL_GRACE)
 
 
 def _channel(address: Address, settings: YandexSettings) -> aio.Channel:
@@ -139,7 +139,7 @@ class YandexProvider:
                         yield event
             for event in decoder.end():
                 yield event
-        except UnendedAnswerError as failure:
+        except IncompleteAnswerError as failure:
             raise broken_answer() from failure
         except CompletionError as error:
             if spoke and error.code == code_pb2.UNAVAILABLE and error.reason != v1.ERROR_REASON_PROVIDER_IDLE:

@@ -8,7 +8,18 @@ from typing import Any
 
 import orjson
 
-from dragoman_service.errors import malformed_answer
+from dragoman_service.errors import FieldViolation, invalid, malformed_answer
+
+
+def schema_object(text: str, path: str) -> Mapping[str, Any]:
+    """The schema that `text` is, in the order of its properties. Raises INVALID_FIELD for `path`."""
+    try:
+        schema = json.loads(text)
+    except (ValueError, RecursionError):
+        raise invalid(FieldViolation(path, "must be JSON")) from None
+    if not isinstance(schema, dict):
+        raise invalid(FieldViolation(path, "must be a JSON object"))
+    return schema
 
 
 def parsed(data: bytes) -> Mapping[str, Any]:

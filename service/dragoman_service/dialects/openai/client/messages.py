@@ -7,7 +7,7 @@ from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.openai.client.quirks import Habits
+from dragoman_service.dialects.openai.client.quirks import Quirks
 from dragoman_service.dialects.quoting import quoted
 from dragoman_service.errors import FieldViolation, invalid
 
@@ -20,37 +20,37 @@ _ROLES = {
 Wire = dict[str, Any]
 
 
-def wire_messages(request: v1.CompletionRequest, habits: Habits) -> list[Wire]:
+def wire_messages(request: v1.CompletionRequest, quirks: Quirks) -> list[Wire]:
     """The messages of the request; one that holds several tool results becomes several. Raises INVALID_FIELD."""
     called = {part.tool_call.id: part.tool_call.name for message in request.messages for part in message.parts}
-    return [wire for message in request.messages for wire in _wire(message, habits, called)]
+    return [wire for message in request.messages for wire in _wire(message, quirks, called)]
 
 
-def last_words(request: v1.CompletionRequest) -> str:
+def continuation_prefix(request: v1.CompletionRequest) -> str:
     """The text that a model which continues answers goes on with: that of a last message of ROLE_ASSISTANT."""
     last = request.messages[-1] if request.messages else None
     return _text(last) if last is not None and last.role == v1.ROLE_ASSISTANT else ""
 
 
-def _wire(message: v1.Message, habits: Habits, called: Mapping[str, str]) -> Iterator[Wire]:
+def _wire(message: v1.Message, quirks: Quirks, called: Mapping[str, str]) -> Iterator[Wire]:
     results = [part.tool_result for part in message.parts if part.HasField("tool_result")]
     if not results:
-        yield _message(message, habits)
+        yield _message(message, quirks)
     elif len(results) < len(message.parts):
         raise invalid(FieldViolation("messages.parts", "tool results stand in messages of their own"))
     for result in results:
-        yield _result(result, habits, called)
+        yield _result(result, quirks, called)
 
 
-def _message(message: v1.Message, habits: Habits) -> Wire:
-    wire = _role_and_text(message, habits)
-    if message.author and habits.authors:
+def _message(message: v1.Message, quirks: Quirks) -> Wire:
+    wire = _role_and_text(message, quirks)
+    if message.author and quirks.authors:
         wire["name"] = message.author
     reasoning = "".join(part.reasoning.text for part in message.parts if part.HasField("reasoning"))
     refusal = "".join(part.refusal for part in message.parts if part.HasField("refusal"))
     calls = [_call(part.tool_call) for part in message.parts if part.HasField("tool_call")]
     if reasoning:
-        wire[habits.reasoning_key] = reasoning
+        wire[quirks.reasoning_key] = reasoning
     if refusal:
         wire["refusal"] = refusal
     if calls:
@@ -60,11 +60,11 @@ def _message(message: v1.Message, habits: Habits) -> Wire:
     return wire
 
 
-def _role_and_text(message: v1.Message, habits: Habits) -> Wire:
+def _role_and_text(message: v1.Message, quirks: Quirks) -> Wire:
     text = _text(message)
-    if message.role == v1.ROLE_DATA and not habits.data_role:
+    if message.role == v1.ROLE_DATA and not quirks.data_role:
         return {"role": "user", "content": quoted(text)}
-    special = {v1.ROLE_DEVELOPER: habits.developer_role, v1.ROLE_DATA: habits.data_role}
+    special = {v1.ROLE_DEVELOPER: quirks.developer_role, v1.ROLE_DATA: quirks.data_role}
     role = special.get(message.role) or _ROLES.get(message.role)
     if role is None:
         raise invalid(FieldViolation("messages.role", "must be one of the roles that the schema names"))
@@ -79,10 +79,10 @@ def _call(call: v1.ToolCall) -> Wire:
     }
 
 
-def _result(result: v1.ToolResult, habits: Habits, called: Mapping[str, str]) -> Wire:
+def _result(result: v1.ToolResult, quirks: Quirks, called: Mapping[str, str]) -> Wire:
     wire = {"role": "tool", "tool_call_id": result.tool_call_id, "content": result.text}
     name = result.name or called.get(result.tool_call_id)
-    if name and habits.tool_names:
+    if name and quirks.tool_names:
         wire["name"] = name
     return wire
 

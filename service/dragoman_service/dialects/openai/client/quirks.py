@@ -34,7 +34,7 @@ JSON_FORMATS = frozenset({"json_object", "json_schema"})
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
+class Quirks:
     """How one kind of upstream wants to be spoken to. The defaults are what nearly all of them take."""
 
     path: str = "/chat/completions"
@@ -106,14 +106,14 @@ class Habits:
         return sorted(config | formats)
 
 
-OPENAI = Habits(parts=frozenset({"refusal"}))
+OPENAI = Quirks(parts=frozenset({"refusal"}))
 """Any upstream of which nothing more is known."""
 
 # Penalties look back over 64 tokens unless told otherwise. It keeps as many in memory as it is told here.
 _FAR_BACK = {"repeat_last_n": 4096}
 _MORE = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repeat_penalty"}
 
-LLAMA_CPP = Habits(
+LLAMA_CPP = Quirks(
     path="/v1/chat/completions",
     prompt_path="/v1/completions",
     names=names(CHAT_NAMES, "reasoning", **_MORE),

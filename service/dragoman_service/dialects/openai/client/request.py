@@ -7,9 +7,9 @@ from typing import Any
 from dragoman import v1
 
 from dragoman_service.dialects.openai.client.errors import unsupported
+from dragoman_service.dialects.openai.client.json import schema_object
 from dragoman_service.dialects.openai.client.messages import wire_messages
-from dragoman_service.dialects.openai.client.quirks import Habits, Names
-from dragoman_service.dialects.openai.client.schema import schema_object
+from dragoman_service.dialects.openai.client.quirks import Names, Quirks
 from dragoman_service.dialects.openai.client.tools import wire_tools
 from dragoman_service.errors import FieldViolation, invalid
 
@@ -24,7 +24,7 @@ _EFFORTS = {
 }
 
 
-def chat_completion(request: v1.CompletionRequest, habits: Habits, choice: int | None = None) -> dict[str, Any]:
+def chat_completion(request: v1.CompletionRequest, quirks: Quirks, choice: int | None = None) -> dict[str, Any]:
     """The body of a streamed chat completion.
 
     `choice` asks for that one of the request's choices, None for all of them in one answer. Raises INVALID_FIELD, and
@@ -35,24 +35,24 @@ def chat_completion(request: v1.CompletionRequest, habits: Habits, choice: int |
     config = request.generation_config
     return {
         "model": request.model,
-        "messages": wire_messages(request, habits),
-        **_stream(request, habits),
-        **_sampling(config, habits.names, choice),
-        **_logprobs(config, habits),
-        **_reasoning(config, habits),
+        "messages": wire_messages(request, quirks),
+        **_stream(request, quirks),
+        **_sampling(config, quirks.names, choice),
+        **_logprobs(config, quirks),
+        **_reasoning(config, quirks),
         **_response_format(config),
-        **wire_tools(request, habits),
+        **wire_tools(request, quirks),
     }
 
 
-def completion_of_prompt(request: v1.CompletionRequest, habits: Habits, choice: int | None = None) -> dict[str, Any]:
+def completion_of_prompt(request: v1.CompletionRequest, quirks: Quirks, choice: int | None = None) -> dict[str, Any]:
     """The body of a streamed completion of a prompt, as `chat_completion`."""
     if not request.prompt:
         raise invalid(FieldViolation("messages", "at least one message is required, or a prompt in their place"))
     config = request.generation_config
-    lacking = [name for name in _fields(config) if name not in habits.prompt_names]
+    lacking = [name for name in _fields(config) if name not in quirks.prompt_names]
     kind = config.response_format.WhichOneof("format")
-    if kind and kind not in habits.prompt_formats:
+    if kind and kind not in quirks.prompt_formats:
         lacking.append(f"response_format.{kind}")
     if lacking:
         said = "not supported by the provider together with `prompt`"
@@ -60,9 +60,9 @@ def completion_of_prompt(request: v1.CompletionRequest, habits: Habits, choice: 
     return {
         "model": request.model,
         "prompt": request.prompt,
-        **_stream(request, habits),
-        **_sampling(config, habits.prompt_names, choice),
-        **_prompt_logprobs(config, habits),
+        **_stream(request, quirks),
+        **_sampling(config, quirks.prompt_names, choice),
+        **_prompt_logprobs(config, quirks),
         **_prompt_format(config),
     }
 
@@ -71,14 +71,14 @@ def _fields(config: v1.GenerationConfig) -> list[str]:
     return [descriptor.name for descriptor, _ in config.ListFields() if descriptor.name != "response_format"]
 
 
-def _stream(request: v1.CompletionRequest, habits: Habits) -> dict[str, Any]:
-    keys: dict[str, Any] = {"stream": True, **habits.always}
-    if habits.stream_usage:
+def _stream(request: v1.CompletionRequest, quirks: Quirks) -> dict[str, Any]:
+    keys: dict[str, Any] = {"stream": True, **quirks.always}
+    if quirks.stream_usage:
         keys["stream_options"] = {"include_usage": True}
-    if request.end_user and habits.user_key:
-        keys[habits.user_key] = request.end_user
+    if request.end_user and quirks.user_key:
+        keys[quirks.user_key] = request.end_user
     for name in _fields(request.generation_config):
-        keys |= habits.alongside.get(name, {})
+        keys |= quirks.alongside.get(name, {})
     return keys
 
 
@@ -94,27 +94,27 @@ def _sampling(config: v1.GenerationConfig, names: Names, choice: int | None) -> 
     return keys
 
 
-def _logprobs(config: v1.GenerationConfig, habits: Habits) -> dict[str, Any]:
-    if not config.include_logprobs or "include_logprobs" not in habits.names:
+def _logprobs(config: v1.GenerationConfig, quirks: Quirks) -> dict[str, Any]:
+    if not config.include_logprobs or "include_logprobs" not in quirks.names:
         return {}
-    keys: dict[str, Any] = {habits.names["include_logprobs"]: True}
-    if "top_logprobs" in habits.names:
-        keys[habits.names["top_logprobs"]] = max(config.top_logprobs, habits.least_top_logprobs)
+    keys: dict[str, Any] = {quirks.names["include_logprobs"]: True}
+    if "top_logprobs" in quirks.names:
+        keys[quirks.names["top_logprobs"]] = max(config.top_logprobs, quirks.least_top_logprobs)
     return keys
 
 
-def _prompt_logprobs(config: v1.GenerationConfig, habits: Habits) -> dict[str, int]:
+def _prompt_logprobs(config: v1.GenerationConfig, quirks: Quirks) -> dict[str, int]:
     """Here the one key holds how many are wanted beside each token."""
     if not config.include_logprobs:
         return {}
-    return {habits.prompt_names["include_logprobs"]: max(config.top_logprobs, habits.least_top_logprobs)}
+    return {quirks.prompt_names["include_logprobs"]: max(config.top_logprobs, quirks.least_top_logprobs)}
 
 
-def _reasoning(config: v1.GenerationConfig, habits: Habits) -> dict[str, Any]:
+def _reasoning(config: v1.GenerationConfig, quirks: Quirks) -> dict[str, Any]:
     effort = _EFFORTS.get(config.reasoning.effort)
-    if effort is None or "reasoning" not in habits.names:
+    if effort is None or "reasoning" not in quirks.names:
         return {}
-    key, _, inner = habits.names["reasoning"].partition(".")
+    key, _, inner = quirks.names["reasoning"].partition(".")
     return {key: {inner: effort} if inner else effort}
 
 

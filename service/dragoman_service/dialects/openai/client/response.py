@@ -8,12 +8,11 @@ from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.openai.client.content import contents
+from dragoman_service.dialects.openai.client.content import Pieces, contents
 from dragoman_service.dialects.openai.client.errors import error_in_answer, error_in_event
 from dragoman_service.dialects.openai.client.finish import BROKEN, finish_reason, stop_sequence
 from dragoman_service.dialects.openai.client.json import count, items, mapping, parsed
 from dragoman_service.dialects.openai.client.logprobs import logprobs_of
-from dragoman_service.dialects.openai.client.pieces import Pieces
 from dragoman_service.dialects.openai.client.tool_calls import ToolCalls
 from dragoman_service.dialects.openai.client.usage import usage_of
 from dragoman_service.dialects.sse import DONE, ErrorData

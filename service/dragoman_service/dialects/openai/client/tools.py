@@ -7,24 +7,24 @@ from typing import Any
 from dragoman import v1
 
 from dragoman_service.dialects.openai.client.errors import unsupported
-from dragoman_service.dialects.openai.client.quirks import Habits
-from dragoman_service.dialects.openai.client.schema import schema_object
+from dragoman_service.dialects.openai.client.json import schema_object
+from dragoman_service.dialects.openai.client.quirks import Quirks
 from dragoman_service.errors import FieldViolation
 
 _NONE, _REQUIRED = v1.ToolChoice.MODE_NONE, v1.ToolChoice.MODE_REQUIRED
 
 
-def wire_tools(request: v1.CompletionRequest, habits: Habits) -> dict[str, Any]:
+def wire_tools(request: v1.CompletionRequest, quirks: Quirks) -> dict[str, Any]:
     """The keys for tools; none where the request has no tools. Raises UNSUPPORTED_FIELD, INVALID_FIELD."""
     choice = request.tool_choice
     tools = {tool.function.name: _tool(number, tool.function) for number, tool in enumerate(request.tools)}
-    if choice.mode == _NONE and not habits.tool_choices:
+    if choice.mode == _NONE and not quirks.tool_choices:
         return {}  # it would take no word on it: what it does not know, it does not call
-    if choice.allowed_functions and not habits.allowed_tools:
+    if choice.allowed_functions and not quirks.allowed_tools:
         tools = {name: tool for name, tool in tools.items() if name in choice.allowed_functions}
     if not tools:
         return {}
-    return {"tools": list(tools.values()), **_choice(request, habits), **_parallel(choice, habits)}
+    return {"tools": list(tools.values()), **_choice(request, quirks), **_parallel(choice, quirks)}
 
 
 def _tool(number: int, function: v1.FunctionTool) -> dict[str, Any]:
@@ -39,30 +39,30 @@ def _tool(number: int, function: v1.FunctionTool) -> dict[str, Any]:
     return {"type": "function", "function": wire}
 
 
-def _choice(request: v1.CompletionRequest, habits: Habits) -> dict[str, Any]:
+def _choice(request: v1.CompletionRequest, quirks: Quirks) -> dict[str, Any]:
     if not request.HasField("tool_choice"):
         return {}
     choice = request.tool_choice
     mode = {_NONE: "none", _REQUIRED: "required"}.get(choice.mode, "auto")
     allowed = list(dict.fromkeys(choice.allowed_functions))
-    if mode == "required" and len(allowed) == 1 and "one" in habits.tool_choices:
+    if mode == "required" and len(allowed) == 1 and "one" in quirks.tool_choices:
         return {"tool_choice": _named(allowed[0])}
-    if mode == "required" and "required" not in habits.tool_choices:
+    if mode == "required" and "required" not in quirks.tool_choices:
         raise unsupported(FieldViolation("tool_choice.mode", "the provider cannot be made to call a tool"))
-    if allowed and habits.allowed_tools and mode != "none":
+    if allowed and quirks.allowed_tools and mode != "none":
         named = [_named(name) for name in allowed]
         return {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": named}}}
-    return {"tool_choice": mode} if habits.tool_choices else {}
+    return {"tool_choice": mode} if quirks.tool_choices else {}
 
 
 def _named(name: str) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name}}
 
 
-def _parallel(choice: v1.ToolChoice, habits: Habits) -> dict[str, bool]:
+def _parallel(choice: v1.ToolChoice, quirks: Quirks) -> dict[str, bool]:
     if not choice.HasField("parallel"):
         return {}
-    if habits.parallel_tools:
+    if quirks.parallel_tools:
         return {"parallel_tool_calls": choice.parallel}
     if choice.parallel:  # it may call several anyway
         return {}

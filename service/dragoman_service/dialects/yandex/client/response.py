@@ -20,7 +20,7 @@ _FINISH = {
 _UNENDED = (y.Alternative.ALTERNATIVE_STATUS_UNSPECIFIED, y.Alternative.ALTERNATIVE_STATUS_PARTIAL)
 
 
-class UnendedAnswerError(Exception):
+class IncompleteAnswerError(Exception):
     """The answer ended in its middle."""
 
 
@@ -53,9 +53,9 @@ class AnswerDecoder:
             yield v1.CompletionEvent(usage=usage)
 
     def end(self) -> Iterator[v1.CompletionEvent]:
-        """The end of the choice. Raises UnendedAnswerError if it has none."""
+        """The end of the choice. Raises IncompleteAnswerError if it has none."""
         if self._status in _UNENDED:
-            raise UnendedAnswerError
+            raise IncompleteAnswerError
         known = self._status in y.Alternative.AlternativeStatus.values()
         ended = v1.ChoiceFinished(
             finish_reason=self._finish_reason(),

@@ -14,8 +14,8 @@ _LOOK = 1.0  # seconds between two looks whether it still answers, while nobody 
 _LOOK_DOWN = 0.05  # and whether it answers again
 
 
-class ReachedEngine:
-    """See `client.Engine`. Use `reached_engine`."""
+class AttachedEngine:
+    """See `client.Engine`. Use `attached_engine`."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
@@ -53,9 +53,9 @@ class ReachedEngine:
 
 
 @asynccontextmanager
-async def reached_engine(socket: Path) -> AsyncIterator[ReachedEngine]:
+async def attached_engine(socket: Path) -> AsyncIterator[AttachedEngine]:
     """The engine on `socket`, once it answers. Raises EngineError if it does not."""
-    engine = ReachedEngine(socket)
+    engine = AttachedEngine(socket)
     if not await engine.ready(_WAIT):
         raise EngineError(f"No engine answers on {socket}.")
     watch = asyncio.create_task(engine.watch(), name="engine watch")

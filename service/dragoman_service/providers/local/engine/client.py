@@ -33,15 +33,15 @@ class Engine(Protocol):
 
 
 class EngineHttp:
-    """`Http` that waits up to `patience` seconds for `engine`, and sends again what did not reach it.
+    """`Http` that waits up to `ready_timeout` seconds for `engine`, and sends again what did not reach it.
 
     What an engine took and then died of without a word is sent again once: mostly it was dying already.
     """
 
-    def __init__(self, http: HttpClient, engine: Engine, patience: float) -> None:
+    def __init__(self, http: HttpClient, engine: Engine, ready_timeout: float) -> None:
         self._http = http
         self._engine = engine
-        self._patience = patience
+        self._ready_timeout = ready_timeout
 
     async def get(self, path: str) -> HttpAnswer:
         """Returns what is there."""
@@ -59,7 +59,7 @@ class EngineHttp:
 
     async def _send(self, send: Callable[[], Awaitable[T]]) -> T:
         clock = asyncio.get_running_loop().time
-        end = clock() + self._patience
+        end = clock() + self._ready_timeout
         taken = 0
         while await self._engine.ready(end - clock()):
             try:

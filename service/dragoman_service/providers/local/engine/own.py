@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 
 from dragoman_service.providers.local.engine.machine import missing_instructions
-from dragoman_service.providers.local.engine.process import Child, EngineError
+from dragoman_service.providers.local.engine.process import EngineError, EngineProcess
 
 START_TIMEOUT = 300.0  # seconds; large weights on a slow disk take their time
 _BACKOFF = 0.1  # seconds before the first restart; each one after it doubles them
@@ -48,7 +48,7 @@ class LocalEngine:
         """How often it was started again."""
         self._socket = socket
         self._options = options
-        self._child: Child | None = None
+        self._process: EngineProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
 
@@ -64,7 +64,7 @@ class LocalEngine:
     @property
     def pid(self) -> int | None:
         """The process id, while there is a process."""
-        return self._child.pid if self._child is not None else None
+        return self._process.pid if self._process is not None else None
 
     async def ready(self, timeout: float) -> bool:  # noqa: ASYNC109 - the caller asks for an answer in that time
         """Whether it answers now, or within `timeout` seconds."""
@@ -74,8 +74,8 @@ class LocalEngine:
 
     async def start(self) -> None:
         """Returns when it answers. Raises EngineError."""
-        child = await self._launch()
-        self._keeper = asyncio.create_task(self._keep(child), name="engine keeper")
+        process = await self._launch()
+        self._keeper = asyncio.create_task(self._keep(process), name="engine keeper")
 
     async def stop(self) -> None:
         """Ends the process."""
@@ -83,21 +83,21 @@ class LocalEngine:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         self._up.clear()
-        if self._child is not None:
-            await self._child.end()
+        if self._process is not None:
+            await self._process.end()
 
-    async def _keep(self, child: Child) -> None:
+    async def _keep(self, process: EngineProcess) -> None:
         delay = _BACKOFF
         while True:
             began = time.monotonic()
-            reason = await child.ended()
+            reason = await process.ended()
             self._up.clear()
             log.error("engine.ended", reason=reason, restarts=self.restarts)
             if time.monotonic() - began > _STABLE:
                 delay = _BACKOFF
-            child, delay = await self._relaunch(delay)
+            process, delay = await self._relaunch(delay)
 
-    async def _relaunch(self, delay: float) -> tuple[Child, float]:
+    async def _relaunch(self, delay: float) -> tuple[EngineProcess, float]:
         """The next process that answers, and the seconds to wait before the one after it."""
         while True:
             await asyncio.sleep(delay)
@@ -108,20 +108,20 @@ class LocalEngine:
             except EngineError as error:
                 log.error("engine.not_started", reason=str(error), restarts=self.restarts)
 
-    async def _launch(self) -> Child:
+    async def _launch(self) -> EngineProcess:
         began = time.monotonic()
         self.socket.unlink(missing_ok=True)
         options = asdict(self._options) | {"weights": str(self._options.weights), "socket": str(self.socket)}
-        child = self._child = await Child.spawn(options)
+        process = self._process = await EngineProcess.spawn(options)
         try:
             async with asyncio.timeout(START_TIMEOUT):
-                await child.answers(self.socket)
+                await process.answers(self.socket)
         except TimeoutError:
-            await child.end()
+            await process.end()
             raise EngineError(f"The engine did not answer within {START_TIMEOUT:g} s.") from None
         self._up.set()
-        log.info("engine.started", pid=child.pid, seconds=round(time.monotonic() - began, 3), restarts=self.restarts)
-        return child
+        log.info("engine.started", pid=process.pid, seconds=round(time.monotonic() - began, 3), restarts=self.restarts)
+        return process
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ class EngineError(Exception):
     """The engine cannot be started; the message tells the operator why."""
 
 
-class Child:
+class EngineProcess:
     """A running process; `spawn` makes it."""
 
     def __init__(self, process: Process) -> None:
@@ -36,7 +36,7 @@ class Child:
         self._listener = asyncio.create_task(self._listen(), name="engine stderr")
 
     @classmethod
-    async def spawn(cls, options: Mapping[str, Any]) -> Child:
+    async def spawn(cls, options: Mapping[str, Any]) -> EngineProcess:
         """Starts the process with the options of `main`. Raises EngineError."""
         try:
             process = await asyncio.create_subprocess_exec(

@@ -9,7 +9,7 @@ import pytest
 from dragoman import v1
 from dragoman_service.contract import Call
 from dragoman_service.providers.openai.provider import OpenAIProvider
-from dragoman_service.providers.upstream.timeouts import LAST_WORD
+from dragoman_service.providers.upstream.timeouts import END_GRACE
 from google.rpc import code_pb2
 from local_asking import answer_of, text_of
 from scripted_upstream import HEAD, Act, Serve, answering, data, failure, piece, then_silent, whole
@@ -79,7 +79,7 @@ async def test_the_end_of_an_answer_is_not_waited_for_as_long_as_its_pieces(serv
     answer = await answer_of(provider, v1.CompletionRequest(prompt="Hi"))
 
     assert text_of(answer) == "Hello"
-    assert time.monotonic() - began < LAST_WORD + MOMENT
+    assert time.monotonic() - began < END_GRACE + MOMENT
 
 
 async def test_a_slow_upstream_that_is_not_silent_is_waited_for(serve: Serve) -> None:
