@@ -110,11 +110,12 @@ async def _build(settings: Settings, opened: plugins.Opened, metrics: Metrics, s
     catalogue = Catalogue(opened.providers, opened.unreachable, Aliases(settings.targets))
     if wrong := [Mistake(f"models.{path}", why) for path, why in catalogue.mistakes()]:
         raise SettingsError(wrong)
+    deadlines = Deadlines(server.default_deadline, server.longest_deadline)
     access = Access(settings.access, anonymous=settings.allows_anonymous)
     engine = Engine(
         catalogue,
         filters=[meter(metrics, catalogue)],
-        deadlines=Deadlines(server.default_deadline, server.longest_deadline),
+        deadlines=deadlines,
         allowed=access.allowed,
     )
     stack.push_async_callback(engine.closed, LAST_WORDS)
@@ -125,12 +126,12 @@ async def _build(settings: Settings, opened: plugins.Opened, metrics: Metrics, s
         raise SettingsError([Mistake("operations.url", str(error))]) from error
     telemetry, traffic = RpcTelemetry(metrics), Traffic()
     limits = (server.max_request_size, server.stall_timeout)
-    grpc_server = GrpcServer(server, Guard(access, telemetry, traffic, *limits))
+    grpc_server = GrpcServer(server, Guard(access, telemetry, traffic, deadlines, *limits))
     http_server = HttpServer(
         server.http,
         lambda: _why_not_ready(grpc_server, engine),
         metrics.registry,
-        HttpGuard(access, telemetry, traffic, Cors(server.cors_origins), *limits),
+        HttpGuard(access, telemetry, traffic, deadlines, Cors(server.cors_origins), *limits),
         share_port=server.workers > 1,
     )
     return Listeners(grpc_server, http_server, engine, operations, Delivery(engine, operations), traffic)

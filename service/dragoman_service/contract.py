@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from dragoman import v1
@@ -34,6 +34,8 @@ class Call:
     """A hint: the folded answer must not depend on it."""
     hops: int = 0
     """Through how many services such as this one the request came here."""
+    record: object = field(default=None, repr=False, compare=False)
+    """The call's log record, which the service and its metering filter write to. None if the call has no log line."""
 
     @property
     def onward(self) -> Mapping[str, str]:

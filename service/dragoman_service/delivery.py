@@ -14,7 +14,7 @@ from dragoman_service.engine.engine import Engine
 from dragoman_service.engine.relay import Relay
 from dragoman_service.operations import Operations, StartOptions
 from dragoman_service.operations.idempotency import is_kept
-from dragoman_service.telemetry.record import current
+from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.validation import check_request
 
 _Stored = AsyncGenerator[bytes, None]  # events of an operation, as they are stored
@@ -36,7 +36,7 @@ class Delivery:
         check_request(request)
         if is_kept(request):
             async with self._operations.joined(request, call.caller) as name:
-                _note(request, name)
+                _note(request, call, name)
                 return await self._operations.result(name, call.caller, call.deadline)
         async with self._engine.relay(request, call) as relay:
             return await relay.result()
@@ -62,13 +62,11 @@ class Delivery:
         async with AsyncExitStack() as stack:
             yield await self._events(request, call, stack)
 
-    async def start(
-        self, request: v1.CompletionRequest, caller: str, options: StartOptions
-    ) -> operations_pb2.Operation:
+    async def start(self, request: v1.CompletionRequest, call: Call, options: StartOptions) -> operations_pb2.Operation:
         """The operation, stored, which completes the request later. See `Operations.start`."""
         check_request(request)
-        operation = await self._operations.start(request, caller, options)
-        _note(request, operation.name)
+        operation = await self._operations.start(request, call.caller, options)
+        _note(request, call, operation.name)
         return operation
 
     async def _events(self, request: v1.CompletionRequest, call: Call, stack: AsyncExitStack) -> Relay | _Stored:
@@ -77,7 +75,7 @@ class Delivery:
             check_request(request)
             if is_kept(request):
                 name = await stack.enter_async_context(self._operations.joined(request, call.caller))
-                _note(request, name)
+                _note(request, call, name)
                 events = self._operations.attach(name, call.caller, 0, call.deadline)
                 return await stack.enter_async_context(aclosing(cast("_Stored", events)))
         except CompletionError as error:  # a stream ends in `finished` then too
@@ -88,8 +86,8 @@ class Delivery:
         return relay
 
 
-def _note(request: v1.CompletionRequest, operation: str) -> None:
-    record = current()
+def _note(request: v1.CompletionRequest, call: Call, operation: str) -> None:
+    record = CallRecord.of(call)
     if record is not None:
         record.model_requested, record.operation = request.model, operation
 

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from dragoman_service.engine.engine import Deadlines
 from dragoman_service.settings.settings import AccessSettings
 from dragoman_service.settings.types import Address
 from dragoman_service.telemetry.metrics import Metrics
@@ -30,7 +31,7 @@ async def serving() -> AsyncIterator[StartServing]:
             metrics, traffic = Metrics(), Traffic()
             keys = AccessSettings.model_validate({"keys": [], **access})
             doors = Access(keys, anonymous=not keys.keys)
-            guard = HttpGuard(doors, RpcTelemetry(metrics), traffic, Cors(origins), LIMIT, stall)
+            guard = HttpGuard(doors, RpcTelemetry(metrics), traffic, Deadlines(), Cors(origins), LIMIT, stall)
             server = HttpServer(Address("127.0.0.1", 0), lambda: "", metrics.registry, guard)
             server.serve(HttpService("odd", error_body, (Method("POST", "/ask", "Ask", serve, streams=True),)))
             stack.push_async_callback(server.stop)

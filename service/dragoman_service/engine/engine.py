@@ -34,6 +34,11 @@ class Deadlines:
     default: float = 600.0
     longest: float = 3600.0
 
+    def until(self, remaining: float | None) -> float:
+        """The loop time at which a call ends whose caller waits `remaining` more seconds (None: did not say)."""
+        limit = self.default if remaining is None else min(remaining, self.longest)
+        return asyncio.get_running_loop().time() + max(limit, 0.0)
+
 
 class Engine:
     """Picks the provider; the filters are wrapped round that, the first one outermost.
@@ -68,8 +73,7 @@ class Engine:
         hops: int = 0,
     ) -> Call:
         """A new call of `caller`, who waits `remaining` more seconds (None: did not say)."""
-        limit = self._deadlines.default if remaining is None else min(remaining, self._deadlines.longest)
-        deadline = asyncio.get_running_loop().time() + max(limit, 0.0)
+        deadline = self._deadlines.until(remaining)
         call_id = call_id or uuid.uuid4().hex
         return Call(id=call_id, caller=caller, deadline=deadline, streaming=streaming, hops=hops)
 

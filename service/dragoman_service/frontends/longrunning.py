@@ -11,7 +11,7 @@ from grpc import aio
 
 from dragoman_service.contract import FieldViolation, invalid
 from dragoman_service.operations import Operations
-from dragoman_service.transport.auth import caller_of
+from dragoman_service.transport.call_context import call_context
 
 COLLECTION = "operations"
 DEFAULT_WAIT = 60.0  # seconds, where the caller names no timeout
@@ -30,14 +30,16 @@ class LongRunning(operations_pb2_grpc.OperationsServicer):
     async def GetOperation(
         self, request: operations_pb2.GetOperationRequest, context: Context
     ) -> operations_pb2.Operation:
-        return await self._operations.get(_name(request.name), caller_of(context))
+        return await self._operations.get(_name(request.name), call_context(context).caller)
 
     async def ListOperations(
         self, request: operations_pb2.ListOperationsRequest, context: Context
     ) -> operations_pb2.ListOperationsResponse:
         if request.name not in ("", COLLECTION):
             raise invalid(FieldViolation("name", f"must be {COLLECTION!r} or empty"))
-        return await self._operations.list(caller_of(context), request.filter, request.page_size, request.page_token)
+        return await self._operations.list(
+            call_context(context).caller, request.filter, request.page_size, request.page_token
+        )
 
     async def WaitOperation(
         self, request: operations_pb2.WaitOperationRequest, context: Context
@@ -46,14 +48,16 @@ class LongRunning(operations_pb2_grpc.OperationsServicer):
         remaining = context.time_remaining()
         if remaining is not None:
             timeout = min(timeout, remaining - WAIT_MARGIN)
-        return await self._operations.wait(_name(request.name), caller_of(context), min(timeout, LONGEST_WAIT))
+        return await self._operations.wait(
+            _name(request.name), call_context(context).caller, min(timeout, LONGEST_WAIT)
+        )
 
     async def CancelOperation(self, request: operations_pb2.CancelOperationRequest, context: Context) -> Empty:
-        await self._operations.cancel(_name(request.name), caller_of(context))
+        await self._operations.cancel(_name(request.name), call_context(context).caller)
         return Empty()
 
     async def DeleteOperation(self, request: operations_pb2.DeleteOperationRequest, context: Context) -> Empty:
-        await self._operations.delete(_name(request.name), caller_of(context))
+        await self._operations.delete(_name(request.name), call_context(context).caller)
         return Empty()
 
 

@@ -12,7 +12,7 @@ from dragoman import v1
 
 from dragoman_service.contract import Call, Complete, CompletionError, Filter
 from dragoman_service.telemetry.metrics import Metrics
-from dragoman_service.telemetry.record import CallRecord, current
+from dragoman_service.telemetry.record import CallRecord
 
 OPERATION = "chat"  # gen_ai.operation.name
 OTHER = "other"
@@ -39,7 +39,7 @@ def meter(metrics: Metrics, names: Names) -> Filter:
 
     def wrap(complete: Complete) -> Complete:
         async def measured(request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
-            reading = _Reading(metrics, request, current())
+            reading = _Reading(metrics, request, CallRecord.of(call))
             try:
                 async with aclosing(complete(request, call)) as events:  # type: ignore[type-var]
                     async for event in events:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-_current: ContextVar[CallRecord | None] = ContextVar("dragoman_call_record", default=None)
+from dragoman_service.contract import Call
 
 
 @dataclass(slots=True)
@@ -19,7 +17,7 @@ class CallRecord:
     method: str
     kind: str
     """`unary`, `server_stream`, `client_stream` or `bidi_stream`."""
-    request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    request_id: str = ""
     caller: str = ""
     peer: str = ""
     user_agent: str = ""
@@ -34,6 +32,8 @@ class CallRecord:
     """Seconds spent waiting for the provider."""
     stalled: float = 0.0
     """Seconds spent waiting for the caller to read."""
+    sent: int = 0
+    """Messages sent to the caller."""
     reason: str = ""
     model_requested: str = ""
     model_served: str = ""
@@ -52,11 +52,7 @@ class CallRecord:
         """Seconds since the call came."""
         return time.perf_counter() - self.started
 
-    def make_current(self) -> None:
-        """Makes it the record of the task that serves the call and of the tasks that it starts."""
-        _current.set(self)
-
-
-def current() -> CallRecord | None:
-    """The record of the call that is being served, None outside of one."""
-    return _current.get()
+    @classmethod
+    def of(cls, call: Call) -> CallRecord | None:
+        """The record of a call; None if it has no log line, as the run of an operation."""
+        return call.record if isinstance(call.record, cls) else None

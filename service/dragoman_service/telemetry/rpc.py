@@ -25,7 +25,7 @@ class RpcTelemetry:
     def received(self, record: CallRecord) -> None:
         self._metrics.received.labels(record.kind, record.service, record.method).inc()
 
-    def end(self, record: CallRecord, code: grpc.StatusCode, sent: int) -> None:
+    def end(self, record: CallRecord, code: grpc.StatusCode) -> None:
         """Counts the call and, for calls that somebody made on purpose, writes its line."""
         if record.underway is not None:  # who leaves does not wait until the provider has ended
             record.underway()
@@ -33,8 +33,8 @@ class RpcTelemetry:
         elapsed = record.elapsed
         self._metrics.handled.labels(*labels, code_name(code)).inc()
         self._metrics.handling.labels(*labels).observe(elapsed)
-        if sent:
-            self._metrics.sent.labels(*labels).inc(sent)
+        if record.sent:
+            self._metrics.sent.labels(*labels).inc(record.sent)
         if record.kind == "server_stream":
             self._metrics.stall.labels(record.method).observe(record.stalled)
         if record.upstream:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-import grpc
 from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.settings.settings import AccessSettings
-from dragoman_service.telemetry.record import CallRecord, current
 
 ANONYMOUS = "anonymous"
 SCHEMES = ("bearer", "api-key")
@@ -45,19 +42,6 @@ def authorization_in(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
         if key == "authorization" and isinstance(value, str):
             return value
     return ""
-
-
-def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
-    """The caller of the RPC that `context` belongs to, as the guard told it."""
-    return record_of(context).caller
-
-
-def record_of(context: grpc.aio.ServicerContext[Any, Any]) -> CallRecord:
-    """What the guard knows of the RPC that `context` belongs to."""
-    record = current()
-    if record is None:
-        raise LookupError(f"no call is being served in {context}")
-    return record
 
 
 def _unauthenticated(reason: v1.ErrorReason.ValueType) -> CompletionError:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
 
 import grpc
 from dragoman import v1
 from google.longrunning import operations_pb2
 
-from dragoman_service.contract import Call
 from dragoman_service.delivery import Delivery
 from dragoman_service.engine.engine import Engine
 from dragoman_service.frontends.native.validation import check_attach, check_start, check_tokenize, seconds
 from dragoman_service.operations import Operations, StartOptions
-from dragoman_service.transport.auth import caller_of, record_of
+from dragoman_service.transport.call_context import call_context
 from dragoman_service.validation import check_request
 
 
@@ -28,14 +26,14 @@ class Completions(v1.CompletionServiceServicer):
     async def CreateCompletion(
         self, request: v1.CompletionRequest, context: grpc.aio.ServicerContext[v1.CompletionRequest, v1.Completion]
     ) -> v1.Completion:
-        return await self._delivery.whole(request, self._call(context))
+        return await self._delivery.whole(request, call_context(context).call())
 
     # The events of an operation are bytes already, and go out as they are.
 
     async def StreamCompletion(  # type: ignore[override]
         self, request: v1.CompletionRequest, context: grpc.aio.ServicerContext[v1.CompletionRequest, v1.CompletionEvent]
     ) -> AsyncIterator[v1.CompletionEvent | bytes]:
-        async with self._delivery.stored_or_live(request, self._call(context, streaming=True)) as events:
+        async with self._delivery.stored_or_live(request, call_context(context).call(streaming=True)) as events:
             async for event in events:
                 yield event
 
@@ -45,7 +43,7 @@ class Completions(v1.CompletionServiceServicer):
         context: grpc.aio.ServicerContext[v1.AttachCompletionRequest, v1.CompletionEvent],
     ) -> AsyncIterator[bytes]:
         check_attach(request)
-        call = self._call(context, streaming=True)
+        call = call_context(context).call(streaming=True)
         stored = self._operations.attach(request.name, call.caller, request.after_sequence, call.deadline)
         async with aclosing(stored) as events:  # type: ignore[type-var]
             async for event in events:
@@ -63,7 +61,7 @@ class Completions(v1.CompletionServiceServicer):
             max_attempts=request.max_attempts if request.HasField("max_attempts") else None,
             priority=request.priority,
         )
-        return await self._delivery.start(request.request, caller_of(context), options)
+        return await self._delivery.start(request.request, call_context(context).call(), options)
 
     async def CountTokens(
         self,
@@ -71,20 +69,10 @@ class Completions(v1.CompletionServiceServicer):
         context: grpc.aio.ServicerContext[v1.CompletionRequest, v1.CountTokensResponse],
     ) -> v1.CountTokensResponse:
         check_request(request)
-        return await self._engine.count_tokens(request, self._call(context))
+        return await self._engine.count_tokens(request, call_context(context).call())
 
     async def Tokenize(
         self, request: v1.TokenizeRequest, context: grpc.aio.ServicerContext[v1.TokenizeRequest, v1.TokenizeResponse]
     ) -> v1.TokenizeResponse:
         check_tokenize(request)
-        return await self._engine.tokenize(request, self._call(context))
-
-    def _call(self, context: grpc.aio.ServicerContext[Any, Any], *, streaming: bool = False) -> Call:
-        record = record_of(context)
-        return self._engine.call(
-            record.caller,
-            call_id=record.request_id,
-            remaining=context.time_remaining(),
-            streaming=streaming,
-            hops=record.hops,
-        )
+        return await self._engine.tokenize(request, call_context(context).call())

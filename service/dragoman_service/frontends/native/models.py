@@ -10,7 +10,7 @@ from dragoman import v1
 
 from dragoman_service.contract import FieldViolation, invalid
 from dragoman_service.engine.engine import Engine
-from dragoman_service.transport.auth import caller_of
+from dragoman_service.transport.call_context import call_context
 
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000
@@ -30,7 +30,7 @@ class Models(v1.ModelServiceServicer):
         if not 0 <= request.page_size <= LARGEST_PAGE:
             raise invalid(FieldViolation("page_size", f"should be from 0 to {LARGEST_PAGE}"))
         after = _read_token(request.page_token)
-        models = [model for model in self._engine.models(caller_of(context)) if model.name > after]
+        models = [model for model in self._engine.models(call_context(context).caller) if model.name > after]
         page = models[: request.page_size or DEFAULT_PAGE]
         more = len(models) > len(page)
         return v1.ListModelsResponse(
@@ -44,7 +44,7 @@ class Models(v1.ModelServiceServicer):
     ) -> v1.Model:
         if not request.name:
             raise invalid(FieldViolation("name", "is required: the name or an alias of a model"))
-        return self._engine.model(request.name, caller_of(context))
+        return self._engine.model(request.name, call_context(context).caller)
 
 
 def _make_token(name: str) -> str:

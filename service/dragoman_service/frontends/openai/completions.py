@@ -30,7 +30,6 @@ class Completions:
     """Answers the calls of one form."""
 
     def __init__(self, listeners: Listeners, form: Form) -> None:
-        self._engine = listeners.engine
         self._delivery = listeners.delivery
         self._form = form
 
@@ -39,8 +38,7 @@ class Completions:
         # The header is what makes a request safe to repeat; without it leaving stops the model.
         asked.request.request_id = call.request.headers.get("Idempotency-Key", "")
         call.accept(streaming=asked.stream)
-        record = call.record
-        ours = self._engine.call(record.caller, call_id=record.request_id, streaming=asked.stream, hops=record.hops)
+        ours = call.context.call(streaming=asked.stream)
         if asked.stream:
             await self._stream(asked, call, ours)
         else:

@@ -19,13 +19,13 @@ class Models:
 
     async def list(self, call: HttpCall) -> None:
         call.accept()
-        models = [_model(name, model) for name, model in self._engine.names(call.record.caller)]
+        models = [_model(name, model) for name, model in self._engine.names(call.context.caller)]
         await call.reply(orjson.dumps({"object": "list", "data": models}))
 
     async def get(self, call: HttpCall) -> None:
         """By name or alias, which may have slashes in it."""
         name = call.request.match_info["id"]
-        target = self._engine.find(name, call.record.caller)
+        target = self._engine.find(name, call.context.caller)
         call.accept()
         await call.reply(orjson.dumps(_model(name, target.model)))
 

@@ -15,7 +15,6 @@ from dragoman_service.dialects.yandex.server.request import asked, in_their_word
 from dragoman_service.dialects.yandex.server.response import Said, completion_response, tokens
 from dragoman_service.frontends.context import Listeners
 from dragoman_service.operations import StartOptions
-from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.validation import check, check_request, limits
 from dragoman_service.validation.wording import too_long
 
@@ -29,12 +28,6 @@ class Answers:
         self._engine = listeners.engine
         self._delivery = listeners.delivery
         self._operations = listeners.operations
-
-    def call(self, record: CallRecord, *, remaining: float | None = None, streaming: bool = False) -> Call:
-        """A new call of a caller who waits `remaining` more seconds (None: did not say)."""
-        return self._engine.call(
-            record.caller, call_id=record.request_id, remaining=remaining, streaming=streaming, hops=record.hops
-        )
 
     async def whole(self, request: y.CompletionRequest, call: Call) -> y.CompletionResponse:
         """The answer in one message."""
@@ -51,12 +44,12 @@ class Answers:
                     if piece is not None:
                         yield piece
 
-    async def start(self, request: y.CompletionRequest, caller: str, key: str) -> y.Operation:
+    async def start(self, request: y.CompletionRequest, call: Call, key: str) -> y.Operation:
         """The operation that answers later; calls with the same `key`, unless it is empty, start one."""
         with _their_words():
-            ours = self._asked(request, caller)
+            ours = self._asked(request, call.caller)
             ours.request_id = key
-            return operation(await self._delivery.start(ours, caller, StartOptions()))
+            return operation(await self._delivery.start(ours, call, StartOptions()))
 
     async def operation(self, operation_id: str, caller: str) -> y.Operation:
         """The operation as it is now."""

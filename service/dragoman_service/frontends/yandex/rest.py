@@ -7,7 +7,6 @@ from contextlib import aclosing
 
 from dragoman.dialect.yandex import v1 as y
 
-from dragoman_service.contract import Call
 from dragoman_service.dialects.yandex.json import (
     error_body,
     line,
@@ -50,7 +49,7 @@ class Rest:
         request = read(http.body, y.CompletionRequest())
         streaming = request.completion_options.stream
         http.accept(streaming=streaming)
-        call = self._call(http, streaming=streaming)
+        call = http.context.call(streaming=streaming)
         if not streaming:
             await http.reply(line(await self._answers.whole(request, call)))
             return
@@ -64,30 +63,27 @@ class Rest:
         request = read(http.body, y.CompletionRequest())
         http.accept()
         key = _text(http.request.headers.get(IDEMPOTENCY_KEY, ""))
-        await http.reply(operation_body(await self._answers.start(request, http.record.caller, key)))
+        await http.reply(operation_body(await self._answers.start(request, http.context.call(), key)))
 
     async def _tokenize(self, http: HttpCall) -> None:
         request = read(http.body, y.TokenizeRequest())
         http.accept()
-        await http.reply(message_body(await self._answers.tokenize(request, self._call(http))))
+        await http.reply(message_body(await self._answers.tokenize(request, http.context.call())))
 
     async def _tokenize_completion(self, http: HttpCall) -> None:
         request = read(http.body, y.CompletionRequest())
         http.accept()
-        await http.reply(message_body(await self._answers.tokenize_completion(request, self._call(http))))
+        await http.reply(message_body(await self._answers.tokenize_completion(request, http.context.call())))
 
     async def _operation(self, http: HttpCall) -> None:
         http.accept()
-        found = await self._answers.operation(http.request.match_info["id"], http.record.caller)
+        found = await self._answers.operation(http.request.match_info["id"], http.context.caller)
         await http.reply(operation_body(found))
 
     async def _cancel(self, http: HttpCall) -> None:
         http.accept()
-        stopped = await self._answers.cancel(http.request.match_info["id"], http.record.caller)
+        stopped = await self._answers.cancel(http.request.match_info["id"], http.context.caller)
         await http.reply(operation_body(stopped))
-
-    def _call(self, http: HttpCall, *, streaming: bool = False) -> Call:
-        return self._answers.call(http.record, streaming=streaming)
 
 
 def _text(header: str) -> str:

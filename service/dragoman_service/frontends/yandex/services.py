@@ -11,10 +11,10 @@ from dragoman.dialect.yandex import v1 as y
 from google.rpc import code_pb2
 from grpc import aio
 
-from dragoman_service.contract import Call, CompletionError
+from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.yandex.names import ENDPOINTS, IDEMPOTENCY_KEY
 from dragoman_service.frontends.yandex.answers import Answers
-from dragoman_service.transport.auth import caller_of, record_of
+from dragoman_service.transport.call_context import call_context
 from dragoman_service.transport.grpc.server import GrpcServer
 
 Context = aio.ServicerContext[Any, Any]
@@ -28,7 +28,7 @@ class TextGeneration:
 
     async def Completion(self, request: y.CompletionRequest, context: Context) -> AsyncIterator[y.CompletionResponse]:
         streaming = request.completion_options.stream
-        call = _call(self._answers, context, streaming=streaming)
+        call = call_context(context).call(streaming=streaming)
         if not streaming:
             yield await self._answers.whole(request, call)
             return
@@ -44,7 +44,7 @@ class AsyncTextGeneration:
         self._answers = answers
 
     async def Completion(self, request: y.CompletionRequest, context: Context) -> y.Operation:
-        return await self._answers.start(request, caller_of(context), _metadata(context, IDEMPOTENCY_KEY))
+        return await self._answers.start(request, call_context(context).call(), _metadata(context, IDEMPOTENCY_KEY))
 
 
 class Tokenizer:
@@ -54,10 +54,10 @@ class Tokenizer:
         self._answers = answers
 
     async def Tokenize(self, request: y.TokenizeRequest, context: Context) -> y.TokenizeResponse:
-        return await self._answers.tokenize(request, _call(self._answers, context))
+        return await self._answers.tokenize(request, call_context(context).call())
 
     async def TokenizeCompletion(self, request: y.CompletionRequest, context: Context) -> y.TokenizeResponse:
-        return await self._answers.tokenize_completion(request, _call(self._answers, context))
+        return await self._answers.tokenize_completion(request, call_context(context).call())
 
 
 class Operations:
@@ -67,10 +67,10 @@ class Operations:
         self._answers = answers
 
     async def Get(self, request: y.GetOperationRequest, context: Context) -> y.Operation:
-        return await self._answers.operation(request.operation_id, caller_of(context))
+        return await self._answers.operation(request.operation_id, call_context(context).caller)
 
     async def Cancel(self, request: y.CancelOperationRequest, context: Context) -> y.Operation:
-        return await self._answers.cancel(request.operation_id, caller_of(context))
+        return await self._answers.cancel(request.operation_id, call_context(context).caller)
 
 
 class ApiEndpoints:
@@ -102,10 +102,6 @@ class ApiEndpoints:
                 "in its settings.",
             )
         return str(address)
-
-
-def _call(answers: Answers, context: Context, *, streaming: bool = False) -> Call:
-    return answers.call(record_of(context), remaining=context.time_remaining(), streaming=streaming)
 
 
 def _metadata(context: Context, name: str) -> str:

@@ -19,11 +19,13 @@ from google.protobuf.message import DecodeError
 from grpc import aio
 
 from dragoman_service.contract import HOPS, CompletionError, hops_told
+from dragoman_service.engine.engine import Deadlines
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.timing.time_limit import TimeLimit
 from dragoman_service.transport.auth import Access, authorization_in
+from dragoman_service.transport.call_context import CallContext, GuardedContext
 from dragoman_service.transport.in_flight import Traffic
 from dragoman_service.transport.status import stalled_reader, status_code, too_large, trailers
 
@@ -53,11 +55,18 @@ class Guard(aio.ServerInterceptor):
     """One for all services of a server. `max_request` is in bytes, `stall_timeout` in seconds."""
 
     def __init__(
-        self, access: Access, telemetry: RpcTelemetry, traffic: Traffic, max_request: int, stall_timeout: float
+        self,
+        access: Access,
+        telemetry: RpcTelemetry,
+        traffic: Traffic,
+        deadlines: Deadlines,
+        max_request: int,
+        stall_timeout: float,
     ) -> None:
         self._access = access
         self._telemetry = telemetry
         self._traffic = traffic
+        self._deadlines = deadlines
         self._max_request = max_request
         self._stall_timeout = stall_timeout
         self.manners: dict[str, Manners] = dict.fromkeys(OPEN_SERVICES, Manners(open=True))
@@ -77,28 +86,37 @@ class Guard(aio.ServerInterceptor):
 
         async def serve(_: object, context: Context) -> Any:
             record = CallRecord(service, method, kind_of(handler.request_streaming, handler.response_streaming))
-            return await self._serve(record, handler, authorization, context)
+            return await self._serve(self._call(record, context), handler, authorization, context)
 
         serialize = _serializer(handler.response_serializer)
         if handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(serve, None, serialize)
         return grpc.stream_unary_rpc_method_handler(serve, None, serialize)
 
-    async def _serve(self, record: CallRecord, handler: Handler, authorization: str, context: Context) -> Any:
-        record.make_current()
-        _describe(record, context)
-        with nullcontext() if record.service in BACKGROUND else self._traffic.counted():
-            return await self._counted(record, handler, authorization, context)
+    def _call(self, record: CallRecord, context: Context) -> CallContext:
+        hops = 0
+        for key, value in context.invocation_metadata() or ():
+            if key == "user-agent":
+                record.user_agent = value
+            elif key == HOPS:
+                hops = hops_told(value)
+        record.peer = context.peer()
+        record.deadline = context.time_remaining()
+        return CallContext(record, self._deadlines.until(record.deadline), hops)
 
-    async def _counted(self, record: CallRecord, handler: Handler, authorization: str, context: Context) -> Any:
+    async def _serve(self, call: CallContext, handler: Handler, authorization: str, context: Context) -> Any:
+        with nullcontext() if call.record.service in BACKGROUND else self._traffic.counted():
+            return await self._counted(call, handler, authorization, context)
+
+    async def _counted(self, call: CallContext, handler: Handler, authorization: str, context: Context) -> Any:
+        record, code = call.record, grpc.StatusCode.OK
         self._telemetry.begin(record)
-        sent, code = _Sent(), grpc.StatusCode.OK
         try:
             await _echo(context, self._manners(record.service).echoed)
-            return await self._answer(record, handler, authorization, context, sent)
+            return await self._answer(call, handler, authorization, context)
         except CompletionError as error:
             code = status_code(error.code)
-            await _abort(context, error, record)
+            await _abort(context, error, call)
         except asyncio.CancelledError:
             code, record.cancelled_by = _why_cancelled(record, context)
             raise
@@ -109,31 +127,30 @@ class Guard(aio.ServerInterceptor):
             if context.cancelled() or context.done():  # a write that failed since the caller is gone
                 code, record.cancelled_by = _why_cancelled(record, context)
                 raise
-            log.exception("rpc.failed", request_id=record.request_id, method=record.method)
+            log.exception("rpc.failed", request_id=call.call_id, method=record.method)
             code = grpc.StatusCode.INTERNAL
-            await _abort(context, internal(), record)
+            await _abort(context, internal(), call)
         finally:
-            self._telemetry.end(record, code, sent.count)
+            self._telemetry.end(record, code)
 
-    async def _answer(
-        self, record: CallRecord, handler: Handler, authorization: str, context: Context, sent: _Sent
-    ) -> Any:
+    async def _answer(self, call: CallContext, handler: Handler, authorization: str, context: Context) -> Any:
+        record = call.record
         if record.service not in BACKGROUND:
             self._traffic.check()
-        record.caller = self._caller(record.service, authorization)
+        call.authenticated(self._caller(record.service, authorization))
         if handler.request_streaming:
             request: Any = self._requests(record, handler, context)
         else:
             request = self._decode(handler, await self._read(record, context))
-        function = _function(handler)
+        function, guarded = _function(handler), GuardedContext(context, call)
         if not handler.response_streaming:
-            response = await function(request, context)
-            sent.count = 1
+            response = await function(request, guarded)
+            record.sent = 1
             return response
         if inspect.isasyncgenfunction(function):
-            await _send_all(function(request, context), record, context, sent, self._stall_timeout)
+            await _send_all(function(request, guarded), record, context, self._stall_timeout)
         else:
-            await function(request, context)
+            await function(request, guarded)
         return None
 
     def _caller(self, service: str, authorization: str) -> str:
@@ -170,18 +187,7 @@ class Guard(aio.ServerInterceptor):
 _COMMON = Manners()
 
 
-class _Sent:
-    """Counts the messages of a call."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
-async def _send_all(
-    responses: AsyncIterator[Any], record: CallRecord, context: Context, sent: _Sent, stall_timeout: float
-) -> None:
+async def _send_all(responses: AsyncIterator[Any], record: CallRecord, context: Context, stall_timeout: float) -> None:
     now = asyncio.get_running_loop().time
     try:
         async with aclosing(responses) as stream:  # type: ignore[type-var]
@@ -191,7 +197,7 @@ async def _send_all(
                     with limit.until(begin + stall_timeout):
                         await _write(context, response)
                     record.stalled += now() - begin
-                    sent.count += 1
+                    record.sent += 1
     except TimeoutError:
         raise stalled_reader(stall_timeout) from None
 
@@ -203,9 +209,9 @@ async def _write(context: Context, response: Any) -> None:
         raise asyncio.CancelledError from error
 
 
-async def _abort(context: Context, error: CompletionError, record: CallRecord) -> None:
-    record.reason = error.reason_name
-    status = error.status(record.request_id)
+async def _abort(context: Context, error: CompletionError, call: CallContext) -> None:
+    call.record.reason = error.reason_name
+    status = error.status(call.call_id)
     # Behind a write that its reader does not take, abort waits for ever; the status is on its way all the same.
     try:
         async with asyncio.timeout(ABORT_PATIENCE):
@@ -223,16 +229,6 @@ async def _echo(context: Context, name: str) -> None:
     sent = [(key, value) for key, value in context.invocation_metadata() or () if name and key == name]
     if sent:
         await context.send_initial_metadata(sent[:1])
-
-
-def _describe(record: CallRecord, context: Context) -> None:
-    record.peer = context.peer()
-    record.deadline = context.time_remaining()
-    for key, value in context.invocation_metadata() or ():
-        if key == "user-agent":
-            record.user_agent = value
-        elif key == HOPS:
-            record.hops = hops_told(value)
 
 
 def _why_cancelled(record: CallRecord, context: Context) -> tuple[grpc.StatusCode, str]:

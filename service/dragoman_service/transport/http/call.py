@@ -12,8 +12,8 @@ from aiohttp.http import StreamWriter
 from dragoman import v1
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry
+from dragoman_service.transport.call_context import CallContext
 from dragoman_service.transport.http.abort import break_off
 from dragoman_service.transport.http.connection import NAME
 from dragoman_service.transport.status import stalled_reader
@@ -31,12 +31,13 @@ class HttpCall:
     `body` holds the whole body. `headers` go with any answer.
     """
 
-    def __init__(self, request: web.Request, record: CallRecord, telemetry: RpcTelemetry, stall_timeout: float) -> None:
+    def __init__(
+        self, request: web.Request, context: CallContext, telemetry: RpcTelemetry, stall_timeout: float
+    ) -> None:
         self.request = request
-        self.record = record
+        self.context = context
         self.body = b""
-        self.headers: dict[str, str] = {"x-request-id": record.request_id, "server": NAME}
-        self.sent = 0
+        self.headers: dict[str, str] = {"x-request-id": context.call_id, "server": NAME}
         self.response: web.StreamResponse | None = None
         self._telemetry = telemetry
         self._stall_timeout = stall_timeout
@@ -46,9 +47,10 @@ class HttpCall:
     def accept(self, *, streaming: bool = False) -> None:
         """The request makes sense, and its answer is streamed or not: only now is it known what to count it as."""
         self.accepted = True
-        self.record.kind = "server_stream" if streaming else "unary"
-        self._telemetry.begin(self.record)
-        self._telemetry.received(self.record)
+        record = self.context.record
+        record.kind = "server_stream" if streaming else "unary"
+        self._telemetry.begin(record)
+        self._telemetry.received(record)
 
     async def reply(
         self, body: bytes, *, status: int = 200, content_type: str = JSON, headers: Mapping[str, str] | None = None
@@ -58,7 +60,7 @@ class HttpCall:
             body=body, status=status, content_type=content_type, headers={**self.headers, **(headers or {})}
         )
         await self._open(response)
-        self.sent += 1
+        self.context.record.sent += 1
 
     async def begin(self, content_type: str, last_words: LastWords, headers: Mapping[str, str] | None = None) -> None:
         """A streamed answer begins; its head leaves with the first piece. An error that is raised from now on becomes
@@ -76,7 +78,7 @@ class HttpCall:
             raise RuntimeError("begin() comes first")
         writer = cast("StreamWriter", self.request.writer)
         await writer.write(piece, drain=False)
-        self.sent += 1
+        self.context.record.sent += 1
         transport = self.request.transport
         if transport is not None and transport.get_write_buffer_size() > MOST_WAITING:
             async with self._stalls():
@@ -93,7 +95,7 @@ class HttpCall:
         words = b""
         # Who does not read is told nothing; and after a write that was broken off aiohttp can write no more.
         if self._last_words is not None and error.reason != v1.ERROR_REASON_STALLED_READER:
-            words = self._last_words(error, self.record.request_id)
+            words = self._last_words(error, self.context.call_id)
         await break_off(self.request, self.response, words)
 
     async def _open(self, response: web.StreamResponse) -> None:
@@ -110,4 +112,4 @@ class HttpCall:
         except TimeoutError:
             raise stalled_reader(self._stall_timeout) from None
         finally:
-            self.record.stalled += loop.time() - begin
+            self.context.record.stalled += loop.time() - begin

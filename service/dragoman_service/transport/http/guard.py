@@ -13,10 +13,12 @@ import structlog
 from aiohttp import web
 
 from dragoman_service.contract import HOPS, CompletionError, hops_told
+from dragoman_service.engine.engine import Deadlines
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry
 from dragoman_service.transport.auth import Access
+from dragoman_service.transport.call_context import CallContext
 from dragoman_service.transport.http.call import JSON, HttpCall
 from dragoman_service.transport.http.cors import Cors
 from dragoman_service.transport.in_flight import Traffic
@@ -66,6 +68,7 @@ class HttpGuard:
         access: Access,
         telemetry: RpcTelemetry,
         traffic: Traffic,
+        deadlines: Deadlines,
         cors: Cors,
         max_request: int,
         stall_timeout: float,
@@ -74,6 +77,7 @@ class HttpGuard:
         self.cors = cors
         self._access = access
         self._traffic = traffic
+        self._deadlines = deadlines
         self._max_request = max_request
         self._stall_timeout = stall_timeout
 
@@ -81,10 +85,8 @@ class HttpGuard:
         """The handler of a route."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            record = CallRecord(service.name, method.name, "unary")
-            record.make_current()
-            _describe(record, request)
-            call = HttpCall(request, record, self.telemetry, self._stall_timeout)
+            context = self._context(CallRecord(service.name, method.name, "unary"), request)
+            call = HttpCall(request, context, self.telemetry, self._stall_timeout)
             call.headers.update(self.cors.headers(request))
             with self._traffic.counted():
                 await self._serve(call, service, method)
@@ -92,8 +94,14 @@ class HttpGuard:
 
         return handle
 
+    def _context(self, record: CallRecord, request: web.Request) -> CallContext:
+        peer = request.transport and request.transport.get_extra_info("peername")
+        record.peer = f"{peer[0]}:{peer[1]}" if peer else ""
+        record.user_agent = request.headers.get("User-Agent", "")
+        return CallContext(record, self._deadlines.until(None), hops_told(request.headers.get(HOPS, "")))
+
     async def _serve(self, call: HttpCall, service: HttpService, method: Method) -> None:
-        code, record = grpc.StatusCode.OK, call.record
+        code, record = grpc.StatusCode.OK, call.context.record
         try:
             await self._answer(call, method)
         except CompletionError as error:
@@ -104,16 +112,16 @@ class HttpGuard:
             code, record.cancelled_by = grpc.StatusCode.CANCELLED, _who_cancelled(call.request)
             raise
         except Exception:
-            log.exception("rpc.failed", request_id=record.request_id, method=record.method)
+            log.exception("rpc.failed", request_id=call.context.call_id, method=record.method)
             code = await self._refuse(call, service, internal())
         finally:
             if not call.accepted:
                 self.telemetry.begin(record)
-            self.telemetry.end(record, code, call.sent)
+            self.telemetry.end(record, code)
 
     async def _answer(self, call: HttpCall, method: Method) -> None:
         self._traffic.check()
-        call.record.caller = self._access.caller(call.request.headers.get("Authorization", ""))
+        call.context.authenticated(self._access.caller(call.request.headers.get("Authorization", "")))
         if call.request.can_read_body:
             call.body = await self._read(call.request)
         await method.serve(call)
@@ -139,11 +147,11 @@ class HttpGuard:
         return b"".join(pieces)
 
     async def _refuse(self, call: HttpCall, service: HttpService, error: CompletionError) -> grpc.StatusCode:
-        call.record.reason = error.reason_name
+        call.context.record.reason = error.reason_name
         if call.response is not None:
             await call.fail(error)
             return status_code(error.code)
-        status, body = service.error_body(error, call.record.request_id)
+        status, body = service.error_body(error, call.context.call_id)
         try:
             await call.reply(body, status=status, headers=_retry_headers(error, status))
             await call.finish()
@@ -157,13 +165,6 @@ def _retry_headers(error: CompletionError, status: int) -> dict[str, str]:
     if not error.retryable:
         return {"x-should-retry": "false"} if status in SENT_AGAIN or status >= 500 else {}
     return {} if error.retry_after is None else {"retry-after": str(max(1, math.ceil(error.retry_after)))}
-
-
-def _describe(record: CallRecord, request: web.Request) -> None:
-    peer = request.transport and request.transport.get_extra_info("peername")
-    record.peer = f"{peer[0]}:{peer[1]}" if peer else ""
-    record.user_agent = request.headers.get("User-Agent", "")
-    record.hops = hops_told(request.headers.get(HOPS, ""))
 
 
 def _who_cancelled(request: web.Request) -> str:
