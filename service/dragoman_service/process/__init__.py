@@ -1,1 +1,1 @@
-"""The service as operating-system processes: one process, or a supervisor and its workers."""
+"""The service as operating-system processes: a single process, or a supervisor with workers."""

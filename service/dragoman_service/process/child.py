@@ -1,4 +1,4 @@
-"""One process of a worker, seen from the supervisor."""
+"""One worker process, as its supervisor sees it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from typing import cast
 
-from dragoman_service.process.worker_spec import Job, order, read_report
+from dragoman_service.process.worker_spec import WorkerSpec, check_report, encode_signal
 from dragoman_service.telemetry.workers import FOLDER_VARIABLE
 
 _MODULE = "dragoman_service.process.worker"
@@ -24,49 +24,49 @@ class WorkerError(Exception):
         self.code = code
 
 
-class Child:
-    """A running process; `spawn` makes it."""
+class WorkerProcess:
+    """A running process, made by `spawn`."""
 
-    def __init__(self, process: Process, orders: asyncio.StreamWriter, reports: asyncio.StreamReader) -> None:
-        self._process, self._orders, self._reports = process, orders, reports
+    def __init__(self, process: Process, stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader) -> None:
+        self._process, self._stdin, self._stdout = process, stdin, stdout
 
     @classmethod
-    async def spawn(cls, job: Job) -> Child:
-        """Starts the process. Raises WorkerError."""
+    async def spawn(cls, spec: WorkerSpec) -> WorkerProcess:
+        """Starts the process and sends it its spec. Raises WorkerError."""
         try:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", _MODULE),
                 stdin=PIPE,
                 stdout=PIPE,
-                env={**os.environ, FOLDER_VARIABLE: str(job.metrics)},
-                start_new_session=True,  # Ctrl-C in a terminal is for the supervisor
+                env={**os.environ, FOLDER_VARIABLE: str(spec.metrics)},
+                start_new_session=True,  # so that Ctrl-C in a terminal reaches the supervisor alone
             )
         except OSError as error:
             raise WorkerError(f"its process cannot be started: {error.strerror}", 1) from error
-        orders, reports = cast("asyncio.StreamWriter", process.stdin), cast("asyncio.StreamReader", process.stdout)
-        orders.write(job.encode())
-        return cls(process, orders, reports)
+        stdin, stdout = cast("asyncio.StreamWriter", process.stdin), cast("asyncio.StreamReader", process.stdout)
+        stdin.write(spec.encode())
+        return cls(process, stdin, stdout)
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    async def serving(self) -> None:
+    async def wait_until_serving(self) -> None:
         """Returns once it serves. Raises SettingsError and WorkerError."""
-        line = await self._reports.readline()
+        line = await self._stdout.readline()
         if not line:
-            code = await self.ended()
-            raise WorkerError(how(code), exit_code(code))
-        read_report(line)
+            code = await self.wait()
+            raise WorkerError(describe_exit(code), shell_code(code))
+        check_report(line)
 
-    async def ended(self) -> int:
-        """Waits for its end; returns the code, negative for a signal."""
+    async def wait(self) -> int:
+        """Waits for its end. Returns the exit code; a negative one is the number of the signal that ended it."""
         return await self._process.wait()
 
-    def tell(self, number: signal.Signals) -> None:
-        """Makes it act as on a signal."""
-        if not self._orders.is_closing():
-            self._orders.write(order(number))
+    def send_signal(self, number: signal.Signals) -> None:
+        """Makes it handle a signal, by a message through its standard input."""
+        if not self._stdin.is_closing():
+            self._stdin.write(encode_signal(number))
 
     def kill(self) -> None:
         """Ends it at once."""
@@ -74,11 +74,11 @@ class Child:
             self._process.kill()
 
 
-def how(code: int) -> str:
-    """How a process ended, in words."""
+def describe_exit(code: int) -> str:
+    """How a process ended, for the log."""
     return f"ended by signal {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
 
-def exit_code(code: int) -> int:
-    """The code as a shell would tell it."""
+def shell_code(code: int) -> int:
+    """The exit code as a shell reports it: 128 and the number of the signal for a process that a signal ended."""
     return 128 - code if code < 0 else code

@@ -1,4 +1,4 @@
-"""The workers: started together, each started again when it dies, told to end together."""
+"""The worker pool: starts all workers, restarts each one that dies, and ends them together."""
 
 from __future__ import annotations
 
@@ -11,106 +11,106 @@ from typing import Any
 
 import structlog
 
-from dragoman_service.process.child import Child, WorkerError, exit_code, how
-from dragoman_service.process.worker_spec import Job
+from dragoman_service.process.child import WorkerError, WorkerProcess, describe_exit, shell_code
+from dragoman_service.process.worker_spec import WorkerSpec
 from dragoman_service.settings.errors import SettingsError
 from dragoman_service.telemetry.workers import forget
 
-BACKOFF = 0.1  # seconds before the first restart; each one after it doubles them
-LONGEST_BACKOFF = 30.0
-STABLE = 60.0  # seconds up after which a death counts as the first again
-START_SPARE = 60.0  # seconds that a start may take, besides the opening of plugins
-LAST_WORDS = 5.0  # seconds to end after the last signal
+BACKOFF = 0.1  # seconds before the first restart; doubled for each further one
+LONGEST_BACKOFF = 30.0  # seconds
+STABLE = 60.0  # seconds of uptime after which the backoff starts over
+START_MARGIN = 60.0  # seconds that a start may take in addition to opening the plugins
+STOP_GRACE = 5.0  # seconds to end after the last signal, before the process is killed
 
 log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """The processes of one worker, one after the other."""
+    """One worker: its current process, and the restarts."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._child: Child | None = None
-        self._serves = False
-        self._leaving = asyncio.Event()
-        self._patience = job.settings.plugins.open_timeout + START_SPARE
+    def __init__(self, spec: WorkerSpec) -> None:
+        self._spec = spec
+        self._process: WorkerProcess | None = None
+        self._is_serving = False
+        self._stopping = asyncio.Event()
+        self._start_timeout = spec.settings.plugins.open_timeout + START_MARGIN
 
     async def start(self) -> None:
-        """Returns once it serves. Raises SettingsError and WorkerError; it is ended then."""
-        child = self._child = await Child.spawn(self._job)
+        """Starts its process; returns once that serves. Raises SettingsError and WorkerError, after killing it."""
+        process = self._process = await WorkerProcess.spawn(self._spec)
         try:
-            if self._leaving.is_set():
-                child.kill()
-            async with asyncio.timeout(self._patience):
-                await child.serving()
+            if self._stopping.is_set():
+                process.kill()
+            async with asyncio.timeout(self._start_timeout):
+                await process.wait_until_serving()
         except TimeoutError:
-            child.kill()
-            raise WorkerError(f"did not serve within {self._patience:g} s", 1) from None
+            process.kill()
+            raise WorkerError(f"did not serve within {self._start_timeout:g} s", 1) from None
         except BaseException:
-            child.kill()
+            process.kill()
             raise
-        self._serves = True
-        log.info("worker.started", worker=self._job.worker, pid=child.pid)
+        self._is_serving = True
+        log.info("worker.started", worker=self._spec.worker, pid=process.pid)
 
-    async def keep(self) -> int:
-        """Starts it again whenever it has ended; returns the exit code of the process that was told to end."""
+    async def keep_running(self) -> int:
+        """Restarts it whenever it ends. Returns the exit code of the last process, once a signal was sent to it."""
         delay = BACKOFF
         while True:
             began = time.monotonic()
-            code = await self.ended()
-            served, self._serves = self._serves, False
-            forget(self._job.metrics, self._job.worker)
-            if self._leaving.is_set():
-                return exit_code(code) if served else 0
+            code = await self.wait()
+            had_served, self._is_serving = self._is_serving, False
+            forget(self._spec.metrics, self._spec.worker)
+            if self._stopping.is_set():
+                return shell_code(code) if had_served else 0
             if time.monotonic() - began > STABLE:
                 delay = BACKOFF
-            log.error("worker.ended", worker=self._job.worker, reason=how(code), restart_seconds=delay)
+            log.error("worker.ended", worker=self._spec.worker, reason=describe_exit(code), restart_seconds=delay)
             delay = await self._restart(delay)
 
     async def _restart(self, delay: float) -> float:
-        """Returns the seconds to wait before the next restart, once it serves or is to end."""
-        while not await self._told_to_end(delay):
+        """Restarts until it serves or is stopped. Returns the seconds to wait before the next restart."""
+        while not await self._is_stopped_within(delay):
             delay = min(delay * 2, LONGEST_BACKOFF)
             try:
                 await self.start()
             except (SettingsError, WorkerError) as error:
-                log.error("worker.not_started", worker=self._job.worker, reason=str(error), restart_seconds=delay)
+                log.error("worker.not_started", worker=self._spec.worker, reason=str(error), restart_seconds=delay)
             else:
                 break
         return delay
 
-    async def _told_to_end(self, patience: float) -> bool:
+    async def _is_stopped_within(self, seconds: float) -> bool:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._leaving.wait(), patience)
-        return self._leaving.is_set()
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        return self._stopping.is_set()
 
-    async def ended(self) -> int:
-        """Waits for the end of its process."""
-        return await self._child.ended() if self._child else 0
+    async def wait(self) -> int:
+        """Waits for the end of its current process; returns the exit code."""
+        return await self._process.wait() if self._process else 0
 
-    def tell(self, number: signal.Signals) -> None:
-        """Makes it act as on a signal, and not come back. One that does not serve yet is ended at once."""
-        self._leaving.set()
-        if self._child and self._serves:
-            self._child.tell(number)
+    def send_signal(self, number: signal.Signals) -> None:
+        """Makes its process handle a signal, and restarts it no more. A process that does not serve yet is killed."""
+        self._stopping.set()
+        if self._process and self._is_serving:
+            self._process.send_signal(number)
         else:
             self.kill()
 
     def kill(self) -> None:
         """Ends its process at once."""
-        if self._child:
-            self._child.kill()
+        if self._process:
+            self._process.kill()
 
 
-class Crew:
-    """All workers."""
+class WorkerPool:
+    """All workers of a supervisor."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self._workers = [Worker(job) for job in jobs]
+    def __init__(self, specs: Sequence[WorkerSpec]) -> None:
+        self._workers = [Worker(spec) for spec in specs]
         self._keepers: list[asyncio.Task[int]] = []
 
     async def start(self) -> None:
-        """Returns once all serve. Raises what `Worker.start` does as soon as one cannot be started."""
+        """Returns once all serve. Raises SettingsError or WorkerError as soon as one worker cannot start."""
         starts = [asyncio.create_task(worker.start()) for worker in self._workers]
         try:
             await asyncio.gather(*starts)
@@ -118,46 +118,47 @@ class Crew:
             for start in starts:
                 start.cancel()
             await asyncio.gather(*starts, return_exceptions=True)
-        self._keepers = [asyncio.create_task(worker.keep()) for worker in self._workers]
+        self._keepers = [asyncio.create_task(worker.keep_running()) for worker in self._workers]
 
-    async def obey(self, signals: asyncio.Queue[signal.Signals], patience: float) -> int:
-        """Passes signals on until all have ended; returns the worst exit code.
+    async def run(self, signals: asyncio.Queue[signal.Signals], drain_timeout: float) -> int:
+        """Keeps the workers running and forwards signals until all have ended. Returns the highest exit code.
 
-        The first one drains, for `patience` seconds at the most; the second ends everything at once.
+        The first signal starts a drain of at most `drain_timeout` seconds; a second one ends everything at once.
         """
-        gone = asyncio.gather(*self._keepers)
-        if number := await _signalled(signals, gone, None):
-            self._tell(number)
-            number = await _signalled(signals, gone, patience)
-        if not gone.done():
-            self._tell(number or signal.SIGTERM)
-            await asyncio.wait({gone}, timeout=LAST_WORDS)
+        ends = asyncio.gather(*self._keepers)
+        if number := await _next_signal(signals, ends, None):
+            self._send_signal(number)
+            number = await _next_signal(signals, ends, drain_timeout)
+        if not ends.done():
+            # Either a second signal came or the drain took too long: a worker that is draining ends at any signal.
+            self._send_signal(number or signal.SIGTERM)
+            await asyncio.wait({ends}, timeout=STOP_GRACE)
             self._kill()
-        return max(await gone)
+        return max(await ends)
 
-    async def end(self) -> None:
-        """Ends all at once."""
+    async def close(self) -> None:
+        """Kills all workers and waits for their end."""
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         self._kill()
-        await asyncio.gather(*(worker.ended() for worker in self._workers))
+        await asyncio.gather(*(worker.wait() for worker in self._workers))
 
-    def _tell(self, number: signal.Signals) -> None:
+    def _send_signal(self, number: signal.Signals) -> None:
         for worker in self._workers:
-            worker.tell(number)
+            worker.send_signal(number)
 
     def _kill(self) -> None:
         for worker in self._workers:
             worker.kill()
 
 
-async def _signalled(
-    signals: asyncio.Queue[signal.Signals], gone: asyncio.Future[list[int]], patience: float | None
+async def _next_signal(
+    signals: asyncio.Queue[signal.Signals], ends: asyncio.Future[list[int]], seconds: float | None
 ) -> signal.Signals | None:
-    """The next signal; None if all are gone before it, or `patience` seconds are over."""
-    heard = asyncio.create_task(signals.get())
-    either: set[asyncio.Future[Any]] = {gone, heard}
-    await asyncio.wait(either, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-    heard.cancel()
-    return heard.result() if heard.done() else None
+    """The next signal; None if all workers end first, or `seconds` pass (None: no limit)."""
+    received = asyncio.create_task(signals.get())
+    either: set[asyncio.Future[Any]] = {ends, received}
+    await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    received.cancel()
+    return received.result() if received.done() else None

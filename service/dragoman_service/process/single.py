@@ -1,4 +1,4 @@
-"""The service as a process: its log, its event loop, its signals, its exit code."""
+"""The service in one process: its log, event loop, signals and exit code."""
 
 from __future__ import annotations
 
@@ -18,55 +18,55 @@ from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.workers import join
 
 Announce = Callable[[str, str], None]
-"""Is told the addresses, `HOST:PORT` of gRPC and of HTTP."""
-Tell = Callable[[signal.Signals], None]
+"""Called with the addresses of gRPC and HTTP, each `HOST:PORT`, once calls are accepted."""
+SignalHandler = Callable[[signal.Signals], None]
 
 log = structlog.get_logger(__name__)
 
 
-def obey_signals(tell: Tell) -> None:
-    """Tells of the signals that come to this process."""
+def handle_signals(handler: SignalHandler) -> None:
+    """Calls `handler` for each SIGTERM and SIGINT of this process. Needs a running loop."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, tell, number)
+        asyncio.get_running_loop().add_signal_handler(number, handler, number)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What a process is of the service. By itself it is the whole."""
+class ProcessRole:
+    """What this process is in the service. Default: all of it."""
 
     worker: int = 0
-    """The number of a worker, from 1."""
+    """The worker's number, from 1. Default: no worker."""
     metrics: Path | None = None
-    """The folder of the metrics of all workers."""
+    """The folder of all workers' metrics. Default: the metrics of this process are all."""
     failed: Mapping[str, str] = field(default_factory=dict)
-    """Providers that are not to be opened, and why."""
-    obey: Callable[[Tell], None] = obey_signals
-    """Called in the loop; begins to tell when to end."""
+    """Providers that must not be opened: name → reason."""
+    handle_signals: Callable[[SignalHandler], None] = handle_signals
+    """Called once in the loop; registers the handler of the signals that end the service."""
 
 
-def serve(settings: Settings, announce: Announce, part: Part | None = None) -> int:
-    """Serves until a signal; returns the exit code. `announce` is called once the addresses are known.
+def serve(settings: Settings, announce: Announce, role: ProcessRole | None = None) -> int:
+    """Serves until a signal; returns the exit code.
 
-    SIGTERM drains, see `Running.drain`; SIGINT does so without the delay; a second signal ends everything at once, and
-    the code is 1 then. Raises SettingsError.
+    SIGTERM drains, see `Running.drain`; SIGINT drains without the delay; a second signal ends everything at once, with
+    exit code 1. Raises SettingsError.
     """
-    part = part or Part()
-    if part.worker:
-        join(part.worker)
-    metrics = Metrics(part.metrics)
-    writer = configure(settings.log.level, settings.log.format, metrics.log_dropped.inc, worker=part.worker)
+    role = role or ProcessRole()
+    if role.worker:
+        join(role.worker)
+    metrics = Metrics(role.metrics)
+    writer = configure(settings.log.level, settings.log.format, metrics.log_dropped.inc, worker=role.worker)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(settings, metrics, announce, part))
+            return runner.run(_serve(settings, metrics, announce, role))
     finally:
-        structlog.reset_defaults()  # who logs later finds no writer here
+        structlog.reset_defaults()  # later records have no writer
         writer.close()
 
 
-async def _serve(settings: Settings, metrics: Metrics, announce: Announce, part: Part) -> int:
-    async with running(settings, metrics, failed=part.failed) as service:
+async def _serve(settings: Settings, metrics: Metrics, announce: Announce, role: ProcessRole) -> int:
+    async with running(settings, metrics, failed=role.failed) as service:
         signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
-        part.obey(signals.put_nowait)
+        role.handle_signals(signals.put_nowait)
         log.info(
             "serving",
             grpc=service.grpc_address,
@@ -89,5 +89,5 @@ async def _drain(service: Running, delay: float, grace: float, signals: asyncio.
         drained.result()
         return 0
     drained.cancel()
-    log.warning("stopped", reason="a second signal came before the drain was over")
+    log.warning("stopped", reason="a second signal arrived before the drain was over")
     return 1

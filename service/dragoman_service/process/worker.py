@@ -1,6 +1,7 @@
 """One of several workers: `python -m dragoman_service.process.worker`, started by the supervisor.
 
-It reads its job and then its orders from standard input, and never outlives it. Signals are left to the supervisor.
+It reads its spec and then signals from standard input, and ends when that ends, so that it never outlives the
+supervisor. Real signals are ignored: they are the supervisor's.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dragoman_service.process.single import Part, Tell, serve
-from dragoman_service.process.worker_spec import orders, read_job, report
+from dragoman_service.process.single import ProcessRole, SignalHandler, serve
+from dragoman_service.process.worker_spec import decode_signals, encode_report, read_spec
 from dragoman_service.settings.errors import Mistake, SettingsError
 
 USAGE = 2  # exit code for mistakes in the settings
@@ -24,55 +25,56 @@ USAGE = 2  # exit code for mistakes in the settings
 def main() -> None:
     """Serves; ends with the service's exit code."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, _leave_to_supervisor)
-    source, sink = _taken(0, os.open(os.devnull, os.O_RDONLY)), _taken(1, 2)
+        signal.signal(number, _ignore)
+    source, sink = _take_stream(0, os.open(os.devnull, os.O_RDONLY)), _take_stream(1, 2)
     try:
-        job = read_job(source)
+        spec = read_spec(source)
     except EOFError:
         sys.exit(1)
-    part = Part(job.worker, job.metrics, job.failed, _listen(source, job.metrics))
+    role = ProcessRole(spec.worker, spec.metrics, spec.failed, _forward_signals(source, spec.metrics))
 
-    def tell(mistakes: Sequence[Mistake] = ()) -> None:
-        os.write(sink, report(mistakes))
+    def report(mistakes: Sequence[Mistake] = ()) -> None:
+        os.write(sink, encode_report(mistakes))
 
     try:
-        code = serve(job.settings, lambda grpc, http: tell(), part)
+        code = serve(spec.settings, lambda grpc, http: report(), role)
     except SettingsError as wrong:
-        tell(wrong.mistakes)
+        report(wrong.mistakes)
         code = USAGE
     sys.exit(code)
 
 
-def _leave_to_supervisor(*_: object) -> None:
-    """A function, since signals that are ignored are so for child processes too, and some plugins have such."""
+def _ignore(*_: object) -> None:
+    """A function instead of SIG_IGN, which the child processes of plugins would inherit."""
 
 
-def _taken(standard: int, instead: int) -> int:
-    """A private copy of a standard stream, with another in its place: plugins and their processes use these too."""
+def _take_stream(standard: int, replacement: int) -> int:
+    """Returns a private copy of a standard stream and puts another in its place, which plugins and children use."""
     private = os.dup(standard)
-    os.dup2(instead, standard)
+    os.dup2(replacement, standard)
     return private
 
 
-def _listen(source: int, metrics: Path) -> Callable[[Tell], None]:
-    """Reads orders in a thread, so that also a process whose loop is blocked ends with its supervisor.
+def _forward_signals(source: int, metrics: Path) -> Callable[[SignalHandler], None]:
+    """Returns a function that registers, in the loop, a handler of the signals that `source` brings.
 
-    They wait in a pipe until the returned function is called in the loop.
+    A thread reads them, because a process with a blocked loop has to end with its supervisor too. Until a handler is
+    registered they wait in a pipe.
     """
     inbox, outbox = os.pipe()
 
-    def forward() -> None:
+    def read() -> None:
         while received := os.read(source, 64):
             os.write(outbox, received)
         shutil.rmtree(metrics, ignore_errors=True)
         os._exit(1)
 
-    def hand_on(tell: Tell) -> None:
-        for number in orders(os.read(inbox, 64)):
-            tell(number)
+    def deliver(handler: SignalHandler) -> None:
+        for number in decode_signals(os.read(inbox, 64)):
+            handler(number)
 
-    threading.Thread(target=forward, name="orders", daemon=True).start()
-    return lambda tell: asyncio.get_running_loop().add_reader(inbox, hand_on, tell)
+    threading.Thread(target=read, name="signals", daemon=True).start()
+    return lambda handler: asyncio.get_running_loop().add_reader(inbox, deliver, handler)
 
 
 if __name__ == "__main__":

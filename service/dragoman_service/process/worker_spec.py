@@ -1,4 +1,4 @@
-"""What a worker is told, and what it tells: the settings go in through a pipe, since they hold secrets."""
+"""The pipe protocol between supervisor and worker: the worker's spec, signals, and the startup report."""
 
 from __future__ import annotations
 
@@ -15,62 +15,67 @@ import orjson
 from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.settings import Settings
 
-_LENGTH = 8  # bytes before a job
+_LENGTH = 8  # bytes of the length prefix of a spec
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One worker's part of the service. `metrics` is the folder of all workers' metrics, `failed` tells of providers
-    that cannot be had, and why."""
+class WorkerSpec:
+    """What one worker needs to start. It is sent through a pipe because the settings hold secrets."""
 
     worker: int
+    """The worker's number, from 1."""
     settings: Settings
     metrics: Path
+    """The folder of all workers' metrics."""
     failed: Mapping[str, str]
+    """Providers that the worker must not open: name → reason."""
 
     def encode(self) -> bytes:
-        """What a worker reads first from its standard input. Single bytes follow, see `order`; its end is the worker's.
+        """The first bytes on the worker's standard input; `encode_signal` makes all later ones.
 
-        Pickled, so that a worker has to the bit the settings that were checked, also if it is started long after the
-        file was edited.
+        Pickled, so that a worker gets exactly the settings that were validated, even if it starts long after the file
+        was edited.
         """
-        job = pickle.dumps(self)
-        return len(job).to_bytes(_LENGTH, "big") + job
+        spec = pickle.dumps(self)
+        return len(spec).to_bytes(_LENGTH, "big") + spec
 
 
-def read_job(source: int) -> Job:
-    """Reads a job from a file descriptor. Raises EOFError."""
+def read_spec(source: int) -> WorkerSpec:
+    """Reads a spec from a file descriptor. Raises EOFError if the supervisor is gone."""
     size = int.from_bytes(_read(source, _LENGTH), "big")
-    return cast("Job", pickle.loads(_read(source, size)))  # noqa: S301 - our own parent made it
+    return cast("WorkerSpec", pickle.loads(_read(source, size)))  # noqa: S301 - our own parent made it
 
 
 def _read(source: int, size: int) -> bytes:
-    whole = b""
-    while len(whole) < size:
-        piece = os.read(source, size - len(whole))
-        if not piece:
+    received = b""
+    while len(received) < size:
+        chunk = os.read(source, size - len(received))
+        if not chunk:
             raise EOFError
-        whole += piece
-    return whole
+        received += chunk
+    return received
 
 
-def order(number: signal.Signals) -> bytes:
-    """Makes a worker act as on a signal. Signals themselves would come twice from whoever signals all processes."""
+def encode_signal(number: signal.Signals) -> bytes:
+    """One byte that makes a worker handle a signal.
+
+    Real signals would arrive twice when somebody signals the whole process group.
+    """
     return bytes([number])
 
 
-def orders(received: bytes) -> Iterable[signal.Signals]:
-    """What `order` made."""
+def decode_signals(received: bytes) -> Iterable[signal.Signals]:
+    """The signals in bytes from `encode_signal`."""
     return map(signal.Signals, received)
 
 
-def report(mistakes: Sequence[Mistake] = ()) -> bytes:
-    """The line that a worker writes: once it serves, or with the mistakes that keep it from doing so."""
+def encode_report(mistakes: Sequence[Mistake] = ()) -> bytes:
+    """The line that a worker writes once it serves, or with the mistakes in the settings that prevent it."""
     return orjson.dumps([[mistake.path, mistake.message] for mistake in mistakes]) + b"\n"
 
 
-def read_report(line: bytes) -> None:
-    """Raises SettingsError for mistakes."""
+def check_report(line: bytes) -> None:
+    """Reads a line from `encode_report`. Raises SettingsError if it lists mistakes."""
     mistakes = [Mistake(path, message) for path, message in orjson.loads(line)]
     if mistakes:
         raise SettingsError(mistakes)
