@@ -24,23 +24,24 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#dragoman/v1/generation_config.proto\x12\x0b\x64ragoman.v1\"\xd6\x06\n\x10GenerationConfig\x12/\n\x11max_output_tokens\x18\x01 \x01(\x05H\x00R\x0fmaxOutputTokens\x88\x01\x01\x12%\n\x0btemperature\x18\x02 \x01(\x01H\x01R\x0btemperature\x88\x01\x01\x12\x18\n\x05top_p\x18\x03 \x01(\x01H\x02R\x04topP\x88\x01\x01\x12\x18\n\x05top_k\x18\x04 \x01(\x05H\x03R\x04topK\x88\x01\x01\x12\x18\n\x05min_p\x18\x05 \x01(\x01H\x04R\x04minP\x88\x01\x01\x12%\n\x0estop_sequences\x18\x06 \x03(\tR\rstopSequences\x12\x17\n\x04seed\x18\x07 \x01(\x03H\x05R\x04seed\x88\x01\x01\x12&\n\x0c\x63hoice_count\x18\x08 \x01(\x05H\x06R\x0b\x63hoiceCount\x88\x01\x01\x12.\n\x10presence_penalty\x18\t \x01(\x01H\x07R\x0fpresencePenalty\x88\x01\x01\x12\x30\n\x11\x66requency_penalty\x18\n \x01(\x01H\x08R\x10\x66requencyPenalty\x88\x01\x01\x12\x32\n\x12repetition_penalty\x18\x0b \x01(\x01H\tR\x11repetitionPenalty\x88\x01\x01\x12.\n\x10include_logprobs\x18\r \x01(\x08H\nR\x0fincludeLogprobs\x88\x01\x01\x12&\n\x0ctop_logprobs\x18\x0e \x01(\x05H\x0bR\x0btopLogprobs\x88\x01\x01\x12:\n\treasoning\x18\x0f \x01(\x0b\x32\x1c.dragoman.v1.ReasoningConfigR\treasoning\x12\x44\n\x0fresponse_format\x18\x10 \x01(\x0b\x32\x1b.dragoman.v1.ResponseFormatR\x0eresponseFormatB\x14\n\x12_max_output_tokensB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x08\n\x06_top_kB\x08\n\x06_min_pB\x07\n\x05_seedB\x0f\n\r_choice_countB\x13\n\x11_presence_penaltyB\x14\n\x12_frequency_penaltyB\x15\n\x13_repetition_penaltyB\x13\n\x11_include_logprobsB\x0f\n\r_top_logprobs\"G\n\x0fReasoningConfig\x12\x34\n\x06\x65\x66\x66ort\x18\x01 \x01(\x0e\x32\x1c.dragoman.v1.ReasoningEffortR\x06\x65\x66\x66ort\"\xae\x01\n\x0eResponseFormat\x12:\n\x0bjson_object\x18\x01 \x01(\x0b\x32\x17.dragoman.v1.JsonObjectH\x00R\njsonObject\x12:\n\x0bjson_schema\x18\x02 \x01(\x0b\x32\x17.dragoman.v1.JsonSchemaH\x00R\njsonSchema\x12\x1a\n\x07grammar\x18\x04 \x01(\tH\x00R\x07grammarB\x08\n\x06\x66ormat\"\x0c\n\nJsonObject\"-\n\nJsonSchema\x12\x1f\n\x0bschema_json\x18\x01 \x01(\tR\nschemaJson*\xbe\x01\n\x0fReasoningEffort\x12 \n\x1cREASONING_EFFORT_UNSPECIFIED\x10\x00\x12\x19\n\x15REASONING_EFFORT_NONE\x10\x01\x12\x1c\n\x18REASONING_EFFORT_MINIMAL\x10\x02\x12\x18\n\x14REASONING_EFFORT_LOW\x10\x03\x12\x1b\n\x17REASONING_EFFORT_MEDIUM\x10\x04\x12\x19\n\x15REASONING_EFFORT_HIGH\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#dragoman/v1/generation_config.proto\x12\x0b\x64ragoman.v1\"\xdc\x06\n\x10GenerationConfig\x12/\n\x11max_output_tokens\x18\x01 \x01(\x05H\x00R\x0fmaxOutputTokens\x88\x01\x01\x12%\n\x0btemperature\x18\x02 \x01(\x01H\x01R\x0btemperature\x88\x01\x01\x12\x18\n\x05top_p\x18\x03 \x01(\x01H\x02R\x04topP\x88\x01\x01\x12\x18\n\x05top_k\x18\x04 \x01(\x05H\x03R\x04topK\x88\x01\x01\x12\x18\n\x05min_p\x18\x05 \x01(\x01H\x04R\x04minP\x88\x01\x01\x12%\n\x0estop_sequences\x18\x06 \x03(\tR\rstopSequences\x12\x17\n\x04seed\x18\x07 \x01(\x03H\x05R\x04seed\x88\x01\x01\x12&\n\x0c\x63hoice_count\x18\x08 \x01(\x05H\x06R\x0b\x63hoiceCount\x88\x01\x01\x12.\n\x10presence_penalty\x18\t \x01(\x01H\x07R\x0fpresencePenalty\x88\x01\x01\x12\x30\n\x11\x66requency_penalty\x18\n \x01(\x01H\x08R\x10\x66requencyPenalty\x88\x01\x01\x12\x32\n\x12repetition_penalty\x18\x0b \x01(\x01H\tR\x11repetitionPenalty\x88\x01\x01\x12.\n\x10include_logprobs\x18\r \x01(\x08H\nR\x0fincludeLogprobs\x88\x01\x01\x12&\n\x0ctop_logprobs\x18\x0e \x01(\x05H\x0bR\x0btopLogprobs\x88\x01\x01\x12:\n\treasoning\x18\x0f \x01(\x0b\x32\x1c.dragoman.v1.ReasoningConfigR\treasoning\x12\x44\n\x0fresponse_format\x18\x10 \x01(\x0b\x32\x1b.dragoman.v1.ResponseFormatR\x0eresponseFormatB\x14\n\x12_max_output_tokensB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x08\n\x06_top_kB\x08\n\x06_min_pB\x07\n\x05_seedB\x0f\n\r_choice_countB\x13\n\x11_presence_penaltyB\x14\n\x12_frequency_penaltyB\x15\n\x13_repetition_penaltyB\x13\n\x11_include_logprobsB\x0f\n\r_top_logprobsJ\x04\x08\x0c\x10\r\"G\n\x0fReasoningConfig\x12\x34\n\x06\x65\x66\x66ort\x18\x01 \x01(\x0e\x32\x1c.dragoman.v1.ReasoningEffortR\x06\x65\x66\x66ort\"\xb4\x01\n\x0eResponseFormat\x12:\n\x0bjson_object\x18\x01 \x01(\x0b\x32\x17.dragoman.v1.JsonObjectH\x00R\njsonObject\x12:\n\x0bjson_schema\x18\x02 \x01(\x0b\x32\x17.dragoman.v1.JsonSchemaH\x00R\njsonSchema\x12\x1a\n\x07grammar\x18\x04 \x01(\tH\x00R\x07grammarB\x08\n\x06\x66ormatJ\x04\x08\x03\x10\x04\"\x0c\n\nJsonObject\"-\n\nJsonSchema\x12\x1f\n\x0bschema_json\x18\x01 \x01(\tR\nschemaJson*\xbe\x01\n\x0fReasoningEffort\x12 \n\x1cREASONING_EFFORT_UNSPECIFIED\x10\x00\x12\x19\n\x15REASONING_EFFORT_NONE\x10\x01\x12\x1c\n\x18REASONING_EFFORT_MINIMAL\x10\x02\x12\x18\n\x14REASONING_EFFORT_LOW\x10\x03\x12\x1b\n\x17REASONING_EFFORT_MEDIUM\x10\x04\x12\x19\n\x15REASONING_EFFORT_HIGH\x10\x05\x42o\n\x0b\x64ragoman.v1B\x15GenerationConfigProtoP\x01Z\x16\x64ragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dragoman.v1.generation_config_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_REASONINGEFFORT']._serialized_start=1221
-  _globals['_REASONINGEFFORT']._serialized_end=1411
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\013dragoman.v1B\025GenerationConfigProtoP\001Z\026dragoman/v1;dragomanv1\242\002\003DXX\252\002\013Dragoman.V1\312\002\013Dragoman\\V1\352\002\014Dragoman::V1'
+  _globals['_REASONINGEFFORT']._serialized_start=1233
+  _globals['_REASONINGEFFORT']._serialized_end=1423
   _globals['_GENERATIONCONFIG']._serialized_start=53
-  _globals['_GENERATIONCONFIG']._serialized_end=907
-  _globals['_REASONINGCONFIG']._serialized_start=909
-  _globals['_REASONINGCONFIG']._serialized_end=980
-  _globals['_RESPONSEFORMAT']._serialized_start=983
-  _globals['_RESPONSEFORMAT']._serialized_end=1157
-  _globals['_JSONOBJECT']._serialized_start=1159
-  _globals['_JSONOBJECT']._serialized_end=1171
-  _globals['_JSONSCHEMA']._serialized_start=1173
-  _globals['_JSONSCHEMA']._serialized_end=1218
+  _globals['_GENERATIONCONFIG']._serialized_end=913
+  _globals['_REASONINGCONFIG']._serialized_start=915
+  _globals['_REASONINGCONFIG']._serialized_end=986
+  _globals['_RESPONSEFORMAT']._serialized_start=989
+  _globals['_RESPONSEFORMAT']._serialized_end=1169
+  _globals['_JSONOBJECT']._serialized_start=1171
+  _globals['_JSONOBJECT']._serialized_end=1183
+  _globals['_JSONSCHEMA']._serialized_start=1185
+  _globals['_JSONSCHEMA']._serialized_end=1230
 # @@protoc_insertion_point(module_scope)

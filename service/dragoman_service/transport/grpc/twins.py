@@ -68,6 +68,7 @@ class ForeignNames:
         tops = [message.name for message in copy.message_type] + [enum.name for enum in copy.enum_type]
         self._types |= {f".{ours}.{top}": f".{theirs}.{top}" for top in tops}
         copy.name, copy.package = self._files[copy.name], theirs
+        copy.ClearField("options")  # they name our packages in other languages
         copy.dependency[:] = [self._files[needed] for needed in copy.dependency]
         for field in _fields(copy.message_type):
             field.type_name = self._type_name(field.type_name)

@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5dragoman/dialect/yandex/v1/api_endpoint_service.proto\x12\x1a\x64ragoman.dialect.yandex.v1\"7\n\x0b\x41piEndpoint\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n\x07\x61\x64\x64ress\x18\x02 \x01(\tR\x07\x61\x64\x64ress\"?\n\x15GetApiEndpointRequest\x12&\n\x0f\x61pi_endpoint_id\x18\x01 \x01(\tR\rapiEndpointId\"U\n\x17ListApiEndpointsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x03R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"\x89\x01\n\x18ListApiEndpointsResponse\x12\x45\n\tendpoints\x18\x01 \x03(\x0b\x32\'.dragoman.dialect.yandex.v1.ApiEndpointR\tendpoints\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xea\x01\n\x12\x41piEndpointService\x12\x61\n\x03Get\x12\x31.dragoman.dialect.yandex.v1.GetApiEndpointRequest\x1a\'.dragoman.dialect.yandex.v1.ApiEndpoint\x12q\n\x04List\x12\x33.dragoman.dialect.yandex.v1.ListApiEndpointsRequest\x1a\x34.dragoman.dialect.yandex.v1.ListApiEndpointsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5dragoman/dialect/yandex/v1/api_endpoint_service.proto\x12\x1a\x64ragoman.dialect.yandex.v1\"7\n\x0b\x41piEndpoint\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n\x07\x61\x64\x64ress\x18\x02 \x01(\tR\x07\x61\x64\x64ress\"?\n\x15GetApiEndpointRequest\x12&\n\x0f\x61pi_endpoint_id\x18\x01 \x01(\tR\rapiEndpointId\"U\n\x17ListApiEndpointsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x03R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"\x89\x01\n\x18ListApiEndpointsResponse\x12\x45\n\tendpoints\x18\x01 \x03(\x0b\x32\'.dragoman.dialect.yandex.v1.ApiEndpointR\tendpoints\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xea\x01\n\x12\x41piEndpointService\x12\x61\n\x03Get\x12\x31.dragoman.dialect.yandex.v1.GetApiEndpointRequest\x1a\'.dragoman.dialect.yandex.v1.ApiEndpoint\x12q\n\x04List\x12\x33.dragoman.dialect.yandex.v1.ListApiEndpointsRequest\x1a\x34.dragoman.dialect.yandex.v1.ListApiEndpointsResponseB\xbc\x01\n\x1a\x64ragoman.dialect.yandex.v1B\x17\x41piEndpointServiceProtoP\x01Z#dragoman/dialect/yandex/v1;yandexv1\xa2\x02\x03\x44\x44Y\xaa\x02\x1a\x44ragoman.Dialect.Yandex.V1\xca\x02\x1a\x44ragoman\\Dialect\\Yandex\\V1\xea\x02\x1d\x44ragoman::Dialect::Yandex::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dragoman.dialect.yandex.v1.api_endpoint_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\032dragoman.dialect.yandex.v1B\027ApiEndpointServiceProtoP\001Z#dragoman/dialect/yandex/v1;yandexv1\242\002\003DDY\252\002\032Dragoman.Dialect.Yandex.V1\312\002\032Dragoman\\Dialect\\Yandex\\V1\352\002\035Dragoman::Dialect::Yandex::V1'
   _globals['_APIENDPOINT']._serialized_start=85
   _globals['_APIENDPOINT']._serialized_end=140
   _globals['_GETAPIENDPOINTREQUEST']._serialized_start=142

@@ -27,13 +27,14 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*dragoman/dialect/yandex/v1/operation.proto\x12\x1a\x64ragoman.dialect.yandex.v1\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\x84\x03\n\tOperation\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x39\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x1d\n\ncreated_by\x18\x04 \x01(\tR\tcreatedBy\x12;\n\x0bmodified_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nmodifiedAt\x12\x12\n\x04\x64one\x18\x06 \x01(\x08R\x04\x64one\x12\x30\n\x08metadata\x18\x07 \x01(\x0b\x32\x14.google.protobuf.AnyR\x08metadata\x12*\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x12.google.rpc.StatusH\x00R\x05\x65rror\x12\x32\n\x08response\x18\t \x01(\x0b\x32\x14.google.protobuf.AnyH\x00R\x08responseB\x08\n\x06resultb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*dragoman/dialect/yandex/v1/operation.proto\x12\x1a\x64ragoman.dialect.yandex.v1\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\x84\x03\n\tOperation\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x39\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x1d\n\ncreated_by\x18\x04 \x01(\tR\tcreatedBy\x12;\n\x0bmodified_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nmodifiedAt\x12\x12\n\x04\x64one\x18\x06 \x01(\x08R\x04\x64one\x12\x30\n\x08metadata\x18\x07 \x01(\x0b\x32\x14.google.protobuf.AnyR\x08metadata\x12*\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x12.google.rpc.StatusH\x00R\x05\x65rror\x12\x32\n\x08response\x18\t \x01(\x0b\x32\x14.google.protobuf.AnyH\x00R\x08responseB\x08\n\x06resultB\xb3\x01\n\x1a\x64ragoman.dialect.yandex.v1B\x0eOperationProtoP\x01Z#dragoman/dialect/yandex/v1;yandexv1\xa2\x02\x03\x44\x44Y\xaa\x02\x1a\x44ragoman.Dialect.Yandex.V1\xca\x02\x1a\x44ragoman\\Dialect\\Yandex\\V1\xea\x02\x1d\x44ragoman::Dialect::Yandex::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dragoman.dialect.yandex.v1.operation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\032dragoman.dialect.yandex.v1B\016OperationProtoP\001Z#dragoman/dialect/yandex/v1;yandexv1\242\002\003DDY\252\002\032Dragoman.Dialect.Yandex.V1\312\002\032Dragoman\\Dialect\\Yandex\\V1\352\002\035Dragoman::Dialect::Yandex::V1'
   _globals['_OPERATION']._serialized_start=160
   _globals['_OPERATION']._serialized_end=548
 # @@protoc_insertion_point(module_scope)

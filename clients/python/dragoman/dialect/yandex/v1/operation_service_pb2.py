@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from dragoman.dialect.yandex.v1 import operation_pb2 as dragoman_dot_dialect_dot_yandex_dot_v1_dot_operation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2dragoman/dialect/yandex/v1/operation_service.proto\x12\x1a\x64ragoman.dialect.yandex.v1\x1a*dragoman/dialect/yandex/v1/operation.proto\"8\n\x13GetOperationRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\";\n\x16\x43\x61ncelOperationRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId2\xd6\x01\n\x10OperationService\x12]\n\x03Get\x12/.dragoman.dialect.yandex.v1.GetOperationRequest\x1a%.dragoman.dialect.yandex.v1.Operation\x12\x63\n\x06\x43\x61ncel\x12\x32.dragoman.dialect.yandex.v1.CancelOperationRequest\x1a%.dragoman.dialect.yandex.v1.Operationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2dragoman/dialect/yandex/v1/operation_service.proto\x12\x1a\x64ragoman.dialect.yandex.v1\x1a*dragoman/dialect/yandex/v1/operation.proto\"8\n\x13GetOperationRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\";\n\x16\x43\x61ncelOperationRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId2\xd6\x01\n\x10OperationService\x12]\n\x03Get\x12/.dragoman.dialect.yandex.v1.GetOperationRequest\x1a%.dragoman.dialect.yandex.v1.Operation\x12\x63\n\x06\x43\x61ncel\x12\x32.dragoman.dialect.yandex.v1.CancelOperationRequest\x1a%.dragoman.dialect.yandex.v1.OperationB\xba\x01\n\x1a\x64ragoman.dialect.yandex.v1B\x15OperationServiceProtoP\x01Z#dragoman/dialect/yandex/v1;yandexv1\xa2\x02\x03\x44\x44Y\xaa\x02\x1a\x44ragoman.Dialect.Yandex.V1\xca\x02\x1a\x44ragoman\\Dialect\\Yandex\\V1\xea\x02\x1d\x44ragoman::Dialect::Yandex::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dragoman.dialect.yandex.v1.operation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\032dragoman.dialect.yandex.v1B\025OperationServiceProtoP\001Z#dragoman/dialect/yandex/v1;yandexv1\242\002\003DDY\252\002\032Dragoman.Dialect.Yandex.V1\312\002\032Dragoman\\Dialect\\Yandex\\V1\352\002\035Dragoman::Dialect::Yandex::V1'
   _globals['_GETOPERATIONREQUEST']._serialized_start=126
   _globals['_GETOPERATIONREQUEST']._serialized_end=182
   _globals['_CANCELOPERATIONREQUEST']._serialized_start=184

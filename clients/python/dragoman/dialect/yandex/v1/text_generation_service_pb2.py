@@ -26,13 +26,14 @@ from dragoman.dialect.yandex.v1 import completion_pb2 as dragoman_dot_dialect_do
 from dragoman.dialect.yandex.v1 import operation_pb2 as dragoman_dot_dialect_dot_yandex_dot_v1_dot_operation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n8dragoman/dialect/yandex/v1/text_generation_service.proto\x12\x1a\x64ragoman.dialect.yandex.v1\x1a+dragoman/dialect/yandex/v1/completion.proto\x1a*dragoman/dialect/yandex/v1/operation.proto2\x86\x01\n\x15TextGenerationService\x12m\n\nCompletion\x12-.dragoman.dialect.yandex.v1.CompletionRequest\x1a..dragoman.dialect.yandex.v1.CompletionResponse0\x01\x32\x80\x01\n\x1aTextGenerationAsyncService\x12\x62\n\nCompletion\x12-.dragoman.dialect.yandex.v1.CompletionRequest\x1a%.dragoman.dialect.yandex.v1.Operationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n8dragoman/dialect/yandex/v1/text_generation_service.proto\x12\x1a\x64ragoman.dialect.yandex.v1\x1a+dragoman/dialect/yandex/v1/completion.proto\x1a*dragoman/dialect/yandex/v1/operation.proto2\x86\x01\n\x15TextGenerationService\x12m\n\nCompletion\x12-.dragoman.dialect.yandex.v1.CompletionRequest\x1a..dragoman.dialect.yandex.v1.CompletionResponse0\x01\x32\x80\x01\n\x1aTextGenerationAsyncService\x12\x62\n\nCompletion\x12-.dragoman.dialect.yandex.v1.CompletionRequest\x1a%.dragoman.dialect.yandex.v1.OperationB\xbf\x01\n\x1a\x64ragoman.dialect.yandex.v1B\x1aTextGenerationServiceProtoP\x01Z#dragoman/dialect/yandex/v1;yandexv1\xa2\x02\x03\x44\x44Y\xaa\x02\x1a\x44ragoman.Dialect.Yandex.V1\xca\x02\x1a\x44ragoman\\Dialect\\Yandex\\V1\xea\x02\x1d\x44ragoman::Dialect::Yandex::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dragoman.dialect.yandex.v1.text_generation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\032dragoman.dialect.yandex.v1B\032TextGenerationServiceProtoP\001Z#dragoman/dialect/yandex/v1;yandexv1\242\002\003DDY\252\002\032Dragoman.Dialect.Yandex.V1\312\002\032Dragoman\\Dialect\\Yandex\\V1\352\002\035Dragoman::Dialect::Yandex::V1'
   _globals['_TEXTGENERATIONSERVICE']._serialized_start=178
   _globals['_TEXTGENERATIONSERVICE']._serialized_end=312
   _globals['_TEXTGENERATIONASYNCSERVICE']._serialized_start=315

@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from dragoman.dialect.yandex.v1 import completion_pb2 as dragoman_dot_dialect_dot_yandex_dot_v1_dot_completion__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2dragoman/dialect/yandex/v1/tokenizer_service.proto\x12\x1a\x64ragoman.dialect.yandex.v1\x1a+dragoman/dialect/yandex/v1/completion.proto\"B\n\x0fTokenizeRequest\x12\x1b\n\tmodel_uri\x18\x01 \x01(\tR\x08modelUri\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\"r\n\x10TokenizeResponse\x12\x39\n\x06tokens\x18\x01 \x03(\x0b\x32!.dragoman.dialect.yandex.v1.TokenR\x06tokens\x12#\n\rmodel_version\x18\x02 \x01(\tR\x0cmodelVersion\"E\n\x05Token\x12\x0e\n\x02id\x18\x01 \x01(\x03R\x02id\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12\x18\n\x07special\x18\x03 \x01(\x08R\x07special2\xec\x01\n\x10TokenizerService\x12\x65\n\x08Tokenize\x12+.dragoman.dialect.yandex.v1.TokenizeRequest\x1a,.dragoman.dialect.yandex.v1.TokenizeResponse\x12q\n\x12TokenizeCompletion\x12-.dragoman.dialect.yandex.v1.CompletionRequest\x1a,.dragoman.dialect.yandex.v1.TokenizeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2dragoman/dialect/yandex/v1/tokenizer_service.proto\x12\x1a\x64ragoman.dialect.yandex.v1\x1a+dragoman/dialect/yandex/v1/completion.proto\"B\n\x0fTokenizeRequest\x12\x1b\n\tmodel_uri\x18\x01 \x01(\tR\x08modelUri\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\"r\n\x10TokenizeResponse\x12\x39\n\x06tokens\x18\x01 \x03(\x0b\x32!.dragoman.dialect.yandex.v1.TokenR\x06tokens\x12#\n\rmodel_version\x18\x02 \x01(\tR\x0cmodelVersion\"E\n\x05Token\x12\x0e\n\x02id\x18\x01 \x01(\x03R\x02id\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12\x18\n\x07special\x18\x03 \x01(\x08R\x07special2\xec\x01\n\x10TokenizerService\x12\x65\n\x08Tokenize\x12+.dragoman.dialect.yandex.v1.TokenizeRequest\x1a,.dragoman.dialect.yandex.v1.TokenizeResponse\x12q\n\x12TokenizeCompletion\x12-.dragoman.dialect.yandex.v1.CompletionRequest\x1a,.dragoman.dialect.yandex.v1.TokenizeResponseB\xba\x01\n\x1a\x64ragoman.dialect.yandex.v1B\x15TokenizerServiceProtoP\x01Z#dragoman/dialect/yandex/v1;yandexv1\xa2\x02\x03\x44\x44Y\xaa\x02\x1a\x44ragoman.Dialect.Yandex.V1\xca\x02\x1a\x44ragoman\\Dialect\\Yandex\\V1\xea\x02\x1d\x44ragoman::Dialect::Yandex::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dragoman.dialect.yandex.v1.tokenizer_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\032dragoman.dialect.yandex.v1B\025TokenizerServiceProtoP\001Z#dragoman/dialect/yandex/v1;yandexv1\242\002\003DDY\252\002\032Dragoman.Dialect.Yandex.V1\312\002\032Dragoman\\Dialect\\Yandex\\V1\352\002\035Dragoman::Dialect::Yandex::V1'
   _globals['_TOKENIZEREQUEST']._serialized_start=127
   _globals['_TOKENIZEREQUEST']._serialized_end=193
   _globals['_TOKENIZERESPONSE']._serialized_start=195
