@@ -1,4 +1,4 @@
-"""Every file of the schema names its package in each language, and every number of a message is either used or reserved."""
+"""Every schema file names its package in each language and leaves no number between its fields unexplained."""
 
 import importlib
 from collections.abc import Iterator
