@@ -22,11 +22,12 @@ run: weights ## Start the service and stay (ARGS="--config dragoman.toml")
 
 setup: dev tools weights ## Install all that development needs
 
-check: dev tools ## Judge without running: style, types, import rules, schema, Dockerfile, scripts
+check: dev tools ## Judge without running: style, types, import rules, structure, schema, Dockerfile, scripts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/house.py
 	.tools/bin/python scripts/proto.py check
 	.tools/bin/hadolint Dockerfile
 	@PATH="$(CURDIR)/.tools/bin:$$PATH"; if command -v shellcheck >/dev/null; then shellcheck .ci/run; \

@@ -1,4 +1,4 @@
-"""Rules about files that no linter holds: their size, their names, their first sentence, whom they name."""
+"""Rules about files that no linter holds: their names, their first sentence, and the vendors that they name."""
 
 import ast
 import re
@@ -22,7 +22,6 @@ AT_HOME = {
     "dialects/yandex": r"gpt",
 }
 VAGUE = {"base", "common", "helper", "helpers", "manager", "misc", "shared", "util", "utils"}
-LONGEST_FILE, LONGEST_FUNCTION = 300, 40  # lines
 
 
 def python_files(*folders: Path) -> Iterator[Path]:
@@ -45,29 +44,6 @@ def test_a_vendor_is_named_only_in_files_named_for_it() -> None:
     strays = {shown(path): strangers for path in python_files(*CODE[:2]) if (strangers := strangers_in(path))}
 
     assert not strays
-
-
-def test_no_file_is_too_long() -> None:
-    lengths = {shown(path): len(path.read_text().splitlines()) for path in python_files()}
-
-    assert not {path: lines for path, lines in lengths.items() if lines > LONGEST_FILE}
-
-
-def body_length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Lines without the signature and the docstring."""
-    first = function.body[1 if ast.get_docstring(function) and len(function.body) > 1 else 0]
-    return (function.end_lineno or 0) - first.lineno + 1
-
-
-def test_no_function_is_too_long() -> None:
-    long = [
-        f"{shown(path)}: {node.name}"
-        for path in python_files()
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and body_length(node) > LONGEST_FUNCTION
-    ]
-
-    assert not long
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
