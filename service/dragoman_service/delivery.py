@@ -10,6 +10,7 @@ from dragoman import v1
 from google.longrunning import operations_pb2
 
 from dragoman_service.contract import Call, CompletionError
+from dragoman_service.engine.catalogue import Target
 from dragoman_service.engine.engine import Engine
 from dragoman_service.engine.relay import Relay
 from dragoman_service.operations import Operations, StartOptions
@@ -24,32 +25,32 @@ class Delivery:
     """What frontends answer completions with. All methods raise CompletionError; INVALID_FIELD names every wrong field.
 
     The answer is the same in all three. A request with a `request_id`, or one that goes on without its caller, is an
-    operation in whatever way it is delivered.
+    operation in whatever way it is delivered. `target` is the request's model, if the frontend has resolved it.
     """
 
     def __init__(self, engine: Engine, operations: Operations) -> None:
         self._engine = engine
         self._operations = operations
 
-    async def whole(self, request: v1.CompletionRequest, call: Call) -> v1.Completion:
+    async def whole(self, request: v1.CompletionRequest, call: Call, target: Target | None = None) -> v1.Completion:
         """The whole answer. Being cancelled stops the upstream."""
         check_request(request)
         if is_kept(request):
-            async with self._operations.joined(request, call.caller) as name:
+            async with self._operations.joined(request, call.caller, target) as name:
                 _note(request, call, name)
                 return await self._operations.result(name, call.caller, call.deadline)
-        async with self._engine.relay(request, call) as relay:
+        async with self._engine.relay(request, call, target) as relay:
             return await relay.result()
 
     @asynccontextmanager
     async def stream(
-        self, request: v1.CompletionRequest, call: Call
+        self, request: v1.CompletionRequest, call: Call, target: Target | None = None
     ) -> AsyncIterator[AsyncIterator[v1.CompletionEvent]]:
         """The events, numbered, `finished` the last: for a refused request too. Its error is raised after `finished`.
 
         Leaving the context stops the upstream. No event may be changed.
         """
-        async with self.stored_or_live(request, call) as events:
+        async with self.stored_or_live(request, call, target) as events:
             if isinstance(events, Relay):
                 yield events
             else:
@@ -57,30 +58,36 @@ class Delivery:
                     yield parsed
 
     @asynccontextmanager
-    async def stored_or_live(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[Relay | _Stored]:
+    async def stored_or_live(
+        self, request: v1.CompletionRequest, call: Call, target: Target | None = None
+    ) -> AsyncIterator[Relay | _Stored]:
         """As `stream`, but events of an operation are the bytes that are stored."""
         async with AsyncExitStack() as stack:
-            yield await self._events(request, call, stack)
+            yield await self._events(request, call, target, stack)
 
-    async def start(self, request: v1.CompletionRequest, call: Call, options: StartOptions) -> operations_pb2.Operation:
+    async def start(
+        self, request: v1.CompletionRequest, call: Call, options: StartOptions, target: Target | None = None
+    ) -> operations_pb2.Operation:
         """The operation, stored, which completes the request later. See `Operations.start`."""
         check_request(request)
-        operation = await self._operations.start(request, call.caller, options)
+        operation = await self._operations.start(request, call.caller, options, target)
         _note(request, call, operation.name)
         return operation
 
-    async def _events(self, request: v1.CompletionRequest, call: Call, stack: AsyncExitStack) -> Relay | _Stored:
+    async def _events(
+        self, request: v1.CompletionRequest, call: Call, target: Target | None, stack: AsyncExitStack
+    ) -> Relay | _Stored:
         refusal = None
         try:
             check_request(request)
             if is_kept(request):
-                name = await stack.enter_async_context(self._operations.joined(request, call.caller))
+                name = await stack.enter_async_context(self._operations.joined(request, call.caller, target))
                 _note(request, call, name)
                 events = self._operations.attach(name, call.caller, 0, call.deadline)
                 return await stack.enter_async_context(aclosing(cast("_Stored", events)))
         except CompletionError as error:  # a stream ends in `finished` then too
             refusal = error
-        relay = await stack.enter_async_context(self._engine.relay(request, call))
+        relay = await stack.enter_async_context(self._engine.relay(request, call, target))
         if refusal is not None:
             relay.fail(refusal)
         return relay

@@ -11,9 +11,9 @@ from dragoman_service.testing import Scripted, choice_finished, delta
 from engine_asking import answer, model, request_of, text_of
 
 
-def engine_of(table, providers=None, unreachable=None, allowed=None):
+def engine_of(table, providers=None, unreachable=None, **options):
     catalogue = Catalogue({"echo": Echo()} if providers is None else providers, unreachable or {}, Aliases(table))
-    return Engine(catalogue, allowed=allowed)
+    return Engine(catalogue, **options)
 
 
 def saying(name, *aliases, availability=v1.AVAILABILITY_READY):
@@ -23,12 +23,12 @@ def saying(name, *aliases, availability=v1.AVAILABILITY_READY):
 
 
 def found(engine, name, caller="me"):
-    return engine.find(name, caller).model.name
+    return engine.resolve(name, caller).model.name
 
 
 def reason_of(engine, name, caller="me"):
     with pytest.raises(CompletionError) as caught:
-        engine.find(name, caller)
+        engine.resolve(name, caller)
     return caught.value.reason_name
 
 
@@ -133,10 +133,37 @@ def test_a_provider_that_gets_a_name_later_takes_it_from_the_pattern(monkeypatch
     first = found(engine, "newest")
     provider._model = model("old", "newest")
     monkeypatch.setattr("dragoman_service.engine.catalogue.FRESH", -1)
-    target = engine.find("newest", "me")
+    target = engine.resolve("newest", "me")
 
     assert first == "p/old"
     assert target.alias is None, "it is the provider's own now"
+
+
+async def test_a_call_that_brings_its_target_is_answered_by_that_one_whatever_the_name_comes_to_since():
+    first, second = saying("big"), saying("small")
+    engine = engine_of({"best": ["p/big", "q/small"]}, {"p": first, "q": second})
+    target = engine.resolve("best", "me")
+    first._model.availability = v1.AVAILABILITY_UNAVAILABLE
+    async with engine.relay(request_of("best"), engine.call("me"), target) as relay:
+        completion = await relay.result()
+
+    assert text_of(completion) == "big"
+    assert text_of(await answer(engine, request_of("best"))) == "small"
+
+
+async def test_a_filter_that_asks_for_another_model_gets_that_one():
+    def redirecting(complete):
+        def redirected(request, call):
+            return complete(request_of("q/small"), call)
+
+        return redirected
+
+    engine = engine_of({}, {"p": saying("big"), "q": saying("small")}, filters=[redirecting])
+    target = engine.resolve("p/big", "me")
+    async with engine.relay(request_of("p/big"), engine.call("me"), target) as relay:
+        completion = await relay.result()
+
+    assert completion.served_model == "small"
 
 
 # What is shown
@@ -225,7 +252,7 @@ def test_a_key_for_a_name_is_shown_that_name_and_no_other_of_the_model():
 def test_a_refusal_does_not_tell_what_a_name_stands_for():
     engine = engine_of({"best": ["p/secret"]}, {"p": saying("secret")}, allowed={"team": ["x"]})
     with pytest.raises(CompletionError) as caught:
-        engine.find("best", "team")
+        engine.resolve("best", "team")
 
     assert "secret" not in str(caught.value.status("1"))
 

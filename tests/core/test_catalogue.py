@@ -101,14 +101,14 @@ async def test_a_caller_sees_and_uses_only_what_its_key_allows():
     assert [found.name for found in engine.models("boss")] == ["p/big"]
     assert len(engine.models("somebody")) == 2
     with pytest.raises(CompletionError) as caught:
-        engine.check(request_of("flagship"), "team")
+        engine.resolve("flagship", "team")
     assert (caught.value.code, caught.value.reason_name) == (code_pb2.PERMISSION_DENIED, "MODEL_NOT_ALLOWED")
 
 
 async def test_the_error_for_an_unknown_model_names_only_models_that_the_caller_may_use():
     providers = {"p": Scripted(model=model("secret")), "echo": Echo()}
     with pytest.raises(CompletionError) as caught:
-        engine_of(providers, allowed={"team": ["echo"]}).check(request_of("x"), "team")
+        engine_of(providers, allowed={"team": ["echo"]}).resolve("x", "team")
 
     assert "echo/echo" in caught.value.message
     assert "secret" not in caught.value.message

@@ -3,7 +3,7 @@
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.engine.fields import fit, set_fields
+from dragoman_service.engine.fields import fit_fields, set_fields
 
 MODEL = v1.Model(
     name="acme/tiny",
@@ -24,12 +24,12 @@ def request_of(*parts, policy=v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED, **config)
 
 
 def warned(**changes):
-    return fit(request_of(policy=v1.UNSUPPORTED_FIELD_POLICY_WARN, **changes), MODEL)
+    return fit_fields(request_of(policy=v1.UNSUPPORTED_FIELD_POLICY_WARN, **changes), MODEL)
 
 
 def test_what_the_model_honours_passes_unchanged_under_the_providers_own_name():
     request = request_of(temperature=0.0)
-    fitted, warnings = fit(request, MODEL)
+    fitted, warnings = fit_fields(request, MODEL)
 
     assert not warnings
     assert fitted.model == "tiny"
@@ -40,7 +40,7 @@ def test_what_the_model_honours_passes_unchanged_under_the_providers_own_name():
 @pytest.mark.parametrize("policy", [v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED, v1.UNSUPPORTED_FIELD_POLICY_REJECT])
 def test_every_field_that_the_model_lacks_is_refused_by_name(policy):
     with pytest.raises(CompletionError) as caught:
-        fit(request_of(policy=policy, temperature=1, top_k=3, min_p=0.1), MODEL)
+        fit_fields(request_of(policy=policy, temperature=1, top_k=3, min_p=0.1), MODEL)
 
     assert caught.value.reason_name == "UNSUPPORTED_FIELD"
     assert [f.field for f in caught.value.fields] == ["generation_config.top_k", "generation_config.min_p"]
@@ -62,11 +62,11 @@ def test_with_warn_it_is_left_out_and_told():
 def test_forms_of_the_answer_are_supported_one_by_one():
     schema = v1.ResponseFormat(json_schema=v1.JsonSchema(schema_json="{}"))
     grammar = v1.ResponseFormat(grammar="root ::= 'a'")
-    fitted, _ = fit(request_of(response_format=schema), MODEL)
+    fitted, _ = fit_fields(request_of(response_format=schema), MODEL)
 
     assert fitted.generation_config.response_format == schema
     with pytest.raises(CompletionError) as caught:
-        fit(request_of(response_format=grammar), MODEL)
+        fit_fields(request_of(response_format=grammar), MODEL)
     assert caught.value.fields[0].field == "generation_config.response_format.grammar"
 
 
@@ -74,7 +74,7 @@ def test_parts_that_the_model_lacks_are_left_out_with_warn():
     thought = v1.Part(reasoning=v1.Reasoning(text="hm"))
     request = request_of(thought, v1.Part(refusal="no"), policy=v1.UNSUPPORTED_FIELD_POLICY_WARN)
     request.messages.add(role=v1.ROLE_ASSISTANT).parts.add().CopyFrom(thought)
-    fitted, warnings = fit(request, MODEL)
+    fitted, warnings = fit_fields(request, MODEL)
 
     assert list(fitted.messages) == [v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Hello")])]
     assert [warning.field for warning in warnings] == ["messages.reasoning", "messages.refusal"]
@@ -84,7 +84,7 @@ def test_a_request_of_which_nothing_would_be_left_is_refused_even_with_warn():
     request = v1.CompletionRequest(unsupported_field_policy=v1.UNSUPPORTED_FIELD_POLICY_WARN)
     request.messages.add(role=v1.ROLE_ASSISTANT).parts.add(refusal="no")
     with pytest.raises(CompletionError) as caught:
-        fit(request, MODEL)
+        fit_fields(request, MODEL)
 
     assert caught.value.reason_name == "UNSUPPORTED_FIELD"
 
@@ -98,7 +98,7 @@ def test_a_request_of_which_nothing_would_be_left_is_refused_even_with_warn():
     ],
 )
 def test_values_that_ask_for_nothing_are_honoured_by_all(config):
-    _, warnings = fit(request_of(**config), MODEL)
+    _, warnings = fit_fields(request_of(**config), MODEL)
 
     assert not warnings
 
@@ -131,9 +131,9 @@ AUTO, REQUIRED = v1.ToolChoice.MODE_AUTO, v1.ToolChoice.MODE_REQUIRED
 def test_what_only_some_models_take_is_named_and_passes_to_those_that_do(path, changes):
     request = v1.CompletionRequest(model="alias", **changes)
     able = v1.Model(name="acme/big", provider_model="big", supported_fields=[path])
-    fitted, _ = fit(request, able)
+    fitted, _ = fit_fields(request, able)
     with pytest.raises(CompletionError) as caught:
-        fit(request, MODEL)
+        fit_fields(request, MODEL)
 
     assert set_fields(request) == [path]
     assert [violation.field for violation in caught.value.fields] == [path]
@@ -145,7 +145,7 @@ def test_tools_and_the_choice_among_them_are_left_out_together_with_warn():
     request = request_of(policy=WARN)
     request.tools.add().CopyFrom(WEATHER)
     request.tool_choice.mode = v1.ToolChoice.MODE_REQUIRED
-    fitted, warnings = fit(request, MODEL)
+    fitted, warnings = fit_fields(request, MODEL)
 
     assert not fitted.tools
     assert not fitted.HasField("tool_choice")
@@ -155,7 +155,7 @@ def test_tools_and_the_choice_among_them_are_left_out_together_with_warn():
 def test_a_choice_among_no_tools_is_not_passed_on():
     request = request_of()
     request.tool_choice.mode = v1.ToolChoice.MODE_NONE
-    fitted, warnings = fit(request, MODEL)
+    fitted, warnings = fit_fields(request, MODEL)
 
     assert (fitted.HasField("tool_choice"), warnings) == (False, [])
 
@@ -178,11 +178,11 @@ def test_what_a_model_cannot_be_held_to_with_its_tools_is_refused_or_left_out(pa
     request = choosing(**choice)
     unable = v1.Model(name="acme/big", supported_fields=["tools"])
     able = v1.Model(name="acme/big", supported_fields=["tools", path])
-    fitted, warnings = fit(request, unable)
-    held, none = fit(request, able)
+    fitted, warnings = fit_fields(request, unable)
+    held, none = fit_fields(request, able)
     request.unsupported_field_policy = v1.UNSUPPORTED_FIELD_POLICY_REJECT
     with pytest.raises(CompletionError) as caught:
-        fit(request, unable)
+        fit_fields(request, unable)
 
     assert [warning.field for warning in warnings] == [path]
     assert list(fitted.tools) == [WEATHER]
@@ -195,7 +195,7 @@ def test_what_a_model_cannot_be_held_to_with_its_tools_is_refused_or_left_out(pa
     "choice", [{"mode": AUTO}, {"mode": v1.ToolChoice.MODE_NONE}, {"mode": AUTO, "parallel": True}]
 )
 def test_a_choice_that_holds_the_model_to_nothing_is_honoured_by_all_who_take_tools(choice):
-    fitted, warnings = fit(choosing(**choice), v1.Model(supported_fields=["tools"]))
+    fitted, warnings = fit_fields(choosing(**choice), v1.Model(supported_fields=["tools"]))
 
     assert (fitted.tool_choice, warnings) == (v1.ToolChoice(**choice), [])
 
@@ -204,7 +204,7 @@ def test_a_conversation_with_tool_calls_is_refused_with_warn_too_since_it_would_
     request = request_of(policy=WARN)
     request.messages.extend([CALLED, ANSWERED])
     with pytest.raises(CompletionError, match="cannot be left out") as caught:
-        fit(request, MODEL)
+        fit_fields(request, MODEL)
 
     assert caught.value.reason_name == "UNSUPPORTED_FIELD"
 
@@ -212,7 +212,7 @@ def test_a_conversation_with_tool_calls_is_refused_with_warn_too_since_it_would_
 def test_authors_are_left_out_with_warn_and_their_messages_stay():
     request = request_of(policy=WARN)
     request.messages[0].author = "ann"
-    fitted, warnings = fit(request, MODEL)
+    fitted, warnings = fit_fields(request, MODEL)
 
     assert list(fitted.messages) == [v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Hello")])]
     assert [warning.field for warning in warnings] == ["messages.author"]
@@ -220,7 +220,7 @@ def test_authors_are_left_out_with_warn_and_their_messages_stay():
 
 def test_a_prompt_that_the_model_lacks_is_refused_with_warn_too_since_nothing_would_be_left():
     with pytest.raises(CompletionError, match="Nothing would be left"):
-        fit(v1.CompletionRequest(model="alias", prompt="Once", unsupported_field_policy=WARN), MODEL)
+        fit_fields(v1.CompletionRequest(model="alias", prompt="Once", unsupported_field_policy=WARN), MODEL)
 
 
 def test_what_a_model_takes_in_conversations_only_is_refused_with_a_prompt_or_left_out():
@@ -229,10 +229,10 @@ def test_what_a_model_takes_in_conversations_only_is_refused_with_a_prompt_or_le
     config = v1.GenerationConfig(seed=1, reasoning=v1.ReasoningConfig(effort=v1.REASONING_EFFORT_LOW))
     request = v1.CompletionRequest(prompt="Once", generation_config=config)
     with pytest.raises(CompletionError, match=r"reasoning together with a prompt.*seed\.$") as caught:
-        fit(request, model)
+        fit_fields(request, model)
     request.unsupported_field_policy = WARN
-    fitted, warnings = fit(request, model)
-    _, in_conversation = fit(request_of(seed=1, reasoning=config.reasoning), model)
+    fitted, warnings = fit_fields(request, model)
+    _, in_conversation = fit_fields(request_of(seed=1, reasoning=config.reasoning), model)
 
     assert [violation.field for violation in caught.value.fields] == ["generation_config.reasoning"]
     assert [warning.field for warning in warnings] == ["generation_config.reasoning"]
@@ -241,7 +241,7 @@ def test_what_a_model_takes_in_conversations_only_is_refused_with_a_prompt_or_le
 
 
 def test_values_that_ask_for_nothing_do_not_go_to_models_that_lack_the_field():
-    fitted, _ = fit(request_of(include_logprobs=False, repetition_penalty=1, temperature=1), MODEL)
+    fitted, _ = fit_fields(request_of(include_logprobs=False, repetition_penalty=1, temperature=1), MODEL)
 
     assert fitted.generation_config == v1.GenerationConfig(temperature=1)
 
@@ -249,6 +249,6 @@ def test_values_that_ask_for_nothing_do_not_go_to_models_that_lack_the_field():
 def test_an_end_user_is_never_refused():
     request = request_of()
     request.end_user = "someone"
-    fitted, warnings = fit(request, MODEL)
+    fitted, warnings = fit_fields(request, MODEL)
 
     assert (fitted.end_user, warnings) == ("someone", [])

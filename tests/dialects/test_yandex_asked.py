@@ -152,11 +152,11 @@ def test_a_wrong_field_is_named_as_the_vendor_names_it(fields, field):
 
 
 def test_an_unsupported_field_is_told_in_the_vendors_words():
-    from dragoman_service.engine.fields import fit
+    from dragoman_service.engine.fields import fit_fields
 
     model = v1.Model(name="m/m", provider_model="m")
     with pytest.raises(CompletionError) as caught:
-        fit(asked(asking(completionOptions={"reasoningOptions": {"mode": "DISABLED"}})), model)
+        fit_fields(asked(asking(completionOptions={"reasoningOptions": {"mode": "DISABLED"}})), model)
     error = in_their_words(caught.value)
 
     assert [wrong.field for wrong in error.fields] == ["completion_options.reasoning_options"]

@@ -156,7 +156,7 @@ async def test_a_fault_of_ours_is_told_without_its_text(start_service, monkeypat
     def broken(*_):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(service.engine, "find", broken)
+    monkeypatch.setattr(service.engine, "resolve", broken)
     for body in (chat(), chat(stream=True)):
         answer, said = await post(service, body)
 

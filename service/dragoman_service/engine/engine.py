@@ -7,7 +7,8 @@ import fnmatch
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from dragoman import v1
 from google.rpc import code_pb2
@@ -15,9 +16,9 @@ from google.rpc import code_pb2
 from dragoman_service.contract import Call, Complete, CompletionError, Filter, Tokenizer
 from dragoman_service.engine.aliases import Alias, covers
 from dragoman_service.engine.catalogue import Catalogue, Target
-from dragoman_service.engine.fields import fit
+from dragoman_service.engine.fields import fit_fields
 from dragoman_service.engine.fold import Fold
-from dragoman_service.engine.plugin_errors import plugin_boundary
+from dragoman_service.engine.plugin_errors import translate_errors
 from dragoman_service.engine.relay import Relay, deadline_exceeded
 from dragoman_service.engine.tool_call_ids import identified
 from dragoman_service.errors import too_many_hops
@@ -38,6 +39,14 @@ class Deadlines:
         """The loop time at which a call ends whose caller waits `remaining` more seconds (None: did not say)."""
         limit = self.default if remaining is None else min(remaining, self.longest)
         return asyncio.get_running_loop().time() + max(limit, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved(Call):
+    """A call that brings its target through the filters, which see a plain `Call`."""
+
+    model: str = ""
+    target: Target | None = None
 
 
 class Engine:
@@ -81,8 +90,11 @@ class Engine:
         """A call that nobody waits for: it has the longest time there is."""
         return self.call(caller, call_id=call_id, remaining=self._deadlines.longest)
 
-    def find(self, name: str, caller: str) -> Target:
-        """The model of that name. Raises MODEL_NOT_FOUND, MODEL_NOT_ALLOWED or NO_PROVIDER_AVAILABLE."""
+    def resolve(self, name: str, caller: str) -> Target:
+        """The model that `name` stands for. Raises MODEL_NOT_FOUND, MODEL_NOT_ALLOWED or NO_PROVIDER_AVAILABLE.
+
+        Whoever has resolved a call's model hands the target on, so that one call never sees two answers.
+        """
         target = self.catalogue.find(name, lambda model: self._may_use(model, caller))
         if not self._may_use(target.model, caller) and not (target.alias and self._may_name(target.alias, caller)):
             raise CompletionError(
@@ -110,8 +122,8 @@ class Engine:
         ]
 
     def model(self, name: str, caller: str) -> v1.Model:
-        """The model of that name as it is now, shown as in `models`. Raises what `find` does."""
-        target = self.find(name, caller)
+        """The model of that name as it is now, shown as in `models`. Raises the errors of `resolve`."""
+        target = self.resolve(name, caller)
         listed = (model for model in self.models(caller) if model.name == target.model.name)
         found = next(listed, None)
         if found is None:  # only a pattern leads this caller to it
@@ -119,13 +131,14 @@ class Engine:
             _show(found, (), own=False)
         return found
 
-    def check(self, request: v1.CompletionRequest, caller: str) -> None:
-        """Raises what would be wrong with the request before any provider is asked."""
-        fit(request, self.find(request.model, caller).model)
-
     @asynccontextmanager
-    async def relay(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[Relay]:
-        """The request under way, see `Relay`. Leaving the context stops the upstream."""
+    async def relay(
+        self, request: v1.CompletionRequest, call: Call, target: Target | None = None
+    ) -> AsyncIterator[Relay]:
+        """The request under way, see `Relay`. Leaving the context stops the upstream.
+
+        `target` is the request's model, if it was resolved already. Errors of `resolve` come out of the relay.
+        """
         header = v1.Completion(
             name=completion_name(call),
             requested_model=request.model,
@@ -133,6 +146,8 @@ class Engine:
             request_id=request.request_id,
         )
         stamp(header.create_time)
+        if target is not None:
+            call = _Resolved(**_values(call), model=request.model, target=target)
         relay = Relay(self.complete(request, call), Fold(header), call)
         self._live.add(relay)
         try:
@@ -144,25 +159,30 @@ class Engine:
             self._live.discard(relay)
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
-        """How many tokens the prompt has. Raises CAPABILITY_MISSING."""
-        target = self.find(request.model, call.caller)
+        """How many tokens the prompt has. Raises CAPABILITY_MISSING and the errors of `resolve`."""
+        target = self.resolve(request.model, call.caller)
         tokenizer = _tokenizer(target, v1.CAPABILITY_COUNT_TOKENS)
-        fitted, _ = fit(request, target.model)
+        fitted, _ = fit_fields(request, target.model)
         async with _until(call):
-            with plugin_boundary(target):
+            with translate_errors(target):
                 return await tokenizer.count_tokens(fitted, call)
 
-    async def tokenize(self, request: v1.TokenizeRequest, call: Call) -> v1.TokenizeResponse:
-        """The tokens of a text or of a prompt. Raises CAPABILITY_MISSING."""
-        target = self.find(request.model or request.request.model, call.caller)
+    async def tokenize(
+        self, request: v1.TokenizeRequest, call: Call, target: Target | None = None
+    ) -> v1.TokenizeResponse:
+        """The tokens of a text or of a prompt. Raises CAPABILITY_MISSING and the errors of `resolve`.
+
+        `target` is the request's model, if it was resolved already.
+        """
+        target = target or self.resolve(request.model or request.request.model, call.caller)
         tokenizer = _tokenizer(target, v1.CAPABILITY_TOKENIZE)
         fitted = v1.TokenizeRequest(model=target.model.provider_model)
         if request.HasField("request"):
-            fitted.request.CopyFrom(fit(request.request, target.model)[0])
+            fitted.request.CopyFrom(fit_fields(request.request, target.model)[0])
         else:
             fitted.text = request.text
         async with _until(call):
-            with plugin_boundary(target):
+            with translate_errors(target):
                 return await tokenizer.tokenize(fitted, call)
 
     def stop(self) -> None:
@@ -197,8 +217,8 @@ class Engine:
 
     async def _dispatch(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """`started`, then the provider's events."""
-        target = self.find(request.model, call.caller)
-        fitted, warnings = fit(request, target.model)
+        target = _resolved(request, call) or self.resolve(request.model, call.caller)
+        fitted, warnings = fit_fields(request, target.model)
         _admit(call)
         yield v1.CompletionEvent(
             started=v1.Started(
@@ -208,10 +228,19 @@ class Engine:
                 warnings=warnings,
             )
         )
-        with plugin_boundary(target):
+        with translate_errors(target):
             async with aclosing(target.provider.complete(fitted, call)) as events:  # type: ignore[type-var]
                 async for event in events:
                     yield identified(event, call)
+
+
+def _values(call: Call) -> dict[str, Any]:
+    return {field.name: getattr(call, field.name) for field in fields(Call)}
+
+
+def _resolved(request: v1.CompletionRequest, call: Call) -> Target | None:
+    """The target that the call brings, unless a filter asks for another model."""
+    return call.target if isinstance(call, _Resolved) and call.model == request.model else None
 
 
 def _show(model: v1.Model, aliases: Sequence[str], *, own: bool) -> None:

@@ -26,7 +26,7 @@ _ASKS_NOTHING = {  # values that every provider honours by leaving them out
 }
 
 
-def fit(request: v1.CompletionRequest, model: v1.Model) -> tuple[v1.CompletionRequest, list[v1.Warning]]:
+def fit_fields(request: v1.CompletionRequest, model: v1.Model) -> tuple[v1.CompletionRequest, list[v1.Warning]]:
     """The request as `model` can take it: a copy with the provider's own model name and without unsupported fields.
 
     Raises UNSUPPORTED_FIELD where the request does not allow fields to be left out, nothing would be left of it, or

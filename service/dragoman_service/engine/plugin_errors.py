@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def plugin_boundary(target: Target) -> Iterator[None]:
+def translate_errors(target: Target) -> Iterator[None]:
     """Names the model in errors of its provider, and turns anything else that it raises into PLUGIN_FAILED."""
     model, provider = target.model.name, target.model.provider
     try:

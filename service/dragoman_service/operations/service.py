@@ -11,7 +11,9 @@ from dragoman import v1
 from google.longrunning import operations_pb2
 
 from dragoman_service.contract import FieldViolation, invalid
+from dragoman_service.engine.catalogue import Target
 from dragoman_service.engine.engine import Engine
+from dragoman_service.engine.fields import fit_fields
 from dragoman_service.operations.idempotency import goes_on, request_hash
 from dragoman_service.operations.listing import filter as filters
 from dragoman_service.operations.listing.pages import PageTokens
@@ -57,18 +59,25 @@ class Operations:
         self._ids = Ids()
 
     async def start(
-        self, request: v1.CompletionRequest, caller: str, options: StartOptions | None = None
+        self,
+        request: v1.CompletionRequest,
+        caller: str,
+        options: StartOptions | None = None,
+        target: Target | None = None,
     ) -> operations_pb2.Operation:
         """Stores the operation, QUEUED; or returns the one that the caller started before with the same `request_id`.
 
-        Raises what `Engine.check` does, REQUEST_ID_REUSED and OPERATION_EXISTS.
+        `target` is the request's model, if it was resolved already. Raises the errors of `Engine.resolve`,
+        UNSUPPORTED_FIELD, REQUEST_ID_REUSED and OPERATION_EXISTS.
         """
-        _, record = await self._start(request, caller, options or StartOptions())
+        _, record = await self._start(request, caller, options or StartOptions(), target)
         self._departures.bind(record.id, bound=False)
         return operation(record)
 
-    async def _start(self, request: v1.CompletionRequest, caller: str, options: StartOptions) -> tuple[Start, Record]:
-        new = self._new(request, caller, options)
+    async def _start(
+        self, request: v1.CompletionRequest, caller: str, options: StartOptions, target: Target | None
+    ) -> tuple[Start, Record]:
+        new = self._new(request, caller, options, target)
         work = Work.KEPT if self._runner.has_room else Work.OPEN
         what, record = await self._ledger.write(by_callers.start, new, work)
         if what is Start.REUSED:
@@ -77,14 +86,15 @@ class Operations:
             raise exists(name_of(record.id))
         return what, record
 
-    def _new(self, request: v1.CompletionRequest, caller: str, options: StartOptions) -> New:
-        self._engine.check(request, caller)
+    def _new(self, request: v1.CompletionRequest, caller: str, options: StartOptions, target: Target | None) -> New:
+        target = target or self._engine.resolve(request.model, caller)
+        fit_fields(request, target.model)
         chosen = options.operation_id
         return New(
             id=scoped(caller, chosen) if chosen else self._ids.make(),
             owner=caller,
             model=request.model,
-            target=self._engine.find(request.model, caller).model.name,
+            target=target.model.name,
             labels=dict(request.labels),
             request=request.SerializeToString(),
             max_attempts=self._max_attempts if options.max_attempts is None else options.max_attempts,
@@ -114,12 +124,14 @@ class Operations:
         raise StoredError(record.error) if record.error is not None else reading_over(name)
 
     @asynccontextmanager
-    async def joined(self, request: v1.CompletionRequest, caller: str) -> AsyncIterator[str]:
+    async def joined(
+        self, request: v1.CompletionRequest, caller: str, target: Target | None = None
+    ) -> AsyncIterator[str]:
         """Starts the operation, or joins it, as `start` does; its name.
 
         One that shall not go on without its caller is stopped when its last reader in this process leaves.
         """
-        starting = asyncio.ensure_future(self._start(request, caller, StartOptions()))
+        starting = asyncio.ensure_future(self._start(request, caller, StartOptions(), target))
         try:
             await asyncio.shield(starting)
         except asyncio.CancelledError:  # what is stored now, or will be, must not be forgotten

@@ -25,7 +25,7 @@ class Models:
     async def get(self, call: HttpCall) -> None:
         """By name or alias, which may have slashes in it."""
         name = call.request.match_info["id"]
-        target = self._engine.find(name, call.context.caller)
+        target = self._engine.resolve(name, call.context.caller)
         call.accept()
         await call.reply(orjson.dumps(_model(name, target.model)))
 

@@ -13,6 +13,7 @@ from dragoman_service.dialects.yandex.names import model_names
 from dragoman_service.dialects.yandex.server.operation import operation, operation_name
 from dragoman_service.dialects.yandex.server.request import asked, in_their_words
 from dragoman_service.dialects.yandex.server.response import Said, completion_response, tokens
+from dragoman_service.engine.catalogue import Target
 from dragoman_service.frontends.context import Listeners
 from dragoman_service.operations import StartOptions
 from dragoman_service.validation import check, check_request, limits
@@ -32,13 +33,15 @@ class Answers:
     async def whole(self, request: y.CompletionRequest, call: Call) -> y.CompletionResponse:
         """The answer in one message."""
         with _their_words():
-            return completion_response(await self._delivery.whole(self._asked(request, call.caller), call))
+            ours, target = self._asked(request, call.caller)
+            return completion_response(await self._delivery.whole(ours, call, target))
 
     async def pieces(self, request: y.CompletionRequest, call: Call) -> AsyncGenerator[y.CompletionResponse, None]:
         """The answer in pieces, each with the whole text so far."""
         said = Said()
         with _their_words():
-            async with self._delivery.stream(self._asked(request, call.caller), call) as events:
+            ours, target = self._asked(request, call.caller)
+            async with self._delivery.stream(ours, call, target) as events:
                 async for event in events:
                     piece = said.feed(event)
                     if piece is not None:
@@ -47,9 +50,9 @@ class Answers:
     async def start(self, request: y.CompletionRequest, call: Call, key: str) -> y.Operation:
         """The operation that answers later; calls with the same `key`, unless it is empty, start one."""
         with _their_words():
-            ours = self._asked(request, call.caller)
+            ours, target = self._asked(request, call.caller)
             ours.request_id = key
-            return operation(await self._delivery.start(ours, call, StartOptions()))
+            return operation(await self._delivery.start(ours, call, StartOptions(), target))
 
     async def operation(self, operation_id: str, caller: str) -> y.Operation:
         """The operation as it is now."""
@@ -65,38 +68,36 @@ class Answers:
         """The tokens of a text."""
         with _their_words():
             check(_tokenize_violations(request))
-            model = self._name(request.model_uri, call.caller)
-            return await self._tokens(v1.TokenizeRequest(model=model, text=request.text), call)
+            model, target = self._resolve(request.model_uri, call.caller)
+            return await self._tokens(v1.TokenizeRequest(model=model, text=request.text), call, target)
 
     async def tokenize_completion(self, request: y.CompletionRequest, call: Call) -> y.TokenizeResponse:
         """The tokens of a prompt."""
         with _their_words():
-            ours = self._asked(request, call.caller)
+            ours, target = self._asked(request, call.caller)
             check_request(ours)
-            return await self._tokens(v1.TokenizeRequest(model=ours.model, request=ours), call)
+            target = target or self._engine.resolve(ours.model, call.caller)
+            return await self._tokens(v1.TokenizeRequest(model=ours.model, request=ours), call, target)
 
-    async def _tokens(self, request: v1.TokenizeRequest, call: Call) -> y.TokenizeResponse:
-        version = self._engine.find(request.model, call.caller).model.provider_model
-        return tokens(await self._engine.tokenize(request, call), version)
+    async def _tokens(self, request: v1.TokenizeRequest, call: Call, target: Target) -> y.TokenizeResponse:
+        return tokens(await self._engine.tokenize(request, call, target), target.model.provider_model)
 
-    def _asked(self, request: y.CompletionRequest, caller: str) -> v1.CompletionRequest:
-        ours = asked(request)
+    def _asked(self, request: y.CompletionRequest, caller: str) -> tuple[v1.CompletionRequest, Target | None]:
+        ours, target = asked(request), None
         if ours.model:
-            ours.model = self._name(ours.model, caller)
-        return ours
+            ours.model, target = self._resolve(ours.model, caller)
+        return ours, target
 
-    def _name(self, uri: str, caller: str) -> str:
-        """The first of the names of a URI that is a model's. Raises MODEL_NOT_FOUND for the URI."""
+    def _resolve(self, uri: str, caller: str) -> tuple[str, Target]:
+        """The first name in a URI that is a model's, and that model. Raises MODEL_NOT_FOUND for the URI."""
         missing: CompletionError | None = None
         for name in model_names(uri):
             try:
-                self._engine.find(name, caller)
+                return name, self._engine.resolve(name, caller)
             except CompletionError as error:
                 if error.reason != v1.ERROR_REASON_MODEL_NOT_FOUND:
                     raise
                 missing = missing or error
-            else:
-                return name
         raise missing or LookupError(uri)
 
 
