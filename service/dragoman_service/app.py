@@ -16,7 +16,7 @@ from dragoman_service.engine.aliases import Aliases
 from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Deadlines, Engine
 from dragoman_service.frontends.context import Listeners
-from dragoman_service.operations import LedgerError, open_operations
+from dragoman_service.operations import OperationStoreError, open_operations
 from dragoman_service.plugins import plugins
 from dragoman_service.settings.settings import Mistake, Settings, SettingsError
 from dragoman_service.settings.types import Address
@@ -122,7 +122,7 @@ async def _build(settings: Settings, opened: plugins.Opened, metrics: Metrics, s
     observed = open_operations(settings.operations, server.data_dir, engine, OperationMeter(metrics))
     try:
         operations = await stack.enter_async_context(observed)
-    except LedgerError as error:
+    except OperationStoreError as error:
         raise SettingsError([Mistake("operations.url", str(error))]) from error
     telemetry, traffic = RpcTelemetry(metrics), Traffic()
     limits = (server.max_request_size, server.stall_timeout)

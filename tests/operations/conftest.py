@@ -13,16 +13,17 @@ import pytest
 from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
 from dragoman_service.operations import open_operations
-from dragoman_service.operations.model.changes import Heard
-from dragoman_service.operations.model.intervals import Pace
-from dragoman_service.operations.store.store import Ledger, open_ledger
+from dragoman_service.operations.model.changes import OnChange
+from dragoman_service.operations.model.intervals import Intervals
+from dragoman_service.operations.store.store import OperationStore
+from dragoman_service.operations.store.store import open_store as opening
 from dragoman_service.testing.operation_laws.stage import Store
 from gated_provider import GatedProvider
 from operation_worker import Counting, Options, Worker
 from postgres_server import PostgresServer, find_programs, postgres_server
 
 OpenWorker = Callable[..., Awaitable[Worker]]
-OpenLedger = Callable[..., Awaitable[Ledger]]
+OpenStore = Callable[..., Awaitable[OperationStore]]
 
 
 @pytest.fixture(scope="session")
@@ -60,18 +61,18 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 
 @pytest.fixture
-async def open_store(store: Store) -> AsyncIterator[OpenLedger]:
+async def open_store(store: Store) -> AsyncIterator[OpenStore]:
     """Opens the ledger of the test's store, as often as there are to be processes on it."""
     async with AsyncExitStack() as stack:
 
-        async def open_one(heard: Heard = lambda changed, work, stopped: None) -> Ledger:
-            return await stack.enter_async_context(open_ledger(store.url, store.folder, heard))
+        async def open_one(on_change: OnChange = lambda changed, work, stopped: None) -> OperationStore:
+            return await stack.enter_async_context(opening(store.url, store.folder, on_change))
 
         yield open_one
 
 
 @pytest.fixture
-async def ledger(open_store: OpenLedger) -> Ledger:
+async def ledger(open_store: OpenStore) -> OperationStore:
     return await open_store()
 
 
@@ -80,10 +81,12 @@ async def open_worker(store: Store) -> AsyncIterator[OpenWorker]:
     """Opens a worker on the test's store; keyword arguments change its options."""
     async with AsyncExitStack() as stack:
 
-        async def open_one(pace: Pace | None = None, **options: Any) -> Worker:
+        async def open_one(intervals: Intervals | None = None, **options: Any) -> Worker:
             provider, chosen = GatedProvider(), replace(Options(url=store.url), **options)
             engine, observer = Engine(Catalogue({"tests": provider}, {})), Counting()
-            opened = open_operations(chosen, store.folder, engine, observer, pace or Pace(poll=0.1, count=0.05))
+            opened = open_operations(
+                chosen, store.folder, engine, observer, intervals or Intervals(poll=0.1, count=0.05)
+            )
             operations = await stack.enter_async_context(opened)
             return Worker(operations, provider, engine, chosen, observer.outcomes, observer.counts)
 

@@ -10,7 +10,7 @@ from dragoman_service.operations.model.records import Chunk, Claimed, Ending, He
 from dragoman_service.operations.sql import by_workers
 from dragoman_service.operations.sql.by_workers import Lease
 from dragoman_service.operations.sql.queue import UNLIMITED, Limits
-from dragoman_service.operations.store.store import Ledger
+from dragoman_service.operations.store.store import OperationStore
 
 OWNER = "team-a"
 TTL = 3600_000
@@ -48,7 +48,9 @@ def succeeded(last: int, chunk: Chunk | None = None) -> Ending:
     return Ending(State.SUCCEEDED, progress(last), response=b"answer", chunk=chunk)
 
 
-async def claim(ledger: Ledger, most: int = 10, limits: Limits = UNLIMITED, lease: int = 60_000) -> list[Claimed]:
+async def claim(
+    ledger: OperationStore, most: int = 10, limits: Limits = UNLIMITED, lease: int = 60_000
+) -> list[Claimed]:
     """What a worker takes up that holds nothing yet."""
     found = await ledger.read(by_workers.pending, NONE_HELD)
     if not any(found):

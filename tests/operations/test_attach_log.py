@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 from dragoman_service.operations.model.event_codec import pack, unpack
 from dragoman_service.operations.model.records import Chunk, Held, New, Progress
-from dragoman_service.operations.notify.waiters import MOST_FED, Wakeups
-from dragoman_service.operations.reading import Readers
+from dragoman_service.operations.notify.waiters import MOST_FED, Waiters
+from dragoman_service.operations.reading import OperationReader
 from dragoman_service.operations.sql import by_workers, event_log
 from dragoman_service.operations.sql.insert import start
-from dragoman_service.operations.store.store import Ledger
+from dragoman_service.operations.store.store import OperationStore
 from operation_worker import CALLER
 
 ID = "0" * 26
@@ -20,7 +20,7 @@ NAME = f"operations/{ID}"
 
 
 @pytest.fixture
-async def held(ledger: Ledger) -> Held:
+async def held(ledger: OperationStore) -> Held:
     """An operation that is taken up."""
     await ledger.write(start, New(ID, CALLER, "m", "p/m", {}, b"", 3, None, 0, None, None))
     found = await ledger.read(by_workers.pending, [])
@@ -32,11 +32,11 @@ def chunk_of(first: int, *events: bytes) -> Chunk:
     return Chunk(first, first + len(events) - 1, pack(events))
 
 
-async def write(ledger: Ledger, held: Held, chunk: Chunk) -> None:
+async def write(ledger: OperationStore, held: Held, chunk: Chunk) -> None:
     assert await ledger.write(by_workers.tell, [(held, Progress("p", chunk.last, 0, None), chunk)]) == {ID}
 
 
-async def test_what_is_written_twice_is_in_the_log_once(ledger: Ledger, held: Held) -> None:
+async def test_what_is_written_twice_is_in_the_log_once(ledger: OperationStore, held: Held) -> None:
     chunks = [chunk_of(1, b"one", b"two"), chunk_of(3, b"three")]
     for chunk in (chunks[0], chunks[0], chunks[1], chunks[1]):
         await write(ledger, held, chunk)
@@ -52,46 +52,46 @@ async def take(reader: AsyncIterator[bytes], count: int) -> list[bytes]:
         return [await anext(reader) for _ in range(count)]
 
 
-async def test_what_is_fed_needs_no_look_into_the_store(ledger: Ledger, held: Held) -> None:
-    wakeups = Wakeups()
-    reader = aiter(Readers(ledger, wakeups, 600).events(CALLER, NAME, 0, None))
+async def test_what_is_fed_needs_no_look_into_the_store(ledger: OperationStore, held: Held) -> None:
+    waiters = Waiters()
+    reader = aiter(OperationReader(ledger, waiters, 600).events(CALLER, NAME, 0, None))
     await write(ledger, held, chunk_of(1, b"one"))
     first = await take(reader, 1)
     next_one = asyncio.create_task(take(reader, 2))
     await asyncio.sleep(0.05)
-    followed = wakeups.is_followed(ID)
-    wakeups.feed(ID, chunk_of(2, b"two", b"three"))
+    followed = waiters.is_followed(ID)
+    waiters.feed(ID, chunk_of(2, b"two", b"three"))
 
     assert (first, await next_one) == ([b"one"], [b"two", b"three"])
     assert followed
     await reader.aclose()  # type: ignore[attr-defined]
-    assert not wakeups.is_followed(ID)
+    assert not waiters.is_followed(ID)
 
 
-async def test_what_a_reader_was_not_fed_is_read_from_the_store(ledger: Ledger, held: Held) -> None:
-    wakeups = Wakeups()
-    reader = aiter(Readers(ledger, wakeups, 600).events(CALLER, NAME, 0, None))
+async def test_what_a_reader_was_not_fed_is_read_from_the_store(ledger: OperationStore, held: Held) -> None:
+    waiters = Waiters()
+    reader = aiter(OperationReader(ledger, waiters, 600).events(CALLER, NAME, 0, None))
     chunks = [chunk_of(1, b"one"), chunk_of(2, b"two"), chunk_of(3, b"three", b"four")]
     await write(ledger, held, chunks[0])
     first = await take(reader, 1)
     for chunk in chunks[1:]:
         await write(ledger, held, chunk)
-    wakeups.feed(ID, chunks[0])
-    wakeups.feed(ID, chunks[2])
+    waiters.feed(ID, chunks[0])
+    waiters.feed(ID, chunks[2])
     rest = await take(reader, 3)
 
     assert [*first, *rest] == [b"one", b"two", b"three", b"four"]
 
 
-async def test_a_reader_too_slow_to_be_fed_misses_nothing(ledger: Ledger, held: Held) -> None:
-    wakeups = Wakeups()
-    reader = aiter(Readers(ledger, wakeups, 600).events(CALLER, NAME, 0, None))
+async def test_a_reader_too_slow_to_be_fed_misses_nothing(ledger: OperationStore, held: Held) -> None:
+    waiters = Waiters()
+    reader = aiter(OperationReader(ledger, waiters, 600).events(CALLER, NAME, 0, None))
     large = [bytes([number]) * (MOST_FED // 3) for number in range(1, 6)]
     await write(ledger, held, chunk_of(1, large[0]))
     first = await take(reader, 1)
     for number, event in enumerate(large[1:], 2):
         await write(ledger, held, chunk_of(number, event))
-        wakeups.feed(ID, chunk_of(number, event))
+        waiters.feed(ID, chunk_of(number, event))
     rest = await take(reader, 4)
 
     assert [*first, *rest] == large

@@ -14,7 +14,7 @@ import pytest
 from attached import events_of, kinds_of, numbers_of, read, reading, text_of
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.operations.model.intervals import Pace
+from dragoman_service.operations.model.intervals import Intervals
 from gated_provider import ask
 from google.rpc import code_pb2
 from operation_worker import CALLER, State, Worker, metadata_of, until_state
@@ -161,7 +161,7 @@ async def test_the_text_of_an_attempt_that_was_the_last_is_kept(open_worker: Ope
     first = await open_worker(max_attempts=1, lease=0.5)
     name = await first.held(ask("hold"))
     frozen = next(iter(first.operations._runner._runs.values()))
-    first.operations._runner._heartbeat._runs = {}  # its lease runs out
+    first.operations._runner._lease_keeper._runs = {}  # its lease runs out
     other = await open_worker(lease=0.5, max_attempts=1)
     done = await other.done(name)
     events = []
@@ -191,7 +191,7 @@ async def test_a_log_that_was_made_compact_is_the_same(open_worker: OpenWorker) 
 
 
 async def test_nobody_has_to_look_now_and_then_to_see_what_comes(open_worker: OpenWorker) -> None:
-    never = Pace(wait=600)
+    never = Intervals(wait=600)
     here = await open_worker(never)
     name = await here.held(ask("hold"))
     there = await open_worker(never, concurrency=1)
@@ -211,9 +211,9 @@ async def test_nobody_has_to_look_now_and_then_to_see_what_comes(open_worker: Op
 
 
 async def test_cancelling_elsewhere_stops_the_provider_at_once(open_worker: OpenWorker) -> None:
-    here = await open_worker(Pace(wait=600), lease=600)
+    here = await open_worker(Intervals(wait=600), lease=600)
     name = await here.held(ask("hold"))
-    there = await open_worker(Pace(wait=600), lease=600)
+    there = await open_worker(Intervals(wait=600), lease=600)
     async with asyncio.timeout(5):
         await there.operations.cancel(name, CALLER)
         done = await there.done(name)

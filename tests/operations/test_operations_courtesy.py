@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import pytest
-from conftest import OpenLedger, OpenWorker
+from conftest import OpenStore, OpenWorker
 from dragoman_service.operations.model.changes import Work
-from dragoman_service.operations.model.intervals import Pace
+from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.sql.by_callers import start
 from dragoman_service.operations.worker import runner as runner_module
 from gated_provider import ask
 from operation_worker import Worker, until
 from store_rows import new
 
-BELLS_ALONE = Pace(poll=600.0, wait=0.1)
+BELLS_ALONE = Intervals(poll=600.0, wait=0.1)
 
 
 async def idle_worker(open_worker: OpenWorker) -> Worker:
@@ -35,7 +35,7 @@ class Told:
             self.work.append(work)
 
 
-async def test_a_process_keeps_what_it_has_room_for(open_worker: OpenWorker, open_store: OpenLedger) -> None:
+async def test_a_process_keeps_what_it_has_room_for(open_worker: OpenWorker, open_store: OpenStore) -> None:
     told = Told()
     worker = await open_worker(concurrency=1)
     await open_store(told)
@@ -45,7 +45,7 @@ async def test_a_process_keeps_what_it_has_room_for(open_worker: OpenWorker, ope
     await until(lambda: told.work == [Work.KEPT, Work.OPEN])
 
 
-async def test_a_process_that_drains_keeps_nothing(open_worker: OpenWorker, open_store: OpenLedger) -> None:
+async def test_a_process_that_drains_keeps_nothing(open_worker: OpenWorker, open_store: OpenStore) -> None:
     told = Told()
     worker = await open_worker()
     await open_store(told)
@@ -75,7 +75,7 @@ async def test_work_that_is_anybody_s_is_taken_up_without_delay(
 
 
 async def test_what_its_process_did_not_take_up_is_taken_up_by_others(
-    open_worker: OpenWorker, open_store: OpenLedger
+    open_worker: OpenWorker, open_store: OpenStore
 ) -> None:
     worker = await open_worker(BELLS_ALONE)
     gone = await open_store()

@@ -12,7 +12,7 @@ from dragoman_service.operations.sql import by_workers, event_log
 from dragoman_service.operations.sql.by_callers import cancel, start
 from dragoman_service.operations.sql.by_workers import Lease
 from dragoman_service.operations.sql.retention import erase
-from dragoman_service.operations.store.store import Ledger
+from dragoman_service.operations.store.store import OperationStore
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -172,7 +172,7 @@ class OneOperation(RuleBasedStateMachine):
         self.do(lambda connection: erase(connection, [ID]))
 
 
-async def test_only_the_newest_attempt_writes(ledger: Ledger) -> None:
+async def test_only_the_newest_attempt_writes(ledger: OperationStore) -> None:
     loop = asyncio.get_running_loop()
 
     def do(statement: Callable[[Connection], object]) -> object:

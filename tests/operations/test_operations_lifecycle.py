@@ -6,7 +6,7 @@ import asyncio
 
 from conftest import OpenWorker
 from dragoman import v1
-from dragoman_service.operations.model.intervals import Pace
+from dragoman_service.operations.model.intervals import Intervals
 from gated_provider import ask
 from google.longrunning import operations_pb2
 from google.rpc import code_pb2, error_details_pb2
@@ -189,7 +189,7 @@ async def test_what_ends_is_counted(worker: Worker) -> None:
 
 
 async def test_work_is_taken_up_without_waiting_for_the_next_look(open_worker: OpenWorker) -> None:
-    worker = await open_worker(Pace(poll=60), concurrency=2)
+    worker = await open_worker(Intervals(poll=60), concurrency=2)
     names = [await worker.start(ask()) for _ in range(10)]
     async with asyncio.timeout(10):
         done = [await worker.done(name) for name in names]

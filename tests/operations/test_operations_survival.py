@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import OpenWorker
-from dragoman_service.operations.store.store import Ledger
+from dragoman_service.operations.store.store import OperationStore
 from dragoman_service.testing.operation_laws.stage import Store
 from gated_provider import ask
 from google.rpc import code_pb2, error_details_pb2
@@ -53,7 +53,7 @@ async def line_of(process: asyncio.subprocess.Process, holding: str = "operation
     return line.strip()
 
 
-async def freeze(process: asyncio.subprocess.Process, ledger: Ledger) -> None:
+async def freeze(process: asyncio.subprocess.Process, ledger: OperationStore) -> None:
     """Within a transaction of ours: a file stays locked by whoever is frozen within one of its own."""
     await ledger.write(lambda connection: process.send_signal(signal.SIGSTOP))
 
@@ -98,7 +98,7 @@ async def test_a_killed_worker_that_starts_again_finishes_its_own(
 
 
 async def test_a_worker_that_was_frozen_past_its_lease_writes_nothing(
-    start_process: StartProcess, open_worker: OpenWorker, ledger: Ledger, tmp_path: Path
+    start_process: StartProcess, open_worker: OpenWorker, ledger: OperationStore, tmp_path: Path
 ) -> None:
     process = await start_process("frozen", 1.0, 8, "one")
     name = await line_of(process)
@@ -116,7 +116,7 @@ async def test_a_worker_that_was_frozen_past_its_lease_writes_nothing(
 
 
 async def test_a_frozen_worker_stops_the_provider_of_what_it_lost(
-    start_process: StartProcess, open_worker: OpenWorker, ledger: Ledger, tmp_path: Path
+    start_process: StartProcess, open_worker: OpenWorker, ledger: OperationStore, tmp_path: Path
 ) -> None:
     process = await start_process("frozen", 1.0, 8, "hold")
     name = await line_of(process)
@@ -214,7 +214,7 @@ async def test_an_engine_that_stops_costs_no_operation(open_worker: OpenWorker) 
 
 async def test_cancelling_at_another_server_reaches_the_worker_with_its_heartbeat(open_worker: OpenWorker) -> None:
     worker = await open_worker(lease=1.5)
-    worker.operations._runner.heard = lambda work, stopped: None  # type: ignore[method-assign]  # no doorbell
+    worker.operations._runner.notify = lambda work, stopped: None  # type: ignore[method-assign]  # no notifier
     name = await worker.held(ask("hold"))
     other = await open_worker()
     await other.operations.cancel(name, "team-a")

@@ -10,7 +10,7 @@ from dragoman_service.operations.sql import event_log
 from dragoman_service.operations.sql.by_callers import Start, count_states, page, start
 from dragoman_service.operations.sql.migrate import migrate
 from dragoman_service.operations.store.sqlite import _engine
-from dragoman_service.operations.store.store import open_ledger
+from dragoman_service.operations.store.store import open_store
 from dragoman_service.testing.operation_laws.stage import Store
 from postgres_server import PostgresServer
 from sqlalchemy import Connection, make_url, text, true
@@ -19,12 +19,12 @@ from store_rows import OWNER, Ears, claim, new
 PROGRAM = """
 import asyncio, sys
 from pathlib import Path
-from dragoman_service.operations.store.store import open_ledger
+from dragoman_service.operations.store.store import open_store
 from dragoman_service.operations.sql.by_callers import start
 from store_rows import new
 
 async def main():
-    async with open_ledger(sys.argv[1], Path(sys.argv[2]), lambda *news: None) as ledger:
+    async with open_store(sys.argv[1], Path(sys.argv[2]), lambda *news: None) as ledger:
         await ledger.write(start, new(int(sys.argv[3])))
 
 asyncio.run(main())
@@ -49,7 +49,7 @@ async def open_at_once(url: str, folder: Path, processes: int) -> list[int | Non
 
 async def test_several_processes_may_open_a_fresh_file_at_once(sqlite_store: Store) -> None:
     statuses = await open_at_once(sqlite_store.url, sqlite_store.folder, 4)
-    async with open_ledger(sqlite_store.url, sqlite_store.folder, Ears()) as ledger:
+    async with open_store(sqlite_store.url, sqlite_store.folder, Ears()) as ledger:
         counts = await ledger.read(count_states)
 
     assert statuses == [0] * 4
@@ -59,7 +59,7 @@ async def test_several_processes_may_open_a_fresh_file_at_once(sqlite_store: Sto
 async def test_several_processes_may_open_a_fresh_database_at_once(postgres: PostgresServer, tmp_path: Path) -> None:
     url = postgres.url(await postgres.make_database())
     statuses = await open_at_once(url, tmp_path, 4)
-    async with open_ledger(url, tmp_path, Ears()) as ledger:
+    async with open_store(url, tmp_path, Ears()) as ledger:
         counts = await ledger.read(count_states)
 
     assert statuses == [0] * 4
@@ -76,7 +76,7 @@ async def test_a_file_of_the_version_before_is_taken_over(tmp_path: Path) -> Non
     with engine.begin() as connection:
         old(connection)
     engine.dispose()
-    async with open_ledger("sqlite:///operations.db", tmp_path, Ears()) as ledger:
+    async with open_store("sqlite:///operations.db", tmp_path, Ears()) as ledger:
         records, _ = await ledger.read(page, OWNER, true(), None, 10, 1 << 20)
         seen = await ledger.read(event_log.view, OWNER, "2", 0, 1 << 20)
         [queued] = await claim(ledger)

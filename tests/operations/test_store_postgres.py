@@ -13,16 +13,16 @@ import pytest
 from conftest import OpenWorker
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.operations import LedgerError
-from dragoman_service.operations.model.intervals import Pace
+from dragoman_service.operations import OperationStoreError
+from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.notify import postgres
 from dragoman_service.operations.sql import by_workers
 from dragoman_service.operations.sql.by_callers import Cancelled, Start, cancel, count_states, start
 from dragoman_service.operations.sql.by_workers import Lease, Pending
 from dragoman_service.operations.sql.queue import Limits
 from dragoman_service.operations.store import postgres as postgres_module
-from dragoman_service.operations.store.postgres import PostgresLedger
-from dragoman_service.operations.store.store import open_ledger
+from dragoman_service.operations.store.postgres import PostgresDatabase
+from dragoman_service.operations.store.store import open_store
 from dragoman_service.testing.operation_laws.stage import Store
 from gated_provider import ask
 from google.rpc import code_pb2
@@ -45,19 +45,19 @@ def store(postgres_store: Store) -> Store:
 
 async def test_a_ledger_of_a_newer_version_is_refused(postgres: PostgresServer, tmp_path: Path) -> None:
     name = await postgres.make_database()
-    async with open_ledger(postgres.url(name), tmp_path, Ears()):
+    async with open_store(postgres.url(name), tmp_path, Ears()):
         pass
     await postgres.run("UPDATE alembic_version SET version_num = '9999'", name)
 
-    with pytest.raises(LedgerError, match="newer version"):
-        async with open_ledger(postgres.url(name), tmp_path, Ears()):
+    with pytest.raises(OperationStoreError, match="newer version"):
+        async with open_store(postgres.url(name), tmp_path, Ears()):
             pass
 
 
 @pytest.mark.parametrize("rest", ["me:canary@h:port/db", "me:can#ary@h/db", "[canary/db"])
 async def test_what_is_no_url_is_refused_without_quoting_it(tmp_path: Path, rest: str) -> None:
-    with pytest.raises(LedgerError, match="should be as in") as caught:
-        async with open_ledger(f"postgresql://{rest}", tmp_path, Ears()):
+    with pytest.raises(OperationStoreError, match="should be as in") as caught:
+        async with open_store(f"postgresql://{rest}", tmp_path, Ears()):
             pass
 
     assert "can" not in str(caught.value)
@@ -68,8 +68,8 @@ async def test_a_wrong_password_is_not_told(postgres: PostgresServer, tmp_path: 
     name = await postgres.make_database()
     await postgres.run(f"CREATE ROLE {name} LOGIN PASSWORD 'right'")
     url = postgres.url(name, f"{name}:canary")
-    with capture_logs() as logs, pytest.raises(LedgerError, match="password authentication failed") as caught:
-        async with open_ledger(url, tmp_path, Ears()):
+    with capture_logs() as logs, pytest.raises(OperationStoreError, match="password authentication failed") as caught:
+        async with open_store(url, tmp_path, Ears()):
             pass
 
     assert "canary" not in str(caught.value)
@@ -82,7 +82,7 @@ async def test_what_was_to_be_stored_is_in_no_log(store: Store) -> None:
         start(connection, new(1, request_id="canary-1"))
         connection.execute(text("INSERT INTO operations SELECT * FROM operations"))
 
-    async with open_ledger(store.url, store.folder, Ears()) as ledger:
+    async with open_store(store.url, store.folder, Ears()) as ledger:
         with capture_logs() as logs:
             await refused(ledger.write(refused_by_it))
 
@@ -92,7 +92,7 @@ async def test_what_was_to_be_stored_is_in_no_log(store: Store) -> None:
 
 
 async def test_connections_that_were_lost_while_idle_cost_no_write(store: Store, postgres: PostgresServer) -> None:
-    async with open_ledger(store.url, store.folder, Ears()) as ledger:
+    async with open_store(store.url, store.folder, Ears()) as ledger:
         await ledger.write(start, new(1))
         await postgres.run(END_ALL)
         outcome, _ = await ledger.write(start, new(2))
@@ -136,8 +136,8 @@ async def test_transactions_that_meet_each_other_are_tried_again(store: Store) -
         return "written"
 
     async with (
-        open_ledger(store.url, store.folder, Ears()) as one,
-        open_ledger(store.url, store.folder, Ears()) as other,
+        open_store(store.url, store.folder, Ears()) as one,
+        open_store(store.url, store.folder, Ears()) as other,
     ):
         await one.write(start, new(1))
         await one.write(start, new(2))
@@ -155,8 +155,8 @@ async def test_one_that_claims_while_another_does_counts_what_that_one_takes(sto
         return len(claimed)
 
     async with (
-        open_ledger(store.url, store.folder, Ears()) as one,
-        open_ledger(store.url, store.folder, Ears()) as other,
+        open_store(store.url, store.folder, Ears()) as one,
+        open_store(store.url, store.folder, Ears()) as other,
     ):
         for number in range(10):
             await one.write(start, new(number))
@@ -167,8 +167,8 @@ async def test_one_that_claims_while_another_does_counts_what_that_one_takes(sto
 
 async def test_a_cancel_that_meets_a_worker_which_gives_the_operation_back_is_not_lost(store: Store) -> None:
     async with (
-        open_ledger(store.url, store.folder, Ears()) as one,
-        open_ledger(store.url, store.folder, Ears()) as other,
+        open_store(store.url, store.folder, Ears()) as one,
+        open_store(store.url, store.folder, Ears()) as other,
     ):
         await one.write(start, new(1))
         [claimed] = await claim(one)
@@ -195,7 +195,7 @@ async def test_a_process_that_is_frozen_between_the_parts_of_a_statement_does_no
 ) -> None:
     monkeypatch.setattr(postgres, "PROBE_SECONDS", 0.1)
     monkeypatch.setattr(postgres, "FROZEN_SECONDS", 0.3)
-    async with open_ledger(store.url, store.folder, Ears()) as ledger:
+    async with open_store(store.url, store.folder, Ears()) as ledger:
         await ledger.write(start, new(1))
         frozen = await asyncpg.connect(store.url, server_settings={"application_name": "dragoman"})
         await frozen.execute("BEGIN; UPDATE operations SET priority = 1")
@@ -213,10 +213,10 @@ async def test_a_stop_waits_for_nobody_who_writes(open_worker: OpenWorker) -> No
         connection.execute(text("SELECT pg_sleep(1.5)"))
 
     caller = await open_worker(concurrency=0)
-    worker = await open_worker(Pace(poll=600.0), lease=600.0)
+    worker = await open_worker(Intervals(poll=600.0), lease=600.0)
     name = await caller.start(ask("hold"))
     await until(lambda: worker.provider.held)
-    writing = asyncio.create_task(worker.operations._ledger.write(slowly))
+    writing = asyncio.create_task(worker.operations._store.write(slowly))
     await asyncio.sleep(0.1)
     await caller.operations.cancel(name, OWNER)
     await until(lambda: not worker.provider.under_way, 1.0)
@@ -230,10 +230,10 @@ async def test_a_process_that_is_frozen_within_a_transaction_does_not_keep_what_
 ) -> None:
     monkeypatch.setitem(postgres_module._SESSION, "idle_in_transaction_session_timeout", "300ms")
     async with (
-        open_ledger(store.url, store.folder, Ears()) as frozen,
-        open_ledger(store.url, store.folder, Ears()) as other,
+        open_store(store.url, store.folder, Ears()) as frozen,
+        open_store(store.url, store.folder, Ears()) as other,
     ):
-        assert isinstance(frozen, PostgresLedger)
+        assert isinstance(frozen, PostgresDatabase)
         await other.write(start, new(1))
         async with frozen._writer.connect() as connection:
             await connection.execute(text("UPDATE operations SET priority = 1"))

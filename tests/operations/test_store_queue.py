@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conftest import OpenLedger, OpenWorker
+from conftest import OpenStore, OpenWorker
 from dragoman_service.operations.sql import by_workers
 from dragoman_service.operations.sql.by_callers import start
 from dragoman_service.operations.sql.queue import Limits
-from dragoman_service.operations.store.store import Ledger
+from dragoman_service.operations.store.store import OperationStore
 from gated_provider import ask
 from operation_worker import until
 from store_rows import TTL, claim, new, succeeded
@@ -19,7 +19,7 @@ def numbers(claimed: list[by_workers.Claimed]) -> list[int]:
     return [int(one.held.id) for one in claimed]
 
 
-async def test_higher_priorities_come_first_and_older_ones_within_them(ledger: Ledger) -> None:
+async def test_higher_priorities_come_first_and_older_ones_within_them(ledger: OperationStore) -> None:
     priorities = {number: (-5, 0, 5)[number * 7 % 3] for number in range(30)}
     for number, priority in priorities.items():
         await ledger.write(start, new(number, priority=priority))
@@ -28,7 +28,7 @@ async def test_higher_priorities_come_first_and_older_ones_within_them(ledger: L
     assert taken == sorted(priorities, key=lambda number: (-priorities[number], number))
 
 
-async def test_what_lost_its_worker_comes_before_all(ledger: Ledger) -> None:
+async def test_what_lost_its_worker_comes_before_all(ledger: OperationStore) -> None:
     await ledger.write(start, new(1, priority=-100))
     await claim(ledger, lease=-1)
     await ledger.write(start, new(2, priority=100))
@@ -38,7 +38,7 @@ async def test_what_lost_its_worker_comes_before_all(ledger: Ledger) -> None:
     assert first.losses == 1
 
 
-async def test_a_model_that_is_full_is_passed_over(ledger: Ledger) -> None:
+async def test_a_model_that_is_full_is_passed_over(ledger: OperationStore) -> None:
     limits = Limits({"local/*": 3, "*/small": 2})
     for number in range(20):
         target = ("local/small", "local/large", "far/large")[number % 3]
@@ -53,7 +53,7 @@ async def test_a_model_that_is_full_is_passed_over(ledger: Ledger) -> None:
     assert numbers(third) == [6]
 
 
-async def test_workers_that_claim_at_once_share_the_queue_and_its_limits(open_store: OpenLedger) -> None:
+async def test_workers_that_claim_at_once_share_the_queue_and_its_limits(open_store: OpenStore) -> None:
     ledgers = [await open_store() for _ in range(3)]
     for number in range(90):
         await ledgers[0].write(start, new(number, target="local/small" if number % 3 else "far/large"))

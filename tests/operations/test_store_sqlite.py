@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from conftest import OpenWorker
 from dragoman import v1
-from dragoman_service.operations import LedgerError
+from dragoman_service.operations import OperationStoreError
 from dragoman_service.operations.sql.by_callers import Start, count_states, start
-from dragoman_service.operations.store.store import open_ledger
+from dragoman_service.operations.store.store import open_store
 from dragoman_service.testing.operation_laws.stage import Store
 from gated_provider import ask
 from google.rpc import code_pb2
@@ -32,13 +32,13 @@ def store(sqlite_store: Store) -> Store:
 
 
 async def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    async with open_ledger(URL, tmp_path, Ears()):
+    async with open_store(URL, tmp_path, Ears()):
         pass
     with closing(sqlite3.connect(tmp_path / "operations.db")) as file, file:
         file.execute("UPDATE alembic_version SET version_num = '9999'")
 
-    with pytest.raises(LedgerError, match="newer version"):
-        async with open_ledger(URL, tmp_path, Ears()):
+    with pytest.raises(OperationStoreError, match="newer version"):
+        async with open_store(URL, tmp_path, Ears()):
             pass
 
 
@@ -57,15 +57,15 @@ async def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 async def test_what_is_no_file_of_sqlite_is_refused(tmp_path: Path, url: str, told: str) -> None:
     (tmp_path / "no.db").write_text("this is a text, and long enough to be looked at as a database")
 
-    with pytest.raises(LedgerError, match=told) as caught:
-        async with open_ledger(url, tmp_path, Ears()):
+    with pytest.raises(OperationStoreError, match=told) as caught:
+        async with open_store(url, tmp_path, Ears()):
             pass
 
     assert "canary" not in str(caught.value)
 
 
 async def test_the_file_is_its_owner_s_alone(tmp_path: Path) -> None:
-    async with open_ledger("sqlite:///deep/down/operations.db", tmp_path, Ears()) as ledger:
+    async with open_store("sqlite:///deep/down/operations.db", tmp_path, Ears()) as ledger:
         await ledger.write(start, new(1))
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "deep/down").iterdir()}
 
@@ -78,7 +78,7 @@ async def test_the_file_is_in_wal_mode_and_syncs_now_and_then(tmp_path: Path) ->
     def pragmas(connection: Connection) -> list[object]:
         return [connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")]
 
-    async with open_ledger(URL, tmp_path, Ears()) as ledger:
+    async with open_store(URL, tmp_path, Ears()) as ledger:
         seen = await ledger.write(pragmas)
 
     assert seen == ["wal", 1]
@@ -94,7 +94,7 @@ async def test_a_transaction_that_only_reads_first_holds_the_lock_already(tmp_pa
                 return str(error)
             return "not locked"
 
-    async with open_ledger(URL, tmp_path, Ears()) as ledger:
+    async with open_store(URL, tmp_path, Ears()) as ledger:
         while_writing = await ledger.write(locked_out)
         while_reading = await ledger.read(locked_out)
 
@@ -151,7 +151,7 @@ async def test_a_disk_that_is_full_is_told_and_what_was_stored_is_kept(tmp_path:
         pages: int = connection.execute(text("PRAGMA page_count")).scalar_one()
         connection.execute(text(f"PRAGMA max_page_count = {pages + more}"))
 
-    async with open_ledger(URL, tmp_path, Ears()) as ledger:
+    async with open_store(URL, tmp_path, Ears()) as ledger:
         await ledger.write(start, new(1))
         await ledger.write(leave_pages, 10)
         error = await refused(ledger.write(start, new(2, request=b"x" * 100_000)))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conftest import OpenLedger
+from conftest import OpenStore
 from dragoman_service.operations.model.errors import cancelled, internal, unavailable, worker_lost
 from dragoman_service.operations.model.records import Ending, State
 from dragoman_service.operations.sql import by_workers
 from dragoman_service.operations.sql.by_callers import Start, cancel, count_states, get, start
 from dragoman_service.operations.sql.schema import now, operations
-from dragoman_service.operations.store.store import Ledger
+from dragoman_service.operations.store.store import OperationStore
 from sqlalchemy import Connection, update
 from store_rows import OWNER, TTL, claim, new, progress, succeeded
 
@@ -23,13 +23,13 @@ def expire(connection: Connection) -> None:
     connection.execute(update(operations).values(expire_time=now() - 1))
 
 
-async def end(ledger: Ledger, state: State, error: bytes | None = None) -> None:
+async def end(ledger: OperationStore, state: State, error: bytes | None = None) -> None:
     [one] = await claim(ledger)
     await ledger.write(by_workers.finish, one.held, Ending(state, progress(0), error=error), TTL)
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "done"])
-async def test_the_same_request_is_joined(ledger: Ledger, state: str) -> None:
+async def test_the_same_request_is_joined(ledger: OperationStore, state: str) -> None:
     await ledger.write(start, new(1, **ASKED))
     held = await claim(ledger) if state != "queued" else []
     if state == "done":
@@ -41,7 +41,7 @@ async def test_the_same_request_is_joined(ledger: Ledger, state: str) -> None:
     assert sum((await ledger.read(count_states)).values()) == 1
 
 
-async def test_another_request_under_the_same_id_is_refused(ledger: Ledger) -> None:
+async def test_another_request_under_the_same_id_is_refused(ledger: OperationStore) -> None:
     await ledger.write(start, new(1, **ASKED))
     outcome, record = await ledger.write(start, new(2, request_id="order-1", request_hash=b"2"))
 
@@ -49,20 +49,20 @@ async def test_another_request_under_the_same_id_is_refused(ledger: Ledger) -> N
     assert record.id == new(1).id
 
 
-async def test_callers_do_not_share_request_ids(ledger: Ledger) -> None:
+async def test_callers_do_not_share_request_ids(ledger: OperationStore) -> None:
     outcomes = [(await ledger.write(start, new(n, owner=f"team-{n}", **ASKED)))[0] for n in range(3)]
 
     assert outcomes == [Start.CREATED] * 3
 
 
-async def test_those_without_a_request_id_are_never_joined(ledger: Ledger) -> None:
+async def test_those_without_a_request_id_are_never_joined(ledger: OperationStore) -> None:
     outcomes = [(await ledger.write(start, new(n)))[0] for n in range(3)]
 
     assert outcomes == [Start.CREATED] * 3
 
 
 @pytest.mark.parametrize("name", ["unavailable", "worker lost"])
-async def test_what_failed_and_may_be_tried_again_gives_up_its_request_id(ledger: Ledger, name: str) -> None:
+async def test_what_failed_and_may_be_tried_again_gives_up_its_request_id(ledger: OperationStore, name: str) -> None:
     await ledger.write(start, new(1, **ASKED))
     await end(ledger, State.FAILED, FAILURES[name].status("1").SerializeToString())
     outcome, record = await ledger.write(start, new(2, **ASKED))
@@ -73,7 +73,7 @@ async def test_what_failed_and_may_be_tried_again_gives_up_its_request_id(ledger
     assert (old.state, old.request_id) == (State.FAILED, None)
 
 
-async def test_what_failed_for_good_keeps_its_request_id(ledger: Ledger) -> None:
+async def test_what_failed_for_good_keeps_its_request_id(ledger: OperationStore) -> None:
     await ledger.write(start, new(1, **ASKED))
     await end(ledger, State.FAILED, FAILURES["internal"].status("1").SerializeToString())
     outcome, record = await ledger.write(start, new(2, **ASKED))
@@ -81,7 +81,7 @@ async def test_what_failed_for_good_keeps_its_request_id(ledger: Ledger) -> None
     assert (outcome, record.id) == (Start.JOINED, new(1).id)
 
 
-async def test_what_was_cancelled_gives_up_its_request_id(ledger: Ledger) -> None:
+async def test_what_was_cancelled_gives_up_its_request_id(ledger: OperationStore) -> None:
     await ledger.write(start, new(1, **ASKED))
     await ledger.write(cancel, OWNER, new(1).id, cancelled().status("1").SerializeToString(), TTL)
     outcome, record = await ledger.write(start, new(2, **ASKED))
@@ -89,7 +89,7 @@ async def test_what_was_cancelled_gives_up_its_request_id(ledger: Ledger) -> Non
     assert (outcome, record.id) == (Start.CREATED, new(2).id)
 
 
-async def test_what_has_expired_gives_up_its_request_id_and_its_id(ledger: Ledger) -> None:
+async def test_what_has_expired_gives_up_its_request_id_and_its_id(ledger: OperationStore) -> None:
     await ledger.write(start, new(1, **ASKED))
     await end(ledger, State.SUCCEEDED)
     await ledger.write(expire)
@@ -101,7 +101,7 @@ async def test_what_has_expired_gives_up_its_request_id_and_its_id(ledger: Ledge
     assert sum((await ledger.read(count_states)).values()) == 2
 
 
-async def test_an_id_can_be_chosen_once(ledger: Ledger) -> None:
+async def test_an_id_can_be_chosen_once(ledger: OperationStore) -> None:
     chosen = {"id": f"{OWNER}:nightly"}
     first, _ = await ledger.write(start, new(1, **chosen))
     again, record = await ledger.write(start, new(2, **chosen))
@@ -111,7 +111,7 @@ async def test_an_id_can_be_chosen_once(ledger: Ledger) -> None:
     assert record.id == chosen["id"]
 
 
-async def test_the_same_request_under_the_same_chosen_id_is_joined(ledger: Ledger) -> None:
+async def test_the_same_request_under_the_same_chosen_id_is_joined(ledger: OperationStore) -> None:
     chosen = {"id": f"{OWNER}:nightly", **ASKED}
     await ledger.write(start, new(1, **chosen))
     outcome, _ = await ledger.write(start, new(2, **chosen))
@@ -119,7 +119,7 @@ async def test_the_same_request_under_the_same_chosen_id_is_joined(ledger: Ledge
     assert outcome is Start.JOINED
 
 
-async def test_of_a_hundred_at_once_from_three_processes_one_is_stored(open_store: OpenLedger) -> None:
+async def test_of_a_hundred_at_once_from_three_processes_one_is_stored(open_store: OpenStore) -> None:
     ledgers = [await open_store() for _ in range(3)]
     writes = [ledgers[number % 3].write(start, new(number, **ASKED)) for number in range(100)]
     results = await asyncio.gather(*writes)
@@ -129,7 +129,7 @@ async def test_of_a_hundred_at_once_from_three_processes_one_is_stored(open_stor
     assert len({record.id for _, record in results}) == 1
 
 
-async def test_of_many_that_follow_a_cancelled_one_at_once_one_is_stored(open_store: OpenLedger) -> None:
+async def test_of_many_that_follow_a_cancelled_one_at_once_one_is_stored(open_store: OpenStore) -> None:
     ledgers = [await open_store() for _ in range(3)]
     await ledgers[0].write(start, new(100, **ASKED))
     await ledgers[0].write(cancel, OWNER, new(100).id, b"", TTL)

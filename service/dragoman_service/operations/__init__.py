@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dragoman_service.operations.factory import open_operations
-from dragoman_service.operations.model.errors import LedgerError
+from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.model.observer import Observer
 from dragoman_service.operations.service import Operations
 from dragoman_service.operations.start_options import StartOptions
 
-__all__ = ["LedgerError", "Observer", "Operations", "StartOptions", "open_operations"]
+__all__ = ["Observer", "OperationStoreError", "Operations", "StartOptions", "open_operations"]

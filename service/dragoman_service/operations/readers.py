@@ -12,7 +12,7 @@ from dragoman_service.contract import CompletionError
 Cancel = Callable[[str, str], Awaitable[None]]
 
 
-class Departures:
+class Readers:
     """Counts who reads in this process. `cancel` is called with the owner and the id of an operation."""
 
     def __init__(self, cancel: Cancel) -> None:

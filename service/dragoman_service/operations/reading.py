@@ -11,33 +11,33 @@ from dragoman_service.operations.model.errors import StoredError, beyond, not_fo
 from dragoman_service.operations.model.event_codec import finished, shown_sequence, unpack
 from dragoman_service.operations.model.ids import id_of
 from dragoman_service.operations.model.records import Chunk, Record, View
-from dragoman_service.operations.notify.waiters import Follower, Wakeups
+from dragoman_service.operations.notify.waiters import Follower, Waiters
 from dragoman_service.operations.sql import by_callers, event_log
-from dragoman_service.operations.store.store import Ledger
+from dragoman_service.operations.store.store import OperationStore
 from dragoman_service.timing.loop import jittered
 
 MOST_BYTES = 1024 * 1024  # of the log in one read
 
 
-class Readers:
-    """What they read is what is stored; `Wakeups` tell when to look. `pause` is in seconds, between looks without."""
+class OperationReader:
+    """What they read is what is stored; `Waiters` tell when to look. `pause` is in seconds, between looks without."""
 
-    def __init__(self, ledger: Ledger, wakeups: Wakeups, pause: float) -> None:
-        self._ledger, self._wakeups, self._pause = ledger, wakeups, pause
+    def __init__(self, ledger: OperationStore, waiters: Waiters, pause: float) -> None:
+        self._store, self._waiters, self._pause = ledger, waiters, pause
         self._leaving = False
 
     def leave(self) -> None:
         """From now on nobody waits here any more for what is not done: SHUTTING_DOWN."""
         self._leaving = True
-        self._wakeups.wake_all()
+        self._waiters.wake_all()
 
     async def outcome(self, owner: str, name: str, until: float | None) -> Record:
         """The operation once it is done, or as it is at loop time `until`."""
         operation_id = id_of(name, owner)
-        with self._wakeups.watch(operation_id) as follower:
+        with self._waiters.watch(operation_id) as follower:
             while True:
                 follower.take()
-                record = await self._ledger.read(by_callers.get, owner, operation_id)
+                record = await self._store.read(by_callers.get, owner, operation_id)
                 if record is None:
                     raise not_found(name)
                 if record.done or not await self._change(follower, until):
@@ -49,7 +49,7 @@ class Readers:
         Raises INVALID_FIELD for an `after` that no event has, and DEADLINE at loop time `until`.
         """
         cursor, operation_id = _Cursor(after), id_of(name, owner)
-        with self._wakeups.follow(operation_id) as follower:
+        with self._waiters.follow(operation_id) as follower:
             while True:
                 fed, stale = follower.take()
                 for event in cursor.past(fed):
@@ -72,7 +72,7 @@ class Readers:
             raise StoredError(view.record.error)
 
     async def _view(self, owner: str, name: str, after: int) -> View:
-        view = await self._ledger.read(event_log.view, owner, id_of(name, owner), after, MOST_BYTES)
+        view = await self._store.read(event_log.view, owner, id_of(name, owner), after, MOST_BYTES)
         if view is None:
             raise not_found(name)
         if after > (newest := shown_sequence(view.record)):

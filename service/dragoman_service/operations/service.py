@@ -29,12 +29,12 @@ from dragoman_service.operations.model.errors import (
 from dragoman_service.operations.model.ids import Ids, id_of, name_of, scoped
 from dragoman_service.operations.model.intervals import Options
 from dragoman_service.operations.model.records import New, Record
-from dragoman_service.operations.readers import Departures
-from dragoman_service.operations.reading import Readers
+from dragoman_service.operations.readers import Readers
+from dragoman_service.operations.reading import OperationReader
 from dragoman_service.operations.sql import by_callers
 from dragoman_service.operations.sql.by_callers import Start
 from dragoman_service.operations.start_options import StartOptions
-from dragoman_service.operations.store.store import Ledger
+from dragoman_service.operations.store.store import OperationStore
 from dragoman_service.operations.view import operation
 from dragoman_service.operations.worker.runner import Runner
 
@@ -50,12 +50,18 @@ class Operations:
     """
 
     def __init__(
-        self, ledger: Ledger, runner: Runner, readers: Readers, engine: Engine, tokens: PageTokens, options: Options
+        self,
+        ledger: OperationStore,
+        runner: Runner,
+        reader: OperationReader,
+        engine: Engine,
+        tokens: PageTokens,
+        options: Options,
     ) -> None:
-        self._ledger, self._runner, self._engine = ledger, runner, engine
-        self._readers, self._tokens = readers, tokens
+        self._store, self._runner, self._engine = ledger, runner, engine
+        self._reader, self._tokens = reader, tokens
         self._max_attempts, self._ttl = options.max_attempts, round(options.ttl * 1000)
-        self._departures = Departures(self._cancel)
+        self._readers = Readers(self._cancel)
         self._ids = Ids()
 
     async def start(
@@ -71,7 +77,7 @@ class Operations:
         UNSUPPORTED_FIELD, REQUEST_ID_REUSED and OPERATION_EXISTS.
         """
         _, record = await self._start(request, caller, options or StartOptions(), target)
-        self._departures.bind(record.id, bound=False)
+        self._readers.bind(record.id, bound=False)
         return operation(record)
 
     async def _start(
@@ -79,7 +85,7 @@ class Operations:
     ) -> tuple[Start, Record]:
         new = self._new(request, caller, options, target)
         work = Work.KEPT if self._runner.has_room else Work.OPEN
-        what, record = await self._ledger.write(by_callers.start, new, work)
+        what, record = await self._store.write(by_callers.start, new, work)
         if what is Start.REUSED:
             raise request_id_reused(request.request_id)
         if what is Start.EXISTS:
@@ -110,15 +116,15 @@ class Operations:
         Then the operation's error is raised, if it has one. Raises INVALID_FIELD for an `after` that no event has,
         DEADLINE at loop time `until`, SHUTTING_DOWN where it was given back for other servers.
         """
-        with self._departures.reading(caller, id_of(name, caller)):
-            async with aclosing(self._readers.events(caller, name, after, until)) as events:  # type: ignore[type-var]
+        with self._readers.reading(caller, id_of(name, caller)):
+            async with aclosing(self._reader.events(caller, name, after, until)) as events:  # type: ignore[type-var]
                 async for event in events:
                     yield event
 
     async def result(self, name: str, caller: str, until: float | None = None) -> v1.Completion:
         """The operation's answer, when it is there. Its error is raised, if it has one, and what `attach` raises."""
-        with self._departures.reading(caller, id_of(name, caller)):
-            record = await self._readers.outcome(caller, name, until)
+        with self._readers.reading(caller, id_of(name, caller)):
+            record = await self._reader.outcome(caller, name, until)
         if record.response is not None:
             return v1.Completion.FromString(record.response)
         raise StoredError(record.error) if record.error is not None else reading_over(name)
@@ -138,19 +144,19 @@ class Operations:
             starting.add_done_callback(partial(self._left_early, request, caller))
             raise
         operation_id = self._bound(request, *starting.result())
-        with self._departures.reading(caller, operation_id):
+        with self._readers.reading(caller, operation_id):
             yield name_of(operation_id)
 
     def _bound(self, request: v1.CompletionRequest, what: Start, record: Record) -> str:
         if what is Start.CREATED or goes_on(request):
-            self._departures.bind(record.id, bound=not goes_on(request))
+            self._readers.bind(record.id, bound=not goes_on(request))
         return record.id
 
     def _left_early(
         self, request: v1.CompletionRequest, caller: str, starting: asyncio.Future[tuple[Start, Record]]
     ) -> None:
         if not starting.cancelled() and starting.exception() is None:
-            with self._departures.reading(caller, self._bound(request, *starting.result())):
+            with self._readers.reading(caller, self._bound(request, *starting.result())):
                 pass
 
     async def get(self, name: str, caller: str) -> operations_pb2.Operation:
@@ -169,7 +175,7 @@ class Operations:
         where = filters.parse(filter_text)
         before = self._tokens.read(page_token, caller, filter_text)
         size = min(page_size or DEFAULT_PAGE, LARGEST_PAGE)
-        records, more = await self._ledger.read(by_callers.page, caller, where, before, size, MOST_PAGE_BYTES)
+        records, more = await self._store.read(by_callers.page, caller, where, before, size, MOST_PAGE_BYTES)
         return operations_pb2.ListOperationsResponse(
             operations=[operation(record) for record in records],
             next_page_token=self._tokens.make(caller, filter_text, records[-1]) if more else "",
@@ -181,7 +187,7 @@ class Operations:
         Raises SHUTTING_DOWN where it was given back for other servers.
         """
         until = asyncio.get_running_loop().time() + timeout
-        return operation(await self._readers.outcome(caller, name, until))
+        return operation(await self._reader.outcome(caller, name, until))
 
     async def cancel(self, name: str, caller: str) -> None:
         """Stops it as soon as may be. An operation that is done stays as it is, without an error."""
@@ -189,7 +195,7 @@ class Operations:
 
     async def _cancel(self, caller: str, operation_id: str, name: str = "") -> None:
         error = cancelled().status(operation_id).SerializeToString()
-        outcome = await self._ledger.write(by_callers.cancel, caller, operation_id, error, self._ttl)
+        outcome = await self._store.write(by_callers.cancel, caller, operation_id, error, self._ttl)
         if outcome is None:
             raise not_found(name)
         _, ended = outcome
@@ -198,7 +204,7 @@ class Operations:
 
     async def delete(self, name: str, caller: str) -> None:
         """Forgets it, its answer included. One that runs is stopped."""
-        if not await self._ledger.write(by_callers.forget, caller, id_of(name, caller)):
+        if not await self._store.write(by_callers.forget, caller, id_of(name, caller)):
             raise not_found(name)
 
     async def drain(self, grace: float) -> None:
@@ -207,10 +213,10 @@ class Operations:
         Call it before `Engine.stop`. What is stored already can still be read, and new operations stored.
         """
         await self._runner.drain(grace)
-        self._readers.leave()
+        self._reader.leave()
 
     async def _find(self, name: str, caller: str) -> Record:
-        record = await self._ledger.read(by_callers.get, caller, id_of(name, caller))
+        record = await self._store.read(by_callers.get, caller, id_of(name, caller))
         if record is None:
             raise not_found(name)
         return record

@@ -28,7 +28,7 @@ class Work(IntEnum):
 _WORDS = {"k": Work.KEPT, "w": Work.OPEN}
 
 
-class Heard(Protocol):
+class OnChange(Protocol):
     """Called in the event loop after a commit, here or in another process. It must return at once and never raise."""
 
     def __call__(self, changed: Collection[str] | None, work: Work, stopped: Collection[str]) -> None:
@@ -41,7 +41,7 @@ class Heard(Protocol):
 
 
 @dataclass(slots=True)
-class News:
+class Changes:
     """What one transaction, or several, have to tell."""
 
     changed: set[str] = field(default_factory=set)
@@ -54,7 +54,7 @@ class News:
     def __bool__(self) -> bool:
         return bool(self.changed or self.logged or self.stopped or self.work or self.missed)
 
-    def add(self, other: News) -> None:
+    def add(self, other: Changes) -> None:
         """Takes in what `other` tells. Of too many it is only kept that there were some."""
         for name in _MARKS.values():
             getattr(self, name).update(getattr(other, name))
@@ -64,14 +64,14 @@ class News:
             for name in _MARKS.values():
                 getattr(self, name).clear()
 
-    def tell(self, heard: Heard, *, own: bool) -> None:
-        """Calls `heard`, if there is anything that it should know. `own`: this process has done it."""
+    def tell(self, on_change: OnChange, *, own: bool) -> None:
+        """Calls `on_change`, if there is anything that it should know. `own`: this process has done it."""
         work = Work.OPEN if own and self.work else self.work  # what is kept is kept for us
         changed = self.changed | self.stopped if own else self.changed | self.stopped | self.logged
         if self.missed:
-            heard(None, Work.OPEN, self.stopped)
+            on_change(None, Work.OPEN, self.stopped)
         elif changed or work:
-            heard(changed, work, self.stopped)
+            on_change(changed, work, self.stopped)
 
     def messages(self, most_bytes: int) -> Iterator[str]:
         """The news as texts of at most `most_bytes` bytes."""
@@ -112,9 +112,9 @@ def work_added(connection: Connection, work: Work = Work.OPEN) -> None:
     news.work = max(news.work, work)
 
 
-def news_of(connection: Connection) -> News:
+def news_of(connection: Connection) -> Changes:
     """What the transaction has to tell so far."""
-    news: News = connection.info.setdefault(_KEY, News())
+    news: Changes = connection.info.setdefault(_KEY, Changes())
     return news
 
 

@@ -11,7 +11,7 @@ from dragoman_service.contract import CompletionError, FieldViolation, invalid
 _REASONS = frozenset(v1.ErrorReason.keys())
 
 
-class LedgerError(RuntimeError):
+class OperationStoreError(RuntimeError):
     """Why the ledger cannot be opened, for the operator."""
 
 

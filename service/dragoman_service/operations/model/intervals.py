@@ -42,7 +42,7 @@ class Options(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Intervals:
     """Seconds between two rounds, each about."""
 
     poll: float = 1.0

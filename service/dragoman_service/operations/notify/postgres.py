@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 import structlog
 
-from dragoman_service.operations.model.changes import Heard, News, Work
+from dragoman_service.operations.model.changes import Changes, OnChange, Work
 from dragoman_service.operations.sql.connection_health import reason_of
 from dragoman_service.timing.loop import jittered
 
@@ -32,13 +32,13 @@ _PROBE = """
 Connect = Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
 
 
-class PostgresDoorbell:
+class PostgresListener:
     """Listens as long as `listen` runs. `tag` marks the notifications of this process, which knows them already."""
 
-    def __init__(self, connect: Connect, tag: str, heard: Heard) -> None:
+    def __init__(self, connect: Connect, tag: str, on_change: OnChange) -> None:
         self.listening = asyncio.Event()
         """It has connected, and hears."""
-        self._connect, self._tag, self._heard = connect, tag, heard
+        self._connect, self._tag, self._on_change = connect, tag, on_change
         self._log = structlog.get_logger()
 
     async def listen(self) -> None:
@@ -67,7 +67,7 @@ class PostgresDoorbell:
         connection.add_termination_listener(lambda _: lost.set())
         async with asyncio.timeout(PATIENCE_SECONDS):
             await connection.add_listener(CHANNEL, self._rung)
-        self._heard(None, Work.OPEN, ())
+        self._on_change(None, Work.OPEN, ())
         self.listening.set()
         while not lost.is_set():
             with suppress(TimeoutError):
@@ -80,17 +80,17 @@ class PostgresDoorbell:
     def _rung(self, connection: object, process: int, channel: str, payload: object) -> None:
         tag, _, message = str(payload).partition(" ")
         if tag != self._tag:
-            News.of(message).tell(self._heard, own=False)
+            Changes.of(message).tell(self._on_change, own=False)
 
 
 @asynccontextmanager
-async def listening(doorbell: PostgresDoorbell) -> AsyncIterator[None]:
-    """The doorbell at work; it hears already if the database lets it in soon."""
-    task = asyncio.create_task(doorbell.listen(), name="doorbell")
+async def listening(notifier: PostgresListener) -> AsyncIterator[None]:
+    """The notifier at work; it hears already if the database lets it in soon."""
+    task = asyncio.create_task(notifier.listen(), name="doorbell")
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await doorbell.listening.wait()
+                await notifier.listening.wait()
         yield
     finally:
         task.cancel()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from dragoman_service.operations.model.changes import Heard, News
+from dragoman_service.operations.model.changes import Changes, OnChange
 
 MOST_BYTES = 8000  # in one datagram
 RETRY_SECONDS, SLOWEST_SECONDS = 0.005, 0.5
@@ -24,17 +24,17 @@ _MOST_AT_ONCE = 100  # datagrams, before others have their turn
 _HAS_PROC = os.path.isdir("/proc/self/fd")
 
 
-class Doorbell:
+class UnixNotifier:
     """Rings at those whose sockets lie in `folder`, and hears them. `close` must follow."""
 
-    def __init__(self, folder: Path, heard: Heard) -> None:
+    def __init__(self, folder: Path, on_change: OnChange) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
-        self._heard = heard
+        self._on_change = on_change
         self._path = folder
         self._loop = asyncio.get_running_loop()
         self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._untold: dict[str, News] = {}
+        self._untold: dict[str, Changes] = {}
         self._pause = RETRY_SECONDS
         self._retry: asyncio.TimerHandle | None = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -48,7 +48,7 @@ class Doorbell:
             raise
         self._loop.add_reader(self._socket.fileno(), self._listen)
 
-    def ring(self, news: News) -> None:
+    def ring(self, news: Changes) -> None:
         """Tells it to all others."""
         for name in os.listdir(self._folder) if news else ():
             if name in self._untold:
@@ -77,14 +77,14 @@ class Doorbell:
         self._retry = None
         self._try_again()
 
-    def _rest(self, name: str, news: News) -> News:
+    def _rest(self, name: str, news: Changes) -> Changes:
         """Sends it to one; returns what was not taken."""
-        rest = News()
+        rest = Changes()
         messages = news.messages(MOST_BYTES)
         for message in messages:
             if not self._sent(name, message.encode()):
                 for untaken in (message, *messages):
-                    rest.add(News.of(untaken))
+                    rest.add(Changes.of(untaken))
         return rest
 
     def _sent(self, name: str, message: bytes) -> bool:
@@ -100,21 +100,21 @@ class Doorbell:
         return True
 
     def _listen(self) -> None:
-        news = News()
+        news = Changes()
         with suppress(BlockingIOError, InterruptedError):
             for _ in range(_MOST_AT_ONCE):
-                news.add(News.of(self._socket.recv(2 * MOST_BYTES).decode(errors="replace")))
-        news.tell(self._heard, own=False)
+                news.add(Changes.of(self._socket.recv(2 * MOST_BYTES).decode(errors="replace")))
+        news.tell(self._on_change, own=False)
 
     def _place(self, name: str) -> str:
         """The address of a socket. Those of sockets are short: the folder's own path may be too long for one."""
         return f"/proc/self/fd/{self._folder}/{name}" if _HAS_PROC else str(self._path / name)
 
 
-def open_doorbell(folder: Path, heard: Heard) -> Doorbell | None:
-    """The doorbell; None where the system has no such sockets: what others commit is then found by polling."""
+def open_notifier(folder: Path, on_change: OnChange) -> UnixNotifier | None:
+    """The notifier; None where the system has no such sockets: what others commit is then found by polling."""
     try:
-        return Doorbell(folder, heard)
+        return UnixNotifier(folder, on_change)
     except (AttributeError, NotImplementedError, OSError) as error:
         structlog.get_logger().warning("operations.doorbell_missing", error=str(error))
         return None

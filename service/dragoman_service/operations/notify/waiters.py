@@ -45,7 +45,7 @@ class Follower:
         return taken
 
 
-class Wakeups:
+class Waiters:
     """Wakes those who wait for an operation when something of it was committed."""
 
     def __init__(self) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from dragoman_service.operations.model.errors import LedgerError
+from dragoman_service.operations.model.errors import OperationStoreError
 
 
 def migrate(connection: Connection, step: str = "head") -> None:
-    """Runs the steps that are missing up to `step`, in the transaction of `connection`. Raises LedgerError."""
+    """Runs the steps that are missing up to `step`, in the transaction of `connection`. Raises OperationStoreError."""
     # Alembic is of use only here, and takes a while to import.
     from alembic import command
     from alembic.config import Config
@@ -21,4 +21,4 @@ def migrate(connection: Connection, step: str = "head") -> None:
     try:
         command.upgrade(config, step)
     except CommandError as error:
-        raise LedgerError(f"it was written by a newer version of the service: {error}") from error
+        raise OperationStoreError(f"it was written by a newer version of the service: {error}") from error

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from sqlalchemy import Connection
 
 from dragoman_service.operations.model import changes
-from dragoman_service.operations.model.changes import News
+from dragoman_service.operations.model.changes import Changes
 from dragoman_service.operations.sql import log_buffer
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class Committed(NamedTuple):
     """What became of the functions of a group: their results or `Failed`, and what they have to tell to others."""
 
     outcomes: Sequence[Any]
-    news: News
+    news: Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class GroupCommit:
     """
 
     def __init__(
-        self, commit: Callable[[Sequence[Run]], Awaitable[Committed]], committed: Callable[[News], None]
+        self, commit: Callable[[Sequence[Run]], Awaitable[Committed]], committed: Callable[[Changes], None]
     ) -> None:
         self._commit = commit
         self._committed = committed
@@ -74,7 +74,7 @@ class GroupCommit:
             try:
                 outcomes, news = await self._commit([job.run for job in group])
             except Exception as error:  # noqa: BLE001 - it is the callers', who wait for it in other tasks
-                outcomes, news = [Failed(error)] * len(group), News()
+                outcomes, news = [Failed(error)] * len(group), Changes()
             for job, outcome in zip(group, outcomes, strict=True):
                 _settle(job, outcome)
             self._committed(news)
@@ -92,14 +92,14 @@ def run_all(connection: Connection, runs: Sequence[Run]) -> Committed:
     log_buffer.begin(connection)
     outcomes = [run(connection) for run in runs]
     log_buffer.settle(connection)
-    news = News()
+    news = Changes()
     news.add(changes.news_of(connection))
     return Committed(outcomes, news)
 
 
 def in_all(parts: Sequence[Committed]) -> Committed:
     """What became of functions that were committed one by one."""
-    news = News()
+    news = Changes()
     for part in parts:
         news.add(part.news)
     return Committed([outcome for part in parts for outcome in part.outcomes], news)

@@ -18,9 +18,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.operations.model.changes import Heard, News
-from dragoman_service.operations.model.errors import LedgerError
-from dragoman_service.operations.notify.postgres import CHANNEL, MOST_BYTES, Connect, PostgresDoorbell, listening
+from dragoman_service.operations.model.changes import Changes, OnChange
+from dragoman_service.operations.model.errors import OperationStoreError
+from dragoman_service.operations.notify.postgres import CHANNEL, MOST_BYTES, Connect, PostgresListener, listening
 from dragoman_service.operations.sql.connection_health import Health, reason_of
 from dragoman_service.operations.sql.migrate import migrate
 from dragoman_service.operations.store.group_commit import Committed, Failed, GroupCommit, Run, in_all, run_all
@@ -47,10 +47,12 @@ _SESSION = {
 _READ_ONLY = {"default_transaction_read_only": "on"}
 
 
-class PostgresLedger:
-    """A `Ledger`, see there."""
+class PostgresDatabase:
+    """A `OperationStore`, see there."""
 
-    def __init__(self, reader: AsyncEngine, writer: AsyncEngine, tag: str, committed: Callable[[News], None]) -> None:
+    def __init__(
+        self, reader: AsyncEngine, writer: AsyncEngine, tag: str, committed: Callable[[Changes], None]
+    ) -> None:
         self._reader, self._writer, self._tag = reader, writer, tag
         self._at_once = reader.execution_options(isolation_level="AUTOCOMMIT")
         self._group = GroupCommit(self._commit, committed)
@@ -112,7 +114,7 @@ class PostgresLedger:
         try:
             return await self._transaction([run])
         except Exception as error:  # noqa: BLE001 - it is the caller's, who waits for it in another task
-            return Committed([Failed(error)], News())
+            return Committed([Failed(error)], Changes())
 
     async def _transaction(self, runs: Sequence[Run]) -> Committed:
         for left in reversed(range(TRIES)):
@@ -166,21 +168,21 @@ def _state_of(error: DBAPIError) -> str:
 
 
 @asynccontextmanager
-async def open_postgres(url: str, heard: Heard) -> AsyncIterator[PostgresLedger]:
+async def open_postgres(url: str, on_change: OnChange) -> AsyncIterator[PostgresDatabase]:
     """The ledger in the database at `url` (as libpq takes it), whose tables are made or brought up to date first.
 
-    Raises LedgerError.
+    Raises OperationStoreError.
     """
     connect, tag = _connector(url, _SESSION), secrets.token_hex(4)
     writer = _engine(connect, 1)
     reader = _engine(_connector(url, _SESSION | _READ_ONLY), READERS, isolation_level="REPEATABLE READ")
-    ledger = PostgresLedger(reader, writer, tag, lambda news: news.tell(heard, own=True))
+    ledger = PostgresDatabase(reader, writer, tag, lambda news: news.tell(on_change, own=True))
     try:
         try:
             await ledger.migrate()
         except CompletionError as error:
-            raise LedgerError(f"the database cannot be used: {reason_of(error.__cause__ or error)}") from error
-        async with listening(PostgresDoorbell(connect, tag, heard)):
+            raise OperationStoreError(f"the database cannot be used: {reason_of(error.__cause__ or error)}") from error
+        async with listening(PostgresListener(connect, tag, on_change)):
             yield ledger
     finally:
         await ledger.close()
@@ -199,6 +201,6 @@ def _connector(url: str, session: Mapping[str, str]) -> Connect:
             return await asyncpg.connect(url, timeout=CONNECT_SECONDS, server_settings=dict(session))
         except (ValueError, asyncpg.ClientConfigurationError):
             # Not a word of what the driver says: it may quote the URL, and that holds a password.
-            raise LedgerError("should be as in postgresql://USER:PASSWORD@HOST:5432/DATABASE") from None
+            raise OperationStoreError("should be as in postgresql://USER:PASSWORD@HOST:5432/DATABASE") from None
 
     return connect

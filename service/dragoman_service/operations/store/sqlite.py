@@ -21,9 +21,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.operations.model.changes import Heard, News
-from dragoman_service.operations.model.errors import LedgerError
-from dragoman_service.operations.notify.unix import open_doorbell
+from dragoman_service.operations.model.changes import Changes, OnChange
+from dragoman_service.operations.model.errors import OperationStoreError
+from dragoman_service.operations.notify.unix import open_notifier
 from dragoman_service.operations.sql.connection_health import Health, reason_of
 from dragoman_service.operations.sql.migrate import migrate
 from dragoman_service.operations.store.group_commit import Committed, Failed, GroupCommit, Run, in_all, run_all
@@ -35,10 +35,10 @@ READERS = 4  # threads
 BUSY_SECONDS = 5.0  # how long to wait for a file that another process has locked; `?timeout=` in the URL overrides it
 
 
-class SqliteLedger:
-    """A `Ledger`, see there."""
+class SqliteDatabase:
+    """A `OperationStore`, see there."""
 
-    def __init__(self, reader: Engine, writer: Engine, committed: Callable[[News], None]) -> None:
+    def __init__(self, reader: Engine, writer: Engine, committed: Callable[[Changes], None]) -> None:
         self._reader, self._writer = reader, writer
         self._readers = ThreadPoolExecutor(READERS, "ledger-reader")
         self._thread = ThreadPoolExecutor(1, "ledger-writer")
@@ -71,31 +71,33 @@ class SqliteLedger:
 
 
 @asynccontextmanager
-async def open_sqlite(url: str, folder: Path, heard: Heard) -> AsyncIterator[SqliteLedger]:
+async def open_sqlite(url: str, folder: Path, on_change: OnChange) -> AsyncIterator[SqliteDatabase]:
     """The ledger in the file of `url` (`sqlite:///FILE`, relative to `folder`), made or brought up to date first.
 
-    Beside it lies a folder for those who have it open, see `Doorbell`. Raises LedgerError.
+    Beside it lies a folder for those who have it open, see `UnixNotifier`. Raises OperationStoreError.
     """
     place = _place(url, folder)
     reader, writer = _engine(place, "BEGIN", "PRAGMA query_only = ON"), _engine(place, "BEGIN IMMEDIATE")
-    doorbell = open_doorbell(Path(f"{place.database}.bells"), heard)
+    notifier = open_notifier(Path(f"{place.database}.bells"), on_change)
 
-    def committed(news: News) -> None:
-        news.tell(heard, own=True)
-        if doorbell is not None:
-            doorbell.ring(news)
+    def committed(news: Changes) -> None:
+        news.tell(on_change, own=True)
+        if notifier is not None:
+            notifier.ring(news)
 
-    ledger = SqliteLedger(reader, writer, committed)
+    ledger = SqliteDatabase(reader, writer, committed)
     try:
         try:
             await ledger.write(migrate)
         except CompletionError as error:
-            raise LedgerError(f"{place.database} cannot be used: {reason_of(error.__cause__ or error)}") from error
+            raise OperationStoreError(
+                f"{place.database} cannot be used: {reason_of(error.__cause__ or error)}"
+            ) from error
         yield ledger
     finally:
         await ledger.close()
-        if doorbell is not None:
-            doorbell.close()
+        if notifier is not None:
+            notifier.close()
         reader.dispose()
         writer.dispose()
 
@@ -118,7 +120,7 @@ def _commit_alone(engine: Engine, run: Run) -> Committed:
         with engine.begin() as connection:
             return run_all(connection, [run])
     except Exception as error:  # noqa: BLE001 - it is the caller's, who waits for it in another thread
-        return Committed([Failed(error)], News())
+        return Committed([Failed(error)], Changes())
 
 
 def _place(url: str, folder: Path) -> URL:
@@ -126,14 +128,14 @@ def _place(url: str, folder: Path) -> URL:
     name = url.removeprefix("sqlite:///").partition("?")[0]
     if not url.startswith("sqlite:///") or name in ("", ":memory:") or name.startswith("file:"):
         # Not a word of the URL itself: others hold a password.
-        raise LedgerError("should be sqlite:///FILE or postgresql://USER:PASSWORD@HOST:5432/DATABASE")
+        raise OperationStoreError("should be sqlite:///FILE or postgresql://USER:PASSWORD@HOST:5432/DATABASE")
     given = make_url(url)
     path = folder / (given.database or "")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise LedgerError(f"{path} cannot be made or opened: {error.strerror}") from error
+        raise OperationStoreError(f"{path} cannot be made or opened: {error.strerror}") from error
     return given.set(drivername="sqlite+pysqlite", database=str(path))
 
 
@@ -175,4 +177,4 @@ def _timeout(place: URL) -> float:
     try:
         return float(str(asked))
     except ValueError:
-        raise LedgerError(f"timeout should be a number of seconds, not {asked!r}") from None
+        raise OperationStoreError(f"timeout should be a number of seconds, not {asked!r}") from None

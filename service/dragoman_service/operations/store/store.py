@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from dragoman_service.operations.model.changes import Heard
+from dragoman_service.operations.model.changes import OnChange
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,7 +29,7 @@ def is_one_select(statement: Callable[..., object]) -> bool:
     return getattr(statement, _MARK, False)
 
 
-class Ledger(Protocol):
+class OperationStore(Protocol):
     """Runs statements: plain functions whose first argument is the connection.
 
     Both raise OPERATIONS_UNAVAILABLE if the database cannot be used. `statement` must do nothing but talk to the
@@ -46,19 +46,19 @@ class Ledger(Protocol):
 
 
 @asynccontextmanager
-async def open_ledger(url: str, data_dir: Path, heard: Heard) -> AsyncIterator[Ledger]:
+async def open_store(url: str, data_dir: Path, on_change: OnChange) -> AsyncIterator[OperationStore]:
     """The ledger at `url`, made or brought up to date first.
 
-    `url` is `sqlite:///FILE`, relative to `data_dir`, or `postgresql://…` as libpq takes it. `heard` is told what is
-    committed, here and by all others who have the ledger open. Raises LedgerError.
+    `url` is `sqlite:///FILE`, relative to `data_dir`, or `postgresql://…` as libpq takes it. `on_change` is told what
+    is committed, here and by all others who have the ledger open. Raises OperationStoreError.
     """
     if url.startswith(("postgresql://", "postgres://")):
         from dragoman_service.operations.store.postgres import open_postgres  # its driver is loaded where it is of use
 
-        async with open_postgres(url, heard) as in_postgres:
+        async with open_postgres(url, on_change) as in_postgres:
             yield in_postgres
     else:
         from dragoman_service.operations.store.sqlite import open_sqlite
 
-        async with open_sqlite(url, data_dir, heard) as in_sqlite:
+        async with open_sqlite(url, data_dir, on_change) as in_sqlite:
             yield in_sqlite

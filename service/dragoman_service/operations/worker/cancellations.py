@@ -7,18 +7,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from dragoman_service.operations.sql import by_workers
-from dragoman_service.operations.store.store import Ledger
+from dragoman_service.operations.store.store import OperationStore
 from dragoman_service.operations.worker.run import Run
 
 
-class Stops:
+class Cancellations:
     """What is told says only where to look. The row counts, and which attempt it is about.
 
     It only reads, and so waits for nobody who writes. What it was not told of, the heartbeat finds.
     """
 
-    def __init__(self, ledger: Ledger, runs: Mapping[str, Run]) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: OperationStore, runs: Mapping[str, Run]) -> None:
+        self._store = ledger
         self._runs = runs
         self._told: set[str] = set()
         self._bell = asyncio.Event()
@@ -59,7 +59,7 @@ class Stops:
         return 0.0
 
     async def _obey(self, runs: Sequence[Run]) -> None:
-        orders = await self._ledger.read(by_workers.orders, [run.claimed.held for run in runs])
+        orders = await self._store.read(by_workers.orders, [run.claimed.held for run in runs])
         for run in runs:
             if run.claimed.held not in orders:
                 run.lose("taken over or deleted")

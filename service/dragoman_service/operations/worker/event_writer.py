@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 
-from dragoman_service.operations.notify.waiters import Wakeups
+from dragoman_service.operations.notify.waiters import Waiters
 from dragoman_service.operations.sql import by_workers
-from dragoman_service.operations.store.store import Ledger
-from dragoman_service.operations.worker.lease_keeper import Heartbeat
+from dragoman_service.operations.store.store import OperationStore
+from dragoman_service.operations.worker.lease_keeper import LeaseKeeper
 from dragoman_service.operations.worker.run import Run
 
 
-class Journal:
+class EventWriter:
     """Nothing waits while nothing is under way; what comes during a flush goes into the next one.
 
     Operations whose log nobody in this process reads along are written together, every `pause` seconds.
     """
 
-    def __init__(self, ledger: Ledger, heartbeat: Heartbeat, wakeups: Wakeups, pause: float) -> None:
-        self._ledger, self._heartbeat, self._wakeups = ledger, heartbeat, wakeups
+    def __init__(self, ledger: OperationStore, heartbeat: LeaseKeeper, waiters: Waiters, pause: float) -> None:
+        self._store, self._lease_keeper, self._waiters = ledger, heartbeat, waiters
         self._pause = pause
         self._entered: dict[Run, asyncio.Future[None]] = {}
         self._urgent: set[Run] = set()
@@ -32,7 +32,7 @@ class Journal:
     def enter(self, run: Run) -> asyncio.Future[None]:
         """Asks `run` for its news soon. Done when they are written, or when the operation is not ours any more."""
         entered = self._entered.setdefault(run, self._loop.create_future())
-        if self._wakeups.is_followed(run.claimed.held.id):
+        if self._waiters.is_followed(run.claimed.held.id):
             self._urgent.add(run)
             self._due.set()
         elif self._timer is None:
@@ -81,13 +81,13 @@ class Journal:
     async def _write(self, runs: Sequence[Run]) -> None:
         if not runs:
             return
-        await self._heartbeat.ensure()
+        await self._lease_keeper.ensure()
         steps = [(run.claimed.held, *run.news()) for run in runs]
-        kept = await self._ledger.write(by_workers.tell, steps)
+        kept = await self._store.write(by_workers.tell, steps)
         for run, (held, _, chunk) in zip(runs, steps, strict=True):
             if held.id not in kept:
                 run.lose("refused")
                 continue
             run.written()
             if chunk is not None:
-                self._wakeups.feed(held.id, chunk)
+                self._waiters.feed(held.id, chunk)

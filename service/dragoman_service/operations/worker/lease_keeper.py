@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import Mapping
 
 from dragoman_service.operations.sql import by_workers
-from dragoman_service.operations.store.store import Ledger
+from dragoman_service.operations.store.store import OperationStore
 from dragoman_service.operations.worker.run import Run
 from dragoman_service.timing.loop import jittered
 
 
-class Heartbeat:
+class LeaseKeeper:
     """One write for all `runs`, by the operation's id, every third of `lease` seconds."""
 
-    def __init__(self, ledger: Ledger, runs: Mapping[str, Run], lease: float) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: OperationStore, runs: Mapping[str, Run], lease: float) -> None:
+        self._store = ledger
         self._runs = runs
         self._lease = lease
         self._last = asyncio.get_running_loop().time()
@@ -34,7 +34,7 @@ class Heartbeat:
         runs = list(self._runs.values())
         if runs:
             held = [run.claimed.held for run in runs]
-            kept = await self._ledger.write(by_workers.renew, round(self._lease * 1000), held)
+            kept = await self._store.write(by_workers.renew, round(self._lease * 1000), held)
             for run in runs:
                 if run.claimed.held.id not in kept:
                     run.lose("taken over or deleted")

@@ -14,7 +14,7 @@ from dragoman_service.engine.relay import Relay
 from dragoman_service.operations.model.errors import cancelled, internal
 from dragoman_service.operations.model.ids import name_of
 from dragoman_service.operations.model.records import Chunk, Claimed, Ending, Progress, State
-from dragoman_service.operations.worker.unwritten_events import Transcript
+from dragoman_service.operations.worker.unwritten_events import UnwrittenEvents
 
 
 class Writer(Protocol):
@@ -39,7 +39,7 @@ class Run:
         self._engine = engine
         self._relay: Relay | None = None
         self._provider = ""
-        self._transcript = Transcript(name_of(claimed.held.id), claimed.last_sequence)
+        self._unwritten = UnwrittenEvents(name_of(claimed.held.id), claimed.last_sequence)
         self._stop = cancelled() if claimed.cancel_requested else None
 
     def cancel(self) -> None:
@@ -74,7 +74,7 @@ class Run:
             self._relay = relay
             if self._stop is not None:
                 relay.fail(self._stop)
-            rest = writer.enter(self) if self._transcript.chunk else None  # nobody shall read on what will be retracted
+            rest = writer.enter(self) if self._unwritten.chunk else None  # nobody shall read on what will be retracted
             while await relay.ready() and not relay.ended:
                 await self._write(writer, relay)
             if rest is not None:
@@ -86,7 +86,7 @@ class Run:
         """Has the news written; but where the end comes first, they are left to the ending."""
         entered = writer.enter(self)
         await asyncio.wait((entered, relay.task), return_when=asyncio.FIRST_COMPLETED)
-        if not entered.done() and (self._transcript.chunk is not None or not writer.withdraw(self)):
+        if not entered.done() and (self._unwritten.chunk is not None or not writer.withdraw(self)):
             await entered
 
     def _failed(self, error: CompletionError) -> Ending:
@@ -104,35 +104,35 @@ class Run:
         return internal(operation_id)
 
     def _ending(self, state: State, response: bytes | None = None, error: bytes | None = None) -> Ending:
-        return Ending(state, self._progress(), response=response, error=error, chunk=self._transcript.chunk)
+        return Ending(state, self._progress(), response=response, error=error, chunk=self._unwritten.chunk)
 
     def news(self) -> tuple[Progress, Chunk | None]:
         """How far it is, and what of it the log has not yet.
 
         The chunk is the same until `written` was called: a write that failed may have been committed all the same.
         """
-        if self._transcript.chunk is None:
+        if self._unwritten.chunk is None:
             self._collect()
-        return self._progress(), self._transcript.chunk
+        return self._progress(), self._unwritten.chunk
 
     def written(self) -> None:
         """The news are in the log."""
-        self._transcript.written()
+        self._unwritten.written()
 
     @property
     def scattered(self) -> bool:
         """The log is in several pieces."""
-        return self._transcript.pieces > 1
+        return self._unwritten.pieces > 1
 
     def _collect(self) -> None:
         events = self._relay.take() if self._relay is not None else []
         for event in events:
             if event.HasField("started"):
                 self._provider = event.started.provider
-        self._transcript.add(events)
+        self._unwritten.add(events)
 
     def _progress(self) -> Progress:
         if self._relay is None or not self._provider:
-            return Progress("", self._transcript.last, 0, None)
+            return Progress("", self._unwritten.last, 0, None)
         usage = self._relay.usage.SerializeToString()
-        return Progress(self._provider, self._transcript.last, self._relay.characters, usage)
+        return Progress(self._provider, self._unwritten.last, self._relay.characters, usage)

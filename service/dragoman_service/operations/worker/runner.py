@@ -16,16 +16,16 @@ import structlog
 from dragoman_service.contract import CompletionError
 from dragoman_service.engine.engine import Engine, shutting_down
 from dragoman_service.operations.model.changes import Work
-from dragoman_service.operations.model.intervals import Options, Pace
+from dragoman_service.operations.model.intervals import Intervals, Options
 from dragoman_service.operations.model.observer import Observer
 from dragoman_service.operations.model.records import FINAL, Claimed, Ended, Ending, State
-from dragoman_service.operations.notify.waiters import Wakeups
+from dragoman_service.operations.notify.waiters import Waiters
 from dragoman_service.operations.sql import by_workers, event_log
 from dragoman_service.operations.sql.queue import Limits
-from dragoman_service.operations.store.store import Ledger
-from dragoman_service.operations.worker.cancellations import Stops
-from dragoman_service.operations.worker.event_writer import Journal
-from dragoman_service.operations.worker.lease_keeper import Heartbeat
+from dragoman_service.operations.store.store import OperationStore
+from dragoman_service.operations.worker.cancellations import Cancellations
+from dragoman_service.operations.worker.event_writer import EventWriter
+from dragoman_service.operations.worker.lease_keeper import LeaseKeeper
 from dragoman_service.operations.worker.run import Run
 from dragoman_service.timing.loop import RETRY_SECONDS, jittered, repeat
 
@@ -38,18 +38,24 @@ class Runner:
     """The worker of this process. `begin` starts it; `drain`, then `close`, end it."""
 
     def __init__(
-        self, ledger: Ledger, engine: Engine, wakeups: Wakeups, observer: Observer, options: Options, pace: Pace
+        self,
+        ledger: OperationStore,
+        engine: Engine,
+        waiters: Waiters,
+        observer: Observer,
+        options: Options,
+        intervals: Intervals,
     ) -> None:
-        self._ledger, self._engine, self._wakeups, self._observer = ledger, engine, wakeups, observer
-        self._concurrency, self._poll = options.concurrency, pace.poll
+        self._store, self._engine, self._waiters, self._observer = ledger, engine, waiters, observer
+        self._concurrency, self._poll = options.concurrency, intervals.poll
         self._limits = Limits(options.model_concurrency)
         self._ttl = round(options.ttl * 1000)
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._claims, self._lease = itertools.count(1), round(options.lease * 1000)
         self._runs: dict[str, Run] = {}
-        self._heartbeat = Heartbeat(ledger, self._runs, options.lease)
-        self._stops = Stops(ledger, self._runs)
-        self._journal = Journal(ledger, self._heartbeat, wakeups, pace.flush)
+        self._lease_keeper = LeaseKeeper(ledger, self._runs, options.lease)
+        self._cancellations = Cancellations(ledger, self._runs)
+        self._event_writer = EventWriter(ledger, self._lease_keeper, waiters, intervals.flush)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._bell = asyncio.Event()
@@ -61,7 +67,7 @@ class Runner:
     def begin(self) -> None:
         """Starts to look for work, at once: some may wait since before."""
         self._bell.set()
-        beat, flush, stop = self._heartbeat.due, self._journal.flush, self._stops.look
+        beat, flush, stop = self._lease_keeper.due, self._event_writer.flush, self._cancellations.look
         steps = {"claim": self._look, "heartbeat": beat, "journal": flush, "stops": stop}
         self._loops = [asyncio.create_task(repeat(name, step)) for name, step in steps.items()]
 
@@ -70,13 +76,13 @@ class Runner:
         """One more could be taken up here."""
         return not self._draining and len(self._runs) < self._concurrency
 
-    def heard(self, work: Work, stopped: Collection[str] | None) -> None:
+    def notify(self, work: Work, stopped: Collection[str] | None) -> None:
         """There may be work; some operations are to be stopped, or (None) it is not known which."""
         if work is Work.OPEN:
             self._bell.set()
         elif work is Work.KEPT:
             asyncio.get_running_loop().call_later(COURTESY_SECONDS, self._bell.set)
-        self._stops.tell(stopped)
+        self._cancellations.tell(stopped)
 
     def ended(self, ended: Ended) -> None:
         """Tells those who count that the operation came to its final state."""
@@ -116,11 +122,11 @@ class Runner:
     async def _claim(self, free: int) -> None:
         self._backlog = free <= 0
         held = [run.claimed.held for run in self._runs.values()]
-        if self._backlog or not any(found := await self._ledger.read(by_workers.pending, held)):
+        if self._backlog or not any(found := await self._store.read(by_workers.pending, held)):
             return
-        with self._stops.claiming():
+        with self._cancellations.claiming():
             lease = by_workers.Lease(f"{self._worker}-{next(self._claims)}", self._lease)
-            claimed, ended = await self._ledger.write(
+            claimed, ended = await self._store.write(
                 by_workers.claim, lease, free, held, found, self._ttl, self._limits
             )
             for each in claimed:
@@ -143,7 +149,7 @@ class Runner:
     async def _work(self, run: Run) -> None:
         operation_id, ending = run.claimed.held.id, None
         try:
-            ending = await run.ending(self._journal)
+            ending = await run.ending(self._event_writer)
             await self._settle(run, ending)
         except Exception:  # noqa: BLE001 - the lease will run out, and the operation be tried again
             self._log.exception("operation.abandoned", operation=operation_id)
@@ -154,13 +160,13 @@ class Runner:
                 self._bell.set()
         if run.scattered and not run.lost and ending is not None and ending.state in FINAL:
             with suppress(CompletionError):  # a log in many pieces is as good, and only larger
-                await self._ledger.write(event_log.compact, operation_id)
+                await self._store.write(event_log.compact, operation_id)
 
     async def _settle(self, run: Run, ending: Ending) -> None:
         """Writes the ending, and tries until it is written or not ours any more."""
         while not run.lost:
             try:
-                await self._heartbeat.ensure()
+                await self._lease_keeper.ensure()
                 if not run.lost and await self._write(run, ending):
                     return
             except CompletionError:
@@ -174,9 +180,9 @@ class Runner:
         claimed = run.claimed
         if ending.state is State.QUEUED:
             if self._draining or claimed.losses + 1 < claimed.max_attempts:
-                return await self._ledger.write(by_workers.requeue, claimed.held, 0 if self._draining else 1)
+                return await self._store.write(by_workers.requeue, claimed.held, 0 if self._draining else 1)
             ending = replace(ending, state=State.FAILED)
-        ended = await self._ledger.write(by_workers.finish, claimed.held, ending, self._ttl)
+        ended = await self._store.write(by_workers.finish, claimed.held, ending, self._ttl)
         if ended is not None:
             self.ended(ended)
         return ended is not None

@@ -10,7 +10,7 @@ from dragoman_service.operations.model.event_codec import pack, retracted
 from dragoman_service.operations.model.records import Chunk
 
 
-class Transcript:
+class UnwrittenEvents:
     """Events on their way into the log of the operation `name`, whose newest event so far has the number `last`."""
 
     def __init__(self, name: str, last: int) -> None:

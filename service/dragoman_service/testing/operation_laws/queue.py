@@ -18,7 +18,7 @@ from dragoman_service.operations.sql import by_workers
 from dragoman_service.operations.sql.queue import UNLIMITED, Limits
 from dragoman_service.operations.sql.retention import sweep
 from dragoman_service.operations.sql.schema import operations, output_log
-from dragoman_service.operations.store.store import Ledger
+from dragoman_service.operations.store.store import OperationStore
 from dragoman_service.testing.operation_laws.stage import AnyReplica, Stage, Staged, metadata_of
 
 QUEUED, CLAIMED = 10_000, 100  # operations, and how many a worker takes at once
@@ -166,7 +166,7 @@ class QueueLaws(Staged):
 
 
 async def _claim(
-    store: Ledger, most: int, milliseconds: int = LONG, limits: Limits = UNLIMITED, worker: str = "w"
+    store: OperationStore, most: int, milliseconds: int = LONG, limits: Limits = UNLIMITED, worker: str = "w"
 ) -> Sequence[Claimed]:
     found = await store.read(by_workers.pending, [])
     claimed, _ = await store.write(
@@ -175,7 +175,7 @@ async def _claim(
     return claimed
 
 
-async def _claim_all(store: Ledger) -> list[list[str]]:
+async def _claim_all(store: OperationStore) -> list[list[str]]:
     """Claims until there is nothing left; the ids of each claim."""
     batches = []
     while batch := [one.held.id for one in await _claim(store, CLAIMED)]:

@@ -15,7 +15,7 @@ from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
 from dragoman_service.operations import Operations, open_operations
 from dragoman_service.operations.model.errors import StoredError
-from dragoman_service.operations.model.intervals import Pace
+from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.start_options import StartOptions
 from dragoman_service.settings.settings import OperationsSettings
 from dragoman_service.testing.operation_laws.provider import Signing, ask
@@ -128,8 +128,8 @@ async def open_replica(setup: Setup) -> AsyncIterator[Replica]:
     with (folder / "calls").open("a", buffering=1) as calls:
         provider = Signing(setup.name, calls.write)
         engine = Engine(Catalogue({"laws": provider}, {}))
-        pace = Pace(poll=setup.poll, wait=setup.wait, sweep=setup.sweep)
-        async with open_operations(setup.settings, folder, engine, pace=pace) as operations:
+        intervals = Intervals(poll=setup.poll, wait=setup.wait, sweep=setup.sweep)
+        async with open_operations(setup.settings, folder, engine, intervals=intervals) as operations:
             yield Replica(operations, provider)
 
 

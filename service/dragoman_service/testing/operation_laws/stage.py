@@ -13,7 +13,7 @@ import pytest_asyncio
 from dragoman import v1
 from google.longrunning import operations_pb2
 
-from dragoman_service.operations.store.store import Ledger, open_ledger
+from dragoman_service.operations.store.store import OperationStore, open_store
 from dragoman_service.testing.operation_laws.process import Remote, open_process
 from dragoman_service.testing.operation_laws.replica import Replica, Setup, open_replica
 
@@ -49,9 +49,9 @@ class Stage:
         """A replica in a process of its own."""
         return await self._stack.enter_async_context(open_process(self.setup(**changes)))
 
-    async def ledger(self) -> Ledger:
+    async def ledger(self) -> OperationStore:
         """The store itself, as one more process has it open."""
-        opened = open_ledger(self.store.url, self.store.folder, lambda changed, work, stopped: None)
+        opened = open_store(self.store.url, self.store.folder, lambda changed, work, stopped: None)
         return await self._stack.enter_async_context(opened)
 
     def setup(self, **changes: Any) -> Setup:

@@ -11,7 +11,7 @@ from google.longrunning import operations_pb2
 from sqlalchemy import Connection, update
 
 from dragoman_service.operations.sql.schema import operations
-from dragoman_service.operations.store.store import Ledger, open_ledger
+from dragoman_service.operations.store.store import OperationStore, open_store
 from dragoman_service.testing.operation_laws.replica import NEVER, Replica, open_replica, until
 from dragoman_service.testing.operation_laws.stage import Stage, state_of
 
@@ -28,7 +28,7 @@ class World:
         self._stage = stage
         self._stack = AsyncExitStack()
         self._opened: list[AsyncExitStack] = [AsyncExitStack(), AsyncExitStack()]
-        self._ledger: Ledger
+        self._store: OperationStore
         self._closed: int | None = None
         self._turn = 0
         self.replicas: list[Replica] = []
@@ -45,8 +45,8 @@ class World:
 
     async def set_up(self) -> None:
         store = self._stage.store
-        opened = open_ledger(store.url, store.folder, lambda changed, work, stopped: None)
-        self._ledger = await self._stack.enter_async_context(opened)
+        opened = open_store(store.url, store.folder, lambda changed, work, stopped: None)
+        self._store = await self._stack.enter_async_context(opened)
         for at in range(2):
             await self.open(at)
 
@@ -104,7 +104,7 @@ class World:
             row = operations.c.id == name.removeprefix("operations/")
             connection.execute(update(operations).where(row).values(expire_time=1))
 
-        await self._ledger.write(write)
+        await self._store.write(write)
 
     async def clear(self, caller: str) -> None:
         """Deletes all that the caller has, and waits until nothing of it runs and both replicas are there."""

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import OpenLedger
+from conftest import OpenStore
 from dragoman_service.operations.model import changes
-from dragoman_service.operations.model.changes import MOST_IDS, News, Work
+from dragoman_service.operations.model.changes import MOST_IDS, Changes, Work
 from dragoman_service.operations.notify import postgres
 from dragoman_service.operations.sql import by_workers
 from dragoman_service.operations.sql.by_callers import cancel, forget, start
-from dragoman_service.operations.store.store import open_ledger
+from dragoman_service.operations.store.store import open_store
 from dragoman_service.testing.operation_laws.stage import Store
 from operation_worker import until
 from postgres_server import PostgresServer
@@ -28,7 +28,7 @@ LISTENERS = (
 SOON = 0.5  # seconds; a poll comes after a second at the earliest
 
 
-async def test_work_is_told_to_all(open_store: OpenLedger) -> None:
+async def test_work_is_told_to_all(open_store: OpenStore) -> None:
     here, there = Ears(), Ears()
     ledger, _ = await open_store(here), await open_store(there)
     here.forget()
@@ -42,7 +42,7 @@ async def test_work_is_told_to_all(open_store: OpenLedger) -> None:
     assert not here.changed | there.changed
 
 
-async def test_what_is_added_to_a_log_is_told_to_the_others(open_store: OpenLedger) -> None:
+async def test_what_is_added_to_a_log_is_told_to_the_others(open_store: OpenStore) -> None:
     here, there = Ears(), Ears()
     ledger, _ = await open_store(here), await open_store(there)
     await ledger.write(start, new(1))
@@ -55,7 +55,7 @@ async def test_what_is_added_to_a_log_is_told_to_the_others(open_store: OpenLedg
     assert not here.changed
 
 
-async def test_an_end_is_told_to_all(open_store: OpenLedger) -> None:
+async def test_an_end_is_told_to_all(open_store: OpenStore) -> None:
     here, there = Ears(), Ears()
     ledger, _ = await open_store(here), await open_store(there)
     await ledger.write(start, new(1))
@@ -68,7 +68,7 @@ async def test_an_end_is_told_to_all(open_store: OpenLedger) -> None:
     assert not there.stopped
 
 
-async def test_what_is_to_stop_is_told_to_all(open_store: OpenLedger) -> None:
+async def test_what_is_to_stop_is_told_to_all(open_store: OpenStore) -> None:
     here, there = Ears(), Ears()
     ledger, _ = await open_store(here), await open_store(there)
     for number in range(3):
@@ -85,7 +85,7 @@ async def test_what_is_to_stop_is_told_to_all(open_store: OpenLedger) -> None:
     assert here.changed == there.changed
 
 
-async def test_what_was_not_committed_is_not_told(open_store: OpenLedger) -> None:
+async def test_what_was_not_committed_is_not_told(open_store: OpenStore) -> None:
     def fails(connection: Connection) -> None:
         changes.changed(connection, "canary")
         changes.work_added(connection)
@@ -104,7 +104,7 @@ async def test_what_was_not_committed_is_not_told(open_store: OpenLedger) -> Non
 
 
 @pytest.mark.parametrize("count", [3000, MOST_IDS + 1])
-async def test_much_at_once_is_told_whole_or_told_to_be_missed(open_store: OpenLedger, count: int) -> None:
+async def test_much_at_once_is_told_whole_or_told_to_be_missed(open_store: OpenStore, count: int) -> None:
     names = {f"{number:026}" for number in range(count)}
     here, there = Ears(), Ears()
     ledger, _ = await open_store(here), await open_store(there)
@@ -117,17 +117,17 @@ async def test_much_at_once_is_told_whole_or_told_to_be_missed(open_store: OpenL
 
 
 def test_news_of_newer_versions_are_passed_over() -> None:
-    news = News.of("=a w ?b +c !d v2")
+    news = Changes.of("=a w ?b +c !d v2")
 
-    assert news == News({"a"}, {"c"}, {"d"}, work=Work.OPEN)
+    assert news == Changes({"a"}, {"c"}, {"d"}, work=Work.OPEN)
 
 
 def test_messages_are_no_longer_than_asked_and_lose_nothing() -> None:
-    news = News({f"ü{number}" for number in range(500)}, {"x"}, {"y"}, work=Work.OPEN)
+    news = Changes({f"ü{number}" for number in range(500)}, {"x"}, {"y"}, work=Work.OPEN)
     messages = list(news.messages(100))
-    together = News()
+    together = Changes()
     for message in messages:
-        together.add(News.of(message))
+        together.add(Changes.of(message))
 
     assert together == news
     assert max(len(message.encode()) for message in messages) <= 100
@@ -139,9 +139,9 @@ def test_messages_are_no_longer_than_asked_and_lose_nothing() -> None:
 async def test_what_a_dead_process_left_behind_is_removed(sqlite_store: Store) -> None:
     program = (
         "import asyncio, os, sys; from pathlib import Path\n"
-        "from dragoman_service.operations.store.store import open_ledger\n"
+        "from dragoman_service.operations.store.store import open_store\n"
         "async def main():\n"
-        "    async with open_ledger(sys.argv[1], Path(sys.argv[2]), lambda *news: None): os._exit(0)\n"
+        "    async with open_store(sys.argv[1], Path(sys.argv[2]), lambda *news: None): os._exit(0)\n"
         "asyncio.run(main())\n"
     )
     arguments = (sys.executable, "-c", program, sqlite_store.url, str(sqlite_store.folder))
@@ -149,7 +149,7 @@ async def test_what_a_dead_process_left_behind_is_removed(sqlite_store: Store) -
     await process.wait()
     bells = sqlite_store.folder / "operations.db.bells"
     left = len(list(bells.iterdir()))
-    async with open_ledger(sqlite_store.url, sqlite_store.folder, Ears()) as ledger:
+    async with open_store(sqlite_store.url, sqlite_store.folder, Ears()) as ledger:
         await ledger.write(start, new(1))
         others = len(list(bells.iterdir()))
 
@@ -163,8 +163,8 @@ async def test_one_who_does_not_listen_holds_up_nobody_and_learns_it_later(
 ) -> None:
     there = Ears()
     async with (
-        open_ledger(sqlite_store.url, sqlite_store.folder, Ears()) as ledger,
-        open_ledger(sqlite_store.url, sqlite_store.folder, there),
+        open_store(sqlite_store.url, sqlite_store.folder, Ears()) as ledger,
+        open_store(sqlite_store.url, sqlite_store.folder, there),
     ):
         bells = sqlite_store.folder / "operations.db.bells"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as frozen:
@@ -174,18 +174,18 @@ async def test_one_who_does_not_listen_holds_up_nobody_and_learns_it_later(
             for name in names:
                 await ledger.write(changes.changed, name)
             await until(lambda: there.changed == set(names), SOON)
-            heard: set[str] = set()
+            on_change: set[str] = set()
             frozen.setblocking(False)
             async with asyncio.timeout(5):
-                while heard != set(names):
-                    heard |= News.of(await _received(frozen)).changed
+                while on_change != set(names):
+                    on_change |= Changes.of(await _received(frozen)).changed
 
 
 async def test_a_folder_with_a_long_path_has_bells_too(tmp_path: Path) -> None:
     folder, there = tmp_path / ("x" * 200), Ears()
     async with (
-        open_ledger("sqlite:///operations.db", folder, Ears()) as ledger,
-        open_ledger("sqlite:///operations.db", folder, there),
+        open_store("sqlite:///operations.db", folder, Ears()) as ledger,
+        open_store("sqlite:///operations.db", folder, there),
     ):
         await ledger.write(start, new(1))
         await until(lambda: there.work, SOON)
@@ -199,8 +199,8 @@ async def test_a_listener_that_lost_its_connection_listens_again_and_says_that_i
 ) -> None:
     here, there = Ears(), Ears()
     async with (
-        open_ledger(postgres_store.url, postgres_store.folder, here) as ledger,
-        open_ledger(postgres_store.url, postgres_store.folder, there),
+        open_store(postgres_store.url, postgres_store.folder, here) as ledger,
+        open_store(postgres_store.url, postgres_store.folder, there),
     ):
         there.forget()
         await postgres.run(LISTENERS)
@@ -219,8 +219,8 @@ async def test_a_listener_that_was_found_alive_goes_on_to_listen(
     monkeypatch.setattr(postgres, "PROBE_SECONDS", 0.02)
     there = Ears()
     async with (
-        open_ledger(postgres_store.url, postgres_store.folder, Ears()) as ledger,
-        open_ledger(postgres_store.url, postgres_store.folder, there),
+        open_store(postgres_store.url, postgres_store.folder, Ears()) as ledger,
+        open_store(postgres_store.url, postgres_store.folder, there),
     ):
         there.forget()
         await asyncio.sleep(0.2)  # for some probes

@@ -7,18 +7,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from conftest import OpenLedger, OpenWorker
+from conftest import OpenStore, OpenWorker
 from dragoman_service.contract import CompletionError
 from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
 from dragoman_service.operations.model.errors import unavailable
-from dragoman_service.operations.model.intervals import Pace
+from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.model.records import Claimed
 from dragoman_service.operations.sql import by_workers
 from dragoman_service.operations.sql.by_callers import cancel, forget, start
 from dragoman_service.operations.start_options import StartOptions
-from dragoman_service.operations.store.store import Ledger
-from dragoman_service.operations.worker.cancellations import Stops
+from dragoman_service.operations.store.store import OperationStore
+from dragoman_service.operations.worker.cancellations import Cancellations
 from dragoman_service.operations.worker.run import Run
 from gated_provider import ask
 from operation_worker import State, text_of, until, until_state
@@ -26,8 +26,8 @@ from sqlalchemy import Connection, text
 from store_rows import OWNER, TTL, claim, new
 from structlog.testing import capture_logs
 
-BELLS_ALONE = Pace(poll=600.0)
-Two = tuple[Ledger, Claimed, Claimed]
+BELLS_ALONE = Intervals(poll=600.0)
+Two = tuple[OperationStore, Claimed, Claimed]
 NEVER = 600.0  # seconds between two heartbeats
 
 
@@ -35,15 +35,15 @@ class Between:
     """The ledger, and what comes to pass between an answer of its and whoever waits for that."""
 
     def __init__(
-        self, ledger: Ledger, statement: Callable[..., object], happens: Callable[[], Awaitable[object]]
+        self, ledger: OperationStore, statement: Callable[..., object], happens: Callable[[], Awaitable[object]]
     ) -> None:
-        self._ledger, self._statement, self._happens = ledger, statement, happens
+        self._store, self._statement, self._happens = ledger, statement, happens
 
     async def read(self, statement: Callable[..., Any], *args: Any) -> Any:
-        return await self._after(statement, await self._ledger.read(statement, *args))
+        return await self._after(statement, await self._store.read(statement, *args))
 
     async def write(self, statement: Callable[..., Any], *args: Any) -> Any:
-        return await self._after(statement, await self._ledger.write(statement, *args))
+        return await self._after(statement, await self._store.write(statement, *args))
 
     async def _after(self, statement: Callable[..., Any], answer: Any) -> Any:
         if statement is self._statement:
@@ -62,7 +62,7 @@ async def test_a_cancel_that_comes_while_the_operation_is_taken_up_is_not_lost(o
         await asyncio.sleep(0.1)  # the bell is quicker than the answer
 
     runner = worker.operations._runner
-    runner._ledger = Between(runner._ledger, by_workers.claim, cancelled)
+    runner._store = Between(runner._store, by_workers.claim, cancelled)
     names.append(await caller.start(ask("hold")))
     await until_state(caller, names[0], State.STATE_CANCELLED)
 
@@ -72,7 +72,7 @@ async def test_a_cancel_that_comes_while_the_operation_is_taken_up_is_not_lost(o
 async def test_what_was_deleted_and_started_anew_here_under_the_same_id_stops(
     open_worker: OpenWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Stops, "tell", lambda self, ids: None)  # the bell comes too late
+    monkeypatch.setattr(Cancellations, "tell", lambda self, ids: None)  # the bell comes too late
     worker = await open_worker(lease=NEVER)
     options = StartOptions(operation_id="mine")
     with capture_logs() as logs:
@@ -98,7 +98,7 @@ async def test_a_stop_that_could_not_be_read_is_looked_at_again(two: Two) -> Non
             raise failures.pop()
 
     runs = {one.held.id: _run(one)}
-    stops = Stops(Between(ledger, by_workers.orders, fails), runs)
+    stops = Cancellations(Between(ledger, by_workers.orders, fails), runs)
     await ledger.write(forget, OWNER, one.held.id)
     stops.tell([one.held.id])
     with pytest.raises(CompletionError):
@@ -119,7 +119,7 @@ async def test_only_the_attempt_that_is_not_the_newest_any_more_is_lost(two: Two
         runs[one.held.id] = newest[0]
 
     await _again(ledger, one)
-    stops = Stops(Between(ledger, by_workers.orders, comes_back), runs)
+    stops = Cancellations(Between(ledger, by_workers.orders, comes_back), runs)
     stops.tell([one.held.id, other.held.id])
     await stops.look()
 
@@ -131,7 +131,7 @@ async def test_only_the_attempt_that_is_not_the_newest_any_more_is_lost(two: Two
 async def test_an_attempt_that_has_just_ended_is_not_called_lost(two: Two) -> None:
     ledger, one, _ = two
     run = _run(one)
-    stops = Stops(ledger, {one.held.id: run})
+    stops = Cancellations(ledger, {one.held.id: run})
     await ledger.write(by_workers.requeue, one.held, 0)
     await ledger.write(cancel, OWNER, one.held.id, b"", TTL)
     stops.tell(None)
@@ -141,7 +141,7 @@ async def test_an_attempt_that_has_just_ended_is_not_called_lost(two: Two) -> No
 
 
 @pytest.fixture
-async def two(open_store: OpenLedger) -> Two:
+async def two(open_store: OpenStore) -> Two:
     """A ledger, and two operations that were taken up."""
     ledger = await open_store()
     for number in (1, 2):
@@ -150,7 +150,7 @@ async def two(open_store: OpenLedger) -> Two:
     return ledger, one, other
 
 
-async def _again(ledger: Ledger, one: Claimed) -> Claimed:
+async def _again(ledger: OperationStore, one: Claimed) -> Claimed:
     """Takes it up once more, as if the lease had run out."""
 
     def back(connection: Connection) -> None:

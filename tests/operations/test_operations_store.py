@@ -9,10 +9,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from conftest import OpenWorker
 from dragoman import v1
-from dragoman_service.operations.model.intervals import Pace
+from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.sql.by_callers import Start, count_states, start
 from dragoman_service.operations.sql.schema import metadata, now
-from dragoman_service.operations.store.store import Ledger
+from dragoman_service.operations.store.store import OperationStore
 from gated_provider import ask
 from operation_worker import State, refused, until, until_state
 from sqlalchemy import Connection, Row, literal_column, select, text
@@ -23,13 +23,13 @@ def changes(connection: Connection) -> list[object]:
     return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
 
-async def test_the_migrations_make_the_tables_that_the_statements_use(ledger: Ledger) -> None:
+async def test_the_migrations_make_the_tables_that_the_statements_use(ledger: OperationStore) -> None:
     differences = await ledger.read(changes)
 
     assert not differences
 
 
-async def test_the_clock_is_the_database_s(ledger: Ledger) -> None:
+async def test_the_clock_is_the_database_s(ledger: OperationStore) -> None:
     def times(connection: Connection) -> Row[int, float]:
         sqlite, postgres = "strftime('%s', 'now')", "extract(epoch FROM now())"
         clock = sqlite if connection.dialect.name == "sqlite" else postgres
@@ -40,7 +40,7 @@ async def test_the_clock_is_the_database_s(ledger: Ledger) -> None:
     assert abs(milliseconds - float(seconds) * 1000) <= 2000
 
 
-async def test_what_is_written_at_the_same_time_shares_a_transaction_and_no_fault(ledger: Ledger) -> None:
+async def test_what_is_written_at_the_same_time_shares_a_transaction_and_no_fault(ledger: OperationStore) -> None:
     def broken(connection: Connection) -> None:
         connection.execute(text("DELETE FROM operations"))
         raise ZeroDivisionError
@@ -53,7 +53,7 @@ async def test_what_is_written_at_the_same_time_shares_a_transaction_and_no_faul
     assert counts["QUEUED"] == 50
 
 
-async def test_a_statement_that_the_database_refuses_harms_no_other(ledger: Ledger) -> None:
+async def test_a_statement_that_the_database_refuses_harms_no_other(ledger: OperationStore) -> None:
     def refused_by_it(connection: Connection) -> None:
         connection.execute(text("INSERT INTO operations (id) VALUES ('incomplete')"))
 
@@ -66,7 +66,7 @@ async def test_a_statement_that_the_database_refuses_harms_no_other(ledger: Ledg
     assert counts["QUEUED"] == 10
 
 
-async def test_one_who_leaves_while_it_is_written_harms_no_other(ledger: Ledger) -> None:
+async def test_one_who_leaves_while_it_is_written_harms_no_other(ledger: OperationStore) -> None:
     writes = [asyncio.create_task(ledger.write(start, new(number))) for number in range(20)]
     reads = [asyncio.create_task(ledger.read(count_states)) for _ in range(20)]
     await asyncio.sleep(0)
@@ -81,7 +81,7 @@ async def test_one_who_leaves_while_it_is_written_harms_no_other(ledger: Ledger)
     assert len(counted) == 10
 
 
-async def test_readers_cannot_write(ledger: Ledger) -> None:
+async def test_readers_cannot_write(ledger: OperationStore) -> None:
     error = await refused(ledger.read(start, new(1)))
     created, _ = await ledger.write(start, new(1))
 
@@ -109,7 +109,7 @@ async def test_what_has_expired_is_swept_batch_by_batch(
     open_worker: OpenWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dragoman_service.operations.worker.janitor.BATCH", 3)
-    worker = await open_worker(Pace(poll=0.1, sweep=0.2, count=0.02), ttl=0.1)
+    worker = await open_worker(Intervals(poll=0.1, sweep=0.2, count=0.02), ttl=0.1)
     held = await worker.held(ask("hold"))
     for _ in range(10):
         await worker.start(ask())
