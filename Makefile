@@ -5,6 +5,7 @@ ENGINE ?= $(shell command -v docker || command -v podman)
 IMAGE ?= dragoman
 COMPILE = .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-package dragoman --custom-compile-command 'make lock' $(UPGRADE)
+PARALLEL ?= --numprocesses 2 --dist loadgroup
 SEEDS := $(patsubst requirements/seeds-%.lock,%,$(wildcard requirements/seeds-*.lock))
 
 .NOTPARALLEL:
@@ -34,13 +35,13 @@ check: dev tools ## Judge without running: style, types, import rules, structure
 		else echo "shellcheck has no package for this platform: skipped"; fi
 
 test: dev weights ## Run the tests of the service (ARGS="-k operations")
-	$(BIN)/pytest --ignore=tests/clients --ignore=tests/seeds $(ARGS)
+	$(BIN)/pytest $(PARALLEL) --ignore=tests/clients --ignore=tests/seeds $(ARGS)
 
 test-clients: dev weights ## Run the tests of the clients
-	$(BIN)/pytest tests/clients $(ARGS)
+	$(BIN)/pytest $(PARALLEL) tests/clients $(ARGS)
 
 test-seeds: dev weights seeds ## Run vendors' example programs with the vendors' own clients
-	$(BIN)/pytest tests/seeds $(ARGS)
+	$(BIN)/pytest $(PARALLEL) tests/seeds $(ARGS)
 
 test-all: test test-clients test-seeds ## Run all tests
 

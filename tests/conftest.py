@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -22,6 +21,14 @@ from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 
 StartService = Callable[..., Awaitable[Running]]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives one worker of pytest-xdist all tests of a file, which share servers, unless a test names another group."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture
@@ -94,18 +101,6 @@ class Refusal:
     @property
     def fields(self) -> list[str]:
         return [violation.field for violation in self.bad.field_violations]
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
-    """Waits until a condition holds, for five seconds at the most."""
-
-    async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
-            while not condition():
-                await asyncio.sleep(0.005)
-
-    return wait
 
 
 @pytest.fixture

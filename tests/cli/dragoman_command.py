@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -64,14 +63,6 @@ def invoke(*arguments: str, stdin: str = "", **environ: str) -> subprocess.Compl
     hidden: dict[str, str | None] = dict.fromkeys(set(os.environ) - set(environment()))
     result = CliRunner().invoke(command_line(), arguments, input=stdin, env=hidden | environ, prog_name="dragoman")
     return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Waits for a condition; fails if it does not come true in time."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
 
 
 class Service:

@@ -8,7 +8,8 @@ import pty
 import signal
 from pathlib import Path
 
-from dragoman_command import Service, run, start, until
+from dragoman_command import Service, run, start
+from waiting import blocking_until
 
 SLOW = 'echo: {"delay": "30s"}'
 
@@ -75,7 +76,7 @@ def test_ctrl_c_stops_the_work_and_says_so(service: Service) -> None:
     assert process.returncode == 130
     assert stdout.endswith("\n")
     assert "cancelled" in stderr
-    until(lambda: service.logged(method="StreamCompletion", code="Cancelled"))
+    blocking_until(lambda: service.logged(method="StreamCompletion", code="Cancelled"))
 
 
 def test_a_reader_who_leaves_ends_the_command_in_silence(service: Service, tmp_path: Path) -> None:

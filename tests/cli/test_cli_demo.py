@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dragoman_command import run, start, until
+from dragoman_command import run, start
+from waiting import blocking_until
 
 CHILDREN = "/proc/{0}/task/{0}/children"
 SCENES = ("A whole answer", "token by token", "JSON schema", "long-running operation")
@@ -57,4 +58,4 @@ def test_a_demo_that_is_stopped_leaves_nothing_behind(
 
     assert services
     assert process.returncode == code
-    until(lambda: not any(service.exists() for service in services))
+    blocking_until(lambda: not any(service.exists() for service in services))

@@ -12,6 +12,7 @@ import dragoman
 import pytest
 from dragoman import AsyncClient, Client, v1
 from either_client import CLIENTS, ask, collect
+from waiting import until
 
 STATE = v1.CompletionOperationMetadata.State
 
@@ -101,7 +102,7 @@ async def test_a_passing_failure_is_asked_for_again_when_the_service_says(client
     assert echo.started == 4
 
 
-async def test_the_callers_time_ends_the_models_work(client, echo, until):
+async def test_the_callers_time_ends_the_models_work(client, echo):
     with pytest.raises(dragoman.DeadlineExceededError):
         await ask(client.complete, "Hello", model="echo", system=ENDLESS, timeout=0.3)
     await until(lambda: echo.running == 0)
@@ -109,7 +110,7 @@ async def test_the_callers_time_ends_the_models_work(client, echo, until):
     assert echo.closed == 1
 
 
-async def test_leaving_a_stream_ends_the_models_work(client, echo, until):
+async def test_leaving_a_stream_ends_the_models_work(client, echo):
     events = client.stream("Hello", model="echo", system=ENDLESS)
     if isinstance(client, AsyncClient):
         await anext(events)
@@ -124,7 +125,7 @@ async def test_leaving_a_stream_ends_the_models_work(client, echo, until):
     assert echo.closed == 1
 
 
-async def test_a_cancelled_operation_ends_the_models_work(client, echo, until):
+async def test_a_cancelled_operation_ends_the_models_work(client, echo):
     handle = await ask(client.start, "Hello", model="echo", system=ENDLESS)
     await until(lambda: echo.running == 1)
     await ask(handle.cancel)

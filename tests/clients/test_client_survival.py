@@ -11,6 +11,7 @@ import dragoman
 import pytest
 from dragoman import AsyncClient, Client, v1
 from either_client import CLIENTS, ask, collect
+from waiting import until
 
 
 def script(**echo: Any) -> str:
@@ -127,7 +128,7 @@ async def test_a_stream_goes_on_when_its_caller_leaves(client, echo):
     assert echo.started == 1
 
 
-async def test_a_stream_with_a_request_id_can_be_cancelled_with_its_caller(client, echo, until):
+async def test_a_stream_with_a_request_id_can_be_cancelled_with_its_caller(client, echo):
     await first_events(client, 2, system=ENDLESS, request_id="r-1", disconnect_policy="cancel")
     await until(lambda: echo.running == 0)
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from relaying import until
+from waiting import until
 
 
 @pytest.fixture

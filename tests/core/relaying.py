@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -40,10 +40,3 @@ def kinds(events: Iterable[v1.CompletionEvent]) -> list[str | None]:
 
 def texts(events: Iterable[v1.CompletionEvent]) -> list[str]:
     return [event.delta.text for event in events if event.HasField("delta")]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Waits until the loop has brought the condition about."""
-    async with asyncio.timeout(2):
-        while not condition():
-            await asyncio.sleep(0)

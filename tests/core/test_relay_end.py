@@ -10,7 +10,8 @@ from dragoman_service.engine.fold import Fold
 from dragoman_service.engine.relay import Relay
 from dragoman_service.testing import Scripted, choice_finished, delta, usage
 from google.rpc import code_pb2
-from relaying import FOREVER, kinds, read_all, relay_of, texts, until
+from relaying import FOREVER, kinds, read_all, relay_of, texts
+from waiting import until
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 

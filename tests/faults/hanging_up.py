@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 from four_forms import Door, body_of, request_of, url_of
 from upstream import Upstream
+from waiting import until
 
 PROMISED = 0.05  # seconds
 ROUNDS = 7
@@ -49,12 +50,6 @@ UNDER_WAY: dict[str, Callable[[Door], Leave]] = {
     "HTTP whole": http_whole_under_way,
     "HTTP stream": http_stream_under_way,
 }
-
-
-async def until(condition: Callable[[], object], patience: float = 10.0) -> None:
-    async with asyncio.timeout(patience):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 async def asked(upstream: Upstream, count: int = 1) -> None:

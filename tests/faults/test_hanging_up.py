@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -12,9 +13,10 @@ from typing import Any
 import grpc
 import pytest
 from four_forms import request_of
-from hanging_up import ROUNDS, UNDER_WAY, asked, closed_after, judged, rounds, until
+from hanging_up import ROUNDS, UNDER_WAY, asked, closed_after, judged, rounds
 from said import HEL, STREAM, piece
 from upstream import End, Flood, Script
+from waiting import until
 
 SILENT: Script = (End.HANG,)
 SPEAKING: Script = (STREAM, HEL, End.HANG)
@@ -62,9 +64,10 @@ async def test_a_caller_who_is_killed_closes_the_upstream(form: str, upstream: A
     upstream.script = SPEAKING
     door = await serve(upstream.url)
     command = (sys.executable, str(LEAVING_CALLER), form, door.grpc, door.http, str(ROUNDS))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
     async def killed() -> list[float]:
-        process = await asyncio.create_subprocess_exec(*command)
+        process = await asyncio.create_subprocess_exec(*command, env=environment)
         try:
             await asked(upstream, ROUNDS)
         finally:

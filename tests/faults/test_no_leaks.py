@@ -13,9 +13,9 @@ import aiohttp
 import grpc
 from dragoman import v1
 from four_forms import Door, body_of, request_of, url_of
-from hanging_up import until
 from said import GOOD, STREAM, piece
 from upstream import End, Upstream
+from waiting import until
 
 CALLS, FLIGHT = 2_000, 50
 LATEST = 0.12  # seconds until a caller hangs up; a whole answer takes about as long while so many are under way

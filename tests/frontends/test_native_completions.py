@@ -6,6 +6,7 @@ import grpc
 import pytest
 from dragoman import v1
 from google.longrunning import operations_pb2, operations_pb2_grpc
+from waiting import until
 
 
 async def test_a_unary_call_returns_the_whole_answer(stub, prompt):
@@ -73,7 +74,7 @@ async def test_a_failure_in_mid_stream_keeps_what_came_and_says_so_twice(start_s
     assert events[-1].finished.usage.partial
 
 
-async def test_the_callers_deadline_reaches_the_provider(start_service, prompt, refused, until):
+async def test_the_callers_deadline_reaches_the_provider(start_service, prompt, refused):
     service = await start_service({"echo": {"first_delay": "30s"}})
     echo = service.opened.providers["echo"]
     async with grpc.aio.insecure_channel(service.grpc_address) as channel:
@@ -100,7 +101,7 @@ async def test_absurd_deadlines_are_clamped(stub, prompt, timeout):
 
 
 @pytest.mark.parametrize("delivery", ["CreateCompletion", "StreamCompletion"])
-async def test_hanging_up_stops_the_provider(start_service, prompt, until, delivery):
+async def test_hanging_up_stops_the_provider(start_service, prompt, delivery):
     service = await start_service({"echo": {"delay": "20ms"}})
     echo = service.opened.providers["echo"]
     async with grpc.aio.insecure_channel(service.grpc_address) as channel:

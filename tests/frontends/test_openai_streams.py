@@ -10,6 +10,7 @@ import pytest
 from dragoman_service.frontends.openai import event_stream
 from http_asking import CHAT, LEGACY, ROOT, chat, events_in, post
 from raw_http import asked, request_bytes
+from waiting import until
 
 
 async def test_a_token_is_there_while_the_next_one_is_held_back(start_service):
@@ -31,7 +32,7 @@ async def test_a_token_is_there_while_the_next_one_is_held_back(start_service):
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_a_caller_who_leaves_stops_the_upstream_within_50_ms(start_service, until, stream):
+async def test_a_caller_who_leaves_stops_the_upstream_within_50_ms(start_service, stream):
     service = await start_service()
     echo = service.opened.providers["echo"]
     host, _, port = service.http_address.rpartition(":")
@@ -111,7 +112,7 @@ async def test_after_a_comment_an_error_comes_in_the_stream(start_service, monke
     assert not wire.endswith(b"0\r\n\r\n")
 
 
-async def test_a_drain_lets_a_stream_end_and_refuses_new_calls(start_service, until):
+async def test_a_drain_lets_a_stream_end_and_refuses_new_calls(start_service):
     service = await start_service()
     echo = service.opened.providers["echo"]
     slow = chat("a b c d", script={"delay": "100ms"}, stream=True)
@@ -130,7 +131,7 @@ async def test_a_drain_lets_a_stream_end_and_refuses_new_calls(start_service, un
     assert refused.headers["retry-after"] == "1"
 
 
-async def test_a_stream_that_outlasts_the_drain_is_told_so(start_service, until):
+async def test_a_stream_that_outlasts_the_drain_is_told_so(start_service):
     service = await start_service()
     echo = service.opened.providers["echo"]
     endless = chat("word " * 10_000, script={"delay": "20ms"}, stream=True)

@@ -13,6 +13,7 @@ from dragoman_service.providers.echo.provider import Echo, EchoSettings
 from dragoman_service.testing.serving import Served, serving
 from google.longrunning import operations_pb2
 from google.rpc import code_pb2
+from waiting import until
 from yandex_client import Yandex, asking, refusal
 
 KEY = "idempotency-key"
@@ -82,7 +83,7 @@ async def test_one_that_was_started_natively_can_be_read(yandex, served, prompt)
     assert y.CompletionResponse.FromString(ended.response.value).alternatives[0].message.text == "from elsewhere"
 
 
-async def test_a_cancelled_operation_says_so(yandex, echo, until):
+async def test_a_cancelled_operation_says_so(yandex, echo):
     started = await yandex.deferred(asking(script='{"first_delay": "30s"}'))
     await until(lambda: echo.running)
     ended = await yandex.cancel(y.CancelOperationRequest(operation_id=started.id))

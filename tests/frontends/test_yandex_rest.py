@@ -12,6 +12,7 @@ import pytest
 from dragoman import v1
 from dragoman_service.providers.echo.provider import Echo, EchoSettings
 from dragoman_service.testing.serving import Served, serving
+from waiting import until
 from yandex_client import body
 
 MODELS = "/foundationModels/v1"
@@ -114,7 +115,7 @@ async def test_an_operation_is_started_read_and_done(rest):
 
 
 @pytest.mark.parametrize("verb", ["GET", "POST"])
-async def test_an_operation_is_cancelled(rest, echo, until, verb):
+async def test_an_operation_is_cancelled(rest, echo, verb):
     _, started = await rest.ask("POST", f"{MODELS}/completionAsync", body(script='{"first_delay": "30s"}'))
     await until(lambda: echo.running)
     status, _ = await rest.ask(verb, f"/operations/{started['id']}:cancel")
@@ -179,7 +180,7 @@ async def test_a_stream_that_fails_tells_the_error_and_breaks(rest):
     assert lines[-1]["error"]["message"]
 
 
-async def test_hanging_up_stops_the_model(rest, echo, until):
+async def test_hanging_up_stops_the_model(rest, echo):
     lines = rest.lines(body(script='{"delay": "30s"}', **STREAM))
     await anext(lines)
     running = echo.running

@@ -9,6 +9,7 @@ import pytest
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.providers.echo.provider import Echo, EchoSettings
 from dragoman_service.testing.serving import serving
+from waiting import until
 from yandex_client import Yandex, asking, refusal, yandex_at
 
 STREAM = {"completionOptions": {"stream": True}}
@@ -116,7 +117,7 @@ async def test_a_stream_that_fails_ends_in_the_error(yandex):
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-async def test_hanging_up_stops_the_model(until, streaming):
+async def test_hanging_up_stops_the_model(streaming):
     echo = Echo(EchoSettings(first_delay=30))
     async with serving({"echo": echo}) as served:
         call = Yandex(served.channel).completion(asking(completionOptions={"stream": streaming}))

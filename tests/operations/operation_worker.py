@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,6 +13,7 @@ from dragoman_service.errors import CompletionError
 from dragoman_service.operations import Operations
 from gated_provider import GatedProvider
 from google.longrunning import operations_pb2
+from waiting import until
 
 CALLER = "team-a"
 State = v1.CompletionOperationMetadata
@@ -72,13 +73,6 @@ class Counting:
 
     def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:
         self.outcomes.append((outcome, queue_seconds, run_seconds))
-
-
-async def until(holds: Callable[[], object], seconds: float = 10.0) -> None:
-    """Returns as soon as `holds()` does."""
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.005)
 
 
 async def until_state(worker: Worker, name: str, state: int) -> None:

@@ -14,10 +14,10 @@ from dragoman import v1
 from dragoman_service.app import Running
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from operation_worker import State, completion_of, metadata_of
+from waiting import until
 
 Ask = Callable[..., v1.CompletionRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
-Until = Callable[[Callable[[], object]], Awaitable[None]]
 CANCEL, CONTINUE = v1.DISCONNECT_POLICY_CANCEL, v1.DISCONNECT_POLICY_CONTINUE
 
 
@@ -165,7 +165,7 @@ async def test_a_failure_that_may_pass_runs_anew_and_another_is_given_again(
     assert started == [2, 1]
 
 
-async def test_a_request_with_an_id_goes_on_when_its_caller_leaves(serve: Serve, named: Ask, until: Until) -> None:
+async def test_a_request_with_an_id_goes_on_when_its_caller_leaves(serve: Serve, named: Ask) -> None:
     service = await serve(delay="20ms")
     request = named("a b c d e f g h i j")
     call = service.stubs[0].CreateCompletion(request)
@@ -177,9 +177,7 @@ async def test_a_request_with_an_id_goes_on_when_its_caller_leaves(serve: Serve,
     assert (service.echo.started, service.echo.closed) == (1, 0)
 
 
-async def test_a_stream_that_goes_on_names_its_operation_and_can_be_followed(
-    serve: Serve, prompt: Ask, until: Until
-) -> None:
+async def test_a_stream_that_goes_on_names_its_operation_and_can_be_followed(serve: Serve, prompt: Ask) -> None:
     service = await serve(delay="20ms")
     request = prompt("a b c d e f g h i j")
     request.disconnect_policy = CONTINUE
@@ -195,7 +193,7 @@ async def test_a_stream_that_goes_on_names_its_operation_and_can_be_followed(
 
 @pytest.mark.parametrize("delivery", ["CreateCompletion", "StreamCompletion"])
 async def test_a_request_that_wants_to_be_cancelled_stops_with_its_last_caller(
-    serve: Serve, named: Ask, until: Until, delivery: str
+    serve: Serve, named: Ask, delivery: str
 ) -> None:
     service = await serve(delay="20ms")
     request = named("word " * 1000, disconnect_policy=CANCEL)
@@ -217,7 +215,7 @@ async def test_a_request_that_wants_to_be_cancelled_stops_with_its_last_caller(
     assert short.choices[0].message.parts[0].text == "short"
 
 
-async def test_one_who_wants_it_to_go_on_prevails(serve: Serve, named: Ask, until: Until) -> None:
+async def test_one_who_wants_it_to_go_on_prevails(serve: Serve, named: Ask) -> None:
     service = await serve(delay="20ms")
     call = service.stubs[0].StreamCompletion(named("a b c d e f g h", disconnect_policy=CANCEL))
     await call.read()
@@ -229,7 +227,7 @@ async def test_one_who_wants_it_to_go_on_prevails(serve: Serve, named: Ask, unti
     assert service.echo.started == 1
 
 
-async def test_what_was_cancelled_runs_anew_under_its_id(serve: Serve, named: Ask, until: Until) -> None:
+async def test_what_was_cancelled_runs_anew_under_its_id(serve: Serve, named: Ask) -> None:
     service = await serve(delay="20ms")
     request = named("a b c d e f", disconnect_policy=CANCEL)
     call = service.stubs[0].StreamCompletion(request)

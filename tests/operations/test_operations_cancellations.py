@@ -21,10 +21,11 @@ from dragoman_service.operations.store.store import OperationStore
 from dragoman_service.operations.worker.cancellations import Cancellations
 from dragoman_service.operations.worker.run import Run
 from gated_provider import ask
-from operation_worker import State, text_of, until, until_state
+from operation_worker import State, text_of, until_state
 from sqlalchemy import Connection, text
 from store_rows import OWNER, TTL, claim, new
 from structlog.testing import capture_logs
+from waiting import until
 
 BELLS_ALONE = Intervals(poll=600.0)
 Two = tuple[OperationStore, Claimed, Claimed]

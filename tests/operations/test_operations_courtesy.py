@@ -11,8 +11,9 @@ from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.sql.by_callers import start
 from dragoman_service.operations.worker import runner as runner_module
 from gated_provider import ask
-from operation_worker import Worker, until
+from operation_worker import Worker
 from store_rows import new
+from waiting import until
 
 BELLS_ALONE = Intervals(poll=600.0, wait=0.1)
 

@@ -10,7 +10,8 @@ from dragoman_service.operations.model.intervals import Intervals
 from gated_provider import ask
 from google.longrunning import operations_pb2
 from google.rpc import code_pb2, error_details_pb2
-from operation_worker import State, Worker, completion_of, metadata_of, refused, text_of, until, until_state
+from operation_worker import State, Worker, completion_of, metadata_of, refused, text_of, until_state
+from waiting import until
 
 
 def info_of(operation: operations_pb2.Operation) -> error_details_pb2.ErrorInfo:

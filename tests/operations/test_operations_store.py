@@ -14,9 +14,10 @@ from dragoman_service.operations.sql.by_callers import Start, count_states, star
 from dragoman_service.operations.sql.schema import metadata, now
 from dragoman_service.operations.store.store import OperationStore
 from gated_provider import ask
-from operation_worker import State, refused, until, until_state
+from operation_worker import State, refused, until_state
 from sqlalchemy import Connection, Row, literal_column, select, text
 from store_rows import new
+from waiting import until
 
 
 def changes(connection: Connection) -> list[object]:

@@ -15,7 +15,8 @@ from dragoman_service.operations.store.store import OperationStore
 from dragoman_service.testing.operation_laws.stage import Store
 from gated_provider import ask
 from google.rpc import code_pb2, error_details_pb2
-from operation_worker import State, metadata_of, text_of, until, until_state
+from operation_worker import State, metadata_of, text_of, until_state
+from waiting import until
 
 PROGRAM = Path(__file__).with_name("worker_process.py")
 StartProcess = Callable[..., Awaitable[asyncio.subprocess.Process]]

@@ -13,7 +13,8 @@ from dragoman_service.operations import StartOptions
 from gated_provider import ask
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
-from operation_worker import CALLER, Worker, completion_of, metadata_of, refused, until
+from operation_worker import CALLER, Worker, completion_of, metadata_of, refused
+from waiting import until
 
 OpenWorker = Callable[..., Awaitable[Worker]]
 Ask = Callable[..., v1.CompletionRequest]

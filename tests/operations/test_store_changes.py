@@ -16,10 +16,10 @@ from dragoman_service.operations.sql import by_workers
 from dragoman_service.operations.sql.by_callers import cancel, forget, start
 from dragoman_service.operations.store.store import open_store
 from dragoman_service.testing.operation_laws.stage import Store
-from operation_worker import until
 from postgres_server import PostgresServer
 from sqlalchemy import Connection
 from store_rows import OWNER, TTL, Ears, claim, new, progress, said, succeeded
+from waiting import until
 
 LISTENERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

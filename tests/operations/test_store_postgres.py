@@ -26,11 +26,12 @@ from dragoman_service.operations.store.store import open_store
 from dragoman_service.testing.operation_laws.stage import Store
 from gated_provider import ask
 from google.rpc import code_pb2
-from operation_worker import metadata_of, refused, text_of, until
+from operation_worker import metadata_of, refused, text_of
 from postgres_server import PostgresServer
 from sqlalchemy import Connection, text
 from store_rows import OWNER, TTL, Ears, claim, new
 from structlog.testing import capture_logs
+from waiting import until
 
 T = TypeVar("T")
 END_ALL = (

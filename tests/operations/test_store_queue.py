@@ -11,8 +11,8 @@ from dragoman_service.operations.sql.by_callers import start
 from dragoman_service.operations.sql.queue import Limits
 from dragoman_service.operations.store.store import OperationStore
 from gated_provider import ask
-from operation_worker import until
 from store_rows import TTL, claim, new, succeeded
+from waiting import until
 
 
 def numbers(claimed: list[by_workers.Claimed]) -> list[int]:

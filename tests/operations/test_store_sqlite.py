@@ -19,9 +19,10 @@ from dragoman_service.operations.store.store import open_store
 from dragoman_service.testing.operation_laws.stage import Store
 from gated_provider import ask
 from google.rpc import code_pb2
-from operation_worker import State, metadata_of, refused, text_of, until
+from operation_worker import State, metadata_of, refused, text_of
 from sqlalchemy import Connection, text
 from store_rows import Ears, new
+from waiting import until
 
 URL = "sqlite:///operations.db"
 

@@ -8,13 +8,14 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import grpc
+from waiting import until
 
 PATIENCE = 20.0  # seconds
 ECHO = '[providers.echo]\ndelay = "20ms"\n'
@@ -75,13 +76,6 @@ class Supervised:
         async with AsyncExitStack() as stack:
             channels = [grpc.aio.insecure_channel(self.grpc, alone) for _ in range(count)]
             yield [await stack.enter_async_context(channel) for channel in channels]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Waits for a condition; fails if it does not come true in time."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def alive(pid: int) -> bool:

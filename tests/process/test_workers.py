@@ -10,7 +10,8 @@ import grpc
 import pytest
 from dragoman import v1
 from google.longrunning import operations_pb2, operations_pb2_grpc
-from supervised import ECHO, alive, children, supervised, until
+from supervised import ECHO, alive, children, supervised
+from waiting import until
 
 LONG = "word " * 2000
 SHORT = "a b c d e f g h"

@@ -11,7 +11,8 @@ import grpc
 import pytest
 import trustme
 from dragoman import v1
-from supervised import ECHO, children, supervised, until
+from supervised import ECHO, children, supervised
+from waiting import until
 
 CANARY = "canary-4e1b"
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -57,12 +55,3 @@ async def asking(socket: Path) -> AsyncIterator[Busy]:
             return sum(map(int, gauges))
 
         yield ask
-
-
-async def until(condition: Callable[[], Awaitable[bool]], patience: float) -> float:
-    """Waits for the condition; returns the seconds that it took."""
-    began = time.monotonic()
-    async with asyncio.timeout(patience):
-        while not await condition():
-            await asyncio.sleep(0.01)
-    return time.monotonic() - began

@@ -20,7 +20,8 @@ from dragoman_service.providers.local.engine.process import EngineError
 from dragoman_service.providers.local.provider import LocalProvider, LocalSettings, connected, open_local
 from dragoman_service.providers.local.weights.weights import WeightsError
 from google.rpc import code_pb2
-from local_asking import CALL, answer_of, request, text_of, until
+from local_asking import CALL, answer_of, request, text_of
+from waiting import until
 
 QUESTION = request("user: What is the capital of France?", temperature=0.0)
 ENDLESS = request("user: Tell me a long story.")

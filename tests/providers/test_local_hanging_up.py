@@ -7,7 +7,8 @@ from contextlib import aclosing
 
 import pytest
 from dragoman_service.providers.local.provider import LocalProvider
-from local_asking import CALL, Busy, events_of, request, until
+from local_asking import CALL, Busy, events_of, request
+from waiting import until
 
 ENDLESS = request("user: Tell me a long story.", temperature=1.0, max_output_tokens=2000)
 ENDLESS.generation_config.response_format.grammar = 'root ::= ("la " [a-z]){1500}'

@@ -14,8 +14,9 @@ from dragoman_service.dialects.openai.client.quirks import OPENAI
 from dragoman_service.providers.openai.provider import OpenAIProvider
 from dragoman_service.providers.upstream.http import open_http
 from google.rpc import code_pb2
-from local_asking import CALL, answer_of, events_of, request, text_of, until
+from local_asking import CALL, answer_of, events_of, request, text_of
 from scripted_upstream import ASKED, GOOD, HEAD, Serve, Upstream, answering, data, failure, piece, then_silent, whole
+from waiting import until
 
 
 async def test_a_stream_is_asked_for_with_the_key_and_delivered(serve: Serve) -> None:

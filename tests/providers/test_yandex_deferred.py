@@ -16,6 +16,7 @@ from dragoman_service.providers.yandex.provider import YandexSettings, open_yand
 from dragoman_service.settings.types import Address
 from dragoman_service.testing.serving import serving
 from google.rpc import code_pb2
+from waiting import until
 from yandex_stand_in import FINAL, StandIn, asked, call, events_of, piece
 
 
@@ -90,7 +91,7 @@ async def test_an_operation_without_an_answer_is_malformed(operation):
     assert caught.value.reason_name == "PROVIDER_MALFORMED"
 
 
-async def test_hanging_up_cancels_the_operation(until):
+async def test_hanging_up_cancels_the_operation():
     looked = asyncio.Event()
 
     async def look(request, context):
@@ -110,7 +111,7 @@ async def test_hanging_up_cancels_the_operation(until):
     assert upstream.cancelled == ["op-1"]
 
 
-async def test_hanging_up_while_it_is_submitted_cancels_it_too(until):
+async def test_hanging_up_while_it_is_submitted_cancels_it_too():
     asked_for, answer = asyncio.Event(), asyncio.Event()
 
     async def start(request, context):
@@ -149,7 +150,7 @@ async def test_closing_the_provider_waits_for_what_is_to_be_cancelled():
     assert upstream.cancelled == ["op-1"]
 
 
-async def test_over_our_own_frontend_it_is_the_models_answer_and_hanging_up_stops_it(until):
+async def test_over_our_own_frontend_it_is_the_models_answer_and_hanging_up_stops_it():
     echo = Echo(EchoSettings())
     async with serving({"echo": echo}) as served:
         told = YandexSettings(

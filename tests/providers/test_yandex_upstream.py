@@ -15,6 +15,7 @@ from dragoman_service.providers.yandex import upstream
 from dragoman_service.providers.yandex.provider import YandexSettings, open_yandex
 from dragoman_service.settings.types import Address
 from pydantic import ValidationError
+from waiting import until
 from yandex_stand_in import FINAL, StandIn, asked, call, events_of, failing, piece
 
 UNAVAILABLE, LIMITED = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -154,7 +155,7 @@ async def test_an_upstream_that_dies_breaks_the_answer():
 
 
 @pytest.mark.parametrize(("said", "reason"), [([], "PROVIDER_TIMEOUT"), ([piece("one")], "PROVIDER_IDLE")])
-async def test_an_upstream_that_falls_silent_is_given_up(said, reason, until):
+async def test_an_upstream_that_falls_silent_is_given_up(said, reason):
     left = asyncio.Event()
 
     async def silent(request, context):

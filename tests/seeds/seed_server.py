@@ -6,9 +6,8 @@ import json
 import re
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,14 +64,6 @@ def key_of(caller: str, *options: str) -> tuple[str, str]:
     made = subprocess.run([COMMAND, "keys", "create", caller, *options], capture_output=True, text=True, check=True)
     key, _, settings = made.stdout.partition("\n")
     return key, settings
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Waits for a condition; fails if it does not come true in time."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
 
 
 class SeedServer:

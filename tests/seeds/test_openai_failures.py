@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from seed_server import until
+from waiting import blocking_until
 
 CLASSES = {
     "wrong key": ("AuthenticationError", 401),
@@ -67,7 +67,7 @@ def test_a_stream_that_fails_in_the_middle_is_an_error(openai_program):
 def test_hanging_up_stops_the_upstream(openai_program, server):
     before = server.attempts("slow", "cancelled")
     said = openai_program("hanging_up")
-    until(lambda: server.attempts("slow", "cancelled") == before + 2)
+    blocking_until(lambda: server.attempts("slow", "cancelled") == before + 2)
     left = [call for call in server.calls if call.get("model_requested") == "slow/echo"][-2:]
 
     assert said.text == "left\n"
@@ -77,7 +77,7 @@ def test_hanging_up_stops_the_upstream(openai_program, server):
 def test_a_time_limit_of_the_client_stops_the_upstream(openai_program, server):
     before = server.attempts("silent", "cancelled")
     facts = openai_program("timeouts").facts
-    until(lambda: server.attempts("silent", "cancelled") == before + 1)
+    blocking_until(lambda: server.attempts("silent", "cancelled") == before + 1)
 
     assert facts["type"] == "APITimeoutError"
     assert facts["seconds"] < 10

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from seed_program import PROGRAMS, Said, run, with_replaced
-from seed_server import until
+from waiting import blocking_until
 from yandex_server import YandexServer, serving_yandex
 
 ENVIRONMENTS = ["yandex-0.2", "yandex-0.19"]
@@ -72,7 +72,7 @@ def test_the_commands_of_curl_submit_and_fetch(yandex, tmp_path):
         "<operation_ID>": operation["id"],
         "https://operation.api.cloud.yandex.net": yandex.server.root,
     }
-    until(lambda: curl("result.sh", tmp_path, changed)["done"])
+    blocking_until(lambda: curl("result.sh", tmp_path, changed)["done"])
     result = curl("result.sh", tmp_path, changed)
 
     assert operation["done"] is False

@@ -13,6 +13,7 @@ import structlog
 from dragoman import v1
 from dragoman_service.telemetry.log import configure
 from raw_http import asked
+from waiting import until
 
 SLOW = {"echo": {"delay": "20ms"}}
 CHAT = {"model": "echo", "messages": [{"role": "user", "content": "one two three " * 200}], "stream": True}
@@ -35,7 +36,7 @@ def check(line: dict[str, Any]) -> None:
     assert 0 < line["ttft_ms"] <= line["duration_ms"]
 
 
-async def test_the_line_of_a_caller_over_grpc_who_left_tells_what_was_used(start_service, prompt, calls, until) -> None:
+async def test_the_line_of_a_caller_over_grpc_who_left_tells_what_was_used(start_service, prompt, calls) -> None:
     service = await start_service(SLOW)
     async with grpc.aio.insecure_channel(service.grpc_address) as channel:
         stream = v1.CompletionServiceStub(channel).StreamCompletion(prompt("one two three " * 200))
@@ -50,7 +51,7 @@ async def test_the_line_of_a_caller_over_grpc_who_left_tells_what_was_used(start
     check(line)
 
 
-async def test_the_line_of_a_caller_over_http_who_left_tells_what_was_used(start_service, calls, until) -> None:
+async def test_the_line_of_a_caller_over_http_who_left_tells_what_was_used(start_service, calls) -> None:
     service = await start_service(SLOW)
     async with asked(service.http_address, "POST", "/v1/chat/completions", CHAT) as answer:
         for _ in range(3):
@@ -62,7 +63,7 @@ async def test_the_line_of_a_caller_over_http_who_left_tells_what_was_used(start
     check(line)
 
 
-async def test_the_line_of_a_call_that_an_operation_answers_names_it(start_service, prompt, calls, until) -> None:
+async def test_the_line_of_a_call_that_an_operation_answers_names_it(start_service, prompt, calls) -> None:
     service = await start_service()
     request = prompt()
     request.request_id = "r"

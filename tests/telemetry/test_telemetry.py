@@ -15,6 +15,7 @@ from dragoman import v1
 from dragoman_service.telemetry import log
 from dragoman_service.telemetry.log import MAX_WAITING, LogWriter, configure
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import until
 
 CANARY = "canary-7f3a"
 
@@ -148,9 +149,7 @@ def log_lines():
     writer.close()
 
 
-async def test_each_call_writes_one_json_line_without_prompt_answer_or_key(
-    start_service, prompt, refused, log_lines, until
-):
+async def test_each_call_writes_one_json_line_without_prompt_answer_or_key(start_service, prompt, refused, log_lines):
     def done():
         return [line for line in log_lines() if line["event"] == "rpc.done"]
 
@@ -172,7 +171,7 @@ async def test_each_call_writes_one_json_line_without_prompt_answer_or_key(
     assert second["ttft_ms"] <= second["duration_ms"]
 
 
-async def test_planted_secrets_are_redacted(log_lines, until):
+async def test_planted_secrets_are_redacted(log_lines):
     structlog.get_logger("x").info("oops", authorization=f"Bearer {CANARY}", api_key=CANARY)
     await until(log_lines)
 

@@ -8,6 +8,7 @@ import grpc
 import pytest
 from dragoman import v1
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from waiting import until
 
 SHUTTING_DOWN = (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
 
@@ -26,7 +27,7 @@ async def test_a_stream_that_is_nearly_done_is_finished(start_service, prompt):
     assert rest[-1].finished.completion.choices[0].message.parts[0].text == "a b c d"
 
 
-async def test_an_endless_stream_and_call_end_in_shutting_down(start_service, prompt, refused, until):
+async def test_an_endless_stream_and_call_end_in_shutting_down(start_service, prompt, refused):
     service = await start_service({"echo": {"delay": "50ms"}})
     echo = service.opened.providers["echo"]
     async with grpc.aio.insecure_channel(service.grpc_address) as channel:
@@ -49,7 +50,7 @@ async def test_an_endless_stream_and_call_end_in_shutting_down(start_service, pr
     assert echo.running == 0
 
 
-async def test_new_calls_are_served_during_the_delay_and_refused_after_it(start_service, prompt, refused, until):
+async def test_new_calls_are_served_during_the_delay_and_refused_after_it(start_service, prompt, refused):
     service = await start_service({"echo": {"delay": "50ms"}})
     echo = service.opened.providers["echo"]
     async with grpc.aio.insecure_channel(service.grpc_address) as channel:

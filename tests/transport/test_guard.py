@@ -9,6 +9,7 @@ import pytest
 from dragoman import v1
 from dragoman_service.transport.grpc import guard
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from waiting import until
 
 CREATE = "/dragoman.v1.CompletionService/CreateCompletion"
 
@@ -40,7 +41,7 @@ async def test_a_call_without_a_request_is_malformed(channel, refused):
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
 
 
-async def test_a_reader_that_stalls_is_told_so_and_its_upstream_is_closed(start_service, prompt, until):
+async def test_a_reader_that_stalls_is_told_so_and_its_upstream_is_closed(start_service, prompt):
     service = await start_service({"echo": {"chunk_size": 60_000}}, server={"stall_timeout": "300ms"})
     echo = service.opened.providers["echo"]
     options = [("grpc.max_receive_message_length", -1), ("grpc.http2.bdp_probe", 0)]  # a window that does not grow
@@ -56,7 +57,7 @@ async def test_a_reader_that_stalls_is_told_so_and_its_upstream_is_closed(start_
     assert "not read" in caught.value.details()
 
 
-async def test_a_stalled_caller_who_cancels_stops_the_upstream(start_service, prompt, until):
+async def test_a_stalled_caller_who_cancels_stops_the_upstream(start_service, prompt):
     service = await start_service({"echo": {"chunk_size": 60_000}})
     echo = service.opened.providers["echo"]
     async with grpc.aio.insecure_channel(service.grpc_address) as channel:

@@ -12,6 +12,7 @@ from dragoman_service.transport.http.call import HttpCall
 from google.rpc import code_pb2
 from http_serving import last_words
 from raw_http import asked, request_bytes
+from waiting import until
 
 
 async def stream_then_fail(call: HttpCall) -> None:
@@ -42,7 +43,7 @@ async def test_a_stream_over_http_1_0_that_fails_is_reset(serving) -> None:
     assert "transfer-encoding" not in answer.headers
 
 
-async def test_a_stream_that_nobody_reads_is_ended(serving, until) -> None:
+async def test_a_stream_that_nobody_reads_is_ended(serving) -> None:
     ended: list[BaseException] = []
 
     async def endless(call: HttpCall) -> None:
@@ -66,7 +67,7 @@ async def test_a_stream_that_nobody_reads_is_ended(serving, until) -> None:
 
 
 @pytest.mark.parametrize("stalled", [False, True])
-async def test_a_caller_who_leaves_ends_the_handler_within_50_ms(serving, until, stalled) -> None:
+async def test_a_caller_who_leaves_ends_the_handler_within_50_ms(serving, stalled) -> None:
     calls: list[HttpCall] = []
 
     async def slow(call: HttpCall) -> None:
