@@ -43,7 +43,7 @@ class Call:
         return {HOPS: str(self.hops + 1)}
 
 
-def hops_told(value: str | bytes) -> int:
+def parse_hops(value: str | bytes) -> int:
     """The hops that a header tells; what no such service writes tells none."""
     return int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,4}", value) else 0
 

@@ -40,7 +40,7 @@ class Delivery:
                 _note(request, call, name)
                 return await self._operations.result(name, call.caller, call.deadline)
         async with self._engine.relay(request, call, target) as relay:
-            return await relay.result()
+            return await relay.completion()
 
     @asynccontextmanager
     async def stream(

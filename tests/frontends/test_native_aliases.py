@@ -88,7 +88,7 @@ async def test_odd_names_that_a_pattern_takes_leave_the_number_of_series_alone(s
 
         async def ask(name: str) -> None:
             async with engine.relay(prompt(model=name), engine.call("me")) as relay:
-                await relay.result()
+                await relay.completion()
 
         await ask("best")
         for number in range(500):

@@ -9,8 +9,8 @@ from typing import Any
 import grpc
 import pytest
 from dragoman import v1
-from dragoman_service.contract import Call, Provider, hops_told
-from dragoman_service.engine.engine import MOST_HOPS
+from dragoman_service.contract import Call, Provider, parse_hops
+from dragoman_service.engine.engine import MAX_HOPS
 from dragoman_service.providers.openai.provider import OpenAISettings, open_openai
 from dragoman_service.providers.yandex.provider import YandexSettings, open_yandex
 from dragoman_service.settings.types import Address
@@ -55,7 +55,7 @@ async def test_a_request_that_goes_round_in_a_circle_is_refused(opened: Open, re
     async with serving({"circle": circle}) as served, opened(served) as circle.upstream:
         refusal = await refused(served.completions.CreateCompletion(prompt(model="circle/x")))
 
-    assert circle.calls == list(range(MOST_HOPS + 1))
+    assert circle.calls == list(range(MAX_HOPS + 1))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "TOO_MANY_HOPS")
     assert refusal.info.metadata["retryable"] == "false"
     assert "address of a provider leads back" in refusal.message
@@ -63,7 +63,7 @@ async def test_a_request_that_goes_round_in_a_circle_is_refused(opened: Open, re
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/foundationModels/v1/completion"])
 async def test_hops_over_http_count_in_every_dialect(path: str) -> None:
-    told = {"x-dragoman-hops": str(MOST_HOPS + 1)}
+    told = {"x-dragoman-hops": str(MAX_HOPS + 1)}
     chat = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
     generation = {"modelUri": "echo", "messages": [{"role": "user", "text": "hi"}]}
     body = chat if path.startswith("/v1") else generation
@@ -79,4 +79,4 @@ async def test_hops_over_http_count_in_every_dialect(path: str) -> None:
 
 @pytest.mark.parametrize(("told", "hops"), [("3", 3), ("", 0), ("-1", 0), ("1e3", 0), ("٣", 0), ("9" * 5000, 0)])
 def test_what_no_service_writes_tells_no_hops(told: str, hops: int) -> None:
-    assert hops_told(told) == hops
+    assert parse_hops(told) == hops

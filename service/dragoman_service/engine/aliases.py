@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-LONGEST = 256  # characters of a name that a pattern takes
+MAX_NAME = 256  # characters of a name that a pattern takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Aliases:
         """The most specific pattern that takes `name`: the one with the longest text before its first `*`, then the
         longest one, then the first in the settings.
         """
-        if len(name) > LONGEST:
+        if len(name) > MAX_NAME:
             return None
         return next((alias for pattern, alias in self._patterns if pattern.fullmatch(name)), None)
 
@@ -55,7 +55,7 @@ def covers(pattern: str, alias: Alias) -> bool:
     return fnmatch.fnmatchcase(alias.name.replace("*", _ANYTHING), pattern)
 
 
-_ANYTHING = "\0" * LONGEST  # in place of a *: only a * takes that
+_ANYTHING = "\0" * MAX_NAME  # in place of a *: only a * takes that
 
 
 def _specificity(alias: Alias) -> tuple[int, int]:

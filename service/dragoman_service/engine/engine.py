@@ -20,12 +20,12 @@ from dragoman_service.engine.fields import fit_fields
 from dragoman_service.engine.fold import Fold
 from dragoman_service.engine.plugin_errors import translate_errors
 from dragoman_service.engine.relay import Relay, deadline_exceeded
-from dragoman_service.engine.tool_call_ids import identified
+from dragoman_service.engine.tool_call_ids import with_tool_call_id
 from dragoman_service.errors import too_many_hops
 from dragoman_service.timing.clock import stamp
 
-LEAST_TIME = 0.02  # seconds; with less left no upstream is called
-MOST_HOPS = 8  # services that a request may come through; more are a circle
+MIN_REMAINING = 0.02  # seconds; with less left no upstream is called
+MAX_HOPS = 8  # services that a request may come through; more are a circle
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +190,10 @@ class Engine:
         for relay in tuple(self._live):
             relay.fail(shutting_down())
 
-    async def closed(self, patience: float) -> None:
-        """Returns when no upstream is open any more, after `patience` seconds at the latest."""
+    async def closed(self, within: float) -> None:
+        """Returns when no upstream is open any more, after `within` seconds at the latest."""
         if self._pumps:
-            await asyncio.wait(tuple(self._pumps), timeout=patience)
+            await asyncio.wait(tuple(self._pumps), timeout=within)
 
     def _usable(self, caller: str) -> Iterator[tuple[v1.Model, bool, list[str]]]:
         """The models that `caller` may use; whether by their own names; and by which names of the settings."""
@@ -231,7 +231,7 @@ class Engine:
         with translate_errors(target):
             async with aclosing(target.provider.complete(fitted, call)) as events:  # type: ignore[type-var]
                 async for event in events:
-                    yield identified(event, call)
+                    yield with_tool_call_id(event, call)
 
 
 def _values(call: Call) -> dict[str, Any]:
@@ -278,9 +278,9 @@ def _tokenizer(target: Target, capability: v1.Capability.ValueType) -> Tokenizer
 
 
 def _admit(call: Call) -> None:
-    if call.hops > MOST_HOPS:
+    if call.hops > MAX_HOPS:
         raise too_many_hops()
-    if call.deadline is not None and call.deadline - asyncio.get_running_loop().time() < LEAST_TIME:
+    if call.deadline is not None and call.deadline - asyncio.get_running_loop().time() < MIN_REMAINING:
         raise deadline_exceeded()
 
 

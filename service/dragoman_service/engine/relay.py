@@ -71,7 +71,7 @@ class _Waiting:
 class Relay:
     """Reads `events` in a task of its own until `call.deadline`. Use it with `async with`; leaving stops the upstream.
 
-    It is read once: with `async for`, with `ready` and `take`, or with `result`.
+    It is read once: with `async for`, with `ready` and `take`, or with `completion`.
     """
 
     def __init__(self, events: AsyncIterator[v1.CompletionEvent], fold: Fold, call: Call) -> None:
@@ -139,7 +139,7 @@ class Relay:
             self._stop()
             self._changed.set()
 
-    async def result(self) -> v1.Completion:
+    async def completion(self) -> v1.Completion:
         """The whole answer, or its CompletionError."""
         self._watched = False
         self._waiting.clear()
@@ -151,7 +151,7 @@ class Relay:
         return self._completion
 
     async def ready(self) -> bool:
-        """Returns when something waits to be taken. False: all was taken and the end is known, see `result`."""
+        """Returns when something waits to be taken. False: all was taken and the end is known, see `completion`."""
         while not (self._waiting or self._known()):
             await self._change()
         return bool(self._waiting)

@@ -13,7 +13,7 @@ _LENGTH = 9  # letters and digits: the shortest ids that a provider demands, whi
 _LETTERS = string.ascii_letters + string.digits
 
 
-def identified(event: v1.CompletionEvent, call: Call) -> v1.CompletionEvent:
+def with_tool_call_id(event: v1.CompletionEvent, call: Call) -> v1.CompletionEvent:
     """The event; a copy with an id where it begins a tool call without one."""
     if not (event.HasField("delta") and event.delta.HasField("tool_call")):
         return event

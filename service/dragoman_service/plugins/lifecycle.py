@@ -1,4 +1,4 @@
-"""Keeps what plugins open: each in a task of its own, opened within a time limit, all closed together."""
+"""Opens and closes what plugins provide: all at once, each in a task of its own and within a time limit."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Generic, TypeVar
 import structlog
 
 T = TypeVar("T")
-CLOSING = 10.0  # seconds that a provider has to close
-LAST_CHANCE = 1.0  # and seconds more after it was cancelled
+CLOSE_TIMEOUT = 10.0  # seconds for providers to close before they are cancelled
+CANCEL_GRACE = 1.0  # seconds that a cancelled provider gets to clean up
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Opening(Generic[T]):
-    """What is to be opened for the provider `name`."""
+    """A context manager to enter for the provider `name`."""
 
     name: str
     plugin: str
@@ -27,38 +27,39 @@ class Opening(Generic[T]):
 
 
 @asynccontextmanager
-async def keeping(
-    openings: Sequence[Opening[T]], opened: dict[str, T], failed: dict[str, str], patience: float
+async def open_all(
+    openings: Sequence[Opening[T]], opened: dict[str, T], failed: dict[str, str], open_timeout: float
 ) -> AsyncIterator[None]:
-    """Opens all at once: into `opened`, or with the reason into `failed` what raises or needs over `patience` seconds.
+    """Opens all `openings` concurrently and closes them when the context is left.
 
-    Those in `opened` are in the order of `openings`.
+    Each ends up in `opened`, which keeps the order of `openings`, or in `failed` with the reason: it raised, or took
+    longer than `open_timeout` seconds.
     """
     stop = asyncio.Event()
-    keepers = [_Keeper(one, opened, failed, stop) for one in openings]
+    lifetimes = [_Lifetime(one, opened, failed, stop) for one in openings]
     try:
-        await asyncio.gather(*(keeper.opened(patience) for keeper in keepers))
+        await asyncio.gather(*(lifetime.opened(open_timeout) for lifetime in lifetimes))
         for one in openings:
             if one.name in opened:
                 opened[one.name] = opened.pop(one.name)
         yield
     finally:
         stop.set()
-        await _leave([keeper.task for keeper in keepers])
+        await _close([lifetime.task for lifetime in lifetimes])
 
 
-async def _leave(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Waits until all are closed; those that take too long are cancelled."""
-    _, late = await asyncio.wait(tasks, timeout=CLOSING) if tasks else (None, set[asyncio.Task[None]]())
+async def _close(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Waits until all tasks have closed what they hold; cancels those that take too long."""
+    _, late = await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT) if tasks else (None, set[asyncio.Task[None]]())
     for task in late:
-        log.error("provider.stuck", task=task.get_name(), seconds=CLOSING)
+        log.error("provider.stuck", task=task.get_name(), seconds=CLOSE_TIMEOUT)
         task.cancel()
     if late:
-        await asyncio.wait(late, timeout=LAST_CHANCE)
+        await asyncio.wait(late, timeout=CANCEL_GRACE)
 
 
-class _Keeper(Generic[T]):
-    """Holds one open, in a task of its own: a context manager has to be left by the task that entered it."""
+class _Lifetime(Generic[T]):
+    """Keeps one context manager open in its own task, because the task that enters it must also leave it."""
 
     def __init__(self, opening: Opening[T], opened: dict[str, T], failed: dict[str, str], stop: asyncio.Event) -> None:
         self._opening = opening
@@ -66,17 +67,17 @@ class _Keeper(Generic[T]):
         self._failed = failed
         self._stop = stop
         self._ready = asyncio.Event()
-        self.task = asyncio.create_task(self._keep(), name=f"provider {opening.name}")
+        self.task = asyncio.create_task(self._run(), name=f"provider {opening.name}")
 
-    async def opened(self, patience: float) -> None:
-        """Returns when it is open or has failed, after `patience` seconds at the latest."""
+    async def opened(self, open_timeout: float) -> None:
+        """Returns once it is open or has failed; after `open_timeout` seconds it has failed."""
         try:
-            await asyncio.wait_for(self._ready.wait(), patience)
+            await asyncio.wait_for(self._ready.wait(), open_timeout)
         except TimeoutError:
             self.task.cancel()
-            self._fail(f"did not open within {patience:g} s")
+            self._fail(f"did not open within {open_timeout:g} s")
 
-    async def _keep(self) -> None:
+    async def _run(self) -> None:
         name = self._opening.name
         try:
             async with self._opening.enter() as opened:
@@ -84,9 +85,9 @@ class _Keeper(Generic[T]):
                 self._ready.set()
                 await self._stop.wait()
         except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a plugin raises must not stop the server
-            self._fail(say(fault))
+            self._fail(describe(fault))
         except asyncio.CancelledError:
-            if name not in self._failed:  # it was not us
+            if name not in self._failed:  # it was not the open timeout that cancelled it
                 self._fail("cancelled itself while it opened")
             raise
         finally:
@@ -99,6 +100,6 @@ class _Keeper(Generic[T]):
         log.error("provider.failed", provider=name, plugin=self._opening.plugin, reason=reason)
 
 
-def say(fault: BaseException) -> str:
-    """What a plugin raised, in a line."""
+def describe(fault: BaseException) -> str:
+    """An exception of a plugin in one line: its type, and its message if it has one."""
     return f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__

@@ -15,7 +15,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from dragoman_service.contract import Provider
-from dragoman_service.plugins.lifecycle import Opening, keeping, say
+from dragoman_service.plugins.lifecycle import Opening, describe, open_all
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings.settings import Settings
 
@@ -73,7 +73,7 @@ class Plugin:
         try:
             function = self.entry.load()
         except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a foreign module raises must not stop us
-            self.fail(say(fault))
+            self.fail(describe(fault))
             return None
         if not callable(function):
             self.fail(f"{self.entry.value} is no function")
@@ -145,7 +145,7 @@ def prepare(
     imported makes its providers unreachable.
     """
     plugins = {p.name: p for p in discover(PROVIDERS, settings.plugins.allow) if p.state is not State.SHADOWED}
-    mistakes = [*_astray(settings, {*settings.providers, *present})]
+    mistakes = [*_unknown_providers(settings, {*settings.providers, *present})]
     prepared, opened = [], Opened(unreachable=dict(failed or {}))
     for name, table in settings.providers.items():
         if name in opened.unreachable:
@@ -153,7 +153,7 @@ def prepare(
         wanted = str(table.get("plugin", name))
         plugin = plugins.get(wanted)
         if plugin is None or plugin.state is State.DISABLED:
-            mistakes.append(Mistake(f"providers.{name}.plugin", _unknown(wanted, plugin, plugins)))
+            mistakes.append(Mistake(f"providers.{name}.plugin", _missing_plugin(wanted, plugin, plugins)))
             continue
         section = {key: value for key, value in table.items() if key != "plugin"}
         try:
@@ -181,7 +181,7 @@ def _prepare(name: str, plugin: Plugin, section: Mapping[str, Any], context: dic
     except ValidationError:
         raise
     except Exception as fault:  # noqa: BLE001 - the annotation and the validators are the plugin's
-        plugin.fail(say(fault))
+        plugin.fail(describe(fault))
         return None
 
 
@@ -198,11 +198,11 @@ def mounts(settings: Settings) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_providers(prepared: Sequence[Prepared], opened: Opened, patience: float) -> AsyncIterator[Opened]:
-    """Opens all at once. What does not open within `patience` seconds is unreachable and harms nobody else."""
+async def open_providers(prepared: Sequence[Prepared], opened: Opened, open_timeout: float) -> AsyncIterator[Opened]:
+    """Opens all at once. What does not open within `open_timeout` seconds is unreachable and harms nobody else."""
     openings = [Opening(one.name, one.plugin.name, partial(_open, one)) for one in prepared]
     # In the order of the settings: the first to claim an alias keeps it.
-    async with keeping(openings, opened.providers, opened.unreachable, patience):
+    async with open_all(openings, opened.providers, opened.unreachable, open_timeout):
         yield opened
 
 
@@ -215,7 +215,7 @@ async def _open(one: Prepared) -> AsyncIterator[Provider]:
 
 
 @asynccontextmanager
-async def open_shared(prepared: Sequence[Prepared], patience: float) -> AsyncIterator[Shared]:
+async def open_shared(prepared: Sequence[Prepared], open_timeout: float) -> AsyncIterator[Shared]:
     """Opens, once for all workers, what providers share; it is there until the context is left.
 
     A plugin whose function for opening has an attribute `shared(settings) -> AsyncContextManager[Mapping]` shares: the
@@ -224,7 +224,7 @@ async def open_shared(prepared: Sequence[Prepared], patience: float) -> AsyncIte
     hooks = [(one, getattr(one.open, "shared", None)) for one in prepared]
     openings = [Opening(one.name, one.plugin.name, partial(_share, one, hook)) for one, hook in hooks if hook]
     shared = Shared()
-    async with keeping(openings, shared.tables, shared.unreachable, patience):
+    async with open_all(openings, shared.tables, shared.unreachable, open_timeout):
         yield shared
 
 
@@ -248,7 +248,7 @@ def _read(open_provider: Open, section: Mapping[str, Any], context: dict[str, An
     return TypeAdapter(_annotation(open_provider)).validate_python(section, context=context)
 
 
-def _astray(settings: Settings, providers: Collection[str]) -> Iterator[Mistake]:
+def _unknown_providers(settings: Settings, providers: Collection[str]) -> Iterator[Mistake]:
     """Names of models that lead to a provider that is not there."""
     for name, targets in settings.targets.items():
         for number, target in enumerate(targets):
@@ -257,7 +257,7 @@ def _astray(settings: Settings, providers: Collection[str]) -> Iterator[Mistake]
                 yield Mistake(f"models.{name}.targets.{number}", said)
 
 
-def _unknown(wanted: str, plugin: Plugin | None, plugins: Mapping[str, Plugin]) -> str:
+def _missing_plugin(wanted: str, plugin: Plugin | None, plugins: Mapping[str, Plugin]) -> str:
     if plugin is not None:
         return f"the plugin {wanted!r} is installed but plugins.allow does not name it"
     return f"no plugin {wanted!r} is installed; installed: {', '.join(sorted(plugins))}"

@@ -80,7 +80,7 @@ class Run:
             if rest is not None:
                 await rest
             self._collect()  # it goes into the log with the ending
-            return await relay.result()
+            return await relay.completion()
 
     async def _write(self, writer: Writer, relay: Relay) -> None:
         """Has the news written; but where the end comes first, they are left to the ending."""

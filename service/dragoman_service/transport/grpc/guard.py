@@ -18,7 +18,7 @@ import structlog
 from google.protobuf.message import DecodeError
 from grpc import aio
 
-from dragoman_service.contract import HOPS, CompletionError, hops_told
+from dragoman_service.contract import HOPS, CompletionError, parse_hops
 from dragoman_service.engine.engine import Deadlines
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
@@ -99,7 +99,7 @@ class Guard(aio.ServerInterceptor):
             if key == "user-agent":
                 record.user_agent = value
             elif key == HOPS:
-                hops = hops_told(value)
+                hops = parse_hops(value)
         record.peer = context.peer()
         record.deadline = context.time_remaining()
         return CallContext(record, self._deadlines.until(record.deadline), hops)

@@ -12,7 +12,7 @@ import grpc
 import structlog
 from aiohttp import web
 
-from dragoman_service.contract import HOPS, CompletionError, hops_told
+from dragoman_service.contract import HOPS, CompletionError, parse_hops
 from dragoman_service.engine.engine import Deadlines
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
@@ -98,7 +98,7 @@ class HttpGuard:
         peer = request.transport and request.transport.get_extra_info("peername")
         record.peer = f"{peer[0]}:{peer[1]}" if peer else ""
         record.user_agent = request.headers.get("User-Agent", "")
-        return CallContext(record, self._deadlines.until(None), hops_told(request.headers.get(HOPS, "")))
+        return CallContext(record, self._deadlines.until(None), parse_hops(request.headers.get(HOPS, "")))
 
     async def _serve(self, call: HttpCall, service: HttpService, method: Method) -> None:
         code, record = grpc.StatusCode.OK, call.context.record

@@ -113,7 +113,7 @@ async def test_all_that_waits_is_taken_at_once_merged_and_numbered():
         await provider.closed.wait()
         second = relay.take()
         assert not await relay.ready()
-        completion = await relay.result()
+        completion = await relay.completion()
 
     assert kinds(first) == ["started", "delta", "usage"]
     assert kinds(second) == ["delta", "choice_finished"]
@@ -131,7 +131,7 @@ async def test_what_came_before_a_failure_can_be_taken_after_it():
         assert relay.ended
         assert not await relay.ready()
         with pytest.raises(CompletionError):
-            await relay.result()
+            await relay.completion()
 
 
 async def test_events_are_numbered_from_one_without_holes_and_timed():
@@ -256,6 +256,6 @@ async def test_a_paused_upstream_is_closed_when_the_reader_leaves():
 async def test_an_answer_that_is_only_folded_is_not_paused():
     size = 3 * MAX_BUFFERED
     async with relay_of(Scripted(*[delta("x" * 1024)] * (size // 1024), choice_finished())) as relay:
-        completion = await relay.result()
+        completion = await relay.completion()
 
     assert len(completion.choices[0].message.parts[0].text) == size

@@ -86,7 +86,7 @@ async def streamed(events, writing, reading):
 
 async def whole(events, writing):
     async with relay_of(events, writing) as relay:
-        return await relay.result()
+        return await relay.completion()
 
 
 @settings(max_examples=150, deadline=None)

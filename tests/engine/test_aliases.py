@@ -8,7 +8,7 @@ from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
 from dragoman_service.providers.echo.provider import Echo
 from dragoman_service.testing import Scripted, choice_finished, delta
-from engine_asking import answer, model, request_of, text_of
+from engine_calls import answer, model, request_of, text_of
 
 
 def engine_of(table, providers=None, unreachable=None, **options):
@@ -145,7 +145,7 @@ async def test_a_call_that_brings_its_target_is_answered_by_that_one_whatever_th
     target = engine.resolve("best", "me")
     first._model.availability = v1.AVAILABILITY_UNAVAILABLE
     async with engine.relay(request_of("best"), engine.call("me"), target) as relay:
-        completion = await relay.result()
+        completion = await relay.completion()
 
     assert text_of(completion) == "big"
     assert text_of(await answer(engine, request_of("best"))) == "small"
@@ -161,7 +161,7 @@ async def test_a_filter_that_asks_for_another_model_gets_that_one():
     engine = engine_of({}, {"p": saying("big"), "q": saying("small")}, filters=[redirecting])
     target = engine.resolve("p/big", "me")
     async with engine.relay(request_of("p/big"), engine.call("me"), target) as relay:
-        completion = await relay.result()
+        completion = await relay.completion()
 
     assert completion.served_model == "small"
 

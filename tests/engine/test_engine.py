@@ -8,7 +8,7 @@ import pytest
 from dragoman import v1
 from dragoman_service.engine.engine import Deadlines
 from dragoman_service.testing import Scripted, choice_finished, delta, tool_call
-from engine_asking import answer, engine_of, error_of, model, request_of, text_of
+from engine_calls import answer, engine_of, error_of, model, request_of, text_of
 from google.rpc import code_pb2
 
 # Fields
@@ -176,7 +176,7 @@ async def test_stopping_ends_what_is_under_way_and_waits_for_the_upstreams():
             await asyncio.sleep(0)
         engine.stop()
         error = await error_of(reader)
-    await engine.closed(patience=2)
+    await engine.closed(within=2)
 
     assert (error.code, error.reason_name, error.retryable) == (code_pb2.UNAVAILABLE, "SHUTTING_DOWN", True)
     assert [event.WhichOneof("event") for event in events] == ["started", "delta", "finished"]
@@ -188,8 +188,8 @@ async def test_waiting_for_the_upstreams_has_an_end():
     async with engine.relay(request_of("p/scripted"), engine.call("me")):
         await asyncio.sleep(0)
         async with asyncio.timeout(2):
-            await engine.closed(patience=0.01)
-    await engine.closed(patience=2)
+            await engine.closed(within=0.01)
+    await engine.closed(within=2)
 
 
 # Tokens

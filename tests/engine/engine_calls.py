@@ -22,7 +22,7 @@ def request_of(name="echo", text="one two three"):
 
 async def answer(engine, request, **call):
     async with engine.relay(request, engine.call("me", **call)) as relay:
-        return await relay.result()
+        return await relay.completion()
 
 
 async def error_of(work):

@@ -31,7 +31,7 @@ async def test_leaving_closes_the_upstream_within_one_turn_of_the_loop():
     assert provider.running == 0
 
 
-@pytest.mark.parametrize("read", [Relay.result, read_all], ids=["whole", "streamed"])
+@pytest.mark.parametrize("read", [Relay.completion, read_all], ids=["whole", "streamed"])
 async def test_a_reader_that_is_cancelled_while_it_waits_closes_the_upstream(read):
     provider = Scripted(delta("a"), FOREVER().wait)
 
@@ -97,7 +97,7 @@ async def test_the_upstreams_own_clean_up_is_not_broken_off():
 async def test_the_whole_answer_is_the_one_that_the_stream_ends_with():
     steps = (delta("a"), delta("b"), usage(1, 2), choice_finished())
     async with relay_of(Scripted(*steps), call_id="1") as relay:
-        whole = await relay.result()
+        whole = await relay.completion()
     async with relay_of(Scripted(*steps), call_id="1") as relay:
         events, _ = await read_all(relay)
 
@@ -123,7 +123,7 @@ async def test_the_deadline_ends_the_stream_with_what_was_used():
 async def test_the_deadline_ends_a_whole_answer():
     async with relay_of(Scripted(FOREVER().wait), remaining=0.05) as relay:
         with pytest.raises(CompletionError) as caught:
-            await relay.result()
+            await relay.completion()
 
     assert caught.value.code == code_pb2.DEADLINE_EXCEEDED
 
@@ -241,7 +241,7 @@ async def test_the_first_cause_wins():
 
 async def test_what_is_finished_cannot_fail_any_more():
     async with relay_of(Scripted(delta("a"), choice_finished())) as relay:
-        await relay.result()
+        await relay.completion()
         relay.fail(CompletionError(code_pb2.UNAVAILABLE, v1.ERROR_REASON_SHUTTING_DOWN, "late"))
 
-        assert (await relay.result()).choices[0].finish_reason == v1.FINISH_REASON_STOP
+        assert (await relay.completion()).choices[0].finish_reason == v1.FINISH_REASON_STOP
