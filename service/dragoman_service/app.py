@@ -15,7 +15,7 @@ from dragoman_service.delivery import Delivery
 from dragoman_service.engine.aliases import Aliases
 from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Deadlines, Engine
-from dragoman_service.frontends.context import Listeners
+from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.operations import OperationStoreError, open_operations
 from dragoman_service.plugins import plugins
 from dragoman_service.settings.settings import Mistake, Settings, SettingsError
@@ -25,16 +25,16 @@ from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.operations import OperationMeter
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.telemetry.watch import watch_loop
-from dragoman_service.transport.auth import Access
+from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.grpc.guard import Guard
 from dragoman_service.transport.grpc.server import GrpcServer
 from dragoman_service.transport.http.cors import Cors
 from dragoman_service.transport.http.guard import HttpGuard
 from dragoman_service.transport.http.server import HttpServer
-from dragoman_service.transport.in_flight import Traffic
+from dragoman_service.transport.in_flight import InFlight
 
 HEALTH_INTERVAL = 0.5  # seconds between looks at the providers
-LAST_WORDS = 2.0  # seconds for calls to tell their callers that the server ends
+STOP_GRACE = 2.0  # seconds in which calls report to their callers that the server is shutting down
 
 log = structlog.get_logger(__name__)
 
@@ -42,13 +42,13 @@ log = structlog.get_logger(__name__)
 class Running:
     """A service that runs in this process."""
 
-    def __init__(self, listeners: Listeners, addresses: tuple[Address, Address], opened: plugins.Opened) -> None:
-        self.engine = listeners.engine
-        self.operations = listeners.operations
+    def __init__(self, context: FrontendContext, addresses: tuple[Address, Address], opened: plugins.Opened) -> None:
+        self.engine = context.engine
+        self.operations = context.operations
         self.opened = opened
         self.grpc_address, self.http_address = (str(address) for address in addresses)
-        self._grpc = listeners.grpc
-        self._traffic = listeners.traffic
+        self._grpc = context.grpc
+        self._in_flight = context.in_flight
 
     async def drain(self, delay: float, grace: float) -> None:
         """Ends the service's work: for `delay` seconds new calls are still served while health says to go elsewhere;
@@ -59,15 +59,15 @@ class Running:
         await self._grpc.set_ready(False)
         log.info("drain.started", delay_seconds=delay, grace_seconds=grace)
         await asyncio.sleep(delay)
-        self._traffic.refuse()
+        self._in_flight.refuse()
         await asyncio.gather(self.operations.drain(grace), self._idle_within(grace))
         self.engine.stop()  # only now: it would end the operations too
-        await self._idle_within(LAST_WORDS)
+        await self._idle_within(STOP_GRACE)
         log.info("drain.finished")
 
     async def _idle_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._traffic.idle(), seconds)
+            await asyncio.wait_for(self._in_flight.idle(), seconds)
 
 
 @asynccontextmanager
@@ -92,57 +92,59 @@ async def running(
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(plugins.open_providers(prepared, opened, settings.plugins.open_timeout))
         opened.providers.update(providers or {})
-        listeners = await _build(settings, opened, metrics, stack)
+        context = await _build(settings, opened, metrics, stack)
         for name, mount in plugins.mounts(settings).items():
-            mount(listeners)
+            mount(context)
             log.debug("frontend.mounted", frontend=name)
-        _announce_series(metrics, listeners, opened)
-        stack.push_async_callback(listeners.grpc.stop)
-        stack.push_async_callback(listeners.http.stop)
-        addresses = (await listeners.grpc.start(), await listeners.http.start())
-        for task in (_watch_health(listeners.grpc, listeners.engine), watch_loop(metrics)):
+        _announce_series(metrics, context, opened)
+        stack.push_async_callback(context.grpc.stop)
+        stack.push_async_callback(context.http.stop)
+        addresses = (await context.grpc.start(), await context.http.start())
+        for task in (_watch_health(context.grpc, context.engine), watch_loop(metrics)):
             stack.push_async_callback(_cancel, asyncio.create_task(task))
-        yield Running(listeners, addresses, opened)
+        yield Running(context, addresses, opened)
 
 
-async def _build(settings: Settings, opened: plugins.Opened, metrics: Metrics, stack: AsyncExitStack) -> Listeners:
+async def _build(
+    settings: Settings, opened: plugins.Opened, metrics: Metrics, stack: AsyncExitStack
+) -> FrontendContext:
     server = settings.server
     catalogue = Catalogue(opened.providers, opened.unreachable, Aliases(settings.targets))
     if wrong := [Mistake(f"models.{path}", why) for path, why in catalogue.mistakes()]:
         raise SettingsError(wrong)
     deadlines = Deadlines(server.default_deadline, server.longest_deadline)
-    access = Access(settings.access, anonymous=settings.allows_anonymous)
+    access = Auth(settings.access, anonymous=settings.allows_anonymous)
     engine = Engine(
         catalogue,
         filters=[meter(metrics, catalogue)],
         deadlines=deadlines,
         allowed=access.allowed,
     )
-    stack.push_async_callback(engine.closed, LAST_WORDS)
+    stack.push_async_callback(engine.closed, STOP_GRACE)
     observed = open_operations(settings.operations, server.data_dir, engine, OperationMeter(metrics))
     try:
         operations = await stack.enter_async_context(observed)
     except OperationStoreError as error:
         raise SettingsError([Mistake("operations.url", str(error))]) from error
-    telemetry, traffic = RpcTelemetry(metrics), Traffic()
+    telemetry, in_flight = RpcTelemetry(metrics), InFlight()
     limits = (server.max_request_size, server.stall_timeout)
-    grpc_server = GrpcServer(server, Guard(access, telemetry, traffic, deadlines, *limits))
+    grpc_server = GrpcServer(server, Guard(access, telemetry, in_flight, deadlines, *limits))
     http_server = HttpServer(
         server.http,
         lambda: _why_not_ready(grpc_server, engine),
         metrics.registry,
-        HttpGuard(access, telemetry, traffic, deadlines, Cors(server.cors_origins), *limits),
+        HttpGuard(access, telemetry, in_flight, deadlines, Cors(server.cors_origins), *limits),
         share_port=server.workers > 1,
     )
-    return Listeners(grpc_server, http_server, engine, operations, Delivery(engine, operations), traffic)
+    return FrontendContext(grpc_server, http_server, engine, operations, Delivery(engine, operations), in_flight)
 
 
-def _announce_series(metrics: Metrics, listeners: Listeners, opened: plugins.Opened) -> None:
+def _announce_series(metrics: Metrics, context: FrontendContext, opened: plugins.Opened) -> None:
     """Makes known what can be known at start, so that rates start at zero."""
-    for service in listeners.grpc.services:
+    for service in context.grpc.services:
         for rpc in service.methods:
             metrics.announce(kind_of(rpc.client_streaming, rpc.server_streaming), service.full_name, rpc.name)
-    for dialect in listeners.http.services:
+    for dialect in context.http.services:
         for method in dialect.methods:
             for kind in method.kinds:
                 metrics.announce(kind, dialect.name, method.name)

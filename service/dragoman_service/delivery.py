@@ -32,7 +32,7 @@ class Delivery:
         self._engine = engine
         self._operations = operations
 
-    async def whole(self, request: v1.CompletionRequest, call: Call, target: Target | None = None) -> v1.Completion:
+    async def complete(self, request: v1.CompletionRequest, call: Call, target: Target | None = None) -> v1.Completion:
         """The whole answer. Being cancelled stops the upstream."""
         check_request(request)
         if is_kept(request):

@@ -114,7 +114,7 @@ async def test_events_of_a_repeatable_request_are_messages_for_frontends_that_re
     call = service.engine.call("me", streaming=True)
     async with delivery.stream(question, call) as events:
         streamed = [event async for event in events]
-    whole = await delivery.whole(question, service.engine.call("me"))
+    whole = await delivery.complete(question, service.engine.call("me"))
 
     assert {type(event) for event in streamed} == {v1.CompletionEvent}
     assert [event.sequence for event in streamed] == list(range(1, len(streamed) + 1))

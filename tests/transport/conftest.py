@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
+import grpc
 import pytest
 from dragoman_service.engine.engine import Deadlines
-from dragoman_service.settings.settings import AccessSettings
+from dragoman_service.settings.settings import AccessSettings, ServerSettings
 from dragoman_service.settings.types import Address
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.rpc import RpcTelemetry
-from dragoman_service.transport.auth import Access
+from dragoman_service.transport.auth import Auth
+from dragoman_service.transport.grpc.guard import Guard
+from dragoman_service.transport.grpc.server import GrpcServer
 from dragoman_service.transport.http.cors import Cors
 from dragoman_service.transport.http.guard import HttpGuard, HttpService, Method
 from dragoman_service.transport.http.server import HttpServer
-from dragoman_service.transport.in_flight import Traffic
+from dragoman_service.transport.in_flight import InFlight
 from http_serving import LIMIT, Serve, Served, error_body
 
 StartServing = Callable[..., Awaitable[Served]]
+StartGrpc = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
@@ -27,14 +31,41 @@ async def serving() -> AsyncIterator[StartServing]:
     """Starts a listener whose POST /ask is answered by the given function."""
     async with AsyncExitStack() as stack:
 
-        async def start(serve: Serve, origins: tuple[str, ...] = (), stall: float = 5.0, **access: Any) -> Served:
-            metrics, traffic = Metrics(), Traffic()
-            keys = AccessSettings.model_validate({"keys": [], **access})
-            doors = Access(keys, anonymous=not keys.keys)
-            guard = HttpGuard(doors, RpcTelemetry(metrics), traffic, Deadlines(), Cors(origins), LIMIT, stall)
-            server = HttpServer(Address("127.0.0.1", 0), lambda: "", metrics.registry, guard)
+        async def start(
+            serve: Serve,
+            origins: tuple[str, ...] = (),
+            keys: Any = (),
+            *,
+            stall: float = 5.0,
+            body: float = 60.0,
+            head: float = 10.0,
+        ) -> Served:
+            metrics, in_flight = Metrics(), InFlight()
+            auth = Auth(AccessSettings.model_validate({"keys": keys}), anonymous=not keys)
+            telemetry, deadlines, cors = RpcTelemetry(metrics), Deadlines(), Cors(origins)
+            guard = HttpGuard(auth, telemetry, in_flight, deadlines, cors, LIMIT, stall, body_timeout=body)
+            server = HttpServer(Address("127.0.0.1", 0), lambda: "", metrics.registry, guard, head_timeout=head)
             server.serve(HttpService("odd", error_body, (Method("POST", "/ask", "Ask", serve, streams=True),)))
             stack.push_async_callback(server.stop)
-            return Served(str(await server.start()), metrics, traffic)
+            return Served(str(await server.start()), metrics, in_flight)
+
+        yield start
+
+
+@pytest.fixture
+async def guarded() -> AsyncIterator[StartGrpc]:
+    """Starts a gRPC listener whose method /odd.Odd/NAME is answered by the handler of that name; its address.
+
+    Keyword arguments are options of the guard.
+    """
+    async with AsyncExitStack() as stack:
+
+        async def start(handlers: Mapping[str, Any], **options: Any) -> str:
+            auth = Auth(AccessSettings(), anonymous=True)
+            guard = Guard(auth, RpcTelemetry(Metrics()), InFlight(), Deadlines(), LIMIT, 5.0, **options)
+            server = GrpcServer(ServerSettings(grpc=Address("127.0.0.1", 0)), guard)
+            server.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("odd.Odd", handlers),))
+            stack.push_async_callback(server.stop)
+            return str(await server.start())
 
         yield start

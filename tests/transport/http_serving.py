@@ -9,7 +9,7 @@ from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.http_status import http_status
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.transport.http.call import HttpCall
-from dragoman_service.transport.in_flight import Traffic
+from dragoman_service.transport.in_flight import InFlight
 from prometheus_client.parser import text_string_to_metric_families
 from raw_http import asked
 
@@ -28,8 +28,8 @@ def last_words(error: CompletionError, request_id: str) -> bytes:
 class Served:
     """A listener with one method, POST /ask."""
 
-    def __init__(self, address: str, metrics: Metrics, traffic: Traffic) -> None:
-        self.address, self.traffic, self._metrics = address, traffic, metrics
+    def __init__(self, address: str, metrics: Metrics, in_flight: InFlight) -> None:
+        self.address, self.in_flight, self._metrics = address, in_flight, metrics
 
     async def count(self, name: str, **labels: str) -> float:
         async with asked(self.address, "GET", "/metrics") as answer:

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import grpc
 import pytest
 from dragoman import v1
-from dragoman_service.transport.grpc import guard
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from waiting import until
 
 CREATE = "/dragoman.v1.CompletionService/CreateCompletion"
 
 
-async def collect(stream) -> list[v1.CompletionEvent]:
+async def collect(stream) -> list[object]:
     return [event async for event in stream]
 
 
-async def test_a_request_that_never_comes_is_malformed(channel, refused, monkeypatch):
-    monkeypatch.setattr(guard, "FIRST_MESSAGE", 0.2)
+async def echo(request: bytes, context: object) -> bytes:
+    return request
+
+
+async def test_a_request_that_never_arrives_is_malformed(guarded, refused):
+    address = await guarded({"Echo": grpc.unary_unary_rpc_method_handler(echo)}, first_message_timeout=0.2)
     held = asyncio.Event()
 
     async def nothing():
         await held.wait()
         yield b""
 
-    refusal = await refused(channel.stream_unary(CREATE)(nothing()))
+    async with grpc.aio.insecure_channel(address) as channel:
+        answered = await channel.unary_unary("/odd.Odd/Echo")(b"in time")
+        refusal = await refused(channel.stream_unary("/odd.Odd/Echo")(nothing()))
+
+    assert answered == b"in time"
 
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
 
@@ -69,19 +77,23 @@ async def test_a_stalled_caller_who_cancels_stops_the_upstream(start_service, pr
     assert echo.started == 1
 
 
-async def test_a_fault_of_ours_is_internal_and_leaks_no_text(start_service, prompt, refused, monkeypatch):
-    service = await start_service()
+async def broken(request: bytes, context: object) -> bytes:
+    raise RuntimeError("secret detail")
 
-    def broken(*_):
-        raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(service.engine, "find", broken)
-    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
-        stub = v1.CompletionServiceStub(channel)
-        whole = await refused(stub.CreateCompletion(prompt()))
-        stream = await refused(collect(stub.StreamCompletion(prompt())))
+async def broken_stream(request: bytes, context: object) -> AsyncIterator[bytes]:
+    yield b"first"
+    raise RuntimeError("secret detail")
 
-    for refusal in (whole, stream):
+
+async def test_a_fault_of_ours_is_internal_and_leaks_no_text(guarded, refused):
+    unary, stream = grpc.unary_unary_rpc_method_handler(broken), grpc.unary_stream_rpc_method_handler(broken_stream)
+    address = await guarded({"Whole": unary, "Stream": stream})
+    async with grpc.aio.insecure_channel(address) as channel:
+        whole = await refused(channel.unary_unary("/odd.Odd/Whole")(b""))
+        streamed = await refused(collect(channel.unary_stream("/odd.Odd/Stream")(b"")))
+
+    for refusal in (whole, streamed):
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
         assert "secret" not in refusal.message
         assert refusal.info.metadata["request_id"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from dragoman_service.transport.http import connection
 from http_serving import echo
 from raw_http import asked, read_head, request_bytes
 
@@ -13,14 +12,9 @@ ASKING = request_bytes("POST", "/ask", {"a": 1})
 HEAD_ENDS = ASKING.index(b"{")
 
 
-@pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HEAD", 0.2)
-
-
 @pytest.mark.parametrize("before", [b"", ASKING], ids=["first", "second"])
 async def test_a_head_that_does_not_end_ends_the_connection(serving, before: bytes) -> None:
-    served = await serving(echo)
+    served = await serving(echo, head=0.2)
     reader, writer = await asyncio.open_connection(*served.address.rsplit(":", 1))
     writer.write(before)
     if before:
@@ -41,7 +35,7 @@ async def test_a_slow_body_and_a_slow_answer_and_silence_are_left_alone(serving)
         await asyncio.sleep(0.3)
         await echo(call)
 
-    served = await serving(slow)
+    served = await serving(slow, head=0.2)
     reader, writer = await asyncio.open_connection(*served.address.rsplit(":", 1))
     for pause in (HEAD_ENDS - 5, HEAD_ENDS + 3, len(ASKING)):
         writer.write(ASKING[:pause])

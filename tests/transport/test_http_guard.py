@@ -11,7 +11,6 @@ import resource
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.transport.http import guard
 from dragoman_service.transport.http.call import HttpCall
 from google.rpc import code_pb2
 from http_serving import LIMIT, echo
@@ -68,9 +67,8 @@ async def test_a_body_that_is_not_what_it_should_be_is_malformed(serving, body, 
     assert (answer.status, said["reason"]) == (400, "MALFORMED_REQUEST")
 
 
-async def test_a_body_that_never_comes_is_malformed(serving, monkeypatch) -> None:
-    monkeypatch.setattr(guard, "BODY", 0.2)
-    served = await serving(echo)
+async def test_a_body_that_never_arrives_is_malformed(serving) -> None:
+    served = await serving(echo, body=0.2)
     async with asked(served.address, "POST", "/ask", b"{", {"content-length": "9"}) as answer:
         said = await answer.json()
 
@@ -156,10 +154,10 @@ async def test_a_drain_refuses_what_is_new_and_waits_for_what_is_under_way(servi
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(request_bytes("POST", "/ask", {}))
     await begun.wait()
-    served.traffic.refuse()
+    served.in_flight.refuse()
     async with asked(served.address, "POST", "/ask", {}) as refused:
         said = await refused.json()
-    idle = asyncio.create_task(served.traffic.idle())
+    idle = asyncio.create_task(served.in_flight.idle())
     await asyncio.sleep(0)
     waited = not idle.done()
     release.set()

@@ -59,7 +59,7 @@ async def test_a_stream_that_nobody_reads_is_ended(serving) -> None:
     served = await serving(endless, stall=0.2)
     async with asked(served.address, "POST", "/ask", {}) as answer:
         await until(lambda: ended)
-        await served.traffic.idle()
+        await served.in_flight.idle()
         rest = await answer.rest()
 
     assert str(ended[0]).startswith("ABORTED STALLED_READER")
@@ -93,7 +93,7 @@ async def test_a_caller_who_leaves_ends_the_handler_within_50_ms(serving, stalle
         left = time.perf_counter()
         await until(lambda: not calls)
         took.append(time.perf_counter() - left)
-    await served.traffic.idle()
+    await served.in_flight.idle()
 
     assert min(took) < 0.05, "the others may have waited for a busy machine"
     assert await served.count("grpc_server_handled_total", grpc_method="Ask", grpc_code="Cancelled") == 5

@@ -9,11 +9,11 @@ from dragoman_service.engine.engine import Engine
 from dragoman_service.operations import Operations
 from dragoman_service.transport.grpc.server import GrpcServer
 from dragoman_service.transport.http.server import HttpServer
-from dragoman_service.transport.in_flight import Traffic
+from dragoman_service.transport.in_flight import InFlight
 
 
 @dataclass(frozen=True, slots=True)
-class Listeners:
+class FrontendContext:
     """The two listeners, and what a frontend answers with."""
 
     grpc: GrpcServer
@@ -21,4 +21,4 @@ class Listeners:
     engine: Engine
     operations: Operations
     delivery: Delivery
-    traffic: Traffic
+    in_flight: InFlight

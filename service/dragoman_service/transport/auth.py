@@ -15,7 +15,7 @@ ANONYMOUS = "anonymous"
 SCHEMES = ("bearer", "api-key")
 
 
-class Access:
+class Auth:
     """Tells the caller from the value of an `authorization` header: `Bearer KEY` or `Api-Key KEY`."""
 
     def __init__(self, settings: AccessSettings, *, anonymous: bool) -> None:

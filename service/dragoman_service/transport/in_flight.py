@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dragoman_service.engine.engine import shutting_down
 
 
-class Traffic:
+class InFlight:
     """One for a process. What is not counted, such as health checks, holds no drain up."""
 
     def __init__(self) -> None:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dragoman import v1
 from google.longrunning import operations_pb2, operations_pb2_grpc
 
-from dragoman_service.frontends.context import Listeners
+from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.longrunning import LongRunning
 from dragoman_service.frontends.native.completions import Completions
 from dragoman_service.frontends.native.models import Models
 
 
-def mount(listeners: Listeners) -> None:
+def mount(context: FrontendContext) -> None:
     """Adds the native services to the gRPC listener."""
-    server = listeners.grpc.server
-    completions = Completions(listeners.delivery, listeners.engine, listeners.operations)
+    server = context.grpc.server
+    completions = Completions(context.delivery, context.engine, context.operations)
     v1.add_CompletionServiceServicer_to_server(completions, server)
-    v1.add_ModelServiceServicer_to_server(Models(listeners.engine), server)
-    operations_pb2_grpc.add_OperationsServicer_to_server(LongRunning(listeners.operations), server)
+    v1.add_ModelServiceServicer_to_server(Models(context.engine), server)
+    operations_pb2_grpc.add_OperationsServicer_to_server(LongRunning(context.operations), server)
     for file, name in (
         (v1.completion_service_pb2.DESCRIPTOR, "CompletionService"),
         (v1.model_service_pb2.DESCRIPTOR, "ModelService"),
         (operations_pb2.DESCRIPTOR, "Operations"),
     ):
-        listeners.grpc.serve(file.services_by_name[name])
+        context.grpc.serve(file.services_by_name[name])

@@ -26,7 +26,7 @@ class Completions(v1.CompletionServiceServicer):
     async def CreateCompletion(
         self, request: v1.CompletionRequest, context: grpc.aio.ServicerContext[v1.CompletionRequest, v1.Completion]
     ) -> v1.Completion:
-        return await self._delivery.whole(request, call_context(context).call())
+        return await self._delivery.complete(request, call_context(context).call())
 
     # The events of an operation are bytes already, and go out as they are.
 

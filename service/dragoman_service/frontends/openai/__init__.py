@@ -6,7 +6,7 @@ from dragoman_service.dialects.openai.server.errors import error_said
 from dragoman_service.dialects.openai.server.request import chat_asked, completion_asked
 from dragoman_service.dialects.openai.server.response import chat_said, completion_said
 from dragoman_service.dialects.openai.server.stream import ChatChunks, CompletionChunks
-from dragoman_service.frontends.context import Listeners
+from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.openai.completions import Completions, Form
 from dragoman_service.frontends.openai.models import Models
 from dragoman_service.transport.http.guard import HttpService, Method
@@ -17,10 +17,10 @@ ROOT_CHAT = Form(chat_asked, chat_said, ChatChunks, usage_chunk=False)
 """As Gray Swan's clients have it, which look for a choice in every chunk."""
 
 
-def mount(listeners: Listeners) -> None:
+def mount(context: FrontendContext) -> None:
     """Adds the routes to the HTTP listener."""
-    chat, legacy, root = (Completions(listeners, form).serve for form in (CHAT, LEGACY, ROOT_CHAT))
-    models = Models(listeners.engine)
+    chat, legacy, root = (Completions(context, form).serve for form in (CHAT, LEGACY, ROOT_CHAT))
+    models = Models(context.engine)
     methods = (
         Method("POST", "/v1/chat/completions", "ChatCompletions", chat, streams=True),
         Method("POST", "/chat/completion", "ChatCompletion", root, streams=True),
@@ -28,4 +28,4 @@ def mount(listeners: Listeners) -> None:
         Method("GET", "/v1/models", "ListModels", models.list),
         Method("GET", "/v1/models/{id:.+}", "GetModel", models.get),
     )
-    listeners.http.serve(HttpService("openai", error_said, methods))
+    context.http.serve(HttpService("openai", error_said, methods))

@@ -10,7 +10,7 @@ from dragoman import v1
 from dragoman_service.contract import Call
 from dragoman_service.dialects.openai.server.request import Asked
 from dragoman_service.dialects.openai.server.stream import ChatChunks
-from dragoman_service.frontends.context import Listeners
+from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.openai.event_stream import EventStream
 from dragoman_service.transport.http.call import HttpCall
 
@@ -29,8 +29,8 @@ class Form:
 class Completions:
     """Answers the calls of one form."""
 
-    def __init__(self, listeners: Listeners, form: Form) -> None:
-        self._delivery = listeners.delivery
+    def __init__(self, context: FrontendContext, form: Form) -> None:
+        self._delivery = context.delivery
         self._form = form
 
     async def serve(self, call: HttpCall) -> None:
@@ -42,7 +42,7 @@ class Completions:
         if asked.stream:
             await self._stream(asked, call, ours)
         else:
-            await call.reply(self._form.said(await self._delivery.whole(asked.request, ours)))
+            await call.reply(self._form.said(await self._delivery.complete(asked.request, ours)))
 
     async def _stream(self, asked: Asked, call: HttpCall, ours: Call) -> None:
         chunks = self._form.chunks(include_usage=asked.include_usage and self._form.usage_chunk)

@@ -12,7 +12,7 @@ from dragoman.dialect.yandex.v1 import (
 from google.protobuf.descriptor import FileDescriptor
 
 from dragoman_service.dialects.yandex.names import PACKAGES, REQUEST_ID
-from dragoman_service.frontends.context import Listeners
+from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.yandex.answers import Answers
 from dragoman_service.frontends.yandex.rest import Rest
 from dragoman_service.frontends.yandex.services import (
@@ -22,24 +22,24 @@ from dragoman_service.frontends.yandex.services import (
     TextGeneration,
     Tokenizer,
 )
-from dragoman_service.transport.grpc.guard import Manners
+from dragoman_service.transport.grpc.guard import ServicePolicy
 from dragoman_service.transport.grpc.server import GrpcServer
 from dragoman_service.transport.grpc.twins import ForeignNames, method_handlers
 
 
-def mount(listeners: Listeners) -> None:
+def mount(context: FrontendContext) -> None:
     """Adds the vendor's services to both listeners."""
-    answers, names = Answers(listeners), ForeignNames(PACKAGES)
+    answers, names = Answers(context), ForeignNames(PACKAGES)
     generation, tokenizer = text_generation_service_pb2.DESCRIPTOR, tokenizer_service_pb2.DESCRIPTOR
     for file, name, servicer in (
         (generation, "TextGenerationService", TextGeneration(answers)),
         (generation, "TextGenerationAsyncService", AsyncTextGeneration(answers)),
         (tokenizer, "TokenizerService", Tokenizer(answers)),
         (operation_service_pb2.DESCRIPTOR, "OperationService", Operations(answers)),
-        (api_endpoint_service_pb2.DESCRIPTOR, "ApiEndpointService", ApiEndpoints(listeners.grpc)),
+        (api_endpoint_service_pb2.DESCRIPTOR, "ApiEndpointService", ApiEndpoints(context.grpc)),
     ):
-        _serve(listeners.grpc, names, file, name, servicer)
-    listeners.http.serve(Rest(answers).service())
+        _serve(context.grpc, names, file, name, servicer)
+    context.http.serve(Rest(answers).service())
 
 
 def _serve(server: GrpcServer, names: ForeignNames, file: FileDescriptor, name: str, servicer: object) -> None:
@@ -48,4 +48,4 @@ def _serve(server: GrpcServer, names: ForeignNames, file: FileDescriptor, name: 
     handlers = grpc.method_handlers_generic_handler(foreign.full_name, method_handlers(twin, servicer))
     server.server.add_generic_rpc_handlers((handlers,))
     # Discovery comes before the vendor's clients look for their key.
-    server.serve(foreign, manners=Manners(open=isinstance(servicer, ApiEndpoints), echoed=REQUEST_ID))
+    server.serve(foreign, policy=ServicePolicy(public=isinstance(servicer, ApiEndpoints), echoed_metadata=REQUEST_ID))

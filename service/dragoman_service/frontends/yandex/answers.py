@@ -14,7 +14,7 @@ from dragoman_service.dialects.yandex.server.operation import operation, operati
 from dragoman_service.dialects.yandex.server.request import asked, in_their_words
 from dragoman_service.dialects.yandex.server.response import Said, completion_response, tokens
 from dragoman_service.engine.catalogue import Target
-from dragoman_service.frontends.context import Listeners
+from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.operations import StartOptions
 from dragoman_service.validation import check, check_request, limits
 from dragoman_service.validation.wording import too_long
@@ -25,16 +25,16 @@ STOPPED_WITHIN = 1.0  # seconds: the vendor's programs look at once whether it w
 class Answers:
     """Everything but how it is carried. All methods raise CompletionError in the vendor's words."""
 
-    def __init__(self, listeners: Listeners) -> None:
-        self._engine = listeners.engine
-        self._delivery = listeners.delivery
-        self._operations = listeners.operations
+    def __init__(self, context: FrontendContext) -> None:
+        self._engine = context.engine
+        self._delivery = context.delivery
+        self._operations = context.operations
 
     async def whole(self, request: y.CompletionRequest, call: Call) -> y.CompletionResponse:
         """The answer in one message."""
         with _their_words():
             ours, target = self._asked(request, call.caller)
-            return completion_response(await self._delivery.whole(ours, call, target))
+            return completion_response(await self._delivery.complete(ours, call, target))
 
     async def pieces(self, request: y.CompletionRequest, call: Call) -> AsyncGenerator[y.CompletionResponse, None]:
         """The answer in pieces, each with the whole text so far."""

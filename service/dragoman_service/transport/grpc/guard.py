@@ -24,26 +24,25 @@ from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.timing.time_limit import TimeLimit
-from dragoman_service.transport.auth import Access, authorization_in
+from dragoman_service.transport.auth import Auth, authorization_in
 from dragoman_service.transport.call_context import CallContext, GuardedContext
-from dragoman_service.transport.in_flight import Traffic
+from dragoman_service.transport.in_flight import InFlight
 from dragoman_service.transport.status import stalled_reader, status_code, too_large, trailers
 
-FIRST_MESSAGE = 10.0  # seconds that a caller has to send the request after opening the call
-ABORT_PATIENCE = 1.0  # seconds
-OPEN_SERVICES = frozenset({"grpc.health.v1.Health"})  # probes bring no key
-BACKGROUND = OPEN_SERVICES | {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
-"""Services that a drain does not wait for: their streams stay open as long as the caller likes."""
+ABORT_TIMEOUT = 1.0  # seconds
+PUBLIC_SERVICES = frozenset({"grpc.health.v1.Health"})  # probes have no key
+BACKGROUND = PUBLIC_SERVICES | {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
+"""Services that a drain does not wait for: their streams stay open for as long as the caller likes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
-    """What a frontend says of how its service is called."""
+class ServicePolicy:
+    """How the guard treats the calls of one service. A frontend states it when it adds the service."""
 
-    open: bool = False
-    """Its callers bring no key."""
-    echoed: str = ""
-    """Metadata that goes back to the caller as it came, with errors too."""
+    public: bool = False
+    """Calls need no API key."""
+    echoed_metadata: str = ""
+    """Key of the request metadata that is returned unchanged as initial metadata, with errors too. Empty: none."""
 
 
 Handler = Any  # grpc.RpcMethodHandler; its members are not typed
@@ -52,25 +51,31 @@ log = structlog.get_logger(__name__)
 
 
 class Guard(aio.ServerInterceptor):
-    """One for all services of a server. `max_request` is in bytes, `stall_timeout` in seconds."""
+    """One for all services of a server. `max_request` is in bytes, the time-outs are in seconds.
+
+    `first_message_timeout` limits how long a caller may take to send the request after it has opened the call.
+    """
 
     def __init__(
         self,
-        access: Access,
+        access: Auth,
         telemetry: RpcTelemetry,
-        traffic: Traffic,
+        in_flight: InFlight,
         deadlines: Deadlines,
         max_request: int,
         stall_timeout: float,
+        *,
+        first_message_timeout: float = 10.0,
     ) -> None:
         self._access = access
         self._telemetry = telemetry
-        self._traffic = traffic
+        self._in_flight = in_flight
         self._deadlines = deadlines
         self._max_request = max_request
         self._stall_timeout = stall_timeout
-        self.manners: dict[str, Manners] = dict.fromkeys(OPEN_SERVICES, Manners(open=True))
-        """Of services that have any, by their names."""
+        self._first_message_timeout = first_message_timeout
+        self.policies: dict[str, ServicePolicy] = dict.fromkeys(PUBLIC_SERVICES, ServicePolicy(public=True))
+        """By the full name of the service; `ServicePolicy()` applies to all others."""
 
     async def intercept_service(
         self,
@@ -105,14 +110,14 @@ class Guard(aio.ServerInterceptor):
         return CallContext(record, self._deadlines.until(record.deadline), hops)
 
     async def _serve(self, call: CallContext, handler: Handler, authorization: str, context: Context) -> Any:
-        with nullcontext() if call.record.service in BACKGROUND else self._traffic.counted():
+        with nullcontext() if call.record.service in BACKGROUND else self._in_flight.counted():
             return await self._counted(call, handler, authorization, context)
 
     async def _counted(self, call: CallContext, handler: Handler, authorization: str, context: Context) -> Any:
         record, code = call.record, grpc.StatusCode.OK
         self._telemetry.begin(record)
         try:
-            await _echo(context, self._manners(record.service).echoed)
+            await _echo(context, self._policy(record.service).echoed_metadata)
             return await self._answer(call, handler, authorization, context)
         except CompletionError as error:
             code = status_code(error.code)
@@ -136,7 +141,7 @@ class Guard(aio.ServerInterceptor):
     async def _answer(self, call: CallContext, handler: Handler, authorization: str, context: Context) -> Any:
         record = call.record
         if record.service not in BACKGROUND:
-            self._traffic.check()
+            self._in_flight.check()
         call.authenticated(self._caller(record.service, authorization))
         if handler.request_streaming:
             request: Any = self._requests(record, handler, context)
@@ -154,17 +159,18 @@ class Guard(aio.ServerInterceptor):
         return None
 
     def _caller(self, service: str, authorization: str) -> str:
-        return "" if self._manners(service).open else self._access.caller(authorization)
+        return "" if self._policy(service).public else self._access.caller(authorization)
 
-    def _manners(self, service: str) -> Manners:
-        return self.manners.get(service, _COMMON)
+    def _policy(self, service: str) -> ServicePolicy:
+        return self.policies.get(service, _DEFAULT_POLICY)
 
     async def _read(self, record: CallRecord, context: Context) -> bytes:
         try:
-            async with asyncio.timeout(FIRST_MESSAGE):
+            async with asyncio.timeout(self._first_message_timeout):
                 raw = await context.read()
         except TimeoutError:
-            raise malformed_request(f"No request came within {FIRST_MESSAGE:g} s after the call was opened.") from None
+            seconds = self._first_message_timeout
+            raise malformed_request(f"No request message arrived within {seconds:g} s of opening the call.") from None
         if raw is aio.EOF:
             raise malformed_request("The call was closed before a request came.")
         self._telemetry.received(record)
@@ -178,13 +184,15 @@ class Guard(aio.ServerInterceptor):
     def _decode(self, handler: Handler, raw: bytes) -> Any:
         if len(raw) > self._max_request:
             raise too_large(len(raw), self._max_request)
+        if handler.request_deserializer is None:  # the handler takes bytes
+            return raw
         try:
             return handler.request_deserializer(raw)
         except DecodeError:
             raise malformed_request("The bytes are not the message that this method takes.") from None
 
 
-_COMMON = Manners()
+_DEFAULT_POLICY = ServicePolicy()
 
 
 async def _send_all(responses: AsyncIterator[Any], record: CallRecord, context: Context, stall_timeout: float) -> None:
@@ -214,7 +222,7 @@ async def _abort(context: Context, error: CompletionError, call: CallContext) ->
     status = error.status(call.call_id)
     # Behind a write that its reader does not take, abort waits for ever; the status is on its way all the same.
     try:
-        async with asyncio.timeout(ABORT_PATIENCE):
+        async with asyncio.timeout(ABORT_TIMEOUT):
             await context.abort(status_code(status.code), status.message, trailers(status, error))
     except (TimeoutError, aio.InternalError) as gone:  # gRPC would log them as faults of ours
         raise asyncio.CancelledError from gone

@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.settings import ServerSettings
 from dragoman_service.settings.types import Address
-from dragoman_service.transport.grpc.guard import Guard, Manners
+from dragoman_service.transport.grpc.guard import Guard, ServicePolicy
 from dragoman_service.transport.grpc.twins import Pools
 
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
@@ -62,11 +62,11 @@ class GrpcServer:
         self._ready: bool | None = None
         self.draining = False
 
-    def serve(self, service: ServiceDescriptor, *, manners: Manners | None = None) -> None:
+    def serve(self, service: ServiceDescriptor, *, policy: ServicePolicy | None = None) -> None:
         """Shows a service, whose handlers were added to `server`, in health, reflection and metrics."""
         self._services.append(service)
-        if manners is not None:
-            self.guard.manners[service.full_name] = manners
+        if policy is not None:
+            self.guard.policies[service.full_name] = policy
 
     @property
     def advertised(self) -> Address | None:

@@ -14,15 +14,15 @@ from dragoman import v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.telemetry.rpc import RpcTelemetry
 from dragoman_service.transport.call_context import CallContext
-from dragoman_service.transport.http.abort import break_off
+from dragoman_service.transport.http.abort import abort
 from dragoman_service.transport.http.connection import NAME
 from dragoman_service.transport.status import stalled_reader
 
 JSON = "application/json"
 MOST_WAITING = 65_536  # bytes that wait for a slow reader before the answer does
 
-LastWords = Callable[[CompletionError, str], bytes]
-"""What a stream that fails ends with, from the error and the id of the request."""
+EncodeError = Callable[[CompletionError, str], bytes]
+"""Encodes the error that ends a failed stream; the string is the id of the call."""
 
 
 class HttpCall:
@@ -41,7 +41,7 @@ class HttpCall:
         self.response: web.StreamResponse | None = None
         self._telemetry = telemetry
         self._stall_timeout = stall_timeout
-        self._last_words: LastWords | None = None
+        self._encode_error: EncodeError | None = None
         self.accepted = False
 
     def accept(self, *, streaming: bool = False) -> None:
@@ -62,14 +62,16 @@ class HttpCall:
         await self._open(response)
         self.context.record.sent += 1
 
-    async def begin(self, content_type: str, last_words: LastWords, headers: Mapping[str, str] | None = None) -> None:
-        """A streamed answer begins; its head leaves with the first piece. An error that is raised from now on becomes
-        `last_words`, after which the connection breaks."""
+    async def begin(
+        self, content_type: str, encode_error: EncodeError, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Begins a streamed response; its head is sent with the first piece. An error raised from now on is sent as
+        `encode_error` makes it, and then the connection is cut off."""
         response = web.StreamResponse(headers={**self.headers, **(headers or {})})
         response.content_type = content_type
         if self.request.version < HttpVersion11:
             response.force_close()
-        self._last_words = last_words
+        self._encode_error = encode_error
         await self._open(response)
 
     async def send(self, piece: bytes) -> None:
@@ -91,12 +93,12 @@ class HttpCall:
                 await self.response.write_eof()
 
     async def fail(self, error: CompletionError) -> None:
-        """What has begun already ends with its last words and a broken connection: never as if it were whole."""
-        words = b""
-        # Who does not read is told nothing; and after a write that was broken off aiohttp can write no more.
-        if self._last_words is not None and error.reason != v1.ERROR_REASON_STALLED_READER:
-            words = self._last_words(error, self.context.call_id)
-        await break_off(self.request, self.response, words)
+        """Ends a response that has begun with its error and a broken connection, so that it never looks complete."""
+        ending = b""
+        # A stalled reader gets no error: nothing can be written behind the write that it does not take.
+        if self._encode_error is not None and error.reason != v1.ERROR_REASON_STALLED_READER:
+            ending = self._encode_error(error, self.context.call_id)
+        await abort(self.request, self.response, ending)
 
     async def _open(self, response: web.StreamResponse) -> None:
         await response.prepare(self.request)

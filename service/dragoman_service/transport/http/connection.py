@@ -1,4 +1,4 @@
-"""One connection of the HTTP listener: how long a head may take, and the name that every answer bears."""
+"""One connection of the HTTP listener: a time limit for request heads, and the server name on every response."""
 
 from __future__ import annotations
 
@@ -8,29 +8,37 @@ from typing import Any
 from aiohttp import web
 
 NAME = "dragoman"
-HEAD = 10.0  # seconds from the first byte of a request's head to its last
-_TOO_LATE = f"HTTP/1.1 408 Request Timeout\r\nserver: {NAME}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode()
+HEAD_TIMEOUT = 10.0  # seconds from the first byte of a request head to the last
+_TIMED_OUT = (
+    f"HTTP/1.1 408 Request Timeout\r\nserver: {NAME}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode()
+)
+
+# aiohttp has no public way to any of this: `RequestHandler._waiter`, `RequestHandler.finish_response`,
+# `AppRunner._make_server` and `Server._kwargs` are its own. tests/transport/test_aiohttp_internals.py pins what each
+# does in the version that we rely on.
 
 
 class Connection(web.RequestHandler):
-    """aiohttp's own has no such limit, and bounds only the time in which nothing is asked."""
+    """aiohttp's connection with a limit on the time that a request head may take: without it a client that never
+    finishes a head keeps the connection open, because aiohttp limits only the time between requests."""
 
-    __slots__ = ("_late",)
+    __slots__ = ("_head_timeout", "_head_timer")
 
-    def __init__(self, *args: Any, **more: Any) -> None:
+    def __init__(self, *args: Any, head_timeout: float, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._late: asyncio.TimerHandle | None = None
+        self._head_timeout = head_timeout
+        self._head_timer: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        waiting = self._waiter is not None and not self._waiter.done()  # else the request is being answered
+        waiting = self._waiter is not None and not self._waiter.done()  # else a request is being served
         if not waiting:
-            self._in_time()
-        elif self._late is None and data.strip():  # some clients send an empty line after a body
-            self._late = self._loop.call_later(HEAD, self._refuse)
+            self._stop_timer()
+        elif self._head_timer is None and data.strip():  # some clients send an empty line after a body
+            self._head_timer = self._loop.call_later(self._head_timeout, self._time_out)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._in_time()
+        self._stop_timer()
         super().connection_lost(exc)
 
     async def finish_response(
@@ -40,19 +48,25 @@ class Connection(web.RequestHandler):
             resp.headers.setdefault("server", NAME)
         return await super().finish_response(request, resp, start_time)
 
-    def _in_time(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
-    def _refuse(self) -> None:
+    def _time_out(self) -> None:
         if self.transport is not None:
-            self.transport.write(_TOO_LATE)
+            self.transport.write(_TIMED_OUT)
         self.force_close()
 
 
 class Runner(web.AppRunner):
-    """Serves an application over such connections."""
+    """Serves an application over such connections. `head_timeout` is in seconds."""
+
+    __slots__ = ("_head_timeout",)
+
+    def __init__(self, app: web.Application, *, head_timeout: float = HEAD_TIMEOUT, **more: Any) -> None:
+        super().__init__(app, **more)
+        self._head_timeout = head_timeout
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
@@ -60,7 +74,8 @@ class Runner(web.AppRunner):
             made.request_handler,
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
-            **made._kwargs,  # noqa: SLF001 - there is no other way to them
+            head_timeout=self._head_timeout,
+            **made._kwargs,  # noqa: SLF001 - the options of the connections, which only the server has
         )
 
 

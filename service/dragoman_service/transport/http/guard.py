@@ -17,15 +17,14 @@ from dragoman_service.engine.engine import Deadlines
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry
-from dragoman_service.transport.auth import Access
+from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.call_context import CallContext
 from dragoman_service.transport.http.call import JSON, HttpCall
 from dragoman_service.transport.http.cors import Cors
-from dragoman_service.transport.in_flight import Traffic
+from dragoman_service.transport.in_flight import InFlight
 from dragoman_service.transport.status import status_code, too_large
 
-BODY = 60.0  # seconds that a caller has to send the body
-SENT_AGAIN = frozenset({408, 409, 429})  # statuses, beside 5xx, after which common clients try again by themselves
+RETRIED_STATUSES = frozenset({408, 409, 429})  # statuses, in addition to 5xx, that common clients retry by themselves
 
 ErrorBody = Callable[[CompletionError, str], tuple[int, bytes]]
 """The status and the JSON of an error, which comes with the id of the request."""
@@ -61,25 +60,31 @@ class HttpService:
 
 
 class HttpGuard:
-    """One for all services of a listener. `max_request` is in bytes, `stall_timeout` in seconds."""
+    """One for all services of a listener. `max_request` is in bytes, the time-outs are in seconds.
+
+    `body_timeout` limits how long a caller may take to send the body.
+    """
 
     def __init__(
         self,
-        access: Access,
+        access: Auth,
         telemetry: RpcTelemetry,
-        traffic: Traffic,
+        in_flight: InFlight,
         deadlines: Deadlines,
         cors: Cors,
         max_request: int,
         stall_timeout: float,
+        *,
+        body_timeout: float = 60.0,
     ) -> None:
         self.telemetry = telemetry
         self.cors = cors
         self._access = access
-        self._traffic = traffic
+        self._in_flight = in_flight
         self._deadlines = deadlines
         self._max_request = max_request
         self._stall_timeout = stall_timeout
+        self._body_timeout = body_timeout
 
     def handler(self, service: HttpService, method: Method) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The handler of a route."""
@@ -88,7 +93,7 @@ class HttpGuard:
             context = self._context(CallRecord(service.name, method.name, "unary"), request)
             call = HttpCall(request, context, self.telemetry, self._stall_timeout)
             call.headers.update(self.cors.headers(request))
-            with self._traffic.counted():
+            with self._in_flight.counted():
                 await self._serve(call, service, method)
             return call.response or web.Response()
 
@@ -120,7 +125,7 @@ class HttpGuard:
             self.telemetry.end(record, code)
 
     async def _answer(self, call: HttpCall, method: Method) -> None:
-        self._traffic.check()
+        self._in_flight.check()
         call.context.authenticated(self._access.caller(call.request.headers.get("Authorization", "")))
         if call.request.can_read_body:
             call.body = await self._read(call.request)
@@ -134,14 +139,14 @@ class HttpGuard:
             raise too_large(request.content_length or 0, self._max_request)
         pieces, size = [], 0
         try:
-            async with asyncio.timeout(BODY):
+            async with asyncio.timeout(self._body_timeout):
                 async for piece in request.content.iter_any():
                     size += len(piece)
                     if size > self._max_request:
                         raise too_large(size, self._max_request)
                     pieces.append(piece)
         except TimeoutError:
-            raise malformed_request(f"The body did not come within {BODY:g} s.") from None
+            raise malformed_request(f"The body did not arrive within {self._body_timeout:g} s.") from None
         except web.RequestPayloadError:
             raise malformed_request("The body is not encoded as its headers say.") from None
         return b"".join(pieces)
@@ -163,7 +168,7 @@ class HttpGuard:
 def _retry_headers(error: CompletionError, status: int) -> dict[str, str]:
     """When to try again; or that it is no use, where clients would try by themselves."""
     if not error.retryable:
-        return {"x-should-retry": "false"} if status in SENT_AGAIN or status >= 500 else {}
+        return {"x-should-retry": "false"} if status in RETRIED_STATUSES or status >= 500 else {}
     return {} if error.retry_after is None else {"retry-after": str(max(1, math.ceil(error.retry_after)))}
 
 

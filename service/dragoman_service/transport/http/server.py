@@ -12,12 +12,12 @@ from prometheus_client.exposition import choose_encoder
 
 from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.types import Address
-from dragoman_service.transport.http.connection import Runner
+from dragoman_service.transport.http.connection import HEAD_TIMEOUT, Runner
 from dragoman_service.transport.http.guard import HttpGuard, HttpService
 from dragoman_service.transport.protocol_log import ProtocolLog
 
-KEPT = 620.0  # seconds that an idle connection stays open: longer than proxies in front keep theirs
-LAST_MOMENT = 0.1  # seconds; who stops the listener has waited for the calls before
+KEEPALIVE = 620.0  # seconds that an idle connection stays open: longer than the proxies in front of it keep theirs
+STOP_GRACE = 0.1  # seconds; a drain has waited for the calls already
 
 Readiness = Callable[[], str]
 """Why the service cannot be asked now; empty if it can."""
@@ -36,6 +36,7 @@ class HttpServer:
         guard: HttpGuard,
         *,
         share_port: bool = False,
+        head_timeout: float = HEAD_TIMEOUT,
     ) -> None:
         self._address = address
         self._share_port = share_port
@@ -43,7 +44,7 @@ class HttpServer:
         self._registry = registry
         self._guard = guard
         self._services: list[HttpService] = []
-        self.app = web.Application(middlewares=[self._elsewhere])
+        self.app = web.Application(middlewares=[self._unrouted])
         self.app.router.add_get("/livez", self._live)
         self.app.router.add_get("/readyz", self._ready)
         self.app.router.add_get("/metrics", self._metrics)
@@ -52,8 +53,9 @@ class HttpServer:
             access_log=None,
             logger=ProtocolLog(),
             handler_cancellation=True,
-            keepalive_timeout=KEPT,
-            shutdown_timeout=LAST_MOMENT,
+            keepalive_timeout=KEEPALIVE,
+            shutdown_timeout=STOP_GRACE,
+            head_timeout=head_timeout,
         )
 
     def serve(self, service: HttpService) -> None:
@@ -83,7 +85,7 @@ class HttpServer:
         await self._runner.cleanup()
 
     @web.middleware
-    async def _elsewhere(self, request: web.Request, handler: Handle) -> web.StreamResponse:
+    async def _unrouted(self, request: web.Request, handler: Handle) -> web.StreamResponse:
         """What no route takes: preflights of browsers, and paths and methods that do not exist."""
         try:
             return await handler(request)
