@@ -23,8 +23,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CompletionOperationMetadata(_message.Message):
-    """What is known of an operation that StartCompletion made: the `metadata` of
-    its google.longrunning.Operation.
+    """Progress and properties of an operation that StartCompletion created: the `metadata` of its
+    google.longrunning.Operation.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -38,45 +38,35 @@ class CompletionOperationMetadata(_message.Message):
         STATE_UNSPECIFIED: CompletionOperationMetadata._State.ValueType  # 0
         """Not used."""
         STATE_QUEUED: CompletionOperationMetadata._State.ValueType  # 1
-        """Waits for a worker."""
+        """The operation waits for a worker."""
         STATE_RUNNING: CompletionOperationMetadata._State.ValueType  # 2
-        """A worker is at it. It goes back to STATE_QUEUED if the worker is lost or
-        shuts down.
-        """
+        """A worker runs the operation. It returns to STATE_QUEUED if the worker is lost or shuts down."""
         STATE_CANCELLING: CompletionOperationMetadata._State.ValueType  # 3
-        """A worker is at it and was told to stop."""
+        """A worker still runs the operation and has been asked to stop."""
         STATE_SUCCEEDED: CompletionOperationMetadata._State.ValueType  # 4
-        """Done; the operation holds the `response`."""
+        """The operation ended and holds the `response`."""
         STATE_FAILED: CompletionOperationMetadata._State.ValueType  # 5
-        """Done; the operation holds the `error`."""
+        """The operation ended and holds the `error`."""
         STATE_CANCELLED: CompletionOperationMetadata._State.ValueType  # 6
-        """Done; stopped by CancelOperation. The operation holds an `error` with code
-        CANCELLED.
-        """
+        """CancelOperation ended the operation, which holds an `error` with code CANCELLED."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Where an operation stands. QUEUED and RUNNING are on the way; the others are
-        final and never change.
-        """
+        """State of an operation. SUCCEEDED, FAILED and CANCELLED are final and never change."""
 
     STATE_UNSPECIFIED: CompletionOperationMetadata.State.ValueType  # 0
     """Not used."""
     STATE_QUEUED: CompletionOperationMetadata.State.ValueType  # 1
-    """Waits for a worker."""
+    """The operation waits for a worker."""
     STATE_RUNNING: CompletionOperationMetadata.State.ValueType  # 2
-    """A worker is at it. It goes back to STATE_QUEUED if the worker is lost or
-    shuts down.
-    """
+    """A worker runs the operation. It returns to STATE_QUEUED if the worker is lost or shuts down."""
     STATE_CANCELLING: CompletionOperationMetadata.State.ValueType  # 3
-    """A worker is at it and was told to stop."""
+    """A worker still runs the operation and has been asked to stop."""
     STATE_SUCCEEDED: CompletionOperationMetadata.State.ValueType  # 4
-    """Done; the operation holds the `response`."""
+    """The operation ended and holds the `response`."""
     STATE_FAILED: CompletionOperationMetadata.State.ValueType  # 5
-    """Done; the operation holds the `error`."""
+    """The operation ended and holds the `error`."""
     STATE_CANCELLED: CompletionOperationMetadata.State.ValueType  # 6
-    """Done; stopped by CancelOperation. The operation holds an `error` with code
-    CANCELLED.
-    """
+    """CancelOperation ended the operation, which holds an `error` with code CANCELLED."""
 
     @_typing.final
     class LabelsEntry(_message.Message):
@@ -115,54 +105,52 @@ class CompletionOperationMetadata(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     state: Global___CompletionOperationMetadata.State.ValueType
-    """Where the operation stands."""
+    """State of the operation."""
     model: _builtins.str
     """CompletionRequest.model as the caller wrote it."""
     provider: _builtins.str
-    """The configured provider that answers. Empty while queued."""
+    """Name of the configured provider that answers. Empty while the operation is queued."""
     created_by: _builtins.str
-    """The caller who started it: the id of the API key."""
+    """Id of the API key whose holder started the operation."""
     last_sequence: _builtins.int
-    """Number of the newest event that AttachCompletion shows."""
+    """Sequence number of the newest event that AttachCompletion returns."""
     output_characters: _builtins.int
-    """Characters of text that the running attempt has generated, all choices
-    together. It is written a few times a second.
+    """Characters of text that the running attempt has generated, all choices together. Updated
+    several times a second.
     """
     attempts: _builtins.int
-    """How often a worker took it up."""
+    """How many times a worker has taken the operation."""
     request_id: _builtins.str
-    """CompletionRequest.request_id."""
+    """Copy of CompletionRequest.request_id."""
     priority: _builtins.int
-    """StartCompletionRequest.priority."""
+    """Copy of StartCompletionRequest.priority."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was started."""
+        """When the operation was started."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When a worker last took it up. Absent while it was never taken up."""
+        """When a worker last took the operation. Absent until the first one does."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When anything of it last changed."""
+        """When any part of the operation last changed."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When it came to its final state. Absent before."""
+        """When the operation reached its final state. Absent until then."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it will be forgotten, its answer included. Absent before the final
-        state.
-        """
+        """When the operation will be deleted together with its answer. Absent until the final state."""
 
     @_builtins.property
     def usage(self) -> _completion_pb2.Usage:
-        """What was used by the running attempt so far, or by the last one."""
+        """Tokens used so far by the running attempt, or in total by the last one."""
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """CompletionRequest.labels."""
+        """Copy of CompletionRequest.labels."""
 
     def __init__(
         self,

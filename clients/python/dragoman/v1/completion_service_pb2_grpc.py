@@ -31,12 +31,13 @@ if _version_not_supported:
 class CompletionServiceStub(object):
     """Completes conversations with language models.
 
-    Every error carries google.rpc.ErrorInfo with domain `dragoman` and a reason
-    from ErrorReason, google.rpc.BadRequest where fields are at fault, and
-    google.rpc.RetryInfo where waiting helps.
+    Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
+    ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
+    should wait. Every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING, CREDENTIALS_INVALID) if
+    the service requires an API key; send it as metadata, `authorization: Bearer KEY`.
 
-    The caller's deadline bounds everything; without one the service applies its
-    default (600 s).
+    The caller's deadline bounds the whole call. Without one, the service applies its default
+    (600 s).
     """
 
     def __init__(self, channel):
@@ -80,78 +81,80 @@ class CompletionServiceStub(object):
 class CompletionServiceServicer(object):
     """Completes conversations with language models.
 
-    Every error carries google.rpc.ErrorInfo with domain `dragoman` and a reason
-    from ErrorReason, google.rpc.BadRequest where fields are at fault, and
-    google.rpc.RetryInfo where waiting helps.
+    Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
+    ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
+    should wait. Every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING, CREDENTIALS_INVALID) if
+    the service requires an API key; send it as metadata, `authorization: Bearer KEY`.
 
-    The caller's deadline bounds everything; without one the service applies its
-    default (600 s).
+    The caller's deadline bounds the whole call. Without one, the service applies its default
+    (600 s).
     """
 
     def CreateCompletion(self, request, context):
-        """Answers a request whole.
+        """Answers a request with one message, once its last token has arrived.
 
-        Returns the Completion when its last token is there. Fails with
-        INVALID_ARGUMENT (INVALID_FIELD, UNSUPPORTED_FIELD, CONTEXT_LENGTH_EXCEEDED,
-        MALFORMED_REQUEST), NOT_FOUND (MODEL_NOT_FOUND), PERMISSION_DENIED
-        (MODEL_NOT_ALLOWED), DEADLINE_EXCEEDED (DEADLINE), UNAVAILABLE
-        (PROVIDER_UNAVAILABLE, PROVIDER_STREAM_BROKEN, NO_PROVIDER_AVAILABLE,
-        SHUTTING_DOWN) and the other reasons of ErrorReason. Hanging up stops the
-        model's work.
+        Disconnecting stops generation, see CompletionRequest.disconnect_policy. Fails with
+        INVALID_ARGUMENT (INVALID_FIELD, UNSUPPORTED_FIELD, CONTEXT_LENGTH_EXCEEDED, MALFORMED_REQUEST,
+        PROVIDER_REJECTED), NOT_FOUND (MODEL_NOT_FOUND), PERMISSION_DENIED (MODEL_NOT_ALLOWED),
+        ALREADY_EXISTS (REQUEST_ID_REUSED), DEADLINE_EXCEEDED (DEADLINE), RESOURCE_EXHAUSTED
+        (REQUEST_TOO_LARGE, PROVIDER_RATE_LIMITED), UNAVAILABLE (PROVIDER_UNAVAILABLE,
+        PROVIDER_STREAM_BROKEN, NO_PROVIDER_AVAILABLE, SHUTTING_DOWN), and with the other reasons of
+        ErrorReason.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamCompletion(self, request, context):
-        """Answers a request piece by piece, as the model generates it.
+        """Answers a request with a stream of events, while the model generates the answer.
 
-        The stream ends in CompletionEvent.finished, and the status of the RPC agrees
-        with it. One that goes on as an operation (`started.operation`) may end
-        without: the operation is not over then, see AttachCompletion. Fails as CreateCompletion does. Hanging up stops the
-        model's work.
+        The stream ends with CompletionEvent.finished, and the status of the RPC agrees with it. Only
+        the stream of a completion that continues as an operation (Started.operation is set) may end
+        without `finished`: the operation is not over then, so follow it with AttachCompletion.
+        Disconnecting stops generation, see CompletionRequest.disconnect_policy. Fails as
+        CreateCompletion does, and with ABORTED (STALLED_READER) if the caller does not read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StartCompletion(self, request, context):
-        """Takes a request and answers it later.
+        """Accepts a request and returns at once an operation that will hold the answer.
 
-        Returns the operation at once, stored so that it survives the death of the
-        server. Read it with google.longrunning.Operations: GetOperation,
-        WaitOperation, ListOperations, CancelOperation, DeleteOperation. Its
-        response is a Completion, its metadata a CompletionOperationMetadata. Fails
-        with INVALID_ARGUMENT, NOT_FOUND and PERMISSION_DENIED as CreateCompletion
-        does, with ALREADY_EXISTS (REQUEST_ID_REUSED, OPERATION_EXISTS), and with UNAVAILABLE (OPERATIONS_UNAVAILABLE) if it cannot be stored;
-        what goes wrong later is the operation's `error`.
+        The operation is stored before this RPC returns, so it survives the death of the server. Manage
+        it with google.longrunning.Operations: GetOperation, WaitOperation, ListOperations,
+        CancelOperation, DeleteOperation. Its response is a Completion and its metadata a
+        CompletionOperationMetadata. Fails with INVALID_ARGUMENT, NOT_FOUND and PERMISSION_DENIED as
+        CreateCompletion does, with ALREADY_EXISTS (REQUEST_ID_REUSED, OPERATION_EXISTS), and with
+        UNAVAILABLE (OPERATIONS_UNAVAILABLE) if the operation cannot be stored. Later failures become
+        the operation's `error`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AttachCompletion(self, request, context):
-        """Follows an operation: first the events after a cursor that are there already,
-        then those that come, up to `finished`.
+        """Streams the events of an operation: first the stored events after a cursor, then new ones as
+        they arrive, up to `finished`.
 
-        From any server that shares the store, by any number of readers, before,
-        during and after the run, until the operation expires. All readers get the
-        same events, to the byte. Safe to repeat with the number of the last event
-        that was read. Leaving does not stop the operation. The status of the RPC
-        agrees with `finished`: it is the operation's error where that failed. Without
-        `finished`: NOT_FOUND (OPERATION_NOT_FOUND), INVALID_ARGUMENT (INVALID_FIELD),
-        UNAVAILABLE (SHUTTING_DOWN, OPERATIONS_UNAVAILABLE).
+        Any number of readers may attach, to any server that shares the store, before, during and after
+        the run, until the operation expires. All readers receive byte-identical events. It is safe to
+        call again with the sequence number of the last event received. Disconnecting does not stop the
+        operation. The status of the RPC agrees with `finished`: if the operation failed, it is the
+        operation's error. Fails without `finished` with NOT_FOUND (OPERATION_NOT_FOUND),
+        INVALID_ARGUMENT (INVALID_FIELD), DEADLINE_EXCEEDED (DEADLINE), UNAVAILABLE (SHUTTING_DOWN,
+        OPERATIONS_UNAVAILABLE), and ABORTED (STALLED_READER).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CountTokens(self, request, context):
-        """Counts the tokens of a request's prompt as the model would see it, the
-        model's own template included. Nothing is generated.
+        """Counts the tokens of a request's prompt as the model would see it, including the model's own
+        template, and generates nothing.
 
-        Fails with UNIMPLEMENTED (CAPABILITY_MISSING) if the model's provider cannot
-        count, and as CreateCompletion does.
+        Fails with UNIMPLEMENTED (CAPABILITY_MISSING) if the model's provider cannot count tokens, and
+        otherwise as CreateCompletion does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,8 +163,8 @@ class CompletionServiceServicer(object):
     def Tokenize(self, request, context):
         """Splits a text, or a request's prompt, into the model's tokens.
 
-        Fails with UNIMPLEMENTED (CAPABILITY_MISSING) if the model's provider shows
-        no tokenizer, and as CreateCompletion does.
+        Fails with UNIMPLEMENTED (CAPABILITY_MISSING) if the model's provider does not expose a
+        tokenizer, and otherwise as CreateCompletion does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -211,12 +214,13 @@ def add_CompletionServiceServicer_to_server(servicer, server):
 class CompletionService(object):
     """Completes conversations with language models.
 
-    Every error carries google.rpc.ErrorInfo with domain `dragoman` and a reason
-    from ErrorReason, google.rpc.BadRequest where fields are at fault, and
-    google.rpc.RetryInfo where waiting helps.
+    Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
+    ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
+    should wait. Every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING, CREDENTIALS_INVALID) if
+    the service requires an API key; send it as metadata, `authorization: Bearer KEY`.
 
-    The caller's deadline bounds everything; without one the service applies its
-    default (600 s).
+    The caller's deadline bounds the whole call. Without one, the service applies its default
+    (600 s).
     """
 
     @staticmethod

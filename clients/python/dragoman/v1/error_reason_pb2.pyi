@@ -25,190 +25,169 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Not used."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 1
-    """INVALID_ARGUMENT: fields are wrong or over a limit; BadRequest names each."""
+    """INVALID_ARGUMENT: fields are invalid or exceed a limit; BadRequest names each of them."""
     ERROR_REASON_MALFORMED_REQUEST: _ErrorReason.ValueType  # 2
-    """INVALID_ARGUMENT: the bytes are not the message that the method takes, or no
-    message came in time.
+    """INVALID_ARGUMENT: the bytes are not a valid message of the method's request type, or no message
+    arrived in time (10 s).
     """
     ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 3
-    """RESOURCE_EXHAUSTED: the request has more bytes than the service takes.
-    Requests of more than three times that limit are refused by gRPC itself,
-    with the same status and without details.
+    """RESOURCE_EXHAUSTED: the request is larger than the service accepts. gRPC itself rejects
+    requests of more than three times that limit, with the same status and without details.
     """
     ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 4
     """UNAUTHENTICATED: no API key was sent."""
     ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 5
-    """UNAUTHENTICATED: the API key is not known."""
+    """UNAUTHENTICATED: the API key is unknown."""
     ERROR_REASON_MODEL_NOT_ALLOWED: _ErrorReason.ValueType  # 6
-    """PERMISSION_DENIED: the caller's key may not use the model."""
+    """PERMISSION_DENIED: the caller's API key does not allow the model."""
     ERROR_REASON_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 7
-    """NOT_FOUND: no configured provider has the model."""
+    """NOT_FOUND: no configured provider serves the model."""
     ERROR_REASON_OPERATION_NOT_FOUND: _ErrorReason.ValueType  # 8
-    """NOT_FOUND: no such operation, or it is another caller's, or it expired."""
+    """NOT_FOUND: the operation does not exist, expired, or belongs to another caller."""
     ERROR_REASON_UNSUPPORTED_FIELD: _ErrorReason.ValueType  # 9
-    """INVALID_ARGUMENT: the provider cannot honour a field; BadRequest names each."""
+    """INVALID_ARGUMENT: the provider does not support some fields; BadRequest names each of them."""
     ERROR_REASON_CAPABILITY_MISSING: _ErrorReason.ValueType  # 10
-    """UNIMPLEMENTED: the model's provider lacks the method."""
+    """UNIMPLEMENTED: the model's provider does not support the method."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 11
-    """ALREADY_EXISTS: another request of the caller has the same request_id."""
+    """ALREADY_EXISTS: the caller used the same request_id for a different request."""
     ERROR_REASON_OPERATION_EXISTS: _ErrorReason.ValueType  # 12
-    """ALREADY_EXISTS: an operation of the caller has the same operation_id."""
+    """ALREADY_EXISTS: the caller already has an operation with the same operation_id."""
     ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 16
     """UNAVAILABLE: the server is shutting down; another one may answer."""
     ERROR_REASON_DEADLINE: _ErrorReason.ValueType  # 17
-    """DEADLINE_EXCEEDED: the caller's deadline, or the server's where the caller
-    set none, has passed.
+    """DEADLINE_EXCEEDED: the caller's deadline passed, or the server's default one if the caller set
+    none.
     """
     ERROR_REASON_CONTEXT_LENGTH_EXCEEDED: _ErrorReason.ValueType  # 18
-    """INVALID_ARGUMENT: the prompt does not fit the model's context window.
-    ErrorInfo.metadata holds `limit` and `counted`, in tokens.
+    """INVALID_ARGUMENT: the prompt does not fit into the model's context window. ErrorInfo.metadata
+    holds `limit` and `counted`, in tokens.
     """
     ERROR_REASON_PROVIDER_REJECTED: _ErrorReason.ValueType  # 19
-    """INVALID_ARGUMENT: the provider refused what the caller sent."""
+    """INVALID_ARGUMENT: the provider rejected the content of the request."""
     ERROR_REASON_PROVIDER_CREDENTIALS: _ErrorReason.ValueType  # 20
-    """FAILED_PRECONDITION: the provider refused the service's own credentials."""
+    """FAILED_PRECONDITION: the provider rejected the service's own credentials."""
     ERROR_REASON_PROVIDER_QUOTA: _ErrorReason.ValueType  # 21
-    """FAILED_PRECONDITION: the service's account with the provider has no credit or
-    quota left.
-    """
+    """FAILED_PRECONDITION: the service's account at the provider has no credit or quota left."""
     ERROR_REASON_PROVIDER_MODEL_MISSING: _ErrorReason.ValueType  # 22
-    """FAILED_PRECONDITION: the provider does not know a model that the service is
-    configured for.
-    """
+    """FAILED_PRECONDITION: the provider does not have a model that the service is configured with."""
     ERROR_REASON_PROVIDER_TIMEOUT: _ErrorReason.ValueType  # 23
-    """UNAVAILABLE: the provider timed out, or its first token did not come in time."""
+    """UNAVAILABLE: the provider timed out, or its first token did not arrive in time."""
     ERROR_REASON_PROVIDER_RATE_LIMITED: _ErrorReason.ValueType  # 24
-    """RESOURCE_EXHAUSTED: the provider limits the rate; RetryInfo tells when to
-    come back, where the provider says so.
+    """RESOURCE_EXHAUSTED: the provider limits the request rate. RetryInfo says when to retry, if the
+    provider does.
     """
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 25
-    """UNAVAILABLE: the provider cannot be reached or failed before it answered."""
+    """UNAVAILABLE: the provider cannot be reached, or it failed before it answered."""
     ERROR_REASON_PROVIDER_STREAM_BROKEN: _ErrorReason.ValueType  # 26
-    """UNAVAILABLE: the provider's answer broke off after its first piece."""
+    """UNAVAILABLE: the provider's answer was interrupted after its first fragment."""
     ERROR_REASON_PROVIDER_IDLE: _ErrorReason.ValueType  # 27
-    """UNAVAILABLE: the provider's answer began, and then nothing came for the idle
-    time-out.
-    """
+    """UNAVAILABLE: after its answer had begun, the provider sent nothing for the idle time-out."""
     ERROR_REASON_PROVIDER_MALFORMED: _ErrorReason.ValueType  # 28
-    """INTERNAL: the provider's answer makes no sense."""
+    """INTERNAL: the provider's answer is malformed."""
     ERROR_REASON_NO_PROVIDER_AVAILABLE: _ErrorReason.ValueType  # 29
     """UNAVAILABLE: the model's provider could not be opened."""
     ERROR_REASON_STALLED_READER: _ErrorReason.ValueType  # 30
-    """ABORTED: the caller opened a stream and did not read it for the stall
-    time-out (60 s).
-    """
+    """ABORTED: the caller opened a stream and did not read it for the stall time-out (60 s)."""
     ERROR_REASON_WORKER_LOST: _ErrorReason.ValueType  # 31
-    """ABORTED, in Operation.error: workers were lost while they were at the
-    operation, as often as it may be tried.
-    """
+    """ABORTED, in Operation.error: the operation lost as many workers as its max_attempts allows."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 32
-    """INTERNAL: a fault of the service; its log tells more under the request id."""
+    """INTERNAL: the service has a bug; its log has the details under the call_id."""
     ERROR_REASON_PLUGIN_FAILED: _ErrorReason.ValueType  # 33
-    """INTERNAL: the provider's plugin raised what it must not raise."""
+    """INTERNAL: the provider's plugin raised an error that its contract does not allow."""
     ERROR_REASON_OPERATIONS_UNAVAILABLE: _ErrorReason.ValueType  # 34
-    """UNAVAILABLE: the store of operations cannot be reached or written."""
+    """UNAVAILABLE: the operation store cannot be reached or written."""
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 35
     """CANCELLED, in Operation.error: the operation was cancelled."""
     ERROR_REASON_TOO_MANY_HOPS: _ErrorReason.ValueType  # 36
-    """FAILED_PRECONDITION: the request came through more than 8 services such as
-    this one. The address of a provider leads back to where requests come from.
+    """FAILED_PRECONDITION: the request passed through more than 8 services like this one, because the
+    address of a provider leads back to where the request came from.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """Why a request failed. google.rpc.ErrorInfo.reason holds the name without its
-    prefix, with domain `dragoman`; ErrorInfo.metadata holds `request_id`,
-    `retryable`, and where they apply `model`, `provider` and `upstream_status`.
+    """Why a request failed. google.rpc.ErrorInfo carries the name without its prefix in `reason`, and
+    `dragoman` in `domain`. ErrorInfo.metadata holds `call_id` (the id of this call, also in the
+    service's log), `retryable` (`true` or `false`) and, where they apply, `model`, `provider` and
+    `upstream_status`.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Not used."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 1
-"""INVALID_ARGUMENT: fields are wrong or over a limit; BadRequest names each."""
+"""INVALID_ARGUMENT: fields are invalid or exceed a limit; BadRequest names each of them."""
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 2
-"""INVALID_ARGUMENT: the bytes are not the message that the method takes, or no
-message came in time.
+"""INVALID_ARGUMENT: the bytes are not a valid message of the method's request type, or no message
+arrived in time (10 s).
 """
 ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 3
-"""RESOURCE_EXHAUSTED: the request has more bytes than the service takes.
-Requests of more than three times that limit are refused by gRPC itself,
-with the same status and without details.
+"""RESOURCE_EXHAUSTED: the request is larger than the service accepts. gRPC itself rejects
+requests of more than three times that limit, with the same status and without details.
 """
 ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 4
 """UNAUTHENTICATED: no API key was sent."""
 ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 5
-"""UNAUTHENTICATED: the API key is not known."""
+"""UNAUTHENTICATED: the API key is unknown."""
 ERROR_REASON_MODEL_NOT_ALLOWED: ErrorReason.ValueType  # 6
-"""PERMISSION_DENIED: the caller's key may not use the model."""
+"""PERMISSION_DENIED: the caller's API key does not allow the model."""
 ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 7
-"""NOT_FOUND: no configured provider has the model."""
+"""NOT_FOUND: no configured provider serves the model."""
 ERROR_REASON_OPERATION_NOT_FOUND: ErrorReason.ValueType  # 8
-"""NOT_FOUND: no such operation, or it is another caller's, or it expired."""
+"""NOT_FOUND: the operation does not exist, expired, or belongs to another caller."""
 ERROR_REASON_UNSUPPORTED_FIELD: ErrorReason.ValueType  # 9
-"""INVALID_ARGUMENT: the provider cannot honour a field; BadRequest names each."""
+"""INVALID_ARGUMENT: the provider does not support some fields; BadRequest names each of them."""
 ERROR_REASON_CAPABILITY_MISSING: ErrorReason.ValueType  # 10
-"""UNIMPLEMENTED: the model's provider lacks the method."""
+"""UNIMPLEMENTED: the model's provider does not support the method."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 11
-"""ALREADY_EXISTS: another request of the caller has the same request_id."""
+"""ALREADY_EXISTS: the caller used the same request_id for a different request."""
 ERROR_REASON_OPERATION_EXISTS: ErrorReason.ValueType  # 12
-"""ALREADY_EXISTS: an operation of the caller has the same operation_id."""
+"""ALREADY_EXISTS: the caller already has an operation with the same operation_id."""
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 16
 """UNAVAILABLE: the server is shutting down; another one may answer."""
 ERROR_REASON_DEADLINE: ErrorReason.ValueType  # 17
-"""DEADLINE_EXCEEDED: the caller's deadline, or the server's where the caller
-set none, has passed.
+"""DEADLINE_EXCEEDED: the caller's deadline passed, or the server's default one if the caller set
+none.
 """
 ERROR_REASON_CONTEXT_LENGTH_EXCEEDED: ErrorReason.ValueType  # 18
-"""INVALID_ARGUMENT: the prompt does not fit the model's context window.
-ErrorInfo.metadata holds `limit` and `counted`, in tokens.
+"""INVALID_ARGUMENT: the prompt does not fit into the model's context window. ErrorInfo.metadata
+holds `limit` and `counted`, in tokens.
 """
 ERROR_REASON_PROVIDER_REJECTED: ErrorReason.ValueType  # 19
-"""INVALID_ARGUMENT: the provider refused what the caller sent."""
+"""INVALID_ARGUMENT: the provider rejected the content of the request."""
 ERROR_REASON_PROVIDER_CREDENTIALS: ErrorReason.ValueType  # 20
-"""FAILED_PRECONDITION: the provider refused the service's own credentials."""
+"""FAILED_PRECONDITION: the provider rejected the service's own credentials."""
 ERROR_REASON_PROVIDER_QUOTA: ErrorReason.ValueType  # 21
-"""FAILED_PRECONDITION: the service's account with the provider has no credit or
-quota left.
-"""
+"""FAILED_PRECONDITION: the service's account at the provider has no credit or quota left."""
 ERROR_REASON_PROVIDER_MODEL_MISSING: ErrorReason.ValueType  # 22
-"""FAILED_PRECONDITION: the provider does not know a model that the service is
-configured for.
-"""
+"""FAILED_PRECONDITION: the provider does not have a model that the service is configured with."""
 ERROR_REASON_PROVIDER_TIMEOUT: ErrorReason.ValueType  # 23
-"""UNAVAILABLE: the provider timed out, or its first token did not come in time."""
+"""UNAVAILABLE: the provider timed out, or its first token did not arrive in time."""
 ERROR_REASON_PROVIDER_RATE_LIMITED: ErrorReason.ValueType  # 24
-"""RESOURCE_EXHAUSTED: the provider limits the rate; RetryInfo tells when to
-come back, where the provider says so.
+"""RESOURCE_EXHAUSTED: the provider limits the request rate. RetryInfo says when to retry, if the
+provider does.
 """
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 25
-"""UNAVAILABLE: the provider cannot be reached or failed before it answered."""
+"""UNAVAILABLE: the provider cannot be reached, or it failed before it answered."""
 ERROR_REASON_PROVIDER_STREAM_BROKEN: ErrorReason.ValueType  # 26
-"""UNAVAILABLE: the provider's answer broke off after its first piece."""
+"""UNAVAILABLE: the provider's answer was interrupted after its first fragment."""
 ERROR_REASON_PROVIDER_IDLE: ErrorReason.ValueType  # 27
-"""UNAVAILABLE: the provider's answer began, and then nothing came for the idle
-time-out.
-"""
+"""UNAVAILABLE: after its answer had begun, the provider sent nothing for the idle time-out."""
 ERROR_REASON_PROVIDER_MALFORMED: ErrorReason.ValueType  # 28
-"""INTERNAL: the provider's answer makes no sense."""
+"""INTERNAL: the provider's answer is malformed."""
 ERROR_REASON_NO_PROVIDER_AVAILABLE: ErrorReason.ValueType  # 29
 """UNAVAILABLE: the model's provider could not be opened."""
 ERROR_REASON_STALLED_READER: ErrorReason.ValueType  # 30
-"""ABORTED: the caller opened a stream and did not read it for the stall
-time-out (60 s).
-"""
+"""ABORTED: the caller opened a stream and did not read it for the stall time-out (60 s)."""
 ERROR_REASON_WORKER_LOST: ErrorReason.ValueType  # 31
-"""ABORTED, in Operation.error: workers were lost while they were at the
-operation, as often as it may be tried.
-"""
+"""ABORTED, in Operation.error: the operation lost as many workers as its max_attempts allows."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 32
-"""INTERNAL: a fault of the service; its log tells more under the request id."""
+"""INTERNAL: the service has a bug; its log has the details under the call_id."""
 ERROR_REASON_PLUGIN_FAILED: ErrorReason.ValueType  # 33
-"""INTERNAL: the provider's plugin raised what it must not raise."""
+"""INTERNAL: the provider's plugin raised an error that its contract does not allow."""
 ERROR_REASON_OPERATIONS_UNAVAILABLE: ErrorReason.ValueType  # 34
-"""UNAVAILABLE: the store of operations cannot be reached or written."""
+"""UNAVAILABLE: the operation store cannot be reached or written."""
 ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 35
 """CANCELLED, in Operation.error: the operation was cancelled."""
 ERROR_REASON_TOO_MANY_HOPS: ErrorReason.ValueType  # 36
-"""FAILED_PRECONDITION: the request came through more than 8 services such as
-this one. The address of a provider leads back to where requests come from.
+"""FAILED_PRECONDITION: the request passed through more than 8 services like this one, because the
+address of a provider leads back to where the request came from.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -27,7 +27,9 @@ if _version_not_supported:
 
 
 class ModelServiceStub(object):
-    """Shows the models of the configured providers.
+    """Lists the models of the configured providers.
+
+    Errors carry the same details as those of CompletionService.
     """
 
     def __init__(self, channel):
@@ -49,24 +51,25 @@ class ModelServiceStub(object):
 
 
 class ModelServiceServicer(object):
-    """Shows the models of the configured providers.
+    """Lists the models of the configured providers.
+
+    Errors carry the same details as those of CompletionService.
     """
 
     def ListModels(self, request, context):
         """Lists the models that the caller may use, ordered by name.
 
-        Fails with INVALID_ARGUMENT (INVALID_FIELD) for a bad page size or page
-        token.
+        Fails with INVALID_ARGUMENT (INVALID_FIELD) if the page size or the page token is invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """Shows one model by its name or an alias.
+        """Returns one model by its name or an alias.
 
-        Fails with NOT_FOUND (MODEL_NOT_FOUND), PERMISSION_DENIED
-        (MODEL_NOT_ALLOWED) and INVALID_ARGUMENT (INVALID_FIELD).
+        Fails with NOT_FOUND (MODEL_NOT_FOUND), PERMISSION_DENIED (MODEL_NOT_ALLOWED), and
+        INVALID_ARGUMENT (INVALID_FIELD).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,7 +97,9 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService(object):
-    """Shows the models of the configured providers.
+    """Lists the models of the configured providers.
+
+    Errors carry the same details as those of CompletionService.
     """
 
     @staticmethod

@@ -20,14 +20,14 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class TokenizeRequest(_message.Message):
-    """Asks for the tokens of a text."""
+    """Request for the tokens of a text."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MODEL_URI_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     model_uri: _builtins.str
-    """Which model, see CompletionRequest.model_uri."""
+    """The model, see CompletionRequest.model_uri. Required."""
     text: _builtins.str
     """The text."""
     def __init__(
@@ -46,17 +46,17 @@ Global___TokenizeRequest: _TypeAlias = TokenizeRequest  # noqa: Y015
 
 @_typing.final
 class TokenizeResponse(_message.Message):
-    """The tokens of a text or of a prompt."""
+    """Tokens of a text or a prompt."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKENS_FIELD_NUMBER: _builtins.int
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """Which version of the model split it."""
+    """Version of the model whose tokenizer was used."""
     @_builtins.property
     def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___Token]:
-        """The tokens in order."""
+        """The tokens, in order."""
 
     def __init__(
         self,
@@ -82,11 +82,11 @@ class Token(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     SPECIAL_FIELD_NUMBER: _builtins.int
     id: _builtins.int
-    """Number of the token in the vocabulary."""
+    """Id of the token in the vocabulary."""
     text: _builtins.str
-    """The token as text."""
+    """Text of the token."""
     special: _builtins.bool
-    """The token is a mark of the template, not text."""
+    """True if the token is a template marker and not text."""
     def __init__(
         self,
         *,

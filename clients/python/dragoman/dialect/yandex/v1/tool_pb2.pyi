@@ -22,14 +22,14 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Tool(_message.Message):
-    """Something that a model may ask the caller to do."""
+    """A tool that a model may ask the caller to run."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FUNCTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def function(self) -> Global___FunctionTool:
-        """A function of the caller's."""
+        """A function that the caller implements."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ Global___Tool: _TypeAlias = Tool  # noqa: Y015
 
 @_typing.final
 class FunctionTool(_message.Message):
-    """A function that a model may ask the caller to call."""
+    """A function that a model may ask the caller to run."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -59,12 +59,12 @@ class FunctionTool(_message.Message):
     name: _builtins.str
     """Name of the function."""
     description: _builtins.str
-    """What it does, for the model."""
+    """Description of the function for the model."""
     strict: _builtins.bool
-    """Whether the arguments must fit the parameters."""
+    """Whether the arguments must conform to the schema."""
     @_builtins.property
     def parameters(self) -> _struct_pb2.Struct:
-        """Its parameters, in the JSON Schema vocabulary."""
+        """JSON Schema of the parameters."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ Global___FunctionTool: _TypeAlias = FunctionTool  # noqa: Y015
 
 @_typing.final
 class ToolChoice(_message.Message):
-    """Whether and which tools a model calls."""
+    """Whether a model calls tools, and which ones."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -95,32 +95,32 @@ class ToolChoice(_message.Message):
     class _ToolChoiceModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ToolChoice._ToolChoiceMode.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         TOOL_CHOICE_MODE_UNSPECIFIED: ToolChoice._ToolChoiceMode.ValueType  # 0
-        """The model decides."""
+        """The default: AUTO."""
         NONE: ToolChoice._ToolChoiceMode.ValueType  # 1
-        """It calls none."""
+        """The model calls no tools."""
         AUTO: ToolChoice._ToolChoiceMode.ValueType  # 2
         """The model decides."""
         REQUIRED: ToolChoice._ToolChoiceMode.ValueType  # 3
-        """It calls at least one."""
+        """The model calls at least one tool."""
 
     class ToolChoiceMode(_ToolChoiceMode, metaclass=_ToolChoiceModeEnumTypeWrapper):
         """Whether a model calls tools."""
 
     TOOL_CHOICE_MODE_UNSPECIFIED: ToolChoice.ToolChoiceMode.ValueType  # 0
-    """The model decides."""
+    """The default: AUTO."""
     NONE: ToolChoice.ToolChoiceMode.ValueType  # 1
-    """It calls none."""
+    """The model calls no tools."""
     AUTO: ToolChoice.ToolChoiceMode.ValueType  # 2
     """The model decides."""
     REQUIRED: ToolChoice.ToolChoiceMode.ValueType  # 3
-    """It calls at least one."""
+    """The model calls at least one tool."""
 
     MODE_FIELD_NUMBER: _builtins.int
     FUNCTION_NAME_FIELD_NUMBER: _builtins.int
     mode: Global___ToolChoice.ToolChoiceMode.ValueType
     """Whether the model calls tools."""
     function_name: _builtins.str
-    """The function that the model has to call."""
+    """Name of the function that the model must call."""
     def __init__(
         self,
         *,
@@ -139,7 +139,7 @@ Global___ToolChoice: _TypeAlias = ToolChoice  # noqa: Y015
 
 @_typing.final
 class ToolCallList(_message.Message):
-    """Calls that a model asks for, in order."""
+    """Calls that a model requests, in order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -163,14 +163,14 @@ Global___ToolCallList: _TypeAlias = ToolCallList  # noqa: Y015
 
 @_typing.final
 class ToolCall(_message.Message):
-    """A call that a model asks for. It has no id."""
+    """A call that a model requests. It has no id."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FUNCTION_CALL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def function_call(self) -> Global___FunctionCall:
-        """A function."""
+        """Call of a function."""
 
     def __init__(
         self,
@@ -189,7 +189,7 @@ Global___ToolCall: _TypeAlias = ToolCall  # noqa: Y015
 
 @_typing.final
 class FunctionCall(_message.Message):
-    """A call of a function."""
+    """Call of a function."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -217,7 +217,7 @@ Global___FunctionCall: _TypeAlias = FunctionCall  # noqa: Y015
 
 @_typing.final
 class ToolResultList(_message.Message):
-    """What came of calls, in the order of the calls."""
+    """Results of tool calls, in the order of the calls."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -241,14 +241,14 @@ Global___ToolResultList: _TypeAlias = ToolResultList  # noqa: Y015
 
 @_typing.final
 class ToolResult(_message.Message):
-    """What came of a call."""
+    """Result of a tool call."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FUNCTION_RESULT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def function_result(self) -> Global___FunctionResult:
-        """A function."""
+        """Result of a function."""
 
     def __init__(
         self,
@@ -267,7 +267,7 @@ Global___ToolResult: _TypeAlias = ToolResult  # noqa: Y015
 
 @_typing.final
 class FunctionResult(_message.Message):
-    """What a function returned."""
+    """Result of a function."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
