@@ -32,10 +32,6 @@ def cursors(service: ScriptedService) -> list[int]:
     return [seen.request.after_sequence for seen in service.calls("AttachCompletion")]
 
 
-def text_of(events: list[v1.CompletionEvent]) -> str:
-    return "".join(event.delta.text for event in events)
-
-
 async def test_an_operation_is_read_from_its_first_event(client, service):
     service.log = sequence_of(*WORDS, DONE)
     handle = await ask(client.start, "Hello")

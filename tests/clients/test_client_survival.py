@@ -11,6 +11,7 @@ import dragoman
 import pytest
 from dragoman import AsyncClient, Client, v1
 from either_client import CLIENTS, ask, collect
+from streamed import text_of_events
 from waiting import until
 
 
@@ -42,10 +43,6 @@ def echo(service):
     return service.opened.providers["echo"]
 
 
-def text_of(events: list[v1.CompletionEvent]) -> str:
-    return "".join(event.delta.text for event in events)
-
-
 async def first_events(client: Client | AsyncClient, number: int, **options: Any) -> list[v1.CompletionEvent]:
     """The first events of a stream, which is then left."""
     stream = client.stream("Hello", model="echo", **options)
@@ -64,7 +61,7 @@ async def test_all_readers_of_an_operation_see_the_same_events(client, echo):
     after = await collect(client.attach(handle.name))
     rest = await collect(client.attach(handle.name, 2))
 
-    assert text_of(after) == dragoman.text_of(after[-1].finished.completion) == "one two three four"
+    assert text_of_events(after) == dragoman.text_of(after[-1].finished.completion) == "one two three four"
     assert [event.sequence for event in after] == list(range(1, len(after) + 1))
     assert during == [after] * 3
     assert rest == after[2:]
@@ -80,7 +77,7 @@ async def test_a_failed_operation_raises_the_same_error_for_readers_and_those_wh
     with pytest.raises(dragoman.UnavailableError) as waited:
         await ask(handle.result)
 
-    assert text_of(events) == "one two"
+    assert text_of_events(events) == "one two"
     assert events[-1].finished.HasField("error")
     assert (read.value.reason, read.value.message) == (waited.value.reason, waited.value.message)
 
@@ -124,7 +121,7 @@ async def test_a_stream_goes_on_when_its_caller_leaves(client, echo):
     whole = await collect(client.attach(name))
 
     assert whole[:2] == events
-    assert text_of(whole) == "one two three four"
+    assert text_of_events(whole) == "one two three four"
     assert echo.started == 1
 
 

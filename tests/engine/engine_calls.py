@@ -29,7 +29,3 @@ async def error_of(work):
     with pytest.raises(CompletionError) as caught:
         await work
     return caught.value
-
-
-def text_of(completion):
-    return completion.choices[0].message.parts[0].text

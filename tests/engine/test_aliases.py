@@ -1,14 +1,14 @@
 """Names and patterns of the settings: what they come to, and who may use them."""
 
 import pytest
-from dragoman import v1
+from dragoman import text_of, v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.engine.aliases import Alias, Aliases, covers
 from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
 from dragoman_service.providers.echo.provider import Echo
 from dragoman_service.testing import Scripted, choice_finished, delta
-from engine_calls import answer, model, request_of, text_of
+from engine_calls import answer, model, request_of
 
 
 def engine_of(table, providers=None, unreachable=None, **options):

@@ -1,10 +1,11 @@
 """From a model's name to its provider, for those who may use it."""
 
 import pytest
+from dragoman import text_of
 from dragoman_service.contract import CompletionError
 from dragoman_service.providers.echo.provider import Echo
 from dragoman_service.testing import Scripted, choice_finished, delta
-from engine_calls import answer, engine_of, error_of, model, request_of, text_of
+from engine_calls import answer, engine_of, error_of, model, request_of
 from google.rpc import code_pb2
 
 

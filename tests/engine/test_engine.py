@@ -5,10 +5,10 @@ import re
 from contextlib import aclosing
 
 import pytest
-from dragoman import v1
+from dragoman import text_of, v1
 from dragoman_service.engine.engine import Deadlines
 from dragoman_service.testing import Scripted, choice_finished, delta, tool_call
-from engine_calls import answer, engine_of, error_of, model, request_of, text_of
+from engine_calls import answer, engine_of, error_of, model, request_of
 from google.rpc import code_pb2
 
 # Fields

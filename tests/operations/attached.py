@@ -30,13 +30,5 @@ def kinds_of(events: Sequence[v1.CompletionEvent]) -> list[Kind]:
     return [event.WhichOneof("event") for event in events]
 
 
-def text_of(events: Sequence[v1.CompletionEvent]) -> str:
-    """The text that a reader has in the end, who forgets what was retracted."""
-    text = ""
-    for event in events:
-        text = "" if event.HasField("retracted") else text + event.delta.text
-    return text
-
-
 def numbers_of(events: Sequence[v1.CompletionEvent]) -> list[int]:
     return [event.sequence for event in events]

@@ -11,11 +11,12 @@ from typing import Any
 
 import grpc
 import pytest
-from attached import events_of, kinds_of, numbers_of, read, reading, text_of
+from attached import events_of, kinds_of, numbers_of, read, reading
 from dragoman import v1
 from dragoman_service.app import Running
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from operation_worker import State, metadata_of
+from streamed import text_of_events
 
 Ask = Callable[..., v1.CompletionRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
@@ -57,7 +58,7 @@ async def test_events_are_numbered_without_holes_from_started_to_finished(channe
     assert numbers_of(events) == list(range(1, len(events) + 1))
     assert (kinds_of(events)[0], kinds_of(events)[-1]) == ("started", "finished")
     assert events[0].started.operation == name
-    assert text_of(events) == "a b c d e f" == events[-1].finished.completion.choices[0].message.parts[0].text
+    assert text_of_events(events) == "a b c d e f" == events[-1].finished.completion.choices[0].message.parts[0].text
     assert events[-1].finished.usage == events[-1].finished.completion.usage
     assert shown.last_sequence == events[-1].sequence
 
@@ -123,7 +124,7 @@ async def test_leaving_does_not_stop_the_operation(channel_to: Channels, prompt:
     call.cancel()
     events = events_of(await read(channel, name))
 
-    assert text_of(events) == "a b c d e f g h"
+    assert text_of_events(events) == "a b c d e f g h"
 
 
 async def test_the_status_agrees_with_finished(channel_to: Channels, prompt: Ask, refused: Refused) -> None:
@@ -208,7 +209,7 @@ async def test_a_reader_s_deadline_ends_only_the_reading(channel_to: Channels, p
     events = events_of(await read(channel, name))
 
     assert refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert text_of(events) == "a b c d e f g h i j"
+    assert text_of_events(events) == "a b c d e f g h i j"
 
 
 async def test_an_answer_of_many_megabytes_is_read_piece_by_piece(channel_to: Channels, prompt: Ask) -> None:
@@ -219,7 +220,7 @@ async def test_an_answer_of_many_megabytes_is_read_piece_by_piece(channel_to: Ch
     await operations.WaitOperation(operations_pb2.WaitOperationRequest(name=name), timeout=60)
     events = events_of(await read(channel, name))
 
-    assert text_of(events) == text
+    assert text_of_events(events) == text
     assert numbers_of(events) == list(range(1, len(events) + 1))
 
 
@@ -242,5 +243,5 @@ async def test_a_store_that_cannot_be_written_for_a_while_delays_the_text_and_lo
         again = events_of(await read(channel, events[0].started.operation))
 
     assert numbers_of(events) == list(range(1, len(events) + 1))
-    assert text_of(events) == "word " * 200 == text_of(again)
+    assert text_of_events(events) == "word " * 200 == text_of_events(again)
     assert events == again

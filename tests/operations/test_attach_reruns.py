@@ -11,13 +11,14 @@ from pathlib import Path
 
 import grpc
 import pytest
-from attached import events_of, kinds_of, numbers_of, read, reading, text_of
+from attached import events_of, kinds_of, numbers_of, read, reading
 from dragoman import v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.operations.model.intervals import Intervals
 from gated_provider import ask
 from google.rpc import code_pb2
 from operation_worker import CALLER, State, Worker, metadata_of, until_state
+from streamed import text_of_events
 
 TEXT = "a b c d e f g h i j k l m n o p q r s t"
 LONG = " ".join([TEXT] * 40)  # longer than it takes to start two more servers on a busy machine
@@ -77,7 +78,7 @@ async def follow(server: Server, name: str, got: list[bytes]) -> None:
 
 async def until_text(got: list[bytes]) -> None:
     async with asyncio.timeout(10):
-        while not text_of(events_of(got)):
+        while not text_of_events(events_of(got)):
             await asyncio.sleep(0.005)
 
 
@@ -106,9 +107,9 @@ async def test_a_reader_elsewhere_sees_the_killed_worker_s_text_retracted_and_th
     assert kinds_of(events).count("retracted") == 1
     place = kinds_of(events).index("retracted")
     assert kinds_of(events)[place + 1] == "started"
-    assert text_of(events[:place])
+    assert text_of_events(events[:place])
     assert events[place].retracted.from_sequence == 1
-    assert text_of(events) == LONG == events[-1].finished.completion.choices[0].message.parts[0].text
+    assert text_of_events(events) == LONG == events[-1].finished.completion.choices[0].message.parts[0].text
 
 
 async def test_two_processes_give_the_same_bytes_while_the_text_comes(
@@ -119,7 +120,7 @@ async def test_two_processes_give_the_same_bytes_while_the_text_comes(
     logs = await asyncio.gather(*(read(server.channel, name) for server in servers))
 
     assert logs[0] == logs[1]
-    assert text_of(events_of(logs[0])) == TEXT
+    assert text_of_events(events_of(logs[0])) == TEXT
     assert len(logs[0]) > 5
 
 
@@ -143,7 +144,7 @@ async def test_what_a_drain_gives_back_is_retracted_by_the_next_worker(open_work
     assert (told.value.code, told.value.reason) == (code_pb2.UNAVAILABLE, v1.ERROR_REASON_SHUTTING_DOWN)
     assert kinds_of(seen) == ["started", "delta"]
     assert kinds_of(events)[:4] == ["started", "delta", "retracted", "started"]
-    assert text_of(events) == "a piece for hold"
+    assert text_of_events(events) == "a piece for hold"
 
 
 async def test_an_operation_that_never_began_retracts_nothing(open_worker: OpenWorker) -> None:
@@ -207,7 +208,7 @@ async def test_nobody_has_to_look_now_and_then_to_see_what_comes(open_worker: Op
 
     assert first[0] == first[1]
     assert rests[0] == rests[1]
-    assert text_of([*first[0], *rests[0]]) == "a piece for hold"
+    assert text_of_events([*first[0], *rests[0]]) == "a piece for hold"
 
 
 async def test_cancelling_elsewhere_stops_the_provider_at_once(open_worker: OpenWorker) -> None:

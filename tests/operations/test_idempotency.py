@@ -9,11 +9,12 @@ from typing import Any
 
 import grpc
 import pytest
-from attached import kinds_of, read, text_of
+from attached import kinds_of, read
 from dragoman import v1
 from dragoman_service.app import Running
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from operation_worker import State, completion_of, metadata_of
+from streamed import text_of_events
 from waiting import until
 
 Ask = Callable[..., v1.CompletionRequest]
@@ -187,7 +188,7 @@ async def test_a_stream_that_goes_on_names_its_operation_and_can_be_followed(ser
     rest = [v1.CompletionEvent.FromString(raw) for raw in await read(service.channels[1], first.started.operation, 1)]
 
     assert [event.sequence for event in (first, *rest)] == list(range(1, len(rest) + 2))
-    assert text_of(rest) == "a b c d e f g h i j"
+    assert text_of_events(rest) == "a b c d e f g h i j"
     assert service.echo.started == 1
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from dragoman import v1
+from dragoman import text_of, v1
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 from scratch_environment import ScratchEnvironment, Service
@@ -74,10 +74,6 @@ def stub(channel: grpc.Channel) -> v1.CompletionServiceStub:
 
 def ask(model: str, text: str = "Hello there") -> v1.CompletionRequest:
     return v1.CompletionRequest(model=model, messages=[v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text=text)])])
-
-
-def text_of(completion: v1.Completion) -> str:
-    return completion.choices[0].message.parts[0].text
 
 
 def refused(call: object) -> tuple[Status, error_details_pb2.ErrorInfo]:

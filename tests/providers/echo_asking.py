@@ -38,9 +38,5 @@ async def refused(request):
     return caught.value
 
 
-def text_of(completion, index=0):
-    return "".join(part.text for part in completion.choices[index].message.parts)
-
-
 def deltas(events):
     return [event.delta.text for event in events if event.HasField("delta")]

@@ -40,10 +40,6 @@ async def answer_of(provider: Provider, asked: v1.CompletionRequest) -> v1.Compl
     return fold.completion()
 
 
-def text_of(completion: v1.Completion, index: int = 0) -> str:
-    return "".join(part.text for part in completion.choices[index].message.parts)
-
-
 @asynccontextmanager
 async def asking(socket: Path) -> AsyncIterator[Busy]:
     async with open_http("http://localhost", unix_socket=socket) as http:

@@ -4,11 +4,11 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
-from dragoman import v1
+from dragoman import text_of, v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.plugins.plugins import _read
 from dragoman_service.providers.echo.provider import Echo, EchoSettings, open_echo, split
-from echo_asking import CALL, answer_to, deltas, events_of, refused, request_of, text_of
+from echo_asking import CALL, answer_to, deltas, events_of, refused, request_of
 from google.rpc import code_pb2
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,9 +1,9 @@
 """`echo` calls the tools that it is told to call."""
 
 import pytest
-from dragoman import v1
+from dragoman import text_of, v1
 from dragoman_service.providers.echo.provider import split
-from echo_asking import answer_to, events_of, request_of, text_of
+from echo_asking import answer_to, events_of, request_of
 
 WEATHER = {"name": "weather", "arguments": {"city": "Oslo"}}
 NOW = {"name": "now", "id": "mine", "arguments": "no JSON"}

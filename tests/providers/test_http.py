@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 import trustme
+from dragoman import text_of
 from dragoman_service.dialects.openai.client.quirks import OPENAI
 from dragoman_service.providers.openai import upstream
 from dragoman_service.providers.openai.provider import OpenAIProvider
 from dragoman_service.providers.upstream.http import HttpError, open_http
-from local_asking import answer_of, request, text_of
+from local_asking import answer_of, request
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"

@@ -7,11 +7,11 @@ import json
 import math
 
 import pytest
-from dragoman import v1
+from dragoman import text_of, v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.providers.local.provider import LocalProvider
 from google.rpc import code_pb2
-from local_asking import answer_of, events_of, request, text_of
+from local_asking import answer_of, events_of, request
 
 STORY = "user: Tell me a story about a dog."
 

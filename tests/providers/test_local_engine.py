@@ -13,14 +13,14 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-from dragoman import v1
+from dragoman import text_of, v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.providers.local.engine.own import EngineOptions, LocalEngine, running_engine
 from dragoman_service.providers.local.engine.process import EngineError
 from dragoman_service.providers.local.provider import LocalProvider, LocalSettings, connected, open_local
 from dragoman_service.providers.local.weights.weights import WeightsError
 from google.rpc import code_pb2
-from local_asking import CALL, answer_of, request, text_of
+from local_asking import CALL, answer_of, request
 from waiting import until
 
 QUESTION = request("user: What is the capital of France?", temperature=0.0)

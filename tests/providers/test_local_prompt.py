@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from dragoman import v1
+from dragoman import text_of, v1
 from dragoman_service.providers.local.provider import LocalProvider
-from local_asking import CALL, answer_of, text_of
+from local_asking import CALL, answer_of
 
 SCHEMA = (
     '{"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"], "additionalProperties": false}'

@@ -6,12 +6,12 @@ import asyncio
 import time
 
 import pytest
-from dragoman import v1
+from dragoman import text_of, v1
 from dragoman_service.contract import Call
 from dragoman_service.providers.openai.provider import OpenAIProvider
 from dragoman_service.providers.upstream.timeouts import END_GRACE
 from google.rpc import code_pb2
-from local_asking import answer_of, text_of
+from local_asking import answer_of
 from scripted_upstream import HEAD, Act, Serve, answering, data, failure, piece, then_silent, whole
 
 LIMIT = 0.3  # seconds

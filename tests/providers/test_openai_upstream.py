@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
-from dragoman import v1
+from dragoman import text_of, v1
 from dragoman_service.dialects.openai.client.quirks import OPENAI
 from dragoman_service.providers.openai.provider import OpenAIProvider
 from dragoman_service.providers.upstream.http import open_http
 from google.rpc import code_pb2
-from local_asking import CALL, answer_of, events_of, request, text_of
+from local_asking import CALL, answer_of, events_of, request
 from scripted_upstream import ASKED, GOOD, HEAD, Serve, Upstream, answering, data, failure, piece, then_silent, whole
 from waiting import until
 

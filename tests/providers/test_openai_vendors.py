@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from dragoman import v1
+from dragoman import text_of, v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.openai.client.request import chat_completion, completion_of_prompt
 from dragoman_service.providers.openai.models import ModelsError
 from dragoman_service.providers.openai.provider import OpenAISettings
 from dragoman_service.providers.openai.vendors import VENDORS
-from local_asking import answer_of, request, text_of
+from local_asking import answer_of, request
 from pydantic import ValidationError
 from scripted_upstream import ASKED, GOOD, HEAD, Serve, answering, whole
 

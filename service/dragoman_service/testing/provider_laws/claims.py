@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dragoman import v1
+from dragoman import text_of, v1
 
 from dragoman_service.contract import Provider, Tokenizer
 from dragoman_service.testing.provider_laws.asking import Asking, folded, tokenizer_of
@@ -114,8 +114,3 @@ class ClaimLaws(Asking):
 
     async def _answer(self, provider: Provider, request: v1.CompletionRequest) -> v1.Completion:
         return folded(await self.events(provider, request))
-
-
-def text_of(completion: v1.Completion) -> str:
-    """The text of the first choice."""
-    return "".join(part.text for part in completion.choices[0].message.parts)

@@ -1,0 +1,15 @@
+"""What the events of a stream say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dragoman import v1
+
+
+def text_of_events(events: Iterable[v1.CompletionEvent]) -> str:
+    """The text that a reader has in the end, after it dropped what was retracted."""
+    text = ""
+    for event in events:
+        text = "" if event.HasField("retracted") else text + event.delta.text
+    return text
