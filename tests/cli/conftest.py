@@ -1,4 +1,4 @@
-"""A service that the tests of the command line share."""
+"""The service that the tests of the command line share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ECHO = '[providers.echo]\nplugin = "echo"\n'
 
 @pytest.fixture(scope="session")
 def echo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Settings with the echo provider alone."""
+    """A settings file with the echo provider alone."""
     path = tmp_path_factory.mktemp("settings") / "dragoman.toml"
     path.write_text(ECHO)
     return path

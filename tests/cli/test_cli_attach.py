@@ -1,4 +1,4 @@
-"""`dragoman operations attach`, and completions that go on without the command that asked for them."""
+"""`dragoman operations attach`, and completions that outlive the command that started them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BRISK, SLOW = 'echo: {"delay": "150ms"}', 'echo: {"delay": "60s"}'
 
 
 def interrupted(process: subprocess.Popen[str]) -> str:
-    """What a command says on stderr that is interrupted after its first word."""
+    """Interrupts a command after its first word; returns its stderr."""
     assert process.stdout is not None
     process.stdout.read(3)
     process.send_signal(signal.SIGINT)
@@ -25,13 +25,13 @@ def interrupted(process: subprocess.Popen[str]) -> str:
 
 
 def hint(stderr: str) -> tuple[str, int]:
-    """The operation and the cursor that the way back names."""
+    """The operation and the event number in the hint how to attach again."""
     found = re.search(r"^  dragoman operations attach (\S+) --after (\d+)$", stderr, re.MULTILINE)
     assert found, stderr
     return found[1], int(found[2])
 
 
-def test_an_interrupted_operation_is_attached_to_again_where_it_was_left(service: Service) -> None:
+def test_an_interrupted_operation_can_be_attached_to_where_reading_stopped(service: Service) -> None:
     asked = ("complete", "one two three four", "-m", "echo", "--operation", "--system", BRISK, "-t", service.target)
     name, after = hint(interrupted(start(*asked)))
     rest = service.ask("operations", "attach", name, "--after", str(after))
@@ -43,7 +43,7 @@ def test_an_interrupted_operation_is_attached_to_again_where_it_was_left(service
     assert whole.stdout.endswith(rest.stdout)
 
 
-def test_the_text_of_an_operation_comes_while_it_is_made(service: Service) -> None:
+def test_the_text_of_an_operation_appears_while_it_is_generated(service: Service) -> None:
     with start("complete", "one two", "-m", "echo", "--operation", "--system", SLOW, "-t", service.target) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -55,10 +55,10 @@ def test_the_text_of_an_operation_comes_while_it_is_made(service: Service) -> No
     service.ask("operations", "cancel", name)
 
     assert first == "one"
-    assert f"{name} goes on." in stderr
+    assert f"{name} continues in the background." in stderr
 
 
-def test_attached_json_is_an_event_a_line(service: Service) -> None:
+def test_attach_writes_json_with_one_event_per_line(service: Service) -> None:
     service.ask("complete", "one two", "-m", "echo", "--operation")
     name = json.loads(service.ask("operations", "list", "--json", "--limit", "1").stdout)[0]["name"]
     lines = service.ask("operations", "attach", name, "--json").stdout.splitlines()
@@ -76,17 +76,17 @@ def test_attaching_to_a_failed_operation_ends_with_its_error(service: Service) -
 
     assert (ended.returncode, ended.stdout) == (1, "one\n")
     assert "UNAVAILABLE PROVIDER_UNAVAILABLE" in ended.stderr
-    assert "goes on" not in ended.stderr
+    assert "continues" not in ended.stderr
 
 
-def test_attaching_to_what_is_not_there_is_told(service: Service) -> None:
+def test_attaching_to_an_unknown_operation_is_an_error(service: Service) -> None:
     ended = service.ask("operations", "attach", "nothing-here")
 
     assert ended.returncode == 1
     assert "NOT_FOUND OPERATION_NOT_FOUND" in ended.stderr
 
 
-def test_time_that_is_over_tells_how_to_attach_again(service: Service) -> None:
+def test_a_timeout_shows_how_to_attach_again(service: Service) -> None:
     asked = ("complete", "one two", "-m", "echo", "--operation", "--system", SLOW, "--timeout", "500ms")
     ended = service.ask(*asked)
     name, _ = hint(ended.stderr)
@@ -96,7 +96,7 @@ def test_time_that_is_over_tells_how_to_attach_again(service: Service) -> None:
     assert "error" not in ended.stderr
 
 
-def test_a_stream_that_may_go_on_tells_how_to_attach_to_it(service: Service) -> None:
+def test_an_interrupted_stream_with_continue_shows_how_to_attach(service: Service) -> None:
     asked = ("complete", "one two three four", "-m", "echo", "--continue", "--system", BRISK, "-t", service.target)
     name, _ = hint(interrupted(start(*asked)))
 
@@ -114,7 +114,7 @@ def test_the_same_request_id_gets_the_same_answer(service: Service) -> None:
     assert "ALREADY_EXISTS REQUEST_ID_REUSED" in other.stderr
 
 
-def test_a_reader_sees_the_answer_start_anew_when_the_service_was_killed(echo_file: Path, tmp_path: Path) -> None:
+def test_a_reader_sees_the_answer_start_over_after_the_service_is_killed(echo_file: Path, tmp_path: Path) -> None:
     settings = tmp_path / "short.toml"
     settings.write_text(f'{echo_file.read_text()}[operations]\nlease = "1s"\n')
     with serving(tmp_path, "--config", str(settings)) as first:
@@ -129,5 +129,5 @@ def test_a_reader_sees_the_answer_start_anew_when_the_service_was_killed(echo_fi
 
     assert reader.returncode == 0
     assert (begun + rest).splitlines()[-1] == "one two three four five"
-    assert "the answer starts anew" in stderr
+    assert "the answer starts over" in stderr
     assert "SUCCEEDED" in stderr

@@ -1,4 +1,4 @@
-"""`dragoman complete` and `dragoman models` against a service that runs."""
+"""`dragoman complete` and `dragoman models` against a running service."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_prompt_can_be_piped_in(service: Service) -> None:
     assert service.ask("complete", "-", "-m", "echo", stdin="from a pipe\n").stdout == "from a pipe\n"
 
 
-def test_the_answer_comes_while_it_is_made(service: Service) -> None:
+def test_the_answer_appears_while_it_is_generated(service: Service) -> None:
     with start("complete", "one two", "-m", "echo", "--system", SLOW, "-t", service.target) as process:
         assert process.stdout is not None
         first = process.stdout.read(3)
@@ -34,7 +34,7 @@ def test_the_answer_comes_while_it_is_made(service: Service) -> None:
     assert first == "one"
 
 
-def test_the_options_of_generation_reach_the_model(service: Service) -> None:
+def test_generation_options_reach_the_model(service: Service) -> None:
     ended = service.ask(
         "complete", "one two three four", "-m", "echo", "--max-output-tokens", "3", "--temperature", "0",
         "--top-p", "0.5", "--seed", "7", "--stop", "five", "--stop", "three", "--usage",
@@ -53,7 +53,7 @@ def test_json_is_the_completion_of_the_api(service: Service) -> None:
     assert completion["usage"]["totalTokens"] == "4"
 
 
-def test_streamed_json_is_an_event_a_line(service: Service) -> None:
+def test_streamed_json_has_one_event_per_line(service: Service) -> None:
     ended = service.ask("complete", "one two", "-m", "echo", "--json", "--stream")
 
     events = [json.loads(line) for line in ended.stdout.splitlines()]
@@ -66,7 +66,7 @@ def test_without_streaming_the_text_is_the_same(service: Service) -> None:
     assert service.ask("complete", "one two", "-m", "echo", "--no-stream").stdout == "one two\n"
 
 
-def test_ctrl_c_stops_the_work_and_says_so(service: Service) -> None:
+def test_ctrl_c_cancels_the_completion_and_says_so(service: Service) -> None:
     process = start("complete", "gone mid-way", "-m", "echo", "--system", SLOW, "-t", service.target)
     assert process.stdout is not None
     process.stdout.read(4)
@@ -79,7 +79,7 @@ def test_ctrl_c_stops_the_work_and_says_so(service: Service) -> None:
     blocking_until(lambda: service.logged(method="StreamCompletion", code="Cancelled"))
 
 
-def test_a_reader_who_leaves_ends_the_command_in_silence(service: Service, tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_the_command_silently(service: Service, tmp_path: Path) -> None:
     prompt = tmp_path / "prompt"
     prompt.write_text("word " * 50_000)
     with prompt.open("rb") as stdin:
@@ -95,7 +95,7 @@ def test_a_reader_who_leaves_ends_the_command_in_silence(service: Service, tmp_p
     assert stderr == ""
 
 
-def test_every_wrong_field_is_told(service: Service) -> None:
+def test_every_invalid_field_is_reported(service: Service) -> None:
     ended = service.ask("complete", "hi", "-m", "echo", "--temperature", "9", "--top-p", "7")
 
     assert ended.returncode == 1
@@ -104,7 +104,7 @@ def test_every_wrong_field_is_told(service: Service) -> None:
     assert ended.stderr.count("generation_config.top_p") == 1
 
 
-def test_a_schema_that_the_model_cannot_honour_is_told(service: Service, tmp_path: Path) -> None:
+def test_an_unsupported_schema_is_reported(service: Service, tmp_path: Path) -> None:
     schema = tmp_path / "schema.json"
     schema.write_text('{"type": "object"}')
 
@@ -115,7 +115,7 @@ def test_a_schema_that_the_model_cannot_honour_is_told(service: Service, tmp_pat
         assert "response_format.json_schema" in ended.stderr
 
 
-def test_a_failure_after_some_text_is_told_on_a_line_of_its_own(service: Service) -> None:
+def test_a_failure_after_some_text_is_reported_on_its_own_line(service: Service) -> None:
     script = 'echo: {"fail_after": 2, "fail_retry_after": "1500ms"}'
     ended = service.ask("complete", "one two three", "-m", "echo", "--system", script)
 
@@ -126,14 +126,14 @@ def test_a_failure_after_some_text_is_told_on_a_line_of_its_own(service: Service
     assert "request " in ended.stderr
 
 
-def test_time_that_is_over_is_told(service: Service) -> None:
+def test_a_timeout_is_reported(service: Service) -> None:
     ended = service.ask("complete", "one two", "-m", "echo", "--system", SLOW, "--timeout", "300ms")
 
     assert ended.returncode == 1
     assert "DEADLINE_EXCEEDED" in ended.stderr
 
 
-def test_an_unreachable_service_is_named_with_what_to_do() -> None:
+def test_an_unreachable_service_is_named_with_a_remedy() -> None:
     ended = run("complete", "hi", "--target", "127.0.0.1:1")
 
     assert ended.returncode == 1
@@ -141,7 +141,7 @@ def test_an_unreachable_service_is_named_with_what_to_do() -> None:
     assert "dragoman serve" in ended.stderr
 
 
-def test_a_terminal_obeys_nothing_that_a_model_says(service: Service) -> None:
+def test_a_terminal_gets_no_control_characters_from_a_model(service: Service) -> None:
     ours, theirs = pty.openpty()
     process = start("complete", "\x1b[31mred\x07\ttab", "-m", "echo", "-t", service.target, stdout=theirs)
     os.close(theirs)
@@ -154,7 +154,7 @@ def test_a_terminal_obeys_nothing_that_a_model_says(service: Service) -> None:
     assert shown.decode().strip() == "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}\ttab"
 
 
-def test_a_pipe_gets_what_the_model_says(service: Service) -> None:
+def test_a_pipe_gets_the_answer_verbatim(service: Service) -> None:
     assert service.ask("complete", "\x1b[31mred", "-m", "echo").stdout == "\x1b[31mred\n"
 
 

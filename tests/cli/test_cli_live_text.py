@@ -1,4 +1,4 @@
-"""Text that is shown as it comes, and taken back when a rerun retracts it."""
+"""Text that is shown as it arrives, and erased when a rerun retracts it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ live.end()
 
 
 def on_a_terminal(*texts: str) -> tuple[str, str]:
-    """What a terminal of 10 columns and 4 lines, and stderr, get when `texts` are retracted."""
+    """The output to a terminal of 10 columns and 4 lines, and to stderr, when `texts` are retracted."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 4, 10, 0, 0))
     script = [sys.executable, "-c", SCRIPT.format(texts=texts)]
@@ -55,27 +55,27 @@ def test_a_pipe_gets_the_new_text_on_a_line_of_its_own(capsys: pytest.CaptureFix
 
     out, err = capsys.readouterr()
     assert out == "one two\nanew\n"
-    assert err == "the answer starts anew: The worker was lost.\n"
+    assert err == "the answer starts over: The worker was lost.\n"
 
 
-def test_what_was_never_shown_is_not_taken_back(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_erased_if_nothing_was_shown(capsys: pytest.CaptureFixture[str]) -> None:
     LiveText().show(RETRACTED)
 
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_terminal_is_cleared_of_what_was_retracted() -> None:
+def test_retracted_text_is_erased_from_the_terminal() -> None:
     shown, stderr = on_a_terminal("one two ", "three\nfour")
 
     assert shown == "one two three\r\nfour\r\x1b[2A\x1b[Janew\r\n"
     assert stderr == ""
 
 
-def test_what_has_left_the_screen_is_not_cleared() -> None:
+def test_text_that_has_scrolled_off_the_screen_is_not_erased() -> None:
     shown, stderr = on_a_terminal("1\n2\n3\n4\n5")
 
     assert shown.endswith("5\r\nanew\r\n")
-    assert "starts anew" in stderr
+    assert "starts over" in stderr
 
 
 @pytest.mark.parametrize(

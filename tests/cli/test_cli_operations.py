@@ -1,4 +1,4 @@
-"""`dragoman complete --operation` and `dragoman operations` against a service that runs."""
+"""`dragoman complete --operation` and `dragoman operations` against a running service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def states(stderr: str) -> list[str]:
     return re.findall(r"^operations/\S+ ([A-Z]+)", stderr, re.MULTILINE)
 
 
-def test_an_operation_shows_its_states_then_the_answer(service: Service) -> None:
+def test_an_operation_shows_its_states_and_the_answer(service: Service) -> None:
     ended = service.ask("complete", "one two three", "-m", "echo", "--operation", "--usage", "--system", BRISK)
 
     assert (ended.returncode, ended.stdout) == (0, "one two three\n")
@@ -23,7 +23,7 @@ def test_an_operation_shows_its_states_then_the_answer(service: Service) -> None
     assert "tokens · STOP · echo/echo" in ended.stderr
 
 
-def test_an_operation_gives_the_same_json(service: Service) -> None:
+def test_an_operation_writes_the_same_json(service: Service) -> None:
     ended = service.ask("complete", "one two", "-m", "echo", "--operation", "--json")
 
     assert json.loads(ended.stdout)["choices"][0]["message"]["parts"] == [{"text": "one two"}]
@@ -38,7 +38,7 @@ def test_an_operation_that_fails_ends_with_its_error(service: Service) -> None:
 
 
 def start_slowly(service: Service) -> str:
-    """The name of an operation that runs on after its command was interrupted."""
+    """The name of an operation that keeps running after its command was interrupted."""
     process = start("complete", "one two", "-m", "echo", "--operation", "--system", SLOW, "-t", service.target)
     assert process.stderr is not None
     while "RUNNING" not in (line := process.stderr.readline()):
@@ -67,11 +67,11 @@ def test_ctrl_c_leaves_an_operation_running_until_it_is_cancelled(service: Servi
     assert "error: CANCELLED" in ended.stderr
 
 
-def test_time_that_is_over_leaves_an_operation_running(service: Service) -> None:
+def test_a_timeout_leaves_an_operation_running(service: Service) -> None:
     ended = service.ask("complete", "one two", "-m", "echo", "--operation", "--system", SLOW, "--timeout", "300ms")
 
     assert ended.returncode == 1
-    assert "goes on" in ended.stderr
+    assert "continues in the background" in ended.stderr
     assert service.ask("operations", "cancel", ended.stderr.split()[0]).returncode == 0
 
 
@@ -110,14 +110,14 @@ def test_a_finished_operation_can_be_read_listed_and_deleted(service: Service) -
     assert "NOT_FOUND OPERATION_NOT_FOUND" in missing.stderr
 
 
-def test_a_list_goes_over_its_pages_up_to_the_limit(service: Service) -> None:
+def test_a_list_reads_pages_up_to_the_limit(service: Service) -> None:
     for word in ("one", "two", "three"):
         service.ask("complete", word, "-m", "echo", "--operation")
 
     assert len(service.ask("operations", "list", "--limit", "2").stdout.splitlines()) == 3
 
 
-def test_a_filter_that_is_wrong_is_told(service: Service) -> None:
+def test_an_invalid_filter_is_reported(service: Service) -> None:
     ended = service.ask("operations", "list", "--filter", "state ~ odd")
 
     assert ended.returncode == 1

@@ -21,7 +21,7 @@ def test_the_chosen_addresses_are_announced(echo_file: Path, tmp_path: Path) -> 
         assert not service.target.endswith(":0")
 
 
-def test_sigterm_ends_it_in_order(echo_file: Path, tmp_path: Path) -> None:
+def test_sigterm_ends_it_with_exit_code_0(echo_file: Path, tmp_path: Path) -> None:
     environ = {"DRAGOMAN_SERVER__DRAIN_DELAY": "0s"}
     with serving(tmp_path, "--config", str(echo_file), environ=environ) as service:
         service.process.send_signal(signal.SIGTERM)
@@ -29,7 +29,7 @@ def test_sigterm_ends_it_in_order(echo_file: Path, tmp_path: Path) -> None:
         assert service.process.wait(10) == 0
 
 
-def test_flags_go_before_environment_before_file(tmp_path: Path) -> None:
+def test_options_override_the_environment_which_overrides_the_file(tmp_path: Path) -> None:
     config = tmp_path / "dragoman.toml"
     config.write_text(f'[server]\ngrpc = "127.0.0.1:1"\nhttp = "127.0.0.1:2"\ngrace = "3s"\n{ECHO}')
     environ = {"DRAGOMAN_SERVER__GRPC": "127.0.0.1:3", "DRAGOMAN_SERVER__GRACE": "4s", "DRAGOMAN_CONFIG": str(config)}
@@ -43,7 +43,7 @@ def test_flags_go_before_environment_before_file(tmp_path: Path) -> None:
     assert shown["server"]["grace"] == 4
 
 
-def test_every_mistake_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_every_mistake_is_reported_before_anything_starts(tmp_path: Path) -> None:
     config = tmp_path / "dragoman.toml"
     config.write_text('[server]\ngrcp = "x"\ngrace = "soon"\n[operations]\nconcurrency = 0\n')
     ended = run("serve", "--config", str(config), "--data-dir", str(tmp_path))
@@ -54,7 +54,7 @@ def test_every_mistake_is_told_before_anything_starts(tmp_path: Path) -> None:
     assert "did you mean 'grpc'?" in ended.stderr
 
 
-def test_mistakes_of_plugins_are_told_too(tmp_path: Path) -> None:
+def test_mistakes_in_the_tables_of_plugins_are_reported_too(tmp_path: Path) -> None:
     config = tmp_path / "dragoman.toml"
     config.write_text(f"{ECHO}chunk_size = 0\n")
 
@@ -74,7 +74,7 @@ def test_an_open_address_needs_keys_or_consent(echo_file: Path, tmp_path: Path) 
         assert service.ask("models", "--target", f"127.0.0.1:{service.target.rpartition(':')[2]}").returncode == 0
 
 
-def test_a_key_that_was_made_opens_the_service(tmp_path: Path) -> None:
+def test_a_created_key_is_accepted(tmp_path: Path) -> None:
     made = invoke("keys", "create", "team-a", "--models", "nothing/*")
     key, _, block = made.stdout.partition("\n")
     config = tmp_path / "dragoman.toml"
@@ -91,7 +91,7 @@ def test_a_key_that_was_made_opens_the_service(tmp_path: Path) -> None:
     assert "PERMISSION_DENIED MODEL_NOT_ALLOWED" in refused.stderr
 
 
-def test_tls_is_trusted_through_its_authority(tmp_path: Path) -> None:
+def test_a_service_with_tls_is_trusted_through_its_authority(tmp_path: Path) -> None:
     authority, config = trustme.CA(), tmp_path / "dragoman.toml"
     certificate = authority.issue_cert("127.0.0.1")
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -108,7 +108,7 @@ def test_tls_is_trusted_through_its_authority(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("caller", ["", " ", "two words", "-dash", "x" * 64, "new\nline"])
-def test_a_key_is_made_only_for_an_id_that_the_settings_take(caller: str) -> None:
+def test_a_key_is_created_only_for_an_id_that_the_settings_accept(caller: str) -> None:
     ended = invoke("keys", "create", "--", caller)
 
     assert (ended.returncode, ended.stdout) == (2, "")

@@ -1,4 +1,4 @@
-"""`dragoman config check` and `dragoman plugins`: what the settings come to, without their secrets."""
+"""`dragoman config check` and `dragoman plugins`: the effective settings, without their secrets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_secrets_are_never_shown(tmp_path: Path) -> None:
         f'[providers.b]\n{openai}api_key = {{ file = "secret" }}\n'
         f'[providers.c]\n{openai}api_key = "{SECRET}"\n'
         '[providers.d]\nplugin = "echo"\ntext = { env = "SOME_KEY" }\n'
-    )  # the last takes it as plain text
+    )  # the type of the last one is plain text
     ended = invoke("config", "check", "--config", str(config), SOME_KEY=SECRET)
 
     assert ended.returncode == 0, ended.stderr
@@ -44,7 +44,7 @@ def test_secrets_are_never_shown(tmp_path: Path) -> None:
     assert "warning: " in ended.stderr
 
 
-def test_what_is_called_like_a_secret_is_hidden_in_a_table_that_no_plugin_has_typed() -> None:
+def test_values_with_the_name_of_a_secret_are_hidden_in_a_table_without_types() -> None:
     table = {"api_key": SECRET, "headers": {"Authorization": SECRET}, "url": f"http://me:{SECRET}@host", "threads": 2}
     shown = toml({"providers": {"raw": table}})
 
@@ -53,7 +53,7 @@ def test_what_is_called_like_a_secret_is_hidden_in_a_table_that_no_plugin_has_ty
     assert "threads = 2" in shown
 
 
-def test_a_secret_that_is_missing_is_told(tmp_path: Path) -> None:
+def test_a_missing_secret_is_reported(tmp_path: Path) -> None:
     config = tmp_path / "dragoman.toml"
     config.write_text(f'{ECHO}text = {{ env = "NOT_THERE" }}\n')
     ended = invoke("config", "check", "--config", str(config))
@@ -63,7 +63,7 @@ def test_a_secret_that_is_missing_is_told(tmp_path: Path) -> None:
     assert "NOT_THERE" in ended.stderr
 
 
-def test_a_file_that_is_no_toml_is_told_with_its_line(tmp_path: Path) -> None:
+def test_invalid_toml_is_reported_with_its_line(tmp_path: Path) -> None:
     config = tmp_path / "dragoman.toml"
     config.write_text("[server\n")
     ended = invoke("config", "check", "--config", str(config))
@@ -83,7 +83,7 @@ def test_plugins_are_a_table_or_json(echo_file: Path) -> None:
     assert plugins["native"]["kind"] == "frontend"
 
 
-def test_a_plugin_that_is_not_allowed_is_shown_with_the_reason(tmp_path: Path) -> None:
+def test_a_plugin_that_is_not_allowed_is_listed_with_the_reason(tmp_path: Path) -> None:
     config = tmp_path / "dragoman.toml"
     config.write_text(f'{ECHO}[plugins]\nallow = ["echo", "native"]\n')
     plugins = {plugin["name"]: plugin for plugin in json.loads(invoke("plugins", "-c", str(config), "--json").stdout)}
@@ -92,7 +92,7 @@ def test_a_plugin_that_is_not_allowed_is_shown_with_the_reason(tmp_path: Path) -
     assert "plugins.allow" in plugins["local"]["reason"]
 
 
-def test_names_of_models_are_shown_and_where_they_lead_is_checked(tmp_path: Path) -> None:
+def test_names_of_models_are_shown_and_their_targets_checked(tmp_path: Path) -> None:
     config = tmp_path / "dragoman.toml"
     config.write_text(f'{ECHO}[models."gpt-*"]\ntargets = ["echo/echo"]\n')
     good = invoke("config", "check", "--config", str(config))

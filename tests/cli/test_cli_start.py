@@ -1,4 +1,4 @@
-"""The command before it does anything: help, version, what it imports, wrong usage."""
+"""The command before it does anything: help, version, imports, and usage errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_help_names_every_command() -> None:
         assert command in shown.stdout
 
 
-def test_help_costs_little() -> None:
+def test_help_is_fast() -> None:
     def seconds() -> float:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         return used.ru_utime + used.ru_stime
@@ -37,7 +37,7 @@ def test_version_is_that_of_the_distribution() -> None:
 
 
 def imported(*arguments: str) -> set[str]:
-    """The modules that are loaded after a command."""
+    """The modules that a command has imported."""
     code = "import sys\ntry:\n    import dragoman_service.__main__\nfinally:\n    print(*sys.modules, file=sys.stderr)"
     shown = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     return set(shown.stderr.split())
@@ -74,7 +74,7 @@ def test_a_client_command_does_not_import_the_server() -> None:
         ("no-such-command",),
     ],
 )
-def test_wrong_usage_ends_with_exit_code_2(arguments: tuple[str, ...]) -> None:
+def test_a_usage_error_has_exit_code_2(arguments: tuple[str, ...]) -> None:
     ended = invoke(*arguments)
 
     assert ended.returncode == 2

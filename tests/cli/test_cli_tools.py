@@ -1,4 +1,4 @@
-"""`dragoman complete` with tools: what is sent, and how calls are shown."""
+"""`dragoman complete` with tools: the request, and how calls are shown."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_tools_can_be_kept_in_a_file(service: Service, tmp_path: Path) -> None:
     assert ended.stdout == SHOWN
 
 
-def test_tools_are_read_as_most_services_take_them_and_keep_the_order_of_their_properties() -> None:
+def test_tools_are_read_in_the_usual_json_and_keep_the_order_of_their_properties() -> None:
     bare = json.loads(TOOLS)[0]["function"] | {"description": "Tells it.", "strict": True}
 
     assert tools_in(TOOLS)[0].function.parameters_json_schema == '{"type": "object", "a": 1, "Z": 2}'
@@ -55,29 +55,32 @@ def test_tools_are_read_as_most_services_take_them_and_keep_the_order_of_their_p
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("{}", "should be a list"),
-        ("[3]", "number 0 is no function"),
-        ('[{"name": "a"}, {"type": "retrieval"}]', "number 1 is no function"),
-        ('[{"name": "a", "schema": {}}]', "number 0 has schema; known: name, description, parameters, strict"),
-        ('[{"name": "a", "strict": "yes"}]', "number 0: "),
-        ('[{"name": "w\\ud800"}]', "number 0"),
+        ("[3]", "item 0 is not a function"),
+        ('[{"name": "a"}, {"type": "retrieval"}]', "item 1 is not a function"),
+        (
+            '[{"name": "a", "schema": {}}]',
+            "item 0 has unknown keys: schema; known: name, description, parameters, strict",
+        ),
+        ('[{"name": "a", "strict": "yes"}]', "item 0: "),
+        ('[{"name": "w\\ud800"}]', "item 0"),
     ],
 )
-def test_what_is_no_list_of_tools_is_told(text: str, told: str) -> None:
-    with pytest.raises(typer.BadParameter, match=told):
+def test_an_invalid_list_of_tools_is_reported(text: str, message: str) -> None:
+    with pytest.raises(typer.BadParameter, match=message):
         tools_in(text)
 
 
-def test_what_is_wrong_with_the_tools_ends_the_command_before_anything_is_sent(service: Service) -> None:
+def test_invalid_tools_end_the_command_before_anything_is_sent(service: Service) -> None:
     ended = service.ask("complete", "Rain?", "-m", "echo", "--tools", "no-such-file.json")
 
     assert ended.returncode == 2
     assert "no-such-file.json cannot be read" in ended.stderr
 
 
-def test_a_raw_prompt_goes_as_it_stands(service: Service) -> None:
+def test_a_raw_prompt_is_sent_verbatim(service: Service) -> None:
     ended = service.ask("complete", "Once upon", "-m", "echo", "--raw", "--usage")
 
     assert ended.stdout == "Once upon\n"
@@ -85,7 +88,7 @@ def test_a_raw_prompt_goes_as_it_stands(service: Service) -> None:
     assert service.ask("complete", "Once", "-m", "echo", "--raw", "--system", "x").returncode == 2
 
 
-def test_text_after_a_call_begins_on_a_line_of_its_own_and_a_rerun_begins_anew(
+def test_text_after_a_call_starts_on_its_own_line_and_a_rerun_starts_over(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     live = LiveText()
@@ -105,6 +108,6 @@ def test_text_after_a_call_begins_on_a_line_of_its_own_and_a_rerun_begins_anew(
     assert capsys.readouterr().out == "call now {}\nSo it is.\ncall now {}\nAnew\n"
 
 
-def test_json_that_is_nested_too_deeply_is_told_as_what_is_no_json() -> None:
-    with pytest.raises(typer.BadParameter, match="is no JSON"):
+def test_json_that_is_nested_too_deeply_is_reported_as_invalid() -> None:
+    with pytest.raises(typer.BadParameter, match="is not valid JSON"):
         json_option("--tools", "[" * 100_000)

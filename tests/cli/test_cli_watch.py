@@ -12,7 +12,7 @@ SLOW = 'echo: {"delay": "60s"}'
 
 
 def started(service: Service, *options: str) -> str:
-    """The name of an operation that runs for a long time."""
+    """Starts an operation that runs for a long time; returns its name."""
     asked = ("complete", "one two", "-m", "echo", "--operation", "--system", SLOW, "--timeout", "100ms")
     return service.ask(*asked, *options).stderr.split()[0]
 
@@ -26,7 +26,7 @@ def test_operations_are_shown_once(service: Service) -> None:
     assert len(rows) <= 2
 
 
-def test_a_pipe_gets_a_line_for_each_change(service: Service) -> None:
+def test_a_pipe_gets_a_line_per_change(service: Service) -> None:
     name = started(service)
     process = start("operations", "watch", "-t", service.target, "--filter", "state != FAILED", "--limit", "1")
     assert process.stdout is not None
@@ -58,7 +58,7 @@ def test_a_terminal_shows_a_table_until_q_is_pressed(service: Service) -> None:
     assert b"RUNNING" in shown
 
 
-def test_the_newest_comes_first_and_a_filter_that_is_wrong_is_told(service: Service) -> None:
+def test_the_newest_comes_first_and_an_invalid_filter_is_reported(service: Service) -> None:
     names = [started(service) for _ in range(2)]
     listed = service.ask("operations", "list", "--filter", "state = RUNNING").stdout
     wrong = service.ask("operations", "watch", "--filter", "state ~ odd")

@@ -1,4 +1,4 @@
-"""Every command line that the pages show is one that `dragoman` takes."""
+"""`dragoman` accepts every command line that the documentation shows."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ LINES = [
 
 
 def words_of(line: str) -> list[str]:
-    """The arguments, up to where the shell takes over."""
+    """The arguments, up to a pipe, redirection or background sign of the shell."""
     words = shlex.split(line, comments=True)
     return words[: next((i for i, word in enumerate(words) if word in "|<>&"), len(words))]
 
 
 @pytest.mark.parametrize(("page", "line"), LINES)
-def test_a_documented_command_line_is_understood(page: str, line: str) -> None:
+def test_a_documented_command_line_is_accepted(page: str, line: str) -> None:
     command, words = get_command(command_line()), words_of(line)
     while commands := getattr(command, "commands", None):
         command = commands[words.pop(0)]

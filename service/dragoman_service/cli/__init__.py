@@ -1,4 +1,4 @@
-"""The command `dragoman`. Its modules import what they need when a command runs, so that help comes at once."""
+"""The command `dragoman`, whose modules import what they need when a command runs, so that help appears at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main() -> None:
     """Runs the command line of this process."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # an answer may hold characters that this terminal has not
+            stream.reconfigure(errors="replace")  # a terminal may lack characters of an answer
     command_line()(prog_name="dragoman")
 
 
@@ -43,7 +43,7 @@ def command_line() -> typer.Typer:
 
 
 def demo() -> None:
-    """Start a service on the embedded model and show what it does. The first run fetches the model's weights."""
+    """Start a service on the embedded model and show what it does. The first run downloads the weights."""
     from dragoman_service.cli.demo.command import run
 
     run()
@@ -59,7 +59,7 @@ def _show_version(wanted: bool) -> None:
 
 def dragoman(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and end.", is_eager=True, callback=_show_version)
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
-    """One gRPC service in front of language models: answers whole, streamed, or as long-running operations."""
+    """A gRPC gateway in front of language models: complete answers, streams, and long-running operations."""

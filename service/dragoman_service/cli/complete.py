@@ -1,4 +1,4 @@
-"""`dragoman complete`: one prompt, answered whole, streamed, or by an operation."""
+"""`dragoman complete`: completes one prompt, whole, streamed, or as an operation."""
 
 from __future__ import annotations
 
@@ -6,41 +6,46 @@ from typing import Annotated
 
 import typer
 
-from dragoman_service.cli.options.connection import DEFAULT_TARGET, ApiKey, Ca, Target, Tls, ask
+from dragoman_service.cli.options.connection import DEFAULT_TARGET, ApiKey, Ca, Target, Tls, run_with_client
 from dragoman_service.cli.options.durations import Timeout
 
-Prompt = Annotated[str | None, typer.Argument(metavar="PROMPT", help="What to say; '-' or nothing: read stdin.")]
-Model = Annotated[str, typer.Option("--model", "-m", help="Name or alias, see `dragoman models`.")]
-System = Annotated[str | None, typer.Option("--system", help="Standing instructions, put in front.")]
-MaxOutputTokens = Annotated[int | None, typer.Option("--max-output-tokens", help="Most tokens of the answer.")]
-Temperature = Annotated[float | None, typer.Option("--temperature", help="0: the likeliest; up to 2: the wildest.")]
-TopP = Annotated[float | None, typer.Option("--top-p", help="Share of the likeliest tokens to choose from.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Makes the choice of tokens repeatable.")]
-Stop = Annotated[list[str] | None, typer.Option("--stop", help="A text that ends the answer. Repeatable.")]
+Prompt = Annotated[str | None, typer.Argument(metavar="PROMPT", help="The prompt. '-' or none: it is read from stdin.")]
+Model = Annotated[str, typer.Option("--model", "-m", help="Name or alias of a model, see `dragoman models`.")]
+System = Annotated[str | None, typer.Option("--system", help="Instructions for the model (system message).")]
+MaxOutputTokens = Annotated[int | None, typer.Option("--max-output-tokens", help="Longest answer, in tokens.")]
+Temperature = Annotated[float | None, typer.Option("--temperature", help="Randomness, from 0 (none) to 2.")]
+TopP = Annotated[
+    float | None, typer.Option("--top-p", help="Sample from the likeliest tokens that add up to this probability.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the sampling, for repeatable answers.")]
+Stop = Annotated[list[str] | None, typer.Option("--stop", help="Text that ends the answer. Repeatable.")]
 Schema = Annotated[
-    str | None, typer.Option("--schema", metavar="FILE|JSON", help="JSON Schema that the answer has to fit.")
+    str | None, typer.Option("--schema", metavar="FILE|JSON", help="JSON Schema that the answer must match.")
 ]
 Tools = Annotated[
-    str | None, typer.Option("--tools", metavar="FILE|JSON", help="Functions that the model may call: a JSON list.")
+    str | None, typer.Option("--tools", metavar="FILE|JSON", help="Functions that the model may call, as a JSON list.")
 ]
-Raw = Annotated[bool, typer.Option("--raw", help="The prompt goes to the model as it stands, without a template.")]
-Json = Annotated[bool, typer.Option("--json", help="The whole Completion as JSON; with --stream, one event a line.")]
+Raw = Annotated[bool, typer.Option("--raw", help="Send the prompt verbatim, without a chat template.")]
+Json = Annotated[bool, typer.Option("--json", help="Write the Completion as JSON; with --stream, one event per line.")]
 Stream = Annotated[
     bool | None,
-    typer.Option("--stream/--no-stream", help="Whether to show pieces as they come. Default: unless --json."),
+    typer.Option("--stream/--no-stream", help="Show the answer as it arrives. Default: on, but off with --json."),
 ]
-Later = Annotated[bool, typer.Option("--operation", help="Start an operation; show how far it is, and its answer.")]
+Later = Annotated[bool, typer.Option("--operation", help="Start an operation; show its progress and its answer.")]
 RequestId = Annotated[
-    str | None, typer.Option("--request-id", metavar="ID", help="The same request with the same ID is answered once.")
+    str | None,
+    typer.Option(
+        "--request-id", metavar="ID", help="Idempotency key: a repeat joins the first request or gets its answer."
+    ),
 ]
 GoOn = Annotated[
     bool | None,
     typer.Option(
         "--continue/--no-continue",
-        help="Whether the completion goes on, as an operation, after Ctrl-C. Default: only with --request-id.",
+        help="Let the completion continue, as an operation, after Ctrl-C. Default: only with --request-id.",
     ),
 ]
-Usage = Annotated[bool, typer.Option("--usage", help="Say on stderr what it cost, in tokens.")]
+Usage = Annotated[bool, typer.Option("--usage", help="Write the token usage to stderr.")]
 
 
 def complete(
@@ -67,16 +72,16 @@ def complete(
     tls: Tls = False,
     ca: Ca = None,
 ) -> None:
-    """Complete a prompt and write the answer on stdout as it comes. Ctrl-C stops the model's work.
+    """Complete a prompt and write the answer to stdout as it arrives. Ctrl-C stops the model.
 
-    With --operation, --continue or --request-id, Ctrl-C leaves it running and tells how to attach to it again.
+    With --operation, --continue or --request-id, Ctrl-C leaves the completion running and shows how to attach to it.
     """
-    from dragoman_service.cli.deliveries import Question, tempo
-    from dragoman_service.cli.options.prompt import asked, json_option, request_for
+    from dragoman_service.cli.deliveries import Invocation, choose_delivery
+    from dragoman_service.cli.options.prompt import build_prompt, build_request, json_option
     from dragoman_service.cli.options.tools import tools_in
 
-    request = request_for(
-        asked(prompt, raw=raw, system=system),
+    request = build_request(
+        build_prompt(prompt, raw=raw, system=system),
         model,
         system=system,
         max_output_tokens=max_output_tokens,
@@ -89,6 +94,6 @@ def complete(
         request_id=request_id,
         disconnect_policy=None if go_on is None else "continue" if go_on else "cancel",
     )
-    question = Question(request, timeout=timeout, as_json=as_json, usage=usage)
-    answer = tempo(operation=operation, stream=not as_json if stream is None else stream)
-    ask(lambda client: answer(client, question), target, api_key, tls, ca)
+    invocation = Invocation(request, timeout=timeout, as_json=as_json, usage=usage)
+    deliver = choose_delivery(operation=operation, stream=not as_json if stream is None else stream)
+    run_with_client(lambda client: deliver(client, invocation), target, api_key, tls, ca)

@@ -1,4 +1,4 @@
-"""`dragoman config`: what the settings come to."""
+"""`dragoman config`: shows the effective settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dragoman_service.cli.options.settings import Config, load_settings, refused
+from dragoman_service.cli.options.settings import Config, load_settings, report_mistakes
 
 if TYPE_CHECKING:
     from dragoman_service.plugins.plugins import Prepared
@@ -22,7 +22,7 @@ def config() -> None:
 
 @app.command()
 def check(config: Config = None) -> None:
-    """Show what file and environment come to, or every mistake. Secrets are never shown."""
+    """Show the effective settings, or every mistake in them. Secrets are never shown."""
     from dragoman_service.cli.terminal.output import note, write
     from dragoman_service.cli.terminal.toml import toml
     from dragoman_service.plugins.plugins import prepare
@@ -33,7 +33,7 @@ def check(config: Config = None) -> None:
     try:
         prepared, opened = prepare(settings, warnings)
     except SettingsError as wrong:
-        raise refused(wrong) from None
+        raise report_mistakes(wrong) from None
     write(toml(_effective(settings, prepared)))
     for provider, reason in opened.unreachable.items():
         warnings.append(f"providers.{provider}: its plugin cannot be loaded: {reason}")
@@ -43,7 +43,7 @@ def check(config: Config = None) -> None:
 
 
 def _effective(settings: Settings, prepared: list[Prepared]) -> dict[str, Any]:
-    """The settings with the providers' tables as their plugins read them, defaults included."""
+    """The settings with the providers' tables as their plugins read them, including defaults."""
     from dragoman_service.cli.terminal.toml import fields, with_secrets
 
     tables = dict(settings.providers)

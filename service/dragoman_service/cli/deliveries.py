@@ -1,4 +1,4 @@
-"""The three ways to answer a question on the command line: whole, streamed, by an operation."""
+"""The deliveries of `dragoman complete`: whole, streamed, or by an operation, whole or streamed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dragoman import AsyncClient, v1
 
 from dragoman_service.cli.attach import attach
-from dragoman_service.cli.options.cursor import Cursor, tell_that_it_goes_on, told_how_to_go_on
+from dragoman_service.cli.options.cursor import Cursor, exit_on_timeout, explaining_interruption
 from dragoman_service.cli.terminal.live_text import LiveEvents, LiveText
 from dragoman_service.cli.terminal.output import note, write, write_json
 from dragoman_service.cli.terminal.progress import follow
@@ -17,8 +17,8 @@ from dragoman_service.cli.terminal.wording import answer_text, usage_line
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What was asked on the command line, and how the answer is to be shown."""
+class Invocation:
+    """The request of a command line, and how to show its answer."""
 
     request: v1.CompletionRequest
     timeout: float | None
@@ -26,66 +26,66 @@ class Question:
     usage: bool
 
     def live(self) -> LiveText | LiveEvents:
-        """What shows the answer as it comes."""
+        """Shows the answer as it arrives."""
         return LiveEvents() if self.as_json else LiveText()
 
 
-Tempo = Callable[[AsyncClient, Question], Awaitable[None]]
+Delivery = Callable[[AsyncClient, Invocation], Awaitable[None]]
 
 
-def tempo(*, operation: bool, stream: bool) -> Tempo:
-    """The function that answers in the way asked for."""
+def choose_delivery(*, operation: bool, stream: bool) -> Delivery:
+    """The function that delivers the answer as the options ask."""
     if operation:
-        return by_events if stream else by_operation
-    return streamed if stream else whole
+        return start_and_attach if stream else start_and_wait
+    return stream_completion if stream else complete
 
 
-async def whole(client: AsyncClient, question: Question) -> None:
+async def complete(client: AsyncClient, invocation: Invocation) -> None:
     """Waits for the answer, then shows it."""
-    with told_how_to_go_on(Cursor(), question.request):
-        completion = await client.complete(question.request, timeout=question.timeout)
-    _show(completion, question)
+    with explaining_interruption(Cursor(), invocation.request):
+        completion = await client.complete(invocation.request, timeout=invocation.timeout)
+    _show(completion, invocation)
 
 
-async def streamed(client: AsyncClient, question: Question) -> None:
-    """Shows each piece of the answer as it comes; as JSON each event, an error's `finished` too."""
-    cursor, live = Cursor(), question.live()
-    with told_how_to_go_on(cursor, question.request):
+async def stream_completion(client: AsyncClient, invocation: Invocation) -> None:
+    """Shows each piece of the answer as it arrives; as JSON each event, including the `finished` of an error."""
+    cursor, live = Cursor(), invocation.live()
+    with explaining_interruption(cursor, invocation.request):
         try:
-            async with aclosing(client.stream(question.request, timeout=question.timeout)) as events:
+            async with aclosing(client.stream(invocation.request, timeout=invocation.timeout)) as events:
                 async for event in events:
                     live.show(event)
-                    cursor.see(event)
+                    cursor.record(event)
         finally:
             live.end()
-    _show_usage(event.finished.completion, question)
+    _show_usage(event.finished.completion, invocation)
 
 
-async def by_events(client: AsyncClient, question: Question) -> None:
-    """Starts an operation and shows its answer as it comes, and how far it is."""
-    handle = await client.start(question.request)
-    _show_usage(await attach(handle, 0, question.timeout, question.live()), question)
+async def start_and_attach(client: AsyncClient, invocation: Invocation) -> None:
+    """Starts an operation and shows its progress, and its answer as it arrives."""
+    handle = await client.start(invocation.request)
+    _show_usage(await attach(handle, 0, invocation.timeout, invocation.live()), invocation)
 
 
-async def by_operation(client: AsyncClient, question: Question) -> None:
-    """Starts an operation, shows how far it is, then its answer. Being interrupted does not end the operation."""
-    handle = await client.start(question.request)
-    with told_how_to_go_on(cursor := Cursor(handle.name)):
-        await follow(handle, question.timeout)
+async def start_and_wait(client: AsyncClient, invocation: Invocation) -> None:
+    """Starts an operation and shows its progress, then its answer. The operation survives an interruption."""
+    handle = await client.start(invocation.request)
+    with explaining_interruption(cursor := Cursor(handle.name)):
+        await follow(handle, invocation.timeout)
     if not handle.operation.done:
-        tell_that_it_goes_on(cursor)
-    _show(await handle.result(), question)
+        exit_on_timeout(cursor)
+    _show(await handle.result(), invocation)
 
 
-def _show(completion: v1.Completion, question: Question) -> None:
-    if question.as_json:
+def _show(completion: v1.Completion, invocation: Invocation) -> None:
+    if invocation.as_json:
         write_json(completion)
     else:
         text = answer_text(completion)
         write(text if text.endswith("\n") else f"{text}\n")
-    _show_usage(completion, question)
+    _show_usage(completion, invocation)
 
 
-def _show_usage(completion: v1.Completion, question: Question) -> None:
-    if question.usage:
+def _show_usage(completion: v1.Completion, invocation: Invocation) -> None:
+    if invocation.usage:
         note(usage_line(completion))

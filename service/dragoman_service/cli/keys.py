@@ -1,4 +1,4 @@
-"""`dragoman keys`: API keys, of which the service keeps only the hash."""
+"""`dragoman keys`: creates API keys; the service stores only their hashes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-KEY_PREFIX = "dgm_"  # lets scanners for leaked secrets recognise a key
+KEY_PREFIX = "dgm_"  # lets secret scanners recognise a leaked key
 KEY_BYTES = 32
 
 app = typer.Typer(no_args_is_help=True)
@@ -18,39 +18,41 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def keys() -> None:
-    """Make API keys."""
+    """Create API keys."""
 
 
 @app.command()
 def create(
-    caller: Annotated[str, typer.Argument(metavar="ID", help="Who will hold the key: the owner of its operations.")],
+    caller: Annotated[
+        str, typer.Argument(metavar="ID", help="The caller that will hold the key and own its operations.")
+    ],
     models: Annotated[
         list[str] | None,
-        typer.Option(metavar="PATTERN", help="A model that it may use, as in 'local/*'. Repeatable; none: all models."),
+        typer.Option(metavar="PATTERN", help="Models it may use, such as 'local/*'. Repeatable. Default: all."),
     ] = None,
 ) -> None:
-    """Make a key: it is shown once, and the settings hold only its hash."""
+    """Create a key. It is shown only once; the settings hold its hash."""
     from dragoman_service.cli.terminal.output import note, write_line
 
     patterns = models or []
-    _ensure_accepted(caller, patterns)
+    _validate(caller, patterns)
     key = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
-    note(f"The key of {caller}, shown this once. Clients take it from DRAGOMAN_API_KEY.\n")
+    note(f"API key of {caller}. It is shown only once. Clients read it from DRAGOMAN_API_KEY.\n")
     write_line(key)
-    note("\nFor the settings file of the service, which needs only the key's hash:\n")
+    note("\nAdd this to the settings file of the service. It holds only the hash of the key:\n")
     write_line(settings_block(caller, key, patterns))
 
 
 def settings_block(caller: str, key: str, models: Sequence[str]) -> str:
-    """The TOML table that admits `key`."""
+    """The table of the settings file (TOML) that admits `key`."""
     lines = ["[[access.keys]]", f"id = {json.dumps(caller)}", f'sha256 = "{hashlib.sha256(key.encode()).hexdigest()}"']
     if models:
         lines.append(f"models = {json.dumps(list(models), ensure_ascii=False)}")
     return "\n".join(lines)
 
 
-def _ensure_accepted(caller: str, models: Sequence[str]) -> None:
-    """Refuses what the settings would refuse."""
+def _validate(caller: str, models: Sequence[str]) -> None:
+    """A usage error for values that the settings would reject."""
     from pydantic import TypeAdapter, ValidationError
 
     from dragoman_service.settings.settings import CallerId
@@ -59,8 +61,10 @@ def _ensure_accepted(caller: str, models: Sequence[str]) -> None:
         TypeAdapter(CallerId).validate_python(caller)
     except ValidationError:
         raise typer.BadParameter(
-            "an id has 1 to 63 characters: letters, digits, '.', '_', '@' and '-', a letter or digit first",
+            "should be 1 to 63 letters, digits, '.', '_', '@' and '-', starting with a letter or digit",
             param_hint="ID",
         ) from None
     if not all(pattern and pattern.isprintable() for pattern in models):
-        raise typer.BadParameter("a pattern is a model's name, '*' for any characters", param_hint="--models")
+        raise typer.BadParameter(
+            "should be the name of a model, where '*' matches any characters", param_hint="--models"
+        )

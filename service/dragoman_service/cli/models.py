@@ -1,4 +1,4 @@
-"""`dragoman models`: what a service can be asked for."""
+"""`dragoman models`: the models of a service."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragoman_service.cli.options.connection import DEFAULT_TARGET, ApiKey, Ca, Target, Tls, ask
+from dragoman_service.cli.options.connection import DEFAULT_TARGET, ApiKey, Ca, Target, Tls, run_with_client
 
 if TYPE_CHECKING:
     from dragoman import AsyncClient, v1
@@ -15,13 +15,13 @@ COLUMNS = ("name", "aliases", "context", "output", "local", "availability")
 
 
 def models(
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON array of the API's Model messages.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write a JSON array of Model messages.")] = False,
     target: Target = DEFAULT_TARGET,
     api_key: ApiKey = None,
     tls: Tls = False,
     ca: Ca = None,
 ) -> None:
-    """List the models that you may use, with their limits in tokens."""
+    """List the models that you may use, with their token limits."""
     from dragoman_service.cli.terminal.output import write_json_list, write_table
 
     async def work(client: AsyncClient) -> None:
@@ -31,7 +31,7 @@ def models(
         else:
             write_table(COLUMNS, [_row(model) for model in found])
 
-    ask(work, target, api_key, tls, ca)
+    run_with_client(work, target, api_key, tls, ca)
 
 
 def _row(model: v1.Model) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`dragoman operations`: completions that were started and are read later."""
+"""`dragoman operations`: lists, reads and stops completions that run in the background."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragoman_service.cli.options.connection import DEFAULT_TARGET, ApiKey, Ca, Target, Tls, ask
+from dragoman_service.cli.options.connection import DEFAULT_TARGET, ApiKey, Ca, Target, Tls, run_with_client
 from dragoman_service.cli.options.durations import Timeout
 from dragoman_service.cli.terminal.exits import ExitCode
 
@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from dragoman import AsyncClient
     from google.longrunning.operations_pb2 import Operation
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="As in operations/ID; the ID alone will do.")]
-Json = Annotated[bool, typer.Option("--json", help="The google.longrunning.Operation as JSON.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="operations/ID, or the ID alone.")]
+Json = Annotated[bool, typer.Option("--json", help="Write the google.longrunning.Operation as JSON.")]
 
-Filter = Annotated[str, typer.Option("--filter", help="As in 'state = RUNNING' or 'labels.team = a'.")]
+Filter = Annotated[
+    str, typer.Option("--filter", help="Only those that match, such as 'state = RUNNING' or 'labels.team = a'.")
+]
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -30,14 +32,16 @@ def operations() -> None:
 @app.command("list")
 def list_operations(
     filter_: Filter = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Most operations to show.")] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON array of google.longrunning.Operation.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Maximum number of operations.")] = 100,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write a JSON array of google.longrunning.Operation.")
+    ] = False,
     target: Target = DEFAULT_TARGET,
     api_key: ApiKey = None,
     tls: Tls = False,
     ca: Ca = None,
 ) -> None:
-    """List your operations, the newest first."""
+    """List your operations, newest first."""
     from dragoman_service.cli.terminal.listing import listed, write_list
     from dragoman_service.cli.terminal.output import write_json_list
 
@@ -45,22 +49,22 @@ def list_operations(
         operations = await listed(client, filter_, limit)
         write_json_list(operations) if as_json else write_list(operations)
 
-    ask(work, target, api_key, tls, ca)
+    run_with_client(work, target, api_key, tls, ca)
 
 
 @app.command("watch")
 def watch_operations(
     filter_: Filter = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Most operations to show.")] = 20,
-    once: Annotated[bool, typer.Option("--once", help="Show them once and end.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Maximum number of operations.")] = 20,
+    once: Annotated[bool, typer.Option("--once", help="Show them once and exit.")] = False,
     target: Target = DEFAULT_TARGET,
     api_key: ApiKey = None,
     tls: Tls = False,
     ca: Ca = None,
 ) -> None:
-    """Watch your newest operations: a living table on a terminal, else a line for each change.
+    """Watch your newest operations: a live table on a terminal, otherwise a line per change.
 
-    q or Ctrl-C ends it.
+    Press q or Ctrl-C to quit.
     """
     from dragoman_service.cli.terminal.listing import listed
     from dragoman_service.cli.watch import show_once, watch
@@ -71,21 +75,21 @@ def watch_operations(
         else:
             await watch(client, filter_, limit)
 
-    ask(work, target, api_key, tls, ca)
+    run_with_client(work, target, api_key, tls, ca)
 
 
 @app.command("attach")
 def attach_operation(
     name: Name,
-    after: Annotated[int, typer.Option("--after", min=0, help="Number of the last event that you have.")] = 0,
+    after: Annotated[int, typer.Option("--after", min=0, help="Skip the events up to this number.")] = 0,
     timeout: Timeout = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Each CompletionEvent as one line of JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write each CompletionEvent as one line of JSON.")] = False,
     target: Target = DEFAULT_TARGET,
     api_key: ApiKey = None,
     tls: Tls = False,
     ca: Ca = None,
 ) -> None:
-    """Write an operation's answer as it comes, from its beginning, wherever it runs.
+    """Write an operation's answer as it arrives, from its beginning, whichever server runs it.
 
     Exit code 1 if it failed, was cancelled, or is not done after --timeout. Ctrl-C leaves it running.
     """
@@ -93,11 +97,11 @@ def attach_operation(
     from dragoman_service.cli.terminal.live_text import LiveEvents, LiveText
 
     async def work(client: AsyncClient) -> None:
-        handle = client.operation(_full(name))
+        handle = client.operation(_full_name(name))
         await handle.refresh()
         await attach(handle, after, timeout, LiveEvents() if as_json else LiveText())
 
-    ask(work, target, api_key, tls, ca)
+    run_with_client(work, target, api_key, tls, ca)
 
 
 @app.command()
@@ -109,14 +113,14 @@ def get(
     tls: Tls = False,
     ca: Ca = None,
 ) -> None:
-    """Show where an operation stands, and its answer or error."""
+    """Show an operation's state, and its answer or error."""
 
     async def work(client: AsyncClient) -> None:
-        handle = client.operation(_full(name))
+        handle = client.operation(_full_name(name))
         await handle.refresh()
         _show(handle.operation, as_json)
 
-    ask(work, target, api_key, tls, ca)
+    run_with_client(work, target, api_key, tls, ca)
 
 
 @app.command()
@@ -138,7 +142,7 @@ def wait(
     from dragoman_service.cli.terminal.wording import answer_text
 
     async def work(client: AsyncClient) -> None:
-        handle = client.operation(_full(name))
+        handle = client.operation(_full_name(name))
         await handle.refresh()
         await follow(handle, timeout)
         if as_json:
@@ -150,34 +154,34 @@ def wait(
         if not as_json:
             write_line(answer)
 
-    ask(work, target, api_key, tls, ca)
+    run_with_client(work, target, api_key, tls, ca)
 
 
 @app.command()
 def cancel(
     name: Name, target: Target = DEFAULT_TARGET, api_key: ApiKey = None, tls: Tls = False, ca: Ca = None
 ) -> None:
-    """Stop an operation. It stays readable, in the state CANCELLED."""
+    """Stop an operation. It remains readable, with state CANCELLED."""
 
     async def work(client: AsyncClient) -> None:
-        await client.operation(_full(name)).cancel()
+        await client.operation(_full_name(name)).cancel()
 
-    ask(work, target, api_key, tls, ca)
+    run_with_client(work, target, api_key, tls, ca)
 
 
 @app.command()
 def delete(
     name: Name, target: Target = DEFAULT_TARGET, api_key: ApiKey = None, tls: Tls = False, ca: Ca = None
 ) -> None:
-    """Forget an operation and its answer. One that runs is stopped."""
+    """Delete an operation and its answer. If it is running, it is stopped."""
 
     async def work(client: AsyncClient) -> None:
-        await client.operation(_full(name)).delete()
+        await client.operation(_full_name(name)).delete()
 
-    ask(work, target, api_key, tls, ca)
+    run_with_client(work, target, api_key, tls, ca)
 
 
-def _full(name: str) -> str:
+def _full_name(name: str) -> str:
     return name if name.startswith("operations/") else f"operations/{name}"
 
 

@@ -1,4 +1,4 @@
-"""`dragoman plugins`: what is installed, and whether it loads."""
+"""`dragoman plugins`: lists the installed plugins and whether they load."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ COLUMNS = ("name", "kind", "distribution", "version", "state", "reason")
 
 def plugins(
     config: Config = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON array instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write a JSON array instead of a table.")] = False,
 ) -> None:
-    """Show the plugins installed here, each imported once. Starts nothing and asks no server."""
+    """List the plugins installed on this machine and whether they load. Contacts no service."""
     from dragoman_service.cli.terminal.output import write_line, write_table
     from dragoman_service.plugins.plugins import inspect
 

@@ -1,4 +1,4 @@
-"""`dragoman serve`: the service itself."""
+"""`dragoman serve`: runs the service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragoman_service.cli.options.settings import Config, load_settings, refused
+from dragoman_service.cli.options.settings import Config, load_settings, report_mistakes
 from dragoman_service.cli.terminal.output import write
 
 if TYPE_CHECKING:
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 GrpcListen = Annotated[
     str | None,
-    typer.Option("--grpc-listen", metavar="HOST:PORT", help="Where to serve gRPC. Port 0: the system chooses."),
+    typer.Option("--grpc-listen", metavar="HOST:PORT", help="Address for gRPC. Port 0: the system chooses one."),
 ]
 HttpListen = Annotated[
     str | None,
-    typer.Option("--http-listen", metavar="HOST:PORT", help="Where to serve /metrics, /livez and /readyz."),
+    typer.Option("--http-listen", metavar="HOST:PORT", help="Address for HTTP. Port 0: the system chooses one."),
 ]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", metavar="DIR", help="Where operations are kept.")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", metavar="DIR", help="Folder for the operations.")]
 Workers = Annotated[
-    int | None, typer.Option("--workers", metavar="N", help="Processes that serve, on the same two ports.")
+    int | None, typer.Option("--workers", metavar="N", help="Number of serving processes; they share both ports.")
 ]
-Anonymous = Annotated[bool, typer.Option("--anonymous", help="Take calls without an API key, on any address.")]
+Anonymous = Annotated[bool, typer.Option("--anonymous", help="Accept calls without an API key, on any address.")]
 
 
 def serve(
@@ -39,8 +39,8 @@ def serve(
 ) -> None:
     """Run the service until SIGTERM or Ctrl-C.
 
-    Flags go before environment variables (DRAGOMAN_SERVER__GRPC=…), those before the settings file. Once calls are
-    taken, the addresses are written on stdout as `grpc HOST:PORT` and `http HOST:PORT`. The log goes to stderr.
+    Options override environment variables (DRAGOMAN_SERVER__GRPC=…), which override the settings file. Once calls are
+    accepted, the addresses are written to stdout as `grpc HOST:PORT` and `http HOST:PORT`. The log goes to stderr.
     """
     flags = {
         "server.grpc": grpc_listen,
@@ -49,14 +49,14 @@ def serve(
         "server.workers": workers,
         "access.anonymous": anonymous or None,
     }
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # else gRPC's core writes lines of its own between those of our log
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # keeps lines of gRPC's core out of our log
     settings = load_settings(config, {path: value for path, value in flags.items() if value is not None})
     from dragoman_service.settings.settings import SettingsError
 
     try:
         raise typer.Exit(_serve(settings))
     except SettingsError as wrong:
-        raise refused(wrong) from None
+        raise report_mistakes(wrong) from None
 
 
 def _serve(settings: Settings) -> int:
@@ -64,11 +64,11 @@ def _serve(settings: Settings) -> int:
         from dragoman_service.process.supervisor import supervise
 
         return supervise(settings, _announce)
-    from dragoman_service.process import single  # it imports all of the service
+    from dragoman_service.process import single  # imports the whole service
 
     return single.serve(settings, _announce)
 
 
 def _announce(grpc: str, http: str) -> None:
-    """For scripts that let the system choose the ports."""
+    """Writes the addresses, for scripts that let the system choose the ports."""
     write(f"grpc {grpc}\nhttp {http}\n")

@@ -1,4 +1,4 @@
-"""`dragoman operations watch`: a table that is kept up to date on a terminal, else a line for each change."""
+"""`dragoman operations watch`: a table that refreshes on a terminal, otherwise a line per change."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rich.live import Live
 from dragoman_service.cli.terminal.listing import WATCHED, listed, watched_row, watched_table
 from dragoman_service.cli.terminal.output import console, note, write_line, write_table
 
-INTERVAL, IDLE_INTERVAL = 1.0, 3.0  # seconds between looks, while an operation is on the way and while none is
+INTERVAL, IDLE_INTERVAL = 1.0, 3.0  # seconds between refreshes, while an operation is pending and while none is
 
 Show = Callable[[Sequence[Operation], str], None]
 
 
 async def watch(client: AsyncClient, filter_: str, limit: int) -> None:
-    """Shows the newest operations until q is pressed. Outlasts a restart of the service."""
+    """Shows the newest operations until q is pressed. Keeps trying while the service is unreachable."""
     operations = await listed(client, filter_, limit)
     with _display() as show, _end_key() as ended:
         show(operations, "")
@@ -33,12 +33,12 @@ async def watch(client: AsyncClient, filter_: str, limit: int) -> None:
             try:
                 operations, lost = await listed(client, filter_, limit), ""
             except UnavailableError as failure:
-                lost = f"{failure.message} Trying again."
+                lost = f"{failure.message} Retrying."
             show(operations, lost)
 
 
 def show_once(operations: Sequence[Operation]) -> None:
-    """Writes the table as it is now."""
+    """Writes the table once."""
     write_table(WATCHED, [watched_row(operation) for operation in operations])
 
 
@@ -52,14 +52,14 @@ def _display() -> Iterator[Show]:
 
 
 def _changes() -> Show:
-    """Writes a line for each operation that is new or in another state, the oldest first."""
+    """Writes a line for each operation that is new or has changed its state, oldest first."""
     states: dict[str, str] = {}
-    told = [""]
+    errors = [""]
 
     def show(operations: Sequence[Operation], lost: str) -> None:
-        if lost and not told[-1]:
+        if lost and not errors[-1]:
             note(lost)
-        told.append(lost)
+        errors.append(lost)
         for name, state, model, progress, _ in map(watched_row, reversed(operations)):
             if states.get(name) != state:
                 states[name] = state
@@ -70,7 +70,7 @@ def _changes() -> Show:
 
 @contextmanager
 def _end_key() -> Iterator[asyncio.Event]:
-    """Set when q is pressed, where there is a keyboard."""
+    """An event that is set when q is pressed; never without a terminal."""
     ended = asyncio.Event()
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or sys.platform == "win32":
         yield ended

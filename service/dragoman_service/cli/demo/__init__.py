@@ -1,1 +1,1 @@
-"""`dragoman demo`: a service of its own on the embedded model, and what can be had from it."""
+"""`dragoman demo`: starts a service on the embedded model and shows its deliveries."""

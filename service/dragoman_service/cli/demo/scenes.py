@@ -1,4 +1,4 @@
-"""The code that the demo runs. It is shown as it stands here, so it reads as in a caller's own program."""
+"""The code that the demo runs and shows verbatim, so that it reads as in a caller's own program."""
 
 # ruff: noqa: T201
 
@@ -9,11 +9,11 @@ from dragoman import Client, OperationHandle, v1
 Show = Callable[[OperationHandle], None]
 
 
-def whole(client: Client) -> v1.Completion:
+def complete(client: Client) -> v1.Completion:
     return client.complete("What is the capital of France?", temperature=0)
 
 
-def streamed(client: Client) -> list[v1.CompletionEvent]:
+def stream(client: Client) -> list[v1.CompletionEvent]:
     prompt = "What is a translator's job?"
     events = []
     for event in client.stream(prompt, temperature=0, max_output_tokens=200):
@@ -22,7 +22,7 @@ def streamed(client: Client) -> list[v1.CompletionEvent]:
     return events
 
 
-def structured(client: Client) -> v1.Completion:
+def complete_json(client: Client) -> v1.Completion:
     schema = {
         "type": "object",
         "properties": {
@@ -38,10 +38,10 @@ def structured(client: Client) -> v1.Completion:
     return client.complete(prompt, temperature=0, json_schema=schema)
 
 
-def later(client: Client, show: Show) -> v1.Completion:
+def start(client: Client, show: Show) -> v1.Completion:
     prompt = "What is a translator's job?"
-    job = client.start(prompt, temperature=0, max_output_tokens=200)
-    show(job)
-    while not job.operation.done:
-        show(job.wait(timeout=0.05))
-    return job.result()
+    handle = client.start(prompt, temperature=0, max_output_tokens=200)
+    show(handle)
+    while not handle.operation.done:
+        show(handle.wait(timeout=0.05))
+    return handle.result()

@@ -1,4 +1,4 @@
-"""The service that the demo talks to: `dragoman serve` in a process of its own, on ports that the system chooses."""
+"""Runs the demo's service: `dragoman serve` as a process, on ports that the system chooses."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LOG = "service.log"
 
 
 class ServiceError(Exception):
-    """The service did not start; holds the end of its log."""
+    """The service did not start. The message is the end of its log."""
 
 
 @contextmanager
 def service(data_dir: Path) -> Iterator[str]:
-    """Runs the service while the context lasts; yields the address of its gRPC listener. Raises ServiceError."""
+    """Runs the service in the context; yields the address of its gRPC listener. Raises ServiceError."""
     log = data_dir / LOG
     with log.open("wb") as stderr, _process(data_dir, stderr.fileno()) as process:
         address = _address(process)
@@ -49,14 +49,14 @@ def _process(data_dir: Path, stderr: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """This process' environment without settings of another service, so that the demo shows the defaults."""
+    """The environment without the settings of another service, so that the demo shows the defaults."""
     kept = {name: value for name, value in environ.items() if not (name.startswith("DRAGOMAN_") and "__" in name)}
     kept.pop("DRAGOMAN_CONFIG", None)
     return kept | {"DRAGOMAN_SERVER__DRAIN_DELAY": "0s", "DRAGOMAN_LOG__FORMAT": "json"}
 
 
 def _address(process: subprocess.Popen[str]) -> str:
-    """What the service announces; empty if it ends before, or takes too long."""
+    """The gRPC address that the service announces; empty if it ends first or takes longer than START_LIMIT."""
     overdue = threading.Timer(START_LIMIT, process.kill)
     overdue.start()
     try:

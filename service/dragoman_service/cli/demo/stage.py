@@ -1,4 +1,4 @@
-"""How the demo looks: a heading, the code that runs, what came of it, what it cost."""
+"""The demo's output: a heading, the code that runs, its result, and its cost."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from dragoman_service.cli.terminal.wording import state_text
 
 
 class Stage:
-    """Writes on stdout; without a terminal it is plain text."""
+    """Writes to stdout; plain text without a terminal."""
 
     def __init__(self) -> None:
         self.out = console()
 
     def say(self, text: str, style: str = "") -> None:
-        """A line of text."""
+        """Writes a line of text."""
         self.out.print(Text(printable(text), style))
 
     def scene(self, number: int, title: str, code: Callable[..., Any]) -> None:
-        """A heading, then the source of `code` as it is about to run."""
+        """Writes a heading, then the source of `code`, which is about to run."""
         self.out.print(Text(f"\n{number}. {title}\n", "bold cyan"))
         source = inspect.getsource(code)
         if self.out.is_terminal:
@@ -39,12 +39,12 @@ class Stage:
         self.out.print()
 
     def facts(self, text: str) -> None:
-        """What a scene cost."""
+        """Writes what a scene cost."""
         self.say(f"\n  {text}", "dim")
 
 
 class Watcher:
-    """Shows the states of an operation as they are seen, and keeps them."""
+    """Shows and records the states of an operation."""
 
     def __init__(self, stage: Stage, status: Status) -> None:
         self.states: list[str] = []
@@ -52,13 +52,13 @@ class Watcher:
         self._status = status
         self._began = time.monotonic()
 
-    def __call__(self, job: OperationHandle) -> None:
-        metadata = metadata_of(job.operation)
+    def __call__(self, handle: OperationHandle) -> None:
+        metadata = metadata_of(handle.operation)
         state = state_text(metadata)
         seconds = time.monotonic() - self._began
         if state not in self.states[-1:]:
             self.states.append(state)
-            self._stage.say(f"  {seconds:5.2f} s  {state}", "green" if job.operation.done else "yellow")
+            self._stage.say(f"  {seconds:5.2f} s  {state}", "green" if handle.operation.done else "yellow")
         self._status.update(self._progress(metadata, seconds))
 
     @staticmethod
@@ -68,6 +68,6 @@ class Watcher:
 
 @contextmanager
 def watching(stage: Stage) -> Iterator[Watcher]:
-    """A Watcher; on a terminal it shows the progress between the states too."""
+    """Yields a Watcher, which on a terminal also shows the progress between the states."""
     with stage.out.status("") as status:
         yield Watcher(stage, status)

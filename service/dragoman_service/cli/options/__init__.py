@@ -1,1 +1,1 @@
-"""Command-line options and arguments that several commands share."""
+"""Options and arguments that several commands share."""

@@ -1,4 +1,4 @@
-"""How client commands reach a service: the options they share, and what becomes of the service's errors."""
+"""The options with which client commands reach a service, and how its errors are reported."""
 
 from __future__ import annotations
 
@@ -18,30 +18,34 @@ if TYPE_CHECKING:
 DEFAULT_TARGET = "127.0.0.1:50051"
 
 Target = Annotated[
-    str, typer.Option("--target", "-t", envvar="DRAGOMAN_TARGET", metavar="HOST:PORT", help="The service to ask.")
+    str, typer.Option("--target", "-t", envvar="DRAGOMAN_TARGET", metavar="HOST:PORT", help="Address of the service.")
 ]
 ApiKey = Annotated[
-    str | None, typer.Option("--api-key", envvar="DRAGOMAN_API_KEY", metavar="KEY", help="Your key, if it wants one.")
+    str | None,
+    typer.Option("--api-key", envvar="DRAGOMAN_API_KEY", metavar="KEY", help="API key. Better set in the environment."),
 ]
-Tls = Annotated[bool, typer.Option("--tls", help="Use TLS, with the well-known certificate authorities.")]
+Tls = Annotated[bool, typer.Option("--tls", help="Use TLS and trust the public certificate authorities.")]
 Ca = Annotated[
-    Path | None, typer.Option("--ca", metavar="FILE", exists=True, dir_okay=False, help="Use TLS, with this authority.")
+    Path | None,
+    typer.Option(
+        "--ca", metavar="FILE", exists=True, dir_okay=False, help="Use TLS and trust the authority in this PEM file."
+    ),
 ]
 
 Work = Callable[["AsyncClient"], Awaitable[None]]
 
 
-def ask(work: Work, target: str, api_key: str | None, tls: bool, ca: Path | None) -> None:
-    """Runs `work` with a client. Errors of the service end in exit code 1, Ctrl-C in 130."""
+def run_with_client(work: Work, target: str, api_key: str | None, tls: bool, ca: Path | None) -> None:
+    """Runs `work` with a client. Exits with code 1 after an error of the service, with 130 after Ctrl-C."""
     from dragoman import DragomanError
 
     try:
         asyncio.run(_with_client(work, target, api_key, tls, ca))
     except DragomanError as failure:
-        tell(failure)
+        report_failure(failure)
         raise typer.Exit(ExitCode.FAILED) from None
     except UnicodeEncodeError:
-        raise typer.BadParameter("an argument is no UTF-8 text") from None
+        raise typer.BadParameter("an argument is not valid UTF-8") from None
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
@@ -57,8 +61,8 @@ async def _with_client(work: Work, target: str, api_key: str | None, tls: bool, 
         await work(client)
 
 
-def tell(failure: DragomanError) -> None:
-    """Says on stderr what went wrong: code, reason, message, the fields at fault, and what to do."""
+def report_failure(failure: DragomanError) -> None:
+    """Writes an error to stderr: code, reason, message, the invalid fields, and what to do."""
     from dragoman import BrokenStreamError, UnavailableError
 
     error(f"{failure.code.name} {failure.reason}".rstrip())
@@ -68,9 +72,9 @@ def tell(failure: DragomanError) -> None:
     for field in fields:
         note(f"  {field}")
     if failure.retry_after is not None:
-        note(f"  It may work in {failure.retry_after:g} s.")
+        note(f"  Try again in {failure.retry_after:g} s.")
     if failure.request_id:
         note(f"  request {failure.request_id}")
     is_unreachable = isinstance(failure, UnavailableError) and not isinstance(failure, BrokenStreamError)
     if is_unreachable and not failure.reason:
-        note("  `dragoman serve` starts a service on this machine; --target names another one.")
+        note("  Start a service on this machine with `dragoman serve`, or name another one with --target.")

@@ -1,4 +1,4 @@
-"""How far a completion was read, and what its reader is told who leaves before the end."""
+"""How far a completion was read, and the hints for a reader who leaves before its end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 import typer
 from dragoman import DeadlineExceededError, UnavailableError, v1
@@ -16,55 +17,60 @@ from dragoman_service.cli.terminal.output import note
 
 @dataclass(slots=True)
 class Cursor:
-    """The operation that carries a completion, if there is one, and the number of the last event that was shown."""
+    """The name of a completion's operation (empty: none) and the number of the last event shown (0: none)."""
 
     operation: str = ""
     last: int = 0
     is_finished: bool = False
 
-    def see(self, event: v1.CompletionEvent) -> None:
-        """Takes note of an event that was shown."""
+    def record(self, event: v1.CompletionEvent) -> None:
+        """Records an event that was shown."""
         self.last = event.sequence
         self.operation = event.started.operation or self.operation
         self.is_finished = event.HasField("finished")
 
 
 @contextmanager
-def told_how_to_go_on(cursor: Cursor, request: v1.CompletionRequest | None = None) -> Iterator[None]:
-    """Tells who is interrupted, or runs out of time, what becomes of the completion; `request` is what was asked."""
+def explaining_interruption(cursor: Cursor, request: v1.CompletionRequest | None = None) -> Iterator[None]:
+    """Explains what becomes of the completion of `request` if the block is interrupted or runs out of time."""
     try:
         yield
     except asyncio.CancelledError:
-        _tell(cursor, "goes on") if cursor.operation else note(f"interrupted: {_left(request)}")
+        if cursor.operation:
+            _hint(cursor, "continues in the background")
+        else:
+            note(f"interrupted: {_fate(request)}")
         raise
     except DeadlineExceededError:
         if cursor.is_finished or not cursor.operation:
             raise
-        tell_that_it_goes_on(cursor)
+        exit_on_timeout(cursor)
     except UnavailableError:
         if cursor.operation and not cursor.is_finished:
-            _tell(cursor, "was started and may go on")
+            _hint(cursor, "was started and may still be running")
         raise
 
 
-def tell_that_it_goes_on(cursor: Cursor) -> None:
-    """Ends the command, whose time is over."""
-    _tell(cursor, "goes on")
+def exit_on_timeout(cursor: Cursor) -> NoReturn:
+    """Ends the command after its --timeout, with a hint how to attach to the operation again."""
+    _hint(cursor, "continues in the background")
     raise typer.Exit(ExitCode.FAILED)
 
 
-def _tell(cursor: Cursor, what: str) -> None:
+def _hint(cursor: Cursor, what: str) -> None:
     after = f" --after {cursor.last}" if cursor.last else ""
     note(f"{cursor.operation} {what}.")
     note(f"  dragoman operations attach {cursor.operation}{after}")
     note(f"  dragoman operations cancel {cursor.operation}")
 
 
-def _left(request: v1.CompletionRequest | None) -> str:
-    """What becomes of a request whose operation is not known yet."""
+def _fate(request: v1.CompletionRequest | None) -> str:
+    """What becomes of an interrupted request whose operation is not known yet."""
     policy = request.disconnect_policy if request else v1.DISCONNECT_POLICY_CANCEL
     if request and request.request_id and policy != v1.DISCONNECT_POLICY_CANCEL:
-        return f"the completion may go on; the same command with --request-id {request.request_id} joins it"
+        return (
+            f"the completion may still be running; repeat the command with --request-id {request.request_id} to join it"
+        )
     if policy == v1.DISCONNECT_POLICY_CONTINUE:
-        return "the completion may go on; see `dragoman operations list`"
+        return "the completion may still be running; see `dragoman operations list`"
     return "the completion was cancelled"

@@ -1,4 +1,4 @@
-"""An option that is a length of time."""
+"""Options that are durations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 
 def seconds(text: str) -> float:
-    """`90`, `90s`, `250ms`, `5m` or `1h` in seconds."""
+    """The seconds in a text such as `90`, `90s`, `250ms`, `5m` or `1h`."""
     from pydantic import TypeAdapter, ValidationError
 
     from dragoman_service.settings.types import Duration
@@ -16,9 +16,9 @@ def seconds(text: str) -> float:
     try:
         return TypeAdapter[float](Duration).validate_python(text)
     except ValidationError:
-        raise typer.BadParameter("should be a number with a unit (ms, s, m, h, d), as in '20s'") from None
+        raise typer.BadParameter("should be a number with a unit (ms, s, m, h, d), such as '20s'") from None
 
 
 Timeout = Annotated[
-    float | None, typer.Option("--timeout", parser=seconds, metavar="TIME", help="How long to wait, as in 30s or 5m.")
+    float | None, typer.Option("--timeout", parser=seconds, metavar="TIME", help="Longest wait, such as 30s or 5m.")
 ]

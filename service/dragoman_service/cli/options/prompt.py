@@ -1,4 +1,4 @@
-"""What goes into a request from the command line: the prompt, and what options hold or name as JSON."""
+"""Builds a request from the command line: the prompt, and options that take JSON or a file of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dragoman.request import completion_request
 
 
 def prompt_text(argument: str | None) -> str:
-    """The prompt: the argument, or stdin where it is `-` or left out and something is piped in."""
+    """The prompt: the argument, or stdin if the argument is `-` or missing. A usage error if stdin is a terminal."""
     if argument is not None and argument != "-":
         return argument
     if argument is None and sys.stdin.isatty():
@@ -21,19 +21,21 @@ def prompt_text(argument: str | None) -> str:
     try:
         return sys.stdin.read().removesuffix("\n")
     except UnicodeDecodeError:
-        raise typer.BadParameter("stdin is no UTF-8 text", param_hint="PROMPT") from None
+        raise typer.BadParameter("stdin is not valid UTF-8", param_hint="PROMPT") from None
 
 
-def asked(argument: str | None, *, raw: bool, system: str | None) -> Prompt:
-    """The prompt as a message of the user or, where it is `raw`, as it stands."""
+def build_prompt(argument: str | None, *, raw: bool, system: str | None) -> Prompt:
+    """The prompt as a user message or, if `raw`, as text that the model continues without a template."""
     if raw and system is not None:
-        raise typer.BadParameter("a raw prompt has no system message: write it into the prompt", param_hint="--system")
+        raise typer.BadParameter(
+            "cannot be combined with --raw: put the instructions into the prompt", param_hint="--system"
+        )
     text = prompt_text(argument)
     return v1.CompletionRequest(prompt=text) if raw else text
 
 
-def request_for(prompt: Prompt, model: str, **options: Unpack[Options]) -> v1.CompletionRequest:
-    """The request that the command line asks for; a usage error for what cannot even be sent."""
+def build_request(prompt: Prompt, model: str, **options: Unpack[Options]) -> v1.CompletionRequest:
+    """The request for a prompt. A usage error if an option has a value that cannot be sent."""
     try:
         return completion_request(prompt, model, options)
     except ValueError as wrong:
@@ -41,12 +43,12 @@ def request_for(prompt: Prompt, model: str, **options: Unpack[Options]) -> v1.Co
 
 
 def json_option(name: str, value: str) -> str:
-    """JSON text: the value of the option itself where it is an object or a list, else the file of that name."""
+    """The JSON text of an option: `value` itself if it is an object or a list, else the content of that file."""
     text = value if value.lstrip().startswith(("{", "[")) else _read(Path(value), name)
     try:
         json.loads(text)
     except (ValueError, RecursionError) as wrong:
-        raise typer.BadParameter(f"is no JSON: {wrong}", param_hint=name) from None
+        raise typer.BadParameter(f"is not valid JSON: {wrong}", param_hint=name) from None
     return text
 
 
@@ -54,5 +56,5 @@ def _read(path: Path, option: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as wrong:
-        reason = wrong.strerror if isinstance(wrong, OSError) else "it is no UTF-8 text"
+        reason = wrong.strerror if isinstance(wrong, OSError) else "it is not valid UTF-8"
         raise typer.BadParameter(f"{path} cannot be read: {reason}", param_hint=option) from None

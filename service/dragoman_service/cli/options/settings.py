@@ -1,4 +1,4 @@
-"""Options of the commands that read the settings, and how they tell what is wrong with them."""
+"""The option of the commands that read the settings, and how mistakes in them are reported."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 Config = Annotated[
     Path | None,
     typer.Option(
-        "--config", "-c", envvar="DRAGOMAN_CONFIG", metavar="FILE", help="Settings file (TOML). None: the defaults."
+        "--config", "-c", envvar="DRAGOMAN_CONFIG", metavar="FILE", help="Settings file (TOML). Default: none."
     ),
 ]
 
 
 def load_settings(config: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """The settings as `dragoman serve` sees them; tells all mistakes and ends with exit code 2 where there are any."""
+    """The settings as `dragoman serve` reads them. Reports all mistakes and exits with code 2 if there are any."""
     from dragoman_service.settings.settings import SettingsError, load
 
     try:
         return load(config, os.environ, overrides)
     except SettingsError as wrong:
-        raise refused(wrong) from None
+        raise report_mistakes(wrong) from None
 
 
-def refused(wrong: SettingsError) -> typer.Exit:
-    """Tells every mistake on stderr, one a line."""
+def report_mistakes(wrong: SettingsError) -> typer.Exit:
+    """Writes every mistake to stderr, one per line. Returns the exit for the caller to raise."""
     for mistake in wrong.mistakes:
         error(str(mistake))
     return typer.Exit(ExitCode.USAGE)

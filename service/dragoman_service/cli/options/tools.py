@@ -1,4 +1,4 @@
-"""The option `--tools`: functions as most services take them, as JSON."""
+"""The option `--tools`: function tools in the JSON that most services accept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KEYS = ("name", "description", "parameters", "strict")
 def tools_in(text: str) -> list[v1.Tool]:
     """The tools in a JSON list of `{"type": "function", "function": {"name": ..., "parameters": ...}}`.
 
-    The inner objects alone are taken too. A usage error for anything else.
+    The inner objects alone are accepted too. A usage error for anything else.
     """
     listed = json.loads(text)
     if not isinstance(listed, list):
@@ -26,13 +26,13 @@ def _tool(number: int, item: object) -> v1.Tool:
     if _is_table(item) and "function" in item and item.get("type", "function") == "function":
         item = item["function"]
     if not _is_table(item) or not isinstance(item.get("name"), str):
-        raise _wrong(f"number {number} is no function with a name")
+        raise _wrong(f"item {number} is not a function with a name")
     if unknown := [key for key in item if key not in _KEYS]:
-        raise _wrong(f"number {number} has {', '.join(unknown)}; known: {', '.join(_KEYS)}")
+        raise _wrong(f"item {number} has unknown keys: {', '.join(unknown)}; known: {', '.join(_KEYS)}")
     try:
         return v1.Tool(function=_function(item))
     except (TypeError, UnicodeEncodeError) as wrong:
-        raise _wrong(f"number {number}: {wrong}") from None
+        raise _wrong(f"item {number}: {wrong}") from None
 
 
 def _function(item: dict[str, Any]) -> v1.FunctionTool:

@@ -1,1 +1,1 @@
-"""What a person sees in the terminal: text as it streams, progress, tables, wording."""
+"""What a person sees in the terminal: streamed text, progress, tables and wording."""

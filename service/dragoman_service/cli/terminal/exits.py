@@ -1,4 +1,4 @@
-"""What the exit code of a command means."""
+"""The exit codes of the commands."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """0 is success, as everywhere."""
+    """Exit codes other than 0, success."""
 
     FAILED = 1
-    """The request failed, or what was asked for did not happen."""
+    """The request failed, or the operation did not succeed or is not done yet."""
     USAGE = 2
     """The command line or the settings are wrong; nothing was started."""
     INTERRUPTED = 130
-    """Ctrl-C."""
+    """Ctrl-C was pressed."""

@@ -1,4 +1,4 @@
-"""Several operations as people read them: a row for each."""
+"""Shows several operations: a row for each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WATCHED = ("name", "state", "model", "progress", "age")
 
 
 async def listed(client: AsyncClient, filter_: str, limit: int) -> list[Operation]:
-    """The newest operations that the filter finds, `limit` at the most."""
+    """The newest operations that match the filter (empty: all), at most `limit`."""
     found: list[Operation] = []
     async for operation in client.operations(filter_, page_size=min(limit, LARGEST_PAGE)):
         found.append(operation)
@@ -30,7 +30,7 @@ async def listed(client: AsyncClient, filter_: str, limit: int) -> list[Operatio
 
 
 def write_list(operations: Sequence[Operation]) -> None:
-    """Writes what there is on stdout."""
+    """Writes a table of the operations to stdout."""
     write_table(COLUMNS, [_row(operation) for operation in operations])
 
 
@@ -40,21 +40,21 @@ def _row(operation: Operation) -> tuple[str, ...]:
         operation.name,
         state_text(metadata),
         metadata.model,
-        time_text(metadata.create_time)[:-6],  # without the offset, which is this machine's
+        time_text(metadata.create_time)[:-6],  # without the offset: it is this machine's
         str(metadata.usage.output_tokens),
         labels_text(metadata.labels),
     )
 
 
 def watched_row(operation: Operation) -> tuple[str, ...]:
-    """The cells of WATCHED."""
+    """The cells of an operation, in the order of WATCHED."""
     metadata = metadata_of(operation)
     age = span_text(seconds_between(metadata.create_time))
     return operation.name, state_text(metadata), metadata.model, progress_text(metadata), age
 
 
 def watched_table(operations: Sequence[Operation], caption: str) -> Table:
-    """The table that is kept up to date on a terminal."""
+    """The table that `watch` refreshes on a terminal."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", caption=caption or None)
     for column in WATCHED:
         table.add_column(column.upper(), overflow="fold", no_wrap=column in ("name", "state", "age"))

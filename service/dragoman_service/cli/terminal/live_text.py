@@ -1,4 +1,4 @@
-"""An answer on stdout as it comes, piece by piece; what a rerun retracts is taken back where that is possible."""
+"""Writes an answer to stdout as it arrives, and erases text that a rerun retracts, where that is possible."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _TAB = 8  # columns
 
 
 class LiveText:
-    """The text of the events that come; whatever is told after it begins on a line of its own."""
+    """Writes the text of events. Call `end` before anything else is written, so that it starts on a line of its own."""
 
     def __init__(self) -> None:
         self._shown = ""
         self._in_call = False
 
     def show(self, event: v1.CompletionEvent) -> None:
-        """Writes what the event brings."""
+        """Writes the text or tool call of an event, if it has any."""
         if piece := self._piece(event.delta):
             write(piece)
             self._shown += piece
@@ -34,7 +34,7 @@ class LiveText:
             write("\n")
 
     def _piece(self, delta: v1.Delta) -> str:
-        """What is to be written: each tool call has a line of its own."""
+        """The text to write for a delta. Each tool call gets a line of its own."""
         call, was_in_call = delta.tool_call, self._in_call
         if delta.HasField("tool_call"):
             self._in_call = True
@@ -47,23 +47,23 @@ class LiveText:
     def _take_back(self, reason: str) -> None:
         if not (sys.stdout.isatty() and erased(self._shown)):
             self.end()
-            note(f"the answer starts anew: {reason}")
+            note(f"the answer starts over: {reason}")
         self._shown, self._in_call = "", False
 
 
 class LiveEvents:
-    """Each event as one line of JSON."""
+    """Writes each event as one line of JSON."""
 
     def show(self, event: v1.CompletionEvent) -> None:
         """Writes the event."""
         write_json(event, indent=None)
 
     def end(self) -> None:
-        """Each line has its end already."""
+        """Does nothing: every line is complete."""
 
 
 def erased(text: str) -> bool:
-    """Clears the text that was written last on the terminal; False if its beginning has left the screen."""
+    """Erases the text that was written last to the terminal. False if its beginning has scrolled off the screen."""
     width, height = os.get_terminal_size(sys.stdout.fileno())
     above = rows(printable(text), width) - 1
     if above >= height:
@@ -74,7 +74,7 @@ def erased(text: str) -> bool:
 
 
 def rows(text: str, width: int) -> int:
-    """How many lines of a terminal `text` takes up that begins in its first column."""
+    """How many lines `text` takes up on a terminal of `width` columns if it starts in the first column."""
     from rich.cells import cell_len
 
     return sum(max(1, -(-cell_len(line.expandtabs(_TAB)) // (width or 80))) for line in text.split("\n"))

@@ -1,4 +1,4 @@
-"""An operation as people read it: what is known of it, then its answer or its error."""
+"""Shows one operation: its metadata, then its answer or its error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMES = ("create_time", "start_time", "end_time", "expire_time")
 
 
 def show(operation: Operation) -> None:
-    """Writes the operation on stdout."""
+    """Writes the operation to stdout."""
     metadata = metadata_of(operation)
     known = [("name", operation.name), ("state", state_text(metadata)), ("model", metadata.model)]
     known += [(name, str(getattr(metadata, name))) for name in DETAILS if getattr(metadata, name)]

@@ -1,4 +1,4 @@
-"""What commands write: answers and tables on stdout, notes and errors on stderr; control codes only to a terminal."""
+"""Writes answers and tables to stdout, notes and errors to stderr, and control codes only to a terminal."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from rich.console import Console
 
-_PIPED_WIDTH = 500  # columns; a table that nobody looks at is not folded
+_PIPED_WIDTH = 500  # columns; a table in a pipe is not folded
 _CONTROL = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), "\N{REPLACEMENT CHARACTER}")
 _SHOWN = {code: text for code, text in _CONTROL.items() if chr(code) not in "\n\t"}
 
 
 def printable(text: str) -> str:
-    """`text` without what a terminal would obey: escape sequences of a model's answer are not commands."""
+    """`text` with control characters replaced, so that a model's answer cannot send commands to the terminal."""
     return text.translate(_SHOWN)
 
 
 def write(text: str) -> None:
-    """Writes a piece of an answer on stdout at once."""
+    """Writes a piece of an answer to stdout and flushes it."""
     sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     sys.stdout.flush()
 
 
 def write_line(text: str = "") -> None:
-    """Writes a line on stdout."""
+    """Writes a line to stdout."""
     write(f"{text}\n")
 
 
 def write_json(message: Message, *, indent: int | None = 2) -> None:
-    """Writes a message in protobuf's JSON form on stdout; `indent` None puts it on one line."""
+    """Writes a message to stdout as protobuf JSON; `indent` None puts it on one line."""
     from google.protobuf.json_format import MessageToJson
 
     write_line(MessageToJson(message, indent=indent, ensure_ascii=False))
 
 
 def write_json_list(messages: Sequence[Message]) -> None:
-    """Writes messages as one JSON array on stdout."""
+    """Writes messages to stdout as one JSON array."""
     import json
 
     from google.protobuf.json_format import MessageToDict
@@ -48,7 +48,7 @@ def write_json_list(messages: Sequence[Message]) -> None:
 
 
 def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Writes aligned columns under a header on stdout; on a terminal long cells are folded, the first one's never."""
+    """Writes a table to stdout. On a terminal long cells are folded, except those of the first column."""
     from rich.table import Table
     from rich.text import Text
 
@@ -62,27 +62,27 @@ def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def write_fields(fields: Sequence[tuple[str, str]]) -> None:
-    """Writes one `name value` pair a line on stdout, the values aligned."""
+    """Writes one `name value` pair per line to stdout, with the values aligned."""
     width = max(len(name) for name, _ in fields)
     for name, value in fields:
         write_line(f"{name:<{width}}  {value}")
 
 
 def note(text: str) -> None:
-    """Tells the person at the terminal something that is no part of the answer."""
+    """Writes a line to stderr that is not part of the answer."""
     sys.stderr.write(f"{printable(text)}\n")
     sys.stderr.flush()
 
 
 def error(text: str) -> None:
-    """Tells on stderr what is wrong."""
+    """Writes an error message to stderr."""
     from rich.text import Text
 
     console(stderr=True).print(Text.assemble(("error: ", "bold red"), printable(text)), soft_wrap=True)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A Rich console on stdout or stderr that prints texts as they are."""
+    """A Rich console on stdout or stderr that prints text literally, without markup."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout

@@ -1,4 +1,4 @@
-"""How far an operation is, shown on stderr: one living line on a terminal, else a line for each state."""
+"""Shows an operation's progress on stderr: one live line on a terminal, otherwise a line per state."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from dragoman import AsyncOperationHandle
     from google.longrunning.operations_pb2 import Operation
 
-INTERVAL = 0.2  # seconds between looks
+INTERVAL = 0.2  # seconds between updates
 
 Metadata = v1.CompletionOperationMetadata
 Show = Callable[[str, Metadata], None]
 
 
-async def follow(handle: AsyncOperationHandle, timeout: float | None) -> None:  # noqa: ASYNC109 - it is told, not raised
-    """Shows the operation's progress until it is done, for at most `timeout` seconds (None: no limit)."""
+async def follow(handle: AsyncOperationHandle, timeout: float | None) -> None:  # noqa: ASYNC109 - it ends the wait, and raises nothing
+    """Shows an operation's progress until it is done, for at most `timeout` seconds (None: no limit)."""
     end = None if timeout is None else time.monotonic() + timeout
     with _display() as show:
         show(handle.name, metadata_of(handle.operation))
@@ -39,12 +39,12 @@ async def follow(handle: AsyncOperationHandle, timeout: float | None) -> None:  
 
 
 class Progress:
-    """The progress of an operation that its events tell of; silent from the first text on where that is shown too."""
+    """The progress of an operation, from its events. Ends at the first text if that appears on the same terminal."""
 
     def __init__(self, operation: Operation) -> None:
         self._name = operation.name
         self._metadata = metadata_of(operation)
-        self._metadata.ClearField("output_characters")  # the events tell of them again
+        self._metadata.ClearField("output_characters")  # the events count them again
         self._metadata.ClearField("usage")
         self._open = ExitStack()
         self._show: Show | None = None
@@ -57,9 +57,9 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def see(self, event: v1.CompletionEvent) -> None:
-        """Shows what an event tells, before the event itself is shown."""
-        _tell(self._metadata, event)
+    def update(self, event: v1.CompletionEvent) -> None:
+        """Shows the progress after an event. To be called before the event itself is shown."""
+        _apply(self._metadata, event)
         if sys.stdout.isatty() and sys.stderr.isatty() and event.WhichOneof("event") in ("delta", "finished"):
             self._open.close()
             self._show = None
@@ -67,8 +67,8 @@ class Progress:
             self._show(self._name, self._metadata)
 
 
-def _tell(metadata: Metadata, event: v1.CompletionEvent) -> None:
-    """Brings what is known of an operation up to date."""
+def _apply(metadata: Metadata, event: v1.CompletionEvent) -> None:
+    """Updates the metadata of an operation with an event."""
     match event.WhichOneof("event"):
         case "started":
             metadata.state, metadata.output_characters = State.STATE_RUNNING, 0
@@ -119,13 +119,13 @@ def _states() -> Show:
 
 
 def progress_line(name: str, metadata: Metadata) -> str:
-    """As in `operations/… RUNNING  characters: 312, tokens: 80, 1.2 s`."""
+    """A line such as `operations/… RUNNING  characters: 312, tokens: 80, 1.2 s`."""
     line = f"{name} {state_text(metadata)}"
     return f"{line}  {done}" if (done := progress_text(metadata)) else line
 
 
 def progress_text(metadata: Metadata) -> str:
-    """As in `characters: 312, tokens: 80, 1.2 s`; without what there is none of yet."""
+    """A text such as `characters: 312, tokens: 80, 1.2 s`, without the values that are still 0."""
     if not metadata.HasField("start_time"):
         return ""
     seconds = seconds_between(metadata.start_time, metadata.end_time if metadata.HasField("end_time") else None)

@@ -1,4 +1,4 @@
-"""Settings as TOML text, without their secrets."""
+"""Writes settings as TOML, without their secrets."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Path = tuple[str, ...]
 
 
 def toml(tree: Mapping[str, Any]) -> str:
-    """The tree as a TOML document, keys in their order; None is left out."""
+    """The tree as a TOML document, with keys in their order. None is left out."""
     return "\n".join(_table((), tree, "")).lstrip("\n") + "\n"
 
 
 def fields(section: Any) -> dict[str, Any] | None:
-    """A table of settings as a dict of its keys, or None if it is no table."""
+    """A table of settings as a dict, or None if `section` is not a table."""
     if isinstance(section, BaseModel):
         return {name: getattr(section, name) for name in type(section).model_fields}
     if isinstance(section, Mapping):
@@ -37,7 +37,10 @@ def fields(section: Any) -> dict[str, Any] | None:
 
 
 def with_secrets(read: Any, written: Any) -> Any:
-    """What a plugin `read`, with secrets still known as such where it took them for plain text."""
+    """The settings that a plugin `read`, with secrets marked again where its type for them is plain text.
+
+    `written` is the plugin's table before it was read.
+    """
     if isinstance(written, ResolvedSecret):
         return written
     table = fields(read)
@@ -49,7 +52,7 @@ def with_secrets(read: Any, written: Any) -> Any:
 
 
 def _table(path: Path, section: Any, header: str) -> list[str]:
-    """A table under its header, plain values first, as TOML wants them."""
+    """The lines of a table under its header: plain values first, because TOML requires that."""
     values, tables = [], []
     for key, value in (fields(section) or {}).items():
         inner = (*path, key)
@@ -71,7 +74,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _hide(path: Path, key: str, value: Any) -> Any:
-    """A plugin may take its table as it is: what is called like a secret in there is one."""
+    """Hides values with a secret's name, because a plugin may read its table without types."""
     is_text = isinstance(value, str) or _is_list(value)
     return HIDDEN if path[:1] == ("providers",) and is_text and _SECRET_KEY.search(key) else value
 

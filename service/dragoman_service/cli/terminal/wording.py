@@ -1,4 +1,4 @@
-"""How messages of the API read to people: answers, usage, states, times."""
+"""Texts for people from messages of the API: answers, usage, states and times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ State = v1.CompletionOperationMetadata.State
 
 
 def answer_text(completion: v1.Completion, index: int = 0) -> str:
-    """What was said in choice number `index`, a refusal too, without reasoning; each tool call on a line of its own."""
+    """Text or refusal of choice number `index`, without reasoning; each tool call is on a line of its own."""
     text = ""
     for part in (part for choice in completion.choices if choice.index == index for part in choice.message.parts):
         if part.HasField("tool_call"):
@@ -23,45 +23,45 @@ def answer_text(completion: v1.Completion, index: int = 0) -> str:
 
 
 def call_text(name: str) -> str:
-    """What the line of a tool call begins with; its arguments follow as they are."""
+    """The start of a tool call's line; its arguments follow verbatim."""
     return f"call {name} "
 
 
 def own_line(before: str) -> str:
-    """What ends the line that `before` left open."""
+    """The newline that ends `before`, or nothing if it is at the start of a line."""
     return "\n" if before and not before.endswith("\n") else ""
 
 
 def usage_line(completion: v1.Completion) -> str:
-    """What a completion cost and why it ended, in one line."""
+    """Usage, finish reasons and model of a completion, in one line."""
     ends = ", ".join(v1.FinishReason.Name(c.finish_reason).removeprefix("FINISH_REASON_") for c in completion.choices)
     return f"{usage_text(completion.usage)} · {ends} · {completion.provider}/{completion.served_model}"
 
 
 def usage_text(usage: v1.Usage) -> str:
-    """As in `24 input + 10 output = 34 tokens`."""
+    """A text such as `24 input + 10 output = 34 tokens`."""
     marks = [word for word, is_so in (("estimated", usage.estimated), ("partial", usage.partial)) if is_so]
     text = f"{usage.input_tokens} input + {usage.output_tokens} output = {usage.total_tokens} tokens"
     return f"{text} ({', '.join(marks)})" if marks else text
 
 
 def state_text(metadata: v1.CompletionOperationMetadata) -> str:
-    """As in `RUNNING`."""
+    """The state without its prefix, such as `RUNNING`."""
     return State.Name(metadata.state).removeprefix("STATE_")
 
 
 def time_text(time: Timestamp) -> str:
-    """In the time zone of this machine, to the second."""
+    """The time in this machine's time zone, to the second."""
     return time.ToDatetime(tzinfo=UTC).astimezone().isoformat(" ", "seconds")
 
 
 def labels_text(labels: Mapping[str, str]) -> str:
-    """As in `purpose=docs team=a`."""
+    """A text such as `purpose=docs team=a`."""
     return " ".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
 def span_text(seconds: float) -> str:
-    """In the largest unit that is full, as in `42 s`, `7 min`, `3 h` or `2 d`."""
+    """A duration in its largest whole unit, such as `42 s`, `7 min`, `3 h` or `2 d`."""
     whole = max(0, int(seconds))
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if whole >= size:
@@ -70,6 +70,6 @@ def span_text(seconds: float) -> str:
 
 
 def seconds_between(start: Timestamp, end: Timestamp | None = None) -> float:
-    """Seconds from `start` to `end`, or to now."""
+    """Seconds from `start` to `end`. Default: to now."""
     last = datetime.now(UTC) if end is None else end.ToDatetime(tzinfo=UTC)
     return (last - start.ToDatetime(tzinfo=UTC)).total_seconds()
