@@ -92,7 +92,7 @@ class CompletionError(Exception):
 
     def _info(self, request_id: str) -> error_details_pb2.ErrorInfo:
         metadata = {key: _cut(value, 256) for key, value in list(self.metadata.items())[:8]}
-        metadata |= {"request_id": request_id, "retryable": str(self.retryable).lower()}
+        metadata |= {"call_id": request_id, "retryable": str(self.retryable).lower()}
         return error_details_pb2.ErrorInfo(reason=self.reason_name, domain=DOMAIN, metadata=metadata)
 
     @classmethod

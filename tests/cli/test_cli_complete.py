@@ -123,7 +123,7 @@ def test_a_failure_after_some_text_is_reported_on_its_own_line(service: Service)
     assert ended.stdout == "one two\n"
     assert ended.stderr.startswith("error: UNAVAILABLE PROVIDER_UNAVAILABLE\n")
     assert "1.5 s" in ended.stderr
-    assert "request " in ended.stderr
+    assert "call " in ended.stderr
 
 
 def test_a_timeout_is_reported(service: Service) -> None:

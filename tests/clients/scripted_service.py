@@ -18,7 +18,7 @@ from google.rpc import code_pb2
 from google.rpc.status_pb2 import Status
 from grpc import aio
 
-REQUEST_ID = "request-1"
+CALL_ID = "call-1"
 FINISHED_LATER = "broken off by the script"
 
 
@@ -43,7 +43,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: CompletionError, *trailers: tuple[str, str]) -> Failure:
-        status = error.status(REQUEST_ID)
+        status = error.status(CALL_ID)
         code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
         return cls(code, status.message, status.SerializeToString(), trailers)
 

@@ -96,7 +96,7 @@ async def test_reading_outlasts_a_restart_of_the_service(open_client, free_addre
 
 
 async def test_a_failed_operation_raises_its_error_after_its_last_event(client, service):
-    service.log = sequence_of(*WORDS, v1.Finished(error=LOST.status("request-2")))
+    service.log = sequence_of(*WORDS, v1.Finished(error=LOST.status("call-2")))
     events: list[v1.CompletionEvent] = []
     with pytest.raises(dragoman.AbortedError) as caught:
         await collect(client.attach(NAME), events)

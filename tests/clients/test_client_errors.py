@@ -30,9 +30,9 @@ async def test_an_error_keeps_what_the_service_said(client, service):
     assert error.fields == (("generation_config.temperature", "must be from 0 to 2"),)
     assert error.fields[0].description == "must be from 0 to 2"
     assert error.metadata["provider"] == "echo"
-    assert error.request_id == "request-1"
+    assert error.call_id == "call-1"
     assert error.retry_after is None
-    assert str(error) == "generation_config.temperature: must be from 0 to 2 (INVALID_FIELD, request request-1)"
+    assert str(error) == "generation_config.temperature: must be from 0 to 2 (INVALID_FIELD, call call-1)"
 
 
 async def test_an_error_tells_when_to_come_back(client, service):
@@ -94,7 +94,7 @@ async def test_a_failed_stream_shows_its_end_and_raises_the_error(client, servic
 
     assert events[-1].finished.error.message == "The answer broke off."
     assert caught.value.reason == "PROVIDER_STREAM_BROKEN"
-    assert caught.value.request_id == "request-1"
+    assert caught.value.call_id == "call-1"
     assert not isinstance(caught.value, dragoman.BrokenStreamError)
 
 
@@ -118,7 +118,7 @@ async def test_a_stream_whose_connection_is_lost_is_broken(open_client):
 
 
 def test_errors_can_be_pickled():
-    error = of_status(invalid(FieldViolation("model", "is required")).status("request-1"))
+    error = of_status(invalid(FieldViolation("model", "is required")).status("call-1"))
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301
 
     assert type(copy) is dragoman.InvalidArgumentError

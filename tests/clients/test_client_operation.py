@@ -78,11 +78,11 @@ async def test_a_result_that_is_late_is_a_timeout_and_not_a_failure(client):
 
 async def test_a_failed_operation_raises_its_error(client, service):
     handle = await ask(client.start, "Hello")
-    await service.finish(handle.name, lambda operation: operation.error.CopyFrom(LOST.status("request-2")))
+    await service.finish(handle.name, lambda operation: operation.error.CopyFrom(LOST.status("call-2")))
     with pytest.raises(dragoman.AbortedError) as caught:
         await ask(handle.result)
 
-    assert (caught.value.reason, caught.value.request_id) == ("WORKER_LOST", "request-2")
+    assert (caught.value.reason, caught.value.call_id) == ("WORKER_LOST", "call-2")
 
 
 async def test_a_cancelled_operation_says_so(client):

@@ -65,7 +65,7 @@ async def test_every_wrong_field_is_named(client):
     assert caught.value.reason == "INVALID_FIELD"
     assert {violation.field for violation in caught.value.fields} >= {"generation_config.temperature"}
     assert len(caught.value.fields) == 2
-    assert caught.value.request_id
+    assert caught.value.call_id
 
 
 @pytest.mark.parametrize("tempo", ["complete", "start", "count_tokens", "tokenize"])

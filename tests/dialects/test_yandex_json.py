@@ -202,7 +202,7 @@ def test_an_error_has_the_vendors_status_and_body(code, status, phrase):
 
     assert found == status == told["httpCode"]
     assert (told["grpcCode"], told["httpStatus"], told["message"]) == (error.code, phrase, "It failed.")
-    assert told["details"][0]["metadata"]["request_id"] == "id-1"
+    assert told["details"][0]["metadata"]["call_id"] == "id-1"
 
 
 def test_wrong_fields_are_among_the_details():

@@ -27,7 +27,7 @@ def test_error_info_is_always_there():
 
     assert (status.code, status.message) == (code_pb2.UNAVAILABLE, "Try again.")
     assert (info.reason, info.domain) == ("PROVIDER_UNAVAILABLE", "dragoman")
-    assert dict(info.metadata) == {"model": "m", "request_id": "r1", "retryable": "true"}
+    assert dict(info.metadata) == {"call_id": "r1", "model": "m", "retryable": "true"}
     assert list(details(status)) == ["ErrorInfo"]
 
 

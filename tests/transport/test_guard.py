@@ -96,7 +96,7 @@ async def test_a_fault_of_ours_is_internal_and_leaks_no_text(guarded, refused):
     for refusal in (whole, streamed):
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
         assert "secret" not in refusal.message
-        assert refusal.info.metadata["request_id"]
+        assert refusal.info.metadata["call_id"]
 
 
 async def test_health_names_every_service_and_needs_no_key(start_service):

@@ -46,7 +46,7 @@ class DragomanError(Exception):
 
     `reason` is a name of `v1.ErrorReason` without its prefix, as in "MODEL_NOT_FOUND"; empty if the failure is not
     the service's own, such as a connection that was refused. `retry_after` is in seconds, None if the service did not
-    say. `metadata` is what the service tells besides: `request_id`, `retryable`, and where they apply `model` and
+    say. `metadata` is what the service tells besides: `call_id`, `retryable`, and where they apply `model` and
     `provider`.
     """
 
@@ -68,13 +68,13 @@ class DragomanError(Exception):
         self.metadata = dict(metadata or {})
 
     @property
-    def request_id(self) -> str:
-        """The name under which the service's log tells more; empty if the failure is not the service's own."""
-        return self.metadata.get("request_id", "")
+    def call_id(self) -> str:
+        """Id of the failed call in the service's log; empty if the failure did not come from the service."""
+        return self.metadata.get("call_id", "")
 
     def __str__(self) -> str:
-        request = f", request {self.request_id}" if self.request_id else ""
-        return f"{self.message} ({self.reason or self.code.name}{request})"
+        call = f", call {self.call_id}" if self.call_id else ""
+        return f"{self.message} ({self.reason or self.code.name}{call})"
 
 
 class InvalidArgumentError(DragomanError): ...

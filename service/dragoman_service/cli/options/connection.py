@@ -73,8 +73,8 @@ def report_failure(failure: DragomanError) -> None:
         note(f"  {field}")
     if failure.retry_after is not None:
         note(f"  Try again in {failure.retry_after:g} s.")
-    if failure.request_id:
-        note(f"  request {failure.request_id}")
+    if failure.call_id:
+        note(f"  call {failure.call_id}")
     is_unreachable = isinstance(failure, UnavailableError) and not isinstance(failure, BrokenStreamError)
     if is_unreachable and not failure.reason:
         note("  Start a service on this machine with `dragoman serve`, or name another one with --target.")
