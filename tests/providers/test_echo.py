@@ -173,13 +173,13 @@ async def test_delays_are_kept():
         ("", "invalid JSON"),
         ("[]", "a JSON object: should be a table"),
         ('{"txt": "x"}', "txt: unknown key; did you mean 'text'?"),
-        ('{"chunk_size": 0}', "chunk_size: should be greater than or equal to 1"),
+        ('{"chunk_size": 0}', "chunk_size: should be at least 1"),
         ('{"delay": "soon"}', "delay: should be a number with a unit"),
         ('{"finish_reason": "BORED"}', "finish_reason: should be one of STOP, "),
         ('{"fail_code": "OK"}', "fail_code: should be one of CANCELLED, "),
         ('{"text": "\\ud800"}', "invalid JSON"),
         ('{"tool_calls": [{"name": ""}]}', "tool_calls.0.name: "),
-        ('{"logprob": 1}', "logprob: should be less than or equal to 0"),
+        ('{"logprob": 1}', "logprob: should be at most 0"),
     ],
 )
 async def test_a_bad_script_is_refused_with_what_is_allowed(script, told):

@@ -1,4 +1,4 @@
-"""What docs/settings.md shows is what the service takes."""
+"""The service accepts the settings that docs/settings.md shows, and has the defaults that it states."""
 
 from __future__ import annotations
 

@@ -55,13 +55,13 @@ def _validate(caller: str, models: Sequence[str]) -> None:
     """A usage error for values that the settings would reject."""
     from pydantic import TypeAdapter, ValidationError
 
-    from dragoman_service.settings.settings import CallerId
+    from dragoman_service.settings.settings import CALLER_ID, CallerId
 
     try:
         TypeAdapter(CallerId).validate_python(caller)
     except ValidationError:
         raise typer.BadParameter(
-            "should be 1 to 63 letters, digits, '.', '_', '@' and '-', starting with a letter or digit",
+            f"should be {CALLER_ID}",
             param_hint="ID",
         ) from None
     if not all(pattern and pattern.isprintable() for pattern in models):

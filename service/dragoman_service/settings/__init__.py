@@ -1,1 +1,1 @@
-"""The settings: one TOML file, environment variables and flags, read once."""
+"""The settings: one TOML file, environment variables and command-line options, read once."""

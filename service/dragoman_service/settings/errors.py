@@ -1,20 +1,30 @@
-"""Mistakes in settings, each with its path and what is allowed there."""
+"""Mistakes in the settings: each has the path of its key and says what is allowed there."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-_SAID = {"missing": "is required", "model_type": "should be a table", "dict_type": "should be a table"}
+_MESSAGES = {
+    "missing": "is required",
+    "model_type": "should be a table",
+    "dict_type": "should be a table",
+    "path_type": "should be a path",
+    "int_parsing": "should be a whole number",
+    "float_parsing": "should be a number",
+}
+_SUBJECT = re.compile(r"^(Value error, |[A-Z][a-z]+ (?=should ))")  # of pydantic's messages; ours is the path
+_PHRASES = (("greater than or equal to", "at least"), ("less than or equal to", "at most"))
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One mistake: `path` as in `server.grpc`, empty where it is the whole; `message` says what is allowed."""
+    """One mistake: the path of a key, such as `server.grpc` (empty: all settings), and a message: what is allowed."""
 
     path: str
     message: str
@@ -24,7 +34,7 @@ class Mistake:
 
 
 class SettingsError(Exception):
-    """All mistakes of the settings."""
+    """Raised with all mistakes in the settings at once."""
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
         self.mistakes = tuple(mistakes)
@@ -37,7 +47,11 @@ def mistakes_of(
     origins: Mapping[str, str] | None = None,
     prefix: Sequence[str] = (),
 ) -> list[Mistake]:
-    """The mistakes that pydantic found below `prefix`; `origins` names the environment variable of a path."""
+    """The mistakes in an error of pydantic.
+
+    `model` is the class that was validated, `origins` names the environment variable of a path, if it has one, and
+    `prefix` is where the model stands in the settings.
+    """
     found = []
     for item in error.errors(include_url=False, include_input=False, include_context=False):
         location = tuple(str(step) for step in item["loc"] if step != "[key]")
@@ -53,8 +67,10 @@ def mistakes_of(
 def _message(kind: str, text: str, model: object, location: tuple[str, ...]) -> str:
     if kind == "extra_forbidden":
         return _unknown_key(location[-1], _fields(model, location[:-1]))
-    text = text.removeprefix("Value error, ").removeprefix("Input ")
-    return _SAID.get(kind, text[:1].lower() + text[1:])
+    text = _SUBJECT.sub("", text).partition(" after validation")[0]
+    for theirs, ours in _PHRASES:
+        text = text.replace(theirs, ours)
+    return _MESSAGES.get(kind, text[:1].lower() + text[1:])
 
 
 def _unknown_key(key: str, known: Sequence[str]) -> str:
@@ -64,7 +80,7 @@ def _unknown_key(key: str, known: Sequence[str]) -> str:
 
 
 def _fields(model: object, location: tuple[str, ...]) -> list[str]:
-    """Names of the keys at `location`, found by walking the models' annotations."""
+    """The names of the keys at `location`, found by walking the annotations of the models."""
     for step in location:
         if isinstance(model, type) and issubclass(model, BaseModel) and step in model.model_fields:
             model = _model_in(model.model_fields[step].annotation)
@@ -72,7 +88,7 @@ def _fields(model: object, location: tuple[str, ...]) -> list[str]:
 
 
 def _model_in(annotation: Any) -> object:
-    """The model class within `X | None`, `tuple[X, ...]` and the like."""
+    """The model class in an annotation such as `X | None` or `tuple[X, ...]`."""
     if isinstance(annotation, type) and not getattr(annotation, "__args__", None):
         return annotation
     for argument in getattr(annotation, "__args__", ()):

@@ -1,4 +1,4 @@
-"""The settings: flags over environment over one TOML file over defaults, read once, all mistakes told at once."""
+"""The settings: options override the environment, which overrides the file, which overrides the defaults."""
 
 from __future__ import annotations
 
@@ -16,39 +16,49 @@ from dragoman_service.settings.types import Address, ConfigPath, Duration, Liste
 
 __all__ = ["Mistake", "Settings", "SettingsError", "load"]
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-CallerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)]
 
+def _matches(pattern: str, expected: str) -> AfterValidator:
+    """A validator whose message says in words what is expected."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"should be {expected}")
+        return text
+
+    return AfterValidator(check)
+
+
+Name = Annotated[
+    str,
+    _matches(r"[a-z][a-z0-9_-]{0,62}", "1 to 63 lower-case letters, digits, '_' and '-', starting with a letter"),
+]
+CALLER_ID = "1 to 63 letters, digits, '.', '_', '@' and '-', starting with a letter or digit"
+CallerId = Annotated[str, _matches(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}", CALLER_ID)]
+Sha256 = Annotated[
+    str,
+    StringConstraints(to_lower=True),
+    _matches(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal, as `dragoman keys create` writes it"),
+]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
-def _store_url(url: str) -> str:
-    if not re.match(r"sqlite:///.|postgres(ql)?://.", url):
-        raise ValueError("should be sqlite:///FILE or postgresql://USER:PASSWORD@HOST:5432/DATABASE")
-    return url
-
-
-def _model_target(name: str) -> str:
-    if not re.match(r"[a-z][a-z0-9_-]{0,62}/.", name):
-        raise ValueError("should be PROVIDER/MODEL, as in 'echo/echo'")
-    return name
-
-
-ModelTarget = Annotated[str, AfterValidator(_model_target)]
-StoreUrl = Annotated[str, AfterValidator(_store_url)]
-Origin = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^\s/]+)$")]
+ModelTarget = Annotated[str, _matches(r"(?s)[a-z][a-z0-9_-]{0,62}/.+", "PROVIDER/MODEL, as in 'echo/echo'")]
+StoreUrl = Annotated[
+    str,
+    _matches(r"(?s)(sqlite:///|postgres(ql)?://).+", "sqlite:///FILE or postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
+]
+Origin = Annotated[str, _matches(r"\*|[a-z][a-z0-9+.-]*://[^\s/]+", "an origin such as 'https://app.example', or '*'")]
 
 
 class TlsSettings(Section):
-    """Certificate (chain) and key of the gRPC listener, PEM."""
+    """The certificate (chain) and key of the gRPC listener, PEM files."""
 
     certificate: ConfigPath
     key: ConfigPath
 
 
 class ServerSettings(Section):
-    """The two listeners and the limits of a call."""
+    """The two listeners, and the limits of calls."""
 
     grpc: Listen = Address("127.0.0.1", 50051)
     http: Listen = Address("127.0.0.1", 8080)
@@ -66,7 +76,7 @@ class ServerSettings(Section):
 
 
 class KeySettings(Section):
-    """An API key: who holds it, its SHA-256, and the models that it may use (patterns with *; none given: all)."""
+    """An API key: its caller, its SHA-256, and patterns of the models that it may use (default: all)."""
 
     id: CallerId
     sha256: Sha256
@@ -74,14 +84,14 @@ class KeySettings(Section):
 
 
 class AccessSettings(Section):
-    """Who may call. With `anonymous`, calls without a key are taken too, on any address."""
+    """Who may call. `anonymous` accepts calls without a key too, on any address."""
 
     anonymous: bool = False
     keys: tuple[KeySettings, ...] = ()
 
 
 class OperationsSettings(Section):
-    """Where operations are kept and how they run."""
+    """Where operations are stored and how they run."""
 
     url: StoreUrl = Field("sqlite:///operations.db", repr=False)
     ttl: Annotated[Duration, Field(gt=0)] = 86400.0
@@ -92,27 +102,27 @@ class OperationsSettings(Section):
 
 
 class ModelSettings(Section):
-    """What a name, or a pattern with *, stands for: `provider/model`, of which the first that is ready is asked."""
+    """What a name or a pattern stands for: full names of models, of which the first that is ready answers."""
 
     targets: Annotated[tuple[ModelTarget, ...], Field(min_length=1)]
 
 
 class PluginSettings(Section):
-    """What may load (names of entry points; none given: all that is asked for) and how long opening may take."""
+    """Plugins that may load, by entry-point name (default: all that providers name), and how long opening may take."""
 
     allow: tuple[str, ...] | None = None
     open_timeout: Annotated[Duration, Field(gt=0)] = 60.0
 
 
 class LogSettings(Section):
-    """What the log on stderr holds, and how it looks: `auto` is `console` on a terminal, else `json`."""
+    """The level and format of the log on stderr. `auto` is `console` on a terminal, otherwise `json`."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
 
 
 class Settings(Section):
-    """Everything that can be set. `providers` holds the tables as they are: each is read by its plugin."""
+    """All settings. `providers` holds the tables unread, because each is read by its plugin."""
 
     server: ServerSettings = Field(default_factory=ServerSettings)
     access: AccessSettings = AccessSettings()
@@ -127,12 +137,12 @@ class Settings(Section):
 
     @property
     def base(self) -> Path:
-        """The folder that relative paths start at: the settings file's, or the working directory."""
+        """The folder that relative paths start at: that of the settings file, or the working directory."""
         return self._base
 
     @property
     def allows_anonymous(self) -> bool:
-        """Calls without a key are taken: said so, or no key exists and only this machine can call."""
+        """Whether calls without a key are accepted: by `access.anonymous`, or because there are no keys (loopback only)."""
         return self.access.anonymous or not self.access.keys
 
     @model_validator(mode="after")
@@ -143,23 +153,23 @@ class Settings(Section):
             address: Address = getattr(self.server, name)
             if not address.loopback:
                 raise ValueError(
-                    f"server.{name}: {address} can be reached from other machines. Add keys under [[access.keys]] "
+                    f"server.{name}: other machines can reach {address}. Add keys under [[access.keys]] "
                     "(`dragoman keys create ID`), or allow everybody with access.anonymous = true (`--anonymous`)"
                 )
         return self
 
     @property
     def targets(self) -> dict[str, tuple[str, ...]]:
-        """What each of the names in `models` stands for."""
+        """The targets of each name in `models`."""
         return {name: model.targets for name, model in self.models.items()}
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Settings:
         ids = [key.id for key in self.access.keys]
         for twice in sorted({i for i in ids if ids.count(i) > 1}):
-            raise ValueError(f"access.keys: the id {twice!r} is used twice")
+            raise ValueError(f"access.keys: the id {twice!r} is used more than once")
         if self.server.default_deadline > self.server.longest_deadline:
-            raise ValueError("server.default_deadline: should not be longer than server.longest_deadline")
+            raise ValueError("server.default_deadline: should not exceed server.longest_deadline")
         return self
 
 
@@ -168,9 +178,10 @@ def load(
     environ: Mapping[str, str] | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """The settings from `path` (TOML), `environ` (`DRAGOMAN_SERVER__GRPC=…`) and `overrides` (`{"server.grpc": …}`).
+    """Reads the settings from `path` (TOML), `environ` (`DRAGOMAN_SERVER__GRPC=…`) and `overrides`.
 
-    Raises SettingsError with every mistake.
+    `overrides` maps paths to values, as in `{"server.grpc": "127.0.0.1:6000"}`, and wins over all others. Raises
+    SettingsError with every mistake.
     """
     environ = environ or {}
     mistakes: list[Mistake] = []
@@ -195,7 +206,7 @@ def load(
 
 
 def _resolve_store_url(tree: dict[str, Any], environ: Mapping[str, str], base: Path, mistakes: list[Mistake]) -> None:
-    """The URL of the store may hold a password: it may be kept elsewhere, as the secrets of providers are."""
+    """Reads the URL of the store from where it is kept, as for secrets, because it may contain a password."""
     operations = tree.get("operations")
     if not isinstance(operations, dict) or not isinstance(operations.get("url"), dict):
         return
@@ -214,4 +225,4 @@ def _nest(path: list[str], value: Any) -> dict[str, Any]:
 def _missing_files(settings: Settings) -> list[Mistake]:
     tls = settings.server.tls
     paths = {"server.tls.certificate": tls.certificate, "server.tls.key": tls.key} if tls else {}
-    return [Mistake(name, f"there is no file {path}") for name, path in paths.items() if not path.is_file()]
+    return [Mistake(name, f"{path} is not a file") for name, path in paths.items() if not path.is_file()]

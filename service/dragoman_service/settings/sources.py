@@ -1,4 +1,4 @@
-"""Where settings come from: a TOML file, environment variables, and secrets kept elsewhere."""
+"""Reads settings from a TOML file, environment variables, and files that hold secrets."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ Tree = dict[str, Any]
 
 
 def read_file(path: Path) -> Tree:
-    """The tree in a TOML file. Raises SettingsError where it cannot be read, with the line where it is no TOML."""
+    """The tree in a TOML file. Raises SettingsError if it cannot be read, with the line if it is not valid TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError([Mistake(str(path), f"is no TOML: {error}")]) from None
+        raise SettingsError([Mistake(str(path), f"is not valid TOML: {error}")]) from None
     except UnicodeDecodeError:
-        raise SettingsError([Mistake(str(path), "is no UTF-8 text")]) from None
+        raise SettingsError([Mistake(str(path), "is not valid UTF-8")]) from None
     except OSError as error:
         raise SettingsError([Mistake(str(path), f"cannot be read: {error.strerror}")]) from None
 
 
 def read_environment(environ: Mapping[str, str]) -> tuple[Tree, dict[str, str]]:
-    """The tree in variables such as `DRAGOMAN_SERVER__GRPC`, and the variable of each path.
+    """The tree in variables such as `DRAGOMAN_SERVER__GRPC`, and a map from each path to its variable.
 
-    Values are strings; one that begins with `[` or `{` is read as TOML.
+    Values are strings; a value that starts with `[` or `{` is read as TOML.
     """
     tree: Tree = {}
     origins = {}
@@ -48,7 +48,7 @@ def read_environment(environ: Mapping[str, str]) -> tuple[Tree, dict[str, str]]:
 
 
 def merge(below: Tree, above: Tree) -> Tree:
-    """Both trees in one; where both say something, `above` wins."""
+    """Both trees merged; where both have a value, that of `above` wins."""
     merged = dict(below)
     for key, value in above.items():
         lower = merged.get(key)
@@ -59,7 +59,11 @@ def merge(below: Tree, above: Tree) -> Tree:
 def resolve_secrets(
     tree: Any, environ: Mapping[str, str], base: Path, path: tuple[str, ...], mistakes: list[Mistake]
 ) -> Any:
-    """The tree with each `{ env = "NAME" }` and `{ file = "PATH" }` replaced by the secret it names."""
+    """The tree with each `{ env = "NAME" }` and `{ file = "PATH" }` replaced by its secret.
+
+    Relative paths start at `base`. `path` is where the tree stands in the settings; secrets that are missing are
+    appended to `mistakes`.
+    """
     if isinstance(tree, list):
         return [resolve_secrets(t, environ, base, (*path, str(i)), mistakes) for i, t in enumerate(tree)]
     if not isinstance(tree, dict):
@@ -81,7 +85,7 @@ def _from_file(file: Path, path: tuple[str, ...], mistakes: list[Mistake]) -> st
     try:
         return ResolvedSecret(file.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not valid UTF-8"
         mistakes.append(Mistake(".".join(path), f"{file} cannot be read: {reason}"))
         return ResolvedSecret("")
 

@@ -1,4 +1,4 @@
-"""Kinds of values in settings: durations, sizes, addresses, paths and secrets. Plugins may use them too."""
+"""Types of settings: durations, sizes, addresses, paths and secrets. Plugins may use them too."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*")
 
 
 class Section(BaseModel):
-    """A table of the settings: unknown keys are mistakes, values never change."""
+    """A table of the settings: unknown keys are mistakes, and it is immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -53,7 +53,7 @@ def _certificates(path: Path) -> Path:
     try:
         ssl.create_default_context(cafile=str(path))
     except ssl.SSLError:
-        raise ValueError(f"{path} holds no certificates in PEM") from None
+        raise ValueError(f"{path} contains no PEM certificates") from None
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from None
     return path
@@ -63,13 +63,13 @@ def _secret(value: object, info: ValidationInfo) -> object:
     warnings = (info.context or {}).get("warnings")
     if isinstance(value, str) and not isinstance(value, ResolvedSecret) and warnings is not None:
         warnings.append(
-            f'{info.field_name} is written out in the settings: better {{ env = "NAME" }} or {{ file = "PATH" }}'
+            f'{info.field_name} is plain text in the settings: use {{ env = "NAME" }} or {{ file = "PATH" }} instead'
         )
     return value
 
 
 class ResolvedSecret(str):
-    """A secret that came from the environment or a file."""
+    """A secret from the environment or a file, which a type for plain text accepts as well."""
 
     __slots__ = ()
 
@@ -78,24 +78,24 @@ class ResolvedSecret(str):
 
 
 Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, allow_inf_nan=False)]
-"""Seconds; written as `"20s"`, `"250ms"`, `"5m"`, `"24h"` or a plain number of seconds."""
+"""Seconds, written as `"250ms"`, `"20s"`, `"5m"`, `"24h"`, `"7d"` or a plain number of seconds."""
 
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
-"""Bytes; written as `"8MiB"` or a plain number of bytes."""
+"""Bytes, written as `"64KiB"`, `"8MiB"` or a plain number of bytes."""
 
 ConfigPath = Annotated[Path, BeforeValidator(_resolve)]
-"""A path; a relative one starts at the folder of the settings file."""
+"""A path. Relative paths start at the folder of the settings file."""
 
 Certificates = Annotated[ConfigPath, AfterValidator(_certificates)]
-"""The path of a file of certificates, PEM, that are trusted."""
+"""The path of a PEM file with trusted certificates."""
 
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
-"""Written as `{ env = "NAME" }` or `{ file = "PATH" }`; a plain string is taken with a warning. It never prints."""
+"""Written as `{ env = "NAME" }` or `{ file = "PATH" }`; plain text is accepted with a warning. Never printed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen."""
+    """The address of a listener."""
 
     host: str
     port: int
@@ -105,7 +105,7 @@ class Address:
 
     @property
     def loopback(self) -> bool:
-        """Only this machine can reach it."""
+        """Whether only this machine can reach it."""
         if self.host == "localhost":
             return True
         try:
@@ -115,7 +115,7 @@ class Address:
 
     @property
     def unspecified(self) -> bool:
-        """It stands for all interfaces: nobody can dial it."""
+        """Whether it stands for all interfaces, so that no client can connect to it."""
         try:
             return ipaddress.ip_address(self.host).is_unspecified
         except ValueError:
@@ -123,7 +123,7 @@ class Address:
 
     @classmethod
     def parse(cls, value: object) -> object:
-        """`HOST:PORT`, `[IPV6]:PORT` or `:PORT` (all interfaces); port 0 lets the system choose."""
+        """The address in `HOST:PORT`, `[IPV6]:PORT` or `:PORT` (all interfaces). With port 0 the system chooses one."""
         if not isinstance(value, str):
             return value
         host, colon, port = value.rpartition(":")
@@ -134,11 +134,11 @@ class Address:
 
 def _reachable(address: Address) -> Address:
     if address.unspecified or not address.port:
-        raise ValueError("should be HOST:PORT that clients can dial, as in 'completions.example.com:443'")
+        raise ValueError("should be an address that clients can connect to, as in 'completions.example.com:443'")
     return address
 
 
 Listen = Annotated[Address, BeforeValidator(Address.parse)]
 
 Reached = Annotated[Address, BeforeValidator(Address.parse), AfterValidator(_reachable)]
-"""Where clients find a listener: `HOST:PORT`, perhaps in front of it."""
+"""The address of a listener as clients reach it, for example through a proxy: `HOST:PORT`."""
