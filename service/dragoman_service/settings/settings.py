@@ -142,7 +142,7 @@ class Settings(Section):
 
     @property
     def allows_anonymous(self) -> bool:
-        """Whether calls without a key are accepted: by `access.anonymous`, or because there are no keys (loopback only)."""
+        """Whether calls without a key are accepted: if so set, or if there are no keys (on loopback only)."""
         return self.access.anonymous or not self.access.keys
 
     @model_validator(mode="after")
