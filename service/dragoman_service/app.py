@@ -15,12 +15,14 @@ from dragoman_service.delivery import Delivery
 from dragoman_service.engine.aliases import Aliases
 from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Deadlines, Engine
+from dragoman_service.filters.context import FilterContext
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.operations import OperationStoreError, open_operations
-from dragoman_service.plugins import plugins
+from dragoman_service.plugins.filters import PreparedFilter, make_filters
+from dragoman_service.plugins.plugins import mounts, prepare
+from dragoman_service.plugins.providers import Opened, open_providers
 from dragoman_service.settings.settings import Mistake, Settings, SettingsError
 from dragoman_service.settings.types import Address
-from dragoman_service.telemetry.meter import meter
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.operations import OperationMeter
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
@@ -42,7 +44,7 @@ log = structlog.get_logger(__name__)
 class Running:
     """A service that runs in this process."""
 
-    def __init__(self, context: FrontendContext, addresses: tuple[Address, Address], opened: plugins.Opened) -> None:
+    def __init__(self, context: FrontendContext, addresses: tuple[Address, Address], opened: Opened) -> None:
         self.engine = context.engine
         self.operations = context.operations
         self.opened = opened
@@ -86,14 +88,15 @@ async def running(
     """
     metrics = metrics or Metrics()
     warnings: list[str] = []
-    prepared, opened = plugins.prepare(settings, warnings, failed, present=providers or ())
+    prepared = prepare(settings, warnings, failed, present=providers or ())
+    opened = prepared.opened
     for warning in warnings:
         log.warning("settings.warning", message=warning)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(plugins.open_providers(prepared, opened, settings.plugins.open_timeout))
+        await stack.enter_async_context(open_providers(prepared.providers, opened, settings.plugins.open_timeout))
         opened.providers.update(providers or {})
-        context = await _build(settings, opened, metrics, stack)
-        for name, mount in plugins.mounts(settings).items():
+        context = await _build(settings, opened, prepared.filters, metrics, stack)
+        for name, mount in mounts(settings).items():
             mount(context)
             log.debug("frontend.mounted", frontend=name)
         _announce_series(metrics, context, opened)
@@ -106,7 +109,11 @@ async def running(
 
 
 async def _build(
-    settings: Settings, opened: plugins.Opened, metrics: Metrics, stack: AsyncExitStack
+    settings: Settings,
+    opened: Opened,
+    filters: Sequence[PreparedFilter],
+    metrics: Metrics,
+    stack: AsyncExitStack,
 ) -> FrontendContext:
     server = settings.server
     catalogue = Catalogue(opened.providers, opened.unreachable, Aliases(settings.targets))
@@ -116,7 +123,7 @@ async def _build(
     access = Auth(settings.access, anonymous=settings.allows_anonymous)
     engine = Engine(
         catalogue,
-        filters=[meter(metrics, catalogue)],
+        filters=make_filters(filters, FilterContext(metrics, catalogue)),
         deadlines=deadlines,
         allowed=access.allowed,
     )
@@ -139,7 +146,7 @@ async def _build(
     return FrontendContext(grpc_server, http_server, engine, operations, Delivery(engine, operations), in_flight)
 
 
-def _announce_series(metrics: Metrics, context: FrontendContext, opened: plugins.Opened) -> None:
+def _announce_series(metrics: Metrics, context: FrontendContext, opened: Opened) -> None:
     """Makes known what can be known at start, so that rates start at zero."""
     for service in context.grpc.services:
         for rpc in service.methods:

@@ -36,7 +36,7 @@ mark = "!!"
 BROKEN = {
     "broken": "ModuleNotFoundError: No module named 'no_such_library'",
     "quitting": "SystemExit: I quit",
-    "number": "broken_provider:NUMBER is no function",
+    "number": "broken_provider:NUMBER is not a function",
     "missing": "AttributeError: module 'broken_provider' has no attribute 'open_missing'",
 }
 UNOPENED = {

@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 from dragoman import text_of, v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.plugins.plugins import _read
+from dragoman_service.plugins.tables import read_table
 from dragoman_service.providers.echo.provider import Echo, EchoSettings, open_echo, split
 from echo_asking import CALL, answer_to, deltas, events_of, refused, request_of
 from google.rpc import code_pb2
@@ -226,7 +226,7 @@ async def test_told_not_to_think_it_does_not():
 
 async def test_the_settings_script_all_requests_and_a_script_goes_over_them():
     table = {"text": "a b", "chunk_size": 2, "delay": "1ms", "finish_reason": "OTHER"}
-    async with open_echo(_read(open_echo, table, {})) as echo:
+    async with open_echo(read_table(open_echo, table)) as echo:
         plain = await events_of(request_of(), echo)
         scripted = await events_of(request_of(script={"text": "c d"}), echo)
 

@@ -22,10 +22,10 @@ def documented(tmp_path: Path) -> Settings:
 
 def test_the_documented_file_is_valid(tmp_path):
     settings = documented(tmp_path)
-    prepared, opened = prepare(settings, [])
+    prepared = prepare(settings, [])
 
-    assert [one.name for one in prepared] == ["local", "vendor"]
-    assert opened.unreachable == {}
+    assert [one.name for one in prepared.providers] == ["local", "vendor"]
+    assert prepared.opened.unreachable == {}
 
 
 def test_what_the_documented_file_calls_defaults_are_the_defaults(tmp_path):

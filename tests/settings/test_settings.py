@@ -139,7 +139,7 @@ def test_secrets_come_from_the_environment_or_a_file_and_are_never_printed(tmp_p
     )
     settings = load(path, {"A_KEY": "canary-in-environment"})
     warnings: list[str] = []
-    prepared, _ = prepare(settings, warnings)
+    prepared = prepare(settings, warnings).providers
 
     keys = [one.settings.api_key.get_secret_value() for one in prepared]
     assert keys == ["canary-in-environment", "canary-in-file", "canary-in-settings"]

@@ -31,22 +31,25 @@ def check(config: Config = None) -> None:
     settings = load_settings(config)
     warnings: list[str] = []
     try:
-        prepared, opened = prepare(settings, warnings)
+        prepared = prepare(settings, warnings)
     except SettingsError as wrong:
         raise report_mistakes(wrong) from None
     write(toml(_effective(settings, prepared)))
-    for provider, reason in opened.unreachable.items():
+    for provider, reason in prepared.opened.unreachable.items():
         warnings.append(f"providers.{provider}: its plugin cannot be loaded: {reason}")
     for warning in warnings:
         note(f"warning: {warning}")
     note("ok")
 
 
-def _effective(settings: Settings, prepared: list[Prepared]) -> dict[str, Any]:
-    """The settings with the providers' tables as their plugins read them, including defaults."""
+def _effective(settings: Settings, prepared: Prepared) -> dict[str, Any]:
+    """The settings with the tables of providers and filters as their plugins read them, including defaults."""
     from dragoman_service.cli.terminal.toml import fields, with_secrets
 
-    tables = dict(settings.providers)
-    for one in prepared:
-        tables[one.name] = {"plugin": one.plugin.name, **with_secrets(fields(one.settings) or {}, tables[one.name])}
-    return {**(fields(settings) or {}), "providers": tables}
+    providers, filters = dict(settings.providers), dict(settings.filters)
+    for tables, plugins in ((providers, prepared.providers), (filters, prepared.filters)):
+        for one in plugins:
+            if one.name in tables:
+                read = with_secrets(fields(one.settings) or {}, tables[one.name])
+                tables[one.name] = {"plugin": one.plugin.name, **read}
+    return {**(fields(settings) or {}), "providers": providers, "filters": filters}

@@ -10,7 +10,7 @@ import typer
 from dragoman_service.cli.options.settings import Config, load_settings
 
 if TYPE_CHECKING:
-    from dragoman_service.plugins.plugins import Plugin
+    from dragoman_service.plugins.entry_points import Plugin
 
 COLUMNS = ("name", "kind", "distribution", "version", "state", "reason")
 

@@ -1,1 +1,1 @@
-"""Filters, one file each: `Complete` in, `Complete` out."""
+"""Filters: each wraps the one shape, `Complete`, in another, and sees every completion however it is delivered."""

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import structlog
 
-from dragoman_service.plugins.plugins import Shared, open_shared, prepare
+from dragoman_service.plugins.plugins import prepare
+from dragoman_service.plugins.providers import Shared, open_shared
 from dragoman_service.process.child import WorkerError
 from dragoman_service.process.pool import WorkerPool
 from dragoman_service.process.ports import reserved
@@ -71,9 +72,9 @@ async def _supervise(settings: Settings, announce: Callable[[str, str], None]) -
 
 @asynccontextmanager
 async def _shared(settings: Settings) -> AsyncIterator[Shared]:
-    """Opens what the workers share. Raises SettingsError for mistakes in the providers' tables."""
-    prepared, _ = prepare(settings, [])  # the workers log the warnings and failed imports
-    async with open_shared(prepared, settings.plugins.open_timeout) as shared:
+    """Opens what the workers share. Raises SettingsError for mistakes in the plugins' tables."""
+    prepared = prepare(settings, [])  # the workers log the warnings and failed imports
+    async with open_shared(prepared.providers, settings.plugins.open_timeout) as shared:
         yield shared
 
 

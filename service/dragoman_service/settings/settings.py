@@ -122,7 +122,7 @@ class LogSettings(Section):
 
 
 class Settings(Section):
-    """All settings. `providers` holds the tables unread, because each is read by its plugin."""
+    """All settings. The tables in `providers` and `filters` stay unread here, because each is read by its plugin."""
 
     server: ServerSettings = Field(default_factory=ServerSettings)
     access: AccessSettings = AccessSettings()
@@ -132,6 +132,7 @@ class Settings(Section):
     providers: dict[Name, dict[str, Any]] = Field(
         default_factory=lambda: {"local": {"plugin": "local"}, "echo": {"plugin": "echo"}}, repr=False
     )
+    filters: dict[Name, dict[str, Any]] = Field(default_factory=dict, repr=False)
     models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
     _base: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -190,8 +191,9 @@ def load(
     tree = merge(read_file(path) if path else {}, table)
     for dotted, value in (overrides or {}).items():
         tree = merge(tree, _nest(dotted.split("."), value))
-    if isinstance(tree.get("providers"), dict):
-        tree["providers"] = resolve_secrets(tree["providers"], environ, base, ("providers",), mistakes)
+    for section in ("providers", "filters"):
+        if isinstance(tree.get(section), dict):
+            tree[section] = resolve_secrets(tree[section], environ, base, (section,), mistakes)
     _resolve_store_url(tree, environ, base, mistakes)
     try:
         settings = Settings.model_validate(tree, context={"base": base})

@@ -1,16 +1,12 @@
-"""The filter that measures completions: one for all frontends, and for operations too."""
+"""What is measured of one completion: metrics, and the fields of its log line."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Protocol
 
 from dragoman import v1
 
-from dragoman_service.contract import Call, Complete, CompletionError, Filter
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.record import CallRecord
 
@@ -19,7 +15,7 @@ OTHER = "other"
 
 
 class Names(Protocol):
-    """What is known of names of models."""
+    """What is known of the names of models."""
 
     def is_listed(self, name: str) -> bool:
         """Whether it is one of a bounded number of names."""
@@ -30,39 +26,18 @@ class Names(Protocol):
         ...
 
 
-def meter(metrics: Metrics, names: Names) -> Filter:
-    """Measures what passes.
+class CompletionMeter:
+    """Measures one completion, from now until `close`.
 
     Requests for names that are not listed are counted under the full name of the model that answers: callers may
-    invent as many names as they like that a pattern takes, and each would be a series of its own.
+    invent any number of names that match a pattern, and each would become a series of its own.
     """
 
-    def wrap(complete: Complete) -> Complete:
-        async def measured(request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
-            reading = _Reading(metrics, request, CallRecord.of(call))
-            try:
-                async with aclosing(complete(request, call)) as events:  # type: ignore[type-var]
-                    async for event in events:
-                        reading.saw(event)
-                        yield event
-                reading.close("", names)
-            except CompletionError as error:
-                reading.close(error.reason_name, names, retryable=error.retryable)
-                raise
-            except (GeneratorExit, asyncio.CancelledError):
-                reading.close("CANCELLED", names)
-                raise
-
-        return measured
-
-    return wrap
-
-
-class _Reading:
-    """What is seen of one completion."""
-
-    def __init__(self, metrics: Metrics, request: v1.CompletionRequest, record: CallRecord | None) -> None:
+    def __init__(
+        self, metrics: Metrics, names: Names, request: v1.CompletionRequest, record: CallRecord | None
+    ) -> None:
         self._metrics = metrics
+        self._names = names
         self._request_model = request.model
         self._record = record
         self._started: v1.Started | None = None
@@ -77,15 +52,16 @@ class _Reading:
         self._phase.inc()
         if record is not None:
             record.model_requested = request.model
-            record.underway = self.settle
+            record.underway = self.fill_record
 
-    def saw(self, event: v1.CompletionEvent) -> None:
+    def record(self, event: v1.CompletionEvent) -> None:
+        """Takes note of one event."""
         match event.WhichOneof("event"):
             case "delta":
                 self._deltas += 1
                 self._last = time.perf_counter()
                 if self._first is None:
-                    self._see_first()
+                    self._record_first()
             case "usage":
                 self._usage = event.usage
             case "choice_finished":
@@ -93,7 +69,7 @@ class _Reading:
             case "started":
                 self._started = event.started
 
-    def _see_first(self) -> None:
+    def _record_first(self) -> None:
         self._first = self._last
         self._phase.dec()
         self._phase = self._metrics.inflight.labels(self._method, "streaming")
@@ -101,24 +77,24 @@ class _Reading:
         if self._record is not None:
             self._record.first_token = self._record.elapsed
 
-    def close(self, error: str, names: Names, *, retryable: bool = False) -> None:
-        """`error` is the reason of a failure, CANCELLED where the caller left, empty where all went well."""
+    def close(self, error: str, *, retryable: bool = False) -> None:
+        """`error` is the reason of a failure, CANCELLED if the caller left, empty after a success."""
         self._phase.dec()
         end = time.perf_counter()
         started = self._started
-        model = self._request_model if started and names.is_listed(self._request_model) else self._full_name()
+        model = self._request_model if started and self._names.is_listed(self._request_model) else self._full_name()
         labels = (OPERATION, started.provider if started else OTHER, model, started.served_model if started else OTHER)
         self._observe_times(labels, error, end)
         if started is not None:
             self._observe_tokens(labels)
             outcome = _outcome(error, retryable)
             self._metrics.attempts.labels(started.provider, started.served_model, outcome, "first").inc()
-            if names.is_local(self._full_name()):
+            if self._names.is_local(self._full_name()):
                 self._observe_local(labels)
-        self.settle(end)
+        self.fill_record(end)
 
-    def settle(self, end: float | None = None) -> None:
-        """Fills in the record, once."""
+    def fill_record(self, end: float | None = None) -> None:
+        """Fills in the log record, once."""
         record, self._record = self._record, None
         if record is not None:
             record.underway = None

@@ -1,0 +1,147 @@
+"""Filters: which of them wrap every completion, and in which order."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from dragoman import v1
+from google.rpc import code_pb2
+from pydantic import ValidationError
+
+from dragoman_service.contract import Call, Complete, CompletionError, Filter
+from dragoman_service.plugins.entry_points import FILTERS, Plugin, candidates, unavailable
+from dragoman_service.plugins.lifecycle import describe
+from dragoman_service.plugins.tables import annotation, read_table
+from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
+from dragoman_service.settings.settings import Settings
+
+CONFIGURED = "*"
+ORDER = ("metering", CONFIGURED)
+"""From the outside in. Ours are always on; CONFIGURED stands for those in the settings, in the order of their tables.
+
+Metering is outermost, so that it counts what another filter refuses and measures what the caller waits for. A filter of
+ours that answers without a provider, as a cache would, belongs inside CONFIGURED: a filter that hides or refuses text
+must see every answer.
+"""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFilter:
+    """A filter whose plugin is imported and whose settings are valid."""
+
+    name: str
+    plugin: Plugin
+    make: Callable[..., Filter]
+    settings: Any
+
+
+def prepare_filters(settings: Settings, context: Mapping[str, Any], mistakes: list[Mistake]) -> list[PreparedFilter]:
+    """The filters, outermost first.
+
+    A filter that the settings ask for and that cannot be had is a mistake, unlike a provider: without a filter that
+    redacts or refuses, the service would let through what it must not.
+    """
+    plugins = candidates(FILTERS, settings.plugins.allow)
+    prepared: list[PreparedFilter] = []
+    for place in ORDER:
+        if place != CONFIGURED:
+            prepared += _prepare(place, {}, plugins, {}, mistakes)
+            continue
+        for name, table in settings.filters.items():
+            if name in ORDER or table.get("plugin") in ORDER:
+                mistakes.append(Mistake(f"filters.{name}", "this filter is always on and has no settings: remove it"))
+            else:
+                prepared += _prepare(name, table, plugins, context, mistakes)
+    return prepared
+
+
+def _prepare(
+    name: str,
+    table: Mapping[str, Any],
+    plugins: dict[str, Plugin],
+    context: Mapping[str, Any],
+    mistakes: list[Mistake],
+) -> list[PreparedFilter]:
+    wanted = str(table.get("plugin", name))
+    if why := unavailable(wanted, plugins):
+        mistakes.append(Mistake(f"filters.{name}.plugin", why))
+        return []
+    plugin = plugins[wanted]
+    make = plugin.load()
+    if make is None:
+        mistakes.append(_broken(name, plugin, plugin.reason))
+        return []
+    try:
+        return [PreparedFilter(name, plugin, make, read_table(make, table, context))]
+    except ValidationError as error:
+        mistakes += mistakes_of(error, annotation(make), prefix=("filters", name))
+    except Exception as fault:  # noqa: BLE001 - the annotation and the validators are the plugin's
+        mistakes.append(_broken(name, plugin, describe(fault)))
+    return []
+
+
+def make_filters(prepared: Sequence[PreparedFilter], context: object) -> list[Filter]:
+    """Makes the filters, outermost first. Raises SettingsError if one cannot be made."""
+    made, mistakes = [], []
+    for one in prepared:
+        try:
+            wrap = _make(one, context)
+        except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a plugin raises is told with its name
+            mistakes.append(_broken(one.name, one.plugin, describe(fault)))
+            continue
+        made.append(wrap if one.plugin.is_own else _guarded(wrap, one.name))
+    if mistakes:
+        raise SettingsError(mistakes)
+    return made
+
+
+def _make(one: PreparedFilter, context: object) -> Filter:
+    takes_context = len(inspect.signature(one.make).parameters) > 1
+    wrap = one.make(one.settings, context) if takes_context else one.make(one.settings)
+    if not callable(wrap):
+        raise TypeError(f"{one.plugin.entry.value} returned {type(wrap).__name__} instead of a function")
+    return wrap
+
+
+def _broken(name: str, plugin: Plugin, reason: str) -> Mistake:
+    message = f"the filter {plugin.name!r} does not work: {reason}. Repair it, or remove the table to serve without it"
+    plugin.fail(reason)
+    return Mistake(f"filters.{name}", message)
+
+
+def _guarded(wrap: Filter, name: str) -> Filter:
+    """The filter of another package: whatever it raises is a CompletionError to what stands around it."""
+
+    def wrap_guarded(complete: Complete) -> Complete:
+        filtered = wrap(complete)
+
+        async def guarded(request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+            try:
+                async with aclosing(filtered(request, call)) as events:  # type: ignore[type-var]
+                    async for event in events:
+                        yield event
+            except Exception as fault:
+                error = CompletionError.of(fault)
+                if error is None:
+                    log.exception("plugin.failed", filter=name)
+                    error = _failed(name)
+                raise error from fault
+
+        return guarded
+
+    return wrap_guarded
+
+
+def _failed(name: str) -> CompletionError:
+    return CompletionError(
+        code_pb2.INTERNAL,
+        v1.ERROR_REASON_PLUGIN_FAILED,
+        f"The filter {name!r} failed because of an error in its code. The server's log shows the error.",
+    )
