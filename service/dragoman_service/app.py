@@ -61,7 +61,7 @@ class Running:
         await self._grpc.set_ready(False)
         log.info("drain.started", delay_seconds=delay, grace_seconds=grace)
         await asyncio.sleep(delay)
-        self._in_flight.refuse()
+        self._in_flight.refusing = True
         await asyncio.gather(self.operations.drain(grace), self._idle_within(grace))
         self.engine.stop()  # only now: it would end the operations too
         await self._idle_within(STOP_GRACE)
@@ -157,7 +157,7 @@ def _announce_series(metrics: Metrics, context: FrontendContext, opened: Opened)
                 metrics.announce(kind, dialect.name, method.name)
     for names, state in ((opened.providers, "OPEN"), (opened.unreachable, "FAILED")):
         for name in names:
-            metrics.plugin_state.labels(name, state).set(1)
+            metrics.plugin_state[name, state].set(1)
 
 
 def _why_not_ready(grpc_server: GrpcServer, engine: Engine) -> str:

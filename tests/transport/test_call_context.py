@@ -16,9 +16,7 @@ KEYS = {"keys": [{"id": name, "sha256": hashlib.sha256(f"key-of-{name}".encode()
 
 
 def context_of(caller: str) -> CallContext:
-    context = CallContext(CallRecord("s", "m", "unary"), deadline=5.0, hops=2)
-    context.authenticated(caller)
-    return context
+    return CallContext(CallRecord("s", "m", "unary", "id"), "id", deadline=5.0, hops=2, caller=caller)
 
 
 def test_each_servicer_context_leads_to_its_own_call():

@@ -154,7 +154,7 @@ async def test_a_drain_refuses_what_is_new_and_waits_for_what_is_under_way(servi
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(request_bytes("POST", "/ask", {}))
     await begun.wait()
-    served.in_flight.refuse()
+    served.in_flight.refusing = True
     async with asked(served.address, "POST", "/ask", {}) as refused:
         said = await refused.json()
     idle = asyncio.create_task(served.in_flight.idle())

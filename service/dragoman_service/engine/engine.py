@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -22,7 +23,6 @@ from dragoman_service.engine.plugin_errors import translate_errors
 from dragoman_service.engine.relay import Relay, deadline_exceeded
 from dragoman_service.engine.tool_call_ids import with_tool_call_id
 from dragoman_service.errors import too_many_hops
-from dragoman_service.timing.clock import stamp
 
 MIN_REMAINING = 0.02  # seconds; with less left no upstream is called
 MAX_HOPS = 8  # services that a request may come through; more are a circle
@@ -145,7 +145,7 @@ class Engine:
             labels=request.labels,
             request_id=request.request_id,
         )
-        stamp(header.create_time)
+        header.create_time.FromNanoseconds(time.time_ns())
         if target is not None:
             call = _Resolved(**_values(call), model=request.model, target=target)
         relay = Relay(self.complete(request, call), Fold(header), call)

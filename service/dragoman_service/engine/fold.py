@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,7 +10,6 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.errors import CompletionError, malformed_answer
-from dragoman_service.timing.clock import stamp
 
 MAX_ANSWER = 8 * 1024 * 1024  # characters of all choices together; a logprob counts as many as it takes in memory
 _LOGPROB = 64
@@ -139,7 +139,7 @@ class Fold:
             raise malformed_answer("ended without an answer")
         completion = v1.Completion()
         completion.CopyFrom(self._header)
-        stamp(completion.finish_time)
+        completion.finish_time.FromNanoseconds(time.time_ns())
         for index in sorted(self._choices):
             self._close(completion, index, self._choices[index])
         completion.usage.CopyFrom(self.usage() if self._usage is None else self._usage)

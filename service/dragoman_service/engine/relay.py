@@ -8,6 +8,7 @@ Every relay ends in a `finished` event, or, where only the answer is wanted, in 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -20,7 +21,6 @@ from google.rpc import code_pb2
 from dragoman_service.contract import Call, CompletionError
 from dragoman_service.engine.fold import Fold, Kind
 from dragoman_service.errors import internal
-from dragoman_service.timing.clock import stamp
 
 MAX_BUFFERED = 256 * 1024  # characters that wait for a slow reader before the upstream is paused
 MAX_MERGED = 32 * 1024  # characters in one merged event
@@ -202,7 +202,7 @@ class Relay:
     def _number(self, event: v1.CompletionEvent) -> v1.CompletionEvent:
         self._sequence += 1
         event.sequence = self._sequence
-        stamp(event.event_time)
+        event.event_time.FromNanoseconds(time.time_ns())
         return event
 
     def _stop(self) -> None:

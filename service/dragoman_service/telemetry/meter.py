@@ -75,7 +75,7 @@ class CompletionMeter:
         self._phase = self._metrics.inflight.labels(self._method, "streaming")
         self._phase.inc()
         if self._record is not None:
-            self._record.first_token = self._record.elapsed
+            self._record.first_token = self._first - self._record.started
 
     def close(self, error: str, *, retryable: bool = False) -> None:
         """`error` is the reason of a failure, CANCELLED if the caller left, empty after a success."""

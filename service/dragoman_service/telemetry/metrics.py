@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
@@ -24,20 +24,22 @@ TOKENS = tuple(float(4**n) for n in range(14))
 OVERHEAD_SECONDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 
-class Family(Generic[M]):
-    """A metric with labels that keeps its children: to look one up in the library costs more than to count."""
+class Family(dict[str | tuple[str, ...], M]):
+    """The series of one metric, by the value of its label or the values of its labels in order.
+
+    A dictionary, because looking a series up in the library costs more than counting does.
+    """
 
     def __init__(self, metric: M) -> None:
+        super().__init__()
         self._metric: M = metric
-        self._children: dict[tuple[str, ...], M] = {}
+
+    def __missing__(self, values: str | tuple[str, ...]) -> M:
+        series = self[values] = self._metric.labels(*((values,) if isinstance(values, str) else values))
+        return series
 
     def labels(self, *values: str) -> M:
-        """The series of these values."""
-        child = self._children.get(values)
-        if child is None:
-            child = self._metric.labels(*values) if values else self._metric
-            self._children[values] = child
-        return child
+        return self[values]
 
 
 class Metrics:
@@ -64,9 +66,9 @@ class Metrics:
     def announce(self, kind: str, service: str, method: str) -> None:
         """Makes the series of a method known before it is called."""
         for counter in (self.started, self.received, self.sent):
-            counter.labels(kind, service, method)
-        self.handled.labels(kind, service, method, "OK")
-        self.handling.labels(kind, service, method)
+            counter[kind, service, method]
+        self.handled[kind, service, method, "OK"]
+        self.handling[kind, service, method]
 
     def _add_rpc(self) -> None:
         self.started = self._counter("grpc_server_started_total", "RPCs started.", *RPC)
@@ -108,17 +110,18 @@ class Metrics:
         self.stall = self._histogram(
             "dragoman_stream_stall_seconds", "Time a stream waited for its reader.", MODEL_SECONDS, "method"
         )
-        self.loop_lag = self._histogram(
-            "dragoman_event_loop_lag_seconds", "Delay of the event loop.", MODEL_SECONDS
-        ).labels()
+        self.loop_lag = Histogram(
+            "dragoman_event_loop_lag_seconds", "Delay of the event loop.", buckets=MODEL_SECONDS, registry=self._own
+        )
         self.plugin_state = self._gauge(
             "dragoman_plugin_state", "1 for a provider's state.", "livemax", "provider", "state"
         )
-        self.log_dropped = self._counter("dragoman_log_dropped_total", "Log lines that were lost.").labels()
+        self.log_dropped = Counter("dragoman_log_dropped_total", "Log lines that were lost.", registry=self._own)
         build = self._gauge("dragoman_build_info", "1; its labels tell the build.", "livemax", "version", "python")
-        build.labels(version("dragoman-service"), platform.python_version()).set(1)
-        self._gauge("dragoman_workers", "Processes that serve.", "livesum").labels().set(1)
-        self.rejected.labels("draining")
+        build[version("dragoman-service"), platform.python_version()].set(1)
+        workers = Gauge("dragoman_workers", "Processes that serve.", registry=self._own, multiprocess_mode="livesum")
+        workers.set(1)
+        self.rejected["draining"]
 
     def _add_operations(self) -> None:
         self.operations = self._gauge("dragoman_operations", "Operations in the store.", "livemostrecent", "state")

@@ -15,8 +15,8 @@ class OperationMeter:
 
     def states(self, counts: Mapping[str, int]) -> None:
         for state, count in counts.items():
-            self._metrics.operations.labels(state).set(count)
+            self._metrics.operations[state].set(count)
 
     def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:
-        self._metrics.operation_queue.labels(outcome).observe(queue_seconds)
-        self._metrics.operation_duration.labels(outcome).observe(run_seconds)
+        self._metrics.operation_queue[outcome].observe(queue_seconds)
+        self._metrics.operation_duration[outcome].observe(run_seconds)

@@ -17,7 +17,7 @@ class CallRecord:
     method: str
     kind: str
     """`unary`, `server_stream`, `client_stream` or `bidi_stream`."""
-    request_id: str = ""
+    request_id: str
     caller: str = ""
     peer: str = ""
     user_agent: str = ""
@@ -46,11 +46,6 @@ class CallRecord:
     cancelled_by: str = ""
     underway: Callable[[], None] | None = None
     """Fills in how far the completion has come, as long as one is under way."""
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the call came."""
-        return time.perf_counter() - self.started
 
     @classmethod
     def of(cls, call: Call) -> CallRecord | None:

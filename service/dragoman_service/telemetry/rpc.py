@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
 
 import grpc
@@ -20,34 +21,34 @@ class RpcTelemetry:
         self._metrics = metrics
 
     def begin(self, record: CallRecord) -> None:
-        self._metrics.started.labels(record.kind, record.service, record.method).inc()
+        self._metrics.started[record.kind, record.service, record.method].inc()
 
     def received(self, record: CallRecord) -> None:
-        self._metrics.received.labels(record.kind, record.service, record.method).inc()
+        self._metrics.received[record.kind, record.service, record.method].inc()
 
     def end(self, record: CallRecord, code: grpc.StatusCode) -> None:
         """Counts the call and, for calls that somebody made on purpose, writes its line."""
         if record.underway is not None:  # who leaves does not wait until the provider has ended
             record.underway()
         labels = (record.kind, record.service, record.method)
-        elapsed = record.elapsed
-        self._metrics.handled.labels(*labels, code_name(code)).inc()
-        self._metrics.handling.labels(*labels).observe(elapsed)
+        elapsed = time.perf_counter() - record.started
+        self._metrics.handled[*labels, code_name(code)].inc()
+        self._metrics.handling[labels].observe(elapsed)
         if record.sent:
-            self._metrics.sent.labels(*labels).inc(record.sent)
+            self._metrics.sent[labels].inc(record.sent)
         if record.kind == "server_stream":
-            self._metrics.stall.labels(record.method).observe(record.stalled)
+            self._metrics.stall[record.method].observe(record.stalled)
         if record.upstream:
             overhead = max(0.0, elapsed - record.upstream - record.stalled)
-            self._metrics.overhead.labels(record.method).observe(overhead)
+            self._metrics.overhead[record.method].observe(overhead)
         if record.reason == "SHUTTING_DOWN":
-            self._metrics.rejected.labels("draining").inc()
+            self._metrics.rejected["draining"].inc()
         self._log(record, code, elapsed)
 
     def unknown_method(self) -> None:
         """A method that does not exist was called; its name is the caller's text and becomes no label."""
-        self._metrics.started.labels(OTHER, OTHER, OTHER).inc()
-        self._metrics.handled.labels(OTHER, OTHER, OTHER, code_name(grpc.StatusCode.UNIMPLEMENTED)).inc()
+        self._metrics.started[OTHER, OTHER, OTHER].inc()
+        self._metrics.handled[OTHER, OTHER, OTHER, code_name(grpc.StatusCode.UNIMPLEMENTED)].inc()
 
     @staticmethod
     def _log(record: CallRecord, code: grpc.StatusCode, elapsed: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from dragoman import v1
 from google.rpc import code_pb2
@@ -34,14 +34,6 @@ class Auth:
         if scheme.lower() not in SCHEMES or caller is None:
             raise _unauthenticated(v1.ERROR_REASON_CREDENTIALS_INVALID)
         return caller
-
-
-def authorization_in(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
-    """The value of the `authorization` header, empty if there is none."""
-    for key, value in metadata or ():
-        if key == "authorization" and isinstance(value, str):
-            return value
-    return ""
 
 
 def _unauthenticated(reason: v1.ErrorReason.ValueType) -> CompletionError:

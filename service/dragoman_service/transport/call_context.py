@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from grpc import aio
@@ -22,24 +22,22 @@ class CallContext:
 
     record: CallRecord
     """What the log line at the end of the call will say."""
+    call_id: str
     deadline: float
     """Loop time after which nobody waits for the answer."""
     hops: int = 0
     """Number of Dragoman services that the request has passed through."""
     caller: str = ""
     """Id of the caller's API key, or `anonymous`. Empty until the guard has authenticated the call."""
-    call_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-
-    def __post_init__(self) -> None:
-        self.record.request_id, self.record.hops = self.call_id, self.hops
-
-    def authenticated(self, caller: str) -> None:
-        """The guard knows now who calls."""
-        self.caller = self.record.caller = caller
 
     def call(self, *, streaming: bool = False) -> Call:
         """The call as filters and providers get it."""
         return Call(self.call_id, self.caller, self.deadline, streaming, self.hops, self.record)
+
+
+def new_call_id() -> str:
+    """An id that no other call has."""
+    return uuid.uuid4().hex
 
 
 class GuardedContext:

@@ -6,26 +6,16 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dragoman_service.engine.engine import shutting_down
-
 
 class InFlight:
     """One for a process. What is not counted, such as health checks, holds no drain up."""
 
     def __init__(self) -> None:
-        self._refusing = False
+        self.refusing = False
+        """New calls get SHUTTING_DOWN. Whoever begins one looks here first."""
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
-
-    def refuse(self) -> None:
-        """From now on new calls get SHUTTING_DOWN."""
-        self._refusing = True
-
-    def check(self) -> None:
-        """Raises SHUTTING_DOWN if no call is to begin any more."""
-        if self._refusing:
-            raise shutting_down()
 
     async def idle(self) -> None:
         """Returns when no call is under way."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 
 from dragoman import v1
 
 from dragoman_service.operations.model.records import Chunk, Record
-from dragoman_service.timing.clock import stamp
 
 _LENGTH = 4  # bytes before each event: how many it has, big-endian
 
@@ -30,7 +30,7 @@ def unpack(chunk: Chunk, after: int) -> Iterator[tuple[int, bytes]]:
 def retracted() -> v1.CompletionEvent:
     """What a rerun begins with."""
     event = v1.CompletionEvent()
-    stamp(event.event_time)
+    event.event_time.FromNanoseconds(time.time_ns())
     event.retracted.from_sequence = 1
     event.retracted.reason = "The worker was lost or shut down. Another one completes the request anew."
     return event

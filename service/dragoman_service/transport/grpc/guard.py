@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
@@ -19,13 +20,13 @@ from google.protobuf.message import DecodeError
 from grpc import aio
 
 from dragoman_service.contract import HOPS, CompletionError, parse_hops
-from dragoman_service.engine.engine import Deadlines
+from dragoman_service.engine.engine import Deadlines, shutting_down
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.timing.time_limit import TimeLimit
-from dragoman_service.transport.auth import Auth, authorization_in
-from dragoman_service.transport.call_context import CallContext, GuardedContext
+from dragoman_service.transport.auth import Auth
+from dragoman_service.transport.call_context import CallContext, GuardedContext, new_call_id
 from dragoman_service.transport.in_flight import InFlight
 from dragoman_service.transport.status import stalled_reader, status_code, too_large, trailers
 
@@ -48,6 +49,24 @@ class ServicePolicy:
 Handler = Any  # grpc.RpcMethodHandler; its members are not typed
 Context = Any  # grpc.aio.ServicerContext with raw bytes in and messages out
 log = structlog.get_logger(__name__)
+_DEFAULT_POLICY = ServicePolicy()
+
+
+class _Method:
+    """What the guard needs to know about a method in order to serve its calls."""
+
+    def __init__(self, path: str, handler: Handler, policy: ServicePolicy) -> None:
+        _, self.service, self.name = path.split("/", 2)
+        self.handler, self.policy = handler, policy
+        self.kind = kind_of(handler.request_streaming, handler.response_streaming)
+        self.background = self.service in BACKGROUND
+        self.decode: Callable[[bytes], Any] = handler.request_deserializer or bytes
+        ways = ["stream" if streams else "unary" for streams in (handler.request_streaming, handler.response_streaming)]
+        self.function: Callable[..., Any] = getattr(handler, "_".join(ways))
+
+    def encode(self, response: Any) -> bytes:
+        """Messages become bytes; bytes that are a message already, from a store say, stay as they are."""
+        return response if isinstance(response, bytes) else self.handler.response_serializer(response)
 
 
 class Guard(aio.ServerInterceptor):
@@ -58,7 +77,7 @@ class Guard(aio.ServerInterceptor):
 
     def __init__(
         self,
-        access: Auth,
+        auth: Auth,
         telemetry: RpcTelemetry,
         in_flight: InFlight,
         deadlines: Deadlines,
@@ -67,13 +86,14 @@ class Guard(aio.ServerInterceptor):
         *,
         first_message_timeout: float = 10.0,
     ) -> None:
-        self._access = access
+        self._auth = auth
         self._telemetry = telemetry
         self._in_flight = in_flight
         self._deadlines = deadlines
         self._max_request = max_request
         self._stall_timeout = stall_timeout
         self._first_message_timeout = first_message_timeout
+        self._methods: dict[str, _Method] = {}
         self.policies: dict[str, ServicePolicy] = dict.fromkeys(PUBLIC_SERVICES, ServicePolicy(public=True))
         """By the full name of the service; `ServicePolicy()` applies to all others."""
 
@@ -82,43 +102,55 @@ class Guard(aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
+        path = handler_call_details.method
         handler = await continuation(handler_call_details)
         if handler is None:
             self._telemetry.unknown_method()
             return None
-        _, service, method = handler_call_details.method.split("/", 2)
-        authorization = authorization_in(handler_call_details.invocation_metadata)
-
-        async def serve(_: object, context: Context) -> Any:
-            record = CallRecord(service, method, kind_of(handler.request_streaming, handler.response_streaming))
-            return await self._serve(self._call(record, context), handler, authorization, context)
-
-        serialize = _serializer(handler.response_serializer)
+        method = self._methods.get(path)
+        if method is None or method.handler is not handler:
+            policy = self.policies.get(path.split("/", 2)[1], _DEFAULT_POLICY)
+            method = self._methods[path] = _Method(path, handler, policy)
+        served = partial(self._serve, method)
         if handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(serve, None, serialize)
-        return grpc.stream_unary_rpc_method_handler(serve, None, serialize)
+            return grpc.stream_stream_rpc_method_handler(served, None, method.encode)
+        return grpc.stream_unary_rpc_method_handler(served, None, method.encode)
 
-    def _call(self, record: CallRecord, context: Context) -> CallContext:
-        hops = 0
+    async def _serve(self, method: _Method, _: object, context: Context) -> Any:
+        metadata: dict[str, Any] = {}
         for key, value in context.invocation_metadata() or ():
-            if key == "user-agent":
-                record.user_agent = value
-            elif key == HOPS:
-                hops = parse_hops(value)
-        record.peer = context.peer()
-        record.deadline = context.time_remaining()
-        return CallContext(record, self._deadlines.until(record.deadline), hops)
+            metadata.setdefault(key, value)
+        call = self._open(method, metadata, context)
+        with nullcontext() if method.background else self._in_flight.counted():
+            return await self._guarded(method, call, metadata, context)
 
-    async def _serve(self, call: CallContext, handler: Handler, authorization: str, context: Context) -> Any:
-        with nullcontext() if call.record.service in BACKGROUND else self._in_flight.counted():
-            return await self._counted(call, handler, authorization, context)
+    def _open(self, method: _Method, metadata: Mapping[str, Any], context: Context) -> CallContext:
+        call_id, remaining = new_call_id(), context.time_remaining()
+        hops = parse_hops(metadata[HOPS]) if HOPS in metadata else 0
+        record = CallRecord(
+            method.service,
+            method.name,
+            method.kind,
+            call_id,
+            peer=context.peer(),
+            user_agent=metadata.get("user-agent", ""),
+            deadline=remaining,
+            hops=hops,
+        )
+        return CallContext(record, call_id, self._deadlines.until(remaining), hops)
 
-    async def _counted(self, call: CallContext, handler: Handler, authorization: str, context: Context) -> Any:
+    async def _guarded(self, method: _Method, call: CallContext, metadata: Mapping[str, Any], context: Context) -> Any:
         record, code = call.record, grpc.StatusCode.OK
         self._telemetry.begin(record)
         try:
-            await _echo(context, self._policy(record.service).echoed_metadata)
-            return await self._answer(call, handler, authorization, context)
+            echoed = method.policy.echoed_metadata
+            if echoed in metadata:
+                await context.send_initial_metadata([(echoed, metadata[echoed])])
+            if self._in_flight.refusing and not method.background:
+                raise shutting_down()
+            if not method.policy.public:
+                call.caller = record.caller = self._auth.caller(metadata.get("authorization", ""))
+            return await self._answer(method, call, context)
         except CompletionError as error:
             code = status_code(error.code)
             await _abort(context, error, call)
@@ -129,7 +161,7 @@ class Guard(aio.ServerInterceptor):
             code = _code_of(context)
             raise
         except Exception:
-            if context.cancelled() or context.done():  # a write that failed since the caller is gone
+            if context.cancelled() or context.done():  # a write that failed because the caller is gone
                 code, record.cancelled_by = _why_cancelled(record, context)
                 raise
             log.exception("rpc.failed", request_id=call.call_id, method=record.method)
@@ -138,31 +170,19 @@ class Guard(aio.ServerInterceptor):
         finally:
             self._telemetry.end(record, code)
 
-    async def _answer(self, call: CallContext, handler: Handler, authorization: str, context: Context) -> Any:
-        record = call.record
-        if record.service not in BACKGROUND:
-            self._in_flight.check()
-        call.authenticated(self._caller(record.service, authorization))
-        if handler.request_streaming:
-            request: Any = self._requests(record, handler, context)
+    async def _answer(self, method: _Method, call: CallContext, context: Context) -> Any:
+        if method.handler.request_streaming:
+            request: Any = self._requests(method, call.record, context)
         else:
-            request = self._decode(handler, await self._read(record, context))
-        function, guarded = _function(handler), GuardedContext(context, call)
-        if not handler.response_streaming:
-            response = await function(request, guarded)
-            record.sent = 1
-            return response
-        if inspect.isasyncgenfunction(function):
-            await _send_all(function(request, guarded), record, context, self._stall_timeout)
-        else:
-            await function(request, guarded)
-        return None
-
-    def _caller(self, service: str, authorization: str) -> str:
-        return "" if self._policy(service).public else self._access.caller(authorization)
-
-    def _policy(self, service: str) -> ServicePolicy:
-        return self.policies.get(service, _DEFAULT_POLICY)
+            request = self._decode(method, await self._read(call.record, context))
+        answer = method.function(request, GuardedContext(context, call))
+        if inspect.isasyncgen(answer):
+            await _send_all(answer, call.record, context, self._stall_timeout)
+            return None
+        response = await answer
+        if not method.handler.response_streaming:
+            call.record.sent = 1
+        return response
 
     async def _read(self, record: CallRecord, context: Context) -> bytes:
         try:
@@ -172,27 +192,22 @@ class Guard(aio.ServerInterceptor):
             seconds = self._first_message_timeout
             raise malformed_request(f"No request message arrived within {seconds:g} s of opening the call.") from None
         if raw is aio.EOF:
-            raise malformed_request("The call was closed before a request came.")
+            raise malformed_request("The call was closed before a request message arrived.")
         self._telemetry.received(record)
         return bytes(raw)
 
-    async def _requests(self, record: CallRecord, handler: Handler, context: Context) -> AsyncIterator[Any]:
+    async def _requests(self, method: _Method, record: CallRecord, context: Context) -> AsyncIterator[Any]:
         while (raw := await context.read()) is not aio.EOF:
             self._telemetry.received(record)
-            yield self._decode(handler, raw)
+            yield self._decode(method, raw)
 
-    def _decode(self, handler: Handler, raw: bytes) -> Any:
+    def _decode(self, method: _Method, raw: bytes) -> Any:
         if len(raw) > self._max_request:
             raise too_large(len(raw), self._max_request)
-        if handler.request_deserializer is None:  # the handler takes bytes
-            return raw
         try:
-            return handler.request_deserializer(raw)
+            return method.decode(raw)
         except DecodeError:
-            raise malformed_request("The bytes are not the message that this method takes.") from None
-
-
-_DEFAULT_POLICY = ServicePolicy()
+            raise malformed_request("The bytes are not a valid request message of this method.") from None
 
 
 async def _send_all(responses: AsyncIterator[Any], record: CallRecord, context: Context, stall_timeout: float) -> None:
@@ -228,17 +243,6 @@ async def _abort(context: Context, error: CompletionError, call: CallContext) ->
         raise asyncio.CancelledError from gone
 
 
-def _serializer(of_messages: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
-    """Messages become bytes, and bytes that are a message already (of a log, say) stay as they are."""
-    return lambda response: response if isinstance(response, bytes) else of_messages(response)
-
-
-async def _echo(context: Context, name: str) -> None:
-    sent = [(key, value) for key, value in context.invocation_metadata() or () if name and key == name]
-    if sent:
-        await context.send_initial_metadata(sent[:1])
-
-
 def _why_cancelled(record: CallRecord, context: Context) -> tuple[grpc.StatusCode, str]:
     if record.deadline is not None and (context.time_remaining() or 0) <= 0:
         return grpc.StatusCode.DEADLINE_EXCEEDED, "deadline"
@@ -248,9 +252,3 @@ def _why_cancelled(record: CallRecord, context: Context) -> tuple[grpc.StatusCod
 def _code_of(context: Context) -> grpc.StatusCode:
     code = context.code()
     return code if isinstance(code, grpc.StatusCode) else status_code(int(code or 0))
-
-
-def _function(handler: Handler) -> Callable[..., Any]:
-    name = f"{'stream' if handler.request_streaming else 'unary'}_{'stream' if handler.response_streaming else 'unary'}"
-    function: Callable[..., Any] = getattr(handler, name)
-    return function

@@ -13,12 +13,12 @@ import structlog
 from aiohttp import web
 
 from dragoman_service.contract import HOPS, CompletionError, parse_hops
-from dragoman_service.engine.engine import Deadlines
+from dragoman_service.engine.engine import Deadlines, shutting_down
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry
 from dragoman_service.transport.auth import Auth
-from dragoman_service.transport.call_context import CallContext
+from dragoman_service.transport.call_context import CallContext, new_call_id
 from dragoman_service.transport.http.call import JSON, HttpCall
 from dragoman_service.transport.http.cors import Cors
 from dragoman_service.transport.in_flight import InFlight
@@ -67,7 +67,7 @@ class HttpGuard:
 
     def __init__(
         self,
-        access: Auth,
+        auth: Auth,
         telemetry: RpcTelemetry,
         in_flight: InFlight,
         deadlines: Deadlines,
@@ -79,7 +79,7 @@ class HttpGuard:
     ) -> None:
         self.telemetry = telemetry
         self.cors = cors
-        self._access = access
+        self._auth = auth
         self._in_flight = in_flight
         self._deadlines = deadlines
         self._max_request = max_request
@@ -90,7 +90,7 @@ class HttpGuard:
         """The handler of a route."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            context = self._context(CallRecord(service.name, method.name, "unary"), request)
+            context = self._open(service, method, request)
             call = HttpCall(request, context, self.telemetry, self._stall_timeout)
             call.headers.update(self.cors.headers(request))
             with self._in_flight.counted():
@@ -99,11 +99,19 @@ class HttpGuard:
 
         return handle
 
-    def _context(self, record: CallRecord, request: web.Request) -> CallContext:
+    def _open(self, service: HttpService, method: Method, request: web.Request) -> CallContext:
+        call_id, hops = new_call_id(), parse_hops(request.headers.get(HOPS, ""))
         peer = request.transport and request.transport.get_extra_info("peername")
-        record.peer = f"{peer[0]}:{peer[1]}" if peer else ""
-        record.user_agent = request.headers.get("User-Agent", "")
-        return CallContext(record, self._deadlines.until(None), parse_hops(request.headers.get(HOPS, "")))
+        record = CallRecord(
+            service.name,
+            method.name,
+            "unary",
+            call_id,
+            peer=f"{peer[0]}:{peer[1]}" if peer else "",
+            user_agent=request.headers.get("User-Agent", ""),
+            hops=hops,
+        )
+        return CallContext(record, call_id, self._deadlines.until(None), hops)
 
     async def _serve(self, call: HttpCall, service: HttpService, method: Method) -> None:
         code, record = grpc.StatusCode.OK, call.context.record
@@ -125,8 +133,10 @@ class HttpGuard:
             self.telemetry.end(record, code)
 
     async def _answer(self, call: HttpCall, method: Method) -> None:
-        self._in_flight.check()
-        call.context.authenticated(self._access.caller(call.request.headers.get("Authorization", "")))
+        if self._in_flight.refusing:
+            raise shutting_down()
+        context = call.context
+        context.caller = context.record.caller = self._auth.caller(call.request.headers.get("Authorization", ""))
         if call.request.can_read_body:
             call.body = await self._read(call.request)
         await method.serve(call)
