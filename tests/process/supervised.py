@@ -1,4 +1,4 @@
-"""A started `dragoman serve --workers 2`, as the tests see it: its workers, its log, its metrics."""
+"""Runs `dragoman serve --workers 2` for tests, with its workers, log and metrics at hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import aiohttp
 import grpc
 from waiting import until
 
-PATIENCE = 20.0  # seconds
+TIMEOUT = 20.0  # seconds
 ECHO = '[providers.echo]\ndelay = "20ms"\n'
 
 
@@ -28,8 +28,8 @@ class Supervised:
         self.process, self._log, self.temporary = process, log, temporary
         self.grpc = self.http = ""
 
-    async def announced(self) -> None:
-        """Returns once it has written both addresses, and its log that both workers serve."""
+    async def wait_until_serving(self) -> None:
+        """Returns once it has written both addresses and logged that both workers serve."""
         assert self.process.stdout is not None
         for _ in range(2):
             name, address = (await self.process.stdout.readline()).decode().split()
@@ -37,13 +37,13 @@ class Supervised:
         await until(lambda: len(self.workers) == 2)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
-        """The records of an event so far."""
-        whole = self._log.read_text().rpartition("\n")[0]
-        return [record for record in map(json.loads, whole.splitlines()) if record["event"] == event]
+        """The log records of an event so far."""
+        complete = self._log.read_text().rpartition("\n")[0]
+        return [record for record in map(json.loads, complete.splitlines()) if record["event"] == event]
 
     @property
-    def said(self) -> str:
-        """All that it wrote on stderr."""
+    def stderr(self) -> str:
+        """Everything that it wrote to stderr."""
         return self._log.read_text()
 
     @property
@@ -54,8 +54,9 @@ class Supervised:
     def send(self, number: signal.Signals) -> None:
         os.kill(self.process.pid, number)
 
-    async def ended(self) -> int:
-        async with asyncio.timeout(PATIENCE):
+    async def exit_code(self) -> int:
+        """Waits for its end."""
+        async with asyncio.timeout(TIMEOUT):
             return await self.process.wait()
 
     async def page(self, path: str) -> str:
@@ -64,14 +65,14 @@ class Supervised:
             return await answer.text()
 
     async def measured(self, name: str, label: str = "") -> float:
-        """The sum of a metric over its series that have `label`."""
+        """The sum of a metric over its series whose labels contain `label`."""
         page = await self.page("/metrics")
         series = re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", page, re.MULTILINE)
         return sum(float(value) for labels, value in series if label in labels)
 
     @asynccontextmanager
     async def channels(self, count: int) -> AsyncIterator[list[grpc.aio.Channel]]:
-        """Channels that each have a connection of their own."""
+        """Channels, each with a connection of its own."""
         alone = [("grpc.use_local_subchannel_pool", 1)]
         async with AsyncExitStack() as stack:
             channels = [grpc.aio.insecure_channel(self.grpc, alone) for _ in range(count)]
@@ -86,7 +87,7 @@ def alive(pid: int) -> bool:
 
 
 def children(pid: int) -> dict[int, str]:
-    """The running processes that a process has started, with their command lines."""
+    """The running children of a process: process id → command line."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -100,7 +101,7 @@ def children(pid: int) -> dict[int, str]:
 
 @asynccontextmanager
 async def supervised(folder: Path, settings: str = ECHO, server: str = "") -> AsyncIterator[Supervised]:
-    """The command, started; with two workers and ports that the system chooses unless `server` says otherwise."""
+    """Starts the command with two workers. `server` holds more lines for the table of that name."""
     table = {"grpc": '"127.0.0.1:0"', "http": '"127.0.0.1:0"', "drain_delay": '"0s"', "grace": '"10s"'}
     table |= dict(line.split(" = ") for line in server.splitlines())
     file, temporary = folder / "dragoman.toml", folder / "temporary"

@@ -1,4 +1,4 @@
-"""The service as a process: signals, exit codes, and operations that survive kill -9."""
+"""The service as a process: signals, exit codes, and operations that survive SIGKILL."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ class Server:
     def send(self, number: signal.Signals) -> None:
         os.kill(self.process.pid, number)
 
-    async def ended(self) -> int:
+    async def exit_code(self) -> int:
+        """Waits for its end."""
         async with asyncio.timeout(20):
             return await self.process.wait()
 
 
 @pytest.fixture
 def serve(tmp_path):
-    """Starts the real command with the echo provider, which takes 50 ms a token."""
+    """Starts the real command with the echo provider, which takes 50 ms per token."""
     settings = tmp_path / "dragoman.toml"
     log = (tmp_path / "log").open("ab")
 
@@ -76,13 +77,13 @@ async def test_sigterm_lets_a_short_stream_finish_and_exits_with_0(serve, prompt
         await anext(stream)
         server.send(signal.SIGTERM)
         rest = [event async for event in stream]
-        code = await server.ended()
+        code = await server.exit_code()
 
     assert rest[-1].finished.completion.choices[0].message.parts[0].text == SHORT
     assert code == 0
 
 
-async def test_sigterm_ends_a_long_stream_and_gives_its_operation_back(serve, prompt):
+async def test_sigterm_ends_a_long_stream_and_requeues_a_running_operation(serve, prompt):
     async with serve(grace="300ms") as server, grpc.aio.insecure_channel(server.address) as channel:
         stub = v1.CompletionServiceStub(channel)
         operation = await stub.StartCompletion(v1.StartCompletionRequest(request=prompt(SHORT * 3)))
@@ -92,7 +93,7 @@ async def test_sigterm_ends_a_long_stream_and_gives_its_operation_back(serve, pr
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             async for event in stream:
                 events.append(event)
-        code = await server.ended()
+        code = await server.exit_code()
     async with serve() as server, grpc.aio.insecure_channel(server.address) as channel:
         operations = operations_pb2_grpc.OperationsStub(channel)
         done = await operations.WaitOperation(operations_pb2.WaitOperationRequest(name=operation.name))
@@ -105,19 +106,19 @@ async def test_sigterm_ends_a_long_stream_and_gives_its_operation_back(serve, pr
 
 
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
-async def test_a_second_signal_ends_at_once(serve, prompt, first):
+async def test_a_second_signal_ends_everything_at_once(serve, prompt, first):
     async with serve(grace="60s", drain_delay="60s") as server, grpc.aio.insecure_channel(server.address) as channel:
         stream = aiter(v1.CompletionServiceStub(channel).StreamCompletion(prompt(LONG)))
         await anext(stream)
         server.send(first)
         await anext(stream)
         server.send(signal.SIGTERM)
-        code = await server.ended()
+        code = await server.exit_code()
 
     assert code == 1
 
 
-async def test_operations_survive_kill_9(serve, prompt):
+async def test_operations_survive_sigkill(serve, prompt):
     async with serve() as server, grpc.aio.insecure_channel(server.address) as channel:
         stub = v1.CompletionServiceStub(channel)
         requests = [v1.StartCompletionRequest(request=prompt(f"number {n} {SHORT}")) for n in range(8)]
@@ -129,7 +130,7 @@ async def test_operations_survive_kill_9(serve, prompt):
             ).output_characters:
                 await asyncio.sleep(0.02)
         server.send(signal.SIGKILL)
-        await server.ended()
+        await server.exit_code()
     async with serve() as server, grpc.aio.insecure_channel(server.address) as channel:
         operations = operations_pb2_grpc.OperationsStub(channel)
         waits = [operations.WaitOperation(operations_pb2.WaitOperationRequest(name=name)) for name in names]
@@ -139,4 +140,4 @@ async def test_operations_survive_kill_9(serve, prompt):
         completion = v1.Completion()
         operation.response.Unpack(completion)
         assert completion.choices[0].message.parts[0].text == f"number {number} {SHORT}"
-    assert metadata_of(done[0]).attempts == 2  # it was under way
+    assert metadata_of(done[0]).attempts == 2  # it was running

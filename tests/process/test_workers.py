@@ -1,4 +1,4 @@
-"""Several workers: they share ports, metrics and operations; they are replaced, and end together."""
+"""Several workers share ports, metrics and operations, are replaced when they die, and end together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHORT = "a b c d e f g h"
 @pytest.fixture
 async def service(tmp_path):
     async with supervised(tmp_path) as service:
-        await service.announced()
+        await service.wait_until_serving()
         yield service
 
 
@@ -37,10 +37,10 @@ async def done(channel, name):
     return metadata
 
 
-async def test_connections_are_spread_and_any_worker_tells_the_sum_of_all(tmp_path, prompt):
+async def test_connections_are_spread_and_every_worker_reports_the_sums(tmp_path, prompt):
     everywhere = 'grpc = "0.0.0.0:0"'
     async with supervised(tmp_path, f"[access]\nanonymous = true\n{ECHO}", everywhere) as service:
-        await service.announced()
+        await service.wait_until_serving()
         service.grpc = f"127.0.0.1:{service.grpc.partition(':')[2]}"
         async with service.channels(50) as channels:
             await asyncio.gather(*(stub.CreateCompletion(prompt("hi")) for stub in stubs(channels)))
@@ -90,10 +90,10 @@ async def goes_on(stream) -> bool:
     return True
 
 
-async def test_nothing_outlives_a_supervisor_that_is_killed(service):
+async def test_no_worker_outlives_a_killed_supervisor(service):
     family = list(children(service.process.pid))
     service.send(signal.SIGKILL)
-    await service.ended()
+    await service.exit_code()
     async with asyncio.timeout(5):
         while any(map(alive, family)) or list(service.temporary.iterdir()):
             await asyncio.sleep(0.01)
@@ -101,14 +101,14 @@ async def test_nothing_outlives_a_supervisor_that_is_killed(service):
     assert sorted(family) == sorted(service.workers.values())
 
 
-async def test_sigterm_drains_the_streams_of_all_workers_also_if_it_goes_to_all_processes(service, prompt):
+async def test_sigterm_drains_all_workers_even_if_every_process_receives_it(service, prompt):
     async with service.channels(20) as channels:
         streams = [aiter(stub.StreamCompletion(prompt(SHORT * 5))) for stub in stubs(channels)]
         await asyncio.gather(*(anext(stream) for stream in streams))
         for pid in (service.process.pid, *service.workers.values()):
             os.kill(pid, signal.SIGTERM)
         ends = await asyncio.gather(*(rest(stream) for stream in streams))
-        code = await service.ended()
+        code = await service.exit_code()
 
     assert {event.finished.completion.choices[0].message.parts[0].text for event in ends} == {SHORT * 5}
     assert {record["worker"] for record in service.logged("rpc.done")} == {1, 2}
@@ -127,7 +127,7 @@ async def test_a_second_signal_ends_all_workers_at_once(service, prompt):
         await until(lambda: len(service.logged("drain.started")) == 2)
         service.send(signal.SIGTERM)
         async with asyncio.timeout(5):
-            code = await service.ended()
+            code = await service.exit_code()
 
     assert code == 1
     assert not any(map(alive, service.workers.values()))
