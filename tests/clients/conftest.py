@@ -1,4 +1,4 @@
-"""A scripted server, and either client connected to it."""
+"""A scripted server, and each of the two clients connected to it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,22 @@ async def address(service: ScriptedService) -> AsyncIterator[str]:
 
 @pytest.fixture
 def free_address() -> str:
-    """An address that nobody listens at."""
+    """An address on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
+@pytest.fixture
+def options() -> dict[str, float]:
+    """Keyword arguments of `client`, for tests that override them."""
+    return {}
+
+
 @pytest.fixture(params=CLIENTS)
-async def client(request: pytest.FixtureRequest, address: str) -> AsyncIterator[Client | AsyncClient]:
-    client = request.param(address)
+async def client(
+    request: pytest.FixtureRequest, address: str, options: dict[str, float]
+) -> AsyncIterator[Client | AsyncClient]:
+    client = request.param(address, **options)
     try:
         yield client
     finally:

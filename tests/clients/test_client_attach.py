@@ -23,9 +23,9 @@ NO_STORE = CompletionError(code_pb2.UNAVAILABLE, v1.ERROR_REASON_OPERATIONS_UNAV
 WORDS = tuple(v1.Delta(text=word) for word in ("one", " two", " three"))
 
 
-@pytest.fixture(autouse=True)
-def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dragoman.stream, "FIRST_PAUSE", 0.01)
+@pytest.fixture
+def options() -> dict[str, float]:
+    return {"reconnect_delay": 0.01}
 
 
 def cursors(service: ScriptedService) -> list[int]:
@@ -159,12 +159,14 @@ async def test_reading_without_a_limit_takes_as_many_calls_as_it_needs(open_clie
     assert events == service.log
 
 
-async def test_a_service_that_stays_away_is_given_up(client, service, monkeypatch):
-    monkeypatch.setattr(dragoman.stream, "PATIENCE", 0.2)
+@pytest.mark.parametrize("open_client", CLIENTS)
+async def test_reading_fails_after_the_reconnect_timeout(open_client, address, service):
+    client = open_client(address, reconnect_timeout=0.2, reconnect_delay=0.01)
     service.log = sequence_of(*WORDS, DONE)
     service.breaks.extend([3] * 99)
-    with pytest.raises(dragoman.BrokenStreamError, match=r"operations/1 broke off after number 3: .* attach again"):
+    with pytest.raises(dragoman.BrokenStreamError, match=r"operations/1 ended after number 3: .* attach again"):
         await asyncio.wait_for(collect(client.attach(NAME)), 30)
+    await ask(client.close)
 
 
 async def test_a_stream_that_goes_on_without_its_caller_is_attached_to_when_it_breaks(client, service):

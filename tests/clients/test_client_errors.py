@@ -9,7 +9,7 @@ import dragoman
 import grpc
 import pytest
 from dragoman import v1
-from dragoman.errors import of_status
+from dragoman.errors import from_status
 from dragoman_service.errors import CompletionError, FieldViolation, invalid
 from either_client import CLIENTS, ask, collect
 from google.rpc import code_pb2
@@ -48,7 +48,7 @@ async def test_an_error_tells_when_to_come_back(client, service):
 
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
 def test_each_code_has_a_type_of_its_own(code):
-    error = of_status(Status(code=code.value[0], message="Why."))
+    error = from_status(Status(code=code.value[0], message="Why."))
     type_of_code = "".join(word.capitalize() for word in code.name.split("_")).removesuffix("Error") + "Error"
 
     assert type(error).__name__ == type_of_code
@@ -67,13 +67,13 @@ async def test_a_refused_connection_names_the_target_and_what_to_do(open_client,
         assert not isinstance(caught.value, dragoman.BrokenStreamError)
         assert f"Cannot reach {free_address}" in str(caught.value)
         assert "Connection refused" in str(caught.value)
-        assert "Does the service run there" in str(caught.value)
+        assert "Check that the service runs there" in str(caught.value)
     await ask(client.close)
 
 
 async def test_a_method_that_the_other_side_lacks_is_explained(client, service, address):
     service.failures.append(Failure(grpc.StatusCode.UNIMPLEMENTED, "Method not found!"))
-    with pytest.raises(dragoman.UnimplementedError, match=f"{address} does not know this method: Method not found"):
+    with pytest.raises(dragoman.UnimplementedError, match=f"{address} does not have this method: Method not found"):
         await ask(client.models)
 
 
@@ -118,7 +118,7 @@ async def test_a_stream_whose_connection_is_lost_is_broken(open_client):
 
 
 def test_errors_can_be_pickled():
-    error = of_status(invalid(FieldViolation("model", "is required")).status("call-1"))
+    error = from_status(invalid(FieldViolation("model", "is required")).status("call-1"))
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301
 
     assert type(copy) is dragoman.InvalidArgumentError

@@ -108,15 +108,18 @@ async def test_operations_come_from_all_pages(client, service):
     assert [seen.request.filter for seen in service.calls("ListOperations")] == ["state=QUEUED"] * 3
 
 
-async def test_a_long_wait_is_several_calls(client, service, monkeypatch):
-    monkeypatch.setattr(dragoman.operation, "LONGEST_WAIT", 0.05)
+@pytest.mark.parametrize("open_client", CLIENTS)
+async def test_a_long_wait_is_several_calls(open_client, address, service):
+    client = open_client(address, longest_wait=0.05)
     handle = await ask(client.start, "Hello")
     waiting = asyncio.create_task(ask(handle.result))
     while len(service.calls("WaitOperation")) < 3:
         await asyncio.sleep(0.005)
     await service.answer(handle.name, "Hello")
+    completion = await waiting
+    await ask(client.close)
 
-    assert dragoman.text_of(await waiting) == "Hello"
+    assert dragoman.text_of(completion) == "Hello"
 
 
 @pytest.mark.parametrize("open_client", CLIENTS)

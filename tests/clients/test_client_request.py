@@ -92,18 +92,18 @@ def test_what_is_no_prompt_is_refused(prompt):
 
 
 def test_an_unknown_role_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"Unknown role 'robot'\. Known: system, developer, user"):
+    with pytest.raises(ValueError, match=r"Unknown role 'robot'\. Known roles: system, developer, user"):
         completion_request([("robot", "Hello")], None, {})
 
 
 def test_an_unknown_option_is_refused_with_the_known_ones():
-    with pytest.raises(TypeError, match=r"Unknown option temprature\. Known: .*temperature"):
+    with pytest.raises(TypeError, match=r"Unknown option temprature\. Known options: .*temperature"):
         completion_request("Hello", None, {"temprature": 1})  # type: ignore[typeddict-unknown-key]
 
 
 def test_two_forms_at_once_are_refused():
     form = v1.ResponseFormat(json_object=v1.JsonObject())
-    with pytest.raises(TypeError, match="not both"):
+    with pytest.raises(TypeError, match="set only one"):
         completion_request("Hello", None, {"json_schema": "{}", "response_format": form})
 
 
@@ -115,7 +115,7 @@ def test_a_request_may_go_on_without_its_caller(policy):
 
 
 def test_an_unknown_policy_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"Unknown disconnect_policy 'stay'\. Known: cancel, continue"):
+    with pytest.raises(ValueError, match=r"Unknown disconnect_policy 'stay'\. Known policies: cancel, continue"):
         completion_request("Hello", None, {"disconnect_policy": "stay"})  # type: ignore[typeddict-item]
 
 

@@ -138,6 +138,18 @@ async def test_a_cancelled_operation_ends_the_models_work(client, echo):
     assert status.state == STATE.STATE_CANCELLED
 
 
+async def test_deleting_an_operation_stops_the_model(client, echo):
+    handle = await ask(client.start, "Hello", model="echo", system=ENDLESS)
+    await until(lambda: echo.running == 1)
+    await ask(handle.delete)
+    await until(lambda: echo.running == 0)
+    with pytest.raises(dragoman.NotFoundError) as caught:
+        await ask(handle.result)
+
+    assert echo.closed == 1
+    assert caught.value.reason == "OPERATION_NOT_FOUND"
+
+
 async def test_operations_are_listed_and_forgotten(client):
     handles = [await ask(client.start, f"number {number}", model="echo") for number in range(3)]
     for handle in handles:

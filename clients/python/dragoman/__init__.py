@@ -1,6 +1,6 @@
-"""Client of Dragoman, the gRPC service in front of language models.
+"""Client of Dragoman, the gRPC gateway in front of language models.
 
-`Client` is for blocking code, `AsyncClient` for asyncio; both have the same methods. `dragoman.v1` holds the
+`Client` is for blocking code and `AsyncClient` for asyncio; both have the same methods. `dragoman.v1` holds the
 messages of the API.
 """
 

@@ -1,4 +1,4 @@
-"""The client for asyncio: the same methods as `dragoman.client`, awaited."""
+"""The asyncio client."""
 
 # ruff: noqa: ASYNC109 - a timeout becomes the deadline of the call
 from __future__ import annotations
@@ -10,14 +10,21 @@ from typing import Self, Unpack
 from google.longrunning import operations_pb2
 
 from dragoman import v1
-from dragoman.channel import DEFAULT_TIMEOUT, TLS, Connection
-from dragoman.link import AsyncLink
+from dragoman.channel import (
+    DEFAULT_LONGEST_WAIT,
+    DEFAULT_RECONNECT_DELAY,
+    DEFAULT_RECONNECT_TIMEOUT,
+    DEFAULT_TIMEOUT,
+    TLS,
+    Connection,
+)
 from dragoman.operation import AsyncOperationHandle
 from dragoman.request import Options, Prompt, StartOptions, completion_request, start_request, tokenize_request
+from dragoman.transport import AsyncTransport
 
 
 class AsyncClient:
-    """`dragoman.Client` for asyncio: the same arguments, methods and errors. One client serves one event loop."""
+    """`Client` for asyncio, with the same arguments, methods and errors. A client serves one event loop."""
 
     def __init__(
         self,
@@ -26,13 +33,24 @@ class AsyncClient:
         api_key: str | None = None,
         tls: TLS | bool | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        reconnect_timeout: float = DEFAULT_RECONNECT_TIMEOUT,
+        reconnect_delay: float = DEFAULT_RECONNECT_DELAY,
+        longest_wait: float = DEFAULT_LONGEST_WAIT,
     ) -> None:
-        self._connection = Connection.of(target, api_key, tls, timeout)
+        self._connection = Connection.of(
+            target,
+            api_key,
+            tls,
+            timeout=timeout,
+            reconnect_timeout=reconnect_timeout,
+            reconnect_delay=reconnect_delay,
+            longest_wait=longest_wait,
+        )
 
     @cached_property
-    def _link(self) -> AsyncLink:
-        """Opened by the first call, since a channel belongs to the event loop that is running then."""
-        return AsyncLink(self._connection)
+    def _transport(self) -> AsyncTransport:
+        """Opened by the first call, because a channel belongs to the event loop that runs at that moment."""
+        return AsyncTransport(self._connection)
 
     async def complete(
         self,
@@ -44,13 +62,13 @@ class AsyncClient:
     ) -> v1.Completion:
         """See `Client.complete`."""
         request = completion_request(prompt, model, options)
-        return await self._link.call(self._link.completions.CreateCompletion, request, timeout)
+        return await self._transport.call(self._transport.completions.CreateCompletion, request, timeout)
 
     def stream(
         self, prompt: Prompt, *, model: str | None = None, timeout: float | None = None, **options: Unpack[Options]
     ) -> AsyncGenerator[v1.CompletionEvent, None]:
-        """See `Client.stream`. To leave it early and know that it has ended, use `contextlib.aclosing`."""
-        return self._link.stream(completion_request(prompt, model, options), timeout)
+        """See `Client.stream`. `contextlib.aclosing` ends the call for certain if you leave early."""
+        return self._transport.stream(completion_request(prompt, model, options), timeout)
 
     async def start(
         self,
@@ -62,24 +80,24 @@ class AsyncClient:
     ) -> AsyncOperationHandle:
         """See `Client.start`."""
         request = start_request(prompt, model, options)
-        operation = await self._link.call(self._link.completions.StartCompletion, request, timeout)
-        return AsyncOperationHandle(self._link, operation)
+        operation = await self._transport.call(self._transport.completions.StartCompletion, request, timeout)
+        return AsyncOperationHandle(self._transport, operation)
 
     def attach(
         self, name: str, after_sequence: int = 0, *, timeout: float | None = None
     ) -> AsyncGenerator[v1.CompletionEvent, None]:
-        """See `Client.attach`. To leave it early and know that it has ended, use `contextlib.aclosing`."""
+        """See `Client.attach`. `contextlib.aclosing` ends the call for certain if you leave early."""
         return self.operation(name).events(after_sequence, timeout=timeout)
 
     def operation(self, name: str) -> AsyncOperationHandle:
         """See `Client.operation`."""
-        return AsyncOperationHandle(self._link, operations_pb2.Operation(name=name))
+        return AsyncOperationHandle(self._transport, operations_pb2.Operation(name=name))
 
     async def operations(self, filter: str = "", page_size: int = 0) -> AsyncIterator[operations_pb2.Operation]:  # noqa: A002
         """See `Client.operations`."""
         request = operations_pb2.ListOperationsRequest(filter=filter, page_size=page_size)
         while True:
-            page = await self._link.call(self._link.operations.ListOperations, request)
+            page = await self._transport.call(self._transport.operations.ListOperations, request)
             for operation in page.operations:
                 yield operation
             if not page.next_page_token:
@@ -91,7 +109,7 @@ class AsyncClient:
         request = v1.ListModelsRequest()
         models: list[v1.Model] = []
         while True:
-            page = await self._link.call(self._link.models.ListModels, request)
+            page = await self._transport.call(self._transport.models.ListModels, request)
             models.extend(page.models)
             if not page.next_page_token:
                 return models
@@ -99,7 +117,7 @@ class AsyncClient:
 
     async def model(self, name: str) -> v1.Model:
         """See `Client.model`."""
-        return await self._link.call(self._link.models.GetModel, v1.GetModelRequest(name=name))
+        return await self._transport.call(self._transport.models.GetModel, v1.GetModelRequest(name=name))
 
     async def count_tokens(
         self,
@@ -111,7 +129,7 @@ class AsyncClient:
     ) -> v1.CountTokensResponse:
         """See `Client.count_tokens`."""
         request = completion_request(prompt, model, options)
-        return await self._link.call(self._link.completions.CountTokens, request, timeout)
+        return await self._transport.call(self._transport.completions.CountTokens, request, timeout)
 
     async def tokenize(
         self,
@@ -121,13 +139,15 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> list[v1.Token]:
         """See `Client.tokenize`."""
-        answer = await self._link.call(self._link.completions.Tokenize, tokenize_request(text, model), timeout)
+        answer = await self._transport.call(
+            self._transport.completions.Tokenize, tokenize_request(text, model), timeout
+        )
         return list(answer.tokens)
 
     async def close(self) -> None:
-        """Closes the connection; calls under way are cancelled."""
-        if "_link" in self.__dict__:
-            await self._link.channel.close()
+        """See `Client.close`."""
+        if "_transport" in self.__dict__:
+            await self._transport.channel.close()
 
     async def __aenter__(self) -> Self:
         return self

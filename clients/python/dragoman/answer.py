@@ -1,4 +1,4 @@
-"""Reads what a model answered."""
+"""Reads the text and the tool calls of a completion."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dragoman import v1
 
 
 def text_of(completion: v1.Completion, index: int = 0) -> str:
-    """The text of choice number `index`, without reasoning, refusals and tool calls; empty if the model said nothing.
+    """The text of the choice with that index, without reasoning, refusals and tool calls; empty if there is no text.
 
     Raises IndexError if there is no such choice.
     """
@@ -14,7 +14,7 @@ def text_of(completion: v1.Completion, index: int = 0) -> str:
 
 
 def tool_calls_of(completion: v1.Completion, index: int = 0) -> list[v1.ToolCall]:
-    """The calls that choice number `index` asks for, in order.
+    """The tool calls that the choice with that index requests, in order.
 
     Raises IndexError if there is no such choice.
     """

@@ -1,4 +1,4 @@
-"""Everything about a connection that is not I/O: where to, with which key, over TLS or not, which calls are retried."""
+"""Settings of a connection: target, API key, TLS, timeouts, and which calls are retried."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ import grpc
 
 DEFAULT_TARGET = "127.0.0.1:50051"
 DEFAULT_TIMEOUT = 600.0  # seconds
+DEFAULT_RECONNECT_TIMEOUT = 120.0  # seconds
+DEFAULT_RECONNECT_DELAY = 0.1  # seconds
+DEFAULT_LONGEST_WAIT = 60.0  # seconds
 ENV_TARGET = "DRAGOMAN_TARGET"
 ENV_API_KEY = "DRAGOMAN_API_KEY"
 
-# Repeating these changes nothing on the server: they read, or generate an answer that nobody has seen yet; gRPC never
-# repeats a stream of which an event has come. StartCompletion always carries a request_id, so that a repetition finds
-# the first one's operation. DeleteOperation stays out: it would report NOT_FOUND for what it has just deleted.
+# These calls are safe to repeat: they read, or they generate an answer that nobody has seen yet; gRPC never repeats a
+# stream that has delivered an event. StartCompletion always carries a request_id, so that a repetition finds the
+# operation of the first call. DeleteOperation is left out: it would report NOT_FOUND for what it has just deleted.
 _REPEATABLE = {
     "dragoman.v1.CompletionService": (
         *("CreateCompletion", "StreamCompletion", "StartCompletion", "AttachCompletion"),
@@ -27,7 +30,7 @@ _REPEATABLE = {
     "dragoman.v1.ModelService": ("ListModels", "GetModel"),
     "google.longrunning.Operations": ("GetOperation", "ListOperations", "WaitOperation", "CancelOperation"),
 }
-# A `grpc-retry-pushback-ms` trailer of the server goes before this back-off.
+# The server's `grpc-retry-pushback-ms` trailer overrides this back-off.
 _RETRY_POLICY = {
     "maxAttempts": 4,
     "initialBackoff": "0.2s",
@@ -36,13 +39,13 @@ _RETRY_POLICY = {
     "retryableStatusCodes": ["UNAVAILABLE"],
 }
 _OPTIONS: Mapping[str, int] = {
-    "grpc.max_receive_message_length": 64 * 1024 * 1024,  # long answers with the probabilities of every token
-    "grpc.per_rpc_retry_buffer_size": 8 * 1024 * 1024,  # longer requests are not retried; the service takes none
-    "grpc.min_reconnect_backoff_ms": 5_000,  # which is gRPC's name for how long one attempt to connect may take
-    "grpc.initial_reconnect_backoff_ms": 200,  # a service that restarts is found again within the retries above
+    "grpc.max_receive_message_length": 64 * 1024 * 1024,  # for long answers with the log probability of each token
+    "grpc.per_rpc_retry_buffer_size": 8 * 1024 * 1024,  # longer requests are not retried, and the service accepts none
+    "grpc.min_reconnect_backoff_ms": 5_000,  # gRPC's name for the timeout of one attempt to connect
+    "grpc.initial_reconnect_backoff_ms": 200,  # short enough to find a restarted service within the retries above
     "grpc.max_reconnect_backoff_ms": 5_000,
-    # A frozen service is noticed while calls wait for it. The service allows a ping every 10 s; without the last two
-    # gRPC stops pinging after the second, and waits for the answer of a ping for a minute.
+    # Detects a frozen service while calls wait for it. The service allows a ping every 10 s. Without the last two
+    # options, gRPC stops pinging after the second ping and waits a minute for the answer to a ping.
     "grpc.keepalive_time_ms": 20_000,
     "grpc.keepalive_timeout_ms": 10_000,
     "grpc.http2.max_pings_without_data": 0,
@@ -52,10 +55,11 @@ _OPTIONS: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class TLS:
-    """Paths of PEM files. Without `ca` the certificates of gRPC's own list are trusted.
+    """Paths of PEM files for a connection over TLS.
 
-    `certificate` and `key` show the service who is calling, where it asks for that. `server_name` is the name that the
-    service's certificate must have, if that is not the target's.
+    `ca` holds the trusted authorities; without it, gRPC's built-in list applies. `certificate` and `key` identify the
+    client to a service that requires client certificates; set both or neither. `server_name` is the name in the
+    service's certificate, if it differs from the target's host.
     """
 
     ca: str | Path | None = None
@@ -64,43 +68,59 @@ class TLS:
     server_name: str | None = None
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Reads the files. Raises OSError, or ValueError if only one of `certificate` and `key` is given."""
+        """Reads the files. Raises OSError if that fails, ValueError if only one of `certificate` and `key` is set."""
         if (self.certificate is None) != (self.key is None):
-            raise ValueError("A client certificate needs both: TLS(certificate=…, key=…).")
+            raise ValueError("A client certificate needs its key: set both, TLS(certificate=…, key=…).")
         return grpc.ssl_channel_credentials(_read(self.ca), _read(self.key), _read(self.certificate))
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where to connect and how; `timeout` in seconds for calls that do not say otherwise."""
+    """Target and settings of a connection; all times are in seconds, see `Client`."""
 
     target: str
     timeout: float
+    reconnect_timeout: float
+    reconnect_delay: float
+    longest_wait: float
     credentials: grpc.ChannelCredentials | None = field(repr=False)
     options: tuple[tuple[str, int | str], ...] = field(repr=False)
     metadata: tuple[tuple[str, str], ...] = field(repr=False)
 
     @classmethod
-    def of(cls, target: str | None, api_key: str | None, tls: TLS | bool | None, timeout: float) -> Connection:
-        """Fills in what was left out from the environment and the defaults."""
+    def of(
+        cls,
+        target: str | None,
+        api_key: str | None,
+        tls: TLS | bool | None,
+        *,
+        timeout: float,
+        reconnect_timeout: float,
+        reconnect_delay: float,
+        longest_wait: float,
+    ) -> Connection:
+        """Takes what is None from the environment or from the defaults. Raises ValueError for an unusable API key."""
         target = target or os.environ.get(ENV_TARGET) or DEFAULT_TARGET
         api_key = os.environ.get(ENV_API_KEY) if api_key is None else api_key
         files = TLS() if tls is True else tls or None
         return cls(
             target=target,
             timeout=timeout,
+            reconnect_timeout=reconnect_timeout,
+            reconnect_delay=reconnect_delay,
+            longest_wait=longest_wait,
             credentials=files.credentials() if files else None,
             options=_options(target, files),
             metadata=_authorization(api_key),
         )
 
-    def time_for(self, timeout: float | None) -> float:
-        """Seconds that a call may take whose caller asked for `timeout`."""
+    def timeout_or_default(self, timeout: float | None) -> float:
+        """The timeout of a call in seconds; None means the connection's default."""
         return self.timeout if timeout is None else timeout
 
 
 def service_config() -> str:
-    """Which methods gRPC repeats by itself, and how often, as its service config in JSON."""
+    """gRPC's service config as JSON: the methods that gRPC itself retries, and how often."""
     names = [{"service": service, "method": method} for service, methods in _REPEATABLE.items() for method in methods]
     return json.dumps({"methodConfig": [{"name": names, "retryPolicy": _RETRY_POLICY}]})
 
@@ -110,19 +130,19 @@ def _options(target: str, tls: TLS | None) -> tuple[tuple[str, int | str], ...]:
     options["grpc.service_config"] = service_config()
     options["grpc.primary_user_agent"] = f"dragoman-python/{version('dragoman')}"
     if _is_loopback(target):
-        options["grpc.enable_http_proxy"] = 0  # gRPC would ask $http_proxy to connect to this very machine
+        options["grpc.enable_http_proxy"] = 0  # otherwise gRPC would send calls to this machine through $http_proxy
     if tls is not None and tls.server_name:
         options["grpc.ssl_target_name_override"] = tls.server_name
     return tuple(options.items())
 
 
 def _authorization(api_key: str | None) -> tuple[tuple[str, str], ...]:
-    """The key as metadata of each call: gRPC's own call credentials refuse to travel without TLS, even on loopback."""
+    """The API key as metadata of each call, because gRPC's call credentials require TLS even on loopback."""
     key = (api_key or "").strip()
     if not key:
         return ()
     if not (key.isascii() and key.isprintable()):
-        raise ValueError("The API key has characters that no key has; was it copied whole and alone?")
+        raise ValueError("The API key has characters that no API key contains. Copy the complete key and nothing else.")
     return (("authorization", f"Bearer {key}"),)
 
 

@@ -1,21 +1,21 @@
-"""What can go wrong, as exceptions that keep what the service said.
+"""Exceptions for failed calls and operations, with every detail that the service reported.
 
 DragomanError
-├── InvalidArgumentError      fields are wrong, or the model cannot honour them: see `fields`
-├── UnauthenticatedError      no API key, or one that is not known
-├── PermissionDeniedError     the key may not use the model
-├── NotFoundError             no such model or operation
-├── AlreadyExistsError        another request has the `request_id`, or another operation the `operation_id`
-├── FailedPreconditionError   the service's own account with the provider is at fault
+├── InvalidArgumentError      fields are invalid, or the model does not support them: see `fields`
+├── UnauthenticatedError      the API key is missing or unknown
+├── PermissionDeniedError     the API key does not allow the model
+├── NotFoundError             the model or the operation does not exist
+├── AlreadyExistsError        another request has the same `request_id`, or another operation the same `operation_id`
+├── FailedPreconditionError   the service's own configuration or its account at the provider is at fault
 ├── OutOfRangeError
-├── UnimplementedError        the model's provider lacks the method
-├── ResourceExhaustedError    too large, or too many: see `retry_after`
-├── UnavailableError          the service or the provider cannot be reached now
-│   └── BrokenStreamError     a stream ended before its `finished`: what came is not the answer
-├── DeadlineExceededError     the time was over before the answer was there
+├── UnimplementedError        the model's provider does not support the method
+├── ResourceExhaustedError    the request is too large, or there are too many of them: see `retry_after`
+├── UnavailableError          the service or the provider is unavailable at the moment
+│   └── BrokenStreamError     a stream ended without `finished`, so the answer is incomplete
+├── DeadlineExceededError     the timeout passed before the answer was complete
 ├── CancelledError            the call or the operation was cancelled
-├── AbortedError              given up, as often as it may be tried
-├── InternalError             a fault of the service or of the provider
+├── AbortedError              the operation lost too many workers, or a stream was not read
+├── InternalError             the service or the provider has a fault
 ├── DataLossError
 └── UnknownError
 """
@@ -35,7 +35,7 @@ _DETAILS_KEY = "grpc-status-details-bin"
 
 
 class FieldViolation(NamedTuple):
-    """One wrong field: its path from the request, and what is allowed there."""
+    """An invalid field: its path in the request, and what is allowed there."""
 
     field: str
     description: str
@@ -44,10 +44,11 @@ class FieldViolation(NamedTuple):
 class DragomanError(Exception):
     """A call or an operation failed.
 
-    `reason` is a name of `v1.ErrorReason` without its prefix, as in "MODEL_NOT_FOUND"; empty if the failure is not
-    the service's own, such as a connection that was refused. `retry_after` is in seconds, None if the service did not
-    say. `metadata` is what the service tells besides: `call_id`, `retryable`, and where they apply `model` and
-    `provider`.
+    `code` is the gRPC status code and `message` the human-readable reason. `reason` is a name of `v1.ErrorReason`
+    without its prefix, such as "MODEL_NOT_FOUND"; it is empty if the failure did not come from the service, for example
+    if the connection was refused. `fields` lists the invalid fields. `retry_after` is in seconds; None if the service
+    did not say. `metadata` holds `call_id`, `retryable` and, where they apply, `model`, `provider` and
+    `upstream_status`.
     """
 
     def __init__(
@@ -59,7 +60,9 @@ class DragomanError(Exception):
         retry_after: float | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(code, message, reason, fields, retry_after, metadata)  # all of it: errors can be pickled
+        super().__init__(
+            code, message, reason, fields, retry_after, metadata
+        )  # all arguments, so that errors can be pickled
         self.code = code
         self.message = message
         self.reason = reason
@@ -146,28 +149,29 @@ _TYPES: dict[grpc.StatusCode, type[DragomanError]] = {
     grpc.StatusCode.DATA_LOSS: DataLossError,
     grpc.StatusCode.UNAUTHENTICATED: UnauthenticatedError,
 }
-_FOREIGN = {
+_MESSAGES = {
     grpc.StatusCode.UNAVAILABLE: "Cannot reach {target}: {details}. "
-    "Does the service run there, is the address right, and do both sides use TLS or neither?",
+    "Check that the service runs there, that the address is right, and that both sides use TLS or neither does.",
     grpc.StatusCode.DEADLINE_EXCEEDED: "No answer from {target} in time: {details}. "
     "Allow more time, or check that the service can be reached.",
-    grpc.StatusCode.UNIMPLEMENTED: "{target} does not know this method: {details}. Is it this version of the service?",
+    grpc.StatusCode.UNIMPLEMENTED: "{target} does not have this method: {details}. "
+    "Check that it runs a version of the service that fits this client.",
 }
 
 
-def of_rpc(error: grpc.RpcError, target: str) -> DragomanError:
-    """The error of a call to `target`, with all that the service attached to it."""
+def from_rpc_error(error: grpc.RpcError, target: str) -> DragomanError:
+    """The error of a call to `target`, with the details that the service attached to it."""
     status = _attached(error)
     if status is not None:
-        return of_status(status)
+        return from_status(status)
     code = error.code()
     details = (error.details() or "no details").rpartition("; last error: ")[2].rstrip(".!")
-    message = _FOREIGN.get(code, "{target} answered: {details}.").format(target=target, details=details)
+    message = _MESSAGES.get(code, "{target} answered: {details}.").format(target=target, details=details)
     return _type_of(code)(code, message)
 
 
-def of_status(status: Status) -> DragomanError:
-    """The error that a google.rpc.Status tells of, as in the `error` of an operation."""
+def from_status(status: Status) -> DragomanError:
+    """The error that a google.rpc.Status describes, such as the `error` of an operation."""
     code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
     info, retry, bad = ErrorInfo(), RetryInfo(), BadRequest()
     known = {message.DESCRIPTOR.full_name: message for message in (info, retry, bad)}
@@ -185,15 +189,18 @@ def of_status(status: Status) -> DragomanError:
     )
 
 
-def broken_stream(details: str) -> BrokenStreamError:
-    """A stream that is no answer, since its end is missing."""
-    message = f"The stream ended without `finished`: {details}. What came is not the answer; send the request again."
+def interrupted_stream(details: str) -> BrokenStreamError:
+    """The error of a stream that ended before its answer was complete."""
+    message = f"The stream ended without `finished`: {details}. The answer is incomplete; send the request again."
     return BrokenStreamError(grpc.StatusCode.UNAVAILABLE, message)
 
 
-def broken_operation(name: str, last: int, details: str) -> BrokenStreamError:
-    """The events of an operation that were read up to number `last`; the operation itself goes on."""
-    message = f"The events of {name} broke off after number {last}: {details}. It goes on: attach again from there."
+def interrupted_operation(name: str, last: int, details: str) -> BrokenStreamError:
+    """The error of an operation's event stream that ended after event number `last`; the operation itself continues."""
+    message = (
+        f"The events of {name} ended after number {last}: {details}. "
+        "The operation continues; attach again after that number."
+    )
     return BrokenStreamError(grpc.StatusCode.UNAVAILABLE, message)
 
 
@@ -202,7 +209,7 @@ def _type_of(code: grpc.StatusCode) -> type[DragomanError]:
 
 
 def _attached(error: grpc.RpcError) -> Status | None:
-    """The status among the trailers; None if there is none, or one that contradicts the call's own code."""
+    """The status in the trailers; None if there is none, or if its code differs from that of the call."""
     trailers = cast("Iterable[tuple[str, bytes]]", error.trailing_metadata() or ())
     data = next((value for key, value in trailers if key == _DETAILS_KEY), None)
     if data is None:
@@ -218,4 +225,4 @@ def _unpack(data: bytes, message: Message | None) -> None:
     try:
         message.ParseFromString(data)
     except DecodeError:
-        message.Clear()  # an intermediary may cut trailers; the code and the message are worth more than its details
+        message.Clear()  # a proxy may truncate trailers; code and message are still useful without details

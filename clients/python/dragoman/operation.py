@@ -1,4 +1,4 @@
-"""Completions that finish by themselves: how to wait for them and how to read them."""
+"""Handles for long-running operations: their state, their result and their events."""
 
 # ruff: noqa: ASYNC109 - a timeout becomes part of a request
 from __future__ import annotations
@@ -12,117 +12,125 @@ from google.longrunning import operations_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from dragoman import v1
-from dragoman.errors import of_status
-from dragoman.link import AsyncLink, Link
+from dragoman.errors import from_status
+from dragoman.transport import AsyncTransport, Transport
 
-LONGEST_WAIT = 60.0  # seconds of one WaitOperation; waiting longer takes several
-SLACK = 10.0  # seconds that the answer to a WaitOperation may come late
+_SLACK = 10.0  # seconds that the answer to a WaitOperation may be late
 
 
 def metadata_of(operation: operations_pb2.Operation) -> v1.CompletionOperationMetadata:
-    """What is known of the operation; empty if it was never read."""
+    """Progress and properties of the operation; an empty message if its state was never read."""
     metadata = v1.CompletionOperationMetadata()
     operation.metadata.Unpack(metadata)
     return metadata
 
 
 def completion_of(operation: operations_pb2.Operation) -> v1.Completion:
-    """The operation's answer. Raises its error, or TimeoutError while it is not done."""
+    """The operation's answer. Raises the operation's error, or TimeoutError if it is not done yet."""
     if not operation.done:
         state = v1.CompletionOperationMetadata.State.Name(metadata_of(operation).state).removeprefix("STATE_")
-        raise TimeoutError(f"{operation.name} is not done yet ({state}). It goes on: wait again, or cancel it.")
+        raise TimeoutError(f"{operation.name} is not done yet ({state}). It continues: wait again, or cancel it.")
     if operation.HasField("error"):
-        raise of_status(operation.error)
+        raise from_status(operation.error)
     completion = v1.Completion()
     operation.response.Unpack(completion)
     return completion
 
 
-def waits(name: str, timeout: float | None) -> Iterator[tuple[operations_pb2.WaitOperationRequest, float]]:
-    """Requests to send one after the other until the operation is done or the time is over, with the seconds that each
-    may take. There is always one, which brings the newest state. `timeout` is in seconds, None has no end.
+def wait_requests(
+    name: str, timeout: float | None, longest_wait: float
+) -> Iterator[tuple[operations_pb2.WaitOperationRequest, float]]:
+    """Requests to send in turn until the operation is done or `timeout` has passed, each with its call's timeout.
+
+    There is always at least one, which returns the newest state. All times are in seconds; `timeout` None means no
+    limit. A long wait becomes several calls of `longest_wait` each.
     """
     end = math.inf if timeout is None else time.monotonic() + timeout
-    left = LONGEST_WAIT
+    left = longest_wait
     while left > 0:
-        left = max(0.0, min(end - time.monotonic(), LONGEST_WAIT))
+        left = max(0.0, min(end - time.monotonic(), longest_wait))
         duration = Duration()
         duration.FromMilliseconds(round(left * 1000))
-        yield operations_pb2.WaitOperationRequest(name=name, timeout=duration), left + SLACK
+        yield operations_pb2.WaitOperationRequest(name=name, timeout=duration), left + _SLACK
         left = end - time.monotonic()
 
 
 class OperationHandle:
-    """A completion that finishes by itself. `operation` is its newest state that was seen, without asking again."""
+    """A long-running operation. `operation` is the newest state that was read; reading it makes no call."""
 
-    def __init__(self, link: Link, operation: operations_pb2.Operation) -> None:
-        self._link = link
+    def __init__(self, transport: Transport, operation: operations_pb2.Operation) -> None:
+        self._transport = transport
         self.operation = operation
 
     @property
     def name(self) -> str:
-        """`operations/` and an id: enough to come back to it with `Client.operation`."""
+        """`operations/` followed by an id; `Client.operation` finds the operation by this name."""
         return self.operation.name
 
     def refresh(self) -> Self:
-        """Reads the newest state, unless the end is known already: that never changes."""
+        """Reads the newest state, unless the final state is known already, which never changes."""
         if not self.operation.done:
             request = operations_pb2.GetOperationRequest(name=self.name)
-            self.operation = self._link.call(self._link.operations.GetOperation, request)
+            self.operation = self._transport.call(self._transport.operations.GetOperation, request)
         return self
 
     def status(self) -> v1.CompletionOperationMetadata:
-        """Where it stands now."""
+        """Reads the newest state and returns the operation's progress and properties."""
         return metadata_of(self.refresh().operation)
 
     def done(self) -> bool:
-        """Whether it has come to its end by now, good or bad."""
+        """Reads the newest state and returns whether the operation has ended, successfully or not."""
         return self.refresh().operation.done
 
     def wait(self, timeout: float | None = None) -> Self:
-        """Waits until it is done or `timeout` seconds are over, and is then up to date. None: as long as it takes.
+        """Waits until the operation is done or `timeout` seconds have passed; None means no limit.
 
-        It waits for a service that restarts, too.
+        `operation` is then the newest state. Waiting continues while the service restarts.
         """
         if not self.operation.done:
-            for request, seconds in waits(self.name, timeout):
-                self.operation = self._link.call(
-                    self._link.operations.WaitOperation, request, seconds, wait_for_ready=True
+            for request, seconds in wait_requests(self.name, timeout, self._transport.connection.longest_wait):
+                self.operation = self._transport.call(
+                    self._transport.operations.WaitOperation, request, seconds, wait_for_ready=True
                 )
                 if self.operation.done:
                     break
         return self
 
     def result(self, timeout: float | None = None) -> v1.Completion:
-        """Waits for the answer. Raises the operation's error, or TimeoutError after `timeout` seconds."""
+        """Waits for the answer. Raises the operation's error, or TimeoutError after `timeout` seconds, if set."""
         return completion_of(self.wait(timeout).operation)
 
     def events(
         self, after_sequence: int = 0, *, timeout: float | None = None
     ) -> Generator[v1.CompletionEvent, None, None]:
-        """What has come of it after event number `after_sequence`, then what comes, up to `finished`.
+        """The stored events after number `after_sequence`, then new ones as they arrive, up to `finished`.
 
-        Raises the operation's error after `finished`, DeadlineExceededError after `timeout` seconds (None: as long as
-        it takes). When the connection or the server is lost, reading goes on from the last event that came, wherever
-        the target leads to; that is given up after two minutes without a sign of life. Closing the generator does not
-        stop the operation. After an event `retracted` those from `retracted.from_sequence` on do not hold any more.
+        Raises the operation's error after `finished`, and DeadlineExceededError after `timeout` seconds; None means no
+        limit. If the connection or the server is lost, reading resumes after the last event received, on any server
+        that the target leads to; it raises BrokenStreamError after the client's `reconnect_timeout` (two minutes by
+        default) without contact. Closing the generator does not stop the operation. An event `retracted` invalidates
+        the events from `retracted.from_sequence` on.
         """
-        return self._link.attach(self.name, after_sequence, timeout)
+        return self._transport.attach(self.name, after_sequence, timeout)
 
     def cancel(self) -> None:
-        """Asks the service to stop it. It then ends as CANCELLED, unless it was faster."""
-        self._link.call(self._link.operations.CancelOperation, operations_pb2.CancelOperationRequest(name=self.name))
+        """Asks the service to stop the operation, which then ends as CANCELLED unless it ended first."""
+        self._transport.call(
+            self._transport.operations.CancelOperation, operations_pb2.CancelOperationRequest(name=self.name)
+        )
 
     def delete(self) -> None:
-        """Makes the service forget it and its answer. That does not cancel it."""
-        self._link.call(self._link.operations.DeleteOperation, operations_pb2.DeleteOperationRequest(name=self.name))
+        """Deletes the operation and its answer. An operation that is still running is stopped."""
+        self._transport.call(
+            self._transport.operations.DeleteOperation, operations_pb2.DeleteOperationRequest(name=self.name)
+        )
 
 
 class AsyncOperationHandle:
     """`dragoman.OperationHandle` for asyncio."""
 
-    def __init__(self, link: AsyncLink, operation: operations_pb2.Operation) -> None:
-        self._link = link
+    def __init__(self, transport: AsyncTransport, operation: operations_pb2.Operation) -> None:
+        self._transport = transport
         self.operation = operation
 
     @property
@@ -134,7 +142,7 @@ class AsyncOperationHandle:
         """See `OperationHandle.refresh`."""
         if not self.operation.done:
             request = operations_pb2.GetOperationRequest(name=self.name)
-            self.operation = await self._link.call(self._link.operations.GetOperation, request)
+            self.operation = await self._transport.call(self._transport.operations.GetOperation, request)
         return self
 
     async def status(self) -> v1.CompletionOperationMetadata:
@@ -148,9 +156,9 @@ class AsyncOperationHandle:
     async def wait(self, timeout: float | None = None) -> Self:
         """See `OperationHandle.wait`."""
         if not self.operation.done:
-            for request, seconds in waits(self.name, timeout):
-                self.operation = await self._link.call(
-                    self._link.operations.WaitOperation, request, seconds, wait_for_ready=True
+            for request, seconds in wait_requests(self.name, timeout, self._transport.connection.longest_wait):
+                self.operation = await self._transport.call(
+                    self._transport.operations.WaitOperation, request, seconds, wait_for_ready=True
                 )
                 if self.operation.done:
                     break
@@ -163,15 +171,15 @@ class AsyncOperationHandle:
     def events(
         self, after_sequence: int = 0, *, timeout: float | None = None
     ) -> AsyncGenerator[v1.CompletionEvent, None]:
-        """See `OperationHandle.events`. To leave it early and know that it has ended, use `contextlib.aclosing`."""
-        return self._link.attach(self.name, after_sequence, timeout)
+        """See `OperationHandle.events`. `contextlib.aclosing` ends the call for certain if you leave early."""
+        return self._transport.attach(self.name, after_sequence, timeout)
 
     async def cancel(self) -> None:
         """See `OperationHandle.cancel`."""
         request = operations_pb2.CancelOperationRequest(name=self.name)
-        await self._link.call(self._link.operations.CancelOperation, request)
+        await self._transport.call(self._transport.operations.CancelOperation, request)
 
     async def delete(self) -> None:
         """See `OperationHandle.delete`."""
         request = operations_pb2.DeleteOperationRequest(name=self.name)
-        await self._link.call(self._link.operations.DeleteOperation, request)
+        await self._transport.call(self._transport.operations.DeleteOperation, request)

@@ -1,4 +1,4 @@
-"""From what callers write to what is sent: prompts and options become requests."""
+"""Builds requests from prompts and options."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ DEFAULT_MODEL = "local"
 
 Turn: TypeAlias = v1.Message | tuple[str, str]
 Prompt: TypeAlias = str | Sequence[Turn] | v1.CompletionRequest
-"""What the user says; or a conversation of messages and (role, text) pairs, oldest first; or a whole request.
+"""The text of a user; or a conversation of messages and (role, text) pairs, oldest first; or a complete request.
 
-Roles are system, developer, user, assistant, tool and data, see `v1.Role`; what tools answered are `v1.Message`s, as
-their parts are tool results.
+Roles are system, developer, user, assistant and data, see `v1.Role`. Results of tools are `v1.Message`s with
+`v1.ROLE_TOOL`, because their parts are not text.
 """
 
 
 class Options(TypedDict, total=False):
-    """How to generate: the fields of `v1.GenerationConfig` by name, and a few that shape the rest of the request.
+    """Options of a completion: the fields of `v1.GenerationConfig`, and some of the other fields of the request.
 
-    None is the same as leaving an option out. Options given with a whole `v1.CompletionRequest` replace what it says.
+    None is the same as an omitted option. Options override the fields of a `v1.CompletionRequest` given as the prompt.
     """
 
     max_output_tokens: int | None
@@ -43,46 +43,48 @@ class Options(TypedDict, total=False):
     reasoning: v1.ReasoningConfig | None
     response_format: v1.ResponseFormat | None
     json_schema: Mapping[str, Any] | str | None
-    """JSON Schema that the answer must fit: short for `response_format` with a schema."""
+    """JSON Schema to which the answer must conform: short for a `response_format` with `json_schema`."""
     tools: Sequence[v1.Tool] | None
-    """What the model may ask the caller to do; its calls are read with `tool_calls_of`."""
+    """Tools that the model may ask the caller to run; `tool_calls_of` reads the calls."""
     tool_choice: v1.ToolChoice | None
-    """Whether and which of the tools are called. Default: the model decides."""
+    """Whether the model calls tools, and which ones. Default: the model decides."""
     end_user: str | None
-    """An opaque id of whom the caller acts for, best a hash."""
+    """Opaque id of the person or program on whose behalf the caller acts, preferably a hash."""
     labels: Mapping[str, str] | None
-    """The caller's own marks, added to the request's."""
+    """The caller's own labels, added to those of the request."""
     system: str | None
-    """Standing instructions: a message of the system in front of the others."""
+    """Standing instructions: a system message in front of the others."""
     request_id: str | None
-    """Makes the request safe to repeat: the same request with the same id is answered once, and all get that answer."""
+    """Idempotency key: the same request with the same key runs once, and all callers get its answer."""
     disconnect_policy: Literal["cancel", "continue"] | v1.DisconnectPolicy.ValueType | None
-    """Whether the completion goes on, as an operation, when its caller leaves. Default: only with a `request_id`."""
+    """Whether the completion continues as an operation if its caller leaves. Default: only with a `request_id`."""
 
 
 class StartOptions(Options, total=False):
-    """How to generate, and how the operation is run and kept."""
+    """Options of a completion, and of the operation that carries it."""
 
     operation_id: str | None
-    """The last part of the operation's name: 4 to 63 characters from a-z, 0-9 and -, starting with a letter."""
+    """Last segment of the operation's name: 4 to 63 characters from a-z, 0-9 and -, starting with a letter, not ending
+    in -. Default: the service chooses one."""
     ttl: float | None
-    """Seconds that the answer is kept after the end."""
+    """Seconds that the answer is kept after the operation ends. Default: the service's setting (24 h)."""
     max_attempts: int | None
-    """How often workers may be lost at it before it fails. 1: it never runs again, so that no money is spent twice."""
+    """How many workers the operation may lose before it fails; with 1 it never runs again. Default: the service's
+    setting (3)."""
     priority: int | None
-    """From -100 to 100; operations with a higher one are taken up first."""
+    """Priority in the queue, from -100 to 100; higher values run first. Default: 0."""
 
 
 _CONFIG_FIELDS = frozenset(v1.GenerationConfig.DESCRIPTOR.fields_by_name)
 
 
 def completion_request(prompt: Prompt, model: str | None, options: Options) -> v1.CompletionRequest:
-    """The request that `prompt` and `options` ask for. Raises TypeError or ValueError for what cannot be sent."""
+    """Builds the request for `prompt` and `options`. Raises TypeError or ValueError if one of them cannot be sent."""
     return _completion_request(prompt, model, _given(options, Options))
 
 
 def start_request(prompt: Prompt, model: str | None, options: StartOptions) -> v1.StartCompletionRequest:
-    """Asks for an operation; with a request_id in any case, so that it is safe to repeat."""
+    """Builds the request for an operation. It always has a request_id, so that it is safe to repeat."""
     given = _given(options, StartOptions)
     start = v1.StartCompletionRequest(
         operation_id=given.get("operation_id", ""),
@@ -120,7 +122,7 @@ def _completion_request(prompt: Prompt, model: str | None, given: dict[str, Any]
 
 
 def tokenize_request(text: str | v1.CompletionRequest, model: str | None) -> v1.TokenizeRequest:
-    """Asks for the tokens of a text on its own, or of a request's prompt as the model would see it."""
+    """Builds the request for the tokens of a plain text, or of a request's prompt as the model would see it."""
     if isinstance(text, v1.CompletionRequest):
         request = completion_request(text, model, {})
         return v1.TokenizeRequest(model=request.model, request=request)
@@ -131,7 +133,7 @@ def _given(options: Options, kind: type[Options]) -> dict[str, Any]:
     known = kind.__annotations__
     unknown = [name for name in options if name not in known]
     if unknown:
-        raise TypeError(f"Unknown option {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
+        raise TypeError(f"Unknown option {', '.join(unknown)}. Known options: {', '.join(sorted(known))}.")
     return {name: value for name, value in options.items() if value is not None}
 
 
@@ -140,7 +142,7 @@ def _policy(given: str | v1.DisconnectPolicy.ValueType) -> v1.DisconnectPolicy.V
         return given
     names = {"cancel": v1.DISCONNECT_POLICY_CANCEL, "continue": v1.DISCONNECT_POLICY_CONTINUE}
     if given not in names:
-        raise ValueError(f"Unknown disconnect_policy {given!r}. Known: {', '.join(names)}.")
+        raise ValueError(f"Unknown disconnect_policy {given!r}. Known policies: {', '.join(names)}.")
     return names[given]
 
 
@@ -148,7 +150,7 @@ def _configure(request: v1.CompletionRequest, given: dict[str, Any]) -> None:
     fields = {name: value for name, value in given.items() if name in _CONFIG_FIELDS}
     if "json_schema" in given:
         if "response_format" in fields:
-            raise TypeError("Give json_schema or response_format, not both.")
+            raise TypeError("json_schema and response_format exclude each other: set only one of them.")
         fields["response_format"] = _json_format(given["json_schema"])
     if isinstance(fields.get("stop_sequences"), str):
         fields["stop_sequences"] = [fields["stop_sequences"]]
@@ -174,14 +176,14 @@ def _pair(turn: object) -> v1.Message:
         case (str() as role, str() as text):
             return _message(role, text)
     raise TypeError(
-        f"A turn of a conversation is a v1.Message or a (role, text) pair, not {type(turn).__name__}. "
+        f"A turn of a conversation must be a v1.Message or a (role, text) pair, not {type(turn).__name__}. "
         "A prompt is a str, a list of turns, or a v1.CompletionRequest."
     )
 
 
 def _message(role: str, text: str) -> v1.Message:
     name = f"ROLE_{role.upper()}"
-    if name not in v1.Role.keys() or name == "ROLE_UNSPECIFIED":  # noqa: SIM118 - an enum wrapper is no container
+    if name not in v1.Role.keys() or name == "ROLE_UNSPECIFIED":  # noqa: SIM118 - an enum wrapper is not a container
         known = ", ".join(key.removeprefix("ROLE_").lower() for key in v1.Role.keys()[1:])
-        raise ValueError(f"Unknown role {role!r}. Known: {known}.")
+        raise ValueError(f"Unknown role {role!r}. Known roles: {known}.")
     return v1.Message(role=v1.Role.Value(name), parts=[v1.Part(text=text)])

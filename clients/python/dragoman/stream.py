@@ -1,4 +1,4 @@
-"""How the events of a completion are read to their end, which may take several calls."""
+"""Progress of reading a completion's events, which may take several calls."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from dragoman.errors import (
     DeadlineExceededError,
     DragomanError,
     UnavailableError,
-    broken_operation,
-    broken_stream,
-    of_rpc,
-    of_status,
+    from_rpc_error,
+    from_status,
+    interrupted_operation,
+    interrupted_stream,
 )
 
-PATIENCE = 120.0  # seconds without a sign of the service, after which reading is given up
-STEADY = 30.0  # seconds; a call that lasted longer had reached the service, though it brought no event
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between two calls
+_STEADY = 30.0  # seconds; a call that lasted longer had reached the service, even if it delivered no event
+_LONGEST_DELAY = 5.0  # seconds between two calls
 
 
-class Reading:
-    """What has been read of a completion, and what to do when a call ends: go on with AttachCompletion, or raise.
+class StreamProgress:
+    """Records the events of a completion and decides what follows when a call ends: AttachCompletion, or an error.
 
-    Only a completion with an operation can be gone on with: `operation`, or the one that `started` names. `timeout`
-    is the seconds that all calls together may take, None has no end.
+    Only a completion that is an operation can be resumed: the one named `operation`, or the one that `started` names.
+    `timeout` bounds all calls together, in seconds; None means no limit. This class does no I/O, so that both clients
+    share it.
     """
 
     def __init__(
@@ -37,67 +37,71 @@ class Reading:
     ) -> None:
         self._connection = connection
         self._timeout = timeout
-        self._ends = math.nan  # known when the first call begins
+        self._deadline = math.nan  # set when the first call begins
         self._operation = operation
-        self._last = after_sequence
+        self._last_sequence = after_sequence
         self._finished = v1.Finished()
-        self._has_read = False
-        self._alive = self._begun = 0.0
-        self._pauses = 0
+        self._has_events = False
+        self._last_contact = self._call_began = 0.0
+        self._delays = 0
 
-    def request(self) -> v1.AttachCompletionRequest:
-        """Asks for the events after the last one that was read."""
-        return v1.AttachCompletionRequest(name=self._operation, after_sequence=self._last)
+    def attach_request(self) -> v1.AttachCompletionRequest:
+        """The request for the events after the last one recorded."""
+        return v1.AttachCompletionRequest(name=self._operation, after_sequence=self._last_sequence)
 
-    def begin(self) -> float:
-        """Seconds that the call may take which begins now."""
-        self._begun = time.monotonic()
-        if math.isnan(self._ends):
-            self._alive = self._begun
-            self._ends = math.inf if self._timeout is None else self._begun + self._timeout
-        return self._connection.timeout if self._ends == math.inf else self._ends - self._begun
+    def begin_call(self) -> float:
+        """The timeout in seconds of the call that begins now."""
+        self._call_began = time.monotonic()
+        if math.isnan(self._deadline):
+            self._last_contact = self._call_began
+            self._deadline = math.inf if self._timeout is None else self._call_began + self._timeout
+        return self._connection.timeout if self._deadline == math.inf else self._deadline - self._call_began
 
-    def see(self, event: v1.CompletionEvent) -> None:
-        """Takes note of an event that came."""
-        self._has_read = True
-        self._alive, self._pauses = time.monotonic(), 0
-        self._last = event.sequence
+    def record(self, event: v1.CompletionEvent) -> None:
+        """Records an event that arrived."""
+        self._has_events = True
+        self._last_contact, self._delays = time.monotonic(), 0
+        self._last_sequence = event.sequence
         self._operation = event.started.operation or self._operation
         if event.HasField("finished"):
             self._finished = event.finished
 
-    def pause(self, raised: grpc.RpcError | None) -> float | None:
-        """Seconds until the next call, after one that ended with `raised`; None if all has been read.
+    def next_delay(self, raised: grpc.RpcError | None) -> float | None:
+        """Seconds until the next call, after one that ended with `raised`; None if the completion has ended.
 
-        Raises the error of the completion, or of the call if it is no use to go on.
+        Raises the error of the completion, or that of the call if another call cannot help.
         """
         outcome = self._finished.WhichOneof("outcome")
         if outcome == "completion":
             return None
-        error = of_status(self._finished.error) if outcome else self._broken(raised)
-        if outcome or not self._may_go_on(error):
+        error = from_status(self._finished.error) if outcome else self._error_of_call(raised)
+        if outcome or not self._can_resume(error):
             raise error from raised
-        return self._next_pause(error.retry_after or 0.0)
+        return self._reconnect_delay(error.retry_after or 0.0)
 
-    def _broken(self, raised: grpc.RpcError | None) -> DragomanError:
+    def _error_of_call(self, raised: grpc.RpcError | None) -> DragomanError:
         target = self._connection.target
-        error = of_rpc(raised, target) if raised else None
-        is_lost = self._has_read and isinstance(error, UnavailableError) and not error.reason
+        error = from_rpc_error(raised, target) if raised else None
+        is_lost = self._has_events and isinstance(error, UnavailableError) and not error.reason
         if error is not None and not is_lost:
             return error
         details = f"the connection to {target} was lost, {raised.details()}" if raised else f"{target} closed it"
-        return broken_operation(self._operation, self._last, details) if self._operation else broken_stream(details)
+        if self._operation:
+            return interrupted_operation(self._operation, self._last_sequence, details)
+        return interrupted_stream(details)
 
-    def _may_go_on(self, error: DragomanError) -> bool:
-        """Whether it was the call that ended, not the completion, the caller's time or the caller's patience."""
+    def _can_resume(self, error: DragomanError) -> bool:
+        """Whether only the call ended, and neither the completion, the caller's timeout nor the reconnect timeout."""
         now = time.monotonic()
-        if now - self._begun > STEADY:
-            self._alive, self._pauses = now, 0
-        is_passing = isinstance(error, UnavailableError | DeadlineExceededError)
+        if now - self._call_began > _STEADY:
+            self._last_contact, self._delays = now, 0
+        is_transient = isinstance(error, UnavailableError | DeadlineExceededError)
         is_final = isinstance(error, UnavailableError) and error.metadata.get("retryable") == "false"
-        return bool(self._operation) and is_passing and not is_final and now < min(self._ends, self._alive + PATIENCE)
+        gives_up = min(self._deadline, self._last_contact + self._connection.reconnect_timeout)
+        return bool(self._operation) and is_transient and not is_final and now < gives_up
 
-    def _next_pause(self, least: float) -> float:
-        pause = min(math.ldexp(FIRST_PAUSE, self._pauses), LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-        self._pauses += 1
-        return max(0.0, min(max(pause, least), self._ends - time.monotonic()))
+    def _reconnect_delay(self, least: float) -> float:
+        delay = min(math.ldexp(self._connection.reconnect_delay, self._delays), _LONGEST_DELAY)
+        delay *= random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        self._delays += 1
+        return max(0.0, min(max(delay, least), self._deadline - time.monotonic()))

@@ -1,1 +1,1 @@
-"""Wire twins: the messages of vendors' APIs in words of our own, with the vendors' field numbers."""
+"""Wire twins: the messages of vendors' APIs, with the vendors' field numbers and our own comments."""

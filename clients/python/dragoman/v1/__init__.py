@@ -1,4 +1,4 @@
-"""The messages of the API and the stubs of its services under one name: `from dragoman import v1`."""
+"""The messages of the API and the stubs of its services, for `from dragoman import v1`."""
 
 from dragoman.v1.completion_event_pb2 import *
 from dragoman.v1.completion_operation_pb2 import *

@@ -1,4 +1,4 @@
-"""The twins' messages under one name: `from dragoman.dialect.yandex import v1`. Their services have no stubs."""
+"""The messages of the twins, for `from dragoman.dialect.yandex import v1`. Their services have no stubs."""
 
 from dragoman.dialect.yandex.v1.api_endpoint_service_pb2 import *
 from dragoman.dialect.yandex.v1.completion_pb2 import *

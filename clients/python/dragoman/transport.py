@@ -1,6 +1,6 @@
-"""An open channel: every call over it carries the key and a deadline, and raises typed errors."""
+"""Open channels with their stubs. Every call carries the API key and a deadline, and raises typed errors."""
 
-# ruff: noqa: ASYNC109 - a timeout becomes the deadline of the call, which the service is told of
+# ruff: noqa: ASYNC109 - a timeout becomes the deadline of the call, which the service receives
 from __future__ import annotations
 
 import asyncio
@@ -14,18 +14,18 @@ from grpc import aio
 
 from dragoman import v1
 from dragoman.channel import Connection
-from dragoman.errors import of_rpc
-from dragoman.stream import Reading
+from dragoman.errors import from_rpc_error
+from dragoman.stream import StreamProgress
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 if TYPE_CHECKING:
-    _BlockingCall = grpc._CallIterator[v1.CompletionEvent]  # noqa: SLF001 - so the stubs name what has no public name
+    _BlockingCall = grpc._CallIterator[v1.CompletionEvent]  # noqa: SLF001 - the stubs' name for a type without a public name
     _Call = aio.UnaryStreamCall[Any, v1.CompletionEvent]
 
 
-class Link:
-    """An open channel with its stubs; calls carry the key and a deadline, and raise typed errors."""
+class Transport:
+    """A blocking channel and its stubs."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -46,54 +46,56 @@ class Link:
         *,
         wait_for_ready: bool = False,
     ) -> _Response:
-        """One unary call; `timeout` in seconds."""
-        seconds = self.connection.time_for(timeout)
+        """Makes a unary call. `timeout` is in seconds; None means the connection's default."""
+        seconds = self.connection.timeout_or_default(timeout)
         metadata = self.connection.metadata
         try:
             return method(request, timeout=seconds, metadata=metadata, wait_for_ready=wait_for_ready)
         except grpc.RpcError as error:
-            raise of_rpc(error, self.connection.target) from error
+            raise from_rpc_error(error, self.connection.target) from error
 
     def stream(self, request: v1.CompletionRequest, timeout: float | None) -> Generator[v1.CompletionEvent, None, None]:
-        """The events of a new completion. Closing the generator hangs up."""
-        reading, metadata = Reading(self.connection, self.connection.time_for(timeout)), self.connection.metadata
-        method = self.completions.StreamCompletion
-        return self._events(reading, lambda: method(request, timeout=reading.begin(), metadata=metadata))
+        """The events of a new completion. Closing the generator cancels the call."""
+        progress = StreamProgress(self.connection, self.connection.timeout_or_default(timeout))
+        method, metadata = self.completions.StreamCompletion, self.connection.metadata
+        return self._events(progress, lambda: method(request, timeout=progress.begin_call(), metadata=metadata))
 
     def attach(
         self, name: str, after_sequence: int, timeout: float | None
     ) -> Generator[v1.CompletionEvent, None, None]:
-        """The events of an operation; `timeout` in seconds, None has no end. Closing the generator hangs up."""
-        reading = Reading(self.connection, timeout, name, after_sequence)
-        return self._events(reading, lambda: self._attached(reading))
+        """The events of an operation. `timeout` None means no limit. Closing the generator cancels the call."""
+        progress = StreamProgress(self.connection, timeout, name, after_sequence)
+        return self._events(progress, lambda: self._attach(progress))
 
-    def _attached(self, reading: Reading) -> _BlockingCall:
+    def _attach(self, progress: StreamProgress) -> _BlockingCall:
         metadata = self.connection.metadata
-        return self.completions.AttachCompletion(reading.request(), timeout=reading.begin(), metadata=metadata)
+        return self.completions.AttachCompletion(
+            progress.attach_request(), timeout=progress.begin_call(), metadata=metadata
+        )
 
     def _events(
-        self, reading: Reading, first_call: Callable[[], _BlockingCall]
+        self, progress: StreamProgress, first_call: Callable[[], _BlockingCall]
     ) -> Generator[v1.CompletionEvent, None, None]:
         call = first_call()
         while True:
             raised: grpc.RpcError | None = None
             try:
                 for event in call:
-                    reading.see(event)
+                    progress.record(event)
                     yield event
             except grpc.RpcError as error:
                 raised = error
             finally:
                 call.cancel()
-            pause = reading.pause(raised)
-            if pause is None:
+            delay = progress.next_delay(raised)
+            if delay is None:
                 return
-            time.sleep(pause)
-            call = self._attached(reading)
+            time.sleep(delay)
+            call = self._attach(progress)
 
 
-class AsyncLink:
-    """An open channel with its stubs; calls carry the key and a deadline, and raise typed errors."""
+class AsyncTransport:
+    """An asyncio channel and its stubs."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -114,45 +116,47 @@ class AsyncLink:
         *,
         wait_for_ready: bool = False,
     ) -> _Response:
-        """One unary call; `timeout` in seconds."""
-        seconds = self.connection.time_for(timeout)
+        """Makes a unary call. `timeout` is in seconds; None means the connection's default."""
+        seconds = self.connection.timeout_or_default(timeout)
         metadata = self.connection.metadata
         try:
             return await method(request, timeout=seconds, metadata=metadata, wait_for_ready=wait_for_ready)
         except grpc.RpcError as error:
-            raise of_rpc(error, self.connection.target) from error
+            raise from_rpc_error(error, self.connection.target) from error
 
     def stream(self, request: v1.CompletionRequest, timeout: float | None) -> AsyncGenerator[v1.CompletionEvent, None]:
-        """The events of a new completion. Closing the generator hangs up."""
-        reading, metadata = Reading(self.connection, self.connection.time_for(timeout)), self.connection.metadata
-        method = self.completions.StreamCompletion
-        return self._events(reading, lambda: method(request, timeout=reading.begin(), metadata=metadata))
+        """The events of a new completion. Closing the generator cancels the call."""
+        progress = StreamProgress(self.connection, self.connection.timeout_or_default(timeout))
+        method, metadata = self.completions.StreamCompletion, self.connection.metadata
+        return self._events(progress, lambda: method(request, timeout=progress.begin_call(), metadata=metadata))
 
     def attach(self, name: str, after_sequence: int, timeout: float | None) -> AsyncGenerator[v1.CompletionEvent, None]:
-        """The events of an operation; `timeout` in seconds, None has no end. Closing the generator hangs up."""
-        reading = Reading(self.connection, timeout, name, after_sequence)
-        return self._events(reading, lambda: self._attached(reading))
+        """The events of an operation. `timeout` None means no limit. Closing the generator cancels the call."""
+        progress = StreamProgress(self.connection, timeout, name, after_sequence)
+        return self._events(progress, lambda: self._attach(progress))
 
-    def _attached(self, reading: Reading) -> _Call:
+    def _attach(self, progress: StreamProgress) -> _Call:
         metadata = self.connection.metadata
-        return self.completions.AttachCompletion(reading.request(), timeout=reading.begin(), metadata=metadata)
+        return self.completions.AttachCompletion(
+            progress.attach_request(), timeout=progress.begin_call(), metadata=metadata
+        )
 
     async def _events(
-        self, reading: Reading, first_call: Callable[[], _Call]
+        self, progress: StreamProgress, first_call: Callable[[], _Call]
     ) -> AsyncGenerator[v1.CompletionEvent, None]:
         call = first_call()
         while True:
             raised: grpc.RpcError | None = None
             try:
                 async for event in call:
-                    reading.see(event)
+                    progress.record(event)
                     yield event
             except grpc.RpcError as error:
                 raised = error
             finally:
                 call.cancel()
-            pause = reading.pause(raised)
-            if pause is None:
+            delay = progress.next_delay(raised)
+            if delay is None:
                 return
-            await asyncio.sleep(pause)
-            call = self._attached(reading)
+            await asyncio.sleep(delay)
+            call = self._attach(progress)
