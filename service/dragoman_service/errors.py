@@ -63,17 +63,17 @@ class CompletionError(Exception):
         """The same error with `more` in its metadata, where it did not say so itself."""
         return replace(self, metadata={**more, **self.metadata})
 
-    def status(self, request_id: str) -> Status:
+    def status(self, call_id: str) -> Status:
         """The error on the wire: ErrorInfo always, RetryInfo, BadRequest and ResourceInfo where they apply."""
         fields = self.fields[:MAX_VIOLATIONS]
-        status = self._status(request_id, fields)
+        status = self._status(call_id, fields)
         while status.ByteSize() > MAX_STATUS and fields:
             fields = fields[:-1]
-            status = self._status(request_id, fields)
+            status = self._status(call_id, fields)
         return status
 
-    def _status(self, request_id: str, fields: tuple[FieldViolation, ...]) -> Status:
-        details: list[Message] = [self._info(request_id)]
+    def _status(self, call_id: str, fields: tuple[FieldViolation, ...]) -> Status:
+        details: list[Message] = [self._info(call_id)]
         if self.retry_after is not None:
             delay = Duration()
             delay.FromMilliseconds(round(self.retry_after * 1000))
@@ -90,9 +90,9 @@ class CompletionError(Exception):
             details.append(error_details_pb2.ResourceInfo(resource_name=_cut(self.resource, 256)))
         return Status(code=self.code, message=_cut(self.message, MAX_MESSAGE), details=[_pack(d) for d in details])
 
-    def _info(self, request_id: str) -> error_details_pb2.ErrorInfo:
+    def _info(self, call_id: str) -> error_details_pb2.ErrorInfo:
         metadata = {key: _cut(value, 256) for key, value in list(self.metadata.items())[:8]}
-        metadata |= {"call_id": request_id, "retryable": str(self.retryable).lower()}
+        metadata |= {"call_id": call_id, "retryable": str(self.retryable).lower()}
         return error_details_pb2.ErrorInfo(reason=self.reason_name, domain=DOMAIN, metadata=metadata)
 
     @classmethod
@@ -146,7 +146,7 @@ def internal() -> CompletionError:
     return CompletionError(
         code_pb2.INTERNAL,
         v1.ERROR_REASON_INTERNAL,
-        "The service failed. Its log tells more under the request id of this error.",
+        "The service failed. Its log has the cause under the call_id of this error.",
     )
 
 

@@ -166,7 +166,7 @@ async def test_each_call_writes_one_json_line_without_prompt_answer_or_key(start
 
     assert [first["code"], second["code"], third["code"]] == ["OK", "OK", "InvalidArgument"]
     assert CANARY not in json.dumps(log_lines())
-    assert {"ts", "level", "request_id", "caller", "method", "duration_ms", "provider", "output_tokens"} <= set(first)
+    assert {"ts", "level", "call_id", "caller", "method", "duration_ms", "provider", "output_tokens"} <= set(first)
     assert first["finish_reason"] == "STOP"
     assert second["ttft_ms"] <= second["duration_ms"]
 
@@ -183,7 +183,7 @@ async def test_planted_secrets_are_redacted(log_lines):
 def test_the_line_of_a_call_is_that_of_any_other(level):
     stream = io.StringIO()
     writer = configure(level, "json", lambda: None, stream, worker=3)
-    facts = {"request_id": "r", "duration_ms": 0.5, "peer": "é\n", "Token": CANARY}
+    facts = {"call_id": "r", "duration_ms": 0.5, "peer": "é\n", "Token": CANARY}
     structlog.get_logger("x").info("rpc.done", **facts)
     log.info("rpc.done", facts)
     structlog.reset_defaults()

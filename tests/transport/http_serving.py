@@ -17,11 +17,11 @@ LIMIT = 4096
 Serve = Callable[[HttpCall], Awaitable[None]]
 
 
-def error_body(error: CompletionError, request_id: str) -> tuple[int, bytes]:
-    return http_status(error), json.dumps({"reason": error.reason_name, "id": request_id}).encode()
+def error_body(error: CompletionError, call_id: str) -> tuple[int, bytes]:
+    return http_status(error), json.dumps({"reason": error.reason_name, "id": call_id}).encode()
 
 
-def last_words(error: CompletionError, request_id: str) -> bytes:
+def last_words(error: CompletionError, call_id: str) -> bytes:
     return f"LAST {error.reason_name}\n".encode()
 
 

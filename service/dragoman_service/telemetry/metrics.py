@@ -1,4 +1,4 @@
-"""The metrics for Prometheus. Labels are bounded by configuration: never a caller, a request id or free text."""
+"""The metrics for Prometheus. Labels are bounded by configuration: never a caller, a call id or free text."""
 
 from __future__ import annotations
 

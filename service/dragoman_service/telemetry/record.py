@@ -17,7 +17,7 @@ class CallRecord:
     method: str
     kind: str
     """`unary`, `server_stream`, `client_stream` or `bidi_stream`."""
-    request_id: str
+    call_id: str
     caller: str = ""
     peer: str = ""
     user_agent: str = ""

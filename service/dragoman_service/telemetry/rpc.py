@@ -53,7 +53,7 @@ class RpcTelemetry:
     @staticmethod
     def _log(record: CallRecord, code: grpc.StatusCode, elapsed: float) -> None:
         facts = {
-            "request_id": record.request_id,
+            "call_id": record.call_id,
             "caller": record.caller,
             "service": record.service,
             "method": record.method,

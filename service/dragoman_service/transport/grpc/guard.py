@@ -164,7 +164,7 @@ class Guard(aio.ServerInterceptor):
             if context.cancelled() or context.done():  # a write that failed because the caller is gone
                 code, record.cancelled_by = _why_cancelled(record, context)
                 raise
-            log.exception("rpc.failed", request_id=call.call_id, method=record.method)
+            log.exception("rpc.failed", call_id=call.call_id, method=record.method)
             code = grpc.StatusCode.INTERNAL
             await _abort(context, internal(), call)
         finally:

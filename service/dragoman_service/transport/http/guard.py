@@ -125,7 +125,7 @@ class HttpGuard:
             code, record.cancelled_by = grpc.StatusCode.CANCELLED, _who_cancelled(call.request)
             raise
         except Exception:
-            log.exception("rpc.failed", request_id=call.context.call_id, method=record.method)
+            log.exception("rpc.failed", call_id=call.context.call_id, method=record.method)
             code = await self._refuse(call, service, internal())
         finally:
             if not call.accepted:
