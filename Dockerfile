@@ -1,5 +1,5 @@
-# `make image` builds it; `docker run --rm dragoman` starts the service on the embedded model, inside the container only.
-# To be reached from outside it must listen on every address, and then wants keys, or to hear that it needs none:
+# `make image` builds it; `docker run --rm dragoman` starts the service on the embedded model, reachable only from inside
+# the container. To be reachable from outside it must listen on all addresses, which requires keys or --anonymous:
 #   docker run -p 127.0.0.1:50051:50051 dragoman serve --grpc-listen 0.0.0.0:50051 --anonymous
 #   docker run -p 50051:50051 -v ./dragoman.toml:/etc/dragoman.toml dragoman serve --config /etc/dragoman.toml
 ARG PYTHON=3.13-slim-trixie
@@ -19,7 +19,7 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation ./clients/python .
 FROM build AS weights
 RUN DRAGOMAN_CACHE_DIR=/opt/weights dragoman local fetch
 
-# What only building needs does not go along.
+# The final image does without the build tools.
 FROM build AS installed
 RUN pip uninstall --yes setuptools pip
 
@@ -27,7 +27,7 @@ FROM python:${PYTHON}
 LABEL org.opencontainers.image.title="Dragoman" \
       org.opencontainers.image.description="A pluggable gRPC service in front of language models" \
       org.opencontainers.image.licenses="Apache-2.0"
-# libgomp1: the runtime of the embedded model is linked against it.
+# The runtime of the embedded model is linked against libgomp1.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgomp1 \
     && rm -rf /var/lib/apt/lists/* \
@@ -42,10 +42,10 @@ USER 10001:10001
 WORKDIR /var/lib/dragoman
 VOLUME /var/lib/dragoman
 EXPOSE 50051 8080
-# The default port of the HTTP listener; a container that sets another one brings a check of its own.
+# Checks the default port of the HTTP listener; a container with another port needs a health check of its own.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/livez', timeout=2)"]
-# No init process: the service takes signals as process 1 and waits for its one child, the engine of the embedded model.
-# It drains for up to 25 seconds after SIGTERM: `docker stop --time 30`.
+# No init process is needed: as process 1 the service handles signals and reaps its only child, the embedded model's
+# engine. After SIGTERM it drains for up to 25 seconds, so stop it with `docker stop --time 30`.
 ENTRYPOINT ["dragoman"]
 CMD ["serve"]

@@ -1,4 +1,4 @@
-# The door for people: `make` lists what there is. Needs python3 (3.11 or newer), make and git.
+# Entry point for developers: `make` lists the targets. Needs python3 (3.11 or newer), make and git.
 PYTHON ?= python3
 BIN := .venv/bin
 ENGINE ?= $(shell command -v docker || command -v podman)
@@ -18,12 +18,12 @@ help: ## Show this list
 demo: weights ## Start the service on the embedded model and show what it does
 	@$(BIN)/dragoman demo
 
-run: weights ## Start the service and stay (ARGS="--config dragoman.toml")
+run: weights ## Run the service (ARGS="--config dragoman.toml")
 	@$(BIN)/dragoman serve $(ARGS)
 
-setup: dev tools weights ## Install all that development needs
+setup: dev tools weights ## Install everything for development
 
-check: dev tools ## Judge without running: style, types, import rules, structure, schema, Dockerfile, scripts
+check: dev tools ## Run all static checks: style, types, import rules, structure, schema, Dockerfile, scripts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -40,18 +40,18 @@ test: dev weights ## Run the tests of the service (ARGS="-k operations")
 test-clients: dev weights ## Run the tests of the clients
 	$(BIN)/pytest $(PARALLEL) tests/clients $(ARGS)
 
-test-seeds: dev weights seeds ## Run vendors' example programs with the vendors' own clients
+test-seeds: dev weights seeds ## Run vendors' example programs with the vendors' own client libraries
 	$(BIN)/pytest $(PARALLEL) tests/seeds $(ARGS)
 
 test-all: test test-clients test-seeds ## Run all tests
 
-bench: dev ## Measure the service beside a bare gRPC server, a peer, and its own design figures
+bench: dev ## Measure the service against a bare gRPC server, a peer, and its design figures
 	@for file in bench/*.py; do $(BIN)/python $$file || exit; done
 
 proto: tools ## Generate Python from the schema
 	.tools/bin/python scripts/proto.py generate
 
-lock: tools ## Resolve the lock files anew (UPGRADE=--upgrade takes newer releases)
+lock: tools ## Resolve the lock files again (UPGRADE=--upgrade for newer releases)
 	$(COMPILE) pyproject.toml --extra local --group build --output-file requirements/runtime.lock
 	$(COMPILE) pyproject.toml --extra local --group build --extra testing --group dev --constraint requirements/runtime.lock \
 		--output-file requirements/dev.lock
@@ -60,10 +60,10 @@ lock: tools ## Resolve the lock files anew (UPGRADE=--upgrade takes newer releas
 
 image: ## Build the container image
 	@test -n "$(ENGINE)" && $(ENGINE) info >/dev/null 2>&1 || \
-		{ echo "make image needs a running container engine (docker or podman); none answers here." >&2; exit 1; }
+		{ echo "make image needs a running container engine (docker or podman); none was found." >&2; exit 1; }
 	$(ENGINE) build --tag $(IMAGE) .
 
-clean: ## Remove all that these commands made, except the weights
+clean: ## Remove everything that these targets created, except the weights
 	rm -rf .venv .tools build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 runtime dev:

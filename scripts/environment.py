@@ -1,7 +1,7 @@
-"""Makes a virtual environment and lays into it what one lock file lists: `environment.py FOLDER SET`.
+"""Creates a virtual environment and installs the packages of a lock file into it: `environment.py FOLDER SET`.
 
-Needs nothing but Python's own library, and does nothing where the folder is up to date. It starts under any Python 3
-(so that an old one gets a message and not a syntax error) and goes on under the first one that is new enough.
+It needs only the standard library, and does nothing if the folder is up to date. It starts under any Python 3, so that
+an old one gives a message instead of a syntax error, and re-executes itself under a newer one if the machine has it.
 """
 
 import hashlib
@@ -14,20 +14,20 @@ from pathlib import Path
 
 OLDEST = (3, 11)
 ROOT = Path(__file__).resolve().parent.parent
-SERVES = {"dev": ("dev", "runtime")}  # what an installed set serves for, unless for itself alone
-PROJECTS = {"runtime": ("clients/python", "."), "dev": ("clients/python", ".")}  # those of ours that go with a set
+SERVES = {"dev": ("dev", "runtime")}  # an installed set → the sets that it satisfies; default: itself
+PROJECTS = {"runtime": ("clients/python", "."), "dev": ("clients/python", ".")}  # our own projects that a set includes
 TOO_OLD = """\
 Dragoman needs Python 3.11 or newer; {python} is {version}. Install one, then run the command again:
   Debian 12, Ubuntu 24.04, or newer   apt install python3 python3-venv
   others                              a Python from python.org, Homebrew, pyenv or uv
-or name one that is not on the path: make PYTHON=/path/to/python3.13 ..."""
+or name one that is not on the PATH: make PYTHON=/path/to/python3.13 ..."""
 NO_VENV = """\
-{python} cannot make virtual environments: its module {module!r} is missing. Install it, then run the command again:
+{python} cannot create virtual environments: its module {module!r} is missing. Install it, then run the command again:
   Debian, Ubuntu   apt install python3-venv
-  others           a Python from python.org, Homebrew or pyenv has it"""
+  others           use a Python from python.org, Homebrew or pyenv, which includes it"""
 FAILED = """\
-pip could not install {lock}; its own words are above. What helps most often:
-  no network, or a proxy   pip's settings hold here as everywhere: PIP_INDEX_URL, PIP_PROXY, pip.conf
+pip could not install {lock}; its output is above. Common causes:
+  no network, or a proxy   set PIP_INDEX_URL, PIP_PROXY or pip.conf, as for any use of pip
   another platform         wheels are locked for Linux (glibc, x86-64 and aarch64) and macOS"""
 
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def replace_interpreter() -> None:
-    """Goes on under a newer Python of this machine, or ends with what to install."""
+    """Re-executes this script under a newer Python of this machine, or exits and says what to install."""
     for name in ("python3.13", "python3.14", "python3.12", "python3.11"):
         found = shutil.which(name)
         if found and subprocess.run([found, "-c", "import ensurepip"], stderr=subprocess.DEVNULL).returncode == 0:
@@ -60,7 +60,7 @@ def replace_interpreter() -> None:
 
 
 def fingerprint(folder: Path, name: str) -> str:
-    """Of all that decides what the folder holds; its own path too, since scripts in it are bound to that."""
+    """A hash of everything that determines the content of the folder. Its path counts, because scripts contain it."""
     files = [f"requirements/{name}.lock", *(f"{project}/pyproject.toml" for project in PROJECTS.get(name, ()))]
     digest = hashlib.sha256(f"{folder} {sys.version_info[:2]}".encode())
     for file in files:
@@ -69,21 +69,22 @@ def fingerprint(folder: Path, name: str) -> str:
 
 
 def make(folder: Path) -> Path:
-    """The interpreter of the environment, which is made anew where it is missing, broken or of another Python."""
+    """The interpreter of the environment, which is created again if it is missing, broken or of another Python."""
     python = folder / "bin" / "python"
     if not works(python):
         for module in ("venv", "ensurepip"):
             if not importable(module):
                 sys.exit(NO_VENV.format(python=sys.executable, module=module))
-        print(f"Making {folder.name} with Python {sys.version.split()[0]}", flush=True)
+        print(f"Creating {folder.name} with Python {sys.version.split()[0]}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
     return python
 
 
 def works(python: Path) -> bool:
-    ask = "import pip, sys; print(sys.version_info[:2])"
+    """Whether the interpreter runs, has pip, and is of this Python version."""
+    program = "import pip, sys; print(sys.version_info[:2])"
     try:
-        answer = subprocess.run([str(python), "-c", ask], capture_output=True, text=True, check=False)
+        answer = subprocess.run([str(python), "-c", program], capture_output=True, text=True, check=False)
     except OSError:
         return False
     return answer.stdout.strip() == str(sys.version_info[:2])
@@ -94,9 +95,9 @@ def importable(module: str) -> bool:
 
 
 def install(python: Path, lock: Path, folder: Path) -> None:
-    """Installs the lock with every hash checked, one line a package that had to be fetched."""
+    """Installs the lock file, with every hash checked, and prints a line for each large download."""
     total = sum(line[:1].isalnum() for line in lock.read_text().splitlines())
-    print(f"Installing {total} packages into {folder.name}, each checked against its hash", flush=True)
+    print(f"Installing {total} packages into {folder.name}, each verified by its hash", flush=True)
     command = ["install", "--no-deps", "--require-hashes", "--progress-bar", "off", "--requirement", str(lock)]
     with subprocess.Popen(pip_command(python, *command), stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
@@ -108,17 +109,17 @@ def install(python: Path, lock: Path, folder: Path) -> None:
 
 
 def describe(line: str) -> str:
-    """What a person who waits wants to know of pip's line, or nothing."""
+    """The progress to print for a line of pip's output, or an empty text."""
     word, _, rest = line.strip().partition(" ")
     file, _, size = rest.partition(" ")
     if word == "Downloading" and size.endswith("MB)"):
-        return "  fetching " + " ".join(file.split("-")[:2]) + " " + size
+        return "  downloading " + " ".join(file.split("-")[:2]) + " " + size
     return "  unpacking" if line.startswith("Installing collected") else ""
 
 
 def pip(python: Path, *arguments: str) -> None:
     if subprocess.run(pip_command(python, *arguments)).returncode != 0:
-        sys.exit(f"pip {' '.join(arguments)} failed; its own words are above.")
+        sys.exit(f"pip {' '.join(arguments)} failed; its output is above.")
 
 
 def pip_command(python: Path, *arguments: str) -> "list[str]":
