@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from dragoman import v1
+from dragoman_service.dialects.contract import DecodedRequest
 from dragoman_service.dialects.openai.server.fields import CODE, PARAM
-from dragoman_service.dialects.openai.server.request import Asked, chat_asked, completion_asked
+from dragoman_service.dialects.openai.server.request import decode_chat_request, decode_text_request
 from dragoman_service.errors import CompletionError
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -16,12 +17,12 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"b": 1, "a"
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
-def chat(**more: Any) -> Asked:
-    return chat_asked(json.dumps({"model": "m", "messages": HELLO, **more}).encode())
+def chat(**more: Any) -> DecodedRequest:
+    return decode_chat_request(json.dumps({"model": "m", "messages": HELLO, **more}).encode())
 
 
-def legacy(**more: Any) -> Asked:
-    return completion_asked(json.dumps({"model": "m", "prompt": "Hello", **more}).encode())
+def legacy(**more: Any) -> DecodedRequest:
+    return decode_text_request(json.dumps({"model": "m", "prompt": "Hello", **more}).encode())
 
 
 def said(*messages: dict[str, Any]) -> list[v1.Message]:

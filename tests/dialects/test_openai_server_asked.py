@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai.server.request import chat_asked
+from dragoman_service.dialects.openai.server.request import decode_chat_request
 from dragoman_service.errors import CompletionError
 from openai_bodies import HELLO, TOOL, chat, legacy, refusal
 
@@ -191,7 +191,7 @@ def test_a_legacy_completion_refuses_what_it_cannot_do(asked: dict[str, Any], pa
 )
 def test_what_is_no_sound_json_is_malformed(body: bytes) -> None:
     with pytest.raises(CompletionError) as caught:
-        chat_asked(body)
+        decode_chat_request(body)
 
     assert caught.value.reason == v1.ERROR_REASON_MALFORMED_REQUEST
     assert len(caught.value.message) < 300
@@ -202,6 +202,6 @@ def test_a_name_that_stands_twice_among_many_is_found_at_once() -> None:
     body = f'{{"metadata":{{{names},"n29999":1}}}}'.encode()
     begin = time.perf_counter()
     with pytest.raises(CompletionError, match="'n29999' twice"):
-        chat_asked(body)
+        decode_chat_request(body)
 
     assert time.perf_counter() - begin < 1, "seconds; looking through all names for each of them takes ten and more"

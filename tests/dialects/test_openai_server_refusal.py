@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.http_status import http_status
-from dragoman_service.dialects.openai.server.errors import error_said, last_words, param_of
+from dragoman_service.dialects.http_errors import http_status
+from dragoman_service.dialects.openai.server.errors import encode_error, encode_terminal_error, param_of
 from dragoman_service.dialects.openai.server.fields import unknown
 from dragoman_service.errors import CompletionError, FieldViolation, internal, invalid
 from google.rpc import code_pb2
 
 
 def told(error: CompletionError) -> tuple[int, dict[str, Any]]:
-    status, body = error_said(error, "id-1")
-    problem = json.loads(body)["error"]
+    response = encode_error(error, "id-1")
+    problem = json.loads(response.body)["error"]
     assert problem.pop("request_id") == "id-1"
-    return status, problem
+    return response.status, problem
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_half_a_character_of_the_callers_harms_no_error() -> None:
     assert problem["param"] == "?"
 
 
-def test_the_last_words_of_a_stream_are_the_same_error() -> None:
-    words = last_words(internal(), "id-1")
+def test_a_stream_ends_with_the_same_error() -> None:
+    words = encode_terminal_error(internal(), "id-1")
 
     assert words.startswith(b"data: {")
     assert words.endswith(b"}\n\n")
-    assert json.loads(words.removeprefix(b"data: ")) == json.loads(error_said(internal(), "id-1")[1])
+    assert json.loads(words.removeprefix(b"data: ")) == json.loads(encode_error(internal(), "id-1").body)

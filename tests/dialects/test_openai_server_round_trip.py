@@ -11,9 +11,9 @@ from dragoman import v1
 from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, JSON_FORMATS, PROMPT_NAMES, Quirks, names
 from dragoman_service.dialects.openai.client.request import chat_completion, completion_of_prompt
 from dragoman_service.dialects.openai.client.response import AnswerDecoder
-from dragoman_service.dialects.openai.server.request import chat_asked, completion_asked
-from dragoman_service.dialects.openai.server.response import chat_said, completion_said
-from dragoman_service.dialects.openai.server.stream import ChatChunks, CompletionChunks
+from dragoman_service.dialects.openai.server.request import decode_chat_request, decode_text_request
+from dragoman_service.dialects.openai.server.response import encode_chat_completion, encode_text_completion
+from dragoman_service.dialects.openai.server.stream import ChatEventEncoder, TextEventEncoder
 from dragoman_service.dialects.sse import SseDecoder
 from dragoman_service.engine.fold import Fold
 from hypothesis import given
@@ -137,10 +137,10 @@ def _draw_choice(draw: st.DrawFn, request: v1.CompletionRequest, tools: Sequence
 @given(chats())
 def test_a_conversation_comes_back_as_it_was(request: v1.CompletionRequest) -> None:
     body = json.dumps(chat_completion(request, EVERYTHING)).encode()
-    asked = chat_asked(body)
+    decoded = decode_chat_request(body)
 
-    assert asked.request == request
-    assert (asked.stream, asked.include_usage) == (True, True)
+    assert decoded.request == request
+    assert (decoded.stream, decoded.include_usage) == (True, True)
 
 
 @given(WORDS, configs(chat=False), maybe(WORDS))
@@ -148,7 +148,7 @@ def test_a_prompt_comes_back_as_it_was(prompt: str, config: v1.GenerationConfig,
     request = v1.CompletionRequest(model="m", prompt=prompt, generation_config=config, end_user=user or "")
     body = json.dumps(completion_of_prompt(request, EVERYTHING)).encode()
 
-    assert completion_asked(body).request == request
+    assert decode_text_request(body).request == request
 
 
 TOKENS = st.builds(
@@ -214,9 +214,9 @@ def folded(events: Sequence[v1.CompletionEvent]) -> v1.Completion:
     return fold.completion()
 
 
-def streamed(chunks: ChatChunks, events: Sequence[v1.CompletionEvent]) -> bytes:
+def streamed(chunks: ChatEventEncoder, events: Sequence[v1.CompletionEvent]) -> bytes:
     finished = v1.CompletionEvent(finished=v1.Finished(completion=folded(events)))
-    return b"".join(chunks.encode(event) for event in [*events, finished])
+    return b"".join([*(piece for event in [*events, finished] for piece in chunks.feed(event)), *chunks.end()])
 
 
 def read(pieces: Sequence[bytes], choices: int) -> v1.Completion:
@@ -232,9 +232,11 @@ def content(completion: v1.Completion) -> Iterator[Any]:
     yield completion.system_fingerprint
 
 
-@pytest.mark.parametrize(("chunks", "chat"), [(ChatChunks, True), (CompletionChunks, False)])
+@pytest.mark.parametrize(("chunks", "chat"), [(ChatEventEncoder, True), (TextEventEncoder, False)])
 @given(data=st.data())
-def test_a_streamed_answer_comes_back_as_it_was(chunks: type[ChatChunks], chat: bool, data: st.DataObject) -> None:
+def test_a_streamed_answer_comes_back_as_it_was(
+    chunks: type[ChatEventEncoder], chat: bool, data: st.DataObject
+) -> None:
     events = data.draw(answers(chat=chat))
     before = folded(events)
     wire = streamed(chunks(include_usage=True), events)
@@ -243,7 +245,7 @@ def test_a_streamed_answer_comes_back_as_it_was(chunks: type[ChatChunks], chat: 
     assert list(content(after)) == list(content(before))
 
 
-@pytest.mark.parametrize(("said", "chat"), [(chat_said, True), (completion_said, False)])
+@pytest.mark.parametrize(("said", "chat"), [(encode_chat_completion, True), (encode_text_completion, False)])
 @given(data=st.data())
 def test_a_whole_answer_comes_back_as_it_was(said: Any, chat: bool, data: st.DataObject) -> None:
     before = folded(data.draw(answers(chat=chat)))

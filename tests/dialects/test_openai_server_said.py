@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai.server.response import chat_said, completion_said
-from dragoman_service.dialects.openai.server.stream import DONE, ChatChunks, CompletionChunks
+from dragoman_service.dialects.openai.server.response import encode_chat_completion, encode_text_completion
+from dragoman_service.dialects.openai.server.stream import ChatEventEncoder, TextEventEncoder
 from dragoman_service.errors import CompletionError
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -26,8 +26,10 @@ def completion(*parts: v1.Part, **choice: Any) -> v1.Completion:
     return answer
 
 
-def chunks(encoder: ChatChunks, *events: v1.CompletionEvent) -> list[Any]:
-    wire = b"".join(encoder.encode(event) for event in (STARTED, *events))
+def chunks(encoder: ChatEventEncoder, *events: v1.CompletionEvent) -> list[Any]:
+    wire = b"".join(piece for event in (STARTED, *events) for piece in encoder.feed(event))
+    if events[-1].HasField("finished"):
+        wire += b"".join(encoder.end())
     texts = [line.removeprefix(b"data: ") for line in wire.split(b"\n\n") if line]
     return [text if text == b"[DONE]" else json.loads(text) for text in texts]
 
@@ -40,7 +42,7 @@ FINISHED = v1.CompletionEvent(finished=v1.Finished(completion=completion()))
 
 
 def test_a_whole_answer_has_every_key_that_programs_look_for() -> None:
-    said = json.loads(chat_said(completion(v1.Part(text="Hi"))))
+    said = json.loads(encode_chat_completion(completion(v1.Part(text="Hi"))))
 
     assert said == {
         "id": "chatcmpl-abc",
@@ -68,7 +70,9 @@ def test_a_whole_answer_has_every_key_that_programs_look_for() -> None:
 
 def test_an_answer_of_calls_has_no_content() -> None:
     call = v1.ToolCall(id="c1", name="f", arguments_json='{"a":1}')
-    said = json.loads(chat_said(completion(v1.Part(tool_call=call), finish_reason=v1.FINISH_REASON_TOOL_CALLS)))
+    said = json.loads(
+        encode_chat_completion(completion(v1.Part(tool_call=call), finish_reason=v1.FINISH_REASON_TOOL_CALLS))
+    )
 
     (choice,) = said["choices"]
     assert (choice["message"]["content"], choice["finish_reason"]) == (None, "tool_calls")
@@ -94,8 +98,8 @@ def test_an_answer_of_calls_has_no_content() -> None:
     ],
 )
 def test_every_end_has_its_word(end: dict[str, Any], expected: dict[str, str]) -> None:
-    (whole,) = json.loads(chat_said(completion(v1.Part(text="x"), **end)))["choices"]
-    last = chunks(ChatChunks(), v1.CompletionEvent(choice_finished=v1.ChoiceFinished(**end)))[-1]["choices"][0]
+    (whole,) = json.loads(encode_chat_completion(completion(v1.Part(text="x"), **end)))["choices"]
+    last = chunks(ChatEventEncoder(), v1.CompletionEvent(choice_finished=v1.ChoiceFinished(**end)))[-1]["choices"][0]
 
     for said in (whole, last):
         assert {key: said[key] for key in said if key in ("finish_reason", "stop_reason")} == expected
@@ -105,7 +109,7 @@ def test_what_was_estimated_and_marked_is_told() -> None:
     answer = completion(v1.Part(text="x"))
     answer.usage.estimated = True
     answer.labels["team"] = "a"
-    said = json.loads(chat_said(answer))
+    said = json.loads(encode_chat_completion(answer))
 
     assert said["usage"]["estimated"] is True
     assert said["metadata"] == {"team": "a"}
@@ -122,7 +126,9 @@ NEXT = v1.TokenLogprob(token="bc", logprob=-0.5, token_bytes=b"bc")
 
 def test_probabilities_have_the_form_of_each_kind() -> None:
     answer = completion(v1.Part(text="�bc"), logprobs=[TOKEN, NEXT])
-    chat, legacy = (json.loads(said(answer))["choices"][0]["logprobs"] for said in (chat_said, completion_said))
+    chat, legacy = (
+        json.loads(said(answer))["choices"][0]["logprobs"] for said in (encode_chat_completion, encode_text_completion)
+    )
 
     top = {"token": "a", "logprob": -1.5, "bytes": [97]}
     assert chat["refusal"] is None
@@ -137,13 +143,13 @@ def test_probabilities_have_the_form_of_each_kind() -> None:
 
 def test_offsets_in_a_stream_go_on_where_the_text_does() -> None:
     events = [delta(text="�bc", logprobs=[TOKEN, NEXT]), delta(text="bc", logprobs=[NEXT])]
-    said = chunks(CompletionChunks(), *events)
+    said = chunks(TextEventEncoder(), *events)
 
     assert [chunk["choices"][0]["logprobs"]["text_offset"] for chunk in said] == [[0, 1], [3]]
 
 
 def test_no_chunk_of_text_lacks_a_text_to_print() -> None:
-    said = chunks(ChatChunks(), delta(text="Hi"), v1.CompletionEvent(choice_finished=END), FINISHED)
+    said = chunks(ChatEventEncoder(), delta(text="Hi"), v1.CompletionEvent(choice_finished=END), FINISHED)
 
     assert said.pop() == b"[DONE]"
     assert [chunk["choices"][0]["delta"]["content"] for chunk in said] == ["", "Hi", ""]
@@ -156,7 +162,7 @@ def test_no_chunk_of_text_lacks_a_text_to_print() -> None:
 
 
 def test_each_choice_begins_with_its_role() -> None:
-    said = chunks(ChatChunks(), *(delta(text="x", choice_index=index) for index in (0, 1, 0)))
+    said = chunks(ChatEventEncoder(), *(delta(text="x", choice_index=index) for index in (0, 1, 0)))
 
     begins = [(chunk["choices"][0]["index"], "role" in chunk["choices"][0]["delta"]) for chunk in said]
     assert begins == [(0, True), (0, False), (1, True), (1, False), (0, False)]
@@ -164,7 +170,7 @@ def test_each_choice_begins_with_its_role() -> None:
 
 def test_the_usage_is_told_once_at_the_end_and_only_if_asked_for() -> None:
     events = [delta(text="Hi"), v1.CompletionEvent(choice_finished=END), FINISHED]
-    asked, unasked = (chunks(ChatChunks(include_usage=wanted), *events)[:-1] for wanted in (True, False))
+    asked, unasked = (chunks(ChatEventEncoder(include_usage=wanted), *events)[:-1] for wanted in (True, False))
 
     assert [chunk["usage"] and chunk["usage"]["total_tokens"] for chunk in asked] == [None, None, None, 5]
     assert asked[-1]["choices"] == []
@@ -175,7 +181,7 @@ def test_pieces_of_calls_thoughts_and_refusals_are_told_apart() -> None:
     first = v1.ToolCallDelta(index=0, id="c1", name="f", arguments_json="{")
     more = v1.ToolCallDelta(index=0, arguments_json="}")
     events = [delta(reasoning="hm"), delta(refusal="no"), delta(tool_call=first), delta(tool_call=more)]
-    said = [chunk["choices"][0]["delta"] for chunk in chunks(ChatChunks(), *events)[1:]]
+    said = [chunk["choices"][0]["delta"] for chunk in chunks(ChatEventEncoder(), *events)[1:]]
 
     function = {"name": "f", "arguments": "{"}
     assert said == [
@@ -190,10 +196,10 @@ RETRACTED = v1.CompletionEvent(retracted=v1.Retracted(from_sequence=1))
 
 
 def test_an_answer_that_begins_anew_is_no_answer_once_something_was_said() -> None:
-    encoder = ChatChunks()
+    encoder = ChatEventEncoder()
     before = chunks(encoder, RETRACTED, delta(text="x"))
     with pytest.raises(CompletionError) as caught:
-        encoder.encode(RETRACTED)
+        encoder.feed(RETRACTED)
 
     assert len(before) == 2
     assert (caught.value.reason, caught.value.retryable) == (v1.ERROR_REASON_WORKER_LOST, True)
@@ -203,5 +209,9 @@ def test_a_failure_has_no_end() -> None:
     failed = v1.CompletionEvent(finished=v1.Finished())
     failed.finished.error.code = 13
 
-    assert ChatChunks().encode(failed) == b""
-    assert DONE == b"data: [DONE]\n\n"
+    encoder = ChatEventEncoder()
+    with pytest.raises(CompletionError) as caught:
+        list(encoder.end())
+
+    assert list(encoder.feed(failed)) == []
+    assert caught.value.reason == v1.ERROR_REASON_PROVIDER_STREAM_BROKEN

@@ -9,7 +9,8 @@ from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.yandex.names import model_names, model_uri
-from dragoman_service.dialects.yandex.server.request import asked, in_their_words
+from dragoman_service.dialects.yandex.server.errors import in_vendor_terms
+from dragoman_service.dialects.yandex.server.request import decode_request
 from dragoman_service.validation import check_request
 from google.protobuf import json_format
 
@@ -21,8 +22,8 @@ def asking(**fields: object) -> y.CompletionRequest:
 
 def refusal(request: y.CompletionRequest) -> CompletionError:
     with pytest.raises(CompletionError) as caught:
-        check_request(asked(request))
-    return in_their_words(caught.value)
+        check_request(decode_request(request))
+    return in_vendor_terms(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_a_name_becomes_a_uri_of_the_folder_and_a_uri_stays_as_it_is():
 
 def test_messages_keep_their_order_and_roles():
     texts = [("system", "Be brief"), ("user", "Hi"), ("assistant", "Hello"), ("User", "Bye")]
-    request = asked(asking(messages=[{"role": role, "text": text} for role, text in texts]))
+    request = decode_request(asking(messages=[{"role": role, "text": text} for role, text in texts]))
 
     assert [v1.Role.Name(message.role) for message in request.messages] == [
         "ROLE_SYSTEM",
@@ -60,8 +61,8 @@ def test_messages_keep_their_order_and_roles():
 
 
 def test_options_are_set_only_where_they_were_sent():
-    plain = asked(asking(completionOptions={"stream": True}))
-    full = asked(asking(completionOptions={"temperature": 0, "maxTokens": "2000"}))
+    plain = decode_request(asking(completionOptions={"stream": True}))
+    full = decode_request(asking(completionOptions={"temperature": 0, "maxTokens": "2000"}))
 
     assert not plain.HasField("generation_config")
     assert full.generation_config.HasField("temperature")
@@ -73,26 +74,26 @@ def test_options_are_set_only_where_they_were_sent():
     [("DISABLED", v1.REASONING_EFFORT_NONE), ("ENABLED_HIDDEN", v1.REASONING_EFFORT_MEDIUM)],
 )
 def test_a_model_thinks_or_does_not(mode, effort):
-    request = asked(asking(completionOptions={"reasoningOptions": {"mode": mode}}))
+    request = decode_request(asking(completionOptions={"reasoningOptions": {"mode": mode}}))
 
     assert request.generation_config.reasoning.effort == effort
 
 
 def test_a_schema_is_told_in_the_same_words_each_time():
     schema = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"minimum": 1}}, "required": ["a"]}
-    request = asked(asking(jsonSchema={"schema": schema}))
+    request = decode_request(asking(jsonSchema={"schema": schema}))
     text = request.generation_config.response_format.json_schema.schema_json
 
     assert json.loads(text) == schema
     assert '"minimum":1}' in text
-    assert asked(asking(jsonSchema={"schema": schema})) == request
-    assert asked(asking(jsonObject=True)).generation_config.response_format.HasField("json_object")
-    assert not asked(asking(jsonObject=False)).HasField("generation_config")
+    assert decode_request(asking(jsonSchema={"schema": schema})) == request
+    assert decode_request(asking(jsonObject=True)).generation_config.response_format.HasField("json_object")
+    assert not decode_request(asking(jsonObject=False)).HasField("generation_config")
 
 
 def test_tools_and_the_choice_among_them_arrive():
     tool = {"function": {"name": "weather", "description": "d", "parameters": {"type": "object"}, "strict": True}}
-    request = asked(asking(tools=[tool], toolChoice={"functionName": "weather"}, parallelToolCalls=False))
+    request = decode_request(asking(tools=[tool], toolChoice={"functionName": "weather"}, parallelToolCalls=False))
 
     assert request.tools[0].function.parameters_json_schema == '{"type":"object"}'
     assert request.tools[0].function.strict
@@ -111,7 +112,7 @@ def test_calls_get_ids_and_results_find_their_calls():
         {"role": "assistant", "toolCallList": {"toolCalls": calls}},
         {"role": "user", "toolResultList": {"toolResults": results}},
     ]
-    request = asked(asking(tools=[{"function": {"name": n}} for n in "fg"], messages=turns))
+    request = decode_request(asking(tools=[{"function": {"name": n}} for n in "fg"], messages=turns))
     made = {part.tool_call.id: part.tool_call for part in request.messages[0].parts}
     answered = {part.tool_result.text: made[part.tool_result.tool_call_id] for part in request.messages[1].parts}
     check_request(request)
@@ -156,8 +157,8 @@ def test_an_unsupported_field_is_told_in_the_vendors_words():
 
     model = v1.Model(name="m/m", provider_model="m")
     with pytest.raises(CompletionError) as caught:
-        fit_fields(asked(asking(completionOptions={"reasoningOptions": {"mode": "DISABLED"}})), model)
-    error = in_their_words(caught.value)
+        fit_fields(decode_request(asking(completionOptions={"reasoningOptions": {"mode": "DISABLED"}})), model)
+    error = in_vendor_terms(caught.value)
 
     assert [wrong.field for wrong in error.fields] == ["completion_options.reasoning_options"]
     assert "unsupported_field_policy" not in error.message
@@ -173,4 +174,4 @@ def test_arguments_with_numbers_that_are_none_are_refused(number):
     (wrong,) = refusal(request).fields
 
     assert wrong.field == "messages[0].tool_call_list.tool_calls[0].function_call.arguments"
-    assert "no JSON" in wrong.description
+    assert "JSON does not allow" in wrong.description

@@ -8,9 +8,10 @@ import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError, FieldViolation, invalid
-from dragoman_service.dialects.yandex.json import error_body, line, operation_body, read, written
+from dragoman_service.dialects.yandex import json as bodies
+from dragoman_service.dialects.yandex.json import decode, encode_error, json_tree, result_line
 from dragoman_service.dialects.yandex.names import RESPONSE_TYPE
-from dragoman_service.dialects.yandex.server.operation import operation
+from dragoman_service.dialects.yandex.server.operation import encode_operation
 from google.longrunning import operations_pb2
 from google.protobuf.any_pb2 import Any
 from google.rpc import code_pb2
@@ -25,7 +26,7 @@ ANSWER = y.CompletionResponse(
 
 
 def request_of(body: object) -> y.CompletionRequest:
-    return read(json.dumps(body).encode(), y.CompletionRequest())
+    return decode(json.dumps(body).encode(), y.CompletionRequest())
 
 
 @pytest.mark.parametrize("tokens", ["2000", 2000, 2000.0])
@@ -89,7 +90,7 @@ def test_a_name_that_there_is_not_is_refused_by_that_name(body, field):
 )
 def test_what_is_no_request_is_refused_and_says_why(body):
     with pytest.raises(CompletionError) as caught:
-        read(body, y.CompletionRequest())
+        decode(body, y.CompletionRequest())
 
     assert caught.value.code == code_pb2.INVALID_ARGUMENT
     assert 20 < len(caught.value.message) < 500
@@ -97,10 +98,10 @@ def test_what_is_no_request_is_refused_and_says_why(body):
 
 
 def test_an_answer_is_one_line_with_numbers_as_strings():
-    told = json.loads(line(ANSWER))
+    told = json.loads(result_line(ANSWER))
     result = told["result"]
 
-    assert line(ANSWER).count(b"\n") == 1
+    assert result_line(ANSWER).count(b"\n") == 1
     assert set(told) == {"result"}
     assert result["alternatives"] == [
         {"message": {"role": "assistant", "text": "To be"}, "status": "ALTERNATIVE_STATUS_FINAL"}
@@ -112,16 +113,16 @@ def test_an_answer_is_one_line_with_numbers_as_strings():
 def test_what_is_zero_is_written_too():
     usage = y.ContentUsage(completion_tokens_details=y.ContentUsage.CompletionTokensDetails())
 
-    assert written(usage)["completionTokensDetails"] == {"reasoningTokens": "0"}
-    assert written(y.Token(text="a")) == {"id": "0", "text": "a", "special": False}
+    assert json_tree(usage)["completionTokensDetails"] == {"reasoningTokens": "0"}
+    assert json_tree(y.Token(text="a")) == {"id": "0", "text": "a", "special": False}
 
 
 def test_whole_numbers_in_arguments_have_no_point():
     call = y.FunctionCall(name="f")
     call.arguments.update({"n": 5, "x": 1.5, "list": [2, 2**70]})
 
-    assert json.dumps(written(call)["arguments"]["n"]) == "5"
-    assert written(call)["arguments"]["list"] == [2, float(2**70)]
+    assert json.dumps(json_tree(call)["arguments"]["n"]) == "5"
+    assert json_tree(call)["arguments"]["list"] == [2, float(2**70)]
 
 
 def started(**outcome: object) -> operations_pb2.Operation:
@@ -134,7 +135,7 @@ def started(**outcome: object) -> operations_pb2.Operation:
 
 
 def test_an_operation_under_way_has_done_and_metadata_all_the_same():
-    assert json.loads(operation_body(operation(started()))) == {
+    assert json.loads(bodies.encode_operation(encode_operation(started()))) == {
         "id": "d7qi",
         "description": "Async GPT Completion",
         "createdAt": "2023-11-30T18:31:32Z",
@@ -150,8 +151,8 @@ def test_an_answered_operation_holds_the_vendors_response():
     completion.choices.add(finish_reason=v1.FINISH_REASON_STOP).message.parts.add(text="To be")
     response = Any()
     response.Pack(completion)
-    shown = operation(started(done=True, response=response))
-    told = json.loads(operation_body(shown))
+    shown = encode_operation(started(done=True, response=response))
+    told = json.loads(bodies.encode_operation(shown))
 
     assert shown.response.type_url == RESPONSE_TYPE == told["response"]["@type"]
     assert RESPONSE_TYPE == "type.googleapis.com/yandex.cloud.ai.foundation_models.v1.CompletionResponse"
@@ -163,10 +164,14 @@ def test_an_answered_operation_holds_the_vendors_response():
 def test_a_failed_operation_tells_code_and_message_and_no_details():
     """The vendor's newest client fails over details of a type that it does not know."""
     status = CompletionError(1, v1.ERROR_REASON_CANCELLED, "It was cancelled.").status("x")
-    shown = operation(started(done=True, error=status))
+    shown = encode_operation(started(done=True, error=status))
 
     assert status.details
-    assert json.loads(operation_body(shown))["error"] == {"code": 1, "message": "It was cancelled.", "details": []}
+    assert json.loads(bodies.encode_operation(shown))["error"] == {
+        "code": 1,
+        "message": "It was cancelled.",
+        "details": [],
+    }
 
 
 def test_an_answer_that_cannot_be_told_is_an_error_of_the_operation():
@@ -175,7 +180,7 @@ def test_an_answer_that_cannot_be_told_is_an_error_of_the_operation():
     part.tool_call.name, part.tool_call.arguments_json = "f", "no json"
     response = Any()
     response.Pack(completion)
-    shown = operation(started(done=True, response=response))
+    shown = encode_operation(started(done=True, response=response))
 
     assert shown.error.code == code_pb2.INTERNAL
     assert "native API" in shown.error.message
@@ -197,16 +202,16 @@ def test_an_answer_that_cannot_be_told_is_an_error_of_the_operation():
 )
 def test_an_error_has_the_vendors_status_and_body(code, status, phrase):
     error = CompletionError(code_pb2.Code.Value(code), v1.ERROR_REASON_INTERNAL, "It failed.")
-    found, body = error_body(error, "id-1")
-    told = json.loads(body)["error"]
+    response = encode_error(error, "id-1")
+    told = json.loads(response.body)["error"]
 
-    assert found == status == told["httpCode"]
+    assert response.status == status == told["httpCode"]
     assert (told["grpcCode"], told["httpStatus"], told["message"]) == (error.code, phrase, "It failed.")
     assert told["details"][0]["metadata"]["call_id"] == "id-1"
 
 
 def test_wrong_fields_are_among_the_details():
-    _, body = error_body(invalid(FieldViolation("messages", "is required")), "id-1")
-    details = json.loads(body)["error"]["details"]
+    response = encode_error(invalid(FieldViolation("messages", "is required")), "id-1")
+    details = json.loads(response.body)["error"]["details"]
 
     assert details[1]["fieldViolations"] == [{"field": "messages", "description": "is required"}]

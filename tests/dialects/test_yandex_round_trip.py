@@ -9,9 +9,9 @@ from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.dialects.yandex.client.request import completion_request
 from dragoman_service.dialects.yandex.client.response import AnswerDecoder
-from dragoman_service.dialects.yandex.json import read, written
-from dragoman_service.dialects.yandex.server.request import asked
-from dragoman_service.dialects.yandex.server.response import Said
+from dragoman_service.dialects.yandex.json import decode, json_tree
+from dragoman_service.dialects.yandex.server.request import decode_request
+from dragoman_service.dialects.yandex.server.response import MessageEncoder
 from dragoman_service.engine.fold import Fold
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,14 +108,14 @@ def requests(draw: st.DrawFn) -> v1.CompletionRequest:
 def test_a_request_comes_back_as_it_went_out(request_: v1.CompletionRequest) -> None:
     theirs = completion_request(request_, request_.model, stream=True)
 
-    assert asked(y.CompletionRequest.FromString(theirs.SerializeToString())) == request_
+    assert decode_request(y.CompletionRequest.FromString(theirs.SerializeToString())) == request_
 
 
 @given(requests())
 def test_a_request_survives_its_json(request_: v1.CompletionRequest) -> None:
     theirs = completion_request(request_, request_.model, stream=False)
 
-    assert asked(read(orjson.dumps(written(theirs)), y.CompletionRequest())) == request_
+    assert decode_request(decode(orjson.dumps(json_tree(theirs)), y.CompletionRequest())) == request_
 
 
 @given(
@@ -132,13 +132,16 @@ def test_an_answer_comes_back_as_it_went_out(
     events = [v1.CompletionEvent(delta=v1.Delta(text=text)) for text in texts]
     events += [v1.CompletionEvent(usage=usage), v1.CompletionEvent(choice_finished=end)]
     sent, came = Fold(v1.Completion()), Fold(v1.Completion())
-    said, decoder = Said(), AnswerDecoder()
+    encoder, decoder = MessageEncoder(), AnswerDecoder()
     for event in events:
         sent.add(event)
     whole_answer = sent.completion()
     for event in [*events, v1.CompletionEvent(finished=v1.Finished(completion=whole_answer))]:
-        piece = said.feed(event)
-        for decoded in decoder.feed(piece) if piece is not None else ():
+        for piece in encoder.feed(event):
+            for decoded in decoder.feed(piece):
+                came.add(decoded)
+    for piece in encoder.end():
+        for decoded in decoder.feed(piece):
             came.add(decoded)
     for decoded in decoder.end():
         came.add(decoded)

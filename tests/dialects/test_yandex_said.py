@@ -6,7 +6,7 @@ import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.yandex.server.response import Said, completion_response
+from dragoman_service.dialects.yandex.server.response import MessageEncoder, encode_completion
 
 Status = y.Alternative.AlternativeStatus
 
@@ -27,8 +27,9 @@ def text(piece: str) -> v1.CompletionEvent:
 
 
 def all_of(*events: v1.CompletionEvent) -> list[y.CompletionResponse]:
-    said = Said()
-    return [piece for piece in map(said.feed, events) if piece is not None]
+    encoder = MessageEncoder()
+    pieces = [piece for event in events for piece in encoder.feed(event)]
+    return [*pieces, *encoder.end()] if events[-1].HasField("finished") else pieces
 
 
 def test_each_piece_holds_the_whole_text_so_far():
@@ -48,7 +49,7 @@ def test_each_piece_holds_the_whole_text_so_far():
     assert [piece.usage.input_text_tokens for piece in pieces] == [5, 5, 5]
     assert pieces[-1].usage.completion_tokens == 3
     assert pieces[-1].usage.completion_tokens_details.reasoning_tokens == 2
-    assert pieces[-1] == completion_response(whole)
+    assert pieces[-1] == encode_completion(whole)
 
 
 def test_a_rerun_takes_back_what_was_said():
@@ -59,7 +60,7 @@ def test_a_rerun_takes_back_what_was_said():
 
 def test_reasoning_stays_hidden_and_a_refusal_is_text():
     pieces = all_of(event(delta=v1.Delta(reasoning="hm")), event(delta=v1.Delta(refusal="No.")))
-    whole = completion_response(completion(v1.Part(reasoning=v1.Reasoning(text="hm")), v1.Part(refusal="No.")))
+    whole = encode_completion(completion(v1.Part(reasoning=v1.Reasoning(text="hm")), v1.Part(refusal="No.")))
 
     assert [piece.alternatives[0].message.text for piece in pieces] == ["No."]
     assert whole.alternatives[0].message.text == "No."
@@ -79,7 +80,7 @@ def test_reasoning_stays_hidden_and_a_refusal_is_text():
     ],
 )
 def test_every_end_has_a_status(reason, status):
-    said = completion_response(completion(reason=v1.FinishReason.Value(f"FINISH_REASON_{reason}")))
+    said = encode_completion(completion(reason=v1.FinishReason.Value(f"FINISH_REASON_{reason}")))
 
     assert Status.Name(said.alternatives[0].status) == f"ALTERNATIVE_STATUS_{status}"
 
@@ -105,7 +106,7 @@ def test_tool_calls_are_told_whole_and_only_at_the_end():
 def test_arguments_that_are_no_json_object_are_no_silence(arguments):
     call = v1.Part(tool_call=v1.ToolCall(id="x", name="weather", arguments_json=arguments))
     with pytest.raises(CompletionError) as caught:
-        completion_response(completion(call))
+        encode_completion(completion(call))
 
     assert caught.value.reason == v1.ERROR_REASON_PROVIDER_MALFORMED
     assert "weather" in caught.value.message
@@ -117,8 +118,8 @@ def test_arguments_are_told_as_deep_as_protobuf_reads_them(opened, closed):
         arguments = '{"a":' + opened * (depth - 1) + "1" + closed * (depth - 1) + "}"
         return completion(v1.Part(tool_call=v1.ToolCall(id="1", name="f", arguments_json=arguments)))
 
-    told = completion_response(called(30))
+    told = encode_completion(called(30))
     with pytest.raises(CompletionError, match="nested more than 30 deep"):
-        completion_response(called(31))
+        encode_completion(called(31))
 
     assert y.CompletionResponse.FromString(told.SerializeToString()) == told

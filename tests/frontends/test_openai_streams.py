@@ -7,7 +7,6 @@ import json
 import time
 
 import pytest
-from dragoman_service.frontends.openai import event_stream
 from http_asking import CHAT, LEGACY, ROOT, chat, events_in, post
 from raw_http import asked, request_bytes
 from waiting import until
@@ -82,34 +81,6 @@ async def test_a_stream_over_http_1_0_ends_with_its_connection(start_service):
 
     assert "transfer-encoding" not in answer.headers
     assert events_in(wire)[-1] == "[DONE]"
-
-
-async def test_a_long_silence_is_filled_with_comments(start_service, monkeypatch):
-    monkeypatch.setattr(event_stream, "QUIET", 0.02)
-    service = await start_service()
-    script = {"first_delay": "150ms", "delay": "150ms"}
-    async with asked(service.http_address, "POST", CHAT, chat("a b", script=script, stream=True)) as answer:
-        pieces = []
-        while piece := await answer.piece():
-            pieces.append(piece)
-
-    words = [number for number, piece in enumerate(pieces) if piece.startswith(b"data")]
-    assert pieces[0] == b": ping\n\n"
-    assert pieces[words[0] + 1] == b": ping\n\n", "in the middle too"
-    assert pieces[-1].endswith(b"data: [DONE]\n\n")
-    assert len(pieces) < 30, "one for each silence, not one for each look"
-
-
-async def test_after_a_comment_an_error_comes_in_the_stream(start_service, monkeypatch):
-    monkeypatch.setattr(event_stream, "QUIET", 0.02)
-    service = await start_service()
-    script = {"first_delay": "100ms", "fail_after": 0}
-    async with asked(service.http_address, "POST", CHAT, chat(script=script, stream=True)) as answer:
-        wire = await answer.rest()
-
-    assert answer.status == 200
-    assert b'"code":"provider_unavailable"' in wire
-    assert not wire.endswith(b"0\r\n\r\n")
 
 
 async def test_a_drain_lets_a_stream_end_and_refuses_new_calls(start_service):

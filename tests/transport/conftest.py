@@ -20,7 +20,7 @@ from dragoman_service.transport.http.cors import Cors
 from dragoman_service.transport.http.guard import HttpGuard, HttpService, Method
 from dragoman_service.transport.http.server import HttpServer
 from dragoman_service.transport.in_flight import InFlight
-from http_serving import LIMIT, Serve, Served, error_body
+from http_serving import LIMIT, Serve, Served, encode_error
 
 StartServing = Callable[..., Awaitable[Served]]
 StartGrpc = Callable[..., Awaitable[str]]
@@ -45,7 +45,7 @@ async def serving() -> AsyncIterator[StartServing]:
             telemetry, deadlines, cors = RpcTelemetry(metrics), Deadlines(), Cors(origins)
             guard = HttpGuard(auth, telemetry, in_flight, deadlines, cors, LIMIT, stall, body_timeout=body)
             server = HttpServer(Address("127.0.0.1", 0), lambda: "", metrics.registry, guard, head_timeout=head)
-            server.serve(HttpService("odd", error_body, (Method("POST", "/ask", "Ask", serve, streams=True),)))
+            server.serve(HttpService("odd", encode_error, (Method("POST", "/ask", "Ask", serve, streams=True),)))
             stack.push_async_callback(server.stop)
             return Served(str(await server.start()), metrics, in_flight)
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Awaitable, Callable
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.http_status import http_status
+from dragoman_service.dialects.contract import HttpErrorResponse
+from dragoman_service.dialects.http_errors import error_response
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.transport.http.call import HttpCall
 from dragoman_service.transport.in_flight import InFlight
@@ -17,12 +18,12 @@ LIMIT = 4096
 Serve = Callable[[HttpCall], Awaitable[None]]
 
 
-def error_body(error: CompletionError, call_id: str) -> tuple[int, bytes]:
-    return http_status(error), json.dumps({"reason": error.reason_name, "id": call_id}).encode()
+def encode_error(error: CompletionError, call_id: str) -> HttpErrorResponse:
+    return error_response(error, json.dumps({"reason": error.reason_name, "id": call_id}).encode())
 
 
-def last_words(error: CompletionError, call_id: str) -> bytes:
-    return f"LAST {error.reason_name}\n".encode()
+def encode_terminal_error(error: CompletionError, call_id: str) -> list[bytes]:
+    return [f"LAST {error.reason_name}\n".encode()]
 
 
 class Served:

@@ -10,14 +10,14 @@ from dragoman import v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.transport.http.call import HttpCall
 from google.rpc import code_pb2
-from http_serving import last_words
+from http_serving import encode_terminal_error
 from raw_http import asked, request_bytes
 from waiting import until
 
 
 async def stream_then_fail(call: HttpCall) -> None:
     call.accept(streaming=True)
-    await call.begin("text/plain", last_words)
+    await call.begin("text/plain", encode_terminal_error)
     await call.send(b"first\n")
     raise CompletionError(code_pb2.UNAVAILABLE, v1.ERROR_REASON_PROVIDER_STREAM_BROKEN, "It broke.")
 
@@ -48,7 +48,7 @@ async def test_a_stream_that_nobody_reads_is_ended(serving) -> None:
 
     async def endless(call: HttpCall) -> None:
         call.accept(streaming=True)
-        await call.begin("text/plain", last_words)
+        await call.begin("text/plain", encode_terminal_error)
         try:
             while True:
                 await call.send(b"x" * 65_536)
@@ -75,7 +75,7 @@ async def test_a_caller_who_leaves_ends_the_handler_within_50_ms(serving, stalle
         calls.append(call)
         try:
             if stalled:
-                await call.begin("text/plain", last_words)
+                await call.begin("text/plain", encode_terminal_error)
                 while True:
                     await call.send(b"x" * 65_536)
             await asyncio.sleep(60)

@@ -1,4 +1,4 @@
-"""What Yandex Cloud calls things: packages, models, endpoints, types."""
+"""Names of Yandex Cloud: packages, methods, types, endpoints, model URIs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGES: Mapping[str, str] = {
     f"{TWINS}/operation_service.proto": OPERATION,
     f"{TWINS}/api_endpoint_service.proto": ENDPOINT,
 }
-"""The vendor's package of each file of wire twins."""
+"""The vendor's package for each file of wire twins."""
 
 COMPLETION = f"/{FOUNDATION_MODELS}.TextGenerationService/Completion"
 COMPLETION_ASYNC = f"/{FOUNDATION_MODELS}.TextGenerationAsyncService/Completion"
@@ -32,7 +32,7 @@ OPERATION_CANCEL = f"/{OPERATION}.OperationService/Cancel"
 RESPONSE_TYPE = f"type.googleapis.com/{FOUNDATION_MODELS}.{y.CompletionResponse.DESCRIPTOR.name}"
 DESCRIPTION = "Async GPT Completion"
 ENDPOINTS = ("ai-foundation-models", "operation")
-"""The services of the vendor's discovery that we serve."""
+"""Ids of the endpoints that discovery returns."""
 REQUEST_ID = "x-client-request-id"
 IDEMPOTENCY_KEY = "idempotency-key"
 _SCHEME = "gpt://"
@@ -40,15 +40,15 @@ _DEFAULT_VERSION = "latest"
 
 
 def model_uri(folder: str, name: str) -> str:
-    """The URI of a model: `name` is `MODEL` or `MODEL/VERSION` of the folder, or a whole URI already."""
+    """The URI of a model. `name` is `MODEL` or `MODEL/VERSION` in the folder, or already a complete URI."""
     return name if "://" in name else f"{_SCHEME}{folder}/{name}"
 
 
 def model_names(uri: str) -> tuple[str, ...]:
-    """The names under which the model of a URI is looked up, the closest first.
+    """The names under which the model of `uri` is looked up, the most specific first.
 
-    `gpt://b1g/yandexgpt/rc` is looked up as itself, as `yandexgpt/rc` and as `yandexgpt`; without a version it is the
-    latest. What is no such URI is a name itself: any model of the service may be asked for.
+    `gpt://b1g/yandexgpt/rc` is looked up as itself, as `yandexgpt/rc` and as `yandexgpt`. The default version is
+    `latest`. Anything but a `gpt://` URI is itself a name, so that callers can use any model of the service.
     """
     if not uri.startswith(_SCHEME):
         return (uri,)

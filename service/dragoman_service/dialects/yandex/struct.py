@@ -1,4 +1,4 @@
-"""Between google.protobuf.Struct and JSON text."""
+"""Converts between google.protobuf.Struct and JSON text."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import Any
 
 from google.protobuf import struct_pb2
 
-EXACT = 2**53  # a double holds every whole number up to here
-DEEPEST = 30  # objects and lists within each other: each is three messages, and protobuf reads a hundred
+EXACT = 2**53  # a double represents every integer up to here
+MAX_DEPTH = 30  # nested objects and lists: each takes three messages, and protobuf parses 100 nested ones
 
 
 def json_of(struct: struct_pb2.Struct) -> str:
-    """The struct as JSON text, the same for equal structs: they keep no order of their keys.
+    """The struct as JSON text with sorted keys, because a struct does not keep their order.
 
-    Numbers that are none become NaN and Infinity, which readers of JSON refuse; `is_json` tells before.
+    NaN and infinity become words that JSON does not allow; check with `is_json` first.
     """
     return json.dumps(_plain_fields(struct), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def is_json(struct: struct_pb2.Struct) -> bool:
-    """Whether all its numbers are numbers of JSON: a double may be infinite, or none."""
+    """Whether JSON can express all its numbers: a double may be NaN or infinite."""
     return all(_is_finite(value) for value in struct.fields.values())
 
 
 def struct_of(text: str) -> struct_pb2.Struct:
-    """The JSON object in `text`; nothing is an empty one. Raises ValueError for what a struct cannot hold."""
+    """The JSON object in `text`, empty for empty text. Raises ValueError if a struct cannot hold it."""
     try:
         value = json.loads(text or "{}", parse_constant=_refuse, parse_float=_finite)
         if not isinstance(value, dict):
-            raise ValueError("it is no JSON object")
-        _refuse_depth(value, DEEPEST)
+            raise ValueError("it is not a JSON object")
+        _refuse_depth(value, MAX_DEPTH)
         struct = struct_pb2.Struct()
         struct.update(value)
     except RecursionError:
@@ -45,13 +45,13 @@ def _refuse_depth(value: Any, left: int) -> None:
     if not isinstance(value, dict | list):
         return
     if not left:
-        raise ValueError(f"it is nested more than {DEEPEST} deep")
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     for inner in value.values() if isinstance(value, dict) else value:
         _refuse_depth(inner, left - 1)
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"it holds {constant}, which is no JSON")
+    raise ValueError(f"it holds {constant}, which JSON does not allow")
 
 
 def _finite(digits: str) -> float:

@@ -1,4 +1,4 @@
-"""Tools between Yandex's wire and our messages: its calls have no ids, ours need them."""
+"""Tools, in both directions. Tool calls have no ids in this dialect, so decoding assigns them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _THEIR_MODES = {
 }
 
 
-def our_tools(tools: Iterable[y.Tool]) -> Iterator[v1.Tool]:
-    """Functions, their parameters as JSON text."""
+def decode_tools(tools: Iterable[y.Tool]) -> Iterator[v1.Tool]:
+    """The functions, with their parameters as JSON text. Raises INVALID_FIELD."""
     for number, tool in enumerate(tools):
         if not tool.HasField("function"):
             raise invalid(FieldViolation(f"tools[{number}]", "is empty: set function"))
@@ -38,13 +38,13 @@ def our_tools(tools: Iterable[y.Tool]) -> Iterator[v1.Tool]:
         yield v1.Tool(function=function)
 
 
-def our_choice(request: y.CompletionRequest) -> v1.ToolChoice | None:
-    """Whether and which tools may be called; None if the request leaves it open."""
+def decode_tool_choice(request: y.CompletionRequest) -> v1.ToolChoice | None:
+    """The choice among the tools, None if the request does not set one. Raises INVALID_FIELD."""
     choice = v1.ToolChoice()
     match request.tool_choice.WhichOneof("tool_choice"):
         case "mode":
             if request.tool_choice.mode not in _MODES:
-                raise invalid(FieldViolation("tool_choice.mode", "should be one of NONE, AUTO, REQUIRED"))
+                raise invalid(FieldViolation("tool_choice.mode", "must be one of NONE, AUTO, REQUIRED"))
             choice.mode = _MODES[request.tool_choice.mode]
         case "function_name":
             choice.mode = v1.ToolChoice.MODE_REQUIRED
@@ -54,33 +54,36 @@ def our_choice(request: y.CompletionRequest) -> v1.ToolChoice | None:
     return choice if choice.ListFields() else None
 
 
-def their_tools(request: v1.CompletionRequest) -> Iterator[y.Tool]:
-    """The functions that may be called: where only some are allowed, the others are not shown to the model."""
+def encode_tools(request: v1.CompletionRequest) -> Iterator[y.Tool]:
+    """The functions that may be called. Raises INVALID_FIELD.
+
+    If only some are allowed, the others are left out: the dialect has no list of allowed functions.
+    """
     allowed = request.tool_choice.allowed_functions
     for number, tool in enumerate(request.tools):
         function = tool.function
         if allowed and function.name not in allowed:
             continue
-        told = y.FunctionTool(name=function.name, description=function.description, strict=function.strict)
+        encoded = y.FunctionTool(name=function.name, description=function.description, strict=function.strict)
         if function.parameters_json_schema:
             try:
-                told.parameters.CopyFrom(struct_of(function.parameters_json_schema))
+                encoded.parameters.CopyFrom(struct_of(function.parameters_json_schema))
             except ValueError as wrong:
                 path = f"tools[{number}].function.parameters_json_schema"
                 raise invalid(FieldViolation(path, f"cannot be sent to this provider: {wrong}")) from None
-        yield y.Tool(function=told)
+        yield y.Tool(function=encoded)
 
 
-def their_choice(choice: v1.ToolChoice) -> y.ToolChoice:
-    """One function that has to be called has a word of its own; else `their_tools` has left out the others."""
+def encode_tool_choice(choice: v1.ToolChoice) -> y.ToolChoice:
+    """The name of the function if exactly one must be called, otherwise the mode: `encode_tools` left out the rest."""
     if choice.mode == v1.ToolChoice.MODE_REQUIRED and len(choice.allowed_functions) == 1:
         return y.ToolChoice(function_name=choice.allowed_functions[0])
     return y.ToolChoice(mode=_THEIR_MODES[choice.mode])
 
 
-def their_calls(calls: Iterable[v1.ToolCall]) -> y.ToolCallList:
-    """Calls with their arguments as a struct. Raises PROVIDER_MALFORMED where they are no JSON object."""
-    told = y.ToolCallList()
+def encode_tool_calls(calls: Iterable[v1.ToolCall]) -> y.ToolCallList:
+    """Calls with their arguments as a struct. Raises PROVIDER_MALFORMED if the arguments are not a JSON object."""
+    encoded = y.ToolCallList()
     for call in calls:
         try:
             arguments = struct_of(call.arguments_json)
@@ -88,38 +91,41 @@ def their_calls(calls: Iterable[v1.ToolCall]) -> y.ToolCallList:
             raise CompletionError(
                 code_pb2.INTERNAL,
                 v1.ERROR_REASON_PROVIDER_MALFORMED,
-                f"The arguments of a call of {call.name!r} cannot be told in this API: {wrong}. The native API shows "
-                "them as they are.",
+                f"The arguments of a call of {call.name!r} cannot be expressed in this API: {wrong}. The native API "
+                "returns them unchanged.",
             ) from None
-        told.tool_calls.add().function_call.CopyFrom(y.FunctionCall(name=call.name, arguments=arguments))
-    return told
+        encoded.tool_calls.add().function_call.CopyFrom(y.FunctionCall(name=call.name, arguments=arguments))
+    return encoded
 
 
 class OpenCalls:
-    """Gives ids to the calls of a conversation, in order, and finds the call that a result answers."""
+    """Numbers the calls of a conversation, and finds the call that each result answers.
+
+    Results name only their function, so each answers the first open call of that function.
+    """
 
     def __init__(self) -> None:
         self._count = 0
         self._open: list[v1.ToolCall] = []
 
     def calls(self, called: y.ToolCallList, path: str) -> Iterator[v1.Part]:
-        """The calls of one message. The same conversation gets the same ids each time."""
+        """The calls of one message. The same conversation always gets the same ids. Raises INVALID_FIELD."""
         for number, call in enumerate(called.tool_calls):
             if not call.HasField("function_call"):
                 raise invalid(FieldViolation(f"{path}.tool_calls[{number}]", "is empty: set function_call"))
             function = call.function_call
             if not is_json(function.arguments):
                 at = f"{path}.tool_calls[{number}].function_call.arguments"
-                raise invalid(FieldViolation(at, "holds a number that is infinite or none, which is no JSON"))
+                raise invalid(FieldViolation(at, "holds NaN or infinity, which JSON does not allow"))
             self._count += 1
-            made = v1.ToolCall(
+            decoded = v1.ToolCall(
                 id=f"call{self._count:05}", name=function.name, arguments_json=json_of(function.arguments)
             )
-            self._open.append(made)
-            yield v1.Part(tool_call=made)
+            self._open.append(decoded)
+            yield v1.Part(tool_call=decoded)
 
     def results(self, results: y.ToolResultList, path: str) -> Iterator[v1.Part]:
-        """The results of one message: each answers the first call of its function that none has answered."""
+        """The results of one message. Raises INVALID_FIELD for one that answers no open call."""
         for number, result in enumerate(results.tool_results):
             if not result.HasField("function_result"):
                 raise invalid(FieldViolation(f"{path}.tool_results[{number}]", "is empty: set function_result"))
@@ -127,20 +133,22 @@ class OpenCalls:
             call = next((call for call in self._open if call.name == name), None)
             if call is None:
                 at = f"{path}.tool_results[{number}].function_result.name"
-                raise invalid(FieldViolation(at, "should be the name of a function that a message before this called"))
+                raise invalid(FieldViolation(at, "must name a function that an earlier message called"))
             self._open.remove(call)
             text = result.function_result.content
             yield v1.Part(tool_result=v1.ToolResult(tool_call_id=call.id, name=name, text=text))
 
 
-def their_results(results: Sequence[v1.ToolResult], calls: Sequence[v1.ToolCall]) -> y.ToolResultList:
-    """Results in the order of `calls`, since nothing but their order tells those of one function apart."""
+def encode_tool_results(results: Sequence[v1.ToolResult], calls: Sequence[v1.ToolCall]) -> y.ToolResultList:
+    """Results in the order of `calls`, because nothing but the order distinguishes results of the same function."""
     order = {call.id: number for number, call in enumerate(calls)}
     names = {call.id: call.name for call in calls}
-    told = y.ToolResultList()
+    encoded = y.ToolResultList()
     for result in sorted(results, key=lambda result: order.get(result.tool_call_id, len(order))):
         name = result.name or names.get(result.tool_call_id, "")
         if not name:
-            raise invalid(FieldViolation("messages.tool_result.name", "is required: the call is not in the messages"))
-        told.tool_results.add().function_result.CopyFrom(y.FunctionResult(name=name, content=result.text))
-    return told
+            raise invalid(
+                FieldViolation("messages.tool_result.name", "is required, because the messages do not contain the call")
+            )
+        encoded.tool_results.add().function_result.CopyFrom(y.FunctionResult(name=name, content=result.text))
+    return encoded

@@ -1,31 +1,26 @@
-"""The API of OpenAI over HTTP: chat completions, legacy completions, models."""
+"""OpenAI's API over HTTP: chat completions, legacy text completions, models."""
 
 from __future__ import annotations
 
-from dragoman_service.dialects.openai.server.errors import error_said
-from dragoman_service.dialects.openai.server.request import chat_asked, completion_asked
-from dragoman_service.dialects.openai.server.response import chat_said, completion_said
-from dragoman_service.dialects.openai.server.stream import ChatChunks, CompletionChunks
+from dragoman_service.dialects.openai.server.dialect import ChatDialect, TextDialect
+from dragoman_service.dialects.openai.server.errors import encode_error
 from dragoman_service.frontends.context import FrontendContext
-from dragoman_service.frontends.openai.completions import Completions, Form
+from dragoman_service.frontends.http.completions import Completions
 from dragoman_service.frontends.openai.models import Models
 from dragoman_service.transport.http.guard import HttpService, Method
-
-CHAT = Form(chat_asked, chat_said, ChatChunks)
-LEGACY = Form(completion_asked, completion_said, CompletionChunks)
-ROOT_CHAT = Form(chat_asked, chat_said, ChatChunks, usage_chunk=False)
-"""As Gray Swan's clients have it, which look for a choice in every chunk."""
 
 
 def mount(context: FrontendContext) -> None:
     """Adds the routes to the HTTP listener."""
-    chat, legacy, root = (Completions(context, form).serve for form in (CHAT, LEGACY, ROOT_CHAT))
-    models = Models(context.engine)
+    chat = Completions(context, ChatDialect())
+    # Gray Swan's clients look for a choice in every chunk.
+    root = Completions(context, ChatDialect(usage_chunk=False))
+    text, models = Completions(context, TextDialect()), Models(context.engine)
     methods = (
-        Method("POST", "/v1/chat/completions", "ChatCompletions", chat, streams=True),
-        Method("POST", "/chat/completion", "ChatCompletion", root, streams=True),
-        Method("POST", "/v1/completions", "Completions", legacy, streams=True),
+        Method("POST", "/v1/chat/completions", "ChatCompletions", chat.serve, streams=True),
+        Method("POST", "/chat/completion", "ChatCompletion", root.serve, streams=True),
+        Method("POST", "/v1/completions", "Completions", text.serve, streams=True),
         Method("GET", "/v1/models", "ListModels", models.list),
         Method("GET", "/v1/models/{id:.+}", "GetModel", models.get),
     )
-    context.http.serve(HttpService("openai", error_said, methods))
+    context.http.serve(HttpService("openai", encode_error, methods))

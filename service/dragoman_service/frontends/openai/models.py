@@ -1,4 +1,4 @@
-"""The models that can be asked for."""
+"""The models that a caller may use, as OpenAI lists its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dragoman_service.transport.http.call import HttpCall
 
 
 class Models:
-    """Shows the catalogue by the names that the caller may use: what is shown as an id can be asked for."""
+    """Shows the catalogue under the names that the caller may send as `model`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -23,7 +23,7 @@ class Models:
         await call.reply(orjson.dumps({"object": "list", "data": models}))
 
     async def get(self, call: HttpCall) -> None:
-        """By name or alias, which may have slashes in it."""
+        """One model by its name or an alias, which may contain slashes."""
         name = call.request.match_info["id"]
         target = self._engine.resolve(name, call.context.caller)
         call.accept()
@@ -31,5 +31,5 @@ class Models:
 
 
 def _model(name: str, model: v1.Model) -> dict[str, Any]:
-    """`created` is required in this dialect, and not known."""
+    """`created` is 0, because OpenAI's clients require the key and the time is unknown."""
     return {"id": name, "object": "model", "created": 0, "owned_by": model.provider}

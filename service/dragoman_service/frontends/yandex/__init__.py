@@ -1,4 +1,4 @@
-"""Yandex Cloud's text generation: under the vendor's names over gRPC, and its REST API over HTTP."""
+"""Yandex Cloud's text generation: gRPC services under the vendor's names, and the REST API."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dragoman.dialect.yandex.v1 import (
 from google.protobuf.descriptor import FileDescriptor
 
 from dragoman_service.dialects.yandex.names import PACKAGES, REQUEST_ID
+from dragoman_service.dialects.yandex.server.errors import encode_error
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.yandex.answers import Answers
 from dragoman_service.frontends.yandex.rest import Rest
@@ -28,7 +29,7 @@ from dragoman_service.transport.grpc.twins import ForeignNames, method_handlers
 
 
 def mount(context: FrontendContext) -> None:
-    """Adds the vendor's services to both listeners."""
+    """Adds the vendor's services to both context."""
     answers, names = Answers(context), ForeignNames(PACKAGES)
     generation, tokenizer = text_generation_service_pb2.DESCRIPTOR, tokenizer_service_pb2.DESCRIPTOR
     for file, name, servicer in (
@@ -47,5 +48,6 @@ def _serve(server: GrpcServer, names: ForeignNames, file: FileDescriptor, name: 
     foreign = names.service(twin)
     handlers = grpc.method_handlers_generic_handler(foreign.full_name, method_handlers(twin, servicer))
     server.server.add_generic_rpc_handlers((handlers,))
-    # Discovery comes before the vendor's clients look for their key.
-    server.serve(foreign, policy=ServicePolicy(public=isinstance(servicer, ApiEndpoints), echoed_metadata=REQUEST_ID))
+    # Discovery needs no key, because the vendor's clients call it before they have one.
+    public = isinstance(servicer, ApiEndpoints)
+    server.serve(foreign, policy=ServicePolicy(public, REQUEST_ID, encode_error))

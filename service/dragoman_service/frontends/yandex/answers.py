@@ -1,95 +1,97 @@
-"""What is answered, whether it is asked over gRPC or over HTTP."""
+"""The answers to the vendor's calls, whether they come over gRPC or over HTTP."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from typing import TypeVar
 
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 
 from dragoman_service.contract import Call, CompletionError, FieldViolation
+from dragoman_service.dialects.contract import DecodedRequest, EventEncoder
 from dragoman_service.dialects.yandex.names import model_names
-from dragoman_service.dialects.yandex.server.operation import operation, operation_name
-from dragoman_service.dialects.yandex.server.request import asked, in_their_words
-from dragoman_service.dialects.yandex.server.response import Said, completion_response, tokens
+from dragoman_service.dialects.yandex.server.operation import encode_operation, operation_name
+from dragoman_service.dialects.yandex.server.response import encode_tokens
 from dragoman_service.engine.catalogue import Target
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.operations import StartOptions
 from dragoman_service.validation import check, check_request, limits
 from dragoman_service.validation.wording import too_long
 
-STOPPED_WITHIN = 1.0  # seconds: the vendor's programs look at once whether it was
+CANCEL_TIMEOUT = 1.0  # seconds
+"""How long a cancelled operation has to end: the vendor's programs check its state at once."""
+
+Piece = TypeVar("Piece")
 
 
 class Answers:
-    """Everything but how it is carried. All methods raise CompletionError in the vendor's words."""
+    """Everything that does not depend on the transport. All methods raise CompletionError."""
 
     def __init__(self, context: FrontendContext) -> None:
         self._engine = context.engine
         self._delivery = context.delivery
         self._operations = context.operations
 
-    async def whole(self, request: y.CompletionRequest, call: Call) -> y.CompletionResponse:
-        """The answer in one message."""
-        with _their_words():
-            ours, target = self._asked(request, call.caller)
-            return completion_response(await self._delivery.complete(ours, call, target))
+    async def complete(self, decoded: DecodedRequest, call: Call) -> v1.Completion:
+        """The complete answer."""
+        target = self._resolve_model(decoded.request, call.caller)
+        return await self._delivery.complete(decoded.request, call, target)
 
-    async def pieces(self, request: y.CompletionRequest, call: Call) -> AsyncGenerator[y.CompletionResponse, None]:
-        """The answer in pieces, each with the whole text so far."""
-        said = Said()
-        with _their_words():
-            ours, target = self._asked(request, call.caller)
-            async with self._delivery.stream(ours, call, target) as events:
-                async for event in events:
-                    piece = said.feed(event)
-                    if piece is not None:
-                        yield piece
+    async def stream(
+        self, decoded: DecodedRequest, call: Call, encoder: EventEncoder[Piece]
+    ) -> AsyncGenerator[Piece, None]:
+        """The pieces of the streamed answer, as `encoder` encodes them."""
+        target = self._resolve_model(decoded.request, call.caller)
+        async with self._delivery.stream(decoded.request, call, target) as events:
+            async for event in events:
+                for piece in encoder.feed(event):
+                    yield piece
+            for piece in encoder.end():
+                yield piece
 
-    async def start(self, request: y.CompletionRequest, call: Call, key: str) -> y.Operation:
-        """The operation that answers later; calls with the same `key`, unless it is empty, start one."""
-        with _their_words():
-            ours, target = self._asked(request, call.caller)
-            ours.request_id = key
-            return operation(await self._delivery.start(ours, call, StartOptions(), target))
+    async def start(self, decoded: DecodedRequest, call: Call, key: str) -> y.Operation:
+        """The operation that completes the request later. Calls with the same `key` start one, unless it is empty."""
+        target = self._resolve_model(decoded.request, call.caller)
+        decoded.request.request_id = key
+        return encode_operation(await self._delivery.start(decoded.request, call, StartOptions(), target))
 
     async def operation(self, operation_id: str, caller: str) -> y.Operation:
-        """The operation as it is now."""
-        return operation(await self._operations.get(operation_name(operation_id), caller))
+        """The operation in its present state."""
+        return encode_operation(await self._operations.get(operation_name(operation_id), caller))
 
     async def cancel(self, operation_id: str, caller: str) -> y.Operation:
-        """Stops it, and returns it as it is then: stopped, unless that takes longer than `STOPPED_WITHIN`."""
+        """Cancels the operation and waits `CANCEL_TIMEOUT` for its end. It may still be running when this returns."""
         name = operation_name(operation_id)
         await self._operations.cancel(name, caller)
-        return operation(await self._operations.wait(name, caller, STOPPED_WITHIN))
+        return encode_operation(await self._operations.wait(name, caller, CANCEL_TIMEOUT))
 
     async def tokenize(self, request: y.TokenizeRequest, call: Call) -> y.TokenizeResponse:
         """The tokens of a text."""
-        with _their_words():
-            check(_tokenize_violations(request))
-            model, target = self._resolve(request.model_uri, call.caller)
-            return await self._tokens(v1.TokenizeRequest(model=model, text=request.text), call, target)
+        check(_tokenize_violations(request))
+        model, target = self._resolve(request.model_uri, call.caller)
+        return await self._tokens(v1.TokenizeRequest(model=model, text=request.text), call, target)
 
-    async def tokenize_completion(self, request: y.CompletionRequest, call: Call) -> y.TokenizeResponse:
+    async def tokenize_completion(self, decoded: DecodedRequest, call: Call) -> y.TokenizeResponse:
         """The tokens of a prompt."""
-        with _their_words():
-            ours, target = self._asked(request, call.caller)
-            check_request(ours)
-            target = target or self._engine.resolve(ours.model, call.caller)
-            return await self._tokens(v1.TokenizeRequest(model=ours.model, request=ours), call, target)
+        request = decoded.request
+        target = self._resolve_model(request, call.caller)
+        check_request(request)
+        target = target or self._engine.resolve(request.model, call.caller)
+        return await self._tokens(v1.TokenizeRequest(model=request.model, request=request), call, target)
 
     async def _tokens(self, request: v1.TokenizeRequest, call: Call, target: Target) -> y.TokenizeResponse:
-        return tokens(await self._engine.tokenize(request, call, target), target.model.provider_model)
+        return encode_tokens(await self._engine.tokenize(request, call, target), target.model.provider_model)
 
-    def _asked(self, request: y.CompletionRequest, caller: str) -> tuple[v1.CompletionRequest, Target | None]:
-        ours, target = asked(request), None
-        if ours.model:
-            ours.model, target = self._resolve(ours.model, caller)
-        return ours, target
+    def _resolve_model(self, request: v1.CompletionRequest, caller: str) -> Target | None:
+        """Replaces the URI in `request` by the model's name. None if there is no URI: validation reports that."""
+        if not request.model:
+            return None
+        request.model, target = self._resolve(request.model, caller)
+        return target
 
     def _resolve(self, uri: str, caller: str) -> tuple[str, Target]:
-        """The first name in a URI that is a model's, and that model. Raises MODEL_NOT_FOUND for the URI."""
+        """The first name of a URI that a model has, and that model. Raises MODEL_NOT_FOUND for the URI."""
         missing: CompletionError | None = None
         for name in model_names(uri):
             try:
@@ -106,11 +108,3 @@ def _tokenize_violations(request: y.TokenizeRequest) -> Iterator[FieldViolation]
         yield FieldViolation("model_uri", "is required: the URI or the name of a model")
     if len(request.text) > limits.TEXT:
         yield too_long("text", request.text, limits.TEXT)
-
-
-@contextmanager
-def _their_words() -> Iterator[None]:
-    try:
-        yield
-    except CompletionError as error:
-        raise in_their_words(error) from error

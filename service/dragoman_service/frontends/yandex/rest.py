@@ -7,15 +7,9 @@ from contextlib import aclosing
 
 from dragoman.dialect.yandex import v1 as y
 
-from dragoman_service.dialects.yandex.json import (
-    error_body,
-    line,
-    message_body,
-    operation_body,
-    read,
-    terminal_error,
-)
+from dragoman_service.dialects.yandex import json
 from dragoman_service.dialects.yandex.names import IDEMPOTENCY_KEY, REQUEST_ID
+from dragoman_service.dialects.yandex.server.dialect import JsonDialect
 from dragoman_service.frontends.yandex.answers import Answers
 from dragoman_service.transport.http.call import JSON, HttpCall
 from dragoman_service.transport.http.guard import HttpService, Method
@@ -27,10 +21,11 @@ Serve = Callable[[HttpCall], Awaitable[None]]
 
 
 class Rest:
-    """Reads bodies, asks `answers`, writes bodies."""
+    """Decodes bodies, and encodes what `answers` returns."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
+        self._dialect = JsonDialect()
 
     def service(self) -> HttpService:
         """All methods."""
@@ -43,59 +38,60 @@ class Rest:
             Method("GET", f"{_OPERATION}:cancel", "cancel", _echoing(self._cancel)),
             Method("POST", f"{_OPERATION}:cancel", "cancel", _echoing(self._cancel)),
         )
-        return HttpService("yandex", error_body, methods)
+        return HttpService("yandex", self._dialect.encode_error, methods)
 
     async def _completion(self, http: HttpCall) -> None:
-        request = read(http.body, y.CompletionRequest())
-        streaming = request.completion_options.stream
-        http.accept(streaming=streaming)
-        call = http.context.call(streaming=streaming)
-        if not streaming:
-            await http.reply(line(await self._answers.whole(request, call)))
+        decoded = self._dialect.decode_request(http.body)
+        http.accept(streaming=decoded.stream)
+        call = http.context.call(streaming=decoded.stream)
+        if not decoded.stream:
+            completion = await self._answers.complete(decoded, call)
+            await http.reply(self._dialect.encode_completion(completion, decoded))
             return
-        async with aclosing(self._answers.pieces(request, call)) as pieces:
-            async for piece in pieces:
-                if http.response is None:  # only now: a refusal has a status of its own
-                    await http.begin(JSON, terminal_error)
-                await http.send(line(piece))
+        encoder = self._dialect.event_encoder(decoded)
+        async with aclosing(self._answers.stream(decoded, call, encoder)) as lines:
+            async for line in lines:
+                if http.response is None:  # not earlier, so that an error before the first line has its own status
+                    await http.begin(JSON, encoder.fail)
+                await http.send(line)
 
     async def _start(self, http: HttpCall) -> None:
-        request = read(http.body, y.CompletionRequest())
+        decoded = self._dialect.decode_request(http.body)
         http.accept()
-        key = _text(http.request.headers.get(IDEMPOTENCY_KEY, ""))
-        await http.reply(operation_body(await self._answers.start(request, http.context.call(), key)))
+        key = _printable(http.request.headers.get(IDEMPOTENCY_KEY, ""))
+        await http.reply(json.encode_operation(await self._answers.start(decoded, http.context.call(), key)))
 
     async def _tokenize(self, http: HttpCall) -> None:
-        request = read(http.body, y.TokenizeRequest())
+        request = json.decode(http.body, y.TokenizeRequest())
         http.accept()
-        await http.reply(message_body(await self._answers.tokenize(request, http.context.call())))
+        await http.reply(json.encode(await self._answers.tokenize(request, http.context.call())))
 
     async def _tokenize_completion(self, http: HttpCall) -> None:
-        request = read(http.body, y.CompletionRequest())
+        decoded = self._dialect.decode_request(http.body)
         http.accept()
-        await http.reply(message_body(await self._answers.tokenize_completion(request, http.context.call())))
+        await http.reply(json.encode(await self._answers.tokenize_completion(decoded, http.context.call())))
 
     async def _operation(self, http: HttpCall) -> None:
         http.accept()
-        found = await self._answers.operation(http.request.match_info["id"], http.context.caller)
-        await http.reply(operation_body(found))
+        operation = await self._answers.operation(http.request.match_info["id"], http.context.caller)
+        await http.reply(json.encode_operation(operation))
 
     async def _cancel(self, http: HttpCall) -> None:
         http.accept()
-        stopped = await self._answers.cancel(http.request.match_info["id"], http.context.caller)
-        await http.reply(operation_body(stopped))
+        operation = await self._answers.cancel(http.request.match_info["id"], http.context.caller)
+        await http.reply(json.encode_operation(operation))
 
 
-def _text(header: str) -> str:
-    """A header whose bytes are text: others become a character that no key may have."""
+def _printable(header: str) -> str:
+    """The header as text. Bytes that are not UTF-8 become a character that validation refuses in a key."""
     return header.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _echoing(serve: Serve) -> Serve:
     async def echo(http: HttpCall) -> None:
-        sent = http.request.headers.get(REQUEST_ID)
-        if sent is not None:
-            http.headers[REQUEST_ID] = sent
+        value = http.request.headers.get(REQUEST_ID)
+        if value is not None:
+            http.headers[REQUEST_ID] = value
         await serve(http)
 
     return echo

@@ -13,6 +13,7 @@ from grpc import aio
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.yandex.names import ENDPOINTS, IDEMPOTENCY_KEY
+from dragoman_service.dialects.yandex.server.dialect import MessageDialect
 from dragoman_service.frontends.yandex.answers import Answers
 from dragoman_service.transport.call_context import call_context
 from dragoman_service.transport.grpc.server import GrpcServer
@@ -21,47 +22,53 @@ Context = aio.ServicerContext[Any, Any]
 
 
 class TextGeneration:
-    """Answers at once."""
+    """Complete and streamed answers."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
+        self._dialect = MessageDialect()
 
     async def Completion(self, request: y.CompletionRequest, context: Context) -> AsyncIterator[y.CompletionResponse]:
-        streaming = request.completion_options.stream
-        call = call_context(context).call(streaming=streaming)
-        if not streaming:
-            yield await self._answers.whole(request, call)
+        decoded = self._dialect.decode_request(request)
+        call = call_context(context).call(streaming=decoded.stream)
+        if not decoded.stream:
+            yield self._dialect.encode_completion(await self._answers.complete(decoded, call), decoded)
             return
-        async with aclosing(self._answers.pieces(request, call)) as pieces:
+        encoder = self._dialect.event_encoder(decoded)
+        async with aclosing(self._answers.stream(decoded, call, encoder)) as pieces:
             async for piece in pieces:
                 yield piece
 
 
 class AsyncTextGeneration:
-    """Answers later."""
+    """Starts operations."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
+        self._dialect = MessageDialect()
 
     async def Completion(self, request: y.CompletionRequest, context: Context) -> y.Operation:
-        return await self._answers.start(request, call_context(context).call(), _metadata(context, IDEMPOTENCY_KEY))
+        decoded, key = self._dialect.decode_request(request), _metadata(context, IDEMPOTENCY_KEY)
+        return await self._answers.start(decoded, call_context(context).call(), key)
 
 
 class Tokenizer:
-    """Splits texts and prompts."""
+    """Splits texts and prompts into tokens."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
+        self._dialect = MessageDialect()
 
     async def Tokenize(self, request: y.TokenizeRequest, context: Context) -> y.TokenizeResponse:
         return await self._answers.tokenize(request, call_context(context).call())
 
     async def TokenizeCompletion(self, request: y.CompletionRequest, context: Context) -> y.TokenizeResponse:
-        return await self._answers.tokenize_completion(request, call_context(context).call())
+        decoded = self._dialect.decode_request(request)
+        return await self._answers.tokenize_completion(decoded, call_context(context).call())
 
 
 class Operations:
-    """Reads and cancels operations, whoever started them."""
+    """Returns and cancels operations, whichever API started them."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
@@ -74,7 +81,7 @@ class Operations:
 
 
 class ApiEndpoints:
-    """Tells the vendor's clients to come back here."""
+    """Discovery: tells the vendor's clients that every endpoint is at this server's address."""
 
     def __init__(self, server: GrpcServer) -> None:
         self._server = server
@@ -84,7 +91,7 @@ class ApiEndpoints:
             raise CompletionError(
                 code_pb2.NOT_FOUND,
                 v1.ERROR_REASON_CAPABILITY_MISSING,
-                f"No endpoint is called {request.api_endpoint_id[:64]!r} here. Known: {', '.join(ENDPOINTS)}.",
+                f"There is no endpoint {request.api_endpoint_id[:64]!r}. Use one of {', '.join(ENDPOINTS)}.",
             )
         return y.ApiEndpoint(id=request.api_endpoint_id, address=self._address())
 
@@ -98,8 +105,8 @@ class ApiEndpoints:
             raise CompletionError(
                 code_pb2.UNIMPLEMENTED,
                 v1.ERROR_REASON_CAPABILITY_MISSING,
-                "This server listens on all interfaces and cannot tell where clients reach it. Set server.advertised "
-                "in its settings.",
+                "The server listens on all interfaces, so its address for clients is unknown. Set server.advertised "
+                "in the settings.",
             )
         return str(address)
 

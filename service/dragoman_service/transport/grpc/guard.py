@@ -17,6 +17,7 @@ from typing import Any
 import grpc
 import structlog
 from google.protobuf.message import DecodeError
+from google.rpc.status_pb2 import Status
 from grpc import aio
 
 from dragoman_service.contract import HOPS, CompletionError, parse_hops
@@ -44,6 +45,8 @@ class ServicePolicy:
     """Calls need no API key."""
     echoed_metadata: str = ""
     """Key of the request metadata that is returned unchanged as initial metadata, with errors too. Empty: none."""
+    encode_error: Callable[[CompletionError, str], Status] = CompletionError.status
+    """Encodes the error of a call; the string is the id of the call."""
 
 
 Handler = Any  # grpc.RpcMethodHandler; its members are not typed
@@ -153,7 +156,7 @@ class Guard(aio.ServerInterceptor):
             return await self._answer(method, call, context)
         except CompletionError as error:
             code = status_code(error.code)
-            await _abort(context, error, call)
+            await _abort(context, error, call, method.policy)
         except asyncio.CancelledError:
             code, record.cancelled_by = _why_cancelled(record, context)
             raise
@@ -166,7 +169,7 @@ class Guard(aio.ServerInterceptor):
                 raise
             log.exception("rpc.failed", call_id=call.call_id, method=record.method)
             code = grpc.StatusCode.INTERNAL
-            await _abort(context, internal(), call)
+            await _abort(context, internal(), call, method.policy)
         finally:
             self._telemetry.end(record, code)
 
@@ -232,9 +235,9 @@ async def _write(context: Context, response: Any) -> None:
         raise asyncio.CancelledError from error
 
 
-async def _abort(context: Context, error: CompletionError, call: CallContext) -> None:
+async def _abort(context: Context, error: CompletionError, call: CallContext, policy: ServicePolicy) -> None:
     call.record.reason = error.reason_name
-    status = error.status(call.call_id)
+    status = policy.encode_error(error, call.call_id)
     # Behind a write that its reader does not take, abort waits for ever; the status is on its way all the same.
     try:
         async with asyncio.timeout(ABORT_TIMEOUT):

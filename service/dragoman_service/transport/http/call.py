@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -21,7 +21,7 @@ from dragoman_service.transport.status import stalled_reader
 JSON = "application/json"
 MOST_WAITING = 65_536  # bytes that wait for a slow reader before the answer does
 
-EncodeError = Callable[[CompletionError, str], bytes]
+EncodeError = Callable[[CompletionError, str], Iterable[bytes]]
 """Encodes the error that ends a failed stream; the string is the id of the call."""
 
 
@@ -97,7 +97,7 @@ class HttpCall:
         ending = b""
         # A stalled reader gets no error: nothing can be written behind the write that it does not take.
         if self._encode_error is not None and error.reason != v1.ERROR_REASON_STALLED_READER:
-            ending = self._encode_error(error, self.context.call_id)
+            ending = b"".join(self._encode_error(error, self.context.call_id))
         await abort(self.request, self.response, ending)
 
     async def _open(self, response: web.StreamResponse) -> None:

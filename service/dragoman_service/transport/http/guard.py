@@ -4,7 +4,6 @@ long did it take. What `guard` is for gRPC."""
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ import structlog
 from aiohttp import web
 
 from dragoman_service.contract import HOPS, CompletionError, parse_hops
+from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.engine.engine import Deadlines, shutting_down
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
@@ -24,10 +24,8 @@ from dragoman_service.transport.http.cors import Cors
 from dragoman_service.transport.in_flight import InFlight
 from dragoman_service.transport.status import status_code, too_large
 
-RETRIED_STATUSES = frozenset({408, 409, 429})  # statuses, in addition to 5xx, that common clients retry by themselves
-
-ErrorBody = Callable[[CompletionError, str], tuple[int, bytes]]
-"""The status and the JSON of an error, which comes with the id of the request."""
+EncodeError = Callable[[CompletionError, str], HttpErrorResponse]
+"""Encodes an error in place of an answer; the string is the id of the call."""
 log = structlog.get_logger(__name__)
 
 
@@ -55,7 +53,7 @@ class HttpService:
     """A dialect as it is served over HTTP; `name` is its name in log and metrics."""
 
     name: str
-    error_body: ErrorBody
+    encode_error: EncodeError
     methods: tuple[Method, ...]
 
 
@@ -166,20 +164,13 @@ class HttpGuard:
         if call.response is not None:
             await call.fail(error)
             return status_code(error.code)
-        status, body = service.error_body(error, call.context.call_id)
+        response = service.encode_error(error, call.context.call_id)
         try:
-            await call.reply(body, status=status, headers=_retry_headers(error, status))
+            await call.reply(response.body, status=response.status, headers=response.headers)
             await call.finish()
         except (CompletionError, ConnectionError):  # nobody takes it
             await call.fail(error)
         return status_code(error.code)
-
-
-def _retry_headers(error: CompletionError, status: int) -> dict[str, str]:
-    """When to try again; or that it is no use, where clients would try by themselves."""
-    if not error.retryable:
-        return {"x-should-retry": "false"} if status in RETRIED_STATUSES or status >= 500 else {}
-    return {} if error.retry_after is None else {"retry-after": str(max(1, math.ceil(error.retry_after)))}
 
 
 def _who_cancelled(request: web.Request) -> str:

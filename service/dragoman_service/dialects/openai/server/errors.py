@@ -1,4 +1,4 @@
-"""Our errors in this dialect: status and error object, with the caller's own names of the parameters."""
+"""Encodes errors: an HTTP status and an error object that names the caller's own parameters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import orjson
 from dragoman import v1
 from google.rpc import code_pb2
 
-from dragoman_service.dialects.http_status import http_status
+from dragoman_service.dialects.contract import HttpErrorResponse
+from dragoman_service.dialects.http_errors import error_response, http_status
 from dragoman_service.dialects.openai.server.fields import CODE, PARAM
 from dragoman_service.errors import CompletionError, FieldViolation
 
@@ -26,7 +27,7 @@ _TYPES: dict[int, str] = {
     code_pb2.FAILED_PRECONDITION: "provider_error",
     code_pb2.PERMISSION_DENIED: "insufficient_permissions",
 }
-# Paths of our schema, and what callers of this dialect name them; the first that fits counts.
+# Field paths of our schema and the parameters of this dialect. The first pattern that matches counts.
 _PARAMS = tuple(
     (re.compile(pattern), param)
     for pattern, param in (
@@ -55,26 +56,26 @@ _PARAMS = tuple(
 )
 
 
-def error_said(error: CompletionError, request_id: str) -> tuple[int, bytes]:
-    """The status and the body `{"error": …}` of an error. Beside OpenAI's keys it has our `request_id`."""
-    status = http_status(error)
-    said = {
+def encode_error(error: CompletionError, call_id: str) -> HttpErrorResponse:
+    """`{"error": …}` with OpenAI's keys and our `request_id`, which holds `call_id`."""
+    problem = {
         "message": _message(error),
-        "type": _type(error, status),
+        "type": _type(error),
         "param": _param(error),
         "code": error.metadata.get(CODE) or _CODES.get(error.reason, error.reason_name.lower()),
-        "request_id": request_id,
+        "request_id": call_id,
     }
-    return status, orjson.dumps({"error": {key: _plain(value) for key, value in said.items()}})
+    body = orjson.dumps({"error": {key: _whole_characters(value) for key, value in problem.items()}})
+    return error_response(error, body)
 
 
-def last_words(error: CompletionError, request_id: str) -> bytes:
+def encode_terminal_error(error: CompletionError, call_id: str) -> bytes:
     """The error as the last event of a stream."""
-    return b"data: " + error_said(error, request_id)[1] + b"\n\n"
+    return b"data: " + encode_error(error, call_id).body + b"\n\n"
 
 
 def param_of(path: str) -> str:
-    """The parameter of this dialect that a path of our schema came from."""
+    """The parameter of this dialect that the field `path` of our schema was decoded from."""
     for pattern, param in _PARAMS:
         found = pattern.fullmatch(path)
         if found:
@@ -112,7 +113,8 @@ def _violation(field: FieldViolation) -> str:
     return f"'{param_of(field.field)}' {field.description}"
 
 
-def _type(error: CompletionError, status: int) -> str:
+def _type(error: CompletionError) -> str:
+    status = http_status(error)
     if error.reason == v1.ERROR_REASON_PROVIDER_QUOTA:
         return "insufficient_quota"
     if status >= 500:
@@ -120,6 +122,6 @@ def _type(error: CompletionError, status: int) -> str:
     return "invalid_request_error" if status == 413 else _TYPES.get(error.code, "invalid_request_error")
 
 
-def _plain(value: str | None) -> str | None:
-    """Without halves of characters, which the caller may have sent and JSON in UTF-8 cannot hold."""
+def _whole_characters(value: str | None) -> str | None:
+    """`value` without lone surrogates, which a caller may have sent but JSON in UTF-8 cannot hold."""
     return value and value.encode(errors="replace").decode()

@@ -1,6 +1,6 @@
-"""The parameters of a request as they come: JSON read strictly, and values of the type that their name asks for.
+"""The parameters of a request: strictly parsed JSON, and values of the type that each parameter has.
 
-What is wrong is told as OpenAI tells it: one error, which names the parameter.
+Mistakes are reported as OpenAI reports them: one error, which names the parameter.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from google.rpc import code_pb2
 from dragoman_service.errors import CompletionError, malformed_request
 
 PARAM, CODE = "param", "code"
-"""Keys of the metadata of an error that is in this dialect's words already."""
+"""Metadata keys of an error that already names the parameter and the code of this dialect."""
 
 _INT32, _INT64 = 2**31, 2**63
 _TYPES: dict[type, str] = {
@@ -31,40 +31,40 @@ _TYPES: dict[type, str] = {
 
 
 def wrong(param: str, message: str, code: str = "invalid_value") -> CompletionError:
-    """What the caller sent as `param` cannot be taken; `code` is for programs."""
+    """INVALID_FIELD for the value of `param`. `code` is the error code that programs read."""
     metadata = {PARAM: param, CODE: code}
     return CompletionError(code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_INVALID_FIELD, message, metadata=metadata)
 
 
 def unknown(param: str) -> CompletionError:
-    """There is no such parameter here."""
-    message = f"Unknown parameter: '{param[:128]}'. It is not passed over, since the answer would not be what it asks."
+    """INVALID_FIELD for a parameter that does not exist."""
+    message = f"Unknown parameter: '{param[:128]}'. Remove it: ignoring it would change the answer."
     return wrong(param[:128], message, "unknown_parameter")
 
 
 def unsupported(param: str, advice: str) -> CompletionError:
-    """A parameter or a value that exists but is not served here."""
+    """INVALID_FIELD for a parameter or a value of OpenAI's API that this service does not support."""
     return wrong(param, f"'{param}' is not supported here. {advice}", "unsupported_parameter")
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`. Raises MALFORMED_REQUEST for what is none, for NaN and for names that stand twice."""
+    """The JSON object in `body`. Raises MALFORMED_REQUEST if it is none, holds NaN, or has a duplicate key."""
     try:
         value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite)
-    except _TwiceError as twice:
-        raise malformed_request(f"The body names {str(twice)[:128]!r} twice in one object. Send it once.") from None
+    except _DuplicateKeyError as duplicate:
+        raise malformed_request(f"The body has the key {str(duplicate)[:128]!r} twice in one object.") from None
     except RecursionError:
         raise malformed_request("The body is nested too deeply.") from None
     except ValueError as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise malformed_request(f"The body is no JSON{where}.") from None
+        raise malformed_request(f"The body is not valid JSON{where}.") from None
     if not isinstance(value, dict):
-        raise malformed_request(f"The body should be a JSON object, not {named(value)}.")
+        raise malformed_request(f"The body must be a JSON object, not {named(value)}.")
     return value
 
 
 def given(mapping: Mapping[str, Any], known: frozenset[str], at: str) -> dict[str, Any]:
-    """What `mapping` holds beside null and empty lists, which ask nothing. Raises for a name that is not known."""
+    """The entries of `mapping` that are neither null nor an empty list. Raises INVALID_FIELD for an unknown name."""
     found = {name: value for name, value in mapping.items() if value is not None and value != []}
     for name in found:
         if name not in known:
@@ -73,7 +73,7 @@ def given(mapping: Mapping[str, Any], known: frozenset[str], at: str) -> dict[st
 
 
 def text(value: Any, param: str) -> str:
-    """A string. Raises INVALID_FIELD, as the others here."""
+    """A string. Raises INVALID_FIELD, as do all functions below."""
     return value if isinstance(value, str) else _mistyped(value, param, "a string")
 
 
@@ -82,7 +82,7 @@ def boolean(value: Any, param: str) -> bool:
 
 
 def number(value: Any, param: str) -> float:
-    """A number; an integer will do."""
+    """A number, integer or not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         _mistyped(value, param, "a number")
     if abs(value) >= _INT64:
@@ -109,27 +109,27 @@ def mapping(value: Any, param: str) -> Mapping[str, Any]:
 
 
 def required(source: Mapping[str, Any], name: str, at: str = "") -> Any:
-    """The value of `name`, which has to be there."""
+    """The value of `name`, which must be present and not null."""
     if source.get(name) is None:
         raise wrong(at + name, f"Missing required parameter: '{at}{name}'.", "missing_required_parameter")
     return source[name]
 
 
 def one_of(value: Any, allowed: Sequence[str], param: str) -> str:
-    """One of the strings."""
+    """One of the strings in `allowed`."""
     if text(value, param) not in allowed:
         shown = ", ".join(f"'{name}'" for name in allowed)
-        raise wrong(param, f"Invalid value for '{param}': '{value[:64]}'. Supported are {shown}.")
+        raise wrong(param, f"Invalid value for '{param}': '{value[:64]}'. Supported values are {shown}.")
     return str(value)
 
 
 def json_text(value: Any) -> str:
-    """`value` as JSON text, its order kept."""
+    """`value` as compact JSON text, its keys in their order."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def named(value: Any) -> str:
-    """The type of a value in words."""
+    """The JSON type of `value` in words."""
     return _TYPES.get(type(value), "something else")
 
 
@@ -146,15 +146,15 @@ def _mistyped(value: Any, param: str, expected: str) -> NoReturn:
     raise wrong(param, message, "invalid_type")
 
 
-class _TwiceError(Exception):
-    """A name stands twice in an object."""
+class _DuplicateKeyError(Exception):
+    """An object has the same key twice."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise _TwiceError(name)
+            raise _DuplicateKeyError(name)
         found[name] = value
     return found
 

@@ -1,4 +1,4 @@
-"""The probabilities of an answer's tokens, in the form of chat completions and in that of legacy ones."""
+"""Encodes the log probabilities of tokens: one shape for chat completions, another for legacy completions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dragoman import v1
 Token = v1.TokenLogprob | v1.TopLogprob
 Wire = dict[str, Any]
 
-LEAST = -9999.0  # what OpenAI says of a token that could not have come: JSON has no infinity
+LEAST = -9999.0  # OpenAI's value for an impossible token, because JSON has no infinity
 
 
 def chat_logprobs(tokens: Iterable[v1.TokenLogprob], *, of_refusal: bool = False) -> Wire | None:
-    """The `logprobs` of a choice, None where it has none."""
+    """The `logprobs` of a chat choice, None if it has none."""
     listed = [{**_token(token), "top_logprobs": [_token(top) for top in token.top_logprobs]} for token in tokens]
     if not listed:
         return None
@@ -22,7 +22,10 @@ def chat_logprobs(tokens: Iterable[v1.TokenLogprob], *, of_refusal: bool = False
 
 
 def legacy_logprobs(tokens: Sequence[v1.TokenLogprob], start: int = 0) -> Wire | None:
-    """Lists side by side. `text_offset` counts characters from `start`, where the text of the choice began before."""
+    """The `logprobs` of a legacy choice: parallel lists, None if there are no tokens.
+
+    `text_offset` counts characters; `start` is the number of characters that the choice had before these tokens.
+    """
     if not tokens:
         return None
     offsets = [start]
@@ -41,7 +44,7 @@ def _token(token: Token) -> Wire:
 
 
 def _shown(token: Token) -> str:
-    r"""The token; where it ends within a character, its bytes as in `bytes:\xe2\x80`."""
+    r"""The token as text; its bytes, as in `bytes:\xe2\x80`, if it ends within a character."""
     try:
         return token.token_bytes.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The conversation as this dialect holds it, in our words."""
+"""Decodes the messages of a conversation."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _OWNERS = {
     "reasoning_content": "assistant",
     "reasoning": "assistant",
 }
-"""What only messages of one role hold."""
+"""Keys that only messages of one role may have, and that role."""
 _CONTENT_PARTS = {"text": "text", "refusal": "refusal"}
 
 
-def messages(value: Any, param: str) -> Iterator[v1.Message]:
-    """The messages of a request. Raises INVALID_FIELD."""
+def decode_messages(value: Any, param: str) -> Iterator[v1.Message]:
+    """The messages in the array `value`. Raises INVALID_FIELD."""
     for number, message in enumerate(items(value, param)):
         yield _message(mapping(message, f"{param}[{number}]"), f"{param}[{number}]")
 
@@ -50,17 +50,17 @@ def _message(message: Mapping[str, Any], at: str) -> v1.Message:
     role = required(message, "role", f"{at}.")
     if role == "function":
         raise unsupported(f"{at}.role", "Send the result as a message of role 'tool' with its 'tool_call_id'.")
-    said = v1.Message(role=_ROLES[one_of(role, tuple(_ROLES), f"{at}.role")])
+    decoded = v1.Message(role=_ROLES[one_of(role, tuple(_ROLES), f"{at}.role")])
     values = given(message, _MESSAGE, at)
     if "name" in values and role != "tool":
-        said.author = text(values["name"], f"{at}.name")
-    _keep_apart(values, role, at)
-    said.parts.extend(_result(values, at) if role == "tool" else _parts(values, at))
-    return said
+        decoded.author = text(values["name"], f"{at}.name")
+    _check_owners(values, role, at)
+    decoded.parts.extend(_result(values, at) if role == "tool" else _parts(values, at))
+    return decoded
 
 
-def _keep_apart(values: Mapping[str, Any], role: str, at: str) -> None:
-    """What belongs to one role has no meaning in the others."""
+def _check_owners(values: Mapping[str, Any], role: str, at: str) -> None:
+    """Raises INVALID_FIELD for a key that belongs to another role: it would have no meaning."""
     for name, owner in _OWNERS.items():
         if values.get(name) and role != owner:
             raise wrong(f"{at}.{name}", f"'{at}.{name}' is only allowed in messages of role '{owner}'.")
@@ -70,17 +70,17 @@ def _result(values: Mapping[str, Any], at: str) -> Iterator[v1.Part]:
     call = text(required(values, "tool_call_id", f"{at}."), f"{at}.tool_call_id")
     parts = list(_content(values.get("content", ""), f"{at}.content"))
     if any(part.HasField("refusal") for part in parts):
-        raise wrong(f"{at}.content", f"'{at}.content' holds a refusal: what came of a call is text.")
-    said = "".join(part.text for part in parts)
+        raise wrong(f"{at}.content", f"'{at}.content' holds a refusal. The result of a call is text.")
+    result = "".join(part.text for part in parts)
     name = text(values.get("name", ""), f"{at}.name")
-    yield v1.Part(tool_result=v1.ToolResult(tool_call_id=call, name=name, text=said))
+    yield v1.Part(tool_result=v1.ToolResult(tool_call_id=call, name=name, text=result))
 
 
 def _parts(values: Mapping[str, Any], at: str) -> Iterator[v1.Part]:
-    """In the order in which a model says them."""
-    thoughts = "reasoning_content" if "reasoning_content" in values else "reasoning"
-    if values.get(thoughts):
-        yield v1.Part(reasoning=v1.Reasoning(text=text(values[thoughts], f"{at}.{thoughts}")))
+    """The parts in the order in which a model generates them."""
+    key = "reasoning_content" if "reasoning_content" in values else "reasoning"
+    if values.get(key):
+        yield v1.Part(reasoning=v1.Reasoning(text=text(values[key], f"{at}.{key}")))
     yield from _content(values.get("content", ""), f"{at}.content")
     if values.get("refusal"):
         yield v1.Part(refusal=text(values["refusal"], f"{at}.refusal"))
@@ -97,10 +97,10 @@ def _content(value: Any, param: str) -> Iterator[v1.Part]:
         at = f"{param}[{number}]"
         kind = text(required(mapping(part, at), "type", f"{at}."), f"{at}.type")
         if kind not in _CONTENT_PARTS:
-            raise unsupported(f"{at}.type", f"Messages hold text: a part of type '{kind[:64]}' cannot be sent.")
+            raise unsupported(f"{at}.type", f"Messages hold text. Remove the part of type '{kind[:64]}'.")
         values = given(part, frozenset({"type", kind}), at)
-        said = text(required(values, kind, f"{at}."), f"{at}.{kind}")
-        yield v1.Part(text=said) if kind == "text" else v1.Part(refusal=said)
+        content = text(required(values, kind, f"{at}."), f"{at}.{kind}")
+        yield v1.Part(text=content) if kind == "text" else v1.Part(refusal=content)
 
 
 def _tool_call(value: Any, at: str) -> v1.ToolCall:

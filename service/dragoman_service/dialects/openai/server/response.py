@@ -1,4 +1,4 @@
-"""Our answer in this dialect, whole: a chat completion or a legacy one."""
+"""Encodes a complete answer: a chat completion or a legacy text completion."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _REASONS = {
 }
 
 
-def chat_said(completion: v1.Completion) -> bytes:
-    """A `chat.completion`."""
+def encode_chat_completion(completion: v1.Completion) -> bytes:
+    """A `chat.completion` as JSON."""
     choices = [_chat_choice(choice) for choice in completion.choices]
     return orjson.dumps({**_head(completion, "chat.completion", "chatcmpl"), "choices": choices, **_tail(completion)})
 
 
-def completion_said(completion: v1.Completion) -> bytes:
-    """A `text_completion`."""
+def encode_text_completion(completion: v1.Completion) -> bytes:
+    """A `text_completion` as JSON."""
     choices = [_legacy_choice(choice) for choice in completion.choices]
     return orjson.dumps({**_head(completion, "text_completion", "cmpl"), "choices": choices, **_tail(completion)})
 
@@ -37,10 +37,10 @@ def answer_id(prefix: str, name: str) -> str:
     return f"{prefix}-{name.rpartition('/')[2]}"
 
 
-def ending(end: v1.Choice | v1.ChoiceFinished) -> Wire:
-    """Why a choice ended. A reason that this dialect has no word for is told in the provider's own.
+def encode_end(end: v1.Choice | v1.ChoiceFinished) -> Wire:
+    """`finish_reason`, and `stop_reason` if a stop sequence ended the choice, as vLLM reports it.
 
-    `stop_reason`, as vLLM has it, holds the stop sequence that ended the choice.
+    The provider's own finish reason is passed on where OpenAI has none for it.
     """
     reason = _REASONS.get(end.finish_reason, "stop")
     if end.finish_reason == v1.FINISH_REASON_OTHER and end.provider_finish_reason:
@@ -48,15 +48,15 @@ def ending(end: v1.Choice | v1.ChoiceFinished) -> Wire:
     return {"finish_reason": reason} | ({"stop_reason": end.matched_stop_sequence} if end.matched_stop_sequence else {})
 
 
-def usage(used: v1.Usage) -> Wire:
-    """The tokens; `estimated`, a key of ours, is there where the provider gave no figures."""
+def encode_usage(usage: v1.Usage) -> Wire:
+    """The token counts. `estimated`, a key of ours, is present if the provider gave no figures."""
     return {
-        "prompt_tokens": used.input_tokens,
-        "completion_tokens": used.output_tokens,
-        "total_tokens": used.input_tokens + used.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": used.cached_input_tokens},
-        "completion_tokens_details": {"reasoning_tokens": used.reasoning_tokens},
-    } | ({"estimated": True} if used.estimated else {})
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    } | ({"estimated": True} if usage.estimated else {})
 
 
 def _head(completion: v1.Completion, kind: str, prefix: str) -> Wire:
@@ -69,7 +69,8 @@ def _head(completion: v1.Completion, kind: str, prefix: str) -> Wire:
 
 
 def _tail(completion: v1.Completion) -> Wire:
-    tail: Wire = {"usage": usage(completion.usage), "system_fingerprint": completion.system_fingerprint or None}
+    usage = encode_usage(completion.usage)
+    tail: Wire = {"usage": usage, "system_fingerprint": completion.system_fingerprint or None}
     return tail | ({"metadata": dict(completion.labels)} if completion.labels else {})
 
 
@@ -80,19 +81,19 @@ def _chat_choice(choice: v1.Choice) -> Wire:
         "index": choice.index,
         "message": message,
         "logprobs": chat_logprobs(choice.logprobs, of_refusal=of_refusal),
-        **ending(choice),
+        **encode_end(choice),
     }
 
 
 def _legacy_choice(choice: v1.Choice) -> Wire:
     message = _message(choice.message.parts)
-    thoughts = message.get("reasoning_content")
+    reasoning = message.get("reasoning_content")
     return {
         "index": choice.index,
         "text": (message["content"] or "") + (message["refusal"] or ""),
         "logprobs": legacy_logprobs(choice.logprobs),
-        **({"reasoning_content": thoughts} if thoughts else {}),
-        **ending(choice),
+        **({"reasoning_content": reasoning} if reasoning else {}),
+        **encode_end(choice),
     }
 
 
@@ -108,7 +109,7 @@ def _message(parts: Iterable[v1.Part]) -> Wire:
             case "reasoning":
                 texts["reasoning"].append(part.reasoning.text)
             case "tool_call":
-                calls.append(tool_call(part.tool_call))
+                calls.append(_tool_call(part.tool_call))
     refusal = "".join(texts["refusal"]) or None
     message: Wire = {
         "role": "assistant",
@@ -120,7 +121,6 @@ def _message(parts: Iterable[v1.Part]) -> Wire:
     return message | ({"tool_calls": calls} if calls else {})
 
 
-def tool_call(call: v1.ToolCall) -> Wire:
-    """A call that the model asks for."""
+def _tool_call(call: v1.ToolCall) -> Wire:
     function = {"name": call.name, "arguments": call.arguments_json}
     return {"id": call.id, "type": "function", "function": function}

@@ -1,4 +1,4 @@
-"""The form that an answer is to have, as this dialect asks for it, in our words."""
+"""Decodes the response format."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from dragoman_service.dialects.openai.server.fields import (
 )
 
 
-def response_format(value: Any, param: str) -> v1.ResponseFormat | None:
-    """The form of the answer, None for free text. Raises INVALID_FIELD."""
+def decode_response_format(value: Any, param: str) -> v1.ResponseFormat | None:
+    """The response format, None for free text. Raises INVALID_FIELD."""
     wanted = mapping(value, param)
     kind = one_of(required(wanted, "type", f"{param}."), ("text", "json_object", "json_schema"), f"{param}.type")
     known = {"type", "json_schema"} if kind == "json_schema" else {"type"}
@@ -34,10 +34,13 @@ def response_format(value: Any, param: str) -> v1.ResponseFormat | None:
 
 
 def _schema(value: Any, at: str) -> str:
-    """The schema. Its name is for people, and `strict` asks for what is done anyway: the answer is held to it."""
+    """The schema as JSON text.
+
+    Its name means nothing to a model, and `strict` changes nothing: every answer is held to its schema.
+    """
     values = given(mapping(value, at), frozenset({"name", "schema", "strict", "description"}), at)
     text(values.get("name", ""), f"{at}.name")
     boolean(values.get("strict", True), f"{at}.strict")
     if "description" in values:
-        raise unsupported(f"{at}.description", "Write it into the schema, as its own 'description'.")
+        raise unsupported(f"{at}.description", "Put it into the schema as 'description'.")
     return json_text(mapping(required(values, "schema", f"{at}."), f"{at}.schema"))

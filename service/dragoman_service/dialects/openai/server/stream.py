@@ -1,78 +1,90 @@
-"""Our events in this dialect: the chunks of a streamed answer, as server-sent events.
+"""Encodes the events of a streamed answer as chunks, each a server-sent event.
 
-They are put together by hand, since this is done for every token. `finish_reason` is null until a choice ends, as
-OpenAI has it: programs that read the JSON themselves look for that key in every chunk.
+Chunks are formatted by hand because this runs for every token. `finish_reason` is null until a choice ends, as OpenAI
+sends it: programs that parse the JSON themselves look for that key in every chunk.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import orjson
 from dragoman import v1
 from google.rpc import code_pb2
 
+from dragoman_service.dialects.openai.server.errors import encode_terminal_error
 from dragoman_service.dialects.openai.server.logprobs import chat_logprobs, legacy_logprobs
-from dragoman_service.dialects.openai.server.response import answer_id, ending, usage
-from dragoman_service.errors import CompletionError
+from dragoman_service.dialects.openai.server.response import answer_id, encode_end, encode_usage
+from dragoman_service.errors import CompletionError, broken_answer
 
 DONE = b"data: [DONE]\n\n"
-PING = b": ping\n\n"
-"""Says nothing, and keeps proxies from taking a long prompt for a dead connection."""
 
 
-class ChatChunks:
-    """The chunks of one answer; feed it all events in order. With `include_usage` the last one tells the usage."""
+class ChatEventEncoder:
+    """The chunks of a chat completion. With `include_usage` the last one holds the usage."""
 
     kind, prefix = "chat.completion.chunk", "chatcmpl"
-    form = b'%b{"index":%d,"delta":%b,"logprobs":%b,%b}]%b%b'
-    nothing = b'{"content":""}'
+    template = b'%b{"index":%d,"delta":%b,"logprobs":%b,%b}]%b%b'
+    no_content = b'{"content":""}'
 
     def __init__(self, *, include_usage: bool = False) -> None:
         self._include_usage = include_usage
         self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._head = b""
         self._created = 0
-        self._spoke: set[int] = set()
+        self._opened: set[int] = set()
+        self._completion: v1.Completion | None = None
 
-    def encode(self, event: v1.CompletionEvent) -> bytes:
-        """What is to be written for an event, empty if nothing is. Raises WORKER_LOST where what was written holds no
-        more."""
+    def feed(self, event: v1.CompletionEvent) -> Iterable[bytes]:
+        """Raises WORKER_LOST if the answer was retracted after a part of it was sent."""
         match event.WhichOneof("event"):
             case "delta":
-                return self._role(event.delta.choice_index) + self._delta(event.delta)
+                return (self._open(event.delta.choice_index) + self._delta(event.delta),)
             case "choice_finished":
-                return self._role(event.choice_finished.choice_index) + self._end(event.choice_finished)
+                return (self._open(event.choice_finished.choice_index) + self._end(event.choice_finished),)
             case "started":
                 self._start(event)
             case "retracted":
                 self._retract()
             case "finished" if event.finished.HasField("completion"):
-                return self._last(event.finished.completion)
-        return b""
+                self._completion = event.finished.completion
+        return ()
+
+    def end(self) -> Iterable[bytes]:
+        if self._completion is None:
+            raise broken_answer()
+        if not self._include_usage:
+            return (DONE,)
+        return (self._head + b'],"usage":' + orjson.dumps(encode_usage(self._completion.usage)) + b"}\n\n" + DONE,)
+
+    def fail(self, error: CompletionError, call_id: str) -> Iterable[bytes]:
+        return (encode_terminal_error(error, call_id),)
 
     def _start(self, event: v1.CompletionEvent) -> None:
         self._created = self._created or event.event_time.seconds
-        said = {
+        head = {
             "id": answer_id(self.prefix, event.started.completion),
             "object": self.kind,
             "created": self._created,
             "model": event.started.served_model,
         }
-        self._head = b"data: " + orjson.dumps(said)[:-1] + b',"choices":['
+        self._head = b"data: " + orjson.dumps(head)[:-1] + b',"choices":['
 
     def _retract(self) -> None:
-        if self._spoke:
+        if self._opened:
             raise CompletionError(
                 code_pb2.ABORTED,
                 v1.ERROR_REASON_WORKER_LOST,
-                "The answer began anew, with other words. Send the request again, with the same Idempotency-Key.",
+                "The answer was restarted and its text has changed. Send the request again with the same "
+                "Idempotency-Key.",
                 retryable=True,
             )
 
-    def _role(self, index: int) -> bytes:
-        """The first chunk of a choice. Its content is empty, not absent: programs print it as it is."""
-        if index in self._spoke:
+    def _open(self, index: int) -> bytes:
+        """The first chunk of a choice. Its content is empty, not absent, because programs print it unchecked."""
+        if index in self._opened:
             return b""
-        self._spoke.add(index)
+        self._opened.add(index)
         return self._chunk(index, b'{"role":"assistant","content":"","refusal":null}')
 
     def _delta(self, delta: v1.Delta) -> bytes:
@@ -82,13 +94,8 @@ class ChatChunks:
         return self._chunk(delta.choice_index, _content(delta), logprobs)
 
     def _end(self, end: v1.ChoiceFinished) -> bytes:
-        said = orjson.dumps(ending(end))[1:-1]
-        return self._chunk(end.choice_index, self.nothing, b"null", said, _fingerprint(end))
-
-    def _last(self, completion: v1.Completion) -> bytes:
-        if not self._include_usage:
-            return DONE
-        return self._head + b'],"usage":' + orjson.dumps(usage(completion.usage)) + b"}\n\n" + DONE
+        encoded = orjson.dumps(encode_end(end))[1:-1]
+        return self._chunk(end.choice_index, self.no_content, b"null", encoded, _fingerprint(end))
 
     def _chunk(
         self,
@@ -98,32 +105,32 @@ class ChatChunks:
         end: bytes = b'"finish_reason":null',
         fingerprint: bytes = b"",
     ) -> bytes:
-        return self.form % (self._head, index, delta, logprobs, end, fingerprint, self._tail)
+        return self.template % (self._head, index, delta, logprobs, end, fingerprint, self._tail)
 
 
-class CompletionChunks(ChatChunks):
-    """The chunks of a legacy completion."""
+class TextEventEncoder(ChatEventEncoder):
+    """The chunks of a legacy text completion."""
 
     kind, prefix = "text_completion", "cmpl"
-    form = b'%b{"index":%d,"text":%b,"logprobs":%b,%b}]%b%b'
-    nothing = b'""'
+    template = b'%b{"index":%d,"text":%b,"logprobs":%b,%b}]%b%b'
+    no_content = b'""'
 
     def __init__(self, *, include_usage: bool = False) -> None:
         super().__init__(include_usage=include_usage)
         self._lengths: dict[int, int] = {}
 
-    def _role(self, index: int) -> bytes:
-        self._spoke.add(index)
+    def _open(self, index: int) -> bytes:
+        self._opened.add(index)
         return b""
 
     def _delta(self, delta: v1.Delta) -> bytes:
         text = delta.text or delta.refusal
         start = self._lengths.get(delta.choice_index, 0)
         self._lengths[delta.choice_index] = start + len(text)
-        said = orjson.dumps(text)
-        if delta.reasoning:  # there is no key for it in this form, and no other place either
-            said += b',"reasoning_content":' + orjson.dumps(delta.reasoning)
-        return self._chunk(delta.choice_index, said, orjson.dumps(legacy_logprobs(delta.logprobs, start)))
+        encoded = orjson.dumps(text)
+        if delta.reasoning:  # OpenAI has no key for it in text completions; this is the one of chat completions
+            encoded += b',"reasoning_content":' + orjson.dumps(delta.reasoning)
+        return self._chunk(delta.choice_index, encoded, orjson.dumps(legacy_logprobs(delta.logprobs, start)))
 
 
 def _content(delta: v1.Delta) -> bytes:

@@ -1,4 +1,4 @@
-"""Tools and the choice among them as this dialect holds them, in our words."""
+"""Decodes tools and the choice among them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _MODES = {
 }
 
 
-def tools(value: Any, param: str) -> Iterator[v1.Tool]:
-    """The tools of a request. Raises INVALID_FIELD."""
+def decode_tools(value: Any, param: str) -> Iterator[v1.Tool]:
+    """The tools in the array `value`. Raises INVALID_FIELD."""
     for number, tool in enumerate(items(value, param)):
         yield v1.Tool(function=_function(tool, f"{param}[{number}]"))
 
 
-def tool_choice(value: Any, param: str) -> v1.ToolChoice:
-    """A word, one function, or a list of those that are allowed. Raises INVALID_FIELD."""
+def decode_tool_choice(value: Any, param: str) -> v1.ToolChoice:
+    """The choice from a mode, one function, or a list of allowed functions. Raises INVALID_FIELD."""
     if isinstance(value, str):
         return v1.ToolChoice(mode=_MODES[one_of(value, tuple(_MODES), param)])
     choice = mapping(value, param)
@@ -44,26 +44,26 @@ def tool_choice(value: Any, param: str) -> v1.ToolChoice:
             return v1.ToolChoice(mode=v1.ToolChoice.MODE_REQUIRED, allowed_functions=[_name(choice, param)])
         case "allowed_tools":
             return _allowed(choice, param)
-    raise unsupported(f"{param}.type", f"'function' and 'allowed_tools' are; it is '{kind[:64]}'.")
+    raise unsupported(f"{param}.type", f"Supported types are 'function' and 'allowed_tools', not '{kind[:64]}'.")
 
 
 def _function(value: Any, at: str) -> v1.FunctionTool:
     tool = mapping(value, at)
     kind = text(required(tool, "type", f"{at}."), f"{at}.type")
     if kind != "function":
-        raise unsupported(f"{at}.type", f"Tools are functions: one of type '{kind[:64]}' cannot be sent.")
+        raise unsupported(f"{at}.type", f"Tools are functions. Remove the tool of type '{kind[:64]}'.")
     given(tool, frozenset({"type", "function"}), at)
     at = f"{at}.function"
     function = mapping(required(tool, "function", at.removesuffix("function")), at)
     values = given(function, frozenset({"name", "description", "parameters", "strict"}), at)
-    said = v1.FunctionTool(name=text(required(values, "name", f"{at}."), f"{at}.name"))
+    decoded = v1.FunctionTool(name=text(required(values, "name", f"{at}."), f"{at}.name"))
     if "description" in values:
-        said.description = text(values["description"], f"{at}.description")
+        decoded.description = text(values["description"], f"{at}.description")
     if "parameters" in values:
-        said.parameters_json_schema = json_text(mapping(values["parameters"], f"{at}.parameters"))
+        decoded.parameters_json_schema = json_text(mapping(values["parameters"], f"{at}.parameters"))
     if "strict" in values:
-        said.strict = boolean(values["strict"], f"{at}.strict")
-    return said
+        decoded.strict = boolean(values["strict"], f"{at}.strict")
+    return decoded
 
 
 def _allowed(choice: Any, param: str) -> v1.ToolChoice:
@@ -73,8 +73,10 @@ def _allowed(choice: Any, param: str) -> v1.ToolChoice:
     given(allowed, frozenset({"mode", "tools"}), at)
     mode = one_of(required(allowed, "mode", f"{at}."), ("auto", "required"), f"{at}.mode")
     listed = items(required(allowed, "tools", f"{at}."), f"{at}.tools")
-    if not listed:  # in our words an empty list allows all
-        raise wrong(f"{at}.tools", f"'{at}.tools' should name a tool at least; for none send 'none' as '{param}'.")
+    if not listed:  # `allowed_functions` would allow all if it were empty
+        raise wrong(
+            f"{at}.tools", f"'{at}.tools' must name at least one tool. To allow none, send 'none' as '{param}'."
+        )
     names = [_name(mapping(tool, f"{at}.tools[{n}]"), f"{at}.tools[{n}]") for n, tool in enumerate(listed)]
     return v1.ToolChoice(mode=_MODES[mode], allowed_functions=names)
 

@@ -10,7 +10,12 @@ from dragoman.dialect.yandex import v1 as y
 
 from dragoman_service.dialects.quoting import quoted
 from dragoman_service.dialects.yandex.struct import struct_of
-from dragoman_service.dialects.yandex.tools import their_calls, their_choice, their_results, their_tools
+from dragoman_service.dialects.yandex.tools import (
+    encode_tool_calls,
+    encode_tool_choice,
+    encode_tool_results,
+    encode_tools,
+)
 from dragoman_service.errors import FieldViolation, invalid
 
 _CONFIG = (
@@ -45,10 +50,10 @@ def completion_request(request: v1.CompletionRequest, uri: str, *, stream: bool)
         model_uri=uri,
         completion_options=_options(request.generation_config, stream),
         messages=_messages(request.messages),
-        tools=their_tools(request),
+        tools=encode_tools(request),
     )
     if request.HasField("tool_choice"):
-        theirs.tool_choice.CopyFrom(their_choice(request.tool_choice))
+        theirs.tool_choice.CopyFrom(encode_tool_choice(request.tool_choice))
         if request.tool_choice.HasField("parallel"):
             theirs.parallel_tool_calls.value = request.tool_choice.parallel
     match request.generation_config.response_format.WhichOneof("format"):
@@ -88,7 +93,7 @@ def _messages(messages: Sequence[v1.Message]) -> Iterator[y.Message]:
     for is_tool, turns in groupby(messages, lambda message: message.role == v1.ROLE_TOOL):
         if is_tool:
             results = [part.tool_result for message in turns for part in message.parts]
-            yield y.Message(role="user", tool_result_list=their_results(results, calls))
+            yield y.Message(role="user", tool_result_list=encode_tool_results(results, calls))
             continue
         for message in turns:
             yield from _message(message)
@@ -105,4 +110,4 @@ def _message(message: v1.Message) -> Iterator[y.Message]:
     if text or not calls:
         yield y.Message(role=role, text=quoted(text) if message.role == v1.ROLE_DATA else text)
     if calls:
-        yield y.Message(role=role, tool_call_list=their_calls(calls))
+        yield y.Message(role=role, tool_call_list=encode_tool_calls(calls))

@@ -1,4 +1,4 @@
-"""Our operations as Yandex Cloud shows them."""
+"""Encodes operations: ours as Yandex Cloud shows its own."""
 
 from __future__ import annotations
 
@@ -8,48 +8,48 @@ from google.longrunning import operations_pb2
 from google.rpc.status_pb2 import Status
 
 from dragoman_service.dialects.yandex.names import DESCRIPTION, RESPONSE_TYPE
-from dragoman_service.dialects.yandex.server.response import completion_response
+from dragoman_service.dialects.yandex.server.response import encode_completion
 from dragoman_service.errors import CompletionError
 
 _PREFIX = "operations/"
 
 
-def operation(ours: operations_pb2.Operation) -> y.Operation:
-    """The same operation; its answer is a CompletionResponse under the vendor's name."""
-    known = v1.CompletionOperationMetadata()
-    ours.metadata.Unpack(known)
-    shown = y.Operation(
-        id=ours.name.removeprefix(_PREFIX),
+def encode_operation(operation: operations_pb2.Operation) -> y.Operation:
+    """The same operation. Its response is a CompletionResponse under the vendor's type name."""
+    metadata = v1.CompletionOperationMetadata()
+    operation.metadata.Unpack(metadata)
+    encoded = y.Operation(
+        id=operation.name.removeprefix(_PREFIX),
         description=DESCRIPTION,
-        created_at=known.create_time,
-        created_by=known.created_by,
-        modified_at=known.update_time,
-        done=ours.done,
+        created_at=metadata.create_time,
+        created_by=metadata.created_by,
+        modified_at=metadata.update_time,
+        done=operation.done,
     )
-    match ours.WhichOneof("result"):
+    match operation.WhichOneof("result"):
         case "error":
-            _fail(shown, ours.error)
+            _set_error(encoded, operation.error)
         case "response":
-            _answer(shown, ours)
-    return shown
+            _set_response(encoded, operation)
+    return encoded
 
 
 def operation_name(operation_id: str) -> str:
-    """The name of the operation in google.longrunning."""
+    """The name in google.longrunning of the operation with the vendor's `operation_id`."""
     return f"{_PREFIX}{operation_id}"
 
 
-def _answer(shown: y.Operation, ours: operations_pb2.Operation) -> None:
+def _set_response(encoded: y.Operation, operation: operations_pb2.Operation) -> None:
     completion = v1.Completion()
-    ours.response.Unpack(completion)
+    operation.response.Unpack(completion)
     try:
-        value = completion_response(completion).SerializeToString()
-    except CompletionError as error:  # it cannot be told in this API
-        _fail(shown, error.status(shown.id))
+        value = encode_completion(completion).SerializeToString()
+    except CompletionError as error:  # this dialect cannot express the answer
+        _set_error(encoded, error.status(encoded.id))
     else:
-        shown.response.type_url, shown.response.value = RESPONSE_TYPE, value
+        encoded.response.type_url, encoded.response.value = RESPONSE_TYPE, value
 
 
-def _fail(shown: y.Operation, error: Status) -> None:
-    """Without details: the vendor's newest client fails over any that it has no descriptor of."""
-    shown.error.code, shown.error.message = error.code, error.message
+def _set_error(encoded: y.Operation, error: Status) -> None:
+    """Without details: the vendor's newest client fails on any detail that it has no descriptor for."""
+    encoded.error.code, encoded.error.message = error.code, error.message

@@ -1,0 +1,82 @@
+"""OpenAI's API as two server dialects: chat completions and legacy text completions."""
+
+from __future__ import annotations
+
+from dragoman import v1
+
+from dragoman_service.dialects.contract import DecodedRequest, HttpErrorResponse
+from dragoman_service.dialects.openai.server.errors import encode_error
+from dragoman_service.dialects.openai.server.request import decode_chat_request, decode_text_request
+from dragoman_service.dialects.openai.server.response import encode_chat_completion, encode_text_completion
+from dragoman_service.dialects.openai.server.stream import ChatEventEncoder, TextEventEncoder
+from dragoman_service.errors import CompletionError
+
+_SAMPLING = (
+    "max_output_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "stop_sequences",
+    "seed",
+    "choice_count",
+    "presence_penalty",
+    "frequency_penalty",
+    "repetition_penalty",
+    "include_logprobs",
+    "top_logprobs",
+    "response_format.json_object",
+    "response_format.json_schema",
+    "response_format.grammar",
+)
+_CONVERSATION = (
+    "generation_config.reasoning",
+    "messages.author",
+    "messages.reasoning",
+    "messages.refusal",
+    "tool_choice.mode",
+    "tool_choice.parallel",
+    "tools",
+)
+
+
+class ChatDialect:
+    """Chat completions.
+
+    With `usage_chunk=False` a stream never ends in a chunk without a choice, even if the caller asks for the usage.
+    """
+
+    supported_fields = (*(f"generation_config.{name}" for name in _SAMPLING), *_CONVERSATION)
+
+    def __init__(self, *, usage_chunk: bool = True) -> None:
+        self._usage_chunk = usage_chunk
+
+    def decode_request(self, wire: bytes) -> DecodedRequest:
+        return decode_chat_request(wire)
+
+    def encode_completion(self, completion: v1.Completion, decoded: DecodedRequest) -> bytes:
+        return encode_chat_completion(completion)
+
+    def event_encoder(self, decoded: DecodedRequest) -> ChatEventEncoder:
+        return ChatEventEncoder(include_usage=decoded.include_usage and self._usage_chunk)
+
+    def encode_error(self, error: CompletionError, call_id: str) -> HttpErrorResponse:
+        return encode_error(error, call_id)
+
+
+class TextDialect:
+    """Legacy text completions."""
+
+    supported_fields = (*(f"generation_config.{name}" for name in _SAMPLING), "prompt")
+
+    def decode_request(self, wire: bytes) -> DecodedRequest:
+        return decode_text_request(wire)
+
+    def encode_completion(self, completion: v1.Completion, decoded: DecodedRequest) -> bytes:
+        return encode_text_completion(completion)
+
+    def event_encoder(self, decoded: DecodedRequest) -> TextEventEncoder:
+        return TextEventEncoder(include_usage=decoded.include_usage)
+
+    def encode_error(self, error: CompletionError, call_id: str) -> HttpErrorResponse:
+        return encode_error(error, call_id)

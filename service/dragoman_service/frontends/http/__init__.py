@@ -1,0 +1,1 @@
+"""Routes over HTTP that any dialect can be served on."""

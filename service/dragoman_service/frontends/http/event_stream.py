@@ -1,0 +1,67 @@
+"""A stream of server-sent events to one caller, kept alive with comments while there is nothing to send."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from dragoman_service.contract import CompletionError
+from dragoman_service.transport.http.call import EncodeError, HttpCall
+
+KEEP_ALIVE = 15.0  # seconds of silence
+PING = b": ping\n\n"
+"""A comment, which clients ignore. It keeps proxies from taking a long prompt for a dead connection."""
+HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}  # so that no proxy caches or buffers events
+
+
+class EventStream:
+    """Begins with the first event, so that an error before it has a status of its own; or with a comment, once the
+    caller has waited for `keep_alive` seconds. An error after the beginning is encoded by `encode_error`."""
+
+    def __init__(self, call: HttpCall, encode_error: EncodeError, keep_alive: float = KEEP_ALIVE) -> None:
+        self._call = call
+        self._encode_error = encode_error
+        self._keep_alive = keep_alive
+        self._loop = asyncio.get_running_loop()
+        self._sent = self._loop.time()
+        self._beginning = asyncio.Lock()
+        self._timer = self._loop.call_later(keep_alive, self._check)
+        self._ping: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if self._ping is not None:
+            self._ping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._ping
+
+    async def send(self, piece: bytes) -> None:
+        """Writes at once. Raises STALLED_READER."""
+        self._sent = self._loop.time()
+        if self._call.response is None:
+            await self._begin()
+        await self._call.send(piece)
+
+    async def _begin(self) -> None:
+        async with self._beginning:  # a comment and an event may begin the response at the same time
+            if self._call.response is None:
+                await self._call.begin("text/event-stream", self._encode_error, HEADERS)
+
+    def _check(self) -> None:
+        """Sends a comment if it is due. One timer per stream is enough, however many events there are."""
+        left = self._sent + self._keep_alive - self._loop.time()
+        if left <= 0:
+            self._ping = self._loop.create_task(self._send_ping())
+            left = self._keep_alive
+        self._timer = self._loop.call_later(left, self._check)
+
+    async def _send_ping(self) -> None:
+        with suppress(CompletionError, ConnectionError):  # the next event reports a caller who does not read
+            await self.send(PING)

@@ -1,0 +1,86 @@
+"""Streams of server-sent events: kept alive while there is nothing to send, whatever ends them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from dragoman_service.errors import internal
+from dragoman_service.frontends.http.event_stream import PING, EventStream
+from dragoman_service.transport.http.call import HttpCall
+from http_serving import encode_terminal_error
+from raw_http import RawAnswer, asked
+
+EVENT = b"data: {}\n\n"
+
+
+def answering(send: Callable[[EventStream], Awaitable[None]]) -> Callable[[HttpCall], Awaitable[None]]:
+    """Serves a stream that has a comment after each 20 ms of silence."""
+
+    async def serve(call: HttpCall) -> None:
+        call.accept(streaming=True)
+        async with EventStream(call, encode_terminal_error, keep_alive=0.02) as stream:
+            await send(stream)
+
+    return serve
+
+
+async def pieces_of(answer: RawAnswer) -> list[bytes]:
+    pieces = []
+    while piece := await answer.piece():
+        pieces.append(piece)
+    return pieces
+
+
+async def test_silence_is_filled_with_comments_before_and_between_events(serving) -> None:
+    async def send(stream: EventStream) -> None:
+        for _ in range(2):
+            await asyncio.sleep(0.15)
+            await stream.send(EVENT)
+
+    served = await serving(answering(send))
+    async with asked(served.address, "POST", "/ask", {}) as answer:
+        pieces = await pieces_of(answer)
+
+    first = pieces.index(EVENT)
+    assert (pieces[0], pieces[first + 1], pieces[-1]) == (PING, PING, EVENT)
+    assert set(pieces) == {PING, EVENT}
+    assert len(pieces) <= 16, "one comment per silence, not one per check"
+
+
+async def test_events_without_silence_have_no_comments(serving) -> None:
+    async def send(stream: EventStream) -> None:
+        for _ in range(50):
+            await stream.send(EVENT)
+
+    served = await serving(answering(send))
+    async with asked(served.address, "POST", "/ask", {}) as answer:
+        pieces = await pieces_of(answer)
+
+    assert pieces == [EVENT] * 50
+
+
+async def test_an_error_after_a_comment_comes_in_the_stream(serving) -> None:
+    async def send(stream: EventStream) -> None:
+        await asyncio.sleep(0.1)
+        raise internal()
+
+    served = await serving(answering(send))
+    async with asked(served.address, "POST", "/ask", {}) as answer:
+        wire = await answer.rest()
+
+    assert answer.status == 200
+    assert PING in wire
+    assert b"LAST INTERNAL" in wire
+    assert not wire.endswith(b"0\r\n\r\n")
+
+
+async def test_an_error_before_anything_was_sent_has_its_own_status(serving) -> None:
+    async def send(stream: EventStream) -> None:
+        raise internal()
+
+    served = await serving(answering(send))
+    async with asked(served.address, "POST", "/ask", {}) as answer:
+        body = await answer.json()
+
+    assert (answer.status, body["reason"]) == (500, "INTERNAL")
