@@ -1,6 +1,6 @@
-"""Prints the figures of the code's structure and fails where one is over its limit: `house.py [ROOT]`.
+"""Prints figures of the code's structure, and fails if one exceeds its limit: `house.py [ROOT]`.
 
-Rooms are folders. Generated files do not count, and `__init__.py` is not a module of its folder.
+A room is a folder. Generated files do not count, and `__init__.py` does not count as a module of its folder.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 ROOMS = ("service/dragoman_service", "clients/python/dragoman", "scripts", "bench")
 CODE = (*ROOMS, "tests")
 MOST_MODULES = 12  # in a folder
-MOST_ALIKE = 2  # siblings whose names begin with the same word
-LONGEST_FILE, LONGEST_FUNCTION = 300, 40  # lines; of a function those after its docstring
+MOST_ALIKE = 2  # siblings whose names start with the same word
+LONGEST_FILE, LONGEST_FUNCTION = 300, 40  # lines; a function's lines without signature and docstring
 
 
 def main(root: Path) -> int:
@@ -25,7 +25,7 @@ def main(root: Path) -> int:
     for figures in (modules_in_folders, words_of_siblings, lines_of_files, lines_of_functions, imports):
         faults += figures(root)
     for fault in faults:
-        print(f"over the limit: {fault}", file=sys.stderr)
+        print(f"limit exceeded: {fault}", file=sys.stderr)
     return 1 if faults else 0
 
 
@@ -35,7 +35,7 @@ def modules_in_folders(root: Path) -> Iterator[str]:
     row("modules in a folder", f"mean {statistics.mean(counts):.1f}, most {max(counts)} (limit {MOST_MODULES})")
     for folder, count in folders.items():
         if count > MOST_MODULES:
-            yield f"{folder.relative_to(root)} has {count} modules, at most {MOST_MODULES} are allowed"
+            yield f"{folder.relative_to(root)} has {count} modules; the limit is {MOST_MODULES}"
 
 
 def words_of_siblings(root: Path) -> Iterator[str]:
@@ -46,8 +46,8 @@ def words_of_siblings(root: Path) -> Iterator[str]:
         most = max(most, *words.values(), 0)
         for word, count in words.items():
             if count > MOST_ALIKE:
-                yield f"{folder.relative_to(root)} has {count} names that begin with {word!r}: make that a folder"
-    row("siblings that begin with one word", f"most {most} (limit {MOST_ALIKE})")
+                yield f"{folder.relative_to(root)} has {count} names that start with {word!r}: make that a folder"
+    row("siblings that start with one word", f"most {most} (limit {MOST_ALIKE})")
 
 
 def lines_of_files(root: Path) -> Iterator[str]:
@@ -55,7 +55,7 @@ def lines_of_files(root: Path) -> Iterator[str]:
     row("lines of a file", f"{spread(list(lengths.values()))} (limit {LONGEST_FILE})")
     for path, lines in lengths.items():
         if lines > LONGEST_FILE:
-            yield f"{path.relative_to(root)} has {lines} lines, at most {LONGEST_FILE} are allowed"
+            yield f"{path.relative_to(root)} has {lines} lines; the limit is {LONGEST_FILE}"
 
 
 def lines_of_functions(root: Path) -> Iterator[str]:
@@ -68,7 +68,7 @@ def lines_of_functions(root: Path) -> Iterator[str]:
     row("lines of a function", f"{spread(list(lengths.values()))} (limit {LONGEST_FUNCTION})")
     for name, lines in lengths.items():
         if lines > LONGEST_FUNCTION:
-            yield f"{name} has {lines} lines, at most {LONGEST_FUNCTION} are allowed"
+            yield f"{name} has {lines} lines; the limit is {LONGEST_FUNCTION}"
 
 
 def imports(root: Path) -> Iterator[str]:
@@ -83,7 +83,7 @@ def imports(root: Path) -> Iterator[str]:
 
 
 def import_graph(package: Path) -> Mapping[str, set[str]]:
-    """Each module of the package, by its dotted path below it, with those that it imports."""
+    """A map from each module of the package to those it imports, as dotted paths below the package."""
     paths = {dotted(path, package): path for path in package.rglob("*.py")}
     graph: dict[str, set[str]] = {}
     for module, path in paths.items():
@@ -93,7 +93,7 @@ def import_graph(package: Path) -> Mapping[str, set[str]]:
 
 
 def imported(node: ast.AST, package: str) -> Iterator[str]:
-    """The names that a statement imports from the package: each is a module, or something in one."""
+    """The names that a statement imports from the package: modules, or names in modules."""
     if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == package:
         inside = (node.module or "").partition(".")[2]
         yield from (f"{inside}.{alias.name}".strip(".") for alias in node.names)
@@ -116,7 +116,7 @@ def dotted(path: Path, package: Path) -> str:
 
 
 def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Lines without the signature and the docstring."""
+    """The lines of a function without its signature and docstring."""
     first = function.body[1 if ast.get_docstring(function) and len(function.body) > 1 else 0]
     return (function.end_lineno or 0) - first.lineno + 1
 

@@ -1,6 +1,6 @@
 """Generates Python from the schema (`proto.py generate`), or checks schema and generated code (`proto.py check`).
 
-It runs under .tools/bin/python, beside buf and the plugins that buf.gen.yaml names.
+It runs under .tools/bin/python, next to buf and the plugins that buf.gen.yaml names.
 """
 
 import filecmp
@@ -20,7 +20,7 @@ GOOGLE = ("google/api/*.proto", "google/rpc/*.proto", "google/longrunning/*.prot
 
 def main() -> None:
     os.chdir(ROOT)
-    lay_google_protos(BUILD / "googleapis")
+    copy_google_protos(BUILD / "googleapis")
     if sys.argv[1:] == ["generate"]:
         generate(ROOT)
     elif sys.argv[1:] == ["check"]:
@@ -32,8 +32,8 @@ def main() -> None:
         sys.exit(__doc__)
 
 
-def lay_google_protos(folder: Path) -> None:
-    """Puts google's own protos where buf.yaml looks for them, under the names that their Python registers."""
+def copy_google_protos(folder: Path) -> None:
+    """Copies Google's protos to where buf.yaml looks for them, under the names that their Python modules register."""
     shutil.rmtree(folder, ignore_errors=True)
     for file in importlib.metadata.files("googleapis-common-protos") or ():
         if any(file.match(pattern) for pattern in GOOGLE):
@@ -43,53 +43,51 @@ def lay_google_protos(folder: Path) -> None:
 
 
 def generate(root: Path) -> None:
-    """Writes clients/python/dragoman/**/*_pb2* under `root`, in place of those that are there."""
+    """Writes clients/python/dragoman/**/*_pb2* under `root`, replacing existing ones."""
     client = root / CLIENT
     for file in generated(client):
         file.unlink()
     client.mkdir(parents=True, exist_ok=True)
     buf("generate", "--output", str(root))
     for stub in client.rglob("*_pb2_grpc.pyi"):
-        if not stub.with_suffix(".py").exists():  # the generator writes empty ones for files without a service
+        if not stub.with_suffix(".py").exists():  # the generator writes empty stubs for files without a service
             stub.unlink()
 
 
 def generated(client: Path) -> Iterator[Path]:
-    """The generated files of a client's folder."""
+    """The generated files in a client's folder."""
     yield from (file for file in (client / "dragoman").rglob("*_pb2*") if file.suffix in {".py", ".pyi"})
 
 
 def check_drift() -> None:
-    """Ends with status 1 if the committed code is not what the schema generates."""
+    """Exits with status 1 if the committed code differs from what the schema generates."""
     fresh, committed = BUILD / "drift" / CLIENT, ROOT / CLIENT
     generate(BUILD / "drift")
     names = {str(file.relative_to(client)) for client in (fresh, committed) for file in generated(client)}
     same, _, _ = filecmp.cmpfiles(fresh, committed, names, shallow=False)
     if differing := sorted(names.difference(same)):
-        sys.exit(
-            "Generated code is not what the schema says. Run `make proto` and commit:\n  " + "\n  ".join(differing)
-        )
-    print(f"{len(names)} generated files are what the schema says", flush=True)
+        sys.exit("Generated code differs from the schema. Run `make proto` and commit:\n  " + "\n  ".join(differing))
+    print(f"{len(names)} generated files match the schema", flush=True)
 
 
 def check_breaking() -> None:
-    """Ends with status 1 if the schema breaks callers of the one on the default branch."""
+    """Exits with status 1 if the schema breaks callers of the schema on the default branch."""
     commit = published_commit()
     if commit is None or git("ls-tree", "--name-only", commit, "buf.yaml", "proto").split() != ["buf.yaml", "proto"]:
-        print("No published schema to compare with: nothing can break", flush=True)
+        print("No published schema to compare with", flush=True)
         return
     before = BUILD / "published"
     shutil.rmtree(before, ignore_errors=True)
     before.mkdir(parents=True)
     archive = subprocess.run(["git", "archive", commit, "buf.yaml", "proto"], stdout=subprocess.PIPE, check=True)
     subprocess.run(["tar", "-x", "-C", str(before)], input=archive.stdout, check=True)
-    lay_google_protos(before / "build/googleapis")
+    copy_google_protos(before / "build/googleapis")
     buf("breaking", "--against", str(before))
-    print(f"The schema breaks nothing against {commit[:12]}", flush=True)
+    print(f"The schema is compatible with that of {commit[:12]}", flush=True)
 
 
 def published_commit() -> str | None:
-    """The last commit of the default branch that is not the very schema at hand."""
+    """The last commit of the default branch, or its parent if that commit is checked out and the schema unchanged."""
     for branch in ("origin/HEAD", "origin/main", "main", "HEAD"):
         if commit := git("rev-parse", "--verify", "--quiet", f"{branch}^{{commit}}"):
             break
@@ -108,7 +106,7 @@ def buf(*arguments: str) -> None:
 
 
 def git(*arguments: str) -> str:
-    """What git says, or nothing where it fails: no repository, no such commit."""
+    """The output of git, or an empty text if it fails, for example because there is no repository or commit."""
     try:
         answer = subprocess.run(["git", *arguments], capture_output=True, text=True)
     except FileNotFoundError:

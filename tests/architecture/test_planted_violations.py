@@ -175,8 +175,8 @@ def test_every_row_of_the_table_is_held(checkout: Path, plant: Callable[[str, st
 
 FIGURES = [  # what is planted, as files with their text, and what is said of it
     ({f"{SERVICE}/timing/{name}.py": "" for name in "abcdefghijklm"}, "service/dragoman_service/timing has 1"),
-    ({f"{SERVICE}/timing/time_{name}.py": "" for name in "ab"}, "has 3 names that begin with 'time'"),
-    ({f"{SERVICE}/timing/time_a/b.py": "", f"{SERVICE}/timing/time_c.py": ""}, "has 3 names that begin with 'time'"),
+    ({f"{SERVICE}/timing/time_{name}.py": "" for name in "ab"}, "has 3 names that start with 'time'"),
+    ({f"{SERVICE}/timing/time_a/b.py": "", f"{SERVICE}/timing/time_c.py": ""}, "has 3 names that start with 'time'"),
     ({"bench/planted.py": "x = 1\n" * 300}, "bench/planted.py has 30"),
     ({"tests/planted.py": LONG_FUNCTION}, "long has 41 lines"),
     (

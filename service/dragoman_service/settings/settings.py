@@ -40,8 +40,6 @@ Sha256 = Annotated[
     _matches(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal, as `dragoman keys create` writes it"),
 ]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-
-
 ModelTarget = Annotated[str, _matches(r"(?s)[a-z][a-z0-9_-]{0,62}/.+", "PROVIDER/MODEL, as in 'echo/echo'")]
 StoreUrl = Annotated[
     str,
