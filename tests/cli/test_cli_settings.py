@@ -6,6 +6,7 @@ import json
 import tomllib
 from pathlib import Path
 
+import pytest
 from conftest import ECHO
 from dragoman_command import invoke
 from dragoman_service.cli.terminal.toml import HIDDEN, toml
@@ -44,9 +45,10 @@ def test_secrets_are_never_shown(tmp_path: Path) -> None:
     assert "warning: " in ended.stderr
 
 
-def test_values_with_the_name_of_a_secret_are_hidden_in_a_table_without_types() -> None:
+@pytest.mark.parametrize("section", ["providers", "filters"])
+def test_values_with_the_name_of_a_secret_are_hidden_in_a_table_without_types(section: str) -> None:
     table = {"api_key": SECRET, "headers": {"Authorization": SECRET}, "url": f"http://me:{SECRET}@host", "threads": 2}
-    shown = toml({"providers": {"raw": table}})
+    shown = toml({section: {"raw": table}})
 
     assert SECRET not in shown
     assert shown.count(HIDDEN) == 3

@@ -17,6 +17,8 @@ _SECRET_KEY = re.compile(r"(^|[_-])(keys?|secrets?|tokens?|passwords?|credential
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]+@")
 
+_OF_PLUGINS = (("providers",), ("filters",))  # their tables are read by plugins
+
 Path = tuple[str, ...]
 
 
@@ -76,7 +78,7 @@ def _is_list(value: Any) -> bool:
 def _hide(path: Path, key: str, value: Any) -> Any:
     """Hides values with a secret's name, because a plugin may read its table without types."""
     is_text = isinstance(value, str) or _is_list(value)
-    return HIDDEN if path[:1] == ("providers",) and is_text and _SECRET_KEY.search(key) else value
+    return HIDDEN if path[:1] in _OF_PLUGINS and is_text and _SECRET_KEY.search(key) else value
 
 
 def _value(value: Any) -> str:
