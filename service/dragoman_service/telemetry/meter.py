@@ -66,7 +66,7 @@ class CompletionMeter:
                 self._usage = event.usage
             case "choice_finished":
                 self._finish_reason = v1.FinishReason.Name(event.choice_finished.finish_reason)
-            case "started":
+            case "started" if event.started.provider:  # none: a filter answers, and asks no provider
                 self._started = event.started
 
     def _record_first(self) -> None:

@@ -1,0 +1,1 @@
+"""The laws of a filter, as tests that every filter inherits."""

@@ -1,0 +1,52 @@
+"""Filters of another package: one that works, and others that do not."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from dragoman import v1
+from google.rpc import code_pb2
+
+NUMBER = 1
+
+
+@dataclass
+class MarkSettings:
+    mark: str
+
+
+class MarkError(Exception):
+    code = code_pb2.INVALID_ARGUMENT
+    reason = v1.ERROR_REASON_PROVIDER_REJECTED
+    message = "Nothing is marked twice."
+
+
+def make_mark(settings: MarkSettings, context: Any) -> Callable[[Any], Any]:
+    """Puts a mark before each answer; fails in two ways if the prompt asks for it."""
+    context.metrics.registry.get_sample_value("nothing")  # raises unless the context has what the docs promise
+
+    def wrap(complete: Any) -> Any:
+        async def marked(request: v1.CompletionRequest, call: Any) -> AsyncIterator[v1.CompletionEvent]:
+            text = request.messages[-1].parts[0].text
+            if text == "refuse":
+                raise MarkError
+            async with aclosing(complete(request, call)) as events:
+                async for event in events:
+                    yield event
+                    if text == "stumble":
+                        raise ValueError("the password is hunter2")
+                    if event.HasField("started"):
+                        yield v1.CompletionEvent(delta=v1.Delta(text=settings.mark))
+
+        return marked
+
+    return wrap
+
+
+def make_unmade(settings: Mapping[str, Any]) -> None:
+    raise RuntimeError("the list of words is away")
+
+
+def make_nothing(settings: Mapping[str, Any]) -> None:
+    """Forgets to return the filter."""

@@ -1,0 +1,3 @@
+"""A filter that cannot be imported."""
+
+import no_such_library  # noqa: F401

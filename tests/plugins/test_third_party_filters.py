@@ -1,0 +1,122 @@
+"""Filters of another package: what works wraps every completion, what is broken keeps the service from starting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from dragoman import v1
+from google.rpc import error_details_pb2
+from google.rpc.status_pb2 import Status
+from scratch_environment import ScratchEnvironment, Service
+
+SETTINGS = """
+[server]
+drain_delay = "0s"
+[log]
+format = "json"
+[providers.echo]
+[filters.second]
+plugin = "mark"
+mark = "b"
+[filters.first]
+plugin = "mark"
+mark = "a"
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> ScratchEnvironment:
+    environment = ScratchEnvironment(tmp_path_factory.mktemp("filters"))
+    environment.install(Path(__file__).parent / "acme_filter")
+    return environment
+
+
+@pytest.fixture(scope="module")
+def service(environment: ScratchEnvironment) -> Iterator[Service]:
+    with environment.serving(SETTINGS) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def stub(service: Service) -> Iterator[v1.CompletionServiceStub]:
+    with grpc.insecure_channel(service.address) as channel:
+        yield v1.CompletionServiceStub(channel)
+
+
+def ask(text: str) -> v1.CompletionRequest:
+    return v1.CompletionRequest(model="echo/echo", messages=[v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text=text)])])
+
+
+def refused(stub: v1.CompletionServiceStub, text: str) -> tuple[Status, str]:
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.CreateCompletion(ask(text), timeout=10)
+    trailers = dict(caught.value.trailing_metadata())
+    status = Status.FromString(trailers["grpc-status-details-bin"])
+    return status, error_details_pb2.ErrorInfo.FromString(status.details[0].value).reason
+
+
+def test_filters_wrap_in_the_order_of_their_tables_the_first_outermost(stub: v1.CompletionServiceStub) -> None:
+    whole = stub.CreateCompletion(ask("!"), timeout=10)
+    events = list(stub.StreamCompletion(ask("!"), timeout=10))
+
+    assert whole.choices[0].message.parts[0].text == "ba!"
+    assert events[-1].finished.completion.choices == whole.choices
+
+
+def test_an_error_of_a_filter_reaches_the_caller(stub: v1.CompletionServiceStub) -> None:
+    status, reason = refused(stub, "refuse")
+
+    assert (status.code, status.message, reason) == (3, "Nothing is marked twice.", "PROVIDER_REJECTED")
+
+
+def test_a_filter_that_raises_anything_else_fails_its_call_alone(
+    stub: v1.CompletionServiceStub, service: Service
+) -> None:
+    status, reason = refused(stub, "stumble")
+
+    assert (status.code, reason) == (13, "PLUGIN_FAILED")
+    assert "hunter2" not in str(status)
+    assert service.tells(lambda line: line["event"] == "plugin.failed" and "hunter2" in str(line))
+    assert stub.CreateCompletion(ask("?"), timeout=10).choices[0].message.parts[0].text == "ba?"
+
+
+@pytest.mark.parametrize(
+    ("table", "path", "said"),
+    [
+        ("[filters.broken]", "filters.broken", "ModuleNotFoundError: No module named 'no_such_library'"),
+        ("[filters.number]", "filters.number", "acme_filter:NUMBER is not a function"),
+        ("[filters.unmade]", "filters.unmade", "RuntimeError: the list of words is away"),
+        ("[filters.nothing]", "filters.nothing", "returned NoneType instead of a function"),
+        ("[filters.absent]", "filters.absent.plugin", "no plugin 'absent' is installed"),
+        ("[filters.mark]", "filters.mark.mark", "is required"),
+        ("[filters.mark]\nmark = 'a'\n[plugins]\nallow = ['echo']", "filters.mark.plugin", "does not name it"),
+        ("[filters.metering]", "filters.metering", "always on"),
+    ],
+)
+def test_a_filter_that_does_not_work_keeps_the_service_from_starting(
+    table: str, path: str, said: str, environment: ScratchEnvironment, tmp_path: Path
+) -> None:
+    config = tmp_path / "dragoman.toml"
+    config.write_text(f"[providers.echo]\n{table}\n")
+    arguments = ("--config", str(config), "--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0")
+    printed = environment.run("-m", "dragoman_service", "serve", *arguments, code=2)
+
+    assert path in printed
+    assert said in printed
+
+
+def test_a_filter_that_is_installed_and_has_no_table_does_nothing_and_ours_win_a_clash(
+    environment: ScratchEnvironment,
+) -> None:
+    filters = {
+        (plugin["name"], plugin["distribution"]): plugin["state"]
+        for plugin in environment.plugins()
+        if plugin["kind"] == "filter"
+    }
+
+    assert filters["metering", "dragoman-service"] == "LOADED"
+    assert filters["metering", "acme-filter"] == "SHADOWED"
+    assert filters["broken", "acme-filter"] == "FAILED"
