@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def command_line() -> typer.Typer:
-    """All commands."""
+    """The app with all commands."""
     app = typer.Typer(
         no_args_is_help=True,
         pretty_exceptions_enable=False,

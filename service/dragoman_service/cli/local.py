@@ -44,7 +44,7 @@ def fetch(
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
-    """Shows a progress bar on stderr or, if that is no terminal, a line per quarter."""
+    """Shows a progress bar on stderr or, if that is not a terminal, a line per quarter."""
     from dragoman_service.cli.terminal.output import console, note
 
     screen = console(stderr=True)

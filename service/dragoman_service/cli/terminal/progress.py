@@ -25,7 +25,7 @@ Metadata = v1.CompletionOperationMetadata
 Show = Callable[[str, Metadata], None]
 
 
-async def follow(handle: AsyncOperationHandle, timeout: float | None) -> None:  # noqa: ASYNC109 - it ends the wait, and raises nothing
+async def follow(handle: AsyncOperationHandle, timeout: float | None) -> None:  # noqa: ASYNC109 - raises no TimeoutError
     """Shows an operation's progress until it is done, for at most `timeout` seconds (None: no limit)."""
     end = None if timeout is None else time.monotonic() + timeout
     with _display() as show:
