@@ -1,4 +1,4 @@
-"""One service behind the other: the dialect of OpenAI against itself."""
+"""Puts one service behind another: the OpenAI dialect against itself."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ OURS = Quirks(
     allowed_tools=True,
     tool_names=True,
 )
-"""How our own frontend wants to be spoken to: all that the schema holds passes through it."""
+"""The quirks of our own frontend: every field of the schema passes through it."""
 
 
 @asynccontextmanager
 async def behind(provider: Provider) -> AsyncIterator[tuple[OpenAIProvider, Served]]:
-    """A provider whose upstream is a service with `provider` as its only one, over HTTP; and that service.
+    """Yields a provider whose upstream, over HTTP, is a service with only `provider`, and that service.
 
-    Its model claims what the inner one claims.
+    Its model supports the same fields as the inner one.
     """
     async with serving({"inner": provider}) as inner:
         (model,) = inner.running.engine.models("anonymous")
@@ -43,7 +43,7 @@ async def behind(provider: Provider) -> AsyncIterator[tuple[OpenAIProvider, Serv
 
 
 async def answers(outer: Served, inner: Served, request: v1.CompletionRequest) -> list[Any]:
-    """What the request is answered with: by the inner service itself, and through the outer one whole and streamed."""
+    """The answers to a request: from the inner service, and through the outer one, whole and streamed."""
     (far,), (near,) = (served.running.engine.models("anonymous") for served in (outer, inner))
     asked, direct = v1.CompletionRequest(), v1.CompletionRequest()
     asked.CopyFrom(request)
@@ -59,7 +59,7 @@ async def answers(outer: Served, inner: Served, request: v1.CompletionRequest) -
 
 
 def _content(completion: v1.Completion) -> Iterator[Any]:
-    """What an answer says, without names and times. The ids of calls are the caller's to send back, and stay."""
+    """The content of an answer without names and times. Ids of tool calls belong to it: callers send them back."""
     for choice in completion.choices:
         yield choice.index, choice.message, choice.finish_reason, list(choice.logprobs)
     yield completion.usage

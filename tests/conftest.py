@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-# Some tests fork, for servers that must not run as root; gRPC's own handlers of forks may abort the child then.
+# Some tests fork, to start servers that must not run as root. gRPC's fork handlers could then abort the child.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import grpc
@@ -60,7 +60,7 @@ def stub(channel: grpc.aio.Channel) -> v1.CompletionServiceStub:
 
 @pytest.fixture
 def prompt() -> Callable[..., v1.CompletionRequest]:
-    """Makes a request of one user message; keyword arguments are fields of GenerationConfig."""
+    """Makes a request with one user message; keyword arguments are fields of GenerationConfig."""
 
     def make(text: str = "one two three", model: str = "echo", **config: Any) -> v1.CompletionRequest:
         request = v1.CompletionRequest(model=model)
@@ -74,12 +74,12 @@ def prompt() -> Callable[..., v1.CompletionRequest]:
 
 @pytest.fixture(scope="session")
 def weights() -> Path:
-    """The weights of the embedded model, fetched if they are not here yet."""
+    """The weights of the embedded model, downloaded if they are missing."""
     return fetch(lambda done, total: None, lambda note: None)
 
 
 class Refusal:
-    """What a failed call said."""
+    """The status of a failed call, with its details unpacked."""
 
     def __init__(self, error: grpc.aio.AioRpcError) -> None:
         self.code = error.code()
@@ -105,7 +105,7 @@ class Refusal:
 
 @pytest.fixture
 def refused() -> Callable[[Awaitable[Any]], Awaitable[Refusal]]:
-    """Awaits a call that has to fail and returns what it said."""
+    """Awaits a call that has to fail and returns its Refusal."""
 
     async def catch(call: Awaitable[Any]) -> Refusal:
         with pytest.raises(grpc.aio.AioRpcError) as caught:

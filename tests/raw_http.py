@@ -1,4 +1,4 @@
-"""HTTP on a bare socket: what a client library would hide."""
+"""HTTP on a bare socket, for tests of details that a client library would hide."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass
 class RawAnswer:
-    """An answer whose head was read; the body is still in `reader`."""
+    """An HTTP response whose head was read; the body is still in `reader`."""
 
     status: int
     headers: dict[str, str]
@@ -20,7 +20,7 @@ class RawAnswer:
     writer: asyncio.StreamWriter
 
     async def piece(self) -> bytes:
-        """The next piece of a body in chunks, empty at its end. Raises IncompleteReadError if the end is missing."""
+        """The next chunk of a chunked body; empty at its end. Raises IncompleteReadError if the end is missing."""
         size = int((await self.reader.readuntil(b"\r\n")).strip(), 16)
         return (await self.reader.readexactly(size + 2))[:-2]
 
@@ -37,7 +37,7 @@ class RawAnswer:
         return json.loads(await self.whole())
 
     async def rest(self) -> bytes:
-        """All that comes until the connection ends, as it is on the wire."""
+        """Everything until the connection ends, as it is on the wire."""
         return await self.reader.read()
 
 
@@ -52,7 +52,7 @@ def request_bytes(
 
 
 async def read_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> RawAnswer:
-    """The head of the next answer on a connection."""
+    """Reads the head of the next response on a connection."""
     first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
     headers = {key.lower(): value for key, _, value in (line.partition(": ") for line in lines)}
     return RawAnswer(int(first.split()[1]), headers, reader, writer)
@@ -67,7 +67,7 @@ async def asked(
     headers: Mapping[str, str] | None = None,
     version: str = "1.1",
 ) -> AsyncIterator[RawAnswer]:
-    """The answer to one request, on a connection of its own which leaving closes."""
+    """The response to one request on a connection of its own, which is closed at the end of the context."""
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:

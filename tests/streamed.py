@@ -1,4 +1,4 @@
-"""What the events of a stream say."""
+"""Reads what the events of a stream add up to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dragoman import v1
 
 
 def text_of_events(events: Iterable[v1.CompletionEvent]) -> str:
-    """The text that a reader has in the end, after it dropped what was retracted."""
+    """The text that a reader has in the end, without what was retracted."""
     text = ""
     for event in events:
         text = "" if event.HasField("retracted") else text + event.delta.text

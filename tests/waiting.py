@@ -1,4 +1,4 @@
-"""Waiting for a condition with a limit: the one place of it, for tests that await and for those that block."""
+"""Waits for a condition, with a limit, in tests that await and in tests that block."""
 
 from __future__ import annotations
 

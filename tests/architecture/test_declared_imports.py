@@ -1,4 +1,4 @@
-"""What service and client import is what their projects declare: nothing is there by the luck of another package."""
+"""Service and client declare what they import, so that nothing is installed only because another package needs it."""
 
 import ast
 import sys
@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-# Namespace packages tell nothing by their first name, so these are told apart by their second.
+# The first name of a namespace package does not identify a distribution; the second one does.
 NAMESPACES = {"google.protobuf": "protobuf", "google.rpc": "googleapis-common-protos"}
 NAMESPACES |= {"google.longrunning": "googleapis-common-protos"}
 PROJECTS = {"service/dragoman_service": ROOT, "clients/python/dragoman": ROOT / "clients/python"}
@@ -26,7 +26,7 @@ def declared(project: Path) -> set[str]:
 
 
 def imported(folder: Path) -> Iterator[str]:
-    """Modules that are imported, by their full names."""
+    """The full names of the modules that are imported."""
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""Rules about files that no linter holds: their names, their first sentence, and the vendors that they name."""
+"""Rules about files that no linter checks: their names, their first sentence, and the vendors that they name."""
 
 import ast
 import re
@@ -46,7 +46,7 @@ def test_a_vendor_is_named_only_in_files_named_for_it() -> None:
     assert not strays
 
 
-def test_no_module_has_a_name_that_says_nothing() -> None:
+def test_no_module_has_a_meaningless_name() -> None:
     vague = [shown(path) for path in python_files() if VAGUE.intersection(re.split(r"[_.]", path.stem))]
     vague += [shown(path) for folder in CODE for path in folder.rglob("*") if path.is_dir() and path.name in VAGUE]
 

@@ -1,4 +1,4 @@
-"""The lock files hold what pyproject.toml asks for, with hashes, and name no place to get it from."""
+"""The lock files contain what pyproject.toml requires, with hashes, and name no package index."""
 
 import re
 import tomllib
@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 OURS = {"dragoman", "dragoman-service"}
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
-OTHERS = sorted((ROOT / "requirements").glob("*.in"))  # what environments beside the project's own ask for
+OTHERS = sorted((ROOT / "requirements").glob("*.in"))  # the requirements of environments other than the project's own
 
 
 def project() -> dict[str, Any]:
@@ -39,7 +39,7 @@ def asked_of(name: str) -> list[str]:
 
 
 def stale(name: str, asked: list[str]) -> list[str]:
-    """What is asked for and not in the lock."""
+    """Requirements that the lock file does not contain."""
     versions = locked(name)
     found = []
     for requirement in map(Requirement, asked):
@@ -50,26 +50,26 @@ def stale(name: str, asked: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["runtime", "dev", "tools"])
-def test_a_lock_holds_what_the_project_asks_for(name: str) -> None:
+def test_a_lock_contains_what_the_project_requires(name: str) -> None:
     assert not stale(name, asked_of(name))
 
 
 @pytest.mark.parametrize("file", OTHERS, ids=lambda file: str(file.stem))
-def test_a_lock_of_another_environment_holds_what_its_list_asks_for(file: Path) -> None:
+def test_a_lock_of_another_environment_contains_what_its_list_requires(file: Path) -> None:
     asked = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
 
     assert asked
     assert not stale(file.stem, asked)
 
 
-def test_what_runs_is_what_was_tested() -> None:
+def test_the_runtime_has_the_tested_versions() -> None:
     runtime, dev = locked("runtime"), locked("dev")
 
     assert {name: dev.get(name) for name in runtime} == runtime
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.stem))
-def test_a_lock_names_no_place_and_hashes_everything(lock: Path) -> None:
+def test_a_lock_names_no_index_and_hashes_everything(lock: Path) -> None:
     text = lock.read_text()
     packages = re.split(r"^(?=[\w.-]+==)", text, flags=re.M)[1:]
 

@@ -1,4 +1,4 @@
-"""`from dragoman import v1` offers the whole schema, whoever forgot to add a new file to it."""
+"""`from dragoman import v1` exports the whole schema, including files that were added later."""
 
 import importlib
 from pathlib import Path
