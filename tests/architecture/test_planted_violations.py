@@ -91,6 +91,8 @@ IMPORTS = [  # the contract, the file that breaks it, the module that it imports
     ("Only the process and the tests", "frontends/native/models.py", "app"),
     ("Plugins are found by their entry points", "engine/engine.py", "providers.echo.provider"),
     ("A supervisor serves nothing", "process/supervisor.py", "app"),
+    ("A worker is a single process", "process/supervisor.py", "process.worker"),
+    ("Commands stand on options", "cli/terminal/output.py", "cli.options.durations"),
 ]
 
 
@@ -107,6 +109,7 @@ def test_a_forbidden_import_breaks_its_contract(
 
 
 PACKAGES = [
+    ("A supervisor serves nothing", f"{SERVICE}/process/child.py", "grpc"),
     ("Dialects are pure", f"{SERVICE}/dialects/yandex/names.py", "asyncio"),
     ("What lies under the frontends", f"{SERVICE}/engine/relay.py", "grpc"),
     ("What lies under the frontends", f"{SERVICE}/operations/service.py", "aiohttp"),
