@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from itertools import chain
 from typing import cast
 
 from dragoman import v1
 from google.longrunning import operations_pb2
 
-from dragoman_service.contract import Call, CompletionError
+from dragoman_service.contract import Call, CompletionError, FieldViolation
 from dragoman_service.engine.catalogue import Target
 from dragoman_service.engine.engine import Engine
 from dragoman_service.engine.relay import Relay
 from dragoman_service.operations import Operations, StartOptions
-from dragoman_service.operations.idempotency import is_kept
 from dragoman_service.telemetry.record import CallRecord
-from dragoman_service.validation import check_request
+from dragoman_service.validation import check, check_request, violations
 
 _Stored = AsyncGenerator[bytes, None]  # events of an operation, as they are stored
 
@@ -34,8 +34,9 @@ class Delivery:
 
     async def complete(self, request: v1.CompletionRequest, call: Call, target: Target | None = None) -> v1.Completion:
         """The whole answer. Being cancelled stops the upstream."""
+        stored = _becomes_operation(request)
         check_request(request)
-        if is_kept(request):
+        if stored:
             async with self._operations.joined(request, call.caller, target) as name:
                 _note(request, call, name)
                 return await self._operations.result(name, call.caller, call.deadline)
@@ -50,7 +51,7 @@ class Delivery:
 
         Leaving the context stops the upstream. No event may be changed.
         """
-        async with self.stored_or_live(request, call, target) as events:
+        async with self.stream_raw(request, call, target) as events:
             if isinstance(events, Relay):
                 yield events
             else:
@@ -58,7 +59,7 @@ class Delivery:
                     yield parsed
 
     @asynccontextmanager
-    async def stored_or_live(
+    async def stream_raw(
         self, request: v1.CompletionRequest, call: Call, target: Target | None = None
     ) -> AsyncIterator[Relay | _Stored]:
         """As `stream`, but events of an operation are the bytes that are stored."""
@@ -66,10 +67,21 @@ class Delivery:
             yield await self._events(request, call, target, stack)
 
     async def start(
-        self, request: v1.CompletionRequest, call: Call, options: StartOptions, target: Target | None = None
+        self,
+        request: v1.CompletionRequest,
+        call: Call,
+        options: StartOptions,
+        target: Target | None = None,
+        *,
+        path: str = "",
+        others: Iterable[FieldViolation] = (),
     ) -> operations_pb2.Operation:
-        """The operation, stored, which completes the request later. See `Operations.start`."""
-        check_request(request)
+        """Stores an operation that completes the request later, and returns it. See `Operations.start`.
+
+        `path` stands before the names of wrong fields, as in `request.`; `others` are violations that the frontend has
+        found in its own fields, so that one error names all.
+        """
+        check(chain(violations(request, path), others))
         operation = await self._operations.start(request, call.caller, options, target)
         _note(request, call, operation.name)
         return operation
@@ -77,10 +89,10 @@ class Delivery:
     async def _events(
         self, request: v1.CompletionRequest, call: Call, target: Target | None, stack: AsyncExitStack
     ) -> Relay | _Stored:
-        refusal = None
+        refusal, stored = None, _becomes_operation(request)
         try:
             check_request(request)
-            if is_kept(request):
+            if stored:
                 name = await stack.enter_async_context(self._operations.joined(request, call.caller, target))
                 _note(request, call, name)
                 events = self._operations.attach(name, call.caller, 0, call.deadline)
@@ -93,10 +105,14 @@ class Delivery:
         return relay
 
 
+def _becomes_operation(request: v1.CompletionRequest) -> bool:
+    """Whether the completion has to be stored: it may be asked for again, or goes on when its caller leaves."""
+    return bool(request.request_id) or request.disconnect_policy == v1.DISCONNECT_POLICY_CONTINUE
+
+
 def _note(request: v1.CompletionRequest, call: Call, operation: str) -> None:
-    record = CallRecord.of(call)
-    if record is not None:
-        record.model_requested, record.operation = request.model, operation
+    if isinstance(call.record, CallRecord):
+        call.record.model_requested, call.record.operation = request.model, operation
 
 
 async def _parsed(events: _Stored) -> AsyncGenerator[v1.CompletionEvent, None]:

@@ -6,7 +6,7 @@ import grpc
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.frontends.native.validation import check_attach, check_start, check_tokenize
+from dragoman_service.frontends.native.validation import check_attach, check_tokenize, start_violations
 from dragoman_service.validation import check_request, limits
 from google.protobuf.duration_pb2 import Duration
 
@@ -109,11 +109,7 @@ def with_end_user(size: int) -> v1.CompletionRequest:
 
 def wrong_in_start(**fields: object) -> list[str]:
     with_fields = v1.StartCompletionRequest(request=request(), **fields)
-    try:
-        check_start(with_fields)
-    except CompletionError as error:
-        return [violation.field for violation in error.fields]
-    return []
+    return [violation.field for violation in start_violations(with_fields)]
 
 
 COUNTS = [
@@ -296,3 +292,10 @@ def test_of_far_too_many_only_their_number_is_told():
         many.labels[f"NO {number}"] = "v"
 
     assert wrong_fields(many) == ["labels"]
+
+
+async def test_one_error_names_the_wrong_fields_of_a_start_and_of_its_request(stub, refused):
+    start = v1.StartCompletionRequest(request=request(temperature=9), operation_id="No", priority=1000)
+    refusal = await refused(stub.StartCompletion(start))
+
+    assert refusal.fields == ["request.generation_config.temperature", "operation_id", "priority"]

@@ -36,7 +36,7 @@ def test_a_provider_gets_what_the_guard_found_out():
     call = context.call(streaming=True)
 
     assert (call.id, call.caller, call.deadline, call.hops, call.streaming) == (context.call_id, "a", 5.0, 2, True)
-    assert CallRecord.of(call) is context.record
+    assert call.record is context.record
     assert "record" not in repr(call)
 
 

@@ -28,18 +28,14 @@ class Aliases:
 
     def __init__(self, table: Mapping[str, Sequence[str]] | None = None) -> None:
         aliases = [Alias(name, tuple(targets)) for name, targets in (table or {}).items()]
-        self._exact = {alias.name: alias for alias in aliases if not alias.is_pattern}
+        self.exact: Mapping[str, Alias] = {alias.name: alias for alias in aliases if not alias.is_pattern}
+        """Those that are no patterns, by name."""
         patterns = sorted((alias for alias in aliases if alias.is_pattern), key=_specificity, reverse=True)
         self._patterns = [(_compiled(alias.name), alias) for alias in patterns]
 
     def __iter__(self) -> Iterator[Alias]:
-        yield from self._exact.values()
+        yield from self.exact.values()
         yield from (alias for _, alias in self._patterns)
-
-    @property
-    def exact(self) -> Mapping[str, Alias]:
-        """Those that are no patterns, by name."""
-        return self._exact
 
     def matching(self, name: str) -> Alias | None:
         """The most specific pattern that takes `name`: the one with the longest text before its first `*`, then the

@@ -19,7 +19,7 @@ from dragoman_service.engine.aliases import Alias, covers
 from dragoman_service.engine.catalogue import Catalogue, Target
 from dragoman_service.engine.fields import fit_fields
 from dragoman_service.engine.fold import Fold
-from dragoman_service.engine.plugin_errors import translate_errors
+from dragoman_service.engine.plugin_errors import provider_error
 from dragoman_service.engine.relay import Relay, deadline_exceeded
 from dragoman_service.engine.tool_call_ids import with_tool_call_id
 from dragoman_service.errors import too_many_hops
@@ -163,9 +163,8 @@ class Engine:
         target = self.resolve(request.model, call.caller)
         tokenizer = _tokenizer(target, v1.CAPABILITY_COUNT_TOKENS)
         fitted, _ = fit_fields(request, target.model)
-        async with _until(call):
-            with translate_errors(target):
-                return await tokenizer.count_tokens(fitted, call)
+        async with _asking(target, call):
+            return await tokenizer.count_tokens(fitted, call)
 
     async def tokenize(
         self, request: v1.TokenizeRequest, call: Call, target: Target | None = None
@@ -181,9 +180,8 @@ class Engine:
             fitted.request.CopyFrom(fit_fields(request.request, target.model)[0])
         else:
             fitted.text = request.text
-        async with _until(call):
-            with translate_errors(target):
-                return await tokenizer.tokenize(fitted, call)
+        async with _asking(target, call):
+            return await tokenizer.tokenize(fitted, call)
 
     def stop(self) -> None:
         """Ends every completion that is under way with SHUTTING_DOWN."""
@@ -228,10 +226,12 @@ class Engine:
                 warnings=warnings,
             )
         )
-        with translate_errors(target):
+        try:
             async with aclosing(target.provider.complete(fitted, call)) as events:  # type: ignore[type-var]
                 async for event in events:
-                    yield with_tool_call_id(event, call)
+                    yield with_tool_call_id(event, call) if event.delta.HasField("tool_call") else event
+        except Exception as fault:
+            raise provider_error(target, fault) from fault
 
 
 def _values(call: Call) -> dict[str, Any]:
@@ -285,10 +285,14 @@ def _admit(call: Call) -> None:
 
 
 @asynccontextmanager
-async def _until(call: Call) -> AsyncIterator[None]:
+async def _asking(target: Target, call: Call) -> AsyncIterator[None]:
+    """Limits a question to the target's provider to the deadline of the call, and translates the provider's errors."""
     _admit(call)
     try:
         async with asyncio.timeout_at(call.deadline):
-            yield
-    except TimeoutError:  # ours: those of the plugin are its boundary's
+            try:
+                yield
+            except Exception as fault:
+                raise provider_error(target, fault) from fault
+    except TimeoutError:  # ours: one that the provider raises is translated above
         raise deadline_exceeded() from None

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import structlog
 from dragoman import v1
 from google.rpc import code_pb2
@@ -15,19 +12,16 @@ from dragoman_service.engine.catalogue import Target
 log = structlog.get_logger(__name__)
 
 
-@contextmanager
-def translate_errors(target: Target) -> Iterator[None]:
-    """Names the model in errors of its provider, and turns anything else that it raises into PLUGIN_FAILED."""
+def provider_error(target: Target, fault: Exception) -> CompletionError:
+    """The error to raise for `fault`, which the target's provider raised: its own with the model's name, or
+    PLUGIN_FAILED if it is not the error of a completion."""
     model, provider = target.model.name, target.model.provider
-    try:
-        yield
-    except Exception as fault:  # the boundary to foreign code
-        error = CompletionError.of(fault)
-        if error is None:
-            log.exception("plugin.failed", provider=provider, model=model)
-            error = CompletionError(
-                code_pb2.INTERNAL,
-                v1.ERROR_REASON_PLUGIN_FAILED,
-                f"The provider {provider!r} failed in a way that it must not. The server's log tells more.",
-            )
-        raise error.with_metadata(model=model, provider=provider) from fault
+    error = CompletionError.of(fault)
+    if error is None:
+        log.error("plugin.failed", provider=provider, model=model, exc_info=fault)
+        error = CompletionError(
+            code_pb2.INTERNAL,
+            v1.ERROR_REASON_PLUGIN_FAILED,
+            f"The provider {provider!r} failed in a way that it must not. The server's log tells more.",
+        )
+    return error.with_metadata(model=model, provider=provider)

@@ -11,7 +11,6 @@ from dragoman import v1
 from dragoman_service.contract import Call, Complete, CompletionError, Filter
 from dragoman_service.filters.context import FilterContext
 from dragoman_service.telemetry.meter import CompletionMeter
-from dragoman_service.telemetry.record import CallRecord
 
 
 def make_metering(_: Mapping[str, object], context: FilterContext) -> Filter:
@@ -19,7 +18,7 @@ def make_metering(_: Mapping[str, object], context: FilterContext) -> Filter:
 
     def wrap(complete: Complete) -> Complete:
         async def metered(request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
-            meter = CompletionMeter(context.metrics, context.names, request, CallRecord.of(call))
+            meter = CompletionMeter(context.metrics, context.names, request, call)
             try:
                 async with aclosing(complete(request, call)) as events:  # type: ignore[type-var]
                     async for event in events:

@@ -14,11 +14,6 @@ def goes_on(request: v1.CompletionRequest) -> bool:
     return request.disconnect_policy == v1.DISCONNECT_POLICY_CONTINUE
 
 
-def is_kept(request: v1.CompletionRequest) -> bool:
-    """The completion has to be an operation, in whatever way it is delivered."""
-    return bool(request.request_id) or goes_on(request)
-
-
 def request_hash(request: v1.CompletionRequest) -> bytes:
     """The same for requests that ask for the same; whether their callers wait for the answer makes no difference."""
     asked = v1.CompletionRequest()

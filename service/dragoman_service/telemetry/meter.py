@@ -7,6 +7,7 @@ from typing import Protocol
 
 from dragoman import v1
 
+from dragoman_service.contract import Call
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.record import CallRecord
 
@@ -33,9 +34,8 @@ class CompletionMeter:
     invent any number of names that match a pattern, and each would become a series of its own.
     """
 
-    def __init__(
-        self, metrics: Metrics, names: Names, request: v1.CompletionRequest, record: CallRecord | None
-    ) -> None:
+    def __init__(self, metrics: Metrics, names: Names, request: v1.CompletionRequest, call: Call) -> None:
+        record = call.record if isinstance(call.record, CallRecord) else None
         self._metrics = metrics
         self._names = names
         self._request_model = request.model
@@ -48,7 +48,7 @@ class CompletionMeter:
         self._first: float | None = None
         self._last = self._begin
         self._method = record.method if record else "Operation"
-        self._phase = metrics.inflight.labels(self._method, "waiting_first_token")
+        self._phase = metrics.inflight[self._method, "waiting_first_token"]
         self._phase.inc()
         if record is not None:
             record.model_requested = request.model
@@ -72,7 +72,7 @@ class CompletionMeter:
     def _record_first(self) -> None:
         self._first = self._last
         self._phase.dec()
-        self._phase = self._metrics.inflight.labels(self._method, "streaming")
+        self._phase = self._metrics.inflight[self._method, "streaming"]
         self._phase.inc()
         if self._record is not None:
             self._record.first_token = self._first - self._record.started
@@ -80,16 +80,17 @@ class CompletionMeter:
     def close(self, error: str, *, retryable: bool = False) -> None:
         """`error` is the reason of a failure, CANCELLED if the caller left, empty after a success."""
         self._phase.dec()
-        end = time.perf_counter()
-        started = self._started
-        model = self._request_model if started and self._names.is_listed(self._request_model) else self._full_name()
+        end, started = time.perf_counter(), self._started
+        full_name = f"{started.provider}/{started.served_model}" if started else OTHER
+        listed, local = self._names.is_listed(self._request_model), self._names.is_local(full_name)
+        model = self._request_model if started and listed else full_name
         labels = (OPERATION, started.provider if started else OTHER, model, started.served_model if started else OTHER)
         self._observe_times(labels, error, end)
         if started is not None:
             self._observe_tokens(labels)
             outcome = _outcome(error, retryable)
-            self._metrics.attempts.labels(started.provider, started.served_model, outcome, "first").inc()
-            if self._names.is_local(self._full_name()):
+            self._metrics.attempts[started.provider, started.served_model, outcome, "first"].inc()
+            if local:
                 self._observe_local(labels)
         self.fill_record(end)
 
@@ -100,26 +101,23 @@ class CompletionMeter:
             record.underway = None
             self._fill(record, time.perf_counter() if end is None else end)
 
-    def _full_name(self) -> str:
-        return f"{self._started.provider}/{self._started.served_model}" if self._started else OTHER
-
     def _observe_times(self, labels: tuple[str, ...], error: str, end: float) -> None:
-        self._metrics.duration.labels(*labels, error).observe(end - self._begin)
+        self._metrics.duration[*labels, error].observe(end - self._begin)
         if self._first is not None:
-            self._metrics.first_chunk.labels(*labels, error).observe(self._first - self._begin)
+            self._metrics.first_chunk[*labels, error].observe(self._first - self._begin)
             if self._deltas > 1:
-                self._metrics.per_chunk.labels(*labels, error).observe((self._last - self._first) / (self._deltas - 1))
+                self._metrics.per_chunk[*labels, error].observe((self._last - self._first) / (self._deltas - 1))
 
     def _observe_tokens(self, labels: tuple[str, ...]) -> None:
-        self._metrics.tokens.labels(*labels, "input").observe(self._usage.input_tokens if self._usage else 0)
-        self._metrics.tokens.labels(*labels, "output").observe(self._output_tokens())
+        self._metrics.tokens[*labels, "input"].observe(self._usage.input_tokens if self._usage else 0)
+        self._metrics.tokens[*labels, "output"].observe(self._output_tokens())
 
     def _observe_local(self, labels: tuple[str, ...]) -> None:
         if self._first is not None:
-            self._metrics.local_first_token.labels(*labels).observe(self._first - self._begin)
+            self._metrics.local_first_token[labels].observe(self._first - self._begin)
             if self._deltas > 1:
                 pace = (self._last - self._first) / (self._deltas - 1)
-                self._metrics.local_per_token.labels(*labels).observe(pace)
+                self._metrics.local_per_token[labels].observe(pace)
 
     def _output_tokens(self) -> int:
         return max(self._usage.output_tokens if self._usage else 0, self._deltas)

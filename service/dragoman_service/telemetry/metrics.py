@@ -38,9 +38,6 @@ class Family(dict[str | tuple[str, ...], M]):
         series = self[values] = self._metric.labels(*((values,) if isinstance(values, str) else values))
         return series
 
-    def labels(self, *values: str) -> M:
-        return self[values]
-
 
 class Metrics:
     """All series of one process, in a registry of their own.

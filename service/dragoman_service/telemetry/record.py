@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dragoman_service.contract import Call
-
 
 @dataclass(slots=True)
 class CallRecord:
@@ -32,6 +30,8 @@ class CallRecord:
     """Seconds spent waiting for the provider."""
     stalled: float = 0.0
     """Seconds spent waiting for the caller to read."""
+    received: int = 0
+    """Messages received from the caller."""
     sent: int = 0
     """Messages sent to the caller."""
     reason: str = ""
@@ -46,8 +46,3 @@ class CallRecord:
     cancelled_by: str = ""
     underway: Callable[[], None] | None = None
     """Fills in how far the completion has come, as long as one is under way."""
-
-    @classmethod
-    def of(cls, call: Call) -> CallRecord | None:
-        """The record of a call; None if it has no log line, as the run of an operation."""
-        return call.record if isinstance(call.record, cls) else None

@@ -23,9 +23,6 @@ class RpcTelemetry:
     def begin(self, record: CallRecord) -> None:
         self._metrics.started[record.kind, record.service, record.method].inc()
 
-    def received(self, record: CallRecord) -> None:
-        self._metrics.received[record.kind, record.service, record.method].inc()
-
     def end(self, record: CallRecord, code: grpc.StatusCode) -> None:
         """Counts the call and, for calls that somebody made on purpose, writes its line."""
         if record.underway is not None:  # who leaves does not wait until the provider has ended
@@ -34,6 +31,8 @@ class RpcTelemetry:
         elapsed = time.perf_counter() - record.started
         self._metrics.handled[*labels, code_name(code)].inc()
         self._metrics.handling[labels].observe(elapsed)
+        if record.received:
+            self._metrics.received[labels].inc(record.received)
         if record.sent:
             self._metrics.sent[labels].inc(record.sent)
         if record.kind == "server_stream":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +32,6 @@ class CallContext:
     def call(self, *, streaming: bool = False) -> Call:
         """The call as filters and providers get it."""
         return Call(self.call_id, self.caller, self.deadline, streaming, self.hops, self.record)
-
-
-def new_call_id() -> str:
-    """An id that no other call has."""
-    return uuid.uuid4().hex
 
 
 class GuardedContext:

@@ -46,8 +46,10 @@ def violations(request: v1.CompletionRequest, at: str = "") -> Iterator[FieldVio
     if len(request.end_user) > limits.END_USER:
         yield too_long(f"{at}end_user", request.end_user, limits.END_USER)
     yield from _asked(request, at)
-    yield from tool_violations(request, at)
-    yield from config_violations(request.generation_config, f"{at}generation_config")
+    if request.tools or request.HasField("tool_choice"):
+        yield from tool_violations(request, at)
+    if request.HasField("generation_config"):
+        yield from config_violations(request.generation_config, f"{at}generation_config")
     yield from _labels(request, at)
 
 

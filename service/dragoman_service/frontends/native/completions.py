@@ -11,7 +11,7 @@ from google.longrunning import operations_pb2
 
 from dragoman_service.delivery import Delivery
 from dragoman_service.engine.engine import Engine
-from dragoman_service.frontends.native.validation import check_attach, check_start, check_tokenize, seconds
+from dragoman_service.frontends.native.validation import check_attach, check_tokenize, seconds, start_violations
 from dragoman_service.operations import Operations, StartOptions
 from dragoman_service.transport.call_context import call_context
 from dragoman_service.validation import check_request
@@ -33,7 +33,7 @@ class Completions(v1.CompletionServiceServicer):
     async def StreamCompletion(  # type: ignore[override]
         self, request: v1.CompletionRequest, context: grpc.aio.ServicerContext[v1.CompletionRequest, v1.CompletionEvent]
     ) -> AsyncIterator[v1.CompletionEvent | bytes]:
-        async with self._delivery.stored_or_live(request, call_context(context).call(streaming=True)) as events:
+        async with self._delivery.stream_raw(request, call_context(context).call(streaming=True)) as events:
             async for event in events:
                 yield event
 
@@ -54,14 +54,14 @@ class Completions(v1.CompletionServiceServicer):
         request: v1.StartCompletionRequest,
         context: grpc.aio.ServicerContext[v1.StartCompletionRequest, operations_pb2.Operation],
     ) -> operations_pb2.Operation:
-        check_start(request)
         options = StartOptions(
             operation_id=request.operation_id,
             ttl=seconds(request.ttl) if request.HasField("ttl") else None,
             max_attempts=request.max_attempts if request.HasField("max_attempts") else None,
             priority=request.priority,
         )
-        return await self._delivery.start(request.request, call_context(context).call(), options)
+        call, wrong = call_context(context).call(), start_violations(request)
+        return await self._delivery.start(request.request, call, options, path="request.", others=wrong)
 
     async def CountTokens(
         self,

@@ -14,11 +14,6 @@ from dragoman_service.validation import check, limits, violations
 _OPERATION_ID = re.compile(r"[a-z][a-z0-9-]{2,61}[a-z0-9]")
 
 
-def check_start(request: v1.StartCompletionRequest) -> None:
-    """Raises INVALID_FIELD naming every wrong field."""
-    check(_start(request))
-
-
 def check_attach(request: v1.AttachCompletionRequest) -> None:
     """Raises INVALID_FIELD naming every wrong field."""
     check(_attach(request))
@@ -34,8 +29,8 @@ def seconds(duration: Duration) -> float:
     return duration.seconds + duration.nanos / 1e9
 
 
-def _start(request: v1.StartCompletionRequest) -> Iterator[FieldViolation]:
-    yield from violations(request.request, "request.")
+def start_violations(request: v1.StartCompletionRequest) -> Iterator[FieldViolation]:
+    """Every wrong field, except those of the request that is to be completed."""
     if request.operation_id and not _OPERATION_ID.fullmatch(request.operation_id):
         allowed = "4 to 63 characters from a-z, 0-9 and -, starting with a letter and not ending in -"
         yield FieldViolation("operation_id", f"should have {allowed}")

@@ -107,7 +107,7 @@ class Answer:
 def answer_to(request: v1.CompletionRequest, script: EchoSettings) -> Answer:
     """The answer that `script` asks for, as far as the request lets it speak."""
     config = request.generation_config
-    calls = calls_for(request, script)
+    calls = calls_for(request, script) if request.tools else ()
     thoughts = "" if config.reasoning.effort == v1.REASONING_EFFORT_NONE else script.reasoning
     kind: Kind = "refusal" if script.refusal else "text"
     words = Saying(kind, split(script.refusal or _words(request, script, calls)))

@@ -85,7 +85,9 @@ class Echo:
         try:
             said = thought = 0
             for number, (tokens, event) in enumerate(answer.deltas()):
-                await _pause(script, number)
+                delay = script.delay if number else script.first_delay
+                if delay or number % _BREATH == _BREATH - 1:
+                    await asyncio.sleep(delay)
                 if number == script.fail_after:
                     break
                 said += tokens
@@ -110,12 +112,6 @@ class Echo:
         texts = texts_of(request.request) if request.HasField("request") else [request.text]
         tokens = [v1.Token(id=zlib.crc32(token.encode()), text=token) for text in texts for token in split(text)]
         return v1.TokenizeResponse(tokens=tokens)
-
-
-async def _pause(script: EchoSettings, number: int) -> None:
-    delay = script.delay if number else script.first_delay
-    if delay or number % _BREATH == _BREATH - 1:
-        await asyncio.sleep(delay)
 
 
 def _usage(prompt: int, said: int, thought: int) -> v1.CompletionEvent:

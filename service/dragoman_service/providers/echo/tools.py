@@ -11,13 +11,14 @@ from dragoman_service.providers.echo.script import EchoCall, EchoSettings
 
 
 def calls_for(request: v1.CompletionRequest, script: EchoSettings) -> Sequence[EchoCall]:
-    """The calls of the script; where one is required and none is scripted, the first tool without arguments.
+    """The calls of the script, for a request with tools. If one is required and none is scripted, it is the first tool
+    without arguments.
 
     After tool results it makes none, unless one is required: a program that does what it is told comes to an end.
     """
     choice = request.tool_choice
     required = choice.mode == v1.ToolChoice.MODE_REQUIRED
-    if not request.tools or choice.mode == v1.ToolChoice.MODE_NONE or (_answered(request) and not required):
+    if choice.mode == v1.ToolChoice.MODE_NONE or (_answered(request) and not required):
         return ()
     allowed = choice.allowed_functions
     calls = [call for call in script.tool_calls if not allowed or call.name in allowed]

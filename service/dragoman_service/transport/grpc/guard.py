@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, closing, nullcontext
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.timing.time_limit import TimeLimit
 from dragoman_service.transport.auth import Auth
-from dragoman_service.transport.call_context import CallContext, GuardedContext, new_call_id
+from dragoman_service.transport.call_context import CallContext, GuardedContext
 from dragoman_service.transport.in_flight import InFlight
 from dragoman_service.transport.status import stalled_reader, status_code, too_large, trailers
 
@@ -128,7 +129,7 @@ class Guard(aio.ServerInterceptor):
             return await self._guarded(method, call, metadata, context)
 
     def _open(self, method: _Method, metadata: Mapping[str, Any], context: Context) -> CallContext:
-        call_id, remaining = new_call_id(), context.time_remaining()
+        call_id, remaining = uuid.uuid4().hex, context.time_remaining()
         hops = parse_hops(metadata[HOPS]) if HOPS in metadata else 0
         record = CallRecord(
             method.service,
@@ -196,12 +197,12 @@ class Guard(aio.ServerInterceptor):
             raise malformed_request(f"No request message arrived within {seconds:g} s of opening the call.") from None
         if raw is aio.EOF:
             raise malformed_request("The call was closed before a request message arrived.")
-        self._telemetry.received(record)
+        record.received += 1
         return bytes(raw)
 
     async def _requests(self, method: _Method, record: CallRecord, context: Context) -> AsyncIterator[Any]:
         while (raw := await context.read()) is not aio.EOF:
-            self._telemetry.received(record)
+            record.received += 1
             yield self._decode(method, raw)
 
     def _decode(self, method: _Method, raw: bytes) -> Any:

@@ -50,7 +50,7 @@ class HttpCall:
         record = self.context.record
         record.kind = "server_stream" if streaming else "unary"
         self._telemetry.begin(record)
-        self._telemetry.received(record)
+        record.received = 1
 
     async def reply(
         self, body: bytes, *, status: int = 200, content_type: str = JSON, headers: Mapping[str, str] | None = None

@@ -4,6 +4,7 @@ long did it take. What `guard` is for gRPC."""
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry
 from dragoman_service.transport.auth import Auth
-from dragoman_service.transport.call_context import CallContext, new_call_id
+from dragoman_service.transport.call_context import CallContext
 from dragoman_service.transport.http.call import JSON, HttpCall
 from dragoman_service.transport.http.cors import Cors
 from dragoman_service.transport.in_flight import InFlight
@@ -98,7 +99,7 @@ class HttpGuard:
         return handle
 
     def _open(self, service: HttpService, method: Method, request: web.Request) -> CallContext:
-        call_id, hops = new_call_id(), parse_hops(request.headers.get(HOPS, ""))
+        call_id, hops = uuid.uuid4().hex, parse_hops(request.headers.get(HOPS, ""))
         peer = request.transport and request.transport.get_extra_info("peername")
         record = CallRecord(
             service.name,

@@ -1,0 +1,136 @@
+"""Counts the files of ours that one call passes through, and how often it goes from one file to another.
+
+    python bench/hops.py                # a table: a unary call, a stream, an operation
+    python bench/hops.py --path unary   # the path of the call, one line for each visit to a file
+
+Real gRPC, the echo provider, an answer of three words. A profile hook notes each Python function of
+`dragoman_service` that is entered, or resumed after an await, in the thread of the event loop; whatever a call goes
+through twice counts twice. Timers fall into some repetitions: the lowest figures of several are shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import dragoman_service
+import grpc
+from dragoman import v1
+from dragoman_service.app import running
+from dragoman_service.settings.settings import load
+from dragoman_service.telemetry.log import configure
+from google.longrunning import operations_pb2, operations_pb2_grpc
+
+ROOT = f"{Path(dragoman_service.__file__).parent}/"
+REPETITIONS = 9
+SETTLED = 0.05  # seconds after the answer, for what the service does behind it
+
+Entry = tuple[str, str]  # file and function
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The functions that a call entered, in order."""
+
+    entered: tuple[Entry, ...]
+
+    @property
+    def files(self) -> int:
+        """Distinct files."""
+        return len({file for file, _ in self.entered})
+
+    @property
+    def visits(self) -> Iterator[tuple[str, list[str]]]:
+        """Each run of functions in one file."""
+        for file, functions in groupby(self.entered, key=lambda entry: entry[0]):
+            yield file, [function for _, function in functions]
+
+    @property
+    def switches(self) -> int:
+        """Changes of file between one function and the next."""
+        return sum(1 for _ in self.visits) - 1
+
+
+def unary(channel: grpc.Channel) -> None:
+    v1.CompletionServiceStub(channel).CreateCompletion(_request())
+
+
+def stream(channel: grpc.Channel) -> None:
+    for _ in v1.CompletionServiceStub(channel).StreamCompletion(_request()):
+        pass
+
+
+def operation(channel: grpc.Channel) -> None:
+    started = v1.CompletionServiceStub(channel).StartCompletion(v1.StartCompletionRequest(request=_request()))
+    waiting = operations_pb2.WaitOperationRequest(name=started.name)
+    operations_pb2_grpc.OperationsStub(channel).WaitOperation(waiting)
+
+
+CALLS: dict[str, Callable[[grpc.Channel], None]] = {"unary": unary, "stream": stream, "operation": operation}
+
+
+async def counts() -> dict[str, Count]:
+    """The lowest count of each kind of call."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = {"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "data_dir": folder}
+        settings = load(None, {}, {"server": server, "providers": {"echo": {}}})
+        async with running(settings) as service:
+            with grpc.insecure_channel(service.grpc_address) as channel:
+                found = {}
+                for name, call in CALLS.items():
+                    await asyncio.to_thread(call, channel)  # the first opens connections and fills caches
+                    several = [await _count(call, channel) for _ in range(REPETITIONS)]
+                    found[name] = min(several, key=lambda count: (count.files, count.switches))
+                return found
+
+
+async def _count(call: Callable[[grpc.Channel], None], channel: grpc.Channel) -> Count:
+    entered: list[Entry] = []
+
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        file = frame.f_code.co_filename
+        if event == "call" and file.startswith(ROOT):
+            entered.append((file.removeprefix(ROOT), frame.f_code.co_name))
+
+    sys.setprofile(note)  # of this thread alone: the caller is in another
+    try:
+        await asyncio.to_thread(call, channel)
+        await asyncio.sleep(SETTLED)
+    finally:
+        sys.setprofile(None)
+    return Count(tuple(entered))
+
+
+def _request() -> v1.CompletionRequest:
+    request = v1.CompletionRequest(model="echo")
+    request.messages.add(role=v1.ROLE_USER).parts.add(text="one two three")
+    return request
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Counts the files that a call passes through.")
+    parser.add_argument("--path", choices=CALLS, help="show the path of this call")
+    chosen = parser.parse_args().path
+    writer = configure("info", "json", lambda: None, io.StringIO())
+    found = asyncio.run(counts())
+    writer.close()
+    if chosen:
+        for file, functions in found[chosen].visits:
+            print(f"{file:40} {' '.join(functions)}")
+        return
+    print(f"{'':10}{'files':>8}{'switches':>10}")
+    for name, count in found.items():
+        print(f"{name:10}{count.files:>8}{count.switches:>10}")
+
+
+if __name__ == "__main__":
+    main()
