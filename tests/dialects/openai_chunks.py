@@ -22,5 +22,5 @@ def usage(prompt: int, completion: int, cached: int = 0) -> bytes:
 
 def decoded(*texts: bytes, **options: Any) -> list[v1.CompletionEvent]:
     decoder = AnswerDecoder(**options)
-    events = [event for text in texts for event in decoder.read([text])]
+    events = [event for text in texts for event in decoder.decode([text])]
     return [*events, *decoder.end()]

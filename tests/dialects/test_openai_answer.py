@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai.client.response import AnswerDecoder, IncompleteAnswerError
+from dragoman_service.dialects.contract import IncompleteAnswerError
+from dragoman_service.dialects.openai.client.response import AnswerDecoder
 from dragoman_service.errors import CompletionError
 from google.rpc import code_pb2
 from openai_chunks import chunk, decoded, usage
@@ -111,8 +112,8 @@ def test_a_choice_that_refused_says_so() -> None:
 def test_fewer_tokens_than_were_asked_for_mean_that_the_context_was_full() -> None:
     cut = (chunk({"content": "a"}), chunk(finish="length"), usage(5, 10))
 
-    assert ending(*cut, asked=11) == v1.FINISH_REASON_CONTEXT_LENGTH
-    assert ending(*cut, asked=10) == v1.FINISH_REASON_MAX_OUTPUT_TOKENS
+    assert ending(*cut, max_tokens=11) == v1.FINISH_REASON_CONTEXT_LENGTH
+    assert ending(*cut, max_tokens=10) == v1.FINISH_REASON_MAX_OUTPUT_TOKENS
     assert ending(*cut) == v1.FINISH_REASON_MAX_OUTPUT_TOKENS
 
 
@@ -166,9 +167,9 @@ def test_half_a_character_is_replaced() -> None:
 
 def test_the_end_of_the_stream_is_the_upstreams_own_word() -> None:
     decoder = AnswerDecoder()
-    decoder.read([chunk(finish="stop")])
+    decoder.decode([chunk(finish="stop")])
     before = decoder.over
-    decoder.read([b"[DONE]", b"<what follows is not read>"])
+    decoder.decode([b"[DONE]", b"<what follows is not read>"])
 
     assert (before, decoder.over) == (False, True)
 

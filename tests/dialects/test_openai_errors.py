@@ -9,8 +9,14 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai.client.errors import error_in_answer, error_of_status
+from dragoman_service.dialects.contract import HttpErrorResponse
+from dragoman_service.dialects.openai.client.errors import decode_error, decode_error_object
+from dragoman_service.errors import CompletionError
 from google.rpc import code_pb2
+
+
+def error_of(status: int, body: bytes, headers: dict[str, str]) -> CompletionError:
+    return decode_error(HttpErrorResponse(status, body, headers))
 
 
 def body(**details: Any) -> bytes:
@@ -40,7 +46,7 @@ def body(**details: Any) -> bytes:
 def test_each_status_has_its_code_and_reason(
     status: int, code: int, reason: v1.ErrorReason.ValueType, retryable: bool
 ) -> None:
-    error = error_of_status(status, body(message="because"), {})
+    error = error_of(status, body(message="because"), {})
 
     assert (error.code, error.reason, error.retryable) == (code, reason, retryable)
     assert (error.retry_after is not None) == retryable
@@ -51,7 +57,7 @@ def test_each_status_has_its_code_and_reason(
 @pytest.mark.parametrize("word", ["insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"])
 @pytest.mark.parametrize("key", ["type", "code"])
 def test_an_account_without_credit_is_told_under_any_status(status: int, word: str, key: str) -> None:
-    error = error_of_status(status, body(**{key: word}), {"retry-after": "5"})
+    error = error_of(status, body(**{key: word}), {"retry-after": "5"})
 
     assert (error.code, error.reason) == (code_pb2.FAILED_PRECONDITION, v1.ERROR_REASON_PROVIDER_QUOTA)
     assert (error.retryable, error.retry_after) == (False, None)
@@ -59,18 +65,18 @@ def test_an_account_without_credit_is_told_under_any_status(status: int, word: s
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'"x"', b'{"error": "x"}', b'{"error": 5}', b"[" * 200_000])
 def test_any_body_of_an_error_will_do(content: bytes) -> None:
-    assert error_of_status(400, content, {}).reason == v1.ERROR_REASON_PROVIDER_REJECTED
+    assert error_of(400, content, {}).reason == v1.ERROR_REASON_PROVIDER_REJECTED
 
 
 def test_a_prompt_that_is_too_long_is_told_with_both_counts() -> None:
-    error = error_of_status(400, body(type="exceed_context_size_error", n_prompt_tokens=5031, n_ctx=2048, code=400), {})
+    error = error_of(400, body(type="exceed_context_size_error", n_prompt_tokens=5031, n_ctx=2048, code=400), {})
 
     assert (error.code, error.reason) == (code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED)
     assert (error.metadata["limit"], error.metadata["counted"]) == ("2048", "5031")
 
 
 def test_a_prompt_that_is_too_long_is_recognised_where_no_counts_are_told() -> None:
-    error = error_of_status(400, body(code="context_length_exceeded", message="too long"), {})
+    error = error_of(400, body(code="context_length_exceeded", message="too long"), {})
 
     assert error.reason == v1.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED
     assert "counted" not in error.metadata
@@ -85,31 +91,31 @@ def test_a_prompt_that_is_too_long_is_recognised_where_no_counts_are_told() -> N
     ],
 )
 def test_a_prompt_that_is_too_long_is_recognised_by_words_and_their_numbers(message: str) -> None:
-    error = error_of_status(400, json.dumps({"object": "error", "message": message, "code": 400}).encode(), {})
+    error = error_of(400, json.dumps({"object": "error", "message": message, "code": 400}).encode(), {})
 
     assert error.reason == v1.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED
     assert (error.metadata["limit"], error.metadata["counted"]) == ("2048", "5031")
 
 
 def test_the_counts_survive_a_service_such_as_this_one_in_between() -> None:
-    ours = error_of_status(400, body(type="exceed_context_size_error", n_prompt_tokens=5031, n_ctx=2048), {})
-    passed_on = error_of_status(400, body(code="context_length_exceeded", message=ours.message), {})
+    ours = error_of(400, body(type="exceed_context_size_error", n_prompt_tokens=5031, n_ctx=2048), {})
+    passed_on = error_of(400, body(code="context_length_exceeded", message=ours.message), {})
 
     assert (passed_on.message, passed_on.metadata) == (ours.message, ours.metadata)
 
 
 def test_what_the_upstream_said_reaches_the_caller_in_one_short_line_without_keys() -> None:
     said = "bad\x1b[31m\nfield; key sk-abcdefghijkl123; Bearer abcdefghijkl; " + "x" * 5000
-    message = error_of_status(400, body(message=said), {}).message
+    message = error_of(400, body(message=said), {}).message
 
-    assert message.startswith("The provider refused the request: bad [31m field; key …; … xxx")
+    assert message.startswith("The provider rejected the request: bad [31m field; key …; … xxx")
     assert "abcdefghijkl" not in message
     assert len(message) < 400
 
 
 def test_only_a_refusal_of_the_callers_content_repeats_the_upstreams_words() -> None:
-    assert "secret" not in error_of_status(401, body(message="secret"), {}).message
-    assert "secret" not in error_of_status(500, body(message="secret"), {}).message
+    assert "secret" not in error_of(401, body(message="secret"), {}).message
+    assert "secret" not in error_of(500, body(message="secret"), {}).message
 
 
 @pytest.mark.parametrize(
@@ -137,16 +143,16 @@ def test_only_a_refusal_of_the_callers_content_repeats_the_upstreams_words() -> 
     ],
 )
 def test_the_time_to_wait_is_the_upstreams_however_it_says_it(headers: dict[str, str], seconds: float) -> None:
-    assert error_of_status(429, b"", headers).retry_after == seconds
-    assert error_of_status(503, b"", headers).retry_after == seconds
+    assert error_of(429, b"", headers).retry_after == seconds
+    assert error_of(503, b"", headers).retry_after == seconds
 
 
 def test_the_time_to_wait_may_be_a_moment() -> None:
     in_a_minute = email.utils.formatdate(time.time() + 60, usegmt=True)
     long_ago = email.utils.formatdate(0, usegmt=True)
 
-    assert 50 < (error_of_status(429, b"", {"retry-after": in_a_minute}).retry_after or 0) <= 60
-    assert error_of_status(429, b"", {"retry-after": long_ago}).retry_after == 0
+    assert 50 < (error_of(429, b"", {"retry-after": in_a_minute}).retry_after or 0) <= 60
+    assert error_of(429, b"", {"retry-after": long_ago}).retry_after == 0
 
 
 @pytest.mark.parametrize(
@@ -165,7 +171,7 @@ def test_the_time_to_wait_may_be_a_moment() -> None:
 )
 @pytest.mark.parametrize("name", ["retry-after", "retry-after-ms", "x-ratelimit-reset-requests"])
 def test_a_time_to_wait_that_makes_no_sense_is_a_second(name: str, value: str) -> None:
-    assert error_of_status(429, b"", {name: value}).retry_after == 1
+    assert error_of(429, b"", {name: value}).retry_after == 1
 
 
 @pytest.mark.parametrize(
@@ -183,4 +189,4 @@ def test_a_time_to_wait_that_makes_no_sense_is_a_second(name: str, value: str) -
     ],
 )
 def test_an_error_in_place_of_an_answer_has_its_reason(problem: Any, reason: v1.ErrorReason.ValueType) -> None:
-    assert error_in_answer(problem).reason == reason
+    assert decode_error_object(problem).reason == reason

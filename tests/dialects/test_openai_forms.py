@@ -15,7 +15,7 @@ from openai_chunks import chunk, decoded, usage
 
 def test_pieces_that_came_together_are_one_event() -> None:
     decoder = AnswerDecoder(choices=2)
-    events = decoder.read(
+    events = decoder.decode(
         [
             chunk({"reasoning": "H"}),
             chunk({"reasoning": "m"}),
@@ -34,9 +34,9 @@ def test_pieces_that_came_together_are_one_event() -> None:
 def test_what_came_before_an_error_is_not_lost() -> None:
     decoder = AnswerDecoder()
     with pytest.raises(CompletionError):
-        decoder.read([chunk({"content": "a"}), b'{"error": {"message": "boom"}}'])
+        decoder.decode([chunk({"content": "a"}), b'{"error": {"message": "boom"}}'])
 
-    assert [event.delta.text for event in decoder.rest()] == ["a"]
+    assert [event.delta.text for event in decoder.take()] == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from dragoman import v1
 from dragoman_service.dialects.openai.client.quirks import LLAMA_CPP, OPENAI, Quirks
-from dragoman_service.dialects.openai.client.request import chat_completion, completion_of_prompt
+from dragoman_service.dialects.openai.client.request import encode_chat, encode_prompt
 from dragoman_service.errors import CompletionError
 
 
 def body(request: v1.CompletionRequest, quirks: Quirks = OPENAI, choice: int | None = None) -> dict[str, Any]:
-    return chat_completion(request, quirks, choice)
+    return encode_chat(request, quirks, choice)
 
 
 def asking(**config: Any) -> v1.CompletionRequest:
@@ -211,7 +211,7 @@ def prompting(**config: Any) -> v1.CompletionRequest:
 
 
 def test_a_prompt_goes_out_as_it_stands() -> None:
-    assert completion_of_prompt(prompting(max_output_tokens=5, stop_sequences=["a"]), OPENAI) == {
+    assert encode_prompt(prompting(max_output_tokens=5, stop_sequences=["a"]), OPENAI) == {
         "model": "m",
         "prompt": "Once",
         "max_tokens": 5,
@@ -222,16 +222,16 @@ def test_a_prompt_goes_out_as_it_stands() -> None:
 
 
 def test_a_prompts_logprobs_are_asked_for_by_their_number() -> None:
-    assert completion_of_prompt(prompting(include_logprobs=True, top_logprobs=3), OPENAI)["logprobs"] == 3
-    assert completion_of_prompt(prompting(include_logprobs=True), OPENAI)["logprobs"] == 0
-    assert completion_of_prompt(prompting(include_logprobs=True), LLAMA_CPP)["logprobs"] == 1
-    assert "logprobs" not in completion_of_prompt(prompting(top_logprobs=3), OPENAI)
+    assert encode_prompt(prompting(include_logprobs=True, top_logprobs=3), OPENAI)["logprobs"] == 3
+    assert encode_prompt(prompting(include_logprobs=True), OPENAI)["logprobs"] == 0
+    assert encode_prompt(prompting(include_logprobs=True), LLAMA_CPP)["logprobs"] == 1
+    assert "logprobs" not in encode_prompt(prompting(top_logprobs=3), OPENAI)
 
 
 def test_what_cannot_be_had_with_a_prompt_is_refused_and_named() -> None:
     config = {"reasoning": {"effort": v1.REASONING_EFFORT_LOW}, "response_format": {"json_object": {}}}
     with pytest.raises(CompletionError) as refused:
-        completion_of_prompt(prompting(**config), OPENAI)
+        encode_prompt(prompting(**config), OPENAI)
 
     assert refused.value.reason == v1.ERROR_REASON_UNSUPPORTED_FIELD
     assert {violation.field for violation in refused.value.fields} == {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from dragoman import v1
 from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, JSON_FORMATS, PROMPT_NAMES, Quirks, names
-from dragoman_service.dialects.openai.client.request import chat_completion, completion_of_prompt
+from dragoman_service.dialects.openai.client.request import encode_chat, encode_prompt
 from dragoman_service.dialects.openai.client.response import AnswerDecoder
 from dragoman_service.dialects.openai.server.request import decode_chat_request, decode_text_request
 from dragoman_service.dialects.openai.server.response import encode_chat_completion, encode_text_completion
@@ -136,7 +136,7 @@ def _draw_choice(draw: st.DrawFn, request: v1.CompletionRequest, tools: Sequence
 
 @given(chats())
 def test_a_conversation_comes_back_as_it_was(request: v1.CompletionRequest) -> None:
-    body = json.dumps(chat_completion(request, EVERYTHING)).encode()
+    body = json.dumps(encode_chat(request, EVERYTHING)).encode()
     decoded = decode_chat_request(body)
 
     assert decoded.request == request
@@ -146,7 +146,7 @@ def test_a_conversation_comes_back_as_it_was(request: v1.CompletionRequest) -> N
 @given(WORDS, configs(chat=False), maybe(WORDS))
 def test_a_prompt_comes_back_as_it_was(prompt: str, config: v1.GenerationConfig, user: str | None) -> None:
     request = v1.CompletionRequest(model="m", prompt=prompt, generation_config=config, end_user=user or "")
-    body = json.dumps(completion_of_prompt(request, EVERYTHING)).encode()
+    body = json.dumps(encode_prompt(request, EVERYTHING)).encode()
 
     assert decode_text_request(body).request == request
 
@@ -221,7 +221,7 @@ def streamed(chunks: ChatEventEncoder, events: Sequence[v1.CompletionEvent]) -> 
 
 def read(pieces: Sequence[bytes], choices: int) -> v1.Completion:
     decoder = AnswerDecoder(choices=choices, top_logprobs=TOP)
-    return folded([*decoder.read(pieces), *decoder.end()])
+    return folded([*decoder.decode(pieces), *decoder.end()])
 
 
 def content(completion: v1.Completion) -> Iterator[Any]:

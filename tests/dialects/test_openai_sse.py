@@ -38,7 +38,7 @@ ANSWER = "".join(
 
 def answered(*pieces: bytes) -> v1.Completion:
     sse, decoder, fold = SseDecoder(), AnswerDecoder(), Fold(v1.Completion())
-    events = [event for piece in pieces for event in decoder.read(sse.feed(piece))]
+    events = [event for piece in pieces for event in decoder.decode(sse.feed(piece))]
     for event in [*events, *decoder.end()]:
         fold.add(event)
     completion = fold.completion()

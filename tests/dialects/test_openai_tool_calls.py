@@ -21,8 +21,8 @@ def deltas(*chunks: list[Any]) -> list[v1.ToolCallDelta]:
     decoder = AnswerDecoder()
     events = []
     for calls in chunks:
-        events += decoder.read([json.dumps({"choices": [{"index": 0, "delta": {"tool_calls": calls}}]}).encode()])
-    decoder.read([b'{"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}'])
+        events += decoder.decode([json.dumps({"choices": [{"index": 0, "delta": {"tool_calls": calls}}]}).encode()])
+    decoder.decode([b'{"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}'])
     events += [event for event in decoder.end() if event.HasField("delta")]
     return [event.delta.tool_call for event in events]
 
@@ -121,7 +121,7 @@ def test_a_function_call_of_old_is_a_call_without_an_id() -> None:
     decoder = AnswerDecoder()
     message = {"content": None, "function_call": {"name": "weather", "arguments": PARIS}}
     body = {"choices": [{"index": 0, "message": message, "finish_reason": "function_call"}]}
-    events = decoder.read([json.dumps(body).encode()]) + decoder.end()
+    events = decoder.decode([json.dumps(body).encode()]) + decoder.end()
 
     assert events[0].delta.tool_call == v1.ToolCallDelta(name="weather", arguments_json=PARIS)
     assert events[1].choice_finished.finish_reason == v1.FINISH_REASON_TOOL_CALLS

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from dragoman import v1
 from dragoman_service.dialects.openai.client.quirks import OPENAI, Quirks
-from dragoman_service.dialects.openai.client.request import chat_completion
+from dragoman_service.dialects.openai.client.request import encode_chat
 from dragoman_service.errors import CompletionError
 
 AUTO, NONE, REQUIRED = v1.ToolChoice.MODE_AUTO, v1.ToolChoice.MODE_NONE, v1.ToolChoice.MODE_REQUIRED
@@ -21,7 +21,7 @@ def sent(quirks: Quirks = OPENAI, *, tools: tuple[str, ...] = ("f", "g"), **choi
     request.messages.add(role=v1.ROLE_USER).parts.add(text="Hi")
     if choice:
         request.tool_choice.CopyFrom(v1.ToolChoice(**choice))
-    body = chat_completion(request, quirks)
+    body = encode_chat(request, quirks)
     return {key: value for key, value in body.items() if "tool" in key}
 
 
@@ -33,7 +33,7 @@ def test_a_tool_goes_out_with_its_schema_as_it_is() -> None:
     function = v1.FunctionTool(name="f", description="does f", parameters_json_schema=SCHEMA, strict=False)
     request = v1.CompletionRequest(tools=[v1.Tool(function=function)])
     request.messages.add(role=v1.ROLE_USER).parts.add(text="Hi")
-    (tool,) = chat_completion(request, OPENAI)["tools"]
+    (tool,) = encode_chat(request, OPENAI)["tools"]
     schema = tool["function"].pop("parameters")
 
     assert tool == {"type": "function", "function": {"name": "f", "description": "does f", "strict": False}}
@@ -52,7 +52,7 @@ def test_a_schema_that_is_no_object_is_refused_by_its_path(schema: str) -> None:
     request = v1.CompletionRequest(tools=[v1.Tool(function=v1.FunctionTool(name="f", parameters_json_schema=schema))])
     request.messages.add(role=v1.ROLE_USER).parts.add(text="Hi")
     with pytest.raises(CompletionError) as refused:
-        chat_completion(request, OPENAI)
+        encode_chat(request, OPENAI)
 
     assert refused.value.fields[0].field == "tools[0].function.parameters_json_schema"
 
@@ -138,7 +138,7 @@ RESULTS = (v1.ToolResult(tool_call_id="a", text="1"), v1.ToolResult(tool_call_id
 
 
 def test_calls_and_their_results_go_back_each_result_as_a_message() -> None:
-    answer, first, second = chat_completion(conversation(*RESULTS), OPENAI)["messages"]
+    answer, first, second = encode_chat(conversation(*RESULTS), OPENAI)["messages"]
 
     assert answer == {
         "role": "assistant",
@@ -153,7 +153,7 @@ def test_calls_and_their_results_go_back_each_result_as_a_message() -> None:
 
 
 def test_results_carry_the_name_of_their_function_where_the_upstream_wants_it() -> None:
-    _, first, second = chat_completion(conversation(*RESULTS), Quirks(tool_names=True))["messages"]
+    _, first, second = encode_chat(conversation(*RESULTS), Quirks(tool_names=True))["messages"]
 
     assert (first["name"], second["name"]) == ("f", "gg")
 
@@ -162,10 +162,10 @@ def test_text_beside_calls_stays_and_text_beside_results_is_refused() -> None:
     request = conversation(*RESULTS)
     request.messages[0].parts.add(text="Let me look.")
 
-    assert chat_completion(request, OPENAI)["messages"][0]["content"] == "Let me look."
+    assert encode_chat(request, OPENAI)["messages"][0]["content"] == "Let me look."
 
     request.messages[1].parts.add(text="?")
     with pytest.raises(CompletionError) as refused:
-        chat_completion(request, OPENAI)
+        encode_chat(request, OPENAI)
 
     assert refused.value.fields[0].field == "messages.parts"

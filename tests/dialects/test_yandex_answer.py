@@ -6,7 +6,8 @@ import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.yandex.client.response import AnswerDecoder, IncompleteAnswerError
+from dragoman_service.dialects.contract import IncompleteAnswerError
+from dragoman_service.dialects.yandex.client.response import AnswerDecoder
 
 PARTIAL = y.Alternative.ALTERNATIVE_STATUS_PARTIAL
 FINAL = y.Alternative.ALTERNATIVE_STATUS_FINAL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.yandex.client.errors import error_of_status
+from dragoman_service.dialects.yandex.client.errors import decode_error
 from google.protobuf.any_pb2 import Any
 from google.rpc import code_pb2, error_details_pb2
 from google.rpc.status_pb2 import Status
@@ -28,7 +28,7 @@ from google.rpc.status_pb2 import Status
     ],
 )
 def test_a_status_becomes_a_reason(upstream, code, reason, retryable):
-    error = error_of_status(Status(code=code_pb2.Code.Value(upstream), message="secret"))
+    error = decode_error(Status(code=code_pb2.Code.Value(upstream), message="secret"))
 
     assert (code_pb2.Code.Name(error.code), error.reason_name, error.retryable) == (code, reason, retryable)
     assert (error.retry_after is not None) == retryable
@@ -38,7 +38,7 @@ def test_a_status_becomes_a_reason(upstream, code, reason, retryable):
 
 def test_a_refusal_is_told_in_its_words_without_what_looks_like_a_key():
     said = "Bad\nfolder for Api-Key AQVNsecretsecretsecret and t1.9euelZqTmZmNsecret " + "x" * 400
-    error = error_of_status(Status(code=code_pb2.INVALID_ARGUMENT, message=said))
+    error = decode_error(Status(code=code_pb2.INVALID_ARGUMENT, message=said))
 
     assert "Bad folder" in error.message
     assert "secret" not in error.message
@@ -53,15 +53,15 @@ def test_the_service_says_when_to_come_back():
     detail.Pack(told)
     status.details.append(detail)
 
-    assert error_of_status(status).retry_after == 2.5
+    assert decode_error(status).retry_after == 2.5
 
 
 def test_a_code_of_tomorrow_is_a_failure_like_others():
-    assert error_of_status(Status(code=99)).reason == v1.ERROR_REASON_PROVIDER_UNAVAILABLE
+    assert decode_error(Status(code=99)).reason == v1.ERROR_REASON_PROVIDER_UNAVAILABLE
 
 
 def test_a_detail_that_cannot_be_read_is_as_none():
     status = Status(code=code_pb2.UNAVAILABLE)
     status.details.add(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=b"\xff")
 
-    assert error_of_status(status).reason_name == "PROVIDER_UNAVAILABLE"
+    assert decode_error(status).reason_name == "PROVIDER_UNAVAILABLE"

@@ -6,11 +6,11 @@ import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.yandex.client.request import completion_request
+from dragoman_service.dialects.yandex.client.request import encode_request
 
 
 def theirs(request: v1.CompletionRequest) -> y.CompletionRequest:
-    return completion_request(request, "gpt://f/m/latest", stream=True)
+    return encode_request(request, "gpt://f/m/latest", stream=True)
 
 
 def message(role: v1.Role.ValueType, *parts: v1.Part) -> v1.Message:

@@ -7,7 +7,7 @@ import json
 import orjson
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
-from dragoman_service.dialects.yandex.client.request import completion_request
+from dragoman_service.dialects.yandex.client.request import encode_request
 from dragoman_service.dialects.yandex.client.response import AnswerDecoder
 from dragoman_service.dialects.yandex.json import decode, json_tree
 from dragoman_service.dialects.yandex.server.request import decode_request
@@ -106,14 +106,14 @@ def requests(draw: st.DrawFn) -> v1.CompletionRequest:
 
 @given(requests())
 def test_a_request_comes_back_as_it_went_out(request_: v1.CompletionRequest) -> None:
-    theirs = completion_request(request_, request_.model, stream=True)
+    theirs = encode_request(request_, request_.model, stream=True)
 
     assert decode_request(y.CompletionRequest.FromString(theirs.SerializeToString())) == request_
 
 
 @given(requests())
 def test_a_request_survives_its_json(request_: v1.CompletionRequest) -> None:
-    theirs = completion_request(request_, request_.model, stream=False)
+    theirs = encode_request(request_, request_.model, stream=False)
 
     assert decode_request(decode(orjson.dumps(json_tree(theirs)), y.CompletionRequest())) == request_
 

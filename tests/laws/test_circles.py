@@ -11,8 +11,10 @@ import pytest
 from dragoman import v1
 from dragoman_service.contract import Call, Provider, parse_hops
 from dragoman_service.engine.engine import MAX_HOPS
-from dragoman_service.providers.openai.provider import OpenAISettings, open_openai
-from dragoman_service.providers.yandex.provider import YandexSettings, open_yandex
+from dragoman_service.providers.openai.provider import open_openai
+from dragoman_service.providers.openai.settings import OpenAISettings
+from dragoman_service.providers.yandex.provider import open_yandex
+from dragoman_service.providers.yandex.settings import YandexSettings
 from dragoman_service.settings.types import Address
 from dragoman_service.testing import Served, serving
 from raw_http import asked

@@ -17,7 +17,8 @@ from dragoman_service.contract import Provider
 from dragoman_service.providers.echo.provider import Echo, EchoSettings
 from dragoman_service.providers.local.provider import LocalSettings, share_local
 from dragoman_service.providers.upstream.http import open_http
-from dragoman_service.providers.yandex.provider import YandexProvider, YandexSettings, open_yandex
+from dragoman_service.providers.yandex.provider import YandexProvider, open_yandex
+from dragoman_service.providers.yandex.settings import YandexSettings
 from dragoman_service.settings.types import Address
 from dragoman_service.testing import ProviderLaws
 from dragoman_service.testing.provider_laws.asking import folded

@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError, Provider
-from dragoman_service.providers.openai.provider import OpenAIProvider, OpenAISettings, open_openai
+from dragoman_service.providers.openai.provider import OpenAIProvider, open_openai
+from dragoman_service.providers.openai.settings import OpenAISettings
 from local_asking import CALL, request
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"

@@ -15,9 +15,9 @@ import pytest
 import trustme
 from dragoman import text_of
 from dragoman_service.dialects.openai.client.quirks import OPENAI
-from dragoman_service.providers.openai import upstream
 from dragoman_service.providers.openai.provider import OpenAIProvider
-from dragoman_service.providers.upstream.http import HttpError, open_http
+from dragoman_service.providers.upstream.connection import HttpError
+from dragoman_service.providers.upstream.http import open_http
 from local_asking import answer_of, request
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -114,12 +114,11 @@ async def test_a_connection_whose_answer_was_read_to_its_end_is_used_again(late:
     assert server.connections == (1 if late else 2)
 
 
-async def test_the_provider_reads_answers_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream, "_LAST_BYTES", 5.0)  # a busy machine must not look like a slow upstream
+async def test_the_provider_reads_answers_to_their_end() -> None:
     sse = b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
     answer = CHUNKED + b"%x\r\n%s\r\n" % (len(sse), sse)
     async with listening(Server(answer, answer, late=b"0\r\n\r\n")) as server, open_http(url(server)) as http:
-        provider = OpenAIProvider(http, [], OPENAI)
+        provider = OpenAIProvider(http, [], OPENAI, drain=5.0)  # a busy machine must not look like a slow upstream
         answers = [text_of(await answer_of(provider, request("user: Hi"))) for _ in range(2)]
 
     assert answers == ["a", "a"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 from dragoman_service.dialects.openai.client.quirks import OPENAI, Quirks
-from dragoman_service.providers.openai.provider import OpenAISettings
+from dragoman_service.providers.openai.settings import OpenAISettings
 from dragoman_service.providers.openai.vendors import VENDORS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from dragoman import text_of, v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.openai.client.request import chat_completion, completion_of_prompt
+from dragoman_service.dialects.openai.client.request import encode_chat, encode_prompt
 from dragoman_service.providers.openai.models import ModelsError
-from dragoman_service.providers.openai.provider import OpenAISettings
+from dragoman_service.providers.openai.settings import OpenAISettings
 from dragoman_service.providers.openai.vendors import VENDORS
 from local_asking import answer_of, request
 from pydantic import ValidationError
@@ -84,7 +84,7 @@ async def test_a_vendor_is_asked_in_its_own_shape(serve: Serve, name: str) -> No
 @pytest.mark.parametrize("name", VENDORS)
 def test_whatever_a_vendor_claims_goes_out(name: str) -> None:
     quirks = VENDORS[name].quirks
-    bare = chat_completion(request("user: Hi"), quirks)
+    bare = encode_chat(request("user: Hi"), quirks)
     for field in quirks.supported_fields:
         room, _, leaf = field.rpartition(".")
         asked, without = request("user: Hi"), bare
@@ -98,7 +98,7 @@ def test_whatever_a_vendor_claims_goes_out(name: str) -> None:
             asked.tools.add(function=v1.FunctionTool(name="f"))
         elif room == "tool_choice":
             asked.tools.add(function=v1.FunctionTool(name="f"))
-            without = chat_completion(asked, quirks)
+            without = encode_chat(asked, quirks)
             asked.tool_choice.MergeFrom(CHOICES[leaf])
         elif field == "messages.author":
             asked.messages[0].author = "ann"
@@ -106,9 +106,9 @@ def test_whatever_a_vendor_claims_goes_out(name: str) -> None:
             part = {"reasoning": v1.Reasoning(text="Hm")} if leaf == "reasoning" else {leaf: "No."}
             asked.messages.add(role=v1.ROLE_ASSISTANT, parts=[v1.Part(**part)])
         if field == "prompt":
-            assert completion_of_prompt(v1.CompletionRequest(prompt="Hi"), quirks)["prompt"] == "Hi"
+            assert encode_prompt(v1.CompletionRequest(prompt="Hi"), quirks)["prompt"] == "Hi"
         elif field != "generation_config.choice_count" or not quirks.single_choice:
-            assert chat_completion(asked, quirks) != without, field
+            assert encode_chat(asked, quirks) != without, field
 
 
 @pytest.mark.parametrize(
@@ -201,13 +201,13 @@ async def test_an_upstream_that_lists_no_models_cannot_be_opened_without_names(
 
 def test_every_body_is_json() -> None:
     for vendor in VENDORS.values():
-        assert json.dumps(chat_completion(everything(vendor.quirks.supported_fields), vendor.quirks, 0))
+        assert json.dumps(encode_chat(everything(vendor.quirks.supported_fields), vendor.quirks, 0))
 
 
 @pytest.mark.parametrize("name", [name for name, vendor in VENDORS.items() if vendor.quirks.prompt_path])
 def test_whatever_a_prompt_can_have_goes_out_with_it_and_the_rest_is_told(name: str) -> None:
     quirks = VENDORS[name].quirks
-    bare = completion_of_prompt(v1.CompletionRequest(prompt="Hi"), quirks)
+    bare = encode_prompt(v1.CompletionRequest(prompt="Hi"), quirks)
     for field in quirks.supported_fields:
         room, _, leaf = field.rpartition(".")
         asked = v1.CompletionRequest(prompt="Hi")
@@ -219,11 +219,11 @@ def test_whatever_a_prompt_can_have_goes_out_with_it_and_the_rest_is_told(name: 
             continue
         if field in quirks.conversation_fields:
             with pytest.raises(CompletionError):
-                completion_of_prompt(asked, quirks)
+                encode_prompt(asked, quirks)
         elif leaf not in ("choice_count", "top_logprobs"):  # calls side by side; nothing without logprobs
-            assert completion_of_prompt(asked, quirks) != bare, field
+            assert encode_prompt(asked, quirks) != bare, field
         else:
-            completion_of_prompt(asked, quirks)
+            encode_prompt(asked, quirks)
 
 
 @pytest.mark.parametrize("name", VENDORS)

@@ -12,7 +12,8 @@ from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.yandex.names import COMPLETION_ASYNC, RESPONSE_TYPE
 from dragoman_service.providers.echo.provider import Echo, EchoSettings
-from dragoman_service.providers.yandex.provider import YandexSettings, open_yandex
+from dragoman_service.providers.yandex.provider import open_yandex
+from dragoman_service.providers.yandex.settings import YandexSettings
 from dragoman_service.settings.types import Address
 from dragoman_service.testing.serving import serving
 from google.rpc import code_pb2

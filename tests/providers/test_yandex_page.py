@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from dragoman_service.dialects.yandex.names import PACKAGES
-from dragoman_service.providers.yandex.provider import YandexSettings
+from dragoman_service.providers.yandex.settings import YandexSettings
 from dragoman_service.settings.settings import load
 
 PAGE = (Path(__file__).parents[2] / "docs" / "yandex.md").read_text()

@@ -13,7 +13,9 @@ from dragoman.dialect.yandex import v1 as y
 from dragoman.dialect.yandex.v1 import operation_service_pb2, text_generation_service_pb2
 from dragoman_service.contract import Call
 from dragoman_service.dialects.yandex.names import FOUNDATION_MODELS, OPERATION
-from dragoman_service.providers.yandex.provider import YandexProvider, YandexSettings, open_yandex
+from dragoman_service.providers.yandex.provider import YandexProvider, open_yandex
+from dragoman_service.providers.yandex.settings import YandexSettings
+from dragoman_service.providers.yandex.upstream import backoff
 from dragoman_service.settings.types import Address
 from dragoman_service.transport.grpc.twins import method_handlers
 
@@ -79,11 +81,11 @@ class StandIn:
             await self.server.stop(None)
 
     @asynccontextmanager
-    async def provider(self, **settings: Any) -> AsyncIterator[YandexProvider]:
-        """A provider whose upstream it is."""
+    async def provider(self, pause: Callable[[int], float] = backoff, **settings: Any) -> AsyncIterator[YandexProvider]:
+        """A provider of this upstream. `pause` gives the seconds after each try."""
         async with self.listening() as address:
             told = YandexSettings(folder_id="b1g", models=("m",), endpoint=address, tls=False, **settings)
-            async with open_yandex(told) as provider:
+            async with open_yandex(told, pause=pause) as provider:
                 yield provider
 
 

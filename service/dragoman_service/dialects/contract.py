@@ -110,6 +110,21 @@ class ServerDialect(Protocol[RequestIn, PieceOut, ErrorOut]):
 class EventDecoder(Protocol[PieceIn]):
     """Decodes one answer, streamed or complete. Use one instance for one answer."""
 
+    @property
+    def received(self) -> int:
+        """How many of the vendor's messages were decoded, with or without events. Each restarts the idle timeout."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Every choice has ended, so that only usage may follow. From here on a lost connection is not a failure."""
+        ...
+
+    @property
+    def over(self) -> bool:
+        """The upstream has said that no more pieces follow."""
+        ...
+
     def feed(self, piece: PieceIn) -> Iterable[v1.CompletionEvent]:
         """The events that `piece` completes: deltas, `choice_finished` and `usage`. None of them is empty.
 

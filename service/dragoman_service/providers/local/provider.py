@@ -24,7 +24,8 @@ from dragoman_service.providers.local.engine.process import EngineError
 from dragoman_service.providers.local.tokenizer import LocalTokenizer
 from dragoman_service.providers.local.weights.weights import find_weights
 from dragoman_service.providers.openai.provider import OpenAIProvider
-from dragoman_service.providers.upstream.http import HttpError, open_http
+from dragoman_service.providers.upstream.connection import HttpError
+from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.settings.types import ConfigPath, Section
 
 T = TypeVar("T")

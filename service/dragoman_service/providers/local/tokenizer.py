@@ -10,13 +10,14 @@ from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.openai.client.errors import error_of_status
+from dragoman_service.dialects.contract import HttpErrorResponse
+from dragoman_service.dialects.openai.client.errors import decode_error
 from dragoman_service.dialects.openai.client.quirks import Quirks
-from dragoman_service.dialects.openai.client.request import chat_completion
+from dragoman_service.dialects.openai.client.request import encode_chat
 from dragoman_service.errors import malformed_answer
 from dragoman_service.providers.local.weights.gguf import control_tokens
-from dragoman_service.providers.openai.provider import unavailable
-from dragoman_service.providers.upstream.http import Http, HttpError
+from dragoman_service.providers.upstream.connection import Http, HttpError
+from dragoman_service.providers.upstream.errors import error_of
 
 
 class LocalTokenizer:
@@ -50,7 +51,7 @@ class LocalTokenizer:
     async def _prompt(self, request: v1.CompletionRequest) -> str:
         if not request.messages:
             return request.prompt
-        answer = await self._post("/apply-template", chat_completion(request, self._quirks, 0))
+        answer = await self._post("/apply-template", encode_chat(request, self._quirks, 0))
         prompt = _object(answer).get("prompt")
         if not isinstance(prompt, str):
             raise malformed_answer("applied its template to no prompt")
@@ -60,9 +61,9 @@ class LocalTokenizer:
         try:
             answer = await self._http.post(path, json.dumps(body, ensure_ascii=False).encode())
         except HttpError as failure:
-            raise unavailable() from failure
+            raise error_of(failure) from failure
         if answer.status != 200:
-            raise error_of_status(answer.status, answer.body, answer.headers)
+            raise decode_error(HttpErrorResponse(answer.status, answer.body, answer.headers))
         return answer.body
 
     def _described(self, answer: bytes) -> list[v1.Token]:

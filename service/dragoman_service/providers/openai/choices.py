@@ -1,4 +1,4 @@
-"""Several choices from an upstream that gives one a request: side-by-side requests as one stream of events."""
+"""Several choices from an upstream that gives one per request: parallel requests as one stream of events."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ from contextlib import aclosing
 
 from dragoman import v1
 
-_WAITING = 8  # batches of all sources that wait for the reader before the sources do
-Events = list[v1.CompletionEvent]
-"""Events that came together."""
+from dragoman_service.providers.upstream.answering import Events
+
+_QUEUED = 8  # batches that wait for the reader before the sources have to wait
 _Tagged = tuple[int, Events]
 
 
-def side_by_side(sources: Sequence[AsyncGenerator[Events]]) -> AsyncGenerator[Events]:
-    """The events of all sources as they come, their usage added up.
+async def side_by_side(sources: Sequence[AsyncGenerator[Events]]) -> AsyncGenerator[Events]:
+    """The events of all sources as they come, with their usage added up.
 
     The first source to fail ends all of them. Closing the iterator closes the sources.
     """
-    return sources[0] if len(sources) == 1 else _together(sources)
-
-
-async def _together(sources: Sequence[AsyncGenerator[Events]]) -> AsyncGenerator[Events]:
     usage = _UsageTotal()
     async with aclosing(_tagged(sources)) as tagged:
         async for source, events in tagged:
@@ -30,7 +26,7 @@ async def _together(sources: Sequence[AsyncGenerator[Events]]) -> AsyncGenerator
 
 
 async def _tagged(sources: Sequence[AsyncGenerator[Events]]) -> AsyncGenerator[_Tagged]:
-    queue: asyncio.Queue[_Tagged | Exception | None] = asyncio.Queue(_WAITING)
+    queue: asyncio.Queue[_Tagged | Exception | None] = asyncio.Queue(_QUEUED)
     tasks = [asyncio.create_task(_pump(number, source, queue)) for number, source in enumerate(sources)]
     try:
         running = len(tasks)
@@ -45,7 +41,7 @@ async def _tagged(sources: Sequence[AsyncGenerator[Events]]) -> AsyncGenerator[_
     finally:
         for task in tasks:
             task.cancel()
-        # Each closes its connection at once; nothing here waits for the other side.
+        # Does not wait for the upstream: each task closes its connection at once.
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
@@ -54,7 +50,7 @@ async def _pump(number: int, source: AsyncGenerator[Events], queue: asyncio.Queu
         async with aclosing(source) as batches:
             async for events in batches:
                 await queue.put((number, events))
-    except Exception as failure:  # noqa: BLE001 - carried over to the reader's task and raised there
+    except Exception as failure:  # noqa: BLE001 - raised again in the reader's task
         await queue.put(failure)
     else:
         await queue.put(None)
@@ -67,7 +63,7 @@ class _UsageTotal:
         self._sources: dict[int, v1.Usage] = {}
 
     def total(self, source: int, event: v1.CompletionEvent) -> v1.CompletionEvent:
-        """The event, or in place of the usage of `source` that of all."""
+        """`event`; if it is the usage of `source`, the total of all sources in its place."""
         if not event.HasField("usage"):
             return event
         self._sources[source] = event.usage

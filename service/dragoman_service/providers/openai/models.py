@@ -9,7 +9,8 @@ from typing import Any
 from dragoman import v1
 
 from dragoman_service.dialects.openai.client.quirks import Quirks
-from dragoman_service.providers.upstream.http import HttpClient, HttpError
+from dragoman_service.providers.upstream.connection import HttpError
+from dragoman_service.providers.upstream.http import HttpClient
 
 _MOST = 2000  # models that are taken of a list
 

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
+from functools import partial
 
 from dragoman import v1
-from google.rpc import code_pb2
 
-from dragoman_service.contract import Call, CompletionError
+from dragoman_service.contract import Call
+from dragoman_service.dialects.contract import EventDecoder
+from dragoman_service.dialects.openai.client.dialect import OpenAIClientDialect
 from dragoman_service.dialects.openai.client.quirks import Quirks
-from dragoman_service.dialects.openai.client.response import IncompleteAnswerError
-from dragoman_service.errors import broken_answer, malformed_answer
-from dragoman_service.providers.openai.choices import Events, side_by_side
+from dragoman_service.providers.openai.choices import side_by_side
 from dragoman_service.providers.openai.models import listed_models, models_of
 from dragoman_service.providers.openai.settings import OpenAISettings
-from dragoman_service.providers.openai.upstream import Upstream
 from dragoman_service.providers.openai.vendors import vendor_of
-from dragoman_service.providers.upstream.http import Http, HttpError, open_http
+from dragoman_service.providers.upstream.answering import DRAIN, Events, HttpAnswers, deliver
+from dragoman_service.providers.upstream.connection import Http
+from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.providers.upstream.timeouts import Timeouts
-
-__all__ = ["OpenAIProvider", "OpenAISettings", "open_openai", "unavailable"]
 
 _NO_TIMEOUTS = Timeouts()
 
 
 @asynccontextmanager
 async def open_openai(settings: OpenAISettings) -> AsyncIterator[OpenAIProvider]:
-    """The plugin's entry point. Raises ModelsError with a sentence for the operator."""
+    """The plugin's entry point. Raises ModelsError with a message for the operator."""
     vendor = vendor_of(settings.vendor)
     async with open_http(
         settings.address,
@@ -41,9 +40,9 @@ async def open_openai(settings: OpenAISettings) -> AsyncIterator[OpenAIProvider]
 
 
 class OpenAIProvider:
-    """One upstream behind `http`, spoken to as its `quirks` want it. `models` are shown as they are.
+    """The upstream behind `http`, which has these `quirks`. `models` are listed as they are.
 
-    No error that it raises holds one of the `secrets`.
+    No error that it raises holds one of the `secrets`. See `HttpAnswers` for `drain`.
     """
 
     def __init__(
@@ -53,64 +52,32 @@ class OpenAIProvider:
         quirks: Quirks,
         timeouts: Timeouts = _NO_TIMEOUTS,
         secrets: Sequence[str] = (),
+        *,
+        drain: float = DRAIN,
     ) -> None:
         self._models = models
-        self._quirks = quirks
         self._secrets = secrets
-        self._upstream = Upstream(http, quirks, timeouts)
+        self._dialect = OpenAIClientDialect(quirks)
+        self._answers = HttpAnswers(http, self._dialect.decode_error, timeouts, drain)
 
     def models(self) -> Sequence[v1.Model]:
         return self._models
 
-    async def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
-        """Raises PROVIDER_UNAVAILABLE where nothing came, PROVIDER_STREAM_BROKEN where an answer broke off."""
-        spoke = False
-        try:
-            async with aclosing(self._batches(request, call)) as batches:
-                async for events in batches:
-                    for event in events:
-                        spoke = spoke or event.HasField("delta")
-                        yield event
-        except (HttpError, IncompleteAnswerError) as failure:
-            raise _broke_off(failure, spoke) from failure
-        except CompletionError as error:
-            if spoke and _may_pass(error):
-                raise broken_answer().with_metadata(**error.metadata) from error
-            error.message = _without(error.message, self._secrets)
-            raise
+    def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+        """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
+        return deliver(partial(self._start, request, call), self._secrets)
 
-    def _batches(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[Events]:
-        choices = request.generation_config.choice_count or 1
-        if choices == 1 or not self._quirks.single_choice:
-            return side_by_side([self._upstream.answer(request, call, None, choices)])
-        return side_by_side([self._upstream.answer(request, call, index, 1) for index in range(choices)])
+    def _start(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[Events]:
+        choices = request.generation_config.choice_count
+        if choices <= 1 or not self._dialect.quirks.single_choice:
+            return self._post(request, call, None)
+        return side_by_side([self._post(request, call, index) for index in range(choices)])
 
+    def _post(self, request: v1.CompletionRequest, call: Call, choice: int | None) -> AsyncGenerator[Events]:
+        """One HTTP request: for that one choice, or for all of them."""
+        body = self._dialect.encode_request(request, choice=choice)
 
-def _without(message: str, secrets: Sequence[str]) -> str:
-    for secret in secrets:
-        message = message.replace(secret, "…")
-    return message
+        def decoder_of(content_type: str) -> EventDecoder[bytes]:
+            return self._dialect.event_decoder(request, choice=choice, content_type=content_type)
 
-
-def _may_pass(error: CompletionError) -> bool:
-    """It would be worth another try, but for what was delivered already."""
-    passing = error.retryable or error.code == code_pb2.UNAVAILABLE
-    return passing and error.reason != v1.ERROR_REASON_PROVIDER_IDLE
-
-
-def _broke_off(failure: HttpError | IncompleteAnswerError, spoke: bool) -> CompletionError:
-    if spoke:
-        return broken_answer()
-    if isinstance(failure, HttpError) and failure.malformed:
-        return malformed_answer("answered with what is no HTTP")
-    return unavailable()
-
-
-def unavailable() -> CompletionError:
-    return CompletionError(
-        code_pb2.UNAVAILABLE,
-        v1.ERROR_REASON_PROVIDER_UNAVAILABLE,
-        "The provider could not be reached or failed before it answered. Send the request again.",
-        retryable=True,
-        retry_after=1.0,
-    )
+        return self._answers.post(self._dialect.path(request), body, call.onward, decoder_of)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, HttpUrl, SecretStr, ValidationInfo, field_validator
 
 from dragoman_service.providers.openai.vendors import vendor_of
+from dragoman_service.providers.upstream.errors import secret_values
 from dragoman_service.settings.types import Certificates, Duration, Secret, Section
 
 _Name = Annotated[str, Field(min_length=1)]
@@ -89,9 +90,7 @@ class OpenAISettings(Section):
     @property
     def secrets(self) -> tuple[str, ...]:
         """What no caller may see, though an upstream may repeat it."""
-        secrets = [*self.headers.values(), *([self.api_key] if self.api_key else [])]
-        # What is shorter hides nothing and would be found in any text.
-        return tuple(value for secret in secrets if len(value := secret.get_secret_value()) > 3)
+        return secret_values(self.api_key, *self.headers.values())
 
     @property
     def sent_headers(self) -> dict[str, str]:

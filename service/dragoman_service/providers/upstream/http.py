@@ -1,4 +1,4 @@
-"""HTTP upstreams over aiohttp: one pool of connections each, closed at once when a call is left."""
+"""HTTP upstreams over aiohttp: one connection pool each. Leaving a call closes its connection at once."""
 
 from __future__ import annotations
 
@@ -14,24 +14,22 @@ from typing import Any, Self
 
 import aiohttp
 
-from dragoman_service.providers.upstream.http_connection import Http, HttpAnswer, HttpError, HttpStream
-
-__all__ = ["CONNECT_TIMEOUT", "MAX_BODY", "Http", "HttpAnswer", "HttpClient", "HttpError", "HttpStream", "open_http"]
+from dragoman_service.providers.upstream.connection import HttpAnswer, HttpError, HttpStream
 
 CONNECT_TIMEOUT = 5.0  # seconds
-MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is read whole
-# A kept connection that the upstream closes while we write to it breaks within a round trip: what breaks later was
-# being worked on.
-_STALE = 0.5  # seconds
+MAX_BODY = 64 * 1024 * 1024  # bytes of a complete response
+# A kept connection that the upstream closes while we write to it breaks within a round trip. After this many seconds
+# the upstream was working on the request, which must not be repeated then.
+_STALE = 0.5
 _FAILURES = (aiohttp.ClientError, OSError, TimeoutError)
-_opened: ContextVar[bool] = ContextVar("opened", default=False)  # the request at work has a connection of its own
+_opened: ContextVar[bool] = ContextVar("opened", default=False)  # the current request has opened a new connection
 
 
 class HttpClient:
     """`Http` over aiohttp. Use `open_http`.
 
-    `kept` uses connections again, `fresh` never does: it repeats, once, what a kept connection lost because the
-    upstream closed it at that very moment.
+    `kept` reuses connections, `fresh` never does: it repeats, once, a request that was lost because the upstream closed
+    the kept connection at that very moment.
     """
 
     def __init__(self, kept: aiohttp.ClientSession, fresh: aiohttp.ClientSession, base_url: str) -> None:
@@ -40,10 +38,10 @@ class HttpClient:
         self._base = base_url.rstrip("/")
 
     async def get(self, path: str) -> HttpAnswer:
-        return await self._whole("GET", path, None)
+        return await self._complete("GET", path, None)
 
     async def post(self, path: str, body: bytes) -> HttpAnswer:
-        return await self._whole("POST", path, body)
+        return await self._complete("POST", path, body)
 
     @asynccontextmanager
     async def stream(
@@ -51,23 +49,23 @@ class HttpClient:
     ) -> AsyncIterator[HttpStream]:
         response = await self._send("POST", path, body, headers)
         try:
-            with _told_of_loss(response):
+            with _noticing_loss(response):
                 yield HttpStream(response.status, _lower(response), _Chunks(response.content))
         finally:
             response.close()
 
-    async def _whole(self, method: str, path: str, body: bytes | None) -> HttpAnswer:
+    async def _complete(self, method: str, path: str, body: bytes | None) -> HttpAnswer:
         response = await self._send(method, path, body)
         try:
             stream = HttpStream(response.status, _lower(response), _Chunks(response.content))
-            with _told_of_loss(response):
+            with _noticing_loss(response):
                 content = await stream.read(MAX_BODY + 1)
         finally:
             response.close()
         if len(content) > MAX_BODY:
-            raise HttpError(f"the answer has more than {MAX_BODY} bytes", connected=True, malformed=True)
+            raise HttpError(f"the response has more than {MAX_BODY} bytes", connected=True, malformed=True)
         if stream.encoded:
-            raise HttpError("the answer is compressed", connected=True, malformed=True)
+            raise HttpError("the response is compressed", connected=True, malformed=True)
         return HttpAnswer(stream.status, stream.headers, content)
 
     async def _send(
@@ -107,11 +105,11 @@ async def open_http(
     connect_timeout: float = CONNECT_TIMEOUT,
     ca_file: Path | None = None,
 ) -> AsyncIterator[HttpClient]:
-    """A client of one upstream; with `unix_socket` it is found there and not at `base_url`.
+    """A client of one upstream, at `base_url` or, if given, on `unix_socket`.
 
-    `limit` is the number of connections, 0 for any; further requests wait for one to be free. A connection, its name
-    looked up and its TLS set up, is there within `connect_timeout` seconds. `ca_file` holds the certificates to trust
-    in place of the system's.
+    `limit` is the maximum number of connections, 0 for no limit; further requests wait for a free one. Looking up the
+    name, connecting and the TLS handshake may take `connect_timeout` seconds together. `ca_file` holds the certificates
+    to trust in place of the system's.
     """
     sent = {
         "content-type": "application/json",
@@ -142,7 +140,7 @@ def _connector(
     unix_socket: Path | None, limit: int, fresh: bool, trust: ssl.SSLContext | bool
 ) -> aiohttp.BaseConnector:
     if unix_socket is not None:
-        # An idle connection occupies the other side, and a new one costs next to nothing here.
+        # An idle connection occupies the other side, and a new one costs next to nothing on a unix socket.
         return aiohttp.UnixConnector(str(unix_socket), limit=limit, force_close=True)
     return _TcpConnector(limit=limit, force_close=fresh, ssl=trust)
 
@@ -152,8 +150,11 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext | bool:
 
 
 class _TcpConnector(aiohttp.TCPConnector):
-    """Tells the request that asked for it of a new connection. aiohttp's own tracing tells it too, at a fifth of what
-    the whole request costs."""
+    """Notes that the current request opened a new connection.
+
+    The public way, aiohttp's tracing, costs a fifth of the whole request. tests/providers/test_aiohttp.py pins the
+    private method.
+    """
 
     async def _create_connection(self, *args: Any, **more: Any) -> Any:
         _opened.set(True)
@@ -161,7 +162,7 @@ class _TcpConnector(aiohttp.TCPConnector):
 
 
 class _Chunks:
-    """What each read brings, until the end."""
+    """The chunks of a body, each as a read returns it."""
 
     def __init__(self, content: aiohttp.StreamReader) -> None:
         self._content = content
@@ -180,8 +181,11 @@ class _Chunks:
 
 
 @contextmanager
-def _told_of_loss(response: aiohttp.ClientResponse) -> Iterator[None]:
-    """aiohttp closes a connection whose framing is broken without a word to who reads the body and waits for ever."""
+def _noticing_loss(response: aiohttp.ClientResponse) -> Iterator[None]:
+    """Fails the reader of the body when the connection closes.
+
+    When the framing of a body is broken, aiohttp closes the connection but leaves the reader waiting for ever.
+    """
     connection, lost = response.connection, partial(_lost, response.content)
     protocol = None if connection is None else connection.protocol
     closed = None if protocol is None else protocol.closed
@@ -190,8 +194,8 @@ def _told_of_loss(response: aiohttp.ClientResponse) -> Iterator[None]:
             lost(None)
         yield
         return
-    closed.remove_done_callback(_noted)  # a kept connection has it already
-    closed.add_done_callback(_noted)
+    closed.remove_done_callback(_retrieved)  # a kept connection already has it
+    closed.add_done_callback(_retrieved)
     closed.add_done_callback(lost)
     try:
         yield
@@ -201,11 +205,11 @@ def _told_of_loss(response: aiohttp.ClientResponse) -> Iterator[None]:
 
 def _lost(content: aiohttp.StreamReader, _: object) -> None:
     if not content.is_eof() and content.exception() is None:
-        content.set_exception(aiohttp.ClientPayloadError("the body is not framed as its head says"))
+        content.set_exception(aiohttp.ClientPayloadError("the body is not framed as its header says"))
 
 
-def _noted(closed: asyncio.Future[None]) -> None:
-    """An exception that nobody looks at is logged."""
+def _retrieved(closed: asyncio.Future[None]) -> None:
+    """Retrieves the exception, because asyncio logs one that nobody retrieves."""
     if not closed.cancelled():
         closed.exception()
 
@@ -219,6 +223,6 @@ def _failure(error: Exception) -> HttpError:
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
             return HttpError(f"no connection: {error}", connected=False)
         case aiohttp.ClientResponseError():
-            return HttpError(f"no HTTP: {error}", connected=True, malformed=True)
+            return HttpError(f"not HTTP: {error}", connected=True, malformed=True)
         case _:
             return HttpError(f"the connection broke: {error}", connected=True)

@@ -1,4 +1,4 @@
-"""How long an upstream may be silent."""
+"""Time-outs of one answer: until its first token, between pieces, after its end."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.contract import CompletionError
+from dragoman_service.dialects.upstream_errors import RETRY_AFTER
 from dragoman_service.timing.time_limit import TimeLimit
 
-END_GRACE = 2.0  # seconds for what may still come after the end of the answer: its usage, and that nothing more comes
+END_GRACE = 2.0  # seconds after the last finish reason for the usage, and for the end of the stream
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds; None: as long as the caller waits."""
+    """In seconds. None: no limit but the caller's deadline."""
 
     first_token: float | None = None
-    """From the request to the first piece of the answer. News of how far the prompt is read starts it again."""
+    """From the request to the first delta. Reports about how much of the prompt has been read restart it."""
     idle: float | None = None
     """From one piece to the next."""
 
 
 class TimeoutWatch:
-    """Watches over one answer, from now on until it is closed: `with watch: await …`, wait after wait."""
+    """Applies the time-outs to one answer, from now until `close`: `with watch: await …`, wait after wait."""
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
         self._clock = asyncio.get_running_loop().time
-        self._spoke = False
+        self._begun = False
         self._due = self._in(timeouts.first_token)
         self._limit = TimeLimit()
 
@@ -41,8 +42,12 @@ class TimeoutWatch:
         """The answer is over."""
         self._limit.close()
 
+    def restart(self) -> None:
+        """The request is sent again."""
+        self._due = self._in(self._timeouts.first_token)
+
     def __enter__(self) -> None:
-        """Bounds a wait. Raises PROVIDER_TIMEOUT or PROVIDER_IDLE when the upstream is silent for too long."""
+        """Bounds a wait. Raises PROVIDER_TIMEOUT before the first delta and PROVIDER_IDLE after it."""
         self._limit.until(self._due).__enter__()
 
     def __exit__(
@@ -51,12 +56,16 @@ class TimeoutWatch:
         try:
             self._limit.__exit__(kind, error, trace)
         except TimeoutError:
-            raise (_idle() if self._spoke else _timeout()) from None
+            raise (_idle() if self._begun else _timed_out()) from None
 
-    def received(self, texts: Sequence[bytes], events: Sequence[v1.CompletionEvent], *, ended: bool = False) -> None:
-        """The upstream sent `texts`, which mean `events`; `ended`: the answer lacks nothing any more."""
-        self._spoke = self._spoke or any(not event.HasField("usage") for event in events)
-        if self._spoke and texts:
+    def received(self, events: Sequence[v1.CompletionEvent], *, message: bool, ended: bool) -> None:
+        """The upstream sent a piece that was decoded to `events`.
+
+        `message`: the piece completed a message of the vendor's, which a comment or half a message does not.
+        `ended`: every choice has its finish reason.
+        """
+        self._begun = self._begun or any(not event.HasField("usage") for event in events)
+        if self._begun and message:
             self._due = self._in(self._timeouts.idle)
         elif events:
             self._due = self._in(self._timeouts.first_token)
@@ -67,13 +76,13 @@ class TimeoutWatch:
         return None if seconds is None else self._clock() + seconds
 
 
-def _timeout() -> CompletionError:
+def _timed_out() -> CompletionError:
     return CompletionError(
         code_pb2.UNAVAILABLE,
         v1.ERROR_REASON_PROVIDER_TIMEOUT,
         "The provider did not begin its answer in time. Send the request again.",
         retryable=True,
-        retry_after=1.0,
+        retry_after=RETRY_AFTER,
     )
 
 
@@ -81,5 +90,5 @@ def _idle() -> CompletionError:
     return CompletionError(
         code_pb2.UNAVAILABLE,
         v1.ERROR_REASON_PROVIDER_IDLE,
-        "The provider fell silent in the middle of its answer. What came is not the whole answer.",
+        "The provider stopped in the middle of its answer. What it sent is incomplete.",
     )

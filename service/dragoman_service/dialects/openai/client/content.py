@@ -1,4 +1,4 @@
-"""What one piece of an answer says: the model's thoughts, its text, its refusal."""
+"""The content of answers: decodes one delta, and collects deltas into as few events as possible."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from dragoman import v1
 from dragoman_service.dialects.openai.client.json import items, mapping, text
 
 Kind = Literal["text", "reasoning", "refusal"]
-# Several of these at once hold the same words, for the sake of old and new clients.
-_THOUGHTS = ("reasoning_content", "reasoning")
+# Servers that send both repeat the same text, for old and for new clients.
+_REASONING_KEYS = ("reasoning_content", "reasoning")
 
 
-def contents(delta: Mapping[str, Any]) -> Iterator[tuple[Kind, str]]:
-    """Each kind of content with its words, thoughts first. Raises PROVIDER_MALFORMED."""
-    thoughts = next((delta[key] for key in _THOUGHTS if delta.get(key)), None)
-    if thoughts is not None:
-        yield "reasoning", text(thoughts)
+def decode_content(delta: Mapping[str, Any]) -> Iterator[tuple[Kind, str]]:
+    """Each kind of content in `delta` with its text, reasoning first. Raises PROVIDER_MALFORMED."""
+    reasoning = next((delta[key] for key in _REASONING_KEYS if delta.get(key)), None)
+    if reasoning is not None:
+        yield "reasoning", text(reasoning)
     else:
-        yield from _detailed(delta.get("reasoning_details"))
+        yield from _reasoning_details(delta.get("reasoning_details"))
     content = delta.get("content")
     if type(content) is list:
         yield from _parts(content)
@@ -30,76 +30,75 @@ def contents(delta: Mapping[str, Any]) -> Iterator[tuple[Kind, str]]:
         yield "refusal", text(delta["refusal"])
 
 
-def _detailed(details: Any) -> Iterator[tuple[Kind, str]]:
-    """Thoughts in a list, as OpenRouter sends them: texts, summaries, and what is encrypted and says nothing."""
+def _reasoning_details(details: Any) -> Iterator[tuple[Kind, str]]:
+    """Reasoning as OpenRouter lists it: texts, summaries, and encrypted entries, which are skipped."""
     for entry in items(details, "reasoning_details"):
         detail = mapping(entry, "reasoning detail")
-        words = detail.get("text") or detail.get("summary")
-        if words:
-            yield "reasoning", text(words)
+        shown = detail.get("text") or detail.get("summary")
+        if shown:
+            yield "reasoning", text(shown)
 
 
 def _parts(parts: list[Any]) -> Iterator[tuple[Kind, str]]:
-    """Content in a list: texts, and thoughts as Mistral sends them."""
+    """Content as a list of parts: text, and reasoning as Mistral sends it."""
     for entry in parts:
         part = mapping(entry, "part")
         if part.get("type") == "thinking":
-            for _, words in _parts(items(part.get("thinking"), "thoughts")):
-                yield "reasoning", words
+            for _, shown in _parts(items(part.get("thinking"), "thoughts")):
+                yield "reasoning", shown
         elif part.get("text"):
             yield "text", text(part["text"])
 
 
-class Pieces:
-    """Collects events until they are taken."""
+class EventCollector:
+    """Collects events until they are taken. Consecutive deltas of one kind become one event, as do usage totals."""
 
     def __init__(self) -> None:
         self._events: list[v1.CompletionEvent] = []
         self._usage: v1.Usage | None = None
-        self._texts: list[str] = []
-        self._choice = self._call = 0  # that the texts belong to; `_kind` is theirs
+        self._texts: list[str] = []  # deltas of the event under way, which `_choice`, `_kind` and `_call` describe
+        self._choice = self._call = 0
         self._kind = ""
 
     def take(self) -> list[v1.CompletionEvent]:
-        """All events so far."""
-        self._close()
+        """Removes and returns all events so far."""
+        self._flush()
         if self._usage is not None:
             self._events.append(v1.CompletionEvent(usage=self._usage))
             self._usage = None
         events, self._events = self._events, []
         return events
 
-    def say(self, choice: int, kind: Kind, words: str, logprobs: Sequence[v1.TokenLogprob] = ()) -> None:
-        """A piece of text, reasoning or refusal."""
+    def add_text(self, choice: int, kind: Kind, words: str, logprobs: Sequence[v1.TokenLogprob] = ()) -> None:
+        """Adds text, reasoning or a refusal. Text with log probabilities is an event of its own."""
         if kind != self._kind or choice != self._choice or logprobs:
-            self._close()
+            self._flush()
             self._choice, self._kind = choice, kind
         self._texts.append(words)
         if logprobs:
-            self._close()
+            self._flush()
             self._events[-1].delta.logprobs.extend(logprobs)
 
-    def call(self, choice: int, piece: v1.ToolCallDelta) -> None:
-        """A piece of a tool call."""
-        if piece.name:
-            self._close()
-            self._events.append(v1.CompletionEvent(delta=v1.Delta(choice_index=choice, tool_call=piece)))
+    def add_tool_call(self, choice: int, delta: v1.ToolCallDelta) -> None:
+        """Adds a tool call, or more of its arguments."""
+        if delta.name:
+            self.add(v1.CompletionEvent(delta=v1.Delta(choice_index=choice, tool_call=delta)))
             return
-        if (choice, "tool_call", piece.index) != (self._choice, self._kind, self._call):
-            self._close()
-            self._choice, self._kind, self._call = choice, "tool_call", piece.index
-        self._texts.append(piece.arguments_json)
+        if (choice, "tool_call", delta.index) != (self._choice, self._kind, self._call):
+            self._flush()
+            self._choice, self._kind, self._call = choice, "tool_call", delta.index
+        self._texts.append(delta.arguments_json)
 
-    def used(self, usage: v1.Usage) -> None:
-        """A running total; the last one counts."""
+    def set_usage(self, usage: v1.Usage) -> None:
+        """Sets the running total. The last one before `take` counts."""
         self._usage = usage
 
     def add(self, event: v1.CompletionEvent) -> None:
-        """Any other event."""
-        self._close()
+        """Adds any other event."""
+        self._flush()
         self._events.append(event)
 
-    def _close(self) -> None:
+    def _flush(self) -> None:
         if self._texts:
             words = "".join(self._texts)
             event = v1.CompletionEvent()

@@ -20,7 +20,7 @@ _ROLES = {
 Wire = dict[str, Any]
 
 
-def wire_messages(request: v1.CompletionRequest, quirks: Quirks) -> list[Wire]:
+def encode_messages(request: v1.CompletionRequest, quirks: Quirks) -> list[Wire]:
     """The messages of the request; one that holds several tool results becomes several. Raises INVALID_FIELD."""
     called = {part.tool_call.id: part.tool_call.name for message in request.messages for part in message.parts}
     return [wire for message in request.messages for wire in _wire(message, quirks, called)]

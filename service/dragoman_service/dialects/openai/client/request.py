@@ -8,9 +8,9 @@ from dragoman import v1
 
 from dragoman_service.dialects.openai.client.errors import unsupported
 from dragoman_service.dialects.openai.client.json import schema_object
-from dragoman_service.dialects.openai.client.messages import wire_messages
+from dragoman_service.dialects.openai.client.messages import encode_messages
 from dragoman_service.dialects.openai.client.quirks import Names, Quirks
-from dragoman_service.dialects.openai.client.tools import wire_tools
+from dragoman_service.dialects.openai.client.tools import encode_tools
 from dragoman_service.errors import FieldViolation, invalid
 
 _SCHEMA_FIELD = "generation_config.response_format.json_schema.schema_json"
@@ -24,7 +24,7 @@ _EFFORTS = {
 }
 
 
-def chat_completion(request: v1.CompletionRequest, quirks: Quirks, choice: int | None = None) -> dict[str, Any]:
+def encode_chat(request: v1.CompletionRequest, quirks: Quirks, choice: int | None = None) -> dict[str, Any]:
     """The body of a streamed chat completion.
 
     `choice` asks for that one of the request's choices, None for all of them in one answer. Raises INVALID_FIELD, and
@@ -35,18 +35,18 @@ def chat_completion(request: v1.CompletionRequest, quirks: Quirks, choice: int |
     config = request.generation_config
     return {
         "model": request.model,
-        "messages": wire_messages(request, quirks),
+        "messages": encode_messages(request, quirks),
         **_stream(request, quirks),
         **_sampling(config, quirks.names, choice),
         **_logprobs(config, quirks),
         **_reasoning(config, quirks),
         **_response_format(config),
-        **wire_tools(request, quirks),
+        **encode_tools(request, quirks),
     }
 
 
-def completion_of_prompt(request: v1.CompletionRequest, quirks: Quirks, choice: int | None = None) -> dict[str, Any]:
-    """The body of a streamed completion of a prompt, as `chat_completion`."""
+def encode_prompt(request: v1.CompletionRequest, quirks: Quirks, choice: int | None = None) -> dict[str, Any]:
+    """The body of a streamed completion of a prompt, as `encode_chat`."""
     if not request.prompt:
         raise invalid(FieldViolation("messages", "at least one message is required, or a prompt in their place"))
     config = request.generation_config

@@ -1,4 +1,4 @@
-"""From the pieces of an answer to our events: chat completions and completions of a prompt, streamed or whole."""
+"""Decodes the JSON objects of an answer: chat completions and completions of a prompt, streamed or complete."""
 
 from __future__ import annotations
 
@@ -8,185 +8,213 @@ from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.openai.client.content import Pieces, contents
-from dragoman_service.dialects.openai.client.errors import error_in_answer, error_in_event
-from dragoman_service.dialects.openai.client.finish import BROKEN, finish_reason, stop_sequence
+from dragoman_service.dialects.contract import IncompleteAnswerError
+from dragoman_service.dialects.openai.client.content import EventCollector, decode_content
+from dragoman_service.dialects.openai.client.errors import decode_error_event, decode_error_object
 from dragoman_service.dialects.openai.client.json import count, items, mapping, parsed
-from dragoman_service.dialects.openai.client.logprobs import logprobs_of
+from dragoman_service.dialects.openai.client.tokens import decode_logprobs, decode_usage
 from dragoman_service.dialects.openai.client.tool_calls import ToolCalls
-from dragoman_service.dialects.openai.client.usage import usage_of
 from dragoman_service.dialects.sse import DONE, ErrorData
 from dragoman_service.errors import malformed_answer
 
-
-class IncompleteAnswerError(Exception):
-    """The answer ended in its middle."""
+# The server gave up before the end: the words of DeepSeek, vLLM, OpenRouter and Mistral.
+_GAVE_UP = frozenset({"insufficient_system_resource", "abort", "error"})
+_FINISH_REASONS = {
+    "stop": v1.FINISH_REASON_STOP,
+    "eos": v1.FINISH_REASON_STOP,
+    "eos_token": v1.FINISH_REASON_STOP,
+    "end_turn": v1.FINISH_REASON_STOP,
+    "stop_sequence": v1.FINISH_REASON_STOP_SEQUENCE,
+    "length": v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
+    "max_tokens": v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
+    "model_length": v1.FINISH_REASON_CONTEXT_LENGTH,
+    "tool_calls": v1.FINISH_REASON_TOOL_CALLS,
+    "tool_use": v1.FINISH_REASON_TOOL_CALLS,
+    "function_call": v1.FINISH_REASON_TOOL_CALLS,
+    "content_filter": v1.FINISH_REASON_CONTENT_FILTER,
+    "violation": v1.FINISH_REASON_CONTENT_FILTER,
+}
 
 
 @dataclass(slots=True)
 class _Choice:
-    """How far one choice has come."""
+    """The progress of one choice."""
 
     index: int
-    spoke: bool = False
+    prefixed: bool
+    """The prefix has been put before its text, or there is none."""
     refused: bool = False
     ended: bool = False
-    end: str = ""
-    stop: str = ""
+    finish_reason: str = ""
+    """The upstream's own word; empty until it comes."""
+    stop_sequence: str = ""
     calls: ToolCalls = field(default_factory=ToolCalls)
 
 
 class AnswerDecoder:
-    """Decodes one answer, streamed or whole: `read` what came, then ask for its `end`.
+    """Decodes the JSON texts of one answer: `decode` them as they come, then call `end`.
 
-    `first_index` is the index of its first choice, `choices` how many it holds, `asked` the tokens that each may have
-    (0: nobody said). `prefix` is put before the text of each choice. At most `top_logprobs` are shown a token.
+    `first_index` is the index of its first choice, `choices` their number, `max_tokens` the limit of each (0: none is
+    known). `prefix` is put before the text of each choice. A token gets at most `top_logprobs` alternatives.
     """
 
     def __init__(
-        self, *, first_index: int = 0, choices: int = 1, asked: int = 0, prefix: str = "", top_logprobs: int = 0
+        self, *, first_index: int = 0, choices: int = 1, max_tokens: int = 0, prefix: str = "", top_logprobs: int = 0
     ) -> None:
-        self._choices = {index: _Choice(first_index + index, spoke=not prefix) for index in range(choices)}
-        self._asked = asked
+        self._choices = {index: _Choice(first_index + index, prefixed=not prefix) for index in range(choices)}
+        self._max_tokens = max_tokens
         self._prefix = prefix
-        self._top = top_logprobs
-        self._pieces = Pieces()
+        self._top_logprobs = top_logprobs
+        self._events = EventCollector()
         self._fingerprint = ""
         self._usage = v1.Usage()
-        self._over = False
-
-    @property
-    def over(self) -> bool:
-        """The upstream said that nothing more comes."""
-        return self._over
+        self.over = False
+        """The upstream has said that no more texts follow."""
 
     @property
     def ended(self) -> bool:
-        """Every choice said how it ended; what may still come is their usage."""
+        """Every choice has its finish reason: only usage may follow."""
         return all(choice.ended for choice in self._choices.values())
 
-    def read(self, texts: Iterable[bytes]) -> list[v1.CompletionEvent]:
-        """The events of the JSON texts that came together, in as few pieces as they allow.
+    def decode(self, texts: Iterable[bytes]) -> list[v1.CompletionEvent]:
+        """The events of JSON texts that came together, merged into as few as possible.
 
-        Raises PROVIDER_MALFORMED, or the error that the upstream tells; what came before it is in `rest`.
+        Raises PROVIDER_MALFORMED, or the error that the upstream reports; `take` then has the events before it.
         """
         for data in texts:
             if data == DONE or data.strip() == DONE:
-                self._over = True
+                self.over = True
                 break
             if type(data) is ErrorData:
-                raise error_in_event(data)
+                raise decode_error_event(data)
             self._chunk(parsed(data))
-        return self.rest()
+        return self.take()
 
-    def rest(self) -> list[v1.CompletionEvent]:
-        """The events that were decoded and not yet given out."""
-        return self._pieces.take()
+    def take(self) -> list[v1.CompletionEvent]:
+        """The events that were decoded and not yet returned."""
+        return self._events.take()
 
     def end(self) -> list[v1.CompletionEvent]:
-        """The ends of the choices. Raises IncompleteAnswerError if one has none."""
-        if not all(choice.ended and choice.end not in BROKEN for choice in self._choices.values()):
+        """The last events of the choices. Raises IncompleteAnswerError if one has no finish reason."""
+        if not all(choice.ended and choice.finish_reason not in _GAVE_UP for choice in self._choices.values()):
             raise IncompleteAnswerError
         for choice in self._choices.values():
             for call in choice.calls.end():
-                self._pieces.call(choice.index, call)
-            self._restore(choice)
-            self._pieces.add(v1.CompletionEvent(choice_finished=self._finished(choice)))
-        return self.rest()
+                self._events.add_tool_call(choice.index, call)
+            self._add_prefix(choice)
+            self._events.add(v1.CompletionEvent(choice_finished=self._choice_finished(choice)))
+        return self.take()
 
     def _chunk(self, chunk: Mapping[str, Any]) -> None:
         if chunk.get("error") or chunk.get("object") == "error":
-            raise error_in_answer(chunk.get("error") or chunk)
+            raise decode_error_object(chunk.get("error") or chunk)
         fingerprint = chunk.get("system_fingerprint")
         if type(fingerprint) is str:
             self._fingerprint = fingerprint
         for choice in items(chunk.get("choices"), "choices"):
-            if not self._goes_on(choice):
+            if not self._plain_text(choice):
                 self._choice(choice)
         if chunk.get("usage") or "prompt_progress" in chunk or "x_groq" in chunk:
-            self._used(chunk)
+            self._report_usage(chunk)
 
-    def _goes_on(self, data: Any) -> bool:
-        """Takes what nearly every piece of an answer is: more of the text, and nothing else."""
+    def _plain_text(self, data: Any) -> bool:
+        """Takes `data` if it is more text and nothing else, because nearly every chunk is and this is quicker."""
         try:
             choice, delta = self._choices[data["index"]], data["delta"]
             words = delta["content"]
-            if type(words) is not str or len(delta) > 1 or not choice.spoke or choice.end:
+            if type(words) is not str or len(delta) > 1 or not choice.prefixed or choice.finish_reason:
                 return False
             if not words or data.get("finish_reason") or data.get("logprobs"):
                 return False
         except (KeyError, TypeError, AttributeError):
             return False
-        self._pieces.say(choice.index, "text", words)
+        self._events.add_text(choice.index, "text", words)
         return True
 
     def _choice(self, data: Any) -> None:
         if type(data) is not dict:
-            raise malformed_answer("sent a choice that is no object")
+            raise malformed_answer("sent a choice that is not an object")
         choice = self._choices.get(count(data.get("index"), "index"))
         if choice is None:
-            raise malformed_answer("sent a choice that nobody asked for")
+            raise malformed_answer("sent a choice that was not requested")
         delta = data.get("delta") or data.get("message") or data.get("text")
         if delta:
             self._delta(choice, delta, data.get("logprobs"))
         elif data.get("logprobs"):
             self._delta(choice, {}, data["logprobs"])
-        end = data.get("finish_reason")
-        if end and not choice.end:
-            choice.end = end if type(end) is str else "?"
-            choice.stop = stop_sequence(data)
-        # An answer that came whole is whole, also where it does not say how it ended.
-        choice.ended = choice.ended or bool(choice.end) or bool(data.get("message"))
+        reason = data.get("finish_reason")
+        if reason and not choice.finish_reason:
+            choice.finish_reason = reason if type(reason) is str else "?"
+            choice.stop_sequence = _stop_sequence(data)
+        # A complete answer has ended even if it names no finish reason.
+        choice.ended = choice.ended or bool(choice.finish_reason) or bool(data.get("message"))
 
     def _delta(self, choice: _Choice, delta: Any, logprobs: Any) -> None:
         if type(delta) is not dict:
             delta = {"content": delta}
-        likelihood = logprobs_of(logprobs, self._top)
-        for kind, words in contents(delta):
-            self._open(choice)
+        tokens = decode_logprobs(logprobs, self._top_logprobs)
+        for kind, words in decode_content(delta):
+            self._continue(choice)
             choice.refused = choice.refused or kind == "refusal"
-            self._pieces.say(choice.index, kind, words, likelihood)
-            likelihood = []
-        if likelihood:
-            self._pieces.add(v1.CompletionEvent(delta=v1.Delta(choice_index=choice.index, logprobs=likelihood)))
+            self._events.add_text(choice.index, kind, words, tokens)
+            tokens = []
+        if tokens:
+            self._events.add(v1.CompletionEvent(delta=v1.Delta(choice_index=choice.index, logprobs=tokens)))
         if delta.get("tool_calls") or delta.get("function_call"):
-            self._called(choice, delta)
+            self._continue(choice)
+            for call in choice.calls.feed(delta.get("tool_calls")):
+                self._events.add_tool_call(choice.index, call)
+            for call in choice.calls.feed_function(delta.get("function_call")):
+                self._events.add_tool_call(choice.index, call)
 
-    def _called(self, choice: _Choice, delta: Mapping[str, Any]) -> None:
-        self._open(choice)
-        for call in choice.calls.feed(delta.get("tool_calls")):
-            self._pieces.call(choice.index, call)
-        for call in choice.calls.feed_function(delta.get("function_call")):
-            self._pieces.call(choice.index, call)
+    def _continue(self, choice: _Choice) -> None:
+        if choice.finish_reason:
+            raise malformed_answer("continued a choice after its end")
+        self._add_prefix(choice)
 
-    def _open(self, choice: _Choice) -> None:
-        if choice.end:
-            raise malformed_answer("went on with a choice after its end")
-        self._restore(choice)
+    def _add_prefix(self, choice: _Choice) -> None:
+        if not choice.prefixed:
+            self._events.add_text(choice.index, "text", self._prefix)
+        choice.prefixed = True
 
-    def _restore(self, choice: _Choice) -> None:
-        if not choice.spoke:
-            self._pieces.say(choice.index, "text", self._prefix)
-        choice.spoke = True
-
-    def _used(self, chunk: Mapping[str, Any]) -> None:
+    def _report_usage(self, chunk: Mapping[str, Any]) -> None:
         problem = mapping(chunk.get("x_groq"), "x_groq").get("error")
         if problem:
-            raise error_in_answer(problem)
-        usage = usage_of(chunk)
+            raise decode_error_object(problem)
+        usage = decode_usage(chunk)
         if usage is not None and usage != self._usage:
             self._usage = usage
-            self._pieces.used(usage)
+            self._events.set_usage(usage)
 
-    def _finished(self, choice: _Choice) -> v1.ChoiceFinished:
-        # Fewer tokens than were asked for: it was not their limit which ended the choice.
-        short = len(self._choices) == 1 and 0 < self._usage.output_tokens < self._asked
-        reason = finish_reason(choice.end, refused=choice.refused, called=bool(choice.calls), short=short)
-        stopped = reason == v1.FINISH_REASON_STOP and choice.stop
+    def _choice_finished(self, choice: _Choice) -> v1.ChoiceFinished:
+        reason = self._finish_reason(choice)
+        stopped = reason == v1.FINISH_REASON_STOP and choice.stop_sequence
         return v1.ChoiceFinished(
             choice_index=choice.index,
             finish_reason=v1.FINISH_REASON_STOP_SEQUENCE if stopped else reason,
-            matched_stop_sequence=choice.stop if stopped else "",
-            provider_finish_reason=choice.end[:64],
+            matched_stop_sequence=choice.stop_sequence if stopped else "",
+            provider_finish_reason=choice.finish_reason[:64],
             system_fingerprint=self._fingerprint[:128],
         )
+
+    def _finish_reason(self, choice: _Choice) -> v1.FinishReason.ValueType:
+        reason = _FINISH_REASONS.get(choice.finish_reason, v1.FINISH_REASON_OTHER)
+        if choice.calls and (reason == v1.FINISH_REASON_STOP or not choice.finish_reason):
+            return v1.FINISH_REASON_TOOL_CALLS  # servers say "stop" if the request forced the call
+        if reason == v1.FINISH_REASON_TOOL_CALLS and not choice.calls:
+            return v1.FINISH_REASON_OTHER
+        if reason == v1.FINISH_REASON_STOP and choice.refused:
+            return v1.FINISH_REASON_REFUSAL
+        if reason == v1.FINISH_REASON_MAX_OUTPUT_TOKENS and self._is_short():
+            return v1.FINISH_REASON_CONTEXT_LENGTH
+        return reason
+
+    def _is_short(self) -> bool:
+        """The answer has fewer tokens than the request allowed, so it was not that limit that ended it."""
+        return len(self._choices) == 1 and 0 < self._usage.output_tokens < self._max_tokens
+
+
+def _stop_sequence(choice: Mapping[str, Any]) -> str:
+    """The stop sequence that ended `choice`, if the server reports it, as vLLM does in `stop_reason`."""
+    stop = choice.get("stop_reason")  # a number is the id of an end token
+    return stop[:256] if type(stop) is str else ""

@@ -14,7 +14,7 @@ from dragoman_service.errors import FieldViolation
 _NONE, _REQUIRED = v1.ToolChoice.MODE_NONE, v1.ToolChoice.MODE_REQUIRED
 
 
-def wire_tools(request: v1.CompletionRequest, quirks: Quirks) -> dict[str, Any]:
+def encode_tools(request: v1.CompletionRequest, quirks: Quirks) -> dict[str, Any]:
     """The keys for tools; none where the request has no tools. Raises UNSUPPORTED_FIELD, INVALID_FIELD."""
     choice = request.tool_choice
     tools = {tool.function.name: _tool(number, tool.function) for number, tool in enumerate(request.tools)}

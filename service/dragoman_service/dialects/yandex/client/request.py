@@ -1,4 +1,4 @@
-"""From our CompletionRequest to what Yandex's service takes."""
+"""Encodes requests."""
 
 from __future__ import annotations
 
@@ -44,24 +44,24 @@ _MODES = {
 }
 
 
-def completion_request(request: v1.CompletionRequest, uri: str, *, stream: bool) -> y.CompletionRequest:
-    """The same request of the model at `uri`. Raises INVALID_FIELD for what the vendor has no word for."""
-    theirs = y.CompletionRequest(
+def encode_request(request: v1.CompletionRequest, uri: str, *, stream: bool) -> y.CompletionRequest:
+    """The request to the model at `uri`. Raises INVALID_FIELD for a value that the vendor's API cannot express."""
+    encoded = y.CompletionRequest(
         model_uri=uri,
         completion_options=_options(request.generation_config, stream),
         messages=_messages(request.messages),
         tools=encode_tools(request),
     )
     if request.HasField("tool_choice"):
-        theirs.tool_choice.CopyFrom(encode_tool_choice(request.tool_choice))
+        encoded.tool_choice.CopyFrom(encode_tool_choice(request.tool_choice))
         if request.tool_choice.HasField("parallel"):
-            theirs.parallel_tool_calls.value = request.tool_choice.parallel
+            encoded.parallel_tool_calls.value = request.tool_choice.parallel
     match request.generation_config.response_format.WhichOneof("format"):
         case "json_object":
-            theirs.json_object = True
+            encoded.json_object = True
         case "json_schema":
-            theirs.json_schema.CopyFrom(_schema(request.generation_config.response_format.json_schema))
-    return theirs
+            encoded.json_schema.CopyFrom(_schema(request.generation_config.response_format.json_schema))
+    return encoded
 
 
 def _options(config: v1.GenerationConfig, stream: bool) -> y.CompletionOptions:
@@ -73,7 +73,7 @@ def _options(config: v1.GenerationConfig, stream: bool) -> y.CompletionOptions:
     if config.HasField("reasoning"):
         mode = _MODES.get(config.reasoning.effort)
         if mode is None:
-            allowed = "this provider's models think or do not: NONE or MEDIUM"
+            allowed = "must be NONE or MEDIUM: models of this provider only turn reasoning off or on"
             raise invalid(FieldViolation("generation_config.reasoning.effort", allowed))
         options.reasoning_options.mode = mode
     return options
@@ -82,13 +82,13 @@ def _options(config: v1.GenerationConfig, stream: bool) -> y.CompletionOptions:
 def _schema(schema: v1.JsonSchema) -> y.JsonSchema:
     try:
         return y.JsonSchema(schema=struct_of(schema.schema_json))
-    except ValueError as wrong:
+    except ValueError as error:
         path = "generation_config.response_format.json_schema.schema_json"
-        raise invalid(FieldViolation(path, f"cannot be sent to this provider: {wrong}")) from None
+        raise invalid(FieldViolation(path, f"cannot be sent to this provider: {error}")) from None
 
 
 def _messages(messages: Sequence[v1.Message]) -> Iterator[y.Message]:
-    """Results that follow each other are one list, as the calls that they answer were."""
+    """Consecutive tool results become one list, as the calls that they answer were."""
     calls: list[v1.ToolCall] = []
     for is_tool, turns in groupby(messages, lambda message: message.role == v1.ROLE_TOOL):
         if is_tool:
@@ -101,10 +101,10 @@ def _messages(messages: Sequence[v1.Message]) -> Iterator[y.Message]:
 
 
 def _message(message: v1.Message) -> Iterator[y.Message]:
-    """Text and calls are two messages: one holds only either."""
+    """Text and tool calls become two messages, because one message holds only either."""
     role = _ROLES.get(message.role)
     if role is None:
-        raise invalid(FieldViolation("messages.role", "should be one of the roles that the schema names"))
+        raise invalid(FieldViolation("messages.role", "must be one of the named values of Role"))
     text = "".join(part.text for part in message.parts)
     calls = [part.tool_call for part in message.parts if part.HasField("tool_call")]
     if text or not calls:

@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from dragoman_service.providers.upstream.http import HttpAnswer, HttpClient, HttpError, HttpStream
+from dragoman_service.providers.upstream.connection import HttpAnswer, HttpError, HttpStream
+from dragoman_service.providers.upstream.http import HttpClient
 
 T = TypeVar("T")
 _AGAIN = 0.05  # seconds between a refused connection and the next try: an engine's end is noticed a little late

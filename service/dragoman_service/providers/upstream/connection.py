@@ -1,4 +1,4 @@
-"""The seam to HTTP upstreams: a request's bytes out, an answer's bytes in, whole or as they come."""
+"""The interface to HTTP upstreams: a request body out, a response in, complete or as it comes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Protocol
 
 
 class HttpError(Exception):
-    """No answer came, or it broke off.
+    """No response came, or it broke off.
 
-    Not `connected`: the upstream has seen nothing of the request. `malformed`: what came is no HTTP.
+    Not `connected`: the upstream has seen nothing of the request. `malformed`: what came is not HTTP.
     """
 
     def __init__(self, message: str, *, connected: bool, malformed: bool = False) -> None:
@@ -23,7 +23,7 @@ class HttpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """A whole answer; names of headers in lower case."""
+    """A complete response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -32,7 +32,7 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class HttpStream:
-    """An answer whose body comes in pieces; reading them raises HttpError where it breaks off."""
+    """A response whose body comes in chunks. Reading them raises HttpError if it breaks off."""
 
     status: int
     headers: Mapping[str, str]
@@ -40,7 +40,7 @@ class HttpStream:
 
     @property
     def encoded(self) -> bool:
-        """Its body is compressed, though that was not asked for; nothing here undoes it."""
+        """The body is compressed, though that was not requested. Nothing here decompresses it."""
         return self.headers.get("content-encoding", "identity").strip().lower() not in ("identity", "")
 
     async def read(self, most: int) -> bytes:
@@ -53,7 +53,7 @@ class HttpStream:
         return bytes(body[:most])
 
     async def drain(self, within: float) -> None:
-        """Reads the body to its end, so that the connection can be used again; gives up after `within` seconds."""
+        """Reads the body to its end, so that the connection can be reused; gives up after `within` seconds."""
         with suppress(HttpError, TimeoutError):
             async with asyncio.timeout(within):
                 async for _ in self.chunks:
@@ -61,19 +61,21 @@ class HttpStream:
 
 
 class Http(Protocol):
-    """What a provider needs of HTTP. All raise HttpError; no status is a failure here."""
+    """What a provider needs of HTTP. All methods raise HttpError; no status is an error here."""
 
     async def get(self, path: str) -> HttpAnswer:
-        """Returns what is there."""
+        """Sends a GET request and returns the complete response."""
         ...
 
     async def post(self, path: str, body: bytes) -> HttpAnswer:
-        """Sends JSON and returns the whole answer."""
+        """Sends JSON and returns the complete response."""
         ...
 
     def stream(
         self, path: str, body: bytes, headers: Mapping[str, str] | None = None
     ) -> AbstractAsyncContextManager[HttpStream]:
-        """Sends JSON, with `headers` beside those of the client, and gives the answer as it comes. Leaving the context
-        closes the connection without waiting."""
+        """Sends JSON, with `headers` in addition to the client's, and gives the response as it comes.
+
+        Leaving the context closes the connection without waiting.
+        """
         ...

@@ -1,0 +1,76 @@
+"""Decodes the body of an answer, cut anywhere into pieces: server-sent events, or a complete JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dragoman import v1
+
+from dragoman_service.dialects.openai.client.response import AnswerDecoder
+from dragoman_service.dialects.sse import SseDecoder
+from dragoman_service.errors import CompletionError, malformed_answer
+
+MAX_COMPLETE = 16 * 1024 * 1024  # bytes of a complete answer
+_EVENT_FIELDS = (b"data:", b"event:", b"id:", b":")
+
+
+class StreamDecoder:
+    """The `EventDecoder` of this dialect: `answer` decodes the JSON texts that it finds in the body.
+
+    The first bytes show which format the body has, because servers send a complete answer to a request for a stream,
+    and name the wrong content type. `is_json`: the content type says JSON, which decides if the first bytes do not.
+    """
+
+    def __init__(self, answer: AnswerDecoder, *, is_json: bool = False) -> None:
+        self._answer = answer
+        self._is_json = is_json
+        self._events: SseDecoder | None = None
+        self._body = bytearray()  # of a complete answer, or what has come before the format is known
+        self.received = 0
+        """JSON texts decoded so far. Comments and incomplete texts do not count."""
+
+    @property
+    def ended(self) -> bool:
+        """Every choice has its finish reason: only usage may follow."""
+        return self._answer.ended
+
+    @property
+    def over(self) -> bool:
+        """The upstream has said that nothing more follows."""
+        return self._answer.over
+
+    def feed(self, piece: bytes) -> Iterator[v1.CompletionEvent]:
+        """The events that `piece` completes. Raises PROVIDER_MALFORMED, or the error that the upstream reports."""
+        return self._decode(self._texts(piece))
+
+    def end(self) -> Iterator[v1.CompletionEvent]:
+        """The events of a complete answer, and the end of each choice. Raises IncompleteAnswerError without one."""
+        if self._body or (self._events is None and self._is_json):
+            yield from self._decode([bytes(self._body)])
+        elif self._events is not None and self._events.foreign and not self.received:
+            raise malformed_answer("answered with something other than server-sent events")
+        yield from self._answer.end()
+
+    def _decode(self, texts: list[bytes]) -> Iterator[v1.CompletionEvent]:
+        self.received += len(texts)
+        try:
+            yield from self._answer.decode(texts)
+        except CompletionError:
+            yield from self._answer.take()
+            raise
+
+    def _texts(self, piece: bytes) -> list[bytes]:
+        if self._events is not None:
+            return self._events.feed(piece)
+        self._body += piece if self._body else piece.lstrip()
+        if len(self._body) > MAX_COMPLETE:
+            raise malformed_answer(f"sent an answer of more than {MAX_COMPLETE} bytes")
+        if not self._body or self._body.startswith(b"{"):
+            return []
+        if self._body.startswith(b"<"):
+            raise malformed_answer("answered with an HTML page")
+        if self._is_json and not self._body.startswith(_EVENT_FIELDS):
+            return []
+        self._events, start = SseDecoder(), bytes(self._body)
+        self._body.clear()
+        return self._events.feed(start)

@@ -1,0 +1,89 @@
+"""Decodes what an upstream reports about tokens: usage and log probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dragoman import v1
+
+from dragoman_service.dialects.openai.client.json import count, mapping, text
+from dragoman_service.errors import malformed_answer
+
+
+def decode_usage(chunk: Mapping[str, Any]) -> v1.Usage | None:
+    """The running total that a chunk or a complete answer reports, None without one. Raises PROVIDER_MALFORMED.
+
+    While llama.cpp reads the prompt, `prompt_progress` counts its tokens before the first token of the answer.
+    """
+    usage = chunk.get("usage") or mapping(chunk.get("x_groq"), "x_groq").get("usage")
+    if usage:
+        return _usage(mapping(usage, "usage"))
+    progress = mapping(chunk.get("prompt_progress"), "progress")
+    if not progress:
+        return None
+    total = count(progress.get("total"), "total")
+    cached = count(progress.get("cache"), "cache")
+    return v1.Usage(input_tokens=total, total_tokens=total, cached_input_tokens=cached)
+
+
+def _usage(usage: Mapping[str, Any]) -> v1.Usage:
+    prompt = count(usage.get("prompt_tokens"), "prompt_tokens")
+    output = count(usage.get("completion_tokens"), "completion_tokens")
+    of_prompt = mapping(usage.get("prompt_tokens_details"), "usage")
+    of_output = mapping(usage.get("completion_tokens_details"), "usage")
+    cached = of_prompt.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")  # the latter is DeepSeek's
+    return v1.Usage(
+        input_tokens=prompt,
+        output_tokens=output,
+        total_tokens=prompt + output,
+        cached_input_tokens=count(cached, "cached_tokens"),
+        reasoning_tokens=count(of_output.get("reasoning_tokens"), "reasoning_tokens"),
+    )
+
+
+def decode_logprobs(value: Any, most: int) -> list[v1.TokenLogprob]:
+    """The tokens of a choice's `logprobs`, each with at most `most` alternatives. Raises PROVIDER_MALFORMED."""
+    if not value:
+        return []
+    try:
+        if "tokens" in value:
+            return _parallel_lists(value, most)
+        return [_token(entry, most) for entry in value.get("content") or value.get("refusal") or []]
+    except (AttributeError, TypeError, ValueError, LookupError):
+        raise malformed_answer("sent logprobs that make no sense") from None
+
+
+def _token(entry: Any, most: int) -> v1.TokenLogprob:
+    return v1.TokenLogprob(
+        token=text(entry["token"]),
+        logprob=entry["logprob"],
+        token_bytes=_bytes(entry),
+        top_logprobs=[_top(top) for top in (entry.get("top_logprobs") or [])[:most]],
+    )
+
+
+def _top(entry: Any) -> v1.TopLogprob:
+    return v1.TopLogprob(token=text(entry["token"]), logprob=entry["logprob"], token_bytes=_bytes(entry))
+
+
+def _bytes(entry: Any) -> bytes:
+    value = entry.get("bytes")
+    return bytes(value) if value is not None else text(entry["token"]).encode()
+
+
+def _parallel_lists(value: Mapping[str, Any], most: int) -> list[v1.TokenLogprob]:
+    """The format of legacy completions: parallel lists. The very first token has no probability."""
+    tokens, logprobs = value["tokens"] or [], value["token_logprobs"] or []
+    tops = value.get("top_logprobs") or [None] * len(tokens)
+    return [
+        v1.TokenLogprob(
+            token=text(token), logprob=logprob or 0.0, token_bytes=token.encode(), top_logprobs=_likeliest(top, most)
+        )
+        for token, logprob, top in zip(tokens, logprobs, tops, strict=True)
+    ]
+
+
+def _likeliest(top: Mapping[str, float] | None, most: int) -> list[v1.TopLogprob]:
+    ranked = sorted((top or {}).items(), key=lambda entry: -entry[1])[:most]
+    return [v1.TopLogprob(token=text(token), logprob=logprob, token_bytes=token.encode()) for token, logprob in ranked]

@@ -1,0 +1,150 @@
+"""From the pieces of an upstream's answer to the events of a provider, whatever the dialect and the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, closing
+from typing import TypeVar
+
+from dragoman import v1
+
+from dragoman_service.contract import CompletionError
+from dragoman_service.dialects.contract import EventDecoder, HttpErrorResponse, IncompleteAnswerError
+from dragoman_service.errors import malformed_answer
+from dragoman_service.providers.upstream.connection import Http, HttpError, HttpStream
+from dragoman_service.providers.upstream.errors import error_of
+from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
+
+P = TypeVar("P")
+Events = list[v1.CompletionEvent]
+"""Events that came together."""
+DRAIN = 0.02  # seconds for the end of a body, after which its connection can be used again
+_MAX_ERROR = 64 * 1024  # bytes of an error's body that are read
+
+
+async def deliver(
+    start: Callable[[], AsyncGenerator[Events]], secrets: Sequence[str] = ()
+) -> AsyncGenerator[v1.CompletionEvent]:
+    """The events of an answer, one by one; its failure as `error_of` has it. Closing it closes the answer.
+
+    `start` begins the answer. None of the `secrets` is in an error.
+    """
+    begun = False
+    try:
+        async with aclosing(start()) as batches:
+            async for events in batches:
+                for event in events:
+                    begun = begun or event.HasField("delta")
+                    yield event
+    except (HttpError, IncompleteAnswerError, CompletionError) as failure:
+        error = error_of(failure, begun=begun, secrets=secrets)
+        if error is failure:
+            raise
+        raise error from failure
+
+
+async def decode_answer(
+    pieces: AsyncIterator[P], decoder: EventDecoder[P], watch: TimeoutWatch
+) -> AsyncGenerator[Events]:
+    """The events of an answer, in the batches that came together.
+
+    `pieces` applies the time-outs of `watch` to its waits. Raises what it raises, what the decoder raises, and
+    IncompleteAnswerError.
+    """
+    while True:
+        try:
+            piece = await anext(pieces)
+        except StopAsyncIteration:
+            break
+        except (HttpError, CompletionError):
+            if decoder.ended:  # a lost connection or a time-out takes nothing from an answer that has its end
+                break
+            raise
+        before = decoder.received
+        events, failure = _until_failure(decoder.feed(piece))
+        watch.received(events, message=decoder.received > before, ended=decoder.ended)
+        if events:
+            yield events
+        if failure is not None:
+            raise failure
+        if decoder.over:
+            break
+    events, failure = _until_failure(decoder.end())
+    if events:
+        yield events
+    if failure is not None:
+        raise failure
+
+
+def _until_failure(events: Iterable[v1.CompletionEvent]) -> tuple[Events, Exception | None]:
+    """The events up to a failure, which are delivered before it is raised."""
+    decoded: Events = []
+    try:
+        decoded.extend(events)
+    except (CompletionError, IncompleteAnswerError) as failure:
+        return decoded, failure
+    return decoded, None
+
+
+class HttpAnswers:
+    """Asks an upstream over HTTP for streams.
+
+    `decode_error` decodes any response whose status is not 200. `drain` is how many seconds the end of a body may
+    take after the end of the answer.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        decode_error: Callable[[HttpErrorResponse], CompletionError],
+        timeouts: Timeouts,
+        drain: float = DRAIN,
+    ) -> None:
+        self._http = http
+        self._decode_error = decode_error
+        self._timeouts = timeouts
+        self._drain = drain
+
+    async def post(
+        self, path: str, body: bytes, headers: Mapping[str, str], decoder_of: Callable[[str], EventDecoder[bytes]]
+    ) -> AsyncGenerator[Events]:
+        """The events of the answer. `decoder_of` makes its decoder from its content type.
+
+        Raises CompletionError, HttpError and IncompleteAnswerError.
+        """
+        async with AsyncExitStack() as stack:
+            watch = stack.enter_context(closing(TimeoutWatch(self._timeouts)))
+            with watch:
+                response = await stack.enter_async_context(self._http.stream(path, body, headers))
+            if response.status != 200:
+                raise await self._refusal(response, watch)
+            if response.encoded:
+                raise malformed_answer("answered in an encoding that was not requested")
+            decoder = decoder_of(response.headers.get("content-type", ""))
+            answer = decode_answer(_Watched(response.chunks, watch), decoder, watch)
+            async for events in await stack.enter_async_context(aclosing(answer)):
+                yield events
+            await response.drain(self._drain)
+
+    async def _refusal(self, response: HttpStream, watch: TimeoutWatch) -> CompletionError:
+        try:
+            with watch:
+                body = b"" if response.encoded else await response.read(_MAX_ERROR)
+        except (HttpError, CompletionError):
+            body = b""  # the status says enough
+        return self._decode_error(HttpErrorResponse(response.status, body, response.headers))
+
+
+class _Watched:
+    """Chunks whose waits are bounded."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], watch: TimeoutWatch) -> None:
+        self._chunks = chunks
+        self._watch = watch
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        with self._watch:
+            return await anext(self._chunks)

@@ -1,0 +1,51 @@
+"""The errors of a provider as its callers see them: retryable only before the first text, and without secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dragoman import v1
+from google.rpc import code_pb2
+from pydantic import SecretStr
+
+from dragoman_service.contract import CompletionError
+from dragoman_service.dialects.contract import IncompleteAnswerError
+from dragoman_service.dialects.upstream_errors import UNAVAILABLE
+from dragoman_service.errors import broken_answer, malformed_answer
+from dragoman_service.providers.upstream.connection import HttpError
+
+Failure = HttpError | IncompleteAnswerError | CompletionError
+
+
+def error_of(failure: Failure, *, begun: bool = False, secrets: Sequence[str] = ()) -> CompletionError:
+    """The error that `failure` is to the caller. `begun`: deltas of the answer have been delivered.
+
+    None of the `secrets`, which the upstream may have repeated, is in its message.
+    """
+    if not isinstance(failure, CompletionError):
+        return broken_answer() if begun else _unanswered(failure)
+    if begun and _is_transient(failure):
+        return broken_answer().with_metadata(**failure.metadata)
+    for secret in secrets:
+        failure.message = failure.message.replace(secret, "…")
+    return failure
+
+
+def secret_values(*secrets: SecretStr | None) -> tuple[str, ...]:
+    """The values to remove from errors.
+
+    Values of three characters or fewer are left out, because they would be found in any text.
+    """
+    return tuple(value for secret in secrets if secret is not None and len(value := secret.get_secret_value()) > 3)
+
+
+def _unanswered(failure: HttpError | IncompleteAnswerError) -> CompletionError:
+    if isinstance(failure, HttpError) and failure.malformed:
+        return malformed_answer("answered with something other than HTTP")
+    return UNAVAILABLE.error()
+
+
+def _is_transient(error: CompletionError) -> bool:
+    """The same request could succeed, had no part of an answer been delivered. PROVIDER_IDLE already says that."""
+    may_pass = error.retryable or error.code == code_pb2.UNAVAILABLE
+    return may_pass and error.reason != v1.ERROR_REASON_PROVIDER_IDLE
