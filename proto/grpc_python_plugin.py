@@ -1,4 +1,4 @@
-"""A protoc plugin around grpcio-tools, whose generator of gRPC stubs comes without one of its own."""
+"""A protoc plugin that generates gRPC stubs with grpcio-tools, which has no plugin executable of its own."""
 
 import subprocess
 import sys
@@ -17,26 +17,26 @@ def main() -> None:
 
 
 def generate(request: CodeGeneratorRequest) -> CodeGeneratorResponse:
-    """Stubs for those of the files to generate that have a service.
+    """Generates stubs for the requested files that contain a service, except for wire twins.
 
-    Wire twins get none: theirs would call methods under our names, and they are served under the vendors'.
+    Stubs of twins would be useless: they would call methods under our package, but the vendors' packages are served.
     """
     response = CodeGeneratorResponse(supported_features=CodeGeneratorResponse.FEATURE_PROTO3_OPTIONAL)
-    asked = [name for name in request.file_to_generate if not name.startswith(TWINS)]
-    wanted = [file.name for file in request.proto_file if file.service and file.name in asked]
+    candidates = [name for name in request.file_to_generate if not name.startswith(TWINS)]
+    files = [file.name for file in request.proto_file if file.service and file.name in candidates]
     with tempfile.TemporaryDirectory() as folder:
-        if wanted:
-            run_protoc(FileDescriptorSet(file=request.proto_file), wanted, Path(folder))
+        if files:
+            run_protoc(FileDescriptorSet(file=request.proto_file), files, Path(folder))
         for path in sorted(Path(folder).rglob("*.py")):
             response.file.add(name=path.relative_to(folder).as_posix(), content=path.read_text(encoding="utf-8"))
     return response
 
 
-def run_protoc(files: FileDescriptorSet, wanted: list[str], folder: Path) -> None:
+def run_protoc(schema: FileDescriptorSet, files: list[str], folder: Path) -> None:
     image = folder / "image.binpb"
-    image.write_bytes(files.SerializeToString())
+    image.write_bytes(schema.SerializeToString())
     options = [f"--descriptor_set_in={image}", f"--grpc_python_out={folder}"]
-    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *options, *wanted], check=True)
+    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *options, *files], check=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Lets one test speak to the blocking client and to the one for asyncio."""
+"""Lets one test use both the blocking and the asyncio client."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ CLIENTS = [Client, AsyncClient]
 
 
 async def ask(method: Any, *args: Any, **kwargs: Any) -> Any:
-    """Calls a method of either client without blocking the event loop that the server runs in."""
+    """Calls a method of either client without blocking the event loop in which the server runs."""
     if inspect.iscoroutinefunction(method):
         return await method(*args, **kwargs)
     return await asyncio.to_thread(method, *args, **kwargs)
 
 
 async def collect(items: Iterable[Any] | AsyncIterable[Any], into: list[Any] | None = None) -> list[Any]:
-    """All items of either client's iterators; those before an error are in `into`."""
+    """Collects the items of either client's iterators; `into` keeps those before an error."""
     collected = [] if into is None else into
     if isinstance(items, AsyncIterable):
         async for item in items:

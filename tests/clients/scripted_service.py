@@ -1,4 +1,4 @@
-"""A gRPC server for tests of clients: it answers as the prompt tells it to, fails when told, and notes what it saw."""
+"""A gRPC server for tests of clients: prompts script its answers, tests its failures; it records its calls."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Seen:
 
 @dataclass
 class Failure:
-    """How a call fails: `status` goes into the trailers, as do `trailers`."""
+    """How a call fails: `status` and `trailers` are sent as trailers."""
 
     code: grpc.StatusCode
     details: str = ""
@@ -63,7 +63,7 @@ def completion(request: v1.CompletionRequest) -> v1.Completion:
 
 
 def sequence_of(*steps: v1.Delta | v1.Retracted | v1.Finished, operation: str = "") -> list[v1.CompletionEvent]:
-    """The events of a completion, numbered from 1; each attempt of it begins with `started`."""
+    """The events of a completion, numbered from 1; each of its attempts begins with `started`."""
     fields = {v1.Started: "started", v1.Delta: "delta", v1.Retracted: "retracted", v1.Finished: "finished"}
     started = v1.Started(completion="completions/1", operation=operation)
     parts: list[Any] = [started]
@@ -73,11 +73,11 @@ def sequence_of(*steps: v1.Delta | v1.Retracted | v1.Finished, operation: str = 
 
 
 class ScriptedService(v1.CompletionServiceServicer, v1.ModelServiceServicer, operations_pb2_grpc.OperationsServicer):
-    """Echoes prompts. The prompts "endless", "unfinished", "failing" and "slow" do as they say.
+    """Echoes prompts, except "endless", "unfinished", "failing" and "slow", whose answers are what the words say.
 
-    The next calls, whatever their method, take their failures from `failures`. A stream whose request says
-    CONTINUE, and those who attach, read the events of `log`; each number in `breaks` is of the event after
-    which one of these calls breaks, the first call's first, with `broken` or, if that is None, as if it were whole.
+    Each item of `failures` fails one call, whatever its method. A stream whose request has CONTINUE, and every
+    attached stream, replay `log`. Each number in `breaks` interrupts one such stream after the event with that
+    number, in the order of the calls: with `broken`, or with status OK if `broken` is None.
     """
 
     def __init__(self) -> None:
@@ -218,7 +218,7 @@ class ScriptedService(v1.CompletionServiceServicer, v1.ModelServiceServicer, ope
         return Empty()
 
     async def finish(self, name: str, change: Callable[[operations_pb2.Operation], Any]) -> None:
-        """Brings an operation to its end."""
+        """Ends an operation after applying `change`."""
         async with self.operation_changed:
             operation = operations_pb2.Operation()
             operation.CopyFrom(self.operations[name])
@@ -228,7 +228,7 @@ class ScriptedService(v1.CompletionServiceServicer, v1.ModelServiceServicer, ope
             self.operation_changed.notify_all()
 
     async def answer(self, name: str, text: str) -> None:
-        """Ends an operation with an answer."""
+        """Ends an operation with the answer `text`."""
         request = v1.CompletionRequest(messages=[v1.Message(parts=[v1.Part(text=text)])])
         await self.finish(name, lambda operation: operation.response.Pack(completion(request)))
 
@@ -237,7 +237,7 @@ class ScriptedService(v1.CompletionServiceServicer, v1.ModelServiceServicer, ope
 async def serving(
     service: ScriptedService, address: str = "127.0.0.1:0", credentials: grpc.ServerCredentials | None = None
 ) -> AsyncIterator[str]:
-    """The address of a server with `service`."""
+    """Runs a server with `service` and yields its address."""
     server = aio.server(options=[("grpc.so_reuseport", 0)])
     v1.add_CompletionServiceServicer_to_server(service, server)
     v1.add_ModelServiceServicer_to_server(service, server)

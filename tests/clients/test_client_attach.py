@@ -1,4 +1,4 @@
-"""The events of an operation are read to their end, whatever happens to connections and servers on the way."""
+"""Reading the events of an operation survives lost connections and servers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_reading_begins_after_the_cursor(client, service):
     assert events == service.log[3:]
 
 
-async def test_a_broken_call_is_gone_on_with_after_its_last_event(client, service):
+async def test_an_interrupted_call_resumes_after_its_last_event(client, service):
     service.log = sequence_of(*WORDS, DONE)
     service.breaks.extend([2, 2, 4])
     events = await collect(client.attach(NAME))
@@ -57,7 +57,7 @@ async def test_a_broken_call_is_gone_on_with_after_its_last_event(client, servic
     assert sorted(set(cursors(service))) == [0, 2, 4]
 
 
-async def test_a_server_that_closes_early_is_asked_again(client, service):
+async def test_a_stream_that_the_server_closes_early_resumes(client, service):
     service.log = sequence_of(*WORDS, DONE)
     service.breaks.append(3)
     service.broken = None
@@ -66,7 +66,7 @@ async def test_a_server_that_closes_early_is_asked_again(client, service):
     assert events == service.log
 
 
-async def test_a_server_that_shuts_down_is_left_for_another_when_it_says(client, service):
+async def test_reading_resumes_after_the_delay_that_a_server_asks_for(client, service):
     service.log = sequence_of(*WORDS, DONE)
     service.breaks.append(2)
     service.broken = Failure.of(SHUTTING_DOWN)
@@ -78,7 +78,7 @@ async def test_a_server_that_shuts_down_is_left_for_another_when_it_says(client,
 
 
 @pytest.mark.parametrize("open_client", CLIENTS)
-async def test_reading_outlasts_a_restart_of_the_service(open_client, free_address):
+async def test_reading_survives_a_restart_of_the_service(open_client, free_address):
     client = open_client(free_address)
     first, second = ScriptedService(), ScriptedService()
     first.log = sequence_of(*WORDS)
@@ -106,7 +106,7 @@ async def test_a_failed_operation_raises_its_error_after_its_last_event(client, 
     assert len(cursors(service)) == 1
 
 
-async def test_a_rerun_is_told_by_an_event(client, service):
+async def test_a_rerun_is_reported_by_an_event(client, service):
     service.log = sequence_of(*WORDS, v1.Retracted(from_sequence=1), v1.Delta(text="other"), DONE)
     pieces: dict[int, str] = {}
     for event in await collect(client.attach(NAME)):
@@ -124,7 +124,7 @@ async def test_a_rerun_is_told_by_an_event(client, service):
         (NO_STORE, dragoman.UnavailableError),
     ],
 )
-async def test_what_will_not_pass_is_raised_at_once(client, service, error, kind):
+async def test_a_permanent_error_is_raised_at_once(client, service, error, kind):
     service.failures.append(Failure.of(error, ("grpc-retry-pushback-ms", "-1")))
     with pytest.raises(kind) as caught:
         await collect(client.attach(NAME))
@@ -133,7 +133,7 @@ async def test_what_will_not_pass_is_raised_at_once(client, service, error, kind
     assert len(service.seen) == 1
 
 
-async def test_the_readers_time_is_for_all_calls_together(client, service):
+async def test_the_timeout_bounds_all_calls_together(client, service):
     service.log = sequence_of(*WORDS)
     service.breaks.append(2)
     events: list[v1.CompletionEvent] = []
@@ -146,7 +146,7 @@ async def test_the_readers_time_is_for_all_calls_together(client, service):
 
 
 @pytest.mark.parametrize("open_client", CLIENTS)
-async def test_reading_without_a_limit_takes_as_many_calls_as_it_needs(open_client, address, service):
+async def test_reading_without_a_timeout_takes_as_many_calls_as_needed(open_client, address, service):
     client = open_client(address, timeout=0.1)
     service.log = sequence_of(*WORDS)
     reading = asyncio.create_task(collect(client.attach(NAME)))
@@ -169,7 +169,7 @@ async def test_reading_fails_after_the_reconnect_timeout(open_client, address, s
     await ask(client.close)
 
 
-async def test_a_stream_that_goes_on_without_its_caller_is_attached_to_when_it_breaks(client, service):
+async def test_an_interrupted_stream_of_an_operation_resumes_by_attaching(client, service):
     service.log = sequence_of(*WORDS, DONE, operation=NAME)
     service.breaks.append(3)
     events = await collect(client.stream("Hello", disconnect_policy="continue"))
@@ -182,7 +182,7 @@ async def test_a_stream_that_goes_on_without_its_caller_is_attached_to_when_it_b
     assert cursors(service) == [3]
 
 
-async def test_a_stream_without_an_operation_breaks(client, service):
+async def test_an_interrupted_stream_without_an_operation_fails(client, service):
     service.log = sequence_of(*WORDS, DONE)
     service.breaks.append(3)
     with pytest.raises(dragoman.BrokenStreamError):

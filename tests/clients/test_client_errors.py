@@ -1,4 +1,4 @@
-"""Errors arrive typed, with all that the service said of them."""
+"""Errors are typed and keep every detail that the service reported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scripted_service import Failure, ScriptedService, serving
 BROKEN_OFF = CompletionError(code_pb2.UNAVAILABLE, v1.ERROR_REASON_PROVIDER_STREAM_BROKEN, "The answer broke off.")
 
 
-async def test_an_error_keeps_what_the_service_said(client, service):
+async def test_an_error_keeps_the_details_of_the_service(client, service):
     wrong = FieldViolation("generation_config.temperature", "must be from 0 to 2")
     service.failures.append(Failure.of(invalid(wrong).with_metadata(provider="echo")))
     with pytest.raises(dragoman.InvalidArgumentError) as caught:
@@ -35,7 +35,7 @@ async def test_an_error_keeps_what_the_service_said(client, service):
     assert str(error) == "generation_config.temperature: must be from 0 to 2 (INVALID_FIELD, call call-1)"
 
 
-async def test_an_error_tells_when_to_come_back(client, service):
+async def test_an_error_says_when_to_retry(client, service):
     busy = CompletionError(
         code_pb2.RESOURCE_EXHAUSTED, v1.ERROR_REASON_PROVIDER_RATE_LIMITED, "Too fast.", retry_after=1.5
     )
@@ -71,14 +71,14 @@ async def test_a_refused_connection_names_the_target_and_what_to_do(open_client,
     await ask(client.close)
 
 
-async def test_a_method_that_the_other_side_lacks_is_explained(client, service, address):
+async def test_a_method_that_the_service_lacks_is_explained(client, service, address):
     service.failures.append(Failure(grpc.StatusCode.UNIMPLEMENTED, "Method not found!"))
     with pytest.raises(dragoman.UnimplementedError, match=f"{address} does not have this method: Method not found"):
         await ask(client.models)
 
 
 @pytest.mark.parametrize("status", [b"\xff\xff", Status(code=5, message="other").SerializeToString()])
-async def test_details_that_make_no_sense_are_left_aside(client, service, status):
+async def test_malformed_details_are_ignored(client, service, status):
     service.failures.append(Failure(grpc.StatusCode.INTERNAL, "Boom", status))
     with pytest.raises(dragoman.InternalError, match="answered: Boom") as caught:
         await ask(client.complete, "Hello")
@@ -86,7 +86,7 @@ async def test_details_that_make_no_sense_are_left_aside(client, service, status
     assert caught.value.reason == ""
 
 
-async def test_a_failed_stream_shows_its_end_and_raises_the_error(client, service):
+async def test_a_failed_stream_yields_its_last_event_and_raises_the_error(client, service):
     service.stream_failure = Failure.of(BROKEN_OFF)
     events: list[v1.CompletionEvent] = []
     with pytest.raises(dragoman.UnavailableError) as caught:

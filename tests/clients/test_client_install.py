@@ -1,4 +1,4 @@
-"""The client installs alone: its wheel needs gRPC and protobuf, the oldest it allows, and nothing of the service."""
+"""The client installs on its own: its wheel works with the oldest gRPC and protobuf that it allows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(*command: str | Path, folder: Path) -> str:
 
 @pytest.fixture
 def python(tmp_path: Path) -> Path:
-    """A Python without packages, in a folder without this project."""
+    """A Python without packages, in a folder outside this project."""
     venv.create(tmp_path / "environment", with_pip=True)
     return tmp_path / "environment" / "bin" / "python"
 
@@ -46,7 +46,7 @@ def wheel(tmp_path: Path, python: Path) -> Path:
     return next(tmp_path.glob("dragoman-*.whl"))
 
 
-def test_the_wheel_works_alone_and_is_typed(tmp_path: Path, python: Path, wheel: Path) -> None:
+def test_the_wheel_works_on_its_own_and_is_typed(tmp_path: Path, python: Path, wheel: Path) -> None:
     bounds = tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]["dependencies"]
     oldest = [bound.replace(">=", "==") for bound in bounds]
     run(python, "-m", "pip", "install", "--quiet", wheel, *oldest, folder=tmp_path)

@@ -1,4 +1,4 @@
-"""Who stops reading a stream stops the work behind it."""
+"""A caller who stops reading a stream stops the model."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from dragoman import AsyncClient, Client
 from either_client import ask
 
-PATIENCE = 5  # seconds
+TIMEOUT = 5  # seconds
 
 
 async def hung_up(service) -> bool:
-    await asyncio.wait_for(service.hung_up.wait(), PATIENCE)
+    await asyncio.wait_for(service.hung_up.wait(), TIMEOUT)
     return True
 
 
@@ -32,7 +32,7 @@ async def blocking_client(address):
     await ask(client.close)
 
 
-async def test_breaking_out_of_a_blocking_loop_hangs_up(blocking_client, service):
+async def test_breaking_out_of_a_blocking_loop_cancels_the_call(blocking_client, service):
     def read() -> None:
         for event in blocking_client.stream("endless"):
             if event.delta.text:
@@ -43,7 +43,7 @@ async def test_breaking_out_of_a_blocking_loop_hangs_up(blocking_client, service
     assert await hung_up(service)
 
 
-async def test_closing_a_blocking_stream_hangs_up(blocking_client, service):
+async def test_closing_a_blocking_stream_cancels_the_call(blocking_client, service):
     def read() -> None:
         with closing(blocking_client.stream("endless")) as events:
             next(events)
@@ -54,7 +54,7 @@ async def test_closing_a_blocking_stream_hangs_up(blocking_client, service):
     assert await hung_up(service)
 
 
-async def test_an_exception_in_a_blocking_loop_hangs_up(blocking_client, service):
+async def test_an_exception_in_a_blocking_loop_cancels_the_call(blocking_client, service):
     def read() -> None:
         for event in blocking_client.stream("endless"):
             if event.delta.text:
@@ -66,7 +66,7 @@ async def test_an_exception_in_a_blocking_loop_hangs_up(blocking_client, service
     assert await hung_up(service)
 
 
-async def test_closing_an_async_stream_hangs_up(async_client, service):
+async def test_closing_an_async_stream_cancels_the_call(async_client, service):
     async with aclosing(async_client.stream("endless")) as events:
         async for event in events:
             if event.delta.text:
@@ -75,7 +75,7 @@ async def test_closing_an_async_stream_hangs_up(async_client, service):
     assert await hung_up(service)
 
 
-async def test_breaking_out_of_an_async_loop_hangs_up(async_client, service):
+async def test_breaking_out_of_an_async_loop_cancels_the_call(async_client, service):
     async for event in async_client.stream("endless"):
         if event.delta.text:
             break
@@ -84,16 +84,16 @@ async def test_breaking_out_of_an_async_loop_hangs_up(async_client, service):
     assert await hung_up(service)
 
 
-@pytest.mark.parametrize("tempo", ["complete", "stream"])
-async def test_cancelling_the_task_hangs_up(async_client, service, tempo):
+@pytest.mark.parametrize("delivery", ["complete", "stream"])
+async def test_cancelling_the_task_cancels_the_call(async_client, service, delivery):
     async def read() -> None:
-        if tempo == "complete":
+        if delivery == "complete":
             await async_client.complete("slow")
         async for _ in async_client.stream("endless"):
             pass
 
     reading = asyncio.create_task(read())
-    await asyncio.wait_for(service.under_way.wait(), PATIENCE)
+    await asyncio.wait_for(service.under_way.wait(), TIMEOUT)
     reading.cancel()
 
     assert await hung_up(service)
@@ -101,7 +101,7 @@ async def test_cancelling_the_task_hangs_up(async_client, service, tempo):
         await reading
 
 
-async def test_closing_the_client_hangs_up(blocking_client, service):
+async def test_closing_the_client_cancels_the_call(blocking_client, service):
     events = blocking_client.stream("endless")
     ended = threading.Event()
 
@@ -109,13 +109,13 @@ async def test_closing_the_client_hangs_up(blocking_client, service):
         try:
             for _ in events:
                 pass
-        except Exception:  # noqa: BLE001 - what ends it is the business of other tests
+        except Exception:  # noqa: BLE001 - other tests check which exception ends it
             ended.set()
 
     reading = asyncio.create_task(asyncio.to_thread(read))
-    await asyncio.wait_for(service.under_way.wait(), PATIENCE)
+    await asyncio.wait_for(service.under_way.wait(), TIMEOUT)
     await ask(blocking_client.close)
-    await asyncio.wait_for(reading, PATIENCE)
+    await asyncio.wait_for(reading, TIMEOUT)
 
     assert await hung_up(service)
     assert ended.is_set()

@@ -1,4 +1,4 @@
-"""Operations: waiting for them, reading how they ended, stopping and forgetting them."""
+"""Operations: wait for them, read their result, cancel and delete them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_an_operation_is_started_and_waited_for(client, service):
     assert len(service.calls("WaitOperation")) == 1
 
 
-async def test_the_status_is_read_until_the_end_is_known(client, service):
+async def test_the_status_is_read_until_the_final_state(client, service):
     handle = await ask(client.start, "Hello")
     status = await ask(handle.status)
     before = await ask(handle.done)
@@ -50,7 +50,7 @@ async def test_an_operation_is_found_by_its_name(client, service):
     assert dragoman.text_of(await ask(found.result)) == "Hello"
 
 
-async def test_waiting_ends_with_its_time_and_the_newest_state(client, service):
+async def test_waiting_ends_at_its_timeout_with_the_newest_state(client, service):
     handle = await ask(client.start, "Hello")
     started = time.monotonic()
     await ask(handle.wait, 0.2)
@@ -60,7 +60,7 @@ async def test_waiting_ends_with_its_time_and_the_newest_state(client, service):
     assert handle.name == "operations/1"
 
 
-async def test_waiting_no_time_brings_the_newest_state(client, service):
+async def test_waiting_with_timeout_zero_reads_the_newest_state(client, service):
     handle = await ask(client.start, "Hello")
     await service.answer(handle.name, "Hello")
     await ask(handle.wait, 0)
@@ -68,7 +68,7 @@ async def test_waiting_no_time_brings_the_newest_state(client, service):
     assert handle.operation.done
 
 
-async def test_a_result_that_is_late_is_a_timeout_and_not_a_failure(client):
+async def test_a_late_result_is_a_timeout_and_not_a_failure(client):
     handle = await ask(client.start, "Hello")
     with pytest.raises(TimeoutError, match=r"operations/1 is not done yet \(QUEUED\)") as caught:
         await ask(handle.result, 0.05)
@@ -85,14 +85,14 @@ async def test_a_failed_operation_raises_its_error(client, service):
     assert (caught.value.reason, caught.value.call_id) == ("WORKER_LOST", "call-2")
 
 
-async def test_a_cancelled_operation_says_so(client):
+async def test_a_cancelled_operation_raises_cancelled(client):
     handle = await ask(client.start, "Hello")
     await ask(handle.cancel)
     with pytest.raises(dragoman.CancelledError):
         await ask(handle.result)
 
 
-async def test_a_deleted_operation_is_forgotten(client, service):
+async def test_a_deleted_operation_is_gone(client, service):
     handle = await ask(client.start, "Hello")
     await ask(handle.delete)
 
@@ -123,7 +123,7 @@ async def test_a_long_wait_is_several_calls(open_client, address, service):
 
 
 @pytest.mark.parametrize("open_client", CLIENTS)
-async def test_waiting_outlasts_a_restart_of_the_service(open_client, free_address):
+async def test_waiting_survives_a_restart_of_the_service(open_client, free_address):
     client = open_client(free_address)
     first, second = ScriptedService(), ScriptedService()
     async with serving(first, free_address):
@@ -131,7 +131,7 @@ async def test_waiting_outlasts_a_restart_of_the_service(open_client, free_addre
         waiting = asyncio.create_task(ask(handle.result, 30))
         while not first.calls("WaitOperation"):
             await asyncio.sleep(0.005)
-    await asyncio.sleep(2)  # down for longer than calls are repeated which do not wait for the service
+    await asyncio.sleep(2)  # longer than calls are retried that do not wait for the service
     second.operations = first.operations
     async with serving(second, free_address):
         await second.answer(handle.name, "Hello")

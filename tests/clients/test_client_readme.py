@@ -1,4 +1,4 @@
-"""The page of the client tells the truth: what it shows is run, against the embedded model."""
+"""The examples in the client's README run, against the embedded model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import trustme
 
 README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
 SNIPPETS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-SAID = [
+OUTPUTS = [
     r"\w+.* \d+\n(.|\n)+operations/\w+ \d\n.*\w",
     r"^True\nTrue\n3 \w+\n(.|\n)*\d+ finished\n$",
     r"\w",
@@ -32,7 +32,7 @@ async def target(start_service) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the certificates that the page speaks of."""
+    """A folder with the certificates that the README names."""
     ca = trustme.CA()
     client = ca.issue_cert("client.test")
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 async def run(snippet: str, target: str, folder: Path) -> str:
-    """What a snippet prints, in a process of its own."""
+    """Runs a snippet in a process of its own and returns its output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", snippet.replace("127.0.0.1:50051", target)),
         cwd=folder,
@@ -50,14 +50,14 @@ async def run(snippet: str, target: str, folder: Path) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    said, complaints = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == 0, complaints.decode()
-    return said.decode()
+    output, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, errors.decode()
+    return output.decode()
 
 
-async def test_what_the_page_shows_runs(target, folder):
-    said = [await run(snippet, target, folder) for snippet in SNIPPETS]
+async def test_the_examples_run(target, folder):
+    outputs = [await run(snippet, target, folder) for snippet in SNIPPETS]
 
-    assert len(said) == len(SAID)
-    for text, pattern in zip(said, SAID, strict=True):
+    assert len(outputs) == len(OUTPUTS)
+    for text, pattern in zip(outputs, OUTPUTS, strict=True):
         assert re.search(pattern, text), text

@@ -1,4 +1,4 @@
-"""From prompts and options to requests."""
+"""Prompts and options become requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_options_are_the_fields_of_the_generation_config():
     assert set(Options.__annotations__) == fields | more
 
 
-def test_options_of_a_start_are_the_fields_of_its_message():
+def test_start_options_are_the_fields_of_their_message():
     fields = set(v1.StartCompletionRequest.DESCRIPTOR.fields_by_name) - {"request"}
 
     assert set(StartOptions.__annotations__) - set(Options.__annotations__) == fields
@@ -39,7 +39,7 @@ def test_a_conversation_mixes_messages_and_pairs():
     ]
 
 
-def test_options_reach_the_generation_config_and_none_leaves_them_out():
+def test_options_reach_the_generation_config_and_none_omits_them():
     options: Options = {"temperature": 0.0, "stop_sequences": "\n", "seed": None, "labels": {"team": "a"}}
     request = completion_request("Hello", None, options)
 
@@ -61,13 +61,13 @@ def test_a_schema_keeps_the_order_of_its_properties():
     assert "é" in text
 
 
-def test_a_schema_may_be_text_already():
+def test_a_schema_may_be_text():
     request = completion_request("Hello", None, {"json_schema": '{"type":  "object"}'})
 
     assert request.generation_config.response_format.json_schema.schema_json == '{"type":  "object"}'
 
 
-def test_options_replace_what_a_whole_request_says_and_leave_it_as_it_is():
+def test_options_override_a_complete_request_without_changing_it():
     whole = v1.CompletionRequest(
         model="echo",
         messages=[v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Hello")])],
@@ -81,45 +81,45 @@ def test_options_replace_what_a_whole_request_says_and_leave_it_as_it_is():
     assert whole.SerializeToString(deterministic=True) == before
 
 
-def test_a_model_given_beside_a_whole_request_is_asked():
+def test_a_model_overrides_that_of_a_complete_request():
     assert completion_request(v1.CompletionRequest(model="echo"), "local", {}).model == "local"
 
 
 @pytest.mark.parametrize("prompt", [5, b"Hello", ["Hello"], [("user", 5)], ("user", "Hello")])
-def test_what_is_no_prompt_is_refused(prompt):
+def test_an_invalid_prompt_is_rejected(prompt):
     with pytest.raises(TypeError):
         completion_request(prompt, None, {})
 
 
-def test_an_unknown_role_is_refused_with_the_known_ones():
+def test_an_unknown_role_is_rejected_with_the_known_ones():
     with pytest.raises(ValueError, match=r"Unknown role 'robot'\. Known roles: system, developer, user"):
         completion_request([("robot", "Hello")], None, {})
 
 
-def test_an_unknown_option_is_refused_with_the_known_ones():
+def test_an_unknown_option_is_rejected_with_the_known_ones():
     with pytest.raises(TypeError, match=r"Unknown option temprature\. Known options: .*temperature"):
         completion_request("Hello", None, {"temprature": 1})  # type: ignore[typeddict-unknown-key]
 
 
-def test_two_forms_at_once_are_refused():
+def test_two_response_formats_are_rejected():
     form = v1.ResponseFormat(json_object=v1.JsonObject())
     with pytest.raises(TypeError, match="set only one"):
         completion_request("Hello", None, {"json_schema": "{}", "response_format": form})
 
 
 @pytest.mark.parametrize("policy", ["continue", v1.DISCONNECT_POLICY_CONTINUE])
-def test_a_request_may_go_on_without_its_caller(policy):
+def test_a_request_may_continue_without_its_caller(policy):
     request = completion_request("Hello", None, {"request_id": "r-1", "disconnect_policy": policy})
 
     assert (request.request_id, request.disconnect_policy) == ("r-1", v1.DISCONNECT_POLICY_CONTINUE)
 
 
-def test_an_unknown_policy_is_refused_with_the_known_ones():
+def test_an_unknown_policy_is_rejected_with_the_known_ones():
     with pytest.raises(ValueError, match=r"Unknown disconnect_policy 'stay'\. Known policies: cancel, continue"):
         completion_request("Hello", None, {"disconnect_policy": "stay"})  # type: ignore[typeddict-item]
 
 
-def test_a_start_says_how_the_operation_is_run_and_kept():
+def test_start_options_reach_the_start_request():
     options: StartOptions = {"operation_id": "tale", "ttl": 1.5, "max_attempts": 1, "priority": -3, "seed": 7}
     start = start_request("Hello", "echo", options)
 
@@ -128,21 +128,21 @@ def test_a_start_says_how_the_operation_is_run_and_kept():
     assert start.request.generation_config.seed == 7
 
 
-def test_what_a_start_does_not_say_is_left_to_the_service():
+def test_omitted_start_options_are_left_to_the_service():
     start = start_request("Hello", None, {"max_attempts": None})
 
     assert not start.HasField("ttl")
     assert not start.HasField("max_attempts")
 
 
-def test_a_start_keeps_the_request_id_that_it_is_given():
+def test_a_start_keeps_a_given_request_id():
     whole = v1.CompletionRequest(request_id="r-1")
 
     assert start_request(whole, None, {}).request.request_id == "r-1"
     assert start_request(whole, None, {"request_id": "r-2"}).request.request_id == "r-2"
 
 
-def test_tools_the_choice_among_them_and_the_end_user_reach_the_request():
+def test_tools_tool_choice_and_end_user_reach_the_request():
     tools = [v1.Tool(function=v1.FunctionTool(name="weather"))]
     choice = v1.ToolChoice(mode=v1.ToolChoice.MODE_REQUIRED)
     request = completion_request("Rain?", None, {"tools": tools, "tool_choice": choice, "end_user": "u"})

@@ -1,4 +1,4 @@
-"""What is safe to repeat is repeated while the service is unavailable, and nothing else."""
+"""Calls that are safe to repeat are retried while the service is unavailable; no others are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from google.longrunning.operations_pb2 import Operation
 from scripted_service import Failure, ScriptedService, sequence_of, serving
 
 UNAVAILABLE = Failure(grpc.StatusCode.UNAVAILABLE, "not now")
-REPEATED = {
+RETRIED = {
     "CreateCompletion": lambda client: ask(client.complete, "Hello"),
     "StreamCompletion": lambda client: collect(client.stream("Hello")),
     "StartCompletion": lambda client: ask(client.start, "Hello"),
@@ -30,37 +30,37 @@ REPEATED = {
     "ListOperations": lambda client: collect(client.operations(page_size=9)),
     "CancelOperation": lambda client: ask(client.operation("operations/1").cancel),
 }
-NOT_REPEATED = {
+NOT_RETRIED = {
     "DeleteOperation": lambda client: ask(client.operation("operations/1").delete),
 }
 
 
 def immediately(failure: Failure) -> Failure:
-    """The same failure, and the server asks to be called again at once (after 0 ms gRPC never calls again)."""
+    """The same failure, with the request to retry after 1 ms; gRPC does not retry after 0 ms."""
     return Failure(failure.code, failure.details, trailers=(("grpc-retry-pushback-ms", "1"),))
 
 
-@pytest.mark.parametrize("method", REPEATED)
-async def test_a_call_that_is_safe_to_repeat_is_repeated(method, client, service):
+@pytest.mark.parametrize("method", RETRIED)
+async def test_a_call_that_is_safe_to_repeat_is_retried(method, client, service):
     service.log = sequence_of(v1.Finished(completion=v1.Completion()))
     service.operations["operations/1"] = Operation(name="operations/1", done=True)
     service.failures.extend([immediately(UNAVAILABLE)] * 3)
-    await REPEATED[method](client)
+    await RETRIED[method](client)
 
     assert len(service.seen) >= 4
     assert {seen.method for seen in service.seen[:4]} == {method}
 
 
-@pytest.mark.parametrize("method", NOT_REPEATED)
-async def test_a_call_that_changes_something_is_not_repeated(method, client, service):
+@pytest.mark.parametrize("method", NOT_RETRIED)
+async def test_a_call_that_is_unsafe_to_repeat_is_not_retried(method, client, service):
     service.failures.append(immediately(UNAVAILABLE))
     with pytest.raises(dragoman.UnavailableError):
-        await NOT_REPEATED[method](client)
+        await NOT_RETRIED[method](client)
 
     assert [seen.method for seen in service.seen] == [method]
 
 
-async def test_a_start_that_is_repeated_stays_one_request(client, service):
+async def test_a_retried_start_is_one_request(client, service):
     service.failures.append(immediately(UNAVAILABLE))
     await ask(client.start, "Hello")
     await ask(client.start, "Hello")
@@ -71,7 +71,7 @@ async def test_a_start_that_is_repeated_stays_one_request(client, service):
     assert first.request.request_id != other.request.request_id
 
 
-async def test_four_attempts_are_all(client, service):
+async def test_a_call_is_tried_four_times(client, service):
     service.failures.extend([immediately(UNAVAILABLE)] * 9)
     with pytest.raises(dragoman.UnavailableError, match="not now"):
         await ask(client.complete, "Hello")
@@ -79,7 +79,7 @@ async def test_four_attempts_are_all(client, service):
     assert len(service.seen) == 4
 
 
-async def test_other_failures_are_not_repeated(client, service):
+async def test_other_failures_are_not_retried(client, service):
     service.failures.append(immediately(Failure(grpc.StatusCode.INTERNAL, "Boom")))
     with pytest.raises(dragoman.InternalError):
         await ask(client.complete, "Hello")
@@ -87,7 +87,7 @@ async def test_other_failures_are_not_repeated(client, service):
     assert len(service.seen) == 1
 
 
-async def test_a_service_that_asks_not_to_be_called_again_is_not(client, service):
+async def test_a_service_can_forbid_retries(client, service):
     service.failures.append(Failure(grpc.StatusCode.UNAVAILABLE, "no", trailers=(("grpc-retry-pushback-ms", "-1"),)))
     with pytest.raises(dragoman.UnavailableError):
         await ask(client.complete, "Hello")
@@ -95,7 +95,7 @@ async def test_a_service_that_asks_not_to_be_called_again_is_not(client, service
     assert len(service.seen) == 1
 
 
-async def test_the_service_says_how_long_to_wait(client, service):
+async def test_the_service_sets_the_delay_of_a_retry(client, service):
     service.failures.append(Failure(grpc.StatusCode.UNAVAILABLE, "wait", trailers=(("grpc-retry-pushback-ms", "600"),)))
     started = time.monotonic()
     await ask(client.complete, "Hello")
@@ -103,7 +103,7 @@ async def test_the_service_says_how_long_to_wait(client, service):
     assert time.monotonic() - started > 0.5
 
 
-async def test_a_long_prompt_is_repeated_too(client, service):
+async def test_a_long_prompt_is_retried(client, service):
     service.failures.append(immediately(UNAVAILABLE))
     completion = await ask(client.complete, "x" * 2_000_000)
 
@@ -111,7 +111,7 @@ async def test_a_long_prompt_is_repeated_too(client, service):
     assert len(service.seen) == 2
 
 
-async def test_a_stream_is_not_repeated_once_it_has_begun(client, service):
+async def test_a_stream_is_not_retried_once_it_has_begun(client, service):
     service.stream_failure = immediately(UNAVAILABLE)
     service.stream_failure.status = b"\x08\x0e"
     with pytest.raises(dragoman.UnavailableError):
@@ -136,8 +136,8 @@ async def test_a_service_that_restarts_is_found_again(open_client, free_address)
     assert len(second.calls("CreateCompletion")) == 1
 
 
-def test_every_method_of_the_api_was_decided_upon():
+def test_every_method_of_the_api_is_classified():
     files = (completion_service_pb2, model_service_pb2, operations_proto_pb2)
     services = [service for file in files for service in file.DESCRIPTOR.services_by_name.values()]
 
-    assert {method.name for service in services for method in service.methods} == {*REPEATED, *NOT_REPEATED}
+    assert {method.name for service in services for method in service.methods} == {*RETRIED, *NOT_RETRIED}

@@ -18,7 +18,7 @@ STATE = v1.CompletionOperationMetadata.State
 
 
 def script(**echo: Any) -> str:
-    """Tells the echo provider what to do."""
+    """A system prompt that scripts the echo provider."""
     return f"echo: {json.dumps(echo)}"
 
 
@@ -44,7 +44,7 @@ def echo(service):
     return service.opened.providers["echo"]
 
 
-async def test_three_tempos_give_one_answer(client):
+async def test_three_deliveries_give_one_answer(client):
     options: dict[str, Any] = {"model": "echo", "temperature": 0, "seed": 1, "labels": {"team": "a"}}
     whole = await ask(client.complete, "one two three", **options)
     events = await collect(client.stream("one two three", **options))
@@ -68,10 +68,10 @@ async def test_every_wrong_field_is_named(client):
     assert caught.value.call_id
 
 
-@pytest.mark.parametrize("tempo", ["complete", "start", "count_tokens", "tokenize"])
-async def test_an_unknown_model_is_not_found(client, tempo):
+@pytest.mark.parametrize("method", ["complete", "start", "count_tokens", "tokenize"])
+async def test_an_unknown_model_is_not_found(client, method):
     with pytest.raises(dragoman.NotFoundError) as caught:
-        await ask(getattr(client, tempo), "Hello", model="nobody-has-this")
+        await ask(getattr(client, method), "Hello", model="nobody-has-this")
 
     assert caught.value.reason == "MODEL_NOT_FOUND"
 
@@ -87,14 +87,14 @@ async def test_a_stream_that_fails_raises_what_its_last_event_says(client):
     assert "".join(event.delta.text for event in events).startswith("one")
 
 
-async def test_a_final_failure_is_not_asked_for_again(client, echo):
+async def test_a_permanent_failure_is_not_retried(client, echo):
     with pytest.raises(dragoman.UnavailableError):
         await ask(client.complete, "Hello", model="echo", system=script(fail_after=0))
 
     assert echo.started == 1
 
 
-async def test_a_passing_failure_is_asked_for_again_when_the_service_says(client, echo):
+async def test_a_transient_failure_is_retried_when_the_service_says(client, echo):
     with pytest.raises(dragoman.UnavailableError) as caught:
         await ask(client.complete, "Hello", model="echo", system=script(fail_after=0, fail_retry_after="10ms"))
 
@@ -102,7 +102,7 @@ async def test_a_passing_failure_is_asked_for_again_when_the_service_says(client
     assert echo.started == 4
 
 
-async def test_the_callers_time_ends_the_models_work(client, echo):
+async def test_the_timeout_stops_the_model(client, echo):
     with pytest.raises(dragoman.DeadlineExceededError):
         await ask(client.complete, "Hello", model="echo", system=ENDLESS, timeout=0.3)
     await until(lambda: echo.running == 0)
@@ -110,7 +110,7 @@ async def test_the_callers_time_ends_the_models_work(client, echo):
     assert echo.closed == 1
 
 
-async def test_leaving_a_stream_ends_the_models_work(client, echo):
+async def test_leaving_a_stream_stops_the_model(client, echo):
     events = client.stream("Hello", model="echo", system=ENDLESS)
     if isinstance(client, AsyncClient):
         await anext(events)
@@ -125,7 +125,7 @@ async def test_leaving_a_stream_ends_the_models_work(client, echo):
     assert echo.closed == 1
 
 
-async def test_a_cancelled_operation_ends_the_models_work(client, echo):
+async def test_cancelling_an_operation_stops_the_model(client, echo):
     handle = await ask(client.start, "Hello", model="echo", system=ENDLESS)
     await until(lambda: echo.running == 1)
     await ask(handle.cancel)
@@ -150,7 +150,7 @@ async def test_deleting_an_operation_stops_the_model(client, echo):
     assert caught.value.reason == "OPERATION_NOT_FOUND"
 
 
-async def test_operations_are_listed_and_forgotten(client):
+async def test_operations_are_listed_and_deleted(client):
     handles = [await ask(client.start, f"number {number}", model="echo") for number in range(3)]
     for handle in handles:
         await ask(handle.wait, 30)
@@ -165,7 +165,7 @@ async def test_operations_are_listed_and_forgotten(client):
     assert caught.value.reason == "OPERATION_NOT_FOUND"
 
 
-async def test_models_and_tokens_are_shown(client):
+async def test_models_and_tokens_are_listed(client):
     (model,) = await ask(client.models)
     count = await ask(client.count_tokens, "one two", model="echo")
     tokens = await ask(client.tokenize, "one two", model="echo")
@@ -176,7 +176,7 @@ async def test_models_and_tokens_are_shown(client):
 
 
 @pytest.mark.parametrize("open_client", CLIENTS)
-async def test_a_key_opens_the_door(open_client, start_service):
+async def test_a_known_key_is_accepted_and_others_are_rejected(open_client, start_service):
     key = {"id": "a", "sha256": hashlib.sha256(b"K").hexdigest()}
     service = await start_service(access={"keys": [key]})
     known, unknown, none = (open_client(service.grpc_address, api_key=key) for key in ("K", "wrong", ""))

@@ -1,4 +1,4 @@
-"""The clients against the real service: attaching, repeating, and answers that go on without their caller."""
+"""The clients against the real service: attaching, idempotency, and answers that continue without their caller."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from waiting import until
 
 
 def script(**echo: Any) -> str:
-    """Tells the echo provider what to do."""
+    """A system prompt that scripts the echo provider."""
     return f"echo: {json.dumps(echo)}"
 
 
@@ -44,7 +44,7 @@ def echo(service):
 
 
 async def first_events(client: Client | AsyncClient, number: int, **options: Any) -> list[v1.CompletionEvent]:
-    """The first events of a stream, which is then left."""
+    """Reads the first events of a stream and leaves it."""
     stream = client.stream("Hello", model="echo", **options)
     if isinstance(client, AsyncClient):
         events = [await anext(stream) for _ in range(number)]
@@ -68,7 +68,7 @@ async def test_all_readers_of_an_operation_see_the_same_events(client, echo):
     assert echo.started == 1
 
 
-async def test_a_failed_operation_raises_the_same_error_for_readers_and_those_who_wait(client):
+async def test_a_failed_operation_raises_the_same_error_when_read_and_when_awaited(client):
     failing = script(text="one two three", fail_after=2)
     handle = await ask(client.start, "Hello", model="echo", system=failing)
     events: list[v1.CompletionEvent] = []
@@ -94,7 +94,7 @@ async def test_duplicates_of_a_request_are_answered_once(client, echo):
     assert echo.started == 1
 
 
-async def test_another_request_under_the_same_id_is_refused(client):
+async def test_another_request_with_the_same_request_id_is_rejected(client):
     await ask(client.complete, "Hello", model="echo", request_id="r-1")
     with pytest.raises(dragoman.AlreadyExistsError) as caught:
         await ask(client.complete, "Hello there", model="echo", request_id="r-1")
@@ -115,7 +115,7 @@ async def test_an_operation_has_the_name_that_its_caller_chooses(client):
     assert abs(status.expire_time.seconds - status.end_time.seconds - 60) <= 1
 
 
-async def test_a_stream_goes_on_when_its_caller_leaves(client, echo):
+async def test_a_stream_continues_when_its_caller_leaves(client, echo):
     events = await first_events(client, 2, system=BRISK, disconnect_policy="continue")
     name = events[0].started.operation
     whole = await collect(client.attach(name))

@@ -1,4 +1,4 @@
-"""TLS: with a CA of one's own, another name, a certificate of the client."""
+"""TLS: a private CA, another server name, a client certificate."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def credentials(name: str, clients: trustme.CA | None = None) -> grpc.ServerCred
 
 
 async def is_served(client: dragoman.Client | dragoman.AsyncClient) -> bool:
-    """Whether it is served; asked by StartCompletion, which is not repeated if it is not."""
+    """Whether the service accepts a call."""
     try:
         return bool((await ask(client.start, "Hello")).name)
     finally:
         await ask(client.close)
 
 
-async def test_a_ca_of_ones_own_is_trusted(open_client, tmp_path):
+async def test_a_private_ca_is_trusted(open_client, tmp_path):
     ca = files(tmp_path, CA.issue_cert("localhost"))["ca"]
     service = ScriptedService()
     async with serving(service, "localhost:0", credentials("localhost")) as address:
@@ -54,7 +54,7 @@ async def test_the_certificate_may_have_another_name(open_client, tmp_path):
             await is_served(open_client(address, tls=TLS(ca=ca)))
 
 
-async def test_a_client_shows_its_certificate(open_client, tmp_path):
+async def test_a_client_presents_its_certificate(open_client, tmp_path):
     paths = files(tmp_path, CA.issue_cert("client.test"))
     async with serving(ScriptedService(), "localhost:0", credentials("localhost", CA)) as address:
         assert await is_served(open_client(address, tls=TLS(**paths)))
