@@ -184,4 +184,4 @@ async def test_what_is_not_served_is_not_found(start_service):
         answer, said = await post(service, {}, path)
 
         assert answer.status == 404
-        assert said["error"]["message"].endswith("Is the base URL right?")
+        assert said["error"]["message"].endswith("Check the base URL.")

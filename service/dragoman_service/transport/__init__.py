@@ -1,1 +1,1 @@
-"""Listeners for gRPC and HTTP, and the guard in front of each: keys, limits, errors, one log line per call."""
+"""The gRPC and HTTP listeners, each behind a guard: authentication, limits, errors, one log line per call."""

@@ -1,4 +1,4 @@
-"""Who calls: API keys, known to the service only by their SHA-256."""
+"""Authentication by API key. The service knows only the SHA-256 of each key."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ SCHEMES = ("bearer", "api-key")
 
 
 class Auth:
-    """Tells the caller from the value of an `authorization` header: `Bearer KEY` or `Api-Key KEY`."""
+    """Finds the caller by the value of the `authorization` header: `Bearer KEY` or `Api-Key KEY`.
+
+    `anonymous`: a call without the header is allowed. Without any keys in the settings, every call is anonymous.
+    """
 
     def __init__(self, settings: AccessSettings, *, anonymous: bool) -> None:
         self._callers = {bytes.fromhex(key.sha256): key.id for key in settings.keys}
         self._anonymous = anonymous
         self.allowed: Mapping[str, tuple[str, ...]] = {key.id: key.models for key in settings.keys if key.models}
+        """Patterns of the models that a caller may use, by caller. A caller without an entry may use every model."""
 
     def caller(self, authorization: str) -> str:
-        """The id of the key, or `anonymous`. Raises UNAUTHENTICATED."""
+        """Returns the id of the key, or `anonymous`. Raises UNAUTHENTICATED."""
         if not self._callers or (self._anonymous and not authorization):
             return ANONYMOUS
         if not authorization:

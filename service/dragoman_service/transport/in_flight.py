@@ -1,4 +1,4 @@
-"""The calls under way on both listeners: a drain refuses new ones and waits for these."""
+"""Counts the calls under way on both listeners, because a drain refuses new calls and waits for these."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from contextlib import contextmanager
 
 
 class InFlight:
-    """One for a process. What is not counted, such as health checks, holds no drain up."""
+    """One per process. Calls that are not counted, such as health checks, do not delay a drain."""
 
     def __init__(self) -> None:
         self.refusing = False
-        """New calls get SHUTTING_DOWN. Whoever begins one looks here first."""
+        """If true, the guards end new calls with SHUTTING_DOWN."""
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def idle(self) -> None:
-        """Returns when no call is under way."""
+        """Returns as soon as no call is under way."""
         await self._idle.wait()
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """A call is under way within the context."""
+        """Counts one call for as long as the context lasts."""
         self._active += 1
         self._idle.clear()
         try:

@@ -1,4 +1,4 @@
-"""What aiohttp has to say of a connection, as far as it may stand in the log."""
+"""The logger that aiohttp gets: it passes on what is safe to log about a connection."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ log = structlog.get_logger(__name__)
 
 
 class ProtocolLog:
-    """A logger for aiohttp. What is no HTTP is told in one line: aiohttp's own words quote it, and keys and prompts are
-    among what callers send."""
+    """Reports malformed HTTP in one line without its content. aiohttp's messages quote it, and callers send keys and
+    prompts."""
 
     def debug(self, *_: object, **__: object) -> None:
-        """Nobody looks for that here."""
+        """Drops the message: aiohttp's debug messages are for its own developers."""
 
     def warning(self, message: str, *values: object, **_: object) -> None:
         log.warning(message % values)
 
     def exception(self, message: str, *values: object, exc_info: BaseException | None = None, **_: object) -> None:
-        nonsense = next((e for e in _chain(exc_info) if isinstance(e, HttpProcessingError)), None)
-        if nonsense is None:
+        malformed = next((e for e in _chain(exc_info) if isinstance(e, HttpProcessingError)), None)
+        if malformed is None:
             log.error(message % values, exc_info=exc_info)
         else:
-            log.info("http.malformed", error=type(nonsense).__name__)
+            log.info("http.malformed", error=type(malformed).__name__)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,4 +1,4 @@
-"""Errors on the gRPC wire: one place that turns a CompletionError into a status with details."""
+"""gRPC status codes and trailers for a CompletionError, and the errors that only the listeners raise."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ Trailers = tuple[tuple[str, str | bytes], ...]
 
 
 def status_code(code: int) -> grpc.StatusCode:
-    """grpc's name for a google.rpc.Code number; UNKNOWN for a number that is none."""
+    """Returns the gRPC status code for a google.rpc.Code number, UNKNOWN for any other number."""
     return CODES.get(code, grpc.StatusCode.UNKNOWN)
 
 
 def trailers(status: Status, error: CompletionError) -> Trailers:
-    """The trailing metadata that carries the details, and tells clients with a retry policy how long to wait."""
+    """Returns the trailing metadata: the status with its details, and the delay for clients with a retry policy."""
     found: Trailers = (("grpc-status-details-bin", status.SerializeToString()),)
     pushback = _pushback(error)
     return found if pushback is None else (*found, ("grpc-retry-pushback-ms", str(pushback)))
 
 
 def _pushback(error: CompletionError) -> int | None:
-    """Milliseconds until clients should try again, -1 for never, None to leave it to them."""
+    """Returns the milliseconds until clients should retry; -1: never; None: the client decides."""
     if not error.retryable:
         return -1 if error.code == code_pb2.UNAVAILABLE else None
     if error.retry_after is None:
         return None
-    return max(1, round(error.retry_after * 1000))  # after 0 ms clients of gRPC Core never try again, and hang
+    return max(1, round(error.retry_after * 1000))  # at 0 ms clients built on gRPC Core hang and never retry
 
 
 def too_large(size: int, limit: int) -> CompletionError:
-    """The request has too many bytes."""
+    """REQUEST_TOO_LARGE for a request of `size` bytes."""
     return CompletionError(
         code_pb2.RESOURCE_EXHAUSTED,
         v1.ERROR_REASON_REQUEST_TOO_LARGE,
-        f"The request has {size} bytes; at most {limit} are taken. Send less.",
+        f"The request has {size} bytes; the limit is {limit} bytes. Send a smaller request.",
         metadata={"limit": str(limit), "counted": str(size)},
     )
 
 
 def stalled_reader(seconds: float) -> CompletionError:
-    """The caller opened a stream and does not read it."""
+    """STALLED_READER for a caller who did not read the stream for `seconds`."""
     return CompletionError(
         code_pb2.ABORTED,
         v1.ERROR_REASON_STALLED_READER,
-        f"The stream was not read for {seconds:g} s. Read it without pausing, or start an operation.",
+        f"The stream was not read for {seconds:g} s. Read it without pauses, or start an operation instead.",
     )

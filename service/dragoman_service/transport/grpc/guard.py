@@ -1,7 +1,8 @@
-"""The one gRPC interceptor: who calls, is the request sound, what went wrong, how long did it take.
+"""The gRPC interceptor: authenticates each call, limits it, translates its errors, measures and logs it.
 
-Every method becomes a stream handler that reads raw bytes. So a message that never comes cannot hold a handler for
-ever, and bytes that are no message get INVALID_ARGUMENT (grpc.aio alone: no time limit, and UNKNOWN).
+It turns every method into a stream handler that reads raw bytes. A request message that never arrives then cannot
+block a handler for ever, and bytes that are not a valid message get INVALID_ARGUMENT. grpc.aio by itself has no time
+limit for the request and answers such bytes with UNKNOWN.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ from dragoman_service.transport.call_context import CallContext, GuardedContext
 from dragoman_service.transport.in_flight import InFlight
 from dragoman_service.transport.status import stalled_reader, status_code, too_large, trailers
 
-ABORT_TIMEOUT = 1.0  # seconds
-PUBLIC_SERVICES = frozenset({"grpc.health.v1.Health"})  # probes have no key
+ABORT_TIMEOUT = 1.0  # seconds to send the status of a failed call
+PUBLIC_SERVICES = frozenset({"grpc.health.v1.Health"})  # health probes have no API key
 BACKGROUND = PUBLIC_SERVICES | {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
-"""Services that a drain does not wait for: their streams stay open for as long as the caller likes."""
+"""Services that a drain does not wait for, because their streams stay open until the caller closes them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServicePolicy:
-    """How the guard treats the calls of one service. A frontend states it when it adds the service."""
+    """How the guard treats the calls of one service. A frontend passes it to `GrpcServer.serve`."""
 
     public: bool = False
     """Calls need no API key."""
@@ -57,7 +58,7 @@ _DEFAULT_POLICY = ServicePolicy()
 
 
 class _Method:
-    """What the guard needs to know about a method in order to serve its calls."""
+    """One method of a service, with everything the guard needs to serve a call of it."""
 
     def __init__(self, path: str, handler: Handler, policy: ServicePolicy) -> None:
         _, self.service, self.name = path.split("/", 2)
@@ -69,7 +70,7 @@ class _Method:
         self.function: Callable[..., Any] = getattr(handler, "_".join(ways))
 
     def encode(self, response: Any) -> bytes:
-        """Messages become bytes; bytes that are a message already, from a store say, stay as they are."""
+        """Serializes a response, unless it is bytes already, such as an event read from the operation store."""
         return response if isinstance(response, bytes) else self.handler.response_serializer(response)
 
 
@@ -99,7 +100,7 @@ class Guard(aio.ServerInterceptor):
         self._first_message_timeout = first_message_timeout
         self._methods: dict[str, _Method] = {}
         self.policies: dict[str, ServicePolicy] = dict.fromkeys(PUBLIC_SERVICES, ServicePolicy(public=True))
-        """By the full name of the service; `ServicePolicy()` applies to all others."""
+        """Policies by the full name of the service. All other services have `ServicePolicy()`."""
 
     async def intercept_service(
         self,
@@ -232,18 +233,18 @@ async def _send_all(responses: AsyncIterator[Any], record: CallRecord, context: 
 async def _write(context: Context, response: Any) -> None:
     try:
         await context.write(response)
-    except aio.InternalError as error:  # the caller is gone, which the context itself knows only a moment later
+    except aio.InternalError as error:  # the caller is gone; the context notices only a moment later
         raise asyncio.CancelledError from error
 
 
 async def _abort(context: Context, error: CompletionError, call: CallContext, policy: ServicePolicy) -> None:
     call.record.reason = error.reason_name
     status = policy.encode_error(error, call.call_id)
-    # Behind a write that its reader does not take, abort waits for ever; the status is on its way all the same.
+    # abort() waits for ever behind a write that the caller does not read. The status is queued all the same.
     try:
         async with asyncio.timeout(ABORT_TIMEOUT):
             await context.abort(status_code(status.code), status.message, trailers(status, error))
-    except (TimeoutError, aio.InternalError) as gone:  # gRPC would log them as faults of ours
+    except (TimeoutError, aio.InternalError) as gone:  # gRPC would log them as failures of the handler
         raise asyncio.CancelledError from gone
 
 

@@ -1,4 +1,4 @@
-"""The gRPC listener: options, health, reflection, TLS."""
+"""The gRPC listener: channel options, health, reflection, TLS."""
 
 from __future__ import annotations
 
@@ -21,21 +21,24 @@ REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.Se
 
 
 def options(max_request: int, longest_call: float, *, share_port: bool) -> list[tuple[str, int]]:
-    """Channel options; `max_request` in bytes, `longest_call` in seconds. With `share_port` several processes may
-    listen on one port: the kernel spreads connections over them, not calls.
+    """Returns the channel options. `max_request` is in bytes, `longest_call` in seconds.
 
-    gRPC itself refuses what is over three times `max_request` (also after decompression); what is in between gets an
-    error with details from the guard.
+    With `share_port` several processes may listen on one port. The kernel distributes connections among them, not
+    calls. gRPC itself refuses messages over three times `max_request`, also after decompression, without details; the
+    guard refuses smaller ones over the limit with details.
     """
     return [
-        ("grpc.so_reuseport", int(share_port)),  # else a second server on the port is a mistake, and shall be told
-        ("grpc.max_concurrent_streams", 1000),  # stops floods of resets
-        ("grpc.http.overload_protection", 0),  # without it good callers over the limit above fail
+        (
+            "grpc.so_reuseport",
+            int(share_port),
+        ),  # 0: a second server on the port fails to start
+        ("grpc.max_concurrent_streams", 1000),  # limits floods of stream resets
+        ("grpc.http.overload_protection", 0),  # with 1, callers over the limit above fail instead of waiting
         ("grpc.server.max_pending_requests", 10_000),
         ("grpc.server.max_pending_requests_hard_limit", 20_000),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.http2.ping_timeout_ms", 10_000),  # a frozen peer is never noticed without it
+        ("grpc.http2.ping_timeout_ms", 10_000),  # without it a frozen peer is never noticed
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.max_connection_idle_ms", 300_000),
         ("grpc.max_connection_age_ms", 1_800_000),
@@ -47,7 +50,7 @@ def options(max_request: int, longest_call: float, *, share_port: bool) -> list[
 
 
 class GrpcServer:
-    """The server and its health. Frontends add their services to `server` and name them with `serve`."""
+    """The gRPC server and its health. A frontend adds its handlers to `server` and lists the service with `serve`."""
 
     def __init__(self, settings: ServerSettings, guard: Guard) -> None:
         self._settings = settings
@@ -63,26 +66,28 @@ class GrpcServer:
         self.draining = False
 
     def serve(self, service: ServiceDescriptor, *, policy: ServicePolicy | None = None) -> None:
-        """Shows a service, whose handlers were added to `server`, in health, reflection and metrics."""
+        """Lists a service, whose handlers were added to `server`, in health, reflection and metrics."""
         self._services.append(service)
         if policy is not None:
             self.guard.policies[service.full_name] = policy
 
     @property
     def advertised(self) -> Address | None:
-        """Where clients reach this server: as the settings say, else where it listens, if that is one address."""
-        told = self._settings.advertised
-        if told is not None:
-            return told
+        """The address that clients reach this server at: the one in the settings, else the one it listens on.
+
+        None if it listens on all interfaces and the settings have no address.
+        """
+        if self._settings.advertised is not None:
+            return self._settings.advertised
         return None if self._address is None or self._address.unspecified else self._address
 
     @property
     def services(self) -> tuple[ServiceDescriptor, ...]:
-        """What was shown with `serve`."""
+        """The services listed with `serve`."""
         return tuple(self._services)
 
     async def start(self) -> Address:
-        """Listens. Raises SettingsError if the address cannot be had."""
+        """Starts to listen and returns the address. Raises SettingsError if it cannot listen there."""
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
         await self.set_ready(False)
         self._reflect()
@@ -97,7 +102,7 @@ class GrpcServer:
         return self._address
 
     async def set_ready(self, ready: bool) -> None:
-        """What health says, for the whole and for each service."""
+        """Sets the health status of the server and of each service."""
         if ready is self._ready:
             return
         self._ready = ready
@@ -106,11 +111,11 @@ class GrpcServer:
             await self._health.set(name, status)
 
     async def stop(self) -> None:
-        """Ends what is left, at once."""
+        """Ends all calls at once and closes the listener."""
         await self.server.stop(None)
 
     def _reflect(self) -> None:
-        """Reflection v1 and v1alpha: two names for the same bytes."""
+        """Adds reflection v1 and v1alpha, which have the same messages under two names."""
         health_service = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         names = [*(service.full_name for service in self._services), health_service, *REFLECTION]
         pools = dict.fromkeys((descriptor_pool.Default(), *(service.file.pool for service in self._services)))
@@ -131,7 +136,7 @@ class GrpcServer:
         try:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(tls.certificate, tls.key)
         except (ssl.SSLError, OSError) as error:
-            said = f"{tls.certificate} and {tls.key} are no certificate and its key in PEM: {error}"
-            raise SettingsError([Mistake("server.tls", said)]) from None
+            message = f"{tls.certificate} and {tls.key} should be a certificate and its key in PEM: {error}"
+            raise SettingsError([Mistake("server.tls", message)]) from None
         pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
         return self.server.add_secure_port(address, grpc.ssl_server_credentials([pair]))

@@ -1,7 +1,8 @@
-"""Wire twins under their vendors' names: the methods that are registered, and the descriptors that reflection shows.
+"""Serves wire twins under their vendor's names: registers the methods, and makes descriptors for reflection.
 
-The twins' own package is ours, so that they and the vendor's stubs can live in one process. What callers see is
-another: here their descriptors are copied, under the vendor's names, into a pool of their own.
+A wire twin is a message or service of ours with a vendor's field numbers. It lives in a package of our own, so that it
+and the vendor's stubs can be loaded into one process. Callers must see the vendor's names, so the descriptors are
+copied under these names into a pool of their own.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-Handlers = dict[str, Any]  # grpc.RpcMethodHandler, which knows type parameters only in its stubs
+Handlers = dict[str, Any]  # of grpc.RpcMethodHandler, which has type parameters only in its stubs
 
 
 def method_handlers(twin: ServiceDescriptor, servicer: object) -> Handlers:
-    """What serves the methods of a twin: the members of `servicer` that have their names."""
+    """Returns the handlers for the methods of a twin: the methods of `servicer` with the same names."""
     handlers = {}
     for method in twin.methods:
         handler = (
@@ -34,16 +35,16 @@ def method_handlers(twin: ServiceDescriptor, servicer: object) -> Handlers:
 
 
 class ForeignNames:
-    """The vendor's names for files of twins: `packages` holds the vendor's package of each file, by the file's name."""
+    """Gives files of twins their vendor's names. `packages` maps the name of each file to the vendor's package."""
 
     def __init__(self, packages: Mapping[str, str]) -> None:
         self._packages = packages
         self._pool = DescriptorPool()
-        self._files: dict[str, str] = {}  # names of files, and those under which they are in the pool
-        self._types: dict[str, str] = {}  # names of our types, and the vendor's, both with a dot before them
+        self._files: dict[str, str] = {}  # names of our files, and their names in the pool
+        self._types: dict[str, str] = {}  # names of our types, and the vendor's names, both with a leading dot
 
     def service(self, twin: ServiceDescriptor) -> ServiceDescriptor:
-        """The service under the vendor's name, in a pool of its own."""
+        """Returns the descriptor of the service under the vendor's name, in a pool of its own."""
         self._add(twin.file)
         return self._pool.FindServiceByName(f"{self._packages[twin.file.name]}.{twin.name}")
 
@@ -78,7 +79,7 @@ class ForeignNames:
                 method.output_type = self._type_name(method.output_type)
 
     def _type_name(self, name: str) -> str:
-        """The vendor's name of a type, which may be nested in another."""
+        """Returns the vendor's name of a type, which may be nested in another."""
         outer, nested = name, ""
         while outer and outer not in self._types:
             outer, _, last = outer.rpartition(".")
@@ -93,7 +94,7 @@ def _fields(messages: Any) -> Iterator[descriptor_pb2.FieldDescriptorProto]:
 
 
 class Pools:
-    """Several pools as one, for reflection: the first that knows a name tells."""
+    """Several descriptor pools as one, for reflection. The first pool that has a name answers."""
 
     def __init__(self, *pools: DescriptorPool) -> None:
         self._pools = pools

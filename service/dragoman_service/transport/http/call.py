@@ -1,4 +1,4 @@
-"""One call over HTTP: what came, and the ways to answer it."""
+"""One call over HTTP: its request, and the methods that answer it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from dragoman_service.transport.http.connection import NAME
 from dragoman_service.transport.status import stalled_reader
 
 JSON = "application/json"
-MOST_WAITING = 65_536  # bytes that wait for a slow reader before the answer does
+MAX_BUFFERED = 65_536  # bytes that may wait for a slow reader; beyond that `send` waits too
 
 EncodeError = Callable[[CompletionError, str], Iterable[bytes]]
 """Encodes the error that ends a failed stream; the string is the id of the call."""
 
 
 class HttpCall:
-    """A call that a handler answers: with one `reply`, or with `begin` and as many `send` as it takes.
+    """A call that a handler answers with one `reply`, or with `begin` and any number of `send`.
 
-    `body` holds the whole body. `headers` go with any answer.
+    `context` tells the caller, the id of the call and its deadline. `body` is the whole request body. `headers` are
+    added to every response.
     """
 
     def __init__(
@@ -45,7 +46,8 @@ class HttpCall:
         self.accepted = False
 
     def accept(self, *, streaming: bool = False) -> None:
-        """The request makes sense, and its answer is streamed or not: only now is it known what to count it as."""
+        """States that the request is valid and whether its answer is streamed, because that decides the metrics' label
+        `grpc_type`. Call it once, before the answer."""
         self.accepted = True
         record = self.context.record
         record.kind = "server_stream" if streaming else "unary"
@@ -55,7 +57,7 @@ class HttpCall:
     async def reply(
         self, body: bytes, *, status: int = 200, content_type: str = JSON, headers: Mapping[str, str] | None = None
     ) -> None:
-        """The whole answer."""
+        """Sends the whole response."""
         response = web.Response(
             body=body, status=status, content_type=content_type, headers={**self.headers, **(headers or {})}
         )
@@ -75,25 +77,25 @@ class HttpCall:
         await self._open(response)
 
     async def send(self, piece: bytes) -> None:
-        """One piece of a streamed answer, at once. Raises STALLED_READER where it is not taken for too long."""
+        """Sends one piece of a streamed response at once. Raises STALLED_READER if the caller stops reading."""
         if self.response is None:
-            raise RuntimeError("begin() comes first")
+            raise RuntimeError("call begin() before send()")
         writer = cast("StreamWriter", self.request.writer)
         await writer.write(piece, drain=False)
         self.context.record.sent += 1
         transport = self.request.transport
-        if transport is not None and transport.get_write_buffer_size() > MOST_WAITING:
+        if transport is not None and transport.get_write_buffer_size() > MAX_BUFFERED:
             async with self._stalls():
                 await writer.drain()
 
     async def finish(self) -> None:
-        """The answer is whole, and leaves. Raises STALLED_READER."""
+        """Completes the response and waits until it is written. Raises STALLED_READER."""
         if self.response is not None:
             async with self._stalls():
                 await self.response.write_eof()
 
     async def fail(self, error: CompletionError) -> None:
-        """Ends a response that has begun with its error and a broken connection, so that it never looks complete."""
+        """Ends a response that has begun with `error` and a broken connection, so that it never looks complete."""
         ending = b""
         # A stalled reader gets no error: nothing can be written behind the write that it does not take.
         if self._encode_error is not None and error.reason != v1.ERROR_REASON_STALLED_READER:

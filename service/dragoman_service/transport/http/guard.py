@@ -1,5 +1,5 @@
-"""Stands before all methods over HTTP, whatever their dialect: who calls, is the request sound, what went wrong, how
-long did it take. What `guard` is for gRPC."""
+"""The guard of all HTTP methods, whatever their dialect: authenticates each call, limits it, translates its errors,
+measures and logs it."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from dragoman_service.transport.in_flight import InFlight
 from dragoman_service.transport.status import status_code, too_large
 
 EncodeError = Callable[[CompletionError, str], HttpErrorResponse]
-"""Encodes an error in place of an answer; the string is the id of the call."""
+"""Encodes an error as the response; the string is the id of the call."""
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method of a dialect: `serve` answers the calls of `verb` on `path` (in the notation of aiohttp).
+    """One method of a dialect: `serve` answers requests with the HTTP method `verb` to `path` (aiohttp's notation).
 
-    `name` is what log and metrics call it; `streams` tells that its answer may be streamed.
+    `name` is its name in the log and the metrics. `streams`: its answer may be streamed.
     """
 
     verb: str
@@ -45,13 +45,13 @@ class Method:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The types that its calls are counted as."""
+        """The values of the metrics' label `grpc_type` for its calls."""
         return ("unary", "server_stream") if self.streams else ("unary",)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpService:
-    """A dialect as it is served over HTTP; `name` is its name in log and metrics."""
+    """A dialect as it is served over HTTP. `name` is its name in the log and the metrics."""
 
     name: str
     encode_error: EncodeError
@@ -86,7 +86,7 @@ class HttpGuard:
         self._body_timeout = body_timeout
 
     def handler(self, service: HttpService, method: Method) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """The handler of a route."""
+        """Returns the aiohttp handler for the route of a method."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             context = self._open(service, method, request)
@@ -118,7 +118,7 @@ class HttpGuard:
             await self._answer(call, method)
         except CompletionError as error:
             code = await self._refuse(call, service, error)
-        except ConnectionError:  # a write that failed since the caller is gone
+        except ConnectionError:  # a write that failed because the caller is gone
             code, record.cancelled_by = grpc.StatusCode.CANCELLED, "caller"
         except asyncio.CancelledError:
             code, record.cancelled_by = grpc.StatusCode.CANCELLED, _who_cancelled(call.request)
@@ -142,7 +142,7 @@ class HttpGuard:
         await call.finish()
 
     async def _read(self, request: web.Request) -> bytes:
-        if request.content_type != JSON:  # also what keeps pages of other origins from asking without asking first
+        if request.content_type != JSON:  # this also forces a preflight request on pages of other origins
             raise malformed_request("Send the body as JSON, with the header `content-type: application/json`.")
         if (request.content_length or 0) > self._max_request:
             raise too_large(request.content_length or 0, self._max_request)
@@ -157,7 +157,7 @@ class HttpGuard:
         except TimeoutError:
             raise malformed_request(f"The body did not arrive within {self._body_timeout:g} s.") from None
         except web.RequestPayloadError:
-            raise malformed_request("The body is not encoded as its headers say.") from None
+            raise malformed_request("The encoding of the body does not match its headers.") from None
         return b"".join(pieces)
 
     async def _refuse(self, call: HttpCall, service: HttpService, error: CompletionError) -> grpc.StatusCode:
@@ -169,7 +169,7 @@ class HttpGuard:
         try:
             await call.reply(response.body, status=response.status, headers=response.headers)
             await call.finish()
-        except (CompletionError, ConnectionError):  # nobody takes it
+        except (CompletionError, ConnectionError):  # the caller does not read it
             await call.fail(error)
         return status_code(error.code)
 

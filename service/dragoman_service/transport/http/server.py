@@ -1,4 +1,4 @@
-"""The HTTP listener: the services of frontends, probes and metrics. Probes call no upstream."""
+"""The HTTP listener: the services of the frontends, probes and metrics. Probes call no upstream."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ KEEPALIVE = 620.0  # seconds that an idle connection stays open: longer than the
 STOP_GRACE = 0.1  # seconds; a drain has waited for the calls already
 
 Readiness = Callable[[], str]
-"""Why the service cannot be asked now; empty if it can."""
+"""Returns the reason why the service is not ready, or an empty string if it is."""
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class HttpServer:
-    """Serves `/livez`, `/readyz`, `/metrics` and what frontends `serve`. With `share_port` other processes may listen
-    on the port too."""
+    """Serves `/livez`, `/readyz`, `/metrics` and the services that frontends add with `serve`.
+
+    With `share_port` other processes may listen on the same port. `head_timeout` limits how long a request head may
+    take, in seconds.
+    """
 
     def __init__(
         self,
@@ -59,18 +62,18 @@ class HttpServer:
         )
 
     def serve(self, service: HttpService) -> None:
-        """Adds a service: its routes, its errors, its series in the metrics."""
+        """Adds a service. Call it before `start`."""
         self._services.append(service)
         for method in service.methods:
             self.app.router.add_route(method.verb, method.path, self._guard.handler(service, method))
 
     @property
     def services(self) -> tuple[HttpService, ...]:
-        """What was added with `serve`."""
+        """The services added with `serve`."""
         return tuple(self._services)
 
     async def start(self) -> Address:
-        """Listens. Raises SettingsError if the address cannot be had."""
+        """Starts to listen and returns the address. Raises SettingsError if it cannot listen there."""
         await self._runner.setup()
         address = self._address
         site = web.TCPSite(self._runner, address.host, address.port, reuse_port=self._share_port or None)
@@ -82,19 +85,22 @@ class HttpServer:
         return Address(address.host, self._runner.addresses[0][1])
 
     async def stop(self) -> None:
+        """Closes the listener and all connections."""
         await self._runner.cleanup()
 
     @web.middleware
     async def _unrouted(self, request: web.Request, handler: Handle) -> web.StreamResponse:
-        """What no route takes: preflights of browsers, and paths and methods that do not exist."""
+        """Answers requests that match no route: CORS preflights, unknown paths, unknown HTTP methods."""
         try:
             return await handler(request)
         except web.HTTPMethodNotAllowed as wrong:
             methods = ", ".join(sorted(wrong.allowed_methods))
             preflight = self._guard.cors.preflight(request, methods)
-            return preflight or self._unknown(request, 405, f"{request.path} takes {methods}.", {"allow": methods})
+            return preflight or self._unknown(
+                request, 405, f"{request.path} supports only {methods}.", {"allow": methods}
+            )
         except web.HTTPNotFound:
-            return self._unknown(request, 404, f"There is nothing at {request.path[:256]}. Is the base URL right?")
+            return self._unknown(request, 404, f"Nothing is served at {request.path[:256]}. Check the base URL.")
 
     def _unknown(
         self, request: web.Request, status: int, message: str, headers: Mapping[str, str] | None = None
@@ -114,6 +120,6 @@ class HttpServer:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        # In a thread: to read and sum up the series of many workers takes a while.
+        # In a thread, because reading and adding up the series of many workers takes a while.
         body = await asyncio.to_thread(encode, self._registry)
         return web.Response(body=body, headers={"Content-Type": content_type})
