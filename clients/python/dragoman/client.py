@@ -29,7 +29,7 @@ class Client:
     - `tls`: True trusts gRPC's built-in authorities; a `TLS` object sets more. Default: no TLS.
     - `timeout`: seconds that a call may take unless the call sets its own timeout.
     - `reconnect_timeout`: seconds without contact with the service after which reading an operation's events fails.
-    - `reconnect_delay`: seconds before the first attempt to reconnect; each further delay is twice as long, up to 5 s.
+    - `reconnect_delay`: most seconds before the first attempt to reconnect; doubles with each further one, up to 5 s.
     - `longest_wait`: seconds of one WaitOperation call; a longer wait consists of several calls.
 
     All methods raise `DragomanError` if a call fails, and TypeError or ValueError if an argument cannot be sent. While

@@ -76,6 +76,8 @@ class Transport:
     def _events(
         self, progress: StreamProgress, first_call: Callable[[], _BlockingCall]
     ) -> Generator[v1.CompletionEvent, None, None]:
+        # Each round is one call: the first one, then AttachCompletion after every interruption. `finally` also runs if
+        # the caller closes the generator at `yield`, which has to reach the service as a cancellation.
         call = first_call()
         while True:
             raised: grpc.RpcError | None = None
@@ -144,6 +146,8 @@ class AsyncTransport:
     async def _events(
         self, progress: StreamProgress, first_call: Callable[[], _Call]
     ) -> AsyncGenerator[v1.CompletionEvent, None]:
+        # Each round is one call: the first one, then AttachCompletion after every interruption. `finally` also runs if
+        # the caller closes the generator at `yield`, which has to reach the service as a cancellation.
         call = first_call()
         while True:
             raised: grpc.RpcError | None = None
