@@ -32,8 +32,8 @@ def hint(stderr: str) -> tuple[str, int]:
 
 
 def test_an_interrupted_operation_can_be_attached_to_where_reading_stopped(service: Service) -> None:
-    asked = ("complete", "one two three four", "-m", "echo", "--operation", "--system", BRISK, "-t", service.target)
-    name, after = hint(interrupted(start(*asked)))
+    command = ("complete", "one two three four", "-m", "echo", "--operation", "--system", BRISK, "-t", service.target)
+    name, after = hint(interrupted(start(*command)))
     rest = service.ask("operations", "attach", name, "--after", str(after))
     whole = service.ask("operations", "attach", name.removeprefix("operations/"))
 
@@ -87,8 +87,8 @@ def test_attaching_to_an_unknown_operation_is_an_error(service: Service) -> None
 
 
 def test_a_timeout_shows_how_to_attach_again(service: Service) -> None:
-    asked = ("complete", "one two", "-m", "echo", "--operation", "--system", SLOW, "--timeout", "500ms")
-    ended = service.ask(*asked)
+    command = ("complete", "one two", "-m", "echo", "--operation", "--system", SLOW, "--timeout", "500ms")
+    ended = service.ask(*command)
     name, _ = hint(ended.stderr)
     service.ask("operations", "cancel", name)
 
@@ -97,15 +97,15 @@ def test_a_timeout_shows_how_to_attach_again(service: Service) -> None:
 
 
 def test_an_interrupted_stream_with_continue_shows_how_to_attach(service: Service) -> None:
-    asked = ("complete", "one two three four", "-m", "echo", "--continue", "--system", BRISK, "-t", service.target)
-    name, _ = hint(interrupted(start(*asked)))
+    command = ("complete", "one two three four", "-m", "echo", "--continue", "--system", BRISK, "-t", service.target)
+    name, _ = hint(interrupted(start(*command)))
 
     assert service.ask("operations", "wait", name).stdout == "one two three four\n"
 
 
 def test_the_same_request_id_gets_the_same_answer(service: Service) -> None:
-    asked = ("complete", "one two", "-m", "echo", "--request-id", "cli-1", "--json")
-    first, again = service.ask(*asked), service.ask(*asked)
+    command = ("complete", "one two", "-m", "echo", "--request-id", "cli-1", "--json")
+    first, again = service.ask(*command), service.ask(*command)
     other = service.ask("complete", "other", "-m", "echo", "--request-id", "cli-1")
 
     assert json.loads(first.stdout)["requestId"] == "cli-1"
@@ -118,8 +118,8 @@ def test_a_reader_sees_the_answer_start_over_after_the_service_is_killed(echo_fi
     settings = tmp_path / "short.toml"
     settings.write_text(f'{echo_file.read_text()}[operations]\nlease = "1s"\n')
     with serving(tmp_path, "--config", str(settings)) as first:
-        asked = ("complete", "one two three four five", "-m", "echo", "--operation")
-        reader = start(*asked, "--system", 'echo: {"delay": "300ms"}', "-t", first.target)
+        command = ("complete", "one two three four five", "-m", "echo", "--operation")
+        reader = start(*command, "--system", 'echo: {"delay": "300ms"}', "-t", first.target)
         assert reader.stdout is not None
         begun = reader.stdout.read(3)
         first.process.kill()

@@ -43,12 +43,12 @@ def test_tools_can_be_kept_in_a_file(service: Service, tmp_path: Path) -> None:
 
 
 def test_tools_are_read_in_the_usual_json_and_keep_the_order_of_their_properties() -> None:
-    bare = json.loads(TOOLS)[0]["function"] | {"description": "Tells it.", "strict": True}
+    bare = json.loads(TOOLS)[0]["function"] | {"description": "Reports it.", "strict": True}
 
     assert tools_in(TOOLS)[0].function.parameters_json_schema == '{"type": "object", "a": 1, "Z": 2}'
     assert tools_in(json.dumps([bare]))[0].function == v1.FunctionTool(
         name="weather",
-        description="Tells it.",
+        description="Reports it.",
         strict=True,
         parameters_json_schema='{"type": "object", "a": 1, "Z": 2}',
     )

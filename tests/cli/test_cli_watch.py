@@ -13,8 +13,8 @@ SLOW = 'echo: {"delay": "60s"}'
 
 def started(service: Service, *options: str) -> str:
     """Starts an operation that runs for a long time; returns its name."""
-    asked = ("complete", "one two", "-m", "echo", "--operation", "--system", SLOW, "--timeout", "100ms")
-    return service.ask(*asked, *options).stderr.split()[0]
+    command = ("complete", "one two", "-m", "echo", "--operation", "--system", SLOW, "--timeout", "100ms")
+    return service.ask(*command, *options).stderr.split()[0]
 
 
 def test_operations_are_shown_once(service: Service) -> None:

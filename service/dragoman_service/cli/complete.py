@@ -1,4 +1,4 @@
-"""`dragoman complete`: completes one prompt, whole, streamed, or as an operation."""
+"""`dragoman complete`: completes one prompt, in one piece, as a stream, or as an operation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The deliveries of `dragoman complete`: whole, streamed, or by an operation, whole or streamed."""
+"""The deliveries of `dragoman complete`: complete, stream, or start an operation and attach to it or wait for it."""
 
 from __future__ import annotations
 
