@@ -33,8 +33,9 @@ class CompletionServiceStub(object):
 
     Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
     ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait. Every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING, CREDENTIALS_INVALID) if
-    the service requires an API key; send it as metadata, `authorization: Bearer KEY`.
+    should wait. If the service requires an API key, send it as metadata, `authorization: Bearer KEY`;
+    without a valid key, every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING,
+    CREDENTIALS_INVALID).
 
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).
@@ -83,8 +84,9 @@ class CompletionServiceServicer(object):
 
     Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
     ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait. Every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING, CREDENTIALS_INVALID) if
-    the service requires an API key; send it as metadata, `authorization: Bearer KEY`.
+    should wait. If the service requires an API key, send it as metadata, `authorization: Bearer KEY`;
+    without a valid key, every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING,
+    CREDENTIALS_INVALID).
 
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).
@@ -216,8 +218,9 @@ class CompletionService(object):
 
     Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
     ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait. Every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING, CREDENTIALS_INVALID) if
-    the service requires an API key; send it as metadata, `authorization: Bearer KEY`.
+    should wait. If the service requires an API key, send it as metadata, `authorization: Bearer KEY`;
+    without a valid key, every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING,
+    CREDENTIALS_INVALID).
 
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).
