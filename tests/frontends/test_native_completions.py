@@ -147,13 +147,15 @@ async def test_models_are_listed_in_pages_and_found_by_alias(start_service, refu
         first = await models.ListModels(v1.ListModelsRequest(page_size=2))
         second = await models.ListModels(v1.ListModelsRequest(page_size=2, page_token=first.next_page_token))
         by_alias = await models.GetModel(v1.GetModelRequest(name="echo"))
-        too_many = await refused(models.ListModels(v1.ListModelsRequest(page_size=1001)))
+        clamped = await models.ListModels(v1.ListModelsRequest(page_size=1_000_000))
+        negative = await refused(models.ListModels(v1.ListModelsRequest(page_size=-1)))
         forged = await refused(models.ListModels(v1.ListModelsRequest(page_token="%%%")))
         unknown = await refused(models.GetModel(v1.GetModelRequest(name="gpt-17")))
 
     assert [model.name for model in (*first.models, *second.models)] == ["a/echo", "b/echo", "c/echo"]
     assert second.next_page_token == ""
     assert by_alias.name == "a/echo"
-    assert too_many.fields == ["page_size"]
+    assert len(clamped.models) == 3
+    assert negative.fields == ["page_size"]
     assert forged.fields == ["page_token"]
     assert (unknown.code, unknown.reason) == (grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND")

@@ -6,8 +6,8 @@ import grpc
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.frontends.native.validation import check_attach, check_tokenize, start_violations
 from dragoman_service.validation import check_request, limits
+from dragoman_service.validation.rpcs import check_attach, check_tokenize, effective_page_size, start_violations
 from google.protobuf.duration_pb2 import Duration
 
 
@@ -299,3 +299,15 @@ async def test_one_error_names_the_wrong_fields_of_a_start_and_of_its_request(st
     refusal = await refused(stub.StartCompletion(start))
 
     assert refusal.fields == ["request.generation_config.temperature", "operation_id", "priority"]
+
+
+@pytest.mark.parametrize(("asked", "size"), [(0, 50), (1, 1), (1000, 1000), (1001, 1000), (2**31 - 1, 1000)])
+def test_a_page_size_over_the_maximum_is_the_maximum(asked: int, size: int) -> None:
+    assert effective_page_size(asked, default=50) == size
+
+
+def test_a_negative_page_size_is_refused() -> None:
+    with pytest.raises(CompletionError) as caught:
+        effective_page_size(-1, default=50)
+
+    assert [violation.field for violation in caught.value.fields] == ["page_size"]

@@ -242,4 +242,4 @@ async def test_a_key_of_bytes_that_are_no_text_is_refused(served):
     writer.close()
 
     assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b"idempotency-key: should have" in answer
+    assert b"idempotency-key: must have" in answer

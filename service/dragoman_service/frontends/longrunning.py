@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from google.longrunning import operations_pb2, operations_pb2_grpc
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
 from grpc import aio
 
 from dragoman_service.contract import FieldViolation, invalid
 from dragoman_service.operations import Operations
 from dragoman_service.transport.call_context import call_context
+from dragoman_service.validation.rpcs import check_operation_name, check_timeout
 
 COLLECTION = "operations"
 DEFAULT_WAIT = 60.0  # seconds, where the caller names no timeout
@@ -30,7 +30,7 @@ class LongRunning(operations_pb2_grpc.OperationsServicer):
     async def GetOperation(
         self, request: operations_pb2.GetOperationRequest, context: Context
     ) -> operations_pb2.Operation:
-        return await self._operations.get(_name(request.name), call_context(context).caller)
+        return await self._operations.get(check_operation_name(request.name), call_context(context).caller)
 
     async def ListOperations(
         self, request: operations_pb2.ListOperationsRequest, context: Context
@@ -44,31 +44,18 @@ class LongRunning(operations_pb2_grpc.OperationsServicer):
     async def WaitOperation(
         self, request: operations_pb2.WaitOperationRequest, context: Context
     ) -> operations_pb2.Operation:
-        timeout = _seconds(request.timeout) if request.HasField("timeout") else DEFAULT_WAIT
+        timeout = check_timeout(request.timeout) if request.HasField("timeout") else DEFAULT_WAIT
         remaining = context.time_remaining()
         if remaining is not None:
             timeout = min(timeout, remaining - WAIT_MARGIN)
         return await self._operations.wait(
-            _name(request.name), call_context(context).caller, min(timeout, LONGEST_WAIT)
+            check_operation_name(request.name), call_context(context).caller, min(timeout, LONGEST_WAIT)
         )
 
     async def CancelOperation(self, request: operations_pb2.CancelOperationRequest, context: Context) -> Empty:
-        await self._operations.cancel(_name(request.name), call_context(context).caller)
+        await self._operations.cancel(check_operation_name(request.name), call_context(context).caller)
         return Empty()
 
     async def DeleteOperation(self, request: operations_pb2.DeleteOperationRequest, context: Context) -> Empty:
-        await self._operations.delete(_name(request.name), call_context(context).caller)
+        await self._operations.delete(check_operation_name(request.name), call_context(context).caller)
         return Empty()
-
-
-def _name(name: str) -> str:
-    if not name:
-        raise invalid(FieldViolation("name", "required: the name of an operation, as in operations/ID"))
-    return name
-
-
-def _seconds(timeout: Duration) -> float:
-    seconds = timeout.seconds + timeout.nanos / 1e9
-    if seconds < 0:
-        raise invalid(FieldViolation("timeout", "must not be negative"))
-    return seconds

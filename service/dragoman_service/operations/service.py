@@ -10,7 +10,6 @@ from functools import partial
 from dragoman import v1
 from google.longrunning import operations_pb2
 
-from dragoman_service.contract import FieldViolation, invalid
 from dragoman_service.engine.catalogue import Target
 from dragoman_service.engine.engine import Engine
 from dragoman_service.engine.fields import fit_fields
@@ -37,9 +36,9 @@ from dragoman_service.operations.start_options import StartOptions
 from dragoman_service.operations.store.store import OperationStore
 from dragoman_service.operations.view import operation
 from dragoman_service.operations.worker.runner import Runner
+from dragoman_service.validation import limits
+from dragoman_service.validation.rpcs import effective_page_size
 
-DEFAULT_PAGE = 50
-LARGEST_PAGE = 1000
 MOST_PAGE_BYTES = 2 * 1024 * 1024  # gRPC clients take 4 MiB by default
 
 
@@ -170,11 +169,9 @@ class Operations:
 
         Raises INVALID_FIELD.
         """
-        if page_size < 0:
-            raise invalid(FieldViolation("page_size", "from 0 (the default) to 1,000"))
+        size = effective_page_size(page_size, limits.OPERATIONS_PAGE)
         where = filters.parse(filter_text)
         before = self._tokens.read(page_token, caller, filter_text)
-        size = min(page_size or DEFAULT_PAGE, LARGEST_PAGE)
         records, more = await self._store.read(by_callers.page, caller, where, before, size, MOST_PAGE_BYTES)
         return operations_pb2.ListOperationsResponse(
             operations=[operation(record) for record in records],

@@ -1,4 +1,4 @@
-"""Is a request sound? Every wrong field is named at once, before any provider is asked."""
+"""Is a request valid? All wrong fields are reported at once, before any provider is called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How to generate: every number in its range, every form one that there is."""
+"""The generation config: numbers in their ranges, known enum values, valid schemas."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dragoman import v1
 
 from dragoman_service.errors import FieldViolation
 from dragoman_service.validation import limits
-from dragoman_service.validation.wording import schema_violations, unknown_value
+from dragoman_service.validation.wording import out_of_range, schema_violations, too_many, unknown_value
 
 _EFFORTS = frozenset(v1.ReasoningEffort.values()) - {v1.REASONING_EFFORT_UNSPECIFIED}
 
-# field: what is allowed, and whether a value is
+# field: what is allowed, and whether a value is allowed
 _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "max_output_tokens": (f"from 1 to {limits.OUTPUT_TOKENS}", lambda n: 1 <= n <= limits.OUTPUT_TOKENS),
     "temperature": ("from 0 to 2", lambda n: 0 <= n <= 2),
@@ -29,10 +29,10 @@ _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
 
 
 def config_violations(config: v1.GenerationConfig, at: str) -> Iterator[FieldViolation]:
-    """What is wrong in `config`, whose path is `at`."""
+    """Mistakes in `config`, whose path is `at`."""
     for name, (allowed, holds) in _RANGES.items():
         if config.HasField(name) and not holds(value := getattr(config, name)):  # type: ignore[arg-type]
-            yield FieldViolation(f"{at}.{name}", f"is {value:g}; should be {allowed}")
+            yield out_of_range(f"{at}.{name}", value, allowed)
     if config.top_logprobs and not config.include_logprobs:
         yield FieldViolation(f"{at}.top_logprobs", "needs include_logprobs")
     yield from _stops(config, f"{at}.stop_sequences")
@@ -45,11 +45,11 @@ def config_violations(config: v1.GenerationConfig, at: str) -> Iterator[FieldVio
 def _stops(config: v1.GenerationConfig, at: str) -> Iterator[FieldViolation]:
     count = len(config.stop_sequences)
     if count > limits.STOP_SEQUENCES:
-        yield FieldViolation(at, f"has {count} sequences; at most {limits.STOP_SEQUENCES} are allowed")
+        yield too_many(at, count, limits.STOP_SEQUENCES, "sequences")
         return
     for number, stop in enumerate(config.stop_sequences):
         if not 1 <= len(stop) <= limits.STOP_SEQUENCE:
-            yield FieldViolation(f"{at}[{number}]", f"should have 1 to {limits.STOP_SEQUENCE} characters")
+            yield FieldViolation(f"{at}[{number}]", f"must have 1 to {limits.STOP_SEQUENCE} characters")
 
 
 def _format(wanted: v1.ResponseFormat, at: str) -> Iterator[FieldViolation]:
@@ -60,4 +60,4 @@ def _format(wanted: v1.ResponseFormat, at: str) -> Iterator[FieldViolation]:
             yield from schema_violations(wanted.json_schema.schema_json, f"{at}.json_schema.schema_json")
         case "grammar":
             if not 1 <= len(wanted.grammar) <= limits.SCHEMA:
-                yield FieldViolation(f"{at}.grammar", f"should have 1 to {limits.SCHEMA} characters")
+                yield FieldViolation(f"{at}.grammar", f"must have 1 to {limits.SCHEMA} characters")

@@ -1,4 +1,4 @@
-"""The limits of a request: one table for the code, the tests and the documentation."""
+"""The limits of requests: one table for the code, the tests and the documentation."""
 
 from __future__ import annotations
 
@@ -25,4 +25,7 @@ REQUEST_ID = 128  # characters
 LEAST_TTL = 1  # second
 TTL = 30 * 86_400  # seconds
 ATTEMPTS = 100
-PRIORITY = 100  # and as much below zero
+PRIORITY = 100  # from -100 to 100
+PAGE = 1000  # items
+MODELS_PAGE = 100  # models, by default
+OPERATIONS_PAGE = 50  # operations, by default

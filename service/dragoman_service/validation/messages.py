@@ -1,4 +1,4 @@
-"""The conversation: every part where it may stand, every tool result an answer to a call."""
+"""The messages: each part allowed for its role, each tool result the answer to a call."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dragoman import v1
 
 from dragoman_service.errors import FieldViolation
 from dragoman_service.validation import limits
-from dragoman_service.validation.wording import too_long, unknown_value
+from dragoman_service.validation.wording import missing, too_long, too_many, unknown_value
 
 _ROLES = frozenset(v1.Role.values()) - {v1.ROLE_UNSPECIFIED}
 
 
 def message_violations(messages: Sequence[v1.Message], at: str) -> Iterator[FieldViolation]:
-    """What is wrong with the conversation, whose path is `at`."""
+    """Mistakes in the messages, whose path is `at`."""
     if not messages:
-        yield FieldViolation(at, "is required: at least one message; or a prompt in its place")
+        yield missing(at, "at least one message, or a prompt instead")
     if len(messages) > limits.MESSAGES:
-        yield FieldViolation(at, f"has {len(messages)} messages; at most {limits.MESSAGES} are allowed")
+        yield too_many(at, len(messages), limits.MESSAGES, "messages")
         return
     calls: set[str] = set()
     for number, message in enumerate(messages):
@@ -26,15 +26,15 @@ def message_violations(messages: Sequence[v1.Message], at: str) -> Iterator[Fiel
 
 
 def _message(message: v1.Message, at: str, calls: set[str]) -> Iterator[FieldViolation]:
-    """`calls` holds the ids of the tool calls before this message, and gets those in it."""
+    """`calls` holds the ids of the tool calls in earlier messages; those of this message are added."""
     if message.role not in _ROLES:
         yield unknown_value(f"{at}.role", v1.Role, "ROLE_")
     if len(message.author) > limits.AUTHOR:
         yield too_long(f"{at}.author", message.author, limits.AUTHOR)
     if not message.parts:
-        yield FieldViolation(f"{at}.parts", 'is required: at least one part, as in {text: "Hello"}')
+        yield missing(f"{at}.parts", 'at least one part, as in {text: "Hello"}')
     if len(message.parts) > limits.PARTS:
-        yield FieldViolation(f"{at}.parts", f"has {len(message.parts)} parts; at most {limits.PARTS} are allowed")
+        yield too_many(f"{at}.parts", len(message.parts), limits.PARTS, "parts")
         return
     for number, part in enumerate(message.parts):
         yield from _part(part, f"{at}.parts[{number}]", message.role, calls)
@@ -47,10 +47,10 @@ def _part(part: v1.Part, at: str, role: v1.Role.ValueType, calls: set[str]) -> I
     elif kind == "tool_result":
         yield from _result(part.tool_result, f"{at}.tool_result", role, calls)
     elif role == v1.ROLE_TOOL:
-        yield FieldViolation(f"{at}.{kind}", "is not allowed: messages of ROLE_TOOL hold only tool results")
+        yield FieldViolation(f"{at}.{kind}", "is not allowed: messages of ROLE_TOOL contain only tool results")
     elif kind == "text":
         if not part.text:
-            yield FieldViolation(f"{at}.text", "should not be empty")
+            yield FieldViolation(f"{at}.text", "must not be empty")
     elif role != v1.ROLE_ASSISTANT:
         yield FieldViolation(f"{at}.{kind}", "is allowed only in messages of ROLE_ASSISTANT")
     elif kind == "tool_call":
@@ -59,9 +59,9 @@ def _part(part: v1.Part, at: str, role: v1.Role.ValueType, calls: set[str]) -> I
 
 def _call(call: v1.ToolCall, at: str, calls: set[str]) -> Iterator[FieldViolation]:
     if not call.id:
-        yield FieldViolation(f"{at}.id", "is required: the id that came with the call")
+        yield missing(f"{at}.id", "the id that came with the call")
     if not call.name:
-        yield FieldViolation(f"{at}.name", "is required: the name of the function")
+        yield missing(f"{at}.name", "the name of the function")
     calls.add(call.id)
 
 
@@ -69,6 +69,6 @@ def _result(result: v1.ToolResult, at: str, role: v1.Role.ValueType, calls: set[
     if role != v1.ROLE_TOOL:
         yield FieldViolation(at, "is allowed only in messages of ROLE_TOOL")
     if not result.tool_call_id:
-        yield FieldViolation(f"{at}.tool_call_id", "is required: the id of the call that it answers")
+        yield missing(f"{at}.tool_call_id", "the id of the tool call that it answers")
     elif result.tool_call_id not in calls:
-        yield FieldViolation(f"{at}.tool_call_id", "should be the id of a tool call in a message before this one")
+        yield FieldViolation(f"{at}.tool_call_id", "must be the id of a tool call in an earlier message")

@@ -1,4 +1,4 @@
-"""Tools: each described so that a model can call it, and a choice among those that there are."""
+"""The tools, and the choice among them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dragoman import v1
 
 from dragoman_service.errors import FieldViolation
 from dragoman_service.validation import limits
-from dragoman_service.validation.wording import schema_violations, too_long, unknown_value
+from dragoman_service.validation.wording import schema_violations, too_long, too_many, unknown_value
 
 _MODES = frozenset(v1.ToolChoice.Mode.values())
 _NAME = re.compile(rf"[a-zA-Z0-9_-]{{1,{limits.TOOL_NAME}}}")
 
 
 def tool_violations(request: v1.CompletionRequest, at: str) -> Iterator[FieldViolation]:
-    """What is wrong with the tools and the choice among them."""
+    """Mistakes in the tools and in the choice among them."""
     if len(request.tools) > limits.TOOLS:
-        yield FieldViolation(f"{at}tools", f"has {len(request.tools)} tools; at most {limits.TOOLS} are allowed")
+        yield too_many(f"{at}tools", len(request.tools), limits.TOOLS, "tools")
         return
     if request.tools and request.prompt:
-        yield FieldViolation(f"{at}tools", "need messages: a prompt goes to the model as it stands")
+        yield FieldViolation(f"{at}tools", "need messages, because a prompt goes to the model unchanged")
     names: set[str] = set()
     for number, tool in enumerate(request.tools):
         yield from _tool(tool, f"{at}tools[{number}]", names)
@@ -30,14 +30,14 @@ def tool_violations(request: v1.CompletionRequest, at: str) -> Iterator[FieldVio
 
 
 def _tool(tool: v1.Tool, at: str, names: set[str]) -> Iterator[FieldViolation]:
-    """`names` holds those of the tools before this one, and gets its own."""
+    """`names` holds the names of earlier tools; the name of this one is added."""
     if not tool.HasField("function"):
         yield FieldViolation(at, "is empty: set function")
         return
     function, at = tool.function, f"{at}.function"
     if not _NAME.fullmatch(function.name):
         allowed = f"1 to {limits.TOOL_NAME} characters from a-z, A-Z, 0-9, _ and -"
-        yield FieldViolation(f"{at}.name", f"should have {allowed}")
+        yield FieldViolation(f"{at}.name", f"must have {allowed}")
     if function.name in names:
         yield FieldViolation(f"{at}.name", f"is used twice: {function.name[: limits.TOOL_NAME]!r}")
     names.add(function.name)
@@ -58,12 +58,12 @@ def _choice(choice: v1.ToolChoice, at: str, names: set[str]) -> Iterator[FieldVi
 
 def _allowed(functions: Sequence[str], at: str, names: set[str]) -> Iterator[FieldViolation]:
     if len(functions) > limits.TOOLS:
-        yield FieldViolation(at, f"has {len(functions)} names; at most {limits.TOOLS} are allowed")
+        yield too_many(at, len(functions), limits.TOOLS, "names")
         return
     named: set[str] = set()
     for number, name in enumerate(functions):
         if name not in names:
-            yield FieldViolation(f"{at}[{number}]", "should be the name of one of the tools")
+            yield FieldViolation(f"{at}[{number}]", "must be the name of one of the tools")
         elif name in named:
             yield FieldViolation(f"{at}[{number}]", f"is named twice: {name!r}")
         named.add(name)

@@ -1,4 +1,4 @@
-"""What is said of a wrong field in more than one place."""
+"""Descriptions of wrong fields that several rules share."""
 
 from __future__ import annotations
 
@@ -17,26 +17,42 @@ class Enum(Protocol):
     def keys(self) -> list[str]: ...
 
 
+def missing(at: str, wanted: str) -> FieldViolation:
+    """A field that is required and was not set."""
+    return FieldViolation(at, f"is required: {wanted}")
+
+
 def unknown_value(at: str, enum: Enum, prefix: str) -> FieldViolation:
-    """Not a value of the enum; its names are shown without `prefix`."""
-    names = [name for name in enum.keys() if not name.endswith("UNSPECIFIED")]  # noqa: SIM118 - no mapping
-    return FieldViolation(at, f"should be one of {', '.join(name.removeprefix(prefix) for name in names)}")
+    """A number that is no value of the enum. Its names are shown without `prefix`."""
+    names = [name for name in enum.keys() if not name.endswith("UNSPECIFIED")]  # noqa: SIM118 - not a mapping
+    return FieldViolation(at, f"must be one of {', '.join(name.removeprefix(prefix) for name in names)}")
+
+
+def out_of_range(at: str, value: float, allowed: str) -> FieldViolation:
+    """A number that is not `allowed`."""
+    shown = value if isinstance(value, int) else f"{value:g}"
+    return FieldViolation(at, f"is {shown}; must be {allowed}")
 
 
 def too_long(at: str, text: str, most: int) -> FieldViolation:
-    """More characters than are allowed."""
+    """A text with more than `most` characters."""
     return FieldViolation(at, f"has {len(text)} characters; at most {most} are allowed")
 
 
+def too_many(at: str, count: int, most: int, noun: str) -> FieldViolation:
+    """A list with more than `most` items."""
+    return FieldViolation(at, f"has {count} {noun}; at most {most} are allowed")
+
+
 def schema_violations(text: str, at: str) -> Iterator[FieldViolation]:
-    """What is wrong with a JSON schema as text."""
+    """Mistakes in a JSON Schema that is given as text."""
     if len(text) > limits.SCHEMA:
         yield too_long(at, text, limits.SCHEMA)
         return
     try:
         schema = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        yield FieldViolation(at, f"is no JSON (line {error.lineno}, column {error.colno})")
+        yield FieldViolation(at, f"is not valid JSON (line {error.lineno}, column {error.colno})")
         return
     if not isinstance(schema, dict):
-        yield FieldViolation(at, 'should be a JSON object, as in {"type": "object"}')
+        yield FieldViolation(at, 'must be a JSON object, as in {"type": "object"}')

@@ -28,7 +28,7 @@ class ListModelsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of models to return, up to 1,000. 0 means 100."""
+    """Maximum number of models to return. 0 means 100, more than 1,000 means 1,000."""
     page_token: _builtins.str
     """ListModelsResponse.next_page_token of the previous page. Empty for the first page."""
     def __init__(

@@ -11,10 +11,10 @@ from google.longrunning import operations_pb2
 
 from dragoman_service.delivery import Delivery
 from dragoman_service.engine.engine import Engine
-from dragoman_service.frontends.native.validation import check_attach, check_tokenize, seconds, start_violations
 from dragoman_service.operations import Operations, StartOptions
 from dragoman_service.transport.call_context import call_context
 from dragoman_service.validation import check_request
+from dragoman_service.validation.rpcs import check_attach, check_tokenize, seconds, start_violations
 
 
 class Completions(v1.CompletionServiceServicer):

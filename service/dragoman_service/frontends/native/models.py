@@ -11,9 +11,8 @@ from dragoman import v1
 from dragoman_service.contract import FieldViolation, invalid
 from dragoman_service.engine.engine import Engine
 from dragoman_service.transport.call_context import call_context
-
-DEFAULT_PAGE = 100
-LARGEST_PAGE = 1000
+from dragoman_service.validation import limits
+from dragoman_service.validation.rpcs import check_model_name, effective_page_size
 
 
 class Models(v1.ModelServiceServicer):
@@ -27,11 +26,10 @@ class Models(v1.ModelServiceServicer):
         request: v1.ListModelsRequest,
         context: grpc.aio.ServicerContext[v1.ListModelsRequest, v1.ListModelsResponse],
     ) -> v1.ListModelsResponse:
-        if not 0 <= request.page_size <= LARGEST_PAGE:
-            raise invalid(FieldViolation("page_size", f"should be from 0 to {LARGEST_PAGE}"))
+        size = effective_page_size(request.page_size, limits.MODELS_PAGE)
         after = _read_token(request.page_token)
         models = [model for model in self._engine.models(call_context(context).caller) if model.name > after]
-        page = models[: request.page_size or DEFAULT_PAGE]
+        page = models[:size]
         more = len(models) > len(page)
         return v1.ListModelsResponse(
             models=page,
@@ -42,9 +40,7 @@ class Models(v1.ModelServiceServicer):
     async def GetModel(
         self, request: v1.GetModelRequest, context: grpc.aio.ServicerContext[v1.GetModelRequest, v1.Model]
     ) -> v1.Model:
-        if not request.name:
-            raise invalid(FieldViolation("name", "is required: the name or an alias of a model"))
-        return self._engine.model(request.name, call_context(context).caller)
+        return self._engine.model(check_model_name(request.name), call_context(context).caller)
 
 
 def _make_token(name: str) -> str:

@@ -17,7 +17,7 @@ from dragoman_service.engine.catalogue import Target
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.operations import StartOptions
 from dragoman_service.validation import check, check_request, limits
-from dragoman_service.validation.wording import too_long
+from dragoman_service.validation.wording import missing, too_long
 
 CANCEL_TIMEOUT = 1.0  # seconds
 """How long a cancelled operation has to end: the vendor's programs check its state at once."""
@@ -105,6 +105,6 @@ class Answers:
 
 def _tokenize_violations(request: y.TokenizeRequest) -> Iterator[FieldViolation]:
     if not request.model_uri:
-        yield FieldViolation("model_uri", "is required: the URI or the name of a model")
+        yield missing("model_uri", "the URI or the name of a model")
     if len(request.text) > limits.TEXT:
         yield too_long("text", request.text, limits.TEXT)
