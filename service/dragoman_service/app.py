@@ -1,4 +1,4 @@
-"""Puts the parts together: the only module that knows them all."""
+"""Assembles the service: the only module that knows all of its parts."""
 
 from __future__ import annotations
 
@@ -35,27 +35,31 @@ from dragoman_service.transport.http.guard import HttpGuard
 from dragoman_service.transport.http.server import HttpServer
 from dragoman_service.transport.in_flight import InFlight
 
-HEALTH_INTERVAL = 0.5  # seconds between looks at the providers
+HEALTH_INTERVAL = 0.5  # seconds between checks of the providers
 STOP_GRACE = 2.0  # seconds in which calls report to their callers that the server is shutting down
 
 log = structlog.get_logger(__name__)
 
 
 class Running:
-    """A service that runs in this process."""
+    """A service running in this process."""
 
-    def __init__(self, context: FrontendContext, addresses: tuple[Address, Address], opened: Opened) -> None:
+    def __init__(
+        self, context: FrontendContext, in_flight: InFlight, addresses: tuple[Address, Address], opened: Opened
+    ) -> None:
         self.engine = context.engine
         self.operations = context.operations
         self.opened = opened
         self.grpc_address, self.http_address = (str(address) for address in addresses)
         self._grpc = context.grpc
-        self._in_flight = context.in_flight
+        self._in_flight = in_flight
 
     async def drain(self, delay: float, grace: float) -> None:
-        """Ends the service's work: for `delay` seconds new calls are still served while health says to go elsewhere;
-        then new calls are refused and those under way have `grace` seconds. What is left is ended with SHUTTING_DOWN,
-        operations go back to QUEUED.
+        """Ends all work before a shutdown.
+
+        For `delay` seconds new calls are still served while the health status is NOT_SERVING, so that load balancers
+        go elsewhere. Then new calls are refused, and calls under way get `grace` seconds. The calls that are left end
+        with SHUTTING_DOWN; operations go back to QUEUED.
         """
         self._grpc.draining = True
         await self._grpc.set_ready(False)
@@ -63,7 +67,7 @@ class Running:
         await asyncio.sleep(delay)
         self._in_flight.refusing = True
         await asyncio.gather(self.operations.drain(grace), self._idle_within(grace))
-        self.engine.stop()  # only now: it would end the operations too
+        self.engine.stop()  # not earlier, because it ends the runs of operations too
         await self._idle_within(STOP_GRACE)
         log.info("drain.finished")
 
@@ -79,12 +83,11 @@ async def running(
     providers: Mapping[str, Provider] | None = None,
     failed: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Running]:
-    """Starts the service; leaving the context stops it at once (see `Running.drain`).
+    """Starts the service. Leaving the context stops it at once; call `Running.drain` before that.
 
-    `providers` are open already and served beside those that the settings ask for. `failed` tells of providers that are
-    not to be opened, and why.
-
-    Raises SettingsError for mistakes in the providers' tables and for addresses that cannot be had.
+    `providers` are open already; they are served in addition to those in the settings. `failed` names providers that
+    must not be opened, each with the reason. Raises SettingsError for mistakes in the providers' tables and for
+    addresses that it cannot listen on.
     """
     metrics = metrics or Metrics()
     warnings: list[str] = []
@@ -95,17 +98,18 @@ async def running(
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(open_providers(prepared.providers, opened, settings.plugins.open_timeout))
         opened.providers.update(providers or {})
-        context = await _build(settings, opened, prepared.filters, metrics, stack)
+        in_flight = InFlight()
+        context = await _build(settings, opened, prepared.filters, metrics, in_flight, stack)
         for name, mount in mounts(settings).items():
             mount(context)
             log.debug("frontend.mounted", frontend=name)
-        _announce_series(metrics, context, opened)
+        _create_series(metrics, context, opened)
         stack.push_async_callback(context.grpc.stop)
         stack.push_async_callback(context.http.stop)
         addresses = (await context.grpc.start(), await context.http.start())
         for task in (_watch_health(context.grpc, context.engine), watch_loop(metrics)):
             stack.push_async_callback(_cancel, asyncio.create_task(task))
-        yield Running(context, addresses, opened)
+        yield Running(context, in_flight, addresses, opened)
 
 
 async def _build(
@@ -113,6 +117,7 @@ async def _build(
     opened: Opened,
     filters: Sequence[PreparedFilter],
     metrics: Metrics,
+    in_flight: InFlight,
     stack: AsyncExitStack,
 ) -> FrontendContext:
     server = settings.server
@@ -120,12 +125,12 @@ async def _build(
     if wrong := [Mistake(f"models.{path}", why) for path, why in catalogue.mistakes()]:
         raise SettingsError(wrong)
     deadlines = Deadlines(server.default_deadline, server.longest_deadline)
-    access = Auth(settings.access, anonymous=settings.allows_anonymous)
+    auth = Auth(settings.access, anonymous=settings.allows_anonymous)
     engine = Engine(
         catalogue,
         filters=make_filters(filters, FilterContext(metrics, catalogue)),
         deadlines=deadlines,
-        allowed=access.allowed,
+        allowed=auth.allowed,
     )
     stack.push_async_callback(engine.closed, STOP_GRACE)
     observed = open_operations(settings.operations, server.data_dir, engine, OperationMeter(metrics))
@@ -133,28 +138,28 @@ async def _build(
         operations = await stack.enter_async_context(observed)
     except OperationStoreError as error:
         raise SettingsError([Mistake("operations.url", str(error))]) from error
-    telemetry, in_flight = RpcTelemetry(metrics), InFlight()
+    telemetry = RpcTelemetry(metrics)
     limits = (server.max_request_size, server.stall_timeout)
-    grpc_server = GrpcServer(server, Guard(access, telemetry, in_flight, deadlines, *limits))
+    grpc_server = GrpcServer(server, Guard(auth, telemetry, in_flight, deadlines, *limits))
     http_server = HttpServer(
         server.http,
         lambda: _why_not_ready(grpc_server, engine),
         metrics.registry,
-        HttpGuard(access, telemetry, in_flight, deadlines, Cors(server.cors_origins), *limits),
+        HttpGuard(auth, telemetry, in_flight, deadlines, Cors(server.cors_origins), *limits),
         share_port=server.workers > 1,
     )
-    return FrontendContext(grpc_server, http_server, engine, operations, Delivery(engine, operations), in_flight)
+    return FrontendContext(grpc_server, http_server, Delivery(engine, operations), engine, operations)
 
 
-def _announce_series(metrics: Metrics, context: FrontendContext, opened: Opened) -> None:
-    """Makes known what can be known at start, so that rates start at zero."""
+def _create_series(metrics: Metrics, context: FrontendContext, opened: Opened) -> None:
+    """Creates the series that are known at start, so that rates start at zero."""
     for service in context.grpc.services:
         for rpc in service.methods:
-            metrics.announce(kind_of(rpc.client_streaming, rpc.server_streaming), service.full_name, rpc.name)
+            metrics.create(kind_of(rpc.client_streaming, rpc.server_streaming), service.full_name, rpc.name)
     for dialect in context.http.services:
         for method in dialect.methods:
             for kind in method.kinds:
-                metrics.announce(kind, dialect.name, method.name)
+                metrics.create(kind, dialect.name, method.name)
     for names, state in ((opened.providers, "OPEN"), (opened.unreachable, "FAILED")):
         for name in names:
             metrics.plugin_state[name, state].set(1)

@@ -1,4 +1,4 @@
-"""One request, three deliveries, for every frontend: checked, joined where it may be repeated, else relayed."""
+"""The three deliveries of a completion, for every frontend: `complete`, `stream` and `start`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from dragoman_service.operations import Operations, StartOptions
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.validation import check, check_request, violations
 
-_Stored = AsyncGenerator[bytes, None]  # events of an operation, as they are stored
+_Stored = AsyncGenerator[bytes, None]  # serialized events of an operation
 
 
 class Delivery:
-    """What frontends answer completions with. All methods raise CompletionError; INVALID_FIELD names every wrong field.
+    """Validates a request and delivers its answer, which is the same in all three deliveries.
 
-    The answer is the same in all three. A request with a `request_id`, or one that goes on without its caller, is an
-    operation in whatever way it is delivered. `target` is the request's model, if the frontend has resolved it.
+    A request with a `request_id`, or one that goes on when its caller leaves, becomes an operation, whatever its
+    delivery. `target` is the model of the request, if the frontend has resolved it already. All methods raise
+    CompletionError; INVALID_FIELD names every wrong field.
     """
 
     def __init__(self, engine: Engine, operations: Operations) -> None:
@@ -33,7 +34,7 @@ class Delivery:
         self._operations = operations
 
     async def complete(self, request: v1.CompletionRequest, call: Call, target: Target | None = None) -> v1.Completion:
-        """The whole answer. Being cancelled stops the upstream."""
+        """Returns the whole answer. Cancelling the task stops the upstream."""
         stored = _becomes_operation(request)
         check_request(request)
         if stored:
@@ -47,9 +48,9 @@ class Delivery:
     async def stream(
         self, request: v1.CompletionRequest, call: Call, target: Target | None = None
     ) -> AsyncIterator[AsyncIterator[v1.CompletionEvent]]:
-        """The events, numbered, `finished` the last: for a refused request too. Its error is raised after `finished`.
+        """Yields the numbered events. The last is `finished`, even if the request is refused; then its error is raised.
 
-        Leaving the context stops the upstream. No event may be changed.
+        Leaving the context stops the upstream. The events must not be changed.
         """
         async with self.stream_raw(request, call, target) as events:
             if isinstance(events, Relay):
@@ -62,7 +63,7 @@ class Delivery:
     async def stream_raw(
         self, request: v1.CompletionRequest, call: Call, target: Target | None = None
     ) -> AsyncIterator[Relay | _Stored]:
-        """As `stream`, but events of an operation are the bytes that are stored."""
+        """Like `stream`, but the events of an operation stay the bytes that are stored."""
         async with AsyncExitStack() as stack:
             yield await self._events(request, call, target, stack)
 
@@ -78,8 +79,8 @@ class Delivery:
     ) -> operations_pb2.Operation:
         """Stores an operation that completes the request later, and returns it. See `Operations.start`.
 
-        `path` stands before the names of wrong fields, as in `request.`; `others` are violations that the frontend has
-        found in its own fields, so that one error names all.
+        `path` is the prefix for the names of wrong fields, such as `request.`. `others` are violations in the
+        frontend's own fields, so that one error names all wrong fields.
         """
         check(chain(violations(request, path), others))
         operation = await self._operations.start(request, call.caller, options, target)
@@ -97,7 +98,7 @@ class Delivery:
                 _note(request, call, name)
                 events = self._operations.attach(name, call.caller, 0, call.deadline)
                 return await stack.enter_async_context(aclosing(cast("_Stored", events)))
-        except CompletionError as error:  # a stream ends in `finished` then too
+        except CompletionError as error:  # a stream of a refused request ends with `finished` too
             refusal = error
         relay = await stack.enter_async_context(self._engine.relay(request, call, target))
         if refusal is not None:
@@ -106,7 +107,7 @@ class Delivery:
 
 
 def _becomes_operation(request: v1.CompletionRequest) -> bool:
-    """Whether the completion has to be stored: it may be asked for again, or goes on when its caller leaves."""
+    """Whether the completion must be stored, because it may be requested again or goes on when its caller leaves."""
     return bool(request.request_id) or request.disconnect_policy == v1.DISCONNECT_POLICY_CONTINUE
 
 

@@ -1,1 +1,1 @@
-"""Servers for one dialect each, over gRPC or HTTP, one folder per dialect."""
+"""Frontends: each serves one dialect, over gRPC, HTTP or both."""

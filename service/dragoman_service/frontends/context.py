@@ -1,4 +1,4 @@
-"""What a frontend mounts itself on."""
+"""The argument of `mount`, the entry point of a frontend."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from dragoman_service.engine.engine import Engine
 from dragoman_service.operations import Operations
 from dragoman_service.transport.grpc.server import GrpcServer
 from dragoman_service.transport.http.server import HttpServer
-from dragoman_service.transport.in_flight import InFlight
 
 
 @dataclass(frozen=True, slots=True)
 class FrontendContext:
-    """The two listeners, and what a frontend answers with."""
+    """Everything that a frontend may use."""
 
     grpc: GrpcServer
+    """The gRPC listener. Add handlers to `grpc.server`, then list the service with `grpc.serve`."""
     http: HttpServer
-    engine: Engine
-    operations: Operations
+    """The HTTP listener. Add services with `http.serve`."""
     delivery: Delivery
-    in_flight: InFlight
+    """Answers completion requests: unary, streamed or as operations."""
+    engine: Engine
+    """Lists and resolves models, counts tokens and tokenizes."""
+    operations: Operations
+    """Reads, lists, waits for, cancels and deletes operations."""

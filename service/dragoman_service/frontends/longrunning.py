@@ -1,4 +1,4 @@
-"""google.longrunning.Operations on gRPC: the standard stubs of any language read and cancel our operations."""
+"""google.longrunning.Operations over gRPC: the standard stubs of any language can read and cancel operations."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dragoman_service.transport.call_context import call_context
 from dragoman_service.validation.rpcs import check_operation_name, check_timeout
 
 COLLECTION = "operations"
-DEFAULT_WAIT = 60.0  # seconds, where the caller names no timeout
-LONGEST_WAIT = 3600.0
-WAIT_MARGIN = 0.1  # seconds before the caller's deadline, so that the answer arrives within it
+DEFAULT_WAIT = 60.0  # seconds that WaitOperation waits if the request has no timeout
+LONGEST_WAIT = 3600.0  # seconds
+WAIT_MARGIN = 0.1  # seconds before the caller's deadline at which it answers, so that the answer arrives in time
 
 Context = aio.ServicerContext[Any, Any]
 

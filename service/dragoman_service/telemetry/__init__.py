@@ -1,1 +1,1 @@
-"""Metrics and log lines."""
+"""Metrics and log lines: what is measured, under which names, and how it is written."""

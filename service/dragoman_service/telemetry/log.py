@@ -1,4 +1,4 @@
-"""Logs: structlog lines on stderr, JSON or for a terminal, written by a thread so that a slow pipe stops no request."""
+"""The log: structlog lines on stderr, JSON or for a terminal. A thread writes them, so a slow pipe delays no call."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any, TextIO
 import orjson
 import structlog
 
-MAX_WAITING = 10_000  # lines that wait for a slow pipe; more are dropped and counted
-GATHER = 0.02  # seconds: to wake the thread for each line costs a call more than the line itself
+MAX_WAITING = 10_000  # lines that may wait for a slow pipe; further ones are dropped and counted
+GATHER = 0.02  # seconds between writes, because waking the thread costs a call more than formatting its line
 SECRETS = frozenset({"authorization", "api_key", "apikey", "key", "token", "password", "secret", "prompt", "messages"})
 log = structlog.get_logger(__name__)
 
 
 class LogWriter:
-    """Writes lines to a stream in a thread of its own."""
+    """Writes lines to a stream in a thread of its own. `dropped` is called for each line that is lost."""
 
     def __init__(self, stream: TextIO, dropped: Callable[[], None]) -> None:
         self._stream = stream
@@ -32,7 +32,7 @@ class LogWriter:
         self._thread.start()
 
     def msg(self, line: str) -> None:
-        """Takes a line; drops it if too many wait."""
+        """Queues a line, or drops it if too many wait."""
         if self._lines.qsize() < MAX_WAITING:
             self._lines.put(line)
         else:
@@ -41,25 +41,25 @@ class LogWriter:
     log = debug = info = warning = error = critical = exception = fatal = msg
 
     def close(self) -> None:
-        """Writes what waits, for a second at the most."""
+        """Writes the lines that wait, for one second at most."""
         self._closing.set()
         self._lines.put(None)
         self._thread.join(1)
 
     def _write(self) -> None:
-        """What came while nothing was under way is written at once, what comes soon after it together."""
+        """Writes the first line after a pause at once, and those that follow within `GATHER` together."""
         while (line := self._lines.get()) is not None:
             lines = [line, *self._waiting()]
             try:
                 self._stream.write("".join(f"{line}\n" for line in lines))
                 self._stream.flush()
-            except (OSError, ValueError):  # the reader of the pipe is gone
+            except (OSError, ValueError):  # the reader closed the pipe
                 for _ in lines:
                     self._dropped()
             self._closing.wait(GATHER)
 
     def _waiting(self) -> Iterator[str]:
-        """The lines that wait, but not the end."""
+        """Takes the lines that wait from the queue, up to the end mark, which stays."""
         for _ in range(self._lines.qsize()):
             line = self._lines.get()
             if line is None:
@@ -99,7 +99,7 @@ def configure(
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """Makes loggers. `direct`: what `log.info` writes is JSON, and can be written without it."""
+    """Makes loggers. `direct`: lines are JSON, so `info` below can write them without structlog."""
 
     writer: LogWriter
     worker: int
@@ -117,8 +117,8 @@ class _Lines:
 
 
 def info(event: str, facts: Mapping[str, Any]) -> None:
-    """Writes the very line of `log.info(event, **facts)`, for what is written at each call: structlog takes longer to
-    make the line than the call's metrics take together."""
+    """Writes the same line as `log.info(event, **facts)`, but faster. For the line of each call, because structlog
+    takes longer to make it than all metrics of the call take."""
     lines = structlog.get_config()["logger_factory"]
     if isinstance(lines, _Lines) and lines.direct:
         lines.info(event, facts)
@@ -131,7 +131,7 @@ def _dumps(value: Any, **_: Any) -> str:
 
 
 def _console() -> Any:
-    # Rich tracebacks show local variables, and prompts are among them.
+    # Not Rich tracebacks, because these show local variables, and prompts are among them.
     return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
@@ -144,7 +144,7 @@ def _numbered(worker: int) -> Any:
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Hides values that must never be in a log, whoever put them there."""
+    """Hides the values of keys that must never appear in a log. It stands last, so it sees every line."""
     for key in event:
         if key.lower() in SECRETS:
             event[key] = "[redacted]"
@@ -152,7 +152,7 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
 
 
 def _route_foreign(writer: LogWriter, processors: list[Any], renderer: Any, level: str) -> None:
-    """grpc, aiohttp, sqlalchemy and others log through the standard library: the same way, from WARNING on."""
+    """Sends the lines of grpc, aiohttp, sqlalchemy and others to the same writer, from WARNING on."""
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=processors,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],

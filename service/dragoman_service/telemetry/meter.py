@@ -1,4 +1,4 @@
-"""What is measured of one completion: metrics, and the fields of its log line."""
+"""Measures one completion: its metrics, and its fields of the log line."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ OTHER = "other"
 
 
 class Names(Protocol):
-    """What is known of the names of models."""
+    """Answers questions about names of models."""
 
     def is_listed(self, name: str) -> bool:
-        """Whether it is one of a bounded number of names."""
+        """Whether `name` is one of a bounded number of names."""
         ...
 
     def is_local(self, full_name: str) -> bool:
@@ -55,7 +55,7 @@ class CompletionMeter:
             record.underway = self.fill_record
 
     def record(self, event: v1.CompletionEvent) -> None:
-        """Takes note of one event."""
+        """Records one event."""
         match event.WhichOneof("event"):
             case "delta":
                 self._deltas += 1
@@ -78,7 +78,7 @@ class CompletionMeter:
             self._record.first_token = self._first - self._record.started
 
     def close(self, error: str, *, retryable: bool = False) -> None:
-        """`error` is the reason of a failure, CANCELLED if the caller left, empty after a success."""
+        """Ends the measurement. `error` is the reason of a failure; CANCELLED: the caller left; empty: a success."""
         self._phase.dec()
         end, started = time.perf_counter(), self._started
         full_name = f"{started.provider}/{started.served_model}" if started else OTHER
@@ -95,7 +95,7 @@ class CompletionMeter:
         self.fill_record(end)
 
     def fill_record(self, end: float | None = None) -> None:
-        """Fills in the log record, once."""
+        """Fills in the log record. Only the first call does."""
         record, self._record = self._record, None
         if record is not None:
             record.underway = None

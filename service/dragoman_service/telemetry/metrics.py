@@ -1,4 +1,4 @@
-"""The metrics for Prometheus. Labels are bounded by configuration: never a caller, a call id or free text."""
+"""The Prometheus metrics. The settings bound the values of every label: no caller, call id or free text is one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 M = TypeVar("M", Counter, Gauge, Histogram)
 Sum = Literal["livesum", "livemax", "livemostrecent"]
-"""What a gauge is over several workers; those that have ended count in none of them."""
+"""How the gauges of several workers are combined. Workers that have ended do not count."""
 RPC = ("grpc_type", "grpc_service", "grpc_method")
 MODEL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_response_model")
 RPC_SECONDS = tuple(0.005 * 2**n for n in range(18))  # 0.005 … 655
@@ -42,8 +42,8 @@ class Family(dict[str | tuple[str, ...], M]):
 class Metrics:
     """All series of one process, in a registry of their own.
 
-    With `folder` the process is one of several workers that write there, see `telemetry.workers`: `registry` has the
-    sums of all of them then, and no series about a process.
+    With `folder` the process is one of several workers that write to it, see `telemetry.workers`. Then `registry` has
+    the sums over all workers, and no series about a single process.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -60,8 +60,8 @@ class Metrics:
         self._add_service()
         self._add_operations()
 
-    def announce(self, kind: str, service: str, method: str) -> None:
-        """Makes the series of a method known before it is called."""
+    def create(self, kind: str, service: str, method: str) -> None:
+        """Creates the series of a method before it is called, so that rates start at zero."""
         for counter in (self.started, self.received, self.sent):
             counter[kind, service, method]
         self.handled[kind, service, method, "OK"]
@@ -83,7 +83,10 @@ class Metrics:
             f"{client}_operation_duration_seconds", "Time of a completion.", MODEL_SECONDS, *error
         )
         self.first_chunk = self._histogram(
-            f"{client}_operation_time_to_first_chunk_seconds", "Time to an answer's first piece.", MODEL_SECONDS, *error
+            f"{client}_operation_time_to_first_chunk_seconds",
+            "Time to the first piece of an answer.",
+            MODEL_SECONDS,
+            *error,
         )
         self.per_chunk = self._histogram(
             f"{client}_operation_time_per_output_chunk_seconds", "Time between pieces.", MODEL_SECONDS, *error
@@ -97,36 +100,39 @@ class Metrics:
 
     def _add_service(self) -> None:
         self.overhead = self._histogram(
-            "dragoman_overhead_seconds", "Our own time in a call.", OVERHEAD_SECONDS, "method"
+            "dragoman_overhead_seconds", "Time of a call spent in the service itself.", OVERHEAD_SECONDS, "method"
         )
         self.inflight = self._gauge("dragoman_inflight", "Completions under way.", "livesum", "method", "phase")
-        self.rejected = self._counter("dragoman_rejected_total", "Calls turned away.", "reason")
+        self.rejected = self._counter("dragoman_rejected_total", "Calls refused.", "reason")
         self.attempts = self._counter(
             "dragoman_provider_attempts_total", "Calls of a provider.", "provider", "model", "outcome", "kind"
         )
         self.stall = self._histogram(
-            "dragoman_stream_stall_seconds", "Time a stream waited for its reader.", MODEL_SECONDS, "method"
+            "dragoman_stream_stall_seconds", "Time a stream waited for its caller to read.", MODEL_SECONDS, "method"
         )
         self.loop_lag = Histogram(
             "dragoman_event_loop_lag_seconds", "Delay of the event loop.", buckets=MODEL_SECONDS, registry=self._own
         )
         self.plugin_state = self._gauge(
-            "dragoman_plugin_state", "1 for a provider's state.", "livemax", "provider", "state"
+            "dragoman_plugin_state", "1 for the current state of a provider.", "livemax", "provider", "state"
         )
-        self.log_dropped = Counter("dragoman_log_dropped_total", "Log lines that were lost.", registry=self._own)
-        build = self._gauge("dragoman_build_info", "1; its labels tell the build.", "livemax", "version", "python")
+        self.log_dropped = Counter("dragoman_log_dropped_total", "Log lines dropped.", registry=self._own)
+        build = self._gauge("dragoman_build_info", "1; the labels describe the build.", "livemax", "version", "python")
         build[version("dragoman-service"), platform.python_version()].set(1)
-        workers = Gauge("dragoman_workers", "Processes that serve.", registry=self._own, multiprocess_mode="livesum")
+        workers = Gauge("dragoman_workers", "Worker processes.", registry=self._own, multiprocess_mode="livesum")
         workers.set(1)
         self.rejected["draining"]
 
     def _add_operations(self) -> None:
         self.operations = self._gauge("dragoman_operations", "Operations in the store.", "livemostrecent", "state")
         self.operation_duration = self._histogram(
-            "dragoman_operation_duration_seconds", "Time from the last take-up to the end.", RPC_SECONDS, "outcome"
+            "dragoman_operation_duration_seconds",
+            "Time from the last start to the end of an operation.",
+            RPC_SECONDS,
+            "outcome",
         )
         self.operation_queue = self._histogram(
-            "dragoman_operation_queue_seconds", "Time spent waiting for a worker.", RPC_SECONDS, "outcome"
+            "dragoman_operation_queue_seconds", "Time an operation waited for a worker.", RPC_SECONDS, "outcome"
         )
 
     def _counter(self, name: str, text: str, *labels: str) -> Family[Counter]:

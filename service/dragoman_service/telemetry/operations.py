@@ -1,4 +1,4 @@
-"""Counts operations, as the room of operations tells of them."""
+"""Metrics of operations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dragoman_service.telemetry.metrics import Metrics
 
 
 class OperationMeter:
-    """Observes operations, see `dragoman_service.operations.model.observer.Observer`."""
+    """Receives the events of operations. See `dragoman_service.operations.model.observer.Observer`."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics

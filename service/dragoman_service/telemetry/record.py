@@ -1,4 +1,4 @@
-"""What becomes known of a call while it is served: one line in the log at its end."""
+"""The log record of a call: filled in while the call is served, written as one line at its end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class CallRecord:
-    """Facts about one RPC. Filled in by whoever learns them; times are of `time.perf_counter`, in seconds."""
+    """Facts about one call. The guard, the delivery and the metering filter fill it in.
+
+    Times are in seconds, by `time.perf_counter`. Empty strings and zeros are left out of the log line.
+    """
 
     service: str
     method: str
@@ -20,12 +23,12 @@ class CallRecord:
     peer: str = ""
     user_agent: str = ""
     deadline: float | None = None
-    """Seconds that the caller allowed; None: did not say."""
+    """Seconds that the caller allowed when the call began; None: no deadline."""
     hops: int = 0
-    """Services such as this one that the request came through."""
+    """Number of Dragoman services that the request has passed through."""
     started: float = field(default_factory=time.perf_counter)
     first_token: float | None = None
-    """Seconds from the start of the call."""
+    """Seconds from the start of the call to the first piece of the answer; None: there was none."""
     upstream: float = 0.0
     """Seconds spent waiting for the provider."""
     stalled: float = 0.0
@@ -45,4 +48,4 @@ class CallRecord:
     """Name of the operation that answers."""
     cancelled_by: str = ""
     underway: Callable[[], None] | None = None
-    """Fills in how far the completion has come, as long as one is under way."""
+    """Fills in the progress of the completion that is under way; None: no completion is."""

@@ -1,4 +1,4 @@
-"""Measures and logs RPCs: metrics under the names of go-grpc-middleware, one line in the log at each call's end."""
+"""Metrics of calls, named as go-grpc-middleware names them, and the log line at the end of each call."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ OTHER = "other"
 
 
 class RpcTelemetry:
-    """One for all services of a server."""
+    """Measures and logs all calls of both listeners."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
     def begin(self, record: CallRecord) -> None:
+        """Counts a call that has begun."""
         self._metrics.started[record.kind, record.service, record.method].inc()
 
     def end(self, record: CallRecord, code: grpc.StatusCode) -> None:
-        """Counts the call and, for calls that somebody made on purpose, writes its line."""
-        if record.underway is not None:  # who leaves does not wait until the provider has ended
+        """Counts a call that has ended with `code`, and writes its log line."""
+        if record.underway is not None:  # the caller left before the provider ended
             record.underway()
         labels = (record.kind, record.service, record.method)
         elapsed = time.perf_counter() - record.started
@@ -45,7 +46,7 @@ class RpcTelemetry:
         self._log(record, code, elapsed)
 
     def unknown_method(self) -> None:
-        """A method that does not exist was called; its name is the caller's text and becomes no label."""
+        """Counts a call of an unknown method as `other`: its name is the caller's text and must not become a label."""
         self._metrics.started[OTHER, OTHER, OTHER].inc()
         self._metrics.handled[OTHER, OTHER, OTHER, code_name(grpc.StatusCode.UNIMPLEMENTED)].inc()
 
@@ -78,12 +79,12 @@ class RpcTelemetry:
 
 @cache
 def code_name(code: grpc.StatusCode) -> str:
-    """As go-grpc-middleware writes codes: OK, DeadlineExceeded, NotFound."""
+    """Returns the name of a code as go-grpc-middleware writes it: OK, DeadlineExceeded, NotFound."""
     return code.name if code is grpc.StatusCode.OK else code.name.title().replace("_", "")
 
 
 def kind_of(request_streaming: bool, response_streaming: bool) -> str:
-    """The type of an RPC as go-grpc-middleware names it: unary, server_stream, client_stream, bidi_stream."""
+    """Returns the type of an RPC, as go-grpc-middleware writes it: `unary` or `server_stream`, for instance."""
     if request_streaming:
         return "bidi_stream" if response_streaming else "client_stream"
     return "server_stream" if response_streaming else "unary"

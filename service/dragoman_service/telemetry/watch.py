@@ -1,4 +1,4 @@
-"""Measures the event loop itself: how late it comes back."""
+"""Measures the lag of the event loop: how late a timer fires."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 
 from dragoman_service.telemetry.metrics import Metrics
 
-INTERVAL = 0.5  # seconds
+INTERVAL = 0.5  # seconds between measurements
 
 
 async def watch_loop(metrics: Metrics) -> None:
-    """Runs until it is cancelled."""
+    """Measures until it is cancelled."""
     now = asyncio.get_running_loop().time
     while True:
         due = now() + INTERVAL
