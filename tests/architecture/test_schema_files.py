@@ -10,6 +10,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto,
 
 ROOT = Path(__file__).parents[2] / "proto"
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.proto"))
+LONGEST_LINE = 100  # characters
 OBJC_PREFIXES = {"dragoman.v1": "DXX", "dragoman.dialect.yandex.v1": "DDY"}
 
 
@@ -65,3 +66,10 @@ def test_every_number_is_used_or_reserved(path: str) -> None:
     unused = {kind.name: numbers for kind in kinds if (numbers := unused_numbers(kind))}
 
     assert not unused
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_no_line_is_too_long(path: str) -> None:
+    lines = (ROOT / path).read_text().splitlines()
+
+    assert not [number for number, line in enumerate(lines, 1) if len(line) > LONGEST_LINE]

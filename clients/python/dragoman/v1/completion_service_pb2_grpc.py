@@ -33,9 +33,9 @@ class CompletionServiceStub(object):
 
     Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
     ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait. If the service requires an API key, send it as metadata, `authorization: Bearer KEY`;
-    without a valid key, every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING,
-    CREDENTIALS_INVALID).
+    should wait. If the service requires an API key, send it as the metadata
+    `authorization: Bearer KEY`; without a valid key, every RPC fails with UNAUTHENTICATED
+    (CREDENTIALS_MISSING, CREDENTIALS_INVALID).
 
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).
@@ -84,9 +84,9 @@ class CompletionServiceServicer(object):
 
     Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
     ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait. If the service requires an API key, send it as metadata, `authorization: Bearer KEY`;
-    without a valid key, every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING,
-    CREDENTIALS_INVALID).
+    should wait. If the service requires an API key, send it as the metadata
+    `authorization: Bearer KEY`; without a valid key, every RPC fails with UNAUTHENTICATED
+    (CREDENTIALS_MISSING, CREDENTIALS_INVALID).
 
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).
@@ -218,9 +218,9 @@ class CompletionService(object):
 
     Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
     ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait. If the service requires an API key, send it as metadata, `authorization: Bearer KEY`;
-    without a valid key, every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING,
-    CREDENTIALS_INVALID).
+    should wait. If the service requires an API key, send it as the metadata
+    `authorization: Bearer KEY`; without a valid key, every RPC fails with UNAUTHENTICATED
+    (CREDENTIALS_MISSING, CREDENTIALS_INVALID).
 
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).

@@ -34,9 +34,9 @@ class CompletionServiceStub:
 
     Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
     ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait. If the service requires an API key, send it as metadata, `authorization: Bearer KEY`;
-    without a valid key, every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING,
-    CREDENTIALS_INVALID).
+    should wait. If the service requires an API key, send it as the metadata
+    `authorization: Bearer KEY`; without a valid key, every RPC fails with UNAUTHENTICATED
+    (CREDENTIALS_MISSING, CREDENTIALS_INVALID).
 
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).
@@ -109,9 +109,9 @@ class CompletionServiceAsyncStub(CompletionServiceStub):
 
     Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
     ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait. If the service requires an API key, send it as metadata, `authorization: Bearer KEY`;
-    without a valid key, every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING,
-    CREDENTIALS_INVALID).
+    should wait. If the service requires an API key, send it as the metadata
+    `authorization: Bearer KEY`; without a valid key, every RPC fails with UNAUTHENTICATED
+    (CREDENTIALS_MISSING, CREDENTIALS_INVALID).
 
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).
@@ -180,9 +180,9 @@ class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
     ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait. If the service requires an API key, send it as metadata, `authorization: Bearer KEY`;
-    without a valid key, every RPC fails with UNAUTHENTICATED (CREDENTIALS_MISSING,
-    CREDENTIALS_INVALID).
+    should wait. If the service requires an API key, send it as the metadata
+    `authorization: Bearer KEY`; without a valid key, every RPC fails with UNAUTHENTICATED
+    (CREDENTIALS_MISSING, CREDENTIALS_INVALID).
 
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).
