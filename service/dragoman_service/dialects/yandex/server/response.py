@@ -37,8 +37,9 @@ class MessageEncoder:
                 return (self._piece(),)
             case "usage":
                 self._usage = _usage(event.usage)
-            case "retracted":  # a rerun generates another text, and the next piece replaces this one
+            case "retracted" if self._text:  # the rerun may answer with calls alone, which would leave the old text
                 self._text = ""
+                return (self._piece(),)
             case "finished" if event.finished.HasField("completion"):
                 self._completion = event.finished.completion
         return ()

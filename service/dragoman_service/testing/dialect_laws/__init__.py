@@ -1,0 +1,1 @@
+"""The laws of a dialect, as tests that every pair of a server and a client dialect inherits."""

@@ -1,0 +1,165 @@
+"""Answers for the laws of a dialect: the events of random completions, and what two answers have to agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dragoman import v1
+from hypothesis import strategies as st
+
+from dragoman_service.engine.fold import Fold
+from dragoman_service.testing.dialect_laws.requests import NAMES, OBJECTS, WORDS
+
+Events = list[v1.CompletionEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the answers of a dialect can hold; see `DialectLaws` for the fields."""
+
+    contents: Sequence[str]
+    finish_reasons: Sequence[v1.FinishReason.ValueType]
+    max_choices: int
+    mixed_contents: bool
+    tool_call_ids: bool
+    logprobs: bool
+
+
+@st.composite
+def answers(draw: st.DrawFn, shape: Shape) -> Events:
+    """All events of a completion that succeeds, as the service passes them to a frontend."""
+    count = draw(st.integers(1, shape.max_choices))
+    choices = [draw(_choices(shape, index)) for index in range(count)]
+    events = [v1.CompletionEvent(started=v1.Started(completion="completions/1", served_model="m", provider="p"))]
+    while any(choices):  # the events of the choices interleave
+        events.append(draw(st.sampled_from([choice for choice in choices if choice])).pop(0))
+    used, generated = draw(st.integers(1, 99)), draw(st.integers(1, 99))
+    usage = v1.Usage(input_tokens=used, output_tokens=generated, total_tokens=used + generated)
+    return finished([*events, v1.CompletionEvent(usage=usage)])
+
+
+def finished(events: Events) -> Events:
+    """The events and, at the end, `finished` with the completion that they make."""
+    completion = folded(events)
+    completion.name = "completions/1"
+    return [*events, v1.CompletionEvent(finished=v1.Finished(completion=completion))]
+
+
+@st.composite
+def _choices(draw: st.DrawFn, shape: Shape, index: int) -> Events:
+    """The deltas of a choice and its end. Contents come in the order in which models generate them."""
+    wanted = [kind for kind in ("reasoning", "text", "refusal", "tool_call") if kind in shape.contents]
+    if shape.mixed_contents:
+        wanted = [kind for kind in wanted if draw(st.booleans())]
+    else:
+        wanted = [draw(st.sampled_from(wanted))]
+    if "refusal" in wanted:  # a model that declines calls no tools
+        wanted = [kind for kind in wanted if kind != "tool_call"]
+    deltas = [delta for kind in wanted for delta in draw(_DELTAS[kind](shape))]
+    for delta in deltas:
+        delta.choice_index = index
+    reason = draw(st.sampled_from(shape.finish_reasons))
+    if "tool_call" in wanted:
+        reason = v1.FINISH_REASON_TOOL_CALLS
+    elif "refusal" in wanted and reason == v1.FINISH_REASON_STOP:
+        reason = v1.FINISH_REASON_REFUSAL
+    end = v1.ChoiceFinished(choice_index=index, finish_reason=reason)
+    return [*(v1.CompletionEvent(delta=delta) for delta in deltas), v1.CompletionEvent(choice_finished=end)]
+
+
+@st.composite
+def _texts(draw: st.DrawFn, shape: Shape) -> list[v1.Delta]:
+    texts = draw(st.lists(WORDS, min_size=1, max_size=4))
+    logprobs = _TOKENS if shape.logprobs else st.just([])
+    return [v1.Delta(text=text, logprobs=draw(logprobs)) for text in texts]
+
+
+@st.composite
+def _tool_calls(draw: st.DrawFn, shape: Shape) -> list[v1.Delta]:
+    """One or two calls, the arguments of each cut into pieces. The first piece has the name and maybe the id."""
+    deltas = []
+    for index in range(draw(st.integers(1, 2))):
+        arguments = draw(OBJECTS)
+        cut = draw(st.integers(0, len(arguments)))
+        first = v1.ToolCallDelta(index=index, name=draw(NAMES), arguments_json=arguments[:cut])
+        if shape.tool_call_ids:
+            first.id = f"call{index:05}"
+        deltas.append(v1.Delta(tool_call=first))
+        if cut < len(arguments):
+            deltas.append(v1.Delta(tool_call=v1.ToolCallDelta(index=index, arguments_json=arguments[cut:])))
+    return deltas
+
+
+def _plain(kind: str) -> Any:
+    return lambda _: st.lists(WORDS, min_size=1, max_size=2).map(
+        lambda texts: [v1.Delta(**{kind: text}) for text in texts]  # type: ignore[arg-type]
+    )
+
+
+_DELTAS: dict[str, Any] = {
+    "reasoning": _plain("reasoning"),
+    "text": _texts,
+    "refusal": _plain("refusal"),
+    "tool_call": _tool_calls,
+}
+_TOKENS = st.lists(
+    st.builds(
+        lambda token, logprob: v1.TokenLogprob(token=token, logprob=logprob, token_bytes=token.encode()),
+        WORDS,
+        st.integers(-99, -1).map(float),
+    ),
+    max_size=2,
+)
+
+
+def folded(events: Iterable[v1.CompletionEvent]) -> v1.Completion:
+    """The completion that the events make. `finished` is passed over."""
+    fold = Fold(v1.Completion())
+    for event in events:
+        if not event.HasField("finished"):
+            fold.add(event)
+    return fold.completion()
+
+
+def content_of(completion: v1.Completion) -> list[Any]:
+    """What a completion says: messages, finish reasons, logprobs and token counts.
+
+    Names, times and the vendor's own finish reason are left out, since every service has its own.
+    """
+    choices = [(c.index, c.message, c.finish_reason, list(c.logprobs)) for c in completion.choices]
+    return [*choices, (completion.usage.input_tokens, completion.usage.output_tokens)]
+
+
+def joined(events: Iterable[v1.CompletionEvent]) -> Events:
+    """The events with adjacent deltas of the same content as one, and with the last usage alone, at the end."""
+    whole: Events = []
+    usage: Events = []
+    for event in events:
+        if event.HasField("usage"):
+            usage = [event]
+        elif whole and _goes_on(whole[-1], event):
+            _append(whole[-1].delta, event.delta)
+        else:
+            copy = v1.CompletionEvent()
+            copy.CopyFrom(event)
+            whole.append(copy)
+    return whole + usage
+
+
+def _goes_on(before: v1.CompletionEvent, event: v1.CompletionEvent) -> bool:
+    def key(event: v1.CompletionEvent) -> tuple[Any, ...]:
+        delta = event.delta
+        return event.WhichOneof("event"), delta.choice_index, delta.WhichOneof("content"), delta.tool_call.index
+
+    return event.HasField("delta") and key(before) == key(event) and not event.delta.tool_call.name
+
+
+def _append(delta: v1.Delta, more: v1.Delta) -> None:
+    match more.WhichOneof("content"):
+        case "tool_call":
+            delta.tool_call.arguments_json += more.tool_call.arguments_json
+        case str() as kind:
+            setattr(delta, kind, getattr(delta, kind) + getattr(more, kind))
+    delta.logprobs.extend(more.logprobs)

@@ -1,0 +1,108 @@
+"""Both vendors' dialects keep the laws, each side against the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from dragoman import v1
+from dragoman.dialect.yandex import v1 as y
+from dragoman_service.dialects.contract import HttpErrorResponse, IncompleteAnswerError
+from dragoman_service.dialects.openai.client.dialect import OpenAIClientDialect
+from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, JSON_FORMATS, PROMPT_NAMES, Quirks, names
+from dragoman_service.dialects.openai.server.dialect import ChatDialect, TextDialect
+from dragoman_service.dialects.yandex import json
+from dragoman_service.dialects.yandex.client.dialect import YandexClientDialect
+from dragoman_service.dialects.yandex.server.dialect import JsonDialect, MessageDialect
+from dragoman_service.errors import CompletionError
+from dragoman_service.testing import DialectLaws
+from google.protobuf import json_format
+from google.rpc import code_pb2
+from google.rpc.status_pb2 import Status
+from hypothesis import strategies as st
+
+_MORE = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty"}
+EVERYTHING = Quirks(
+    names=names(CHAT_NAMES, **_MORE),
+    prompt_names=names(PROMPT_NAMES, **_MORE),
+    formats=JSON_FORMATS | {"grammar"},
+    parts=frozenset({"reasoning", "refusal"}),
+    tool_names=True,
+)
+OPENAI_ERRORS = (
+    *DialectLaws.errors,
+    CompletionError(code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED, "Shorten the prompt."),
+    CompletionError(code_pb2.FAILED_PRECONDITION, v1.ERROR_REASON_PROVIDER_QUOTA, "Pay the bill."),
+)
+
+
+class TestOpenAIChat(DialectLaws):
+    server = ChatDialect()
+    client = OpenAIClientDialect(EVERYTHING)
+    errors = OPENAI_ERRORS
+
+
+class TestOpenAIText(DialectLaws):
+    server = TextDialect()
+    client = OpenAIClientDialect(replace(EVERYTHING, formats=frozenset()))  # none that all upstreams know for prompts
+    errors = OPENAI_ERRORS
+    conversations = False
+    contents = ("text",)
+
+    def requests(self) -> st.SearchStrategy[v1.CompletionRequest]:
+        return super().requests().filter(lambda request: request.generation_config.HasField("max_output_tokens"))
+
+
+class TestYandex(DialectLaws):
+    server = MessageDialect()
+    client = YandexClientDialect("folder")
+    model = "gpt://folder/m/latest"
+    contents = ("text", "tool_call")
+    mixed_contents = False
+    tool_call_ids = False
+
+
+class RestClient:
+    """As much of a client of the REST API as the laws need: the messages of the gRPC client as lines of JSON."""
+
+    def __init__(self) -> None:
+        self._messages = YandexClientDialect("folder")
+        self.supported_fields = self._messages.supported_fields
+
+    def encode_request(self, request: v1.CompletionRequest) -> bytes:
+        return json.encode(self._messages.encode_request(request))
+
+    def event_decoder(self, request: v1.CompletionRequest) -> LineDecoder:
+        return LineDecoder(self._messages, request)
+
+    def decode_error(self, wire: HttpErrorResponse) -> CompletionError:
+        return self._messages.decode_error(status_in(orjson.loads(wire.body)))
+
+
+class LineDecoder:
+    def __init__(self, messages: YandexClientDialect, request: v1.CompletionRequest) -> None:
+        self._dialect, self._messages, self._rest = messages, messages.event_decoder(request), b""
+
+    def feed(self, piece: bytes) -> Iterator[v1.CompletionEvent]:
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in map(orjson.loads, lines):
+            if "error" in line:
+                raise self._dialect.decode_error(status_in(line))
+            yield from self._messages.feed(json_format.ParseDict(line["result"], y.CompletionResponse()))
+
+    def end(self) -> Iterator[v1.CompletionEvent]:
+        if self._rest:
+            raise IncompleteAnswerError
+        yield from self._messages.end()
+
+
+def status_in(body: dict[str, Any]) -> Status:
+    error = body["error"]
+    return json_format.ParseDict({"code": error["grpcCode"], **{k: error[k] for k in ("message", "details")}}, Status())
+
+
+class TestYandexRest(TestYandex):
+    server = JsonDialect()
+    client = RestClient()
