@@ -15,8 +15,8 @@ import structlog
 from dragoman_service.telemetry.log import configure
 from dragoman_service.testing.serving import serving
 from four_forms import Door
-from said import KEY
-from upstream import Upstream, upstream_of
+from scripted_upstream import Upstream, upstream_of
+from upstream_bytes import KEY
 
 Serve = Callable[..., Awaitable[Door]]
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from four_forms import Outcome
-from said import KEY, OTHER_KEY
-from upstream import Script
+from scripted_upstream import Script
+from upstream_bytes import KEY, OTHER_KEY
 
 # google.rpc.Code → status of an HTTP answer
 HTTP = {

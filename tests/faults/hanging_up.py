@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import aiohttp
 from four_forms import Door, body_of, request_of, url_of
-from upstream import Upstream
+from scripted_upstream import Upstream
 from waiting import until
 
 PROMISED = 0.05  # seconds

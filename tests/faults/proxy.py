@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
-from upstream import reset
+from scripted_upstream import reset
 
 _READ = 64 * 1024
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from fault_row import Fault
 from four_forms import FORMS, Door
-from said import STREAM, answer
-from upstream import Flood, Script
+from scripted_upstream import Flood, Script
+from upstream_bytes import STREAM, answer
 
 MIB = 1024 * 1024
 OFFERED = 1024 * MIB

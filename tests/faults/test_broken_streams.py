@@ -10,8 +10,8 @@ import pytest
 from fault_row import Fault
 from four_forms import FORMS, grpc_stream, http_stream, request_of
 from proxy import Harm, proxy_to
-from said import CHUNKED, DONE, GOOD, HEL, STREAM, answer, chunk, event, piece
-from upstream import End, Step
+from scripted_upstream import End, Step
+from upstream_bytes import CHUNKED, DONE, GOOD, HEL, STREAM, answer, chunk, event, piece
 
 HALF_CHARACTER = piece("é").partition("é".encode())[0] + "é".encode()[:1]
 

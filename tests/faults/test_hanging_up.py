@@ -14,8 +14,8 @@ import grpc
 import pytest
 from four_forms import request_of
 from hanging_up import ROUNDS, UNDER_WAY, asked, closed_after, judged, rounds
-from said import HEL, STREAM, piece
-from upstream import End, Flood, Script
+from scripted_upstream import End, Flood, Script
+from upstream_bytes import HEL, STREAM, piece
 from waiting import until
 
 SILENT: Script = (End.HANG,)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from four_forms import FORMS, Form, grpc_whole
-from said import CHUNKED, GOOD, chunk
-from upstream import End, Script
+from scripted_upstream import End, Script
+from upstream_bytes import CHUNKED, GOOD, chunk
 
 KEPT: Script = (CHUNKED, *map(chunk, GOOD), b"0\r\n\r\n", End.KEEP)
 

@@ -13,8 +13,8 @@ import aiohttp
 import grpc
 from dragoman import v1
 from four_forms import Door, body_of, request_of, url_of
-from said import GOOD, STREAM, piece
-from upstream import End, Upstream
+from scripted_upstream import End, Upstream
+from upstream_bytes import GOOD, STREAM, piece
 from waiting import until
 
 CALLS, FLIGHT = 2_000, 50

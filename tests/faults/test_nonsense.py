@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fault_row import Fault
 from four_forms import FORMS
-from said import DONE, GOOD, HEL, KEY, OTHER_KEY, STREAM, answer, event, piece
-from upstream import End, Step
+from scripted_upstream import End, Step
+from upstream_bytes import DONE, GOOD, HEL, KEY, OTHER_KEY, STREAM, answer, event, piece
 
 ANY_WAIT = (0.001, 60.0)
 GZIPPED = STREAM.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fault_row import Fault
 from four_forms import FORMS
-from said import KEY, OTHER_KEY, answer, refusal
-from upstream import End
+from scripted_upstream import End
+from upstream_bytes import KEY, OTHER_KEY, answer, refusal
 
 OPERATOR, CONTENT, LATER = "FAILED_PRECONDITION", "INVALID_ARGUMENT", "UNAVAILABLE"
 ANY_WAIT = (0.001, 60.0)

@@ -10,8 +10,8 @@ from fault_row import Fault
 from four_forms import FORMS, Form
 from hanging_up import PROMISED, judged
 from proxy import Harm, proxy_to
-from said import CHUNKED, DONE, HEL, STREAM, answer, chunk, event, piece
-from upstream import End, Upstream
+from scripted_upstream import End, Upstream
+from upstream_bytes import CHUNKED, DONE, HEL, STREAM, answer, chunk, event, piece
 
 FIRST, IDLE = 0.3, 0.2  # seconds
 LIMITS = {"first_token_timeout": f"{FIRST}s", "idle_timeout": f"{IDLE}s"}

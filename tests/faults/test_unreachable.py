@@ -15,8 +15,8 @@ import trustme
 from fault_row import Fault
 from four_forms import FORMS
 from proxy import black_hole
-from said import GOOD, STREAM
-from upstream import upstream_of
+from scripted_upstream import upstream_of
+from upstream_bytes import GOOD, STREAM
 
 UNREACHABLE = Fault("unreachable", (), "UNAVAILABLE", "PROVIDER_UNAVAILABLE", True, (0.001, 60.0))
 CONNECT = 0.3  # seconds

@@ -12,7 +12,7 @@ import pytest
 from dragoman_service.providers.local.engine.own import EngineOptions, LocalEngine, running_engine
 from dragoman_service.providers.local.provider import LocalProvider, LocalSettings, connected
 from local_asking import Busy, asking
-from scripted_upstream import Serve
+from openai_serving import Serve
 
 
 @pytest.fixture

@@ -12,16 +12,18 @@ from dragoman_service.providers.openai.provider import OpenAIProvider
 from dragoman_service.providers.upstream.timeouts import END_GRACE
 from google.rpc import code_pb2
 from local_asking import answer_of
-from scripted_upstream import HEAD, Act, Serve, answering, data, failure, piece, then_silent, whole
+from openai_serving import Serve, failure
+from scripted_upstream import End, Script, paused
+from upstream_bytes import STREAM, answer, event, piece
 
 LIMIT = 0.3  # seconds
 MOMENT = 2.0  # seconds: far less than the limits that must not be what ended the wait
 PING = b": still here\n\n"
-ROLE = data(choices=[{"index": 0, "delta": {"role": "assistant", "content": ""}}])
+ROLE = event(choices=[{"index": 0, "delta": {"role": "assistant", "content": ""}}])
 
 
 def progress(done: int) -> bytes:
-    return data(choices=[], prompt_progress={"total": 100, "cache": done, "processed": done})
+    return event(choices=[], prompt_progress={"total": 100, "cache": done, "processed": done})
 
 
 async def timed(provider: OpenAIProvider) -> tuple[str, v1.ErrorReason.ValueType, float]:
@@ -33,17 +35,17 @@ async def timed(provider: OpenAIProvider) -> tuple[str, v1.ErrorReason.ValueType
 
 
 @pytest.mark.parametrize(
-    "act",
+    "script",
     [
-        pytest.param(then_silent(), id="no answer"),
-        pytest.param(then_silent(HEAD), id="no event"),
-        pytest.param(then_silent(HEAD, ROLE), id="a role and no word"),
-        pytest.param(then_silent(HEAD, *[PING] * 100, wait=0.02), id="comments only"),
-        pytest.param(then_silent(HEAD, b'{"choices": ['), id="half a whole answer"),
+        pytest.param((End.HANG,), id="no answer"),
+        pytest.param((STREAM, End.HANG), id="no event"),
+        pytest.param((STREAM, ROLE, End.HANG), id="a role and no word"),
+        pytest.param((*paused(0.02, STREAM, *[PING] * 100), End.HANG), id="comments only"),
+        pytest.param((STREAM, b'{"choices": [', End.HANG), id="half a whole answer"),
     ],
 )
-async def test_an_upstream_that_does_not_begin_in_time_has_timed_out(serve: Serve, act: Act) -> None:
-    provider, upstream = await serve(act, first_token_timeout=f"{LIMIT}s", idle_timeout="20s")
+async def test_an_upstream_that_does_not_begin_in_time_has_timed_out(serve: Serve, script: Script) -> None:
+    provider, upstream = await serve(script, first_token_timeout=f"{LIMIT}s", idle_timeout="20s")
     delivered, reason, took = await timed(provider)
 
     assert (delivered, reason) == ("", v1.ERROR_REASON_PROVIDER_TIMEOUT)
@@ -60,7 +62,9 @@ async def test_an_upstream_that_does_not_begin_in_time_has_timed_out(serve: Serv
     ],
 )
 async def test_an_upstream_that_falls_silent_in_its_answer_is_idle(serve: Serve, last: list[bytes]) -> None:
-    provider, _ = await serve(then_silent(HEAD, *last, wait=0.01), first_token_timeout="20s", idle_timeout=f"{LIMIT}s")
+    provider, _ = await serve(
+        (*paused(0.01, STREAM, *last), End.HANG), first_token_timeout="20s", idle_timeout=f"{LIMIT}s"
+    )
     delivered, reason, took = await timed(provider)
 
     assert (delivered, reason) == ("Hel", v1.ERROR_REASON_PROVIDER_IDLE)
@@ -68,42 +72,40 @@ async def test_an_upstream_that_falls_silent_in_its_answer_is_idle(serve: Serve,
 
 
 async def test_an_upstream_that_told_its_end_and_then_falls_silent_has_answered(serve: Serve) -> None:
-    provider, _ = await serve(then_silent(HEAD, piece("Hello"), piece("", "stop")), idle_timeout="100ms")
+    provider, _ = await serve((STREAM, piece("Hello"), piece("", "stop"), End.HANG), idle_timeout="100ms")
 
     assert text_of(await answer_of(provider, v1.CompletionRequest(prompt="Hi"))) == "Hello"
 
 
 async def test_the_end_of_an_answer_is_not_waited_for_as_long_as_its_pieces(serve: Serve) -> None:
-    provider, _ = await serve(then_silent(HEAD, piece("Hello"), piece("", "stop")), idle_timeout="60s")
+    provider, _ = await serve((STREAM, piece("Hello"), piece("", "stop"), End.HANG), idle_timeout="60s")
     began = time.monotonic()
-    answer = await answer_of(provider, v1.CompletionRequest(prompt="Hi"))
+    completion = await answer_of(provider, v1.CompletionRequest(prompt="Hi"))
 
-    assert text_of(answer) == "Hello"
+    assert text_of(completion) == "Hello"
     assert time.monotonic() - began < END_GRACE + MOMENT
 
 
 async def test_a_slow_upstream_that_is_not_silent_is_waited_for(serve: Serve) -> None:
     slow = [progress(done) for done in (1, 2, 3)] + [piece("He"), piece("l"), piece("lo"), piece("", "stop")]
-    provider, _ = await serve(answering(HEAD, *slow, wait=0.2), first_token_timeout="350ms", idle_timeout="350ms")
+    provider, _ = await serve(paused(0.2, STREAM, *slow), first_token_timeout="350ms", idle_timeout="350ms")
 
     assert text_of(await answer_of(provider, v1.CompletionRequest(prompt="Hi"))) == "Hello"
 
 
 async def test_a_reader_who_takes_his_time_is_not_taken_for_a_silent_upstream(serve: Serve) -> None:
-    provider, _ = await serve(
-        answering(HEAD, piece("Hel"), piece("lo"), piece("", "stop"), wait=0.05), idle_timeout="200ms"
-    )
+    provider, _ = await serve(paused(0.05, STREAM, piece("Hel"), piece("lo"), piece("", "stop")), idle_timeout="200ms")
     text = ""
-    async for event in provider.complete(v1.CompletionRequest(prompt="Hi"), Call("1", "somebody")):
-        text += event.delta.text
+    async for each in provider.complete(v1.CompletionRequest(prompt="Hi"), Call("1", "somebody")):
+        text += each.delta.text
         await asyncio.sleep(0.3)
 
     assert text == "Hello"
 
 
 async def test_an_upstream_that_does_not_finish_its_error_is_not_waited_for(serve: Serve) -> None:
-    head = whole(503, b"")[:-4].replace(b"content-length: 0", b"content-length: 900") + b"\r\n\r\n"
-    provider, _ = await serve(then_silent(head), first_token_timeout=f"{LIMIT}s")
+    head = answer(503, b" " * 900)[:-900]
+    provider, _ = await serve((head, End.HANG), first_token_timeout=f"{LIMIT}s")
     _, reason, took = await timed(provider)
 
     assert reason == v1.ERROR_REASON_PROVIDER_UNAVAILABLE

@@ -13,8 +13,9 @@ from dragoman_service.providers.openai.models import ModelsError
 from dragoman_service.providers.openai.settings import OpenAISettings
 from dragoman_service.providers.openai.vendors import VENDORS
 from local_asking import answer_of, request
+from openai_serving import ASKED, Serve
 from pydantic import ValidationError
-from scripted_upstream import ASKED, GOOD, HEAD, Serve, answering, whole
+from upstream_bytes import GOOD, STREAM, answer, json_answer
 
 SCHEMA = {"schema_json": '{"type": "object"}'}
 CONFIG: dict[str, Any] = {
@@ -65,7 +66,7 @@ def everything(fields: list[str]) -> v1.CompletionRequest:
 
 @pytest.mark.parametrize("name", VENDORS)
 async def test_a_vendor_is_asked_in_its_own_shape(serve: Serve, name: str) -> None:
-    provider, upstream = await serve(answering(HEAD, GOOD), vendor=name)
+    provider, upstream = await serve((STREAM, *GOOD), vendor=name)
     asked = everything(list(provider.models()[0].supported_fields))
     path, there, missing = ROWS[name]
     asked.generation_config.choice_count = 2 if "n" in there else 1
@@ -74,11 +75,11 @@ async def test_a_vendor_is_asked_in_its_own_shape(serve: Serve, name: str) -> No
             await answer_of(provider, asked)
     else:
         assert text_of(await answer_of(provider, asked)) == "Hello"
-    head, body = upstream.requests[0]
+    sent = upstream.requests[0]
 
-    assert head.startswith(f"POST /v1{path} HTTP/1.1".encode())
-    assert body.items() >= there.items()
-    assert not body.keys() & missing
+    assert (sent.method, sent.path) == ("POST", f"/v1{path}")
+    assert sent.body.items() >= there.items()
+    assert not sent.body.keys() & missing
 
 
 @pytest.mark.parametrize("name", VENDORS)
@@ -114,17 +115,19 @@ def test_whatever_a_vendor_claims_goes_out(name: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "header"),
     [
-        ({"vendor": "scaleway"}, b"authorization: bearer sk-test\r\n"),
-        ({"vendor": "gray-swan", "headers": {"policy-id": "p-1"}}, b"grayswan-api-key: sk-test\r\n"),
-        ({"vendor": "gray-swan", "headers": {"Policy-ID": "p-1"}}, b"policy-id: p-1\r\n"),
-        ({"headers": {"authorization": "Basic x"}, "api_key": None}, b"authorization: basic x\r\n"),
+        ({"vendor": "scaleway"}, ("authorization", "Bearer sk-test")),
+        ({"vendor": "gray-swan", "headers": {"policy-id": "p-1"}}, ("grayswan-api-key", "sk-test")),
+        ({"vendor": "gray-swan", "headers": {"Policy-ID": "p-1"}}, ("policy-id", "p-1")),
+        ({"headers": {"authorization": "Basic x"}, "api_key": None}, ("authorization", "Basic x")),
     ],
 )
-async def test_the_key_and_other_headers_are_sent(serve: Serve, settings: dict[str, Any], header: bytes) -> None:
-    provider, upstream = await serve(answering(HEAD, GOOD), **settings)
+async def test_the_key_and_other_headers_are_sent(
+    serve: Serve, settings: dict[str, Any], header: tuple[str, str]
+) -> None:
+    provider, upstream = await serve((STREAM, *GOOD), **settings)
     await answer_of(provider, ASKED)
 
-    assert header in upstream.requests[0][0].lower()
+    assert header in upstream.requests[0].headers.items()
 
 
 def test_a_vendors_address_is_its_own_unless_the_settings_say_another() -> None:
@@ -165,35 +168,37 @@ def test_mistakes_in_the_settings_are_told_at_their_key(settings: dict[str, Any]
 
 
 async def test_without_names_the_models_are_those_that_the_upstream_lists(serve: Serve) -> None:
-    listed = whole(200, {"object": "list", "data": [{"id": "a"}, {"id": "b/c"}, {"id": "a"}, {"object": "model"}]})
-    provider, upstream = await serve(answering(listed), models=None)
+    listed = json_answer(
+        200, {"object": "list", "data": [{"id": "a"}, {"id": "b/c"}, {"id": "a"}, {"object": "model"}]}
+    )
+    provider, upstream = await serve((listed,), models=None)
 
     assert [model.provider_model for model in provider.models()] == ["a", "b/c"]
-    assert upstream.requests[0][0].startswith(b"GET /v1/models HTTP/1.1")
-    assert b"authorization: bearer sk-test" in upstream.requests[0][0].lower()
+    assert (upstream.requests[0].method, upstream.requests[0].path) == ("GET", "/v1/models")
+    assert upstream.requests[0].headers["authorization"] == "Bearer sk-test"
 
 
 async def test_a_bare_list_of_models_will_do(serve: Serve) -> None:
-    provider, _ = await serve(answering(whole(200, [{"id": "a"}])), models=None)
+    provider, _ = await serve((json_answer(200, [{"id": "a"}]),), models=None)
 
     assert [model.provider_model for model in provider.models()] == ["a"]
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("listed", "said"),
     [
-        (whole(401, {}), "refused the API key with status 401"),
-        (whole(404, {}), "status 404). Name its models with `models`"),
-        (whole(200, {"data": []}), "lists no models"),
-        (whole(200, b"<html>"), "lists no models"),
+        (json_answer(401, {}), "refused the API key with status 401"),
+        (json_answer(404, {}), "status 404). Name its models with `models`"),
+        (json_answer(200, {"data": []}), "lists no models"),
+        (answer(200, b"<html>"), "lists no models"),
         (b"", "does not list its models"),
     ],
 )
 async def test_an_upstream_that_lists_no_models_cannot_be_opened_without_names(
-    serve: Serve, answer: bytes, said: str
+    serve: Serve, listed: bytes, said: str
 ) -> None:
     with pytest.raises(ModelsError) as refused:
-        await serve(answering(answer), models=None)
+        await serve((listed,), models=None)
 
     assert said in str(refused.value)
     assert "sk-test" not in str(refused.value)
@@ -228,6 +233,6 @@ def test_whatever_a_prompt_can_have_goes_out_with_it_and_the_rest_is_told(name: 
 
 @pytest.mark.parametrize("name", VENDORS)
 async def test_a_model_shows_what_holds_in_conversations_only(serve: Serve, name: str) -> None:
-    provider, _ = await serve(answering(HEAD, GOOD), vendor=name)
+    provider, _ = await serve((STREAM, *GOOD), vendor=name)
 
     assert list(provider.models()[0].conversation_fields) == VENDORS[name].quirks.conversation_fields

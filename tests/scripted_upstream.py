@@ -1,4 +1,4 @@
-"""An upstream of our own that follows a script byte for byte, and sees what becomes of its connections."""
+"""An HTTP upstream that follows a script byte for byte, and records what becomes of its connections."""
 
 from __future__ import annotations
 
@@ -16,30 +16,36 @@ from typing import Any, cast
 
 
 class End(enum.Enum):
-    """What happens to the connection after the last step; FIN is what comes where nothing is said."""
+    """What happens to the connection after the last step. Default: FIN."""
 
     FIN = "closed"
     RST = "reset"
     KEEP = "open for the next request"
-    HANG = "open, and nothing more is said"
+    HANG = "open and silent"
 
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """`piece` again and again, `times` times: never all of it in memory."""
+    """`piece` sent `times` times, never all of it in memory."""
 
     piece: bytes
     times: int
 
 
-Step = bytes | Flood | Callable[[], bytes] | asyncio.Event | End
-"""Bytes are one write, a function makes them when it is their turn; an event is waited for until somebody sets it."""
+Step = bytes | float | Flood | Callable[[], bytes] | asyncio.Event | End
+"""Bytes are one write; a function makes them when it is their turn. A number is a pause in seconds. An event is waited
+for until the test sets it."""
 Script = tuple[Step, ...]
 
 
+def paused(seconds: float, *pieces: bytes) -> Script:
+    """Sends the pieces with a pause after each."""
+    return tuple(step for piece in pieces for step in (piece, seconds))
+
+
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request, and when it was there whole (loop time)."""
+class UpstreamRequest:
+    """One request, and when its last byte came (loop time)."""
 
     method: str
     path: str
@@ -62,12 +68,12 @@ class Connection(asyncio.Protocol):
         self.sent = 0
         """Bytes handed to the system so far."""
         self.left_at: float | None = None
-        """When the other side closed it (loop time), if that came before our own end of it."""
+        """When the client closed it (loop time), if that was before the upstream did."""
         self.ended = False
 
     @property
     def paused(self) -> bool:
-        """The other side does not read: the system takes no more of ours."""
+        """The client does not read, so that the system takes no more bytes."""
         return not self._writable.is_set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -108,7 +114,7 @@ class Connection(asyncio.Protocol):
         method, path, _ = first.split(" ", 2)
         del self._received[: len(head) + 4 + length]
         body = json.loads(rest[:length]) if length else {}
-        asked = Asked(method, path, headers, body, self._loop.time(), self)
+        asked = UpstreamRequest(method, path, headers, body, self._loop.time(), self)
         self._acting = self._loop.create_task(self._act(self._upstream.script_for(asked)), name="upstream's script")
 
     async def _act(self, script: Script) -> None:
@@ -120,6 +126,8 @@ class Connection(asyncio.Protocol):
                 case Flood():
                     for _ in range(step.times):
                         await self._write(step.piece)
+                case float():
+                    await asyncio.sleep(step)
                 case asyncio.Event():
                     await step.wait()
                 case End():
@@ -132,7 +140,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(piece)
         self.sent += len(piece)
         await self._writable.wait()
-        await asyncio.sleep(0)  # so that each piece is a write of its own, and others have their turn
+        await asyncio.sleep(0)  # so that each piece is a write of its own
 
     def _end(self, end: End) -> None:
         if end in (End.KEEP, End.HANG):
@@ -151,35 +159,35 @@ class Connection(asyncio.Protocol):
 
 @dataclass(slots=True)
 class Upstream:
-    """Answers each request with the first script that waits in `queue`, or else with that of its model."""
+    """Answers each request with the next script in `queue`; if there is none, with that of its model."""
 
     port: int = 0
     scheme: str = "http"
     script: Script = ()
-    """For models without one of their own."""
+    """For models that `scripts` does not name."""
     scripts: dict[str, Script] = field(default_factory=dict)
     queue: deque[Script] = field(default_factory=deque)
     connections: list[Connection] = field(default_factory=list)
-    requests: list[Asked] = field(default_factory=list)
+    requests: list[UpstreamRequest] = field(default_factory=list)
 
     @property
     def url(self) -> str:
-        """As a provider's `base_url` wants it."""
+        """A provider's `base_url`."""
         return f"{self.scheme}://127.0.0.1:{self.port}/v1"
 
     @property
     def open(self) -> int:
-        """Connections that neither side has ended."""
+        """Connections that neither side has closed."""
         return sum(not connection.ended for connection in self.connections)
 
-    def script_for(self, asked: Asked) -> Script:
+    def script_for(self, asked: UpstreamRequest) -> Script:
         self.requests.append(asked)
-        return self.queue.popleft() if self.queue else self.scripts.get(asked.body["model"], self.script)
+        return self.queue.popleft() if self.queue else self.scripts.get(asked.body.get("model", ""), self.script)
 
 
 @asynccontextmanager
 async def upstream_of(*script: Step, tls: ssl.SSLContext | None = None) -> AsyncIterator[Upstream]:
-    """Listens on a port of loopback that the system chooses; leaving ends all connections."""
+    """Listens on a free loopback port. Leaving the context closes all connections."""
     upstream = Upstream(script=script, scheme="https" if tls else "http")
     make: Callable[[], Connection] = lambda: Connection(upstream)  # noqa: E731
     server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0, ssl=tls, backlog=1024)
@@ -193,7 +201,7 @@ async def upstream_of(*script: Step, tls: ssl.SSLContext | None = None) -> Async
 
 
 def reset(transport: asyncio.BaseTransport) -> None:
-    """Ends the connection with an RST; what is on its way may be lost."""
+    """Closes the connection with an RST. Bytes on their way may be lost."""
     sock = transport.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     cast("asyncio.Transport", transport).abort()
