@@ -1,1 +1,1 @@
-"""The parts of `bench/relay.py`: who is asked, what is asked of them, and what it cost."""
+"""The parts of `bench/relay.py`: the targets, the loads and the measurement."""

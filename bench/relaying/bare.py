@@ -1,6 +1,6 @@
-"""The least that a Python gRPC server can do for the same answers: no upstream, a message a token.
+"""The minimum for a Python gRPC server with the same answers: no upstream, one message per token.
 
-`python -m relaying.bare` tells its port and serves until its standard input ends.
+`python -m relaying.bare` prints its port and serves until its standard input ends.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from relaying.words import TOKENS, Order
 
 
 async def answer(request: v1.CompletionRequest, context: object) -> v1.Completion:
-    """All words at once."""
+    """Returns all words at once."""
     order = Order.read(request.messages[-1].parts[0].text)
     message = v1.Message(role=v1.ROLE_ASSISTANT, parts=[v1.Part(text="".join(TOKENS[: order.tokens]))])
     return v1.Completion(choices=[v1.Choice(message=message)])
 
 
 async def stream(request: v1.CompletionRequest, context: object) -> AsyncIterator[v1.CompletionEvent]:
-    """A message a word, as fast as they are taken or as the order paces them."""
+    """Sends one message per word, as fast as the client reads or at the rate of the order."""
     order = Order.read(request.messages[-1].parts[0].text)
     loop = asyncio.get_running_loop()
     begin = loop.time()

@@ -1,4 +1,4 @@
-"""A load client for HTTP/1.1 that costs little: connections that are kept, and no parsing beyond an answer's end."""
+"""A cheap HTTP/1.1 client: it reuses connections, and parses no more than it needs to find the end of a response."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import re
 from typing import cast
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
-_HEADERS = b"host: bench\r\nauthorization: Bearer bench\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-_PATIENCE = 60.0  # seconds for one answer
+_TIMEOUT = 60.0  # seconds for one response
 
 
 class Pool:
@@ -19,18 +18,18 @@ class Pool:
         self._idle: list[_Connection] = []
 
     async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
-        """The status and the body of the answer, the marks of its chunks included."""
+        """Returns the status and the raw body of the response, including its chunk headers."""
         connection = await self._free()
         head = (
             f"POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer bench\r\ncontent-type: application/json\r\n"
         )
         answer = connection.ask(head.encode() + b"content-length: %d\r\n\r\n" % len(body) + body)
-        status, content = await asyncio.wait_for(answer, _PATIENCE)
+        status, content = await asyncio.wait_for(answer, _TIMEOUT)
         self._idle.append(connection)
         return status, content
 
     def close(self) -> None:
-        """Closes the connections that nobody uses."""
+        """Closes the idle connections."""
         for connection in self._idle:
             connection.close()
 
@@ -50,8 +49,8 @@ class _Connection(asyncio.Protocol):
 
     def ask(self, request: bytes) -> asyncio.Future[tuple[int, bytes]]:
         self._held = bytearray()
-        self._body = 0  # where it begins
-        self._end: int | None = None  # where it ends; None: at the last chunk
+        self._body = 0  # index of its first byte
+        self._end: int | None = None  # index after its last byte; None: it ends with the last chunk
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return self._answer
@@ -65,7 +64,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ConnectionError("the connection was closed in the middle of an answer"))
+            self._answer.set_exception(ConnectionError("the connection was closed in the middle of a response"))
 
     def data_received(self, data: bytes) -> None:
         self._held += data
@@ -85,4 +84,4 @@ class _Connection(asyncio.Protocol):
     def _is_over(self) -> bool:
         if self._end is not None:
             return len(self._held) >= self._end
-        return self._held.endswith(b"\r\n0\r\n\r\n")  # JSON has no bare CR, so no text can look like it
+        return self._held.endswith(b"\r\n0\r\n\r\n")  # JSON contains no bare CR, so no text can look like this

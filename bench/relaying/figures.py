@@ -1,4 +1,4 @@
-"""From the samples of all rounds to the figures of the table: medians over the rounds."""
+"""Turns the samples of all rounds into the figures of the tables, which are medians over the rounds."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Figures = dict[str, float]
 
 
 def figures(rounds: Rounds) -> dict[str, dict[str, Figures]]:
-    """By target and load. CPU in microseconds a call or token, latencies in milliseconds, `per_second` of the amount.
+    """Returns the figures by target and load: CPU in microseconds per call or token, latencies in milliseconds.
 
-    `added_p50` and `added_p99` are what the direct calls of the same round took less.
+    `added_p50_ms` and `added_p99_ms` are the differences from the direct calls of the same round.
     """
-    told: dict[str, dict[str, Figures]] = {}
+    found: dict[str, dict[str, Figures]] = {}
     for (target, load), samples in rounds.items():
         floor = rounds[DIRECT, load]
-        told.setdefault(target, {})[load] = {
+        found.setdefault(target, {})[load] = {
             "gateway_cpu_us": _median([sample.gateway / sample.amount * 1e6 for sample in samples]),
             "others_cpu_us": _median([sample.others / sample.amount * 1e6 for sample in samples]),
             "per_second": _median([sample.amount / sample.took for sample in samples]),
@@ -32,11 +32,11 @@ def figures(rounds: Rounds) -> dict[str, dict[str, Figures]]:
             "added_p50_ms": _added(samples, floor, 0.50),
             "added_p99_ms": _added(samples, floor, 0.99),
         }
-    return told
+    return found
 
 
 def quantile(sample: Sample, share: float) -> float:
-    """Milliseconds within which that share of the answers came."""
+    """Returns the milliseconds within which that share of the answers arrived."""
     ordered = sorted(sample.latencies)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)] * 1e3
 

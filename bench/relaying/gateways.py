@@ -1,4 +1,4 @@
-"""The gateways and what stands beside them, each started on the gateway's core."""
+"""Starts all targets: the gateways, the bare server and the direct calls."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MODEL = "upstream/bench"
 
 
 class Started:
-    """The `targets`, and the `upstream` behind them."""
+    """The running `targets`, and the `upstream` behind them."""
 
     def __init__(self, upstream: Program, targets: list[Target]) -> None:
         self.upstream = upstream
@@ -42,13 +42,13 @@ class Started:
 
     @property
     def programs(self) -> set[Program]:
-        """The gateways that are measured."""
+        """The programs of the gateways."""
         return {target.program for target in self.targets if target.program}
 
 
 @asynccontextmanager
 async def targets(folder: Path, cores: tuple[int, int], *, with_litellm: bool) -> AsyncIterator[Started]:
-    """Starts all: the client and the stand-in on the first of `cores`, what is measured on the second."""
+    """Starts the stand-in on the first of `cores`, where the client runs too, and the gateways on the second."""
     client, gateway = cores
     async with AsyncExitStack() as stack:
         stack.enter_context(on_core(client))
@@ -60,7 +60,7 @@ async def targets(folder: Path, cores: tuple[int, int], *, with_litellm: bool) -
         if with_litellm:
             program, peer = await stack.enter_async_context(litellm(folder, port, gateway))
             others.append(Target(LITELLM, peer, program))
-        # Only now, since a process with channels of gRPC should start no other.
+        # Only now, because a process must not start others once it has gRPC channels.
         echo = Target(BARE, await _grpc(stack, f"127.0.0.1:{await bare.line()}", "bench"), bare)
         direct = Target(DIRECT, HttpPeer(port, "bench"), None)
         yield Started(upstream, [direct, echo, *await _ours(stack, ours), *others])
@@ -68,7 +68,7 @@ async def targets(folder: Path, cores: tuple[int, int], *, with_litellm: bool) -
 
 @asynccontextmanager
 async def _dragoman(folder: Path, upstream: int, core: int) -> AsyncIterator[Program]:
-    """The service as anybody would start it; its log goes to a file."""
+    """Starts Dragoman with its default options. Its log goes to a file."""
     settings = folder / "dragoman.toml"
     settings.write_text(_SETTINGS.format(folder=folder, upstream=upstream))
     command = (sys.executable, "-m", "dragoman_service", "serve", "--config", str(settings))
@@ -78,7 +78,7 @@ async def _dragoman(folder: Path, upstream: int, core: int) -> AsyncIterator[Pro
 
 
 async def _ours(stack: AsyncExitStack, program: Program) -> list[Target]:
-    """The service at its listener for gRPC and, where it has the API, at that for HTTP."""
+    """Returns Dragoman's gRPC listener as a target, and its HTTP listener if that serves chat completions."""
     addresses = dict([(await program.line()).split() for _ in range(2)])
     found = [Target(GRPC, await _grpc(stack, addresses["grpc"], MODEL), program)]
     http = HttpPeer(int(addresses["http"].rpartition(":")[2]), MODEL)

@@ -1,4 +1,4 @@
-"""LiteLLM's proxy, pinned by requirements/bench-litellm.lock, in an environment of its own that is made on demand."""
+"""LiteLLM's proxy, pinned by requirements/bench-litellm.lock, in an environment of its own, made on demand."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from relaying.targets import HttpPeer
 
 _ROOT = BENCH.parent
 _FOLDER = _ROOT / "build" / "bench-litellm"
-_START = 120.0  # seconds that it may take to listen
+_START = 120.0  # seconds until it must listen
 VERSION = re.findall(r"litellm\[proxy\]==(\S+)", (_ROOT / "requirements" / "bench-litellm.in").read_text())[0]
-# It asks for nothing on the network, writes no line a call and takes calls without a key, as ours does here.
+# It needs no network, writes no line per call, and accepts calls without a key, as Dragoman does here.
 _VARIABLES = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "LITELLM_LOG": "ERROR",
@@ -29,19 +29,19 @@ _VARIABLES = {
 
 
 def install() -> None:
-    """Makes its environment, about 130 packages; does nothing where that is done."""
+    """Installs it with about 130 packages, unless that is done already."""
     command = [sys.executable, str(_ROOT / "scripts" / "environment.py"), str(_FOLDER), "bench-litellm"]
     if subprocess.run(command, stdout=sys.stderr).returncode != 0:
-        raise SystemExit("LiteLLM could not be installed; --without-litellm measures the rest.")
+        raise SystemExit("LiteLLM cannot be installed. Use --without-litellm to measure the other targets.")
 
 
 @asynccontextmanager
 async def litellm(folder: Path, upstream: int, core: int) -> AsyncIterator[tuple[Program, HttpPeer]]:
-    """Starts its proxy with one worker, no keys, no database and no log of calls."""
+    """Starts its proxy with one worker, without keys, database and call log."""
     settings, port = folder / "litellm.yaml", _free_port()
     settings.write_text(json.dumps(_settings(upstream)))  # JSON is YAML
     command = [str(_FOLDER / "bin" / "litellm"), "--config", str(settings), "--host", "127.0.0.1", "--port", str(port)]
-    quiet = ("sh", "-c", 'exec "$@" >&2', "sh")  # its words on stdout belong into the log too
+    quiet = ("sh", "-c", 'exec "$@" >&2', "sh")  # its stdout goes into the log too
     async with started(*quiet, *command, core=core, env=_VARIABLES, log=folder / "litellm.log") as program:
         peer = HttpPeer(port, "bench")
         await _listening(program, peer)
@@ -64,11 +64,11 @@ async def _listening(program: Program, peer: HttpPeer) -> None:
                 return
         except OSError:
             await asyncio.sleep(0.2)
-    raise SystemExit(f"LiteLLM did not start; --without-litellm measures the rest. {program.last_words()}")
+    raise SystemExit(f"LiteLLM did not start. Use --without-litellm to measure the other targets. {program.log_tail()}")
 
 
 def _free_port() -> int:
-    """It takes no port that the system chooses."""
+    """Finds a free port, because LiteLLM cannot let the system choose one."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What is asked of every target in turn, and what one round of it cost."""
+"""The loads that every target gets in turn, and the measurement of one round."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from relaying.targets import Target
 from relaying.words import Order
 
 UNARY_TOKENS, STREAM_TOKENS, PACED_TOKENS = 32, 200, 80
-STREAMS = 8  # side by side, of those that come as fast as they go
-PACED_STREAMS, PACE = 200, 20  # streams side by side, and tokens a second of each
+STREAMS = 8  # concurrent streams, of those without a pace
+PACED_STREAMS, PACE = 200, 20  # concurrent streams, and tokens per second of each
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Orders, `in_flight` at a time, for `seconds`; where they are `paced` they all start at once, and only once."""
+    """Repeats an order for `seconds`, `in_flight` at a time. A `paced` load starts all of them at once, only once."""
 
     name: str
     order: Order
@@ -33,20 +33,20 @@ class Load:
 
 @dataclass(slots=True)
 class Sample:
-    """One round of one load at one target; seconds of CPU time, of all that was asked together."""
+    """One round of one load at one target. `gateway` and `others` are seconds of CPU time for the whole round."""
 
     amount: int = 0
-    """Calls, or tokens of streams."""
+    """Number of calls, or of tokens in streams."""
     gateway: float = 0.0
     others: float = 0.0
-    """Of the client and the upstream."""
+    """CPU time of the client and the upstream."""
     took: float = 0.0
     latencies: list[float] = field(default_factory=list)
-    """Seconds that each answer took to its end."""
+    """Seconds from each request to the end of its answer."""
 
 
 def loads(scale: float) -> list[Load]:
-    """All of them; `scale` makes them shorter."""
+    """Returns all loads; their length is multiplied by `scale`."""
     whole = Order("packed", UNARY_TOKENS)
     packed, each = Order("packed", STREAM_TOKENS), Order("each", STREAM_TOKENS)
     return [
@@ -59,7 +59,7 @@ def loads(scale: float) -> list[Load]:
 
 
 async def run(load: Load, target: Target, started: Started) -> Sample:
-    """One round. Ends the bench if a word is missing: the figures would lie."""
+    """Runs one round. Ends the benchmark if a word is missing, because its figures would be wrong."""
     sample = Sample()
     ask = target.peer.stream if load.streamed else target.peer.call
 
@@ -67,7 +67,7 @@ async def run(load: Load, target: Target, started: Started) -> Sample:
         began = time.perf_counter()
         words = await ask(load.order)
         if words != load.order.tokens:
-            raise SystemExit(f"{target.name}: {words} tokens of {load.name} came, {load.order.tokens} were ordered")
+            raise SystemExit(f"{target.name}, load {load.name}: received {words} tokens, expected {load.order.tokens}")
         sample.latencies.append(time.perf_counter() - began)
 
     gateway, others = _clocks(target, started)
@@ -88,6 +88,6 @@ async def _worker(once: Callable[[], Awaitable[None]], load: Load) -> None:
 
 
 def _clocks(target: Target, started: Started) -> tuple[Callable[[], float], Callable[[], float]]:
-    """What tells the CPU time of the gateway, and that of the client and the upstream."""
+    """Returns clocks for the CPU time of the gateway, and for that of the client and the upstream."""
     gateway = target.program.cpu if target.program else lambda: 0.0
     return gateway, lambda: time.process_time() + started.upstream.cpu()

@@ -1,4 +1,4 @@
-"""The machine that the figures are of, and what else it did meanwhile."""
+"""Describes the machine, and how busy it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PACKAGES = ("grpcio", "aiohttp", "protobuf", "uvloop")
 
 
 def description() -> dict[str, str]:
-    """Processor, cores, kernel, Python and the packages that matter."""
+    """Returns the processor, cores, kernel, Python version and the versions of the main packages."""
     facts = {
         "processor": _processor(),
         "cores": str(len(os.sched_getaffinity(0))),
@@ -22,7 +22,7 @@ def description() -> dict[str, str]:
 
 
 def busy() -> float:
-    """Seconds of CPU time that all processes of the machine have used so far."""
+    """Returns the seconds of CPU time that all processes of the machine have used so far."""
     fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     user, nice, system, _, _, irq, soft, _ = fields
     return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")

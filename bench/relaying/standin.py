@@ -1,7 +1,7 @@
-"""The upstream's stand-in: chat completions over HTTP/1.1, whole and streamed, with as little work as can be.
+"""The stand-in for the upstream: chat completions over HTTP/1.1, whole and streamed, with as little work as possible.
 
-`python -m relaying.standin` tells its port and serves until its standard input ends. It parses each request and writes
-chunks that were made beforehand, in the way that the prompt orders.
+`python -m relaying.standin` prints its port and serves until its standard input ends. It parses each request and
+writes chunks prepared in advance, in the way that the prompt orders.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def _usage(tokens: int) -> dict[str, int]:
 
 
 def _last(tokens: int) -> bytes:
-    told = _named("chat.completion.chunk", choices=[], usage=_usage(tokens))
-    return _chunk({}, "stop") + _framed(json.dumps(told, separators=(",", ":"))) + _framed("[DONE]") + b"0\r\n\r\n"
+    last = _named("chat.completion.chunk", choices=[], usage=_usage(tokens))
+    return _chunk({}, "stop") + _framed(json.dumps(last, separators=(",", ":"))) + _framed("[DONE]") + b"0\r\n\r\n"
 
 
 def _whole(tokens: int) -> bytes:
@@ -58,7 +58,7 @@ _CHUNKS = [_chunk({"content": token}) for token in TOKENS]
 
 
 class Connection(asyncio.Protocol):
-    """One connection: a request at a time, each with a content-length."""
+    """One connection: one request at a time, each with a content-length."""
 
     def __init__(self) -> None:
         self._held = b""
@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
         head, mark, rest = self._held.partition(b"\r\n\r\n")
         if not mark:
             return
-        if head[:5] != b"POST ":  # a gateway that looks whether anybody is there
+        if head[:5] != b"POST ":  # a gateway that checks whether the server is up
             self._held = rest
             self._transport.write(_NOTHING)
             return
@@ -101,12 +101,12 @@ class Connection(asyncio.Protocol):
         if order.way == "each":
             self._loop.call_soon(self._each, 0, order.tokens)
         else:
-            # Streams of a real upstream do not keep step with each other.
-            begin = self._loop.time() + random.random() / order.rate  # noqa: S311 - no secret
+            # A random start, because streams of a real upstream are not synchronized.
+            begin = self._loop.time() + random.random() / order.rate  # noqa: S311 - not a secret
             self._loop.call_at(begin, self._paced, 0, order, begin)
 
     def _each(self, number: int, tokens: int) -> None:
-        """A write a token: the loop would put together what one turn of it writes."""
+        """Writes one token per turn of the loop, because the transport joins the writes of one turn."""
         if self._lost:
             return
         if number == tokens:

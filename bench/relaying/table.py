@@ -1,4 +1,4 @@
-"""The figures as tables for people: the ratios first, then what they are made of."""
+"""Formats the figures as tables: first the ratios, then the figures behind them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WIDTH = 34
 
 
 def lines(told: Told, memory: Mapping[str, float]) -> Iterator[str]:
-    """All tables, line by line."""
+    """Yields the lines of all tables."""
     yield from _ratios(told)
     yield from _costs("CPU of the gateway, µs", told, "gateway_cpu_us", memory)
     yield from _costs("CPU of client and upstream, µs", told, "others_cpu_us")
@@ -50,7 +50,7 @@ def _all(figures: Figures) -> float:
 def _costs(title: str, told: Told, key: str, memory: Mapping[str, float] | None = None) -> Iterator[str]:
     yield _row(title, [*COSTS, *(["RSS MiB"] if memory else [])])
     for target, loads in told.items():
-        if memory and target not in memory:  # there is no gateway
+        if memory and target not in memory:  # direct calls have no gateway
             continue
         cells = [f"{loads[load][key]:.1f}" for load in COSTS.values()]
         yield _row(target, [*cells, *([f"{memory[target]:.0f}"] if memory else [])])

@@ -1,4 +1,4 @@
-"""Whom the bench asks, over HTTP or gRPC: each gives the same words for the same order, or the run ends."""
+"""The targets of the benchmark, over HTTP or gRPC. All return the same words for the same order, or the run ends."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _SERVICE = "/dragoman.v1.CompletionService"
 
 
 class Peer(Protocol):
-    """One way to ask for words."""
+    """A client of one target."""
 
     async def call(self, order: Order) -> int:
-        """Asks for a whole answer; how many words came."""
+        """Requests a whole answer and returns the number of its words."""
         ...
 
     async def stream(self, order: Order) -> int:
-        """Asks for a stream; how many words came."""
+        """Requests a stream and returns the number of its words."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A peer under its name in the table. `program` is the gateway between us and the upstream; None: there is none."""
+    """A peer with its name in the tables. `program` is the gateway in front of the upstream; None: there is none."""
 
     name: str
     peer: Peer
@@ -55,7 +55,7 @@ class HttpPeer:
         return await self._ask(order, stream=True)
 
     async def serves(self) -> bool:
-        """Whether there is such an API."""
+        """Whether the server has this API."""
         status, _ = await self._pool.post(self._path, self._body(Order("packed", 1), stream=False))
         return status not in (404, 405)
 
@@ -74,7 +74,7 @@ class HttpPeer:
 
 
 class GrpcPeer:
-    """A CompletionService, asked in bytes: to build and to read messages is not what is measured."""
+    """A CompletionService. It sends and receives bytes, because building and parsing messages is not measured."""
 
     def __init__(self, channel: aio.Channel, model: str) -> None:
         self._unary: aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"{_SERVICE}/CreateCompletion")
@@ -87,7 +87,7 @@ class GrpcPeer:
             return words_in(await self._unary(self._request(order)))
 
     async def stream(self, order: Order) -> int:
-        """The words of a stream, those that its last event repeats left out."""
+        """Returns the number of words in a stream, without those that its last event repeats."""
         with self._failures():
             return await self._read(order)
 

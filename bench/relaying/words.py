@@ -1,18 +1,18 @@
-"""What every target is asked for and says: an order in the prompt, and as many different words as it orders."""
+"""The prompts and answers of the benchmark: a prompt orders a number of words, and the answer consists of these."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-# Different ones: a gateway that is measured here takes equal chunks for a model that has lost its way.
+# All different, because LiteLLM takes many equal chunks for a model stuck in a loop.
 TOKENS = [f" tok{number}" for number in range(200)]
 _ORDER = re.compile(r"\[\[(packed|each|paced) (\d+) (\d+)\]\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`tokens` words. Streamed `packed` in one write, `each` in a write of its own, or `paced`: `rate` a second."""
+    """Orders `tokens` words, streamed `packed` in one write, `each` in its own write or `paced` at `rate` per second."""
 
     way: str
     tokens: int
@@ -20,23 +20,18 @@ class Order:
 
     @property
     def prompt(self) -> str:
-        """The prompt that carries it."""
+        """The prompt that contains the order."""
         return f"[[{self.way} {self.tokens} {self.rate}]] Please say so many words and then stop."
-
-    @property
-    def seconds(self) -> float:
-        """How long the answer takes where nobody is late."""
-        return self.tokens / self.rate if self.rate else 0.0
 
     @classmethod
     def read(cls, prompt: str) -> Order:
-        """The order in a prompt."""
+        """Reads the order from a prompt. Raises ValueError if there is none."""
         found = _ORDER.search(prompt)
         if found is None:
-            raise ValueError(f"no order in {prompt!r}")
+            raise ValueError(f"the prompt has no order: {prompt!r}")
         return cls(found[1], int(found[2]), int(found[3]))
 
 
 def words_in(answer: bytes) -> int:
-    """How many of the words an answer has, in JSON or in a message."""
+    """Returns the number of words in an answer, be it JSON or a serialized message."""
     return answer.count(b" tok")
