@@ -12,7 +12,7 @@ _ORDER = re.compile(r"\[\[(packed|each|paced) (\d+) (\d+)\]\]")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Orders `tokens` words, streamed `packed` in one write, `each` in its own write or `paced` at `rate` per second."""
+    """Orders `tokens` words, streamed `packed` in one write, `each` in its own, or `paced` at `rate` per second."""
 
     way: str
     tokens: int

@@ -1,4 +1,4 @@
-"""Names of models that the settings give, over real gRPC: who answers, who may ask, what is counted."""
+"""Aliases from the settings, over real gRPC: which model answers, who may use them, what is counted."""
 
 from __future__ import annotations
 

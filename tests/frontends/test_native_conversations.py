@@ -1,4 +1,4 @@
-"""Prompts, tools and what was said of them: which requests make sense, and what is told of those that do not."""
+"""Prompts, tools and tool results: which requests are valid, and what the errors of others say."""
 
 from __future__ import annotations
 

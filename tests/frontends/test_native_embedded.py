@@ -1,4 +1,4 @@
-"""The embedded model behind the native API: three deliveries, one text; hanging up stops its work."""
+"""The embedded model behind the native API: three deliveries, one text; a caller who leaves stops its work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def channel(service):
 
 
 async def busy_slots(service) -> int:
-    """What the engine itself says: how many answers it is at."""
+    """The number of answers under way, as the engine reports it."""
     socket = str(service.opened.providers["local"].engine.socket)
     async with (
         aiohttp.ClientSession(connector=aiohttp.UnixConnector(socket)) as session,

@@ -1,4 +1,4 @@
-"""Tools over real gRPC: asked for, called, answered, in all three deliveries."""
+"""Tools over real gRPC: offered, called and answered, in all three deliveries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def question(prompt) -> v1.CompletionRequest:
 
 
 def parts_of(events) -> list[v1.Part]:
-    """What the deltas of a stream are together."""
+    """The deltas of a stream, put together."""
     parts: list[v1.Part] = []
     for delta in (event.delta for event in events if event.HasField("delta")):
         if delta.HasField("tool_call"):

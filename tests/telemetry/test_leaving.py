@@ -1,4 +1,4 @@
-"""What the log line of a call tells whose caller did not wait for its end, or whose answer is an operation's."""
+"""The log line of a call whose caller left early, and of a call that an operation answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHAT = {"model": "echo", "messages": [{"role": "user", "content": "one two three
 
 @pytest.fixture
 def calls() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """The lines of calls so far."""
+    """Returns the log lines of the calls so far."""
     stream = io.StringIO()
     writer = configure("info", "json", lambda: None, stream)
     lines = lambda: map(json.loads, stream.getvalue().splitlines())  # noqa: E731

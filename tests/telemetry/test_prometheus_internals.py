@@ -1,4 +1,4 @@
-"""What telemetry/workers.py takes from the inside of prometheus_client: a new version of it fails here first."""
+"""The private parts of prometheus_client that telemetry/workers.py uses: a version that changes them fails here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ print(registry.get_sample_value("calls_total"), registry.get_sample_value("runni
 
 @pytest.fixture
 def run(tmp_path):
-    """Runs a program as one of several workers; what it printed."""
+    """Runs a program as one of several workers and returns its output."""
 
     def run(program: str, argument: str) -> str:
         environment = {**os.environ, workers.FOLDER_VARIABLE: str(tmp_path)}

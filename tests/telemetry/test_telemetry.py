@@ -1,4 +1,4 @@
-"""What operators see: metrics, probes, one line in the log a call."""
+"""What operators see: metrics, probes, one log line per call."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_the_line_of_a_call_is_that_of_any_other(level):
 
 
 class StuckPipe(io.StringIO):
-    """Takes nothing until it is freed."""
+    """Blocks every write until it is freed."""
 
     def __init__(self):
         super().__init__()

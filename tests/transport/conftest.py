@@ -28,7 +28,7 @@ StartGrpc = Callable[..., Awaitable[str]]
 
 @pytest.fixture
 async def serving() -> AsyncIterator[StartServing]:
-    """Starts a listener whose POST /ask is answered by the given function."""
+    """Starts an HTTP listener with one method, POST /ask, that the given function serves."""
     async with AsyncExitStack() as stack:
 
         async def start(
@@ -54,7 +54,7 @@ async def serving() -> AsyncIterator[StartServing]:
 
 @pytest.fixture
 async def guarded() -> AsyncIterator[StartGrpc]:
-    """Starts a gRPC listener whose method /odd.Odd/NAME is answered by the handler of that name; its address.
+    """Starts a gRPC listener with one service, odd.Odd, whose methods have the given handlers; returns its address.
 
     Keyword arguments are options of the guard.
     """

@@ -1,4 +1,4 @@
-"""A listener with one method, and no service behind it."""
+"""An HTTP listener with one method, without the rest of the service."""
 
 from __future__ import annotations
 

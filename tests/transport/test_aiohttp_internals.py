@@ -1,4 +1,4 @@
-"""What transport/http/connection.py takes from the inside of aiohttp, by name: a new version of it fails here first."""
+"""The private parts of aiohttp that transport/http/connection.py uses: a version that changes them fails here first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WHERE = f"aiohttp {aiohttp.__version__} has changed; see transport/http/connecti
 
 
 class Watched(web.RequestHandler):
-    """Notes whether the connection waits for a request: after bytes came, and while a handler runs."""
+    """Records whether the connection waits for a request: after each read, and while a handler runs."""
 
     waits: ClassVar[list[bool]] = []
 

@@ -1,4 +1,4 @@
-"""A server that ends: what is under way is finished, or told so; what is new goes elsewhere."""
+"""Draining: calls under way finish or get SHUTTING_DOWN; new calls are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections of the HTTP listener: heads that never end, and the name that every answer bears."""
+"""Connections of the HTTP listener: the time limit for request heads, and the server header on every response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams over HTTP, whatever their dialect: what ends them, and how."""
+"""Streams over HTTP, whatever their dialect: how they end."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ CALLS = [
 
 
 def call_all(address: str) -> tuple[set[str], dict[str, str]]:
-    """A client that knows nothing but what the server shows. Returns the services and each call's answer as JSON."""
+    """Calls every method with what reflection shows alone. Returns the services and each response as JSON."""
     answers = {}
     with grpc.insecure_channel(address) as channel:
         shown = ProtoReflectionDescriptorDatabase(channel)

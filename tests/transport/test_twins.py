@@ -1,4 +1,4 @@
-"""Wire twins are served and shown under their vendor's names, and ours stay ours."""
+"""Wire twins are served and shown under their vendor's names, and keep their own names inside."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CALLS = [
 
 
 def call_all(address: str) -> tuple[set[str], dict[str, str]]:
-    """A client that knows nothing but what the server shows. Returns the services and each call's answer as JSON."""
+    """Calls every method with what reflection shows alone. Returns the services and each response as JSON."""
     answers, operation = {}, ""
     with grpc.insecure_channel(address) as channel:
         shown = ProtoReflectionDescriptorDatabase(channel)

@@ -1,4 +1,4 @@
-"""What no method takes over HTTP: other paths, other verbs, and pages of other origins."""
+"""HTTP requests that match no method: unknown paths, other HTTP methods, pages of other origins."""
 
 from __future__ import annotations
 

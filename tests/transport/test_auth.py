@@ -1,4 +1,4 @@
-"""Who may call: keys, anonymous callers, models that a key may use."""
+"""Authentication: API keys, anonymous callers, the models that a key may use."""
 
 from __future__ import annotations
 
