@@ -85,6 +85,10 @@ class LineDecoder:
     def __init__(self, messages: YandexClientDialect, request: v1.CompletionRequest) -> None:
         self._dialect, self._messages, self._rest = messages, messages.event_decoder(request), b""
 
+    @property
+    def ended(self) -> bool:
+        return self._messages.ended
+
     def feed(self, piece: bytes) -> Iterator[v1.CompletionEvent]:
         *lines, self._rest = (self._rest + piece).split(b"\n")
         for line in map(orjson.loads, lines):

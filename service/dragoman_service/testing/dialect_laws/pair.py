@@ -18,10 +18,10 @@ from dragoman_service.testing.dialect_laws.requests import requests
 CALL_ID = "call-0123"
 Piece = Any
 
-checked: Callable[[Callable[..., None]], Callable[..., None]] = settings(
-    max_examples=50, deadline=None, suppress_health_check=list(HealthCheck)
-)
-"""How the laws use hypothesis: any machine may be slow, and the strategies are ours."""
+
+def checked(holds: Callable[..., None]) -> Callable[..., None]:
+    """Runs a law under hypothesis, in the profile that is loaded: without time limits, because machines are slow."""
+    return settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))(holds)
 
 
 def _error(code: int, reason: v1.ErrorReason.ValueType, retry_after: float | None = None) -> CompletionError:
