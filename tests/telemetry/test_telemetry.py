@@ -180,7 +180,7 @@ async def test_planted_secrets_are_redacted(log_lines):
 
 
 @pytest.mark.parametrize("level", ["info", "warning"])
-def test_the_line_of_a_call_is_that_of_any_other(level):
+def test_the_fast_path_writes_the_same_line_as_structlog(level):
     stream = io.StringIO()
     writer = configure(level, "json", lambda: None, stream, worker=3)
     facts = {"call_id": "r", "duration_ms": 0.5, "peer": "é\n", "Token": CANARY}
@@ -212,7 +212,7 @@ class StuckPipe(io.StringIO):
         return len(text)
 
 
-def test_a_stuck_log_pipe_gets_what_waited_in_one_write_and_what_was_too_much_is_counted():
+def test_a_stuck_log_pipe_gets_the_waiting_lines_in_one_write_and_the_rest_are_counted():
     dropped = []
     pipe = StuckPipe()
     writer = LogWriter(pipe, lambda: dropped.append(1))

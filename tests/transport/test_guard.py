@@ -49,7 +49,7 @@ async def test_a_call_without_a_request_is_malformed(channel, refused):
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
 
 
-async def test_a_reader_that_stalls_is_told_so_and_its_upstream_is_closed(start_service, prompt):
+async def test_a_stalled_reader_gets_an_error_and_its_upstream_is_closed(start_service, prompt):
     service = await start_service({"echo": {"chunk_size": 60_000}}, server={"stall_timeout": "300ms"})
     echo = service.opened.providers["echo"]
     options = [("grpc.max_receive_message_length", -1), ("grpc.http2.bdp_probe", 0)]  # a window that does not grow
@@ -86,7 +86,7 @@ async def broken_stream(request: bytes, context: object) -> AsyncIterator[bytes]
     raise RuntimeError("secret detail")
 
 
-async def test_a_fault_of_ours_is_internal_and_leaks_no_text(guarded, refused):
+async def test_a_bug_is_reported_as_internal_and_leaks_no_text(guarded, refused):
     unary, stream = grpc.unary_unary_rpc_method_handler(broken), grpc.unary_stream_rpc_method_handler(broken_stream)
     address = await guarded({"Whole": unary, "Stream": stream})
     async with grpc.aio.insecure_channel(address) as channel:

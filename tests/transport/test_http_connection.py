@@ -59,7 +59,7 @@ async def test_a_slow_body_and_a_slow_answer_and_silence_are_left_alone(serving)
         ("POST", "/ask", 200),
     ],
 )
-async def test_every_answer_bears_our_name(serving, verb: str, path: str, status: int) -> None:
+async def test_every_response_has_the_server_header(serving, verb: str, path: str, status: int) -> None:
     served = await serving(echo)
     async with asked(served.address, verb, path, {} if status == 200 else None) as answer:
         pass
@@ -67,7 +67,7 @@ async def test_every_answer_bears_our_name(serving, verb: str, path: str, status
     assert (answer.status, answer.headers["server"]) == (status, "dragoman")
 
 
-async def test_preflights_and_refusals_of_what_is_no_http_bear_our_name(serving) -> None:
+async def test_preflights_and_malformed_requests_have_the_server_header(serving) -> None:
     served = await serving(echo, origins=("*",))
     async with asked(served.address, "OPTIONS", "/ask", headers={"origin": "https://a.example"}) as preflight:
         pass

@@ -59,7 +59,7 @@ async def test_a_bomb_is_not_unpacked(serving) -> None:
     ("body", "headers"),
     [(b"{}", {"content-type": "text/plain"}), (b"not gzip", {"content-encoding": "gzip"})],
 )
-async def test_a_body_that_is_not_what_it_should_be_is_malformed(serving, body, headers) -> None:
+async def test_a_body_of_another_type_or_encoding_is_malformed(serving, body, headers) -> None:
     served = await serving(echo)
     async with asked(served.address, "POST", "/ask", body, headers) as answer:
         said = await answer.json()
@@ -94,7 +94,7 @@ async def test_the_keys_are_those_of_grpc(serving, header, status, reason) -> No
     assert (answer.status, said.get("reason", "")) == (status, reason)
 
 
-async def test_a_key_that_is_no_utf8_is_refused_as_any_other(serving) -> None:
+async def test_a_key_that_is_not_utf8_is_refused_like_any_other(serving) -> None:
     served = await serving(echo, keys=[{"id": "a", "sha256": hashlib.sha256(b"key-of-a").hexdigest()}])
     host, _, port = served.address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -141,7 +141,7 @@ async def test_a_fault_of_ours_leaks_no_text(serving) -> None:
     assert json.loads(said)["reason"] == "INTERNAL"
 
 
-async def test_a_drain_refuses_what_is_new_and_waits_for_what_is_under_way(serving) -> None:
+async def test_a_drain_refuses_new_calls_and_waits_for_those_under_way(serving) -> None:
     begun, release = asyncio.Event(), asyncio.Event()
 
     async def held(call: HttpCall) -> None:

@@ -15,7 +15,7 @@ ASKING = b"POST /ask HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\
 
 
 @pytest.mark.parametrize(("verb", "path", "status"), [("POST", "/nothing/here", 404), ("GET", "/ask", 405)])
-async def test_what_is_not_there_is_told_in_json_and_counted_as_other(serving, verb, path, status) -> None:
+async def test_an_unknown_path_gets_a_json_error_and_counts_as_other(serving, verb, path, status) -> None:
     served = await serving(echo)
     async with asked(served.address, verb, path) as answer:
         said = await answer.json()
@@ -67,7 +67,7 @@ async def test_pages_that_the_settings_name_may_call(serving, origins, allowed) 
         ASKING + b"content-length: 16\r\ncontent-encoding: gzip\r\n\r\na SECRET prompt.",
     ],
 )
-async def test_what_is_no_http_is_not_quoted_in_the_log(serving, wire: bytes) -> None:
+async def test_malformed_http_is_not_quoted_in_the_log(serving, wire: bytes) -> None:
     served = await serving(echo)
     output = io.StringIO()
     writer = configure("info", "json", lambda: None, output)

@@ -51,7 +51,7 @@ def test_missing_and_broken_files_are_mistakes_in_the_settings(tmp_path, pair):
     assert [mistake.path for mistake in caught.value.mistakes] == ["server.tls.certificate"]
 
 
-async def test_a_pair_that_does_not_fit_is_told_at_start(start_service, tmp_path, pair):
+async def test_an_invalid_certificate_or_key_is_reported_at_start(start_service, tmp_path, pair):
     broken = tmp_path / "broken.pem"
     broken.write_text("no certificate")
     with pytest.raises(SettingsError) as caught:

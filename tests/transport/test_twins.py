@@ -62,7 +62,7 @@ def names() -> ForeignNames:
     return ForeignNames(PACKAGES)
 
 
-def test_no_type_of_ours_is_left_in_what_is_shown(names):
+def test_reflection_shows_no_type_of_ours(names):
     files = (text_generation_service_pb2.DESCRIPTOR, operation_service_pb2.DESCRIPTOR)
     services = [names.service(twin) for file in files for twin in file.services_by_name.values()]
     shown = FileDescriptorProto()
@@ -73,7 +73,7 @@ def test_no_type_of_ours_is_left_in_what_is_shown(names):
             assert "dragoman" not in str(shown)
 
 
-def test_ours_keep_their_own_names(names):
+def test_twins_keep_their_own_names(names):
     twin = text_generation_service_pb2.DESCRIPTOR.services_by_name["TextGenerationService"]
     foreign = names.service(twin)
 
@@ -83,7 +83,7 @@ def test_ours_keep_their_own_names(names):
         descriptor_pool.Default().FindFileContainingSymbol(foreign.full_name)
 
 
-def test_the_first_pool_that_knows_a_name_tells(names):
+def test_the_first_pool_that_has_a_name_answers(names):
     foreign = names.service(operation_service_pb2.DESCRIPTOR.services_by_name["OperationService"])
     pools = Pools(descriptor_pool.Default(), foreign.file.pool)
 

@@ -15,14 +15,14 @@ from dragoman_service.validation.rpcs import check_operation_name, check_timeout
 
 COLLECTION = "operations"
 DEFAULT_WAIT = 60.0  # seconds that WaitOperation waits if the request has no timeout
-LONGEST_WAIT = 3600.0  # seconds
+LONGEST_WAIT = 3600.0  # seconds; longer timeouts are cut to this
 WAIT_MARGIN = 0.1  # seconds before the caller's deadline at which it answers, so that the answer arrives in time
 
 Context = aio.ServicerContext[Any, Any]
 
 
 class LongRunning(operations_pb2_grpc.OperationsServicer):
-    """The five methods. Errors are raised as CompletionError."""
+    """Serves the five methods. All raise CompletionError."""
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
@@ -36,7 +36,7 @@ class LongRunning(operations_pb2_grpc.OperationsServicer):
         self, request: operations_pb2.ListOperationsRequest, context: Context
     ) -> operations_pb2.ListOperationsResponse:
         if request.name not in ("", COLLECTION):
-            raise invalid(FieldViolation("name", f"must be {COLLECTION!r} or empty"))
+            raise invalid(FieldViolation("name", f"should be {COLLECTION!r} or empty"))
         return await self._operations.list(
             call_context(context).caller, request.filter, request.page_size, request.page_token
         )

@@ -1,4 +1,4 @@
-"""The native API over gRPC: `dragoman.v1` and google.longrunning."""
+"""The native API over gRPC: `dragoman.v1` and `google.longrunning`."""
 
 from __future__ import annotations
 

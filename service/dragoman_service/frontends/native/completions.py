@@ -1,4 +1,4 @@
-"""CompletionService: one request, three deliveries."""
+"""CompletionService: completions in three deliveries, and tokens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dragoman_service.validation.rpcs import check_attach, check_tokenize, secon
 
 
 class Completions(v1.CompletionServiceServicer):
-    """Completions are the delivery's; what only the native API has is checked here."""
+    """Serves the native methods. `Delivery` answers completions; fields of the native API alone are validated here."""
 
     def __init__(self, delivery: Delivery, engine: Engine, operations: Operations) -> None:
         self._delivery, self._engine, self._operations = delivery, engine, operations
@@ -28,7 +28,7 @@ class Completions(v1.CompletionServiceServicer):
     ) -> v1.Completion:
         return await self._delivery.complete(request, call_context(context).call())
 
-    # The events of an operation are bytes already, and go out as they are.
+    # The events of an operation are bytes, which the guard sends unchanged: parsing them would cost more than relaying.
 
     async def StreamCompletion(  # type: ignore[override]
         self, request: v1.CompletionRequest, context: grpc.aio.ServicerContext[v1.CompletionRequest, v1.CompletionEvent]

@@ -1,4 +1,4 @@
-"""ModelService: what can be asked for."""
+"""ModelService: the models that the caller may use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dragoman_service.validation.rpcs import check_model_name, effective_page_si
 
 
 class Models(v1.ModelServiceServicer):
-    """Shows the catalogue, as far as the caller may use it."""
+    """Lists the models of the catalogue that the caller may use."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -51,4 +51,4 @@ def _read_token(token: str) -> str:
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
-        raise invalid(FieldViolation("page_token", "is not one that ListModels returned")) from None
+        raise invalid(FieldViolation("page_token", "should be a token that ListModels returned")) from None
