@@ -1,7 +1,7 @@
 """The one error of the service, and its form on the wire: google.rpc.Status.
 
-Below a frontend everything that goes wrong is a `CompletionError`. A plugin that does not import this module may
-raise any exception with the attributes `code` and `reason`; `CompletionError.of` reads them.
+Below the frontends every failure is a `CompletionError`. A plugin that does not import this module may raise any
+exception with the attributes `code` and `reason`; `CompletionError.of` reads them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from google.rpc import code_pb2, error_details_pb2
 from google.rpc.status_pb2 import Status
 
 DOMAIN = "dragoman"
-# gRPC drops trailers over 8 KiB at random. The message travels twice: three bytes for each of its bytes that is not
-# ASCII in grpc-message, and in the status, of which each three bytes become four.
+# gRPC drops trailers over 8 KiB at random. The message is sent twice: in grpc-message, where a byte that is not ASCII
+# takes three bytes, and in the status, where base64 turns three bytes into four.
 MAX_MESSAGE = 768  # bytes
 MAX_STATUS = 4096  # bytes
 MAX_VIOLATIONS = 32
@@ -27,7 +27,7 @@ _PREFIX = "ERROR_REASON_"
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """One wrong field: its path from the request, and what is allowed there."""
+    """A wrong field: its path in the request, and what is allowed there."""
 
     field: str
     description: str
@@ -37,8 +37,8 @@ class FieldViolation:
 class CompletionError(Exception):
     """Why a request failed.
 
-    `code` is a google.rpc.Code number, `reason` an `ErrorReason` number. `message` is for the caller and says what to
-    do; it must hold no secret and no exception's text. `retryable` tells whether the same request may succeed
+    `code` is a number of google.rpc.Code, `reason` a number of ErrorReason. `message` tells the caller what to do; it
+    must contain neither secrets nor the text of exceptions. `retryable` says whether the same request may succeed
     elsewhere or later; `retry_after` is in seconds.
     """
 
@@ -56,11 +56,11 @@ class CompletionError(Exception):
 
     @property
     def reason_name(self) -> str:
-        """The reason as ErrorInfo holds it, as in `INVALID_FIELD`."""
+        """The reason as ErrorInfo has it, such as `INVALID_FIELD`."""
         return v1.ErrorReason.Name(self.reason).removeprefix(_PREFIX)
 
     def with_metadata(self, **more: str) -> CompletionError:
-        """The same error with `more` in its metadata, where it did not say so itself."""
+        """The same error with `more` added to its metadata. Keys that it already has stay as they are."""
         return replace(self, metadata={**more, **self.metadata})
 
     def status(self, call_id: str) -> Status:
@@ -97,7 +97,7 @@ class CompletionError(Exception):
 
     @classmethod
     def of(cls, error: BaseException) -> CompletionError | None:
-        """`error` as a CompletionError if it is one, or if it has the attributes of one; else None."""
+        """`error` as a CompletionError if it is one or has the attributes of one, otherwise None."""
         if isinstance(error, CompletionError):
             return error
         code, reason = getattr(error, "code", None), getattr(error, "reason", None)
@@ -116,33 +116,33 @@ class CompletionError(Exception):
 
 
 def invalid(*fields: FieldViolation) -> CompletionError:
-    """INVALID_ARGUMENT for one or more wrong fields, all named in the message too."""
+    """INVALID_FIELD for one or more wrong fields; the message describes the first five."""
     shown = "; ".join(f"{f.field}: {f.description}" for f in fields[:5])
     more = f"; and {len(fields) - 5} more" if len(fields) > 5 else ""
     return CompletionError(code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_INVALID_FIELD, shown + more, fields=fields)
 
 
 def malformed_request(message: str) -> CompletionError:
-    """MALFORMED_REQUEST: what came is no request."""
+    """MALFORMED_REQUEST: what was received cannot be read as a request."""
     return CompletionError(code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_MALFORMED_REQUEST, message)
 
 
 def malformed_answer(what: str) -> CompletionError:
-    """PROVIDER_MALFORMED: the provider did `what`, which makes no sense."""
+    """PROVIDER_MALFORMED. `what` completes a sentence that starts with "The provider"."""
     return CompletionError(code_pb2.INTERNAL, v1.ERROR_REASON_PROVIDER_MALFORMED, f"The provider {what}.")
 
 
 def broken_answer() -> CompletionError:
-    """PROVIDER_STREAM_BROKEN: the provider's answer ended in its middle."""
+    """PROVIDER_STREAM_BROKEN: the provider's answer ended before it was complete."""
     return CompletionError(
         code_pb2.UNAVAILABLE,
         v1.ERROR_REASON_PROVIDER_STREAM_BROKEN,
-        "The provider's answer broke off after its first piece. What came is not the whole answer.",
+        "The provider's answer broke off before its end. What was received of it is incomplete.",
     )
 
 
 def internal() -> CompletionError:
-    """A fault of ours: the caller learns nothing but where the log tells more."""
+    """INTERNAL: an error of the service. The caller learns only where to look in the log."""
     return CompletionError(
         code_pb2.INTERNAL,
         v1.ERROR_REASON_INTERNAL,
@@ -151,12 +151,12 @@ def internal() -> CompletionError:
 
 
 def too_many_hops() -> CompletionError:
-    """Services such as this one send a request round and round."""
+    """TOO_MANY_HOPS: Dragoman services pass a request around in a circle."""
     return CompletionError(
         code_pb2.FAILED_PRECONDITION,
         v1.ERROR_REASON_TOO_MANY_HOPS,
-        "The request went through too many services such as this one: the address of a provider leads back to where "
-        "the request came from. The operator has to look at the addresses of the providers.",
+        "The request passed through too many Dragoman services: the address of a provider leads back to where the "
+        "request came from. The operator has to correct the addresses of the providers.",
     )
 
 
@@ -167,6 +167,6 @@ def _pack(message: Message) -> Any:
 
 
 def _cut(text: str, most: int) -> str:
-    """At most `most` bytes of the text: it is bytes that count on the wire."""
+    """The text, cut to `most` bytes of UTF-8."""
     raw = text.encode(errors="replace")
     return raw.decode() if len(raw) <= most else raw[: most - 3].decode(errors="ignore") + "…"

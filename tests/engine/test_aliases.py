@@ -11,8 +11,9 @@ from dragoman_service.testing import Scripted, choice_finished, delta
 from engine_calls import answer, model, request_of
 
 
-def engine_of(table, providers=None, unreachable=None, **options):
-    catalogue = Catalogue({"echo": Echo()} if providers is None else providers, unreachable or {}, Aliases(table))
+def engine_of(table, providers=None, unreachable=None, *, max_age=1.0, **options):
+    providers = {"echo": Echo()} if providers is None else providers
+    catalogue = Catalogue(providers, unreachable or {}, Aliases(table), max_age=max_age)
     return Engine(catalogue, **options)
 
 
@@ -112,10 +113,10 @@ def test_the_first_target_that_is_ready_now_is_taken():
     engine = engine_of({"best": ["p/big", "q/small"]}, {"p": away, "q": ready})
 
     assert found(engine, "best") == "q/small"
-    away._model = model("big")
+    away.model = model("big")
     assert found(engine, "best") == "p/big"
-    away._model = model("big", "late")
-    away._model.availability = ready._model.availability = v1.AVAILABILITY_UNAVAILABLE
+    away.model = model("big", "late")
+    away.model.availability = ready.model.availability = v1.AVAILABILITY_UNAVAILABLE
     assert found(engine, "best") == "p/big", "it tells why it cannot"
 
 
@@ -127,12 +128,11 @@ def test_a_target_that_could_not_be_opened_is_passed_over_and_without_any_the_na
     assert reason_of(engine, "only") == reason_of(engine, "only-this") == "NO_PROVIDER_AVAILABLE"
 
 
-def test_a_provider_that_gets_a_name_later_takes_it_from_the_pattern(monkeypatch):
+def test_a_provider_that_gets_a_name_later_takes_it_from_the_pattern():
     provider = saying("old")
-    engine = engine_of({"new*": ["p/old"]}, {"p": provider})
+    engine = engine_of({"new*": ["p/old"]}, {"p": provider}, max_age=0)
     first = found(engine, "newest")
-    provider._model = model("old", "newest")
-    monkeypatch.setattr("dragoman_service.engine.catalogue.FRESH", -1)
+    provider.model = model("old", "newest")
     target = engine.resolve("newest", "me")
 
     assert first == "p/old"
@@ -143,7 +143,7 @@ async def test_a_call_that_brings_its_target_is_answered_by_that_one_whatever_th
     first, second = saying("big"), saying("small")
     engine = engine_of({"best": ["p/big", "q/small"]}, {"p": first, "q": second})
     target = engine.resolve("best", "me")
-    first._model.availability = v1.AVAILABILITY_UNAVAILABLE
+    first.model.availability = v1.AVAILABILITY_UNAVAILABLE
     async with engine.relay(request_of("best"), engine.call("me"), target) as relay:
         completion = await relay.completion()
 
@@ -177,7 +177,7 @@ def test_exact_names_are_listed_with_the_model_that_they_come_to_now_and_taken_f
     listed = {shown.name: list(shown.aliases) for shown in engine.models("me")}
 
     assert listed == {"p/big": ["best", "large"], "q/small": ["fast", "tiny"]}
-    first._model.availability = v1.AVAILABILITY_UNAVAILABLE
+    first.model.availability = v1.AVAILABILITY_UNAVAILABLE
     assert list(engine.model("best", "me").aliases) == ["fast", "best", "tiny"]
     assert engine.model("gpt-5", "me").name == "p/big"
 
@@ -279,5 +279,5 @@ def test_aliases_that_can_never_work_are_mistakes():
 
     assert list(catalogue.mistakes()) == [
         ("best.targets", "the provider 'echo' has no 'echo/eco'; it has echo/echo"),
-        ("echo/echo", "is the full name of a model, which is found first: choose another name"),
+        ("echo/echo", "is the full name of a model, which takes precedence: choose another name"),
     ]

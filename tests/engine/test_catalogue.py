@@ -38,7 +38,7 @@ async def test_the_first_provider_to_claim_an_alias_keeps_it_and_full_names_win(
 async def test_a_model_that_appears_later_is_found():
     provider = Scripted(delta("x"), choice_finished(), model=model("old"))
     engine = engine_of({"p": provider})
-    provider._model = model("new", "newer")
+    provider.model = model("new", "newer")
 
     assert text_of(await answer(engine, request_of("newer"))) == "x"
     assert (await error_of(answer(engine, request_of("p/old")))).reason_name == "MODEL_NOT_FOUND"

@@ -218,8 +218,8 @@ def test_authors_are_left_out_with_warn_and_their_messages_stay():
     assert [warning.field for warning in warnings] == ["messages.author"]
 
 
-def test_a_prompt_that_the_model_lacks_is_refused_with_warn_too_since_nothing_would_be_left():
-    with pytest.raises(CompletionError, match="Nothing would be left"):
+def test_a_prompt_that_the_model_lacks_is_refused_with_warn_too_because_nothing_would_remain():
+    with pytest.raises(CompletionError, match="Nothing would remain"):
         fit_fields(v1.CompletionRequest(model="alias", prompt="Once", unsupported_field_policy=WARN), MODEL)
 
 

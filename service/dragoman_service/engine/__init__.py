@@ -1,1 +1,1 @@
-"""From a model's name to the events of its completion: catalogue, relay, fold."""
+"""From the name of a model to the events of a completion: catalogue, relay, fold."""

@@ -1,4 +1,4 @@
-"""Names that the settings give to models: exact ones, and patterns in which `*` stands for any characters."""
+"""Names that the settings give to models: exact ones, and patterns in which `*` matches any characters."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-MAX_NAME = 256  # characters of a name that a pattern takes
+MAX_NAME = 256  # characters of a name that a pattern can match
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A name or pattern as it is written in the settings, and what it stands for: `provider/model`, the best first."""
+    """A name or pattern as it is written in the settings, and its targets: `provider/model`, in order of preference."""
 
     name: str
     targets: Sequence[str]
@@ -24,12 +24,12 @@ class Alias:
 
 
 class Aliases:
-    """All of them; `table` has the targets by name or pattern, in the order of the settings."""
+    """All names in the settings. `table` maps a name or pattern to its targets, in the order of the settings."""
 
     def __init__(self, table: Mapping[str, Sequence[str]] | None = None) -> None:
         aliases = [Alias(name, tuple(targets)) for name, targets in (table or {}).items()]
         self.exact: Mapping[str, Alias] = {alias.name: alias for alias in aliases if not alias.is_pattern}
-        """Those that are no patterns, by name."""
+        """The names that are not patterns, with their targets."""
         patterns = sorted((alias for alias in aliases if alias.is_pattern), key=_specificity, reverse=True)
         self._patterns = [(_compiled(alias.name), alias) for alias in patterns]
 
@@ -38,7 +38,7 @@ class Aliases:
         yield from (alias for _, alias in self._patterns)
 
     def matching(self, name: str) -> Alias | None:
-        """The most specific pattern that takes `name`: the one with the longest text before its first `*`, then the
+        """The most specific pattern that matches `name`: the one with the longest text before its first `*`, then the
         longest one, then the first in the settings.
         """
         if len(name) > MAX_NAME:
@@ -47,11 +47,11 @@ class Aliases:
 
 
 def covers(pattern: str, alias: Alias) -> bool:
-    """Whether `pattern` takes every name that the alias takes."""
+    """Whether `pattern` matches every name that the alias matches."""
     return fnmatch.fnmatchcase(alias.name.replace("*", _ANYTHING), pattern)
 
 
-_ANYTHING = "\0" * MAX_NAME  # in place of a *: only a * takes that
+_ANYTHING = "\0" * MAX_NAME  # replaces a *: only a * matches it
 
 
 def _specificity(alias: Alias) -> tuple[int, int]:
@@ -59,5 +59,5 @@ def _specificity(alias: Alias) -> tuple[int, int]:
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """Only `*` is special. What fnmatch makes of it needs no more than linear time, however many there are."""
+    """Only `*` is special. The expression that fnmatch makes matches in linear time, however many there are."""
     return re.compile(fnmatch.translate("*".join(map(glob.escape, pattern.split("*")))))

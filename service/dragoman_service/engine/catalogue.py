@@ -13,14 +13,12 @@ from google.rpc import code_pb2
 from dragoman_service.contract import CompletionError, Provider
 from dragoman_service.engine.aliases import Alias, Aliases
 
-FRESH = 1.0  # seconds; a name that a pattern takes may be one that a provider has had since
-
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A model and the provider that has it; `alias` is the one in the settings by which it was found."""
+    """A model and its provider. `alias` is the name in the settings that led to it, if one did."""
 
     model: v1.Model
     provider: Provider
@@ -28,31 +26,41 @@ class Target:
 
 
 class Catalogue:
-    """`providers` by their configured name, in order; `unreachable`: why a configured provider could not be opened.
+    """Finds models by name.
 
-    A name is first looked for among the full names of models, then among the exact names of `aliases`, then among the
-    providers' own aliases, and then among the patterns of `aliases`. A name that begins with a provider's is taken only
-    by a pattern that does so too.
+    `providers` are keyed by their configured name, in the order of the settings. `unreachable` says why a configured
+    provider could not be opened. `max_age` is the number of seconds after which a name that only a pattern matches is
+    looked for among the providers again, because a provider may have got it since.
+
+    A name is looked up first among the full names of models, then among the exact names of `aliases`, then among the
+    providers' own aliases, and then among the patterns of `aliases`. A name that starts with a provider's name is
+    matched only by a pattern that does so too.
     """
 
     def __init__(
-        self, providers: Mapping[str, Provider], unreachable: Mapping[str, str], aliases: Aliases | None = None
+        self,
+        providers: Mapping[str, Provider],
+        unreachable: Mapping[str, str],
+        aliases: Aliases | None = None,
+        *,
+        max_age: float = 1.0,
     ) -> None:
         self._providers = providers
         self.unreachable = unreachable
         self._aliases = aliases or Aliases()
+        self._max_age = max_age
         self._broken: set[str] = set()
         self._full: dict[str, Target] = {}
         self._short: dict[str, Target] = {}
         self._index()
 
     def models(self) -> list[v1.Model]:
-        """All models as they are now, ordered by name, with their providers' aliases."""
+        """All models as they are now, ordered by name, with the aliases that their providers declare."""
         models = [self._describe(name, model) for name in self._providers for model in self._models(name)]
         return sorted(models, key=lambda model: model.name)
 
     def aliases(self) -> dict[str, list[Alias]]:
-        """The exact names in the settings, by the name of the model that each comes to now."""
+        """The exact names in the settings, grouped by the full name of the model that each stands for now."""
         self._index()
         found: dict[str, list[Alias]] = {}
         for alias in self._aliases.exact.values():
@@ -62,9 +70,9 @@ class Catalogue:
         return found
 
     def find(self, name: str, shown: Callable[[v1.Model], bool] = lambda _: True) -> Target:
-        """The model of that name or alias. Raises MODEL_NOT_FOUND, or NO_PROVIDER_AVAILABLE if its provider failed.
+        """The model with that name or alias. Raises MODEL_NOT_FOUND, or NO_PROVIDER_AVAILABLE if its provider failed.
 
-        The error names only models that are `shown` to the caller.
+        The error lists only models for which `shown` is true.
         """
         target = self._known(name)
         if target is None:
@@ -75,7 +83,7 @@ class Catalogue:
         return target
 
     def is_listed(self, name: str) -> bool:
-        """Whether it is one of a bounded number of names: no pattern took it."""
+        """Whether it is one of a bounded number of names, which those that only a pattern matches are not."""
         return name in self._full or name in self._aliases.exact or name in self._short
 
     def is_local(self, full_name: str) -> bool:
@@ -83,16 +91,16 @@ class Catalogue:
         return full_name in self._full and self._full[full_name].model.local
 
     def now(self, target: Target) -> v1.Model:
-        """The target's model as it is now: `find` tells how it was when its provider was last looked at."""
+        """The target's model as it is now. `find` may return it as it was when the provider was last asked."""
         provider, name = target.model.provider, target.model.provider_model
         found = (model for model in self._models(provider) if model.provider_model == name)
         return next((self._describe(provider, model) for model in found), target.model)
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
-        """Aliases that can never work, as far as is known now: each as a path below `models`, and why."""
+        """Names in the settings that can never work, each as a path below `models`, with the reason."""
         for alias in self._aliases:
             if alias.name in self._full:
-                yield alias.name, "is the full name of a model, which is found first: choose another name"
+                yield alias.name, "is the full name of a model, which takes precedence: choose another name"
             for target in alias.targets:
                 provider = target.partition("/")[0]
                 has = [name for name in self._full if name.startswith(f"{provider}/")]
@@ -111,17 +119,17 @@ class Catalogue:
         alias = self._aliases.matching(name)
         if alias is None or not alias.name.startswith(self._owner(name)):
             return None
-        if time.monotonic() - self._indexed > FRESH:
+        if time.monotonic() - self._indexed >= self._max_age:
             self._index()
         return None if name in self._short else alias
 
     def _owner(self, name: str) -> str:
-        """The beginning of the name that makes it a provider's own."""
+        """The prefix that makes the name a provider's own, as in `vendor/`; empty if there is none."""
         provider, slash, _ = name.partition("/")
         return provider + slash if slash and (provider in self._providers or provider in self.unreachable) else ""
 
     def _behind(self, alias: Alias) -> Target | None:
-        """The first of its targets that is ready, or the first that there is."""
+        """The first of its targets that is ready, otherwise the first that exists."""
         targets = [self._full[name] for name in alias.targets if name in self._full]
         if not targets:
             return None
@@ -131,7 +139,7 @@ class Catalogue:
     def _models(self, provider: str) -> Sequence[v1.Model]:
         try:
             models = self._providers[provider].models()
-        except Exception:  # a plugin that raises must not hide the models of the others
+        except Exception:  # a plugin that raises must not hide the models of other providers
             if provider not in self._broken:
                 log.exception("plugin.failed", provider=provider)
             self._broken.add(provider)
@@ -140,7 +148,7 @@ class Catalogue:
         return models
 
     def _index(self) -> None:
-        """Of the providers' aliases the first to claim a name keeps it, in the order of the providers."""
+        """Asks the providers anew. If several declare one alias, the first in the order of the settings keeps it."""
         self._indexed = time.monotonic()
         targets = [
             Target(self._describe(name, model), provider)
@@ -169,20 +177,20 @@ class Catalogue:
             return CompletionError(
                 code_pb2.UNAVAILABLE,
                 v1.ERROR_REASON_NO_PROVIDER_AVAILABLE,
-                f"The provider {provider!r} of the model could not be opened. The server's log tells why.",
+                f"The provider {provider!r} of the model could not be opened. The server's log says why.",
                 metadata={"provider": provider},
             )
         if name in self._aliases.exact or self._pattern_for(name) is not None:
             return CompletionError(
                 code_pb2.UNAVAILABLE,
                 v1.ERROR_REASON_NO_PROVIDER_AVAILABLE,
-                f"None of the models that {name[:128]!r} stands for is there now. The server's log tells why.",
+                f"None of the models that {name[:128]!r} stands for is available now. The server's log says why.",
             )
         known = _some([model.name for model in self.models() if shown(model)])
         return CompletionError(
             code_pb2.NOT_FOUND,
             v1.ERROR_REASON_MODEL_NOT_FOUND,
-            f"No model is called {name[:128]!r}. Known: {known}. ModelService.ListModels shows all.",
+            f"There is no model {name[:128]!r}. Known: {known}. ModelService.ListModels lists all.",
             resource=f"models/{name[:128]}",
         )
 

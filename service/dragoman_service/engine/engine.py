@@ -1,4 +1,4 @@
-"""From a model's name to the provider that has it: the functions that all frontends and operations call."""
+"""From the name of a model to its provider: the functions that all frontends and operations call."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ from dragoman_service.engine.relay import Relay, deadline_exceeded
 from dragoman_service.engine.tool_call_ids import with_tool_call_id
 from dragoman_service.errors import too_many_hops
 
-MIN_REMAINING = 0.02  # seconds; with less left no upstream is called
-MAX_HOPS = 8  # services that a request may come through; more are a circle
+MIN_REMAINING = 0.02  # seconds; with less time left no upstream is called
+MAX_HOPS = 8  # services that a request may pass through; more than that is taken for a circle
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds that a call may take: `default` where the caller sets none, at most `longest`."""
+    """Seconds that a call may take: `default` if the caller sets no deadline, and at most `longest`."""
 
     default: float = 600.0
     longest: float = 3600.0
 
     def until(self, remaining: float | None) -> float:
-        """The loop time at which a call ends whose caller waits `remaining` more seconds (None: did not say)."""
+        """The loop time at which a call ends whose caller waits for `remaining` seconds (None: no deadline set)."""
         limit = self.default if remaining is None else min(remaining, self.longest)
         return asyncio.get_running_loop().time() + max(limit, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Resolved(Call):
-    """A call that brings its target through the filters, which see a plain `Call`."""
+    """Carries the target of a call past the filters, to which it is a `Call` like any other."""
 
     model: str = ""
     target: Target | None = None
 
 
 class Engine:
-    """Picks the provider; the filters are wrapped round that, the first one outermost.
+    """Finds the provider of each request and calls it through the filters, of which the first is outermost.
 
-    `complete` is the one shape: `started`, then the provider's events. `allowed` holds the patterns of the models that
-    a caller may use; a caller who is not in it may use all.
+    `complete` has the shape `Complete`: it yields `started`, then the provider's events. `allowed` maps a caller to
+    patterns of the models that the caller may use; a caller who is not in it may use all.
     """
 
     def __init__(
@@ -81,19 +81,19 @@ class Engine:
         streaming: bool = False,
         hops: int = 0,
     ) -> Call:
-        """A new call of `caller`, who waits `remaining` more seconds (None: did not say)."""
+        """A new call of `caller`, who waits for `remaining` seconds (None: no deadline set)."""
         deadline = self._deadlines.until(remaining)
         call_id = call_id or uuid.uuid4().hex
         return Call(id=call_id, caller=caller, deadline=deadline, streaming=streaming, hops=hops)
 
     def long_call(self, caller: str, call_id: str) -> Call:
-        """A call that nobody waits for: it has the longest time there is."""
+        """A call that nobody waits for. It may take the longest time that the settings allow."""
         return self.call(caller, call_id=call_id, remaining=self._deadlines.longest)
 
     def resolve(self, name: str, caller: str) -> Target:
         """The model that `name` stands for. Raises MODEL_NOT_FOUND, MODEL_NOT_ALLOWED or NO_PROVIDER_AVAILABLE.
 
-        Whoever has resolved a call's model hands the target on, so that one call never sees two answers.
+        Resolve a model once for each call and pass the target on, because a second look-up may have another result.
         """
         target = self.catalogue.find(name, lambda model: self._may_use(model, caller))
         if not self._may_use(target.model, caller) and not (target.alias and self._may_name(target.alias, caller)):
@@ -106,7 +106,7 @@ class Engine:
         return target
 
     def models(self, caller: str) -> list[v1.Model]:
-        """The models that `caller` may use by any name, ordered by name; of the aliases, those it may use."""
+        """The models that `caller` may use, ordered by name, with the aliases that `caller` may use."""
         found = []
         for model, own, aliases in self._usable(caller):
             _show(model, aliases, own=own)
@@ -114,7 +114,7 @@ class Engine:
         return found
 
     def names(self, caller: str) -> list[tuple[str, v1.Model]]:
-        """The names that `caller` may ask for, each with its model: full ones, and exact ones of the settings."""
+        """Full names of models and exact names in the settings that `caller` may use, each with its model."""
         return [
             (name, model)
             for model, own, aliases in self._usable(caller)
@@ -122,11 +122,11 @@ class Engine:
         ]
 
     def model(self, name: str, caller: str) -> v1.Model:
-        """The model of that name as it is now, shown as in `models`. Raises the errors of `resolve`."""
+        """The model with that name as it is now, as `models` shows it. Raises the errors of `resolve`."""
         target = self.resolve(name, caller)
         listed = (model for model in self.models(caller) if model.name == target.model.name)
         found = next(listed, None)
-        if found is None:  # only a pattern leads this caller to it
+        if found is None:  # this caller reaches it only through a pattern
             found = self.catalogue.now(target)
             _show(found, (), own=False)
         return found
@@ -135,9 +135,9 @@ class Engine:
     async def relay(
         self, request: v1.CompletionRequest, call: Call, target: Target | None = None
     ) -> AsyncIterator[Relay]:
-        """The request under way, see `Relay`. Leaving the context stops the upstream.
+        """Starts the completion and yields its `Relay`. Leaving the context stops the upstream.
 
-        `target` is the request's model, if it was resolved already. Errors of `resolve` come out of the relay.
+        `target` is the request's model, if it was resolved already. The relay reports errors of `resolve` as its own.
         """
         header = v1.Completion(
             name=completion_name(call),
@@ -159,17 +159,17 @@ class Engine:
             self._live.discard(relay)
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
-        """How many tokens the prompt has. Raises CAPABILITY_MISSING and the errors of `resolve`."""
+        """Counts the tokens of the prompt. Raises CAPABILITY_MISSING and the errors of `resolve`."""
         target = self.resolve(request.model, call.caller)
         tokenizer = _tokenizer(target, v1.CAPABILITY_COUNT_TOKENS)
         fitted, _ = fit_fields(request, target.model)
-        async with _asking(target, call):
+        async with _within_deadline(target, call):
             return await tokenizer.count_tokens(fitted, call)
 
     async def tokenize(
         self, request: v1.TokenizeRequest, call: Call, target: Target | None = None
     ) -> v1.TokenizeResponse:
-        """The tokens of a text or of a prompt. Raises CAPABILITY_MISSING and the errors of `resolve`.
+        """Splits a text or a prompt into tokens. Raises CAPABILITY_MISSING and the errors of `resolve`.
 
         `target` is the request's model, if it was resolved already.
         """
@@ -180,21 +180,21 @@ class Engine:
             fitted.request.CopyFrom(fit_fields(request.request, target.model)[0])
         else:
             fitted.text = request.text
-        async with _asking(target, call):
+        async with _within_deadline(target, call):
             return await tokenizer.tokenize(fitted, call)
 
     def stop(self) -> None:
-        """Ends every completion that is under way with SHUTTING_DOWN."""
+        """Ends all running completions with SHUTTING_DOWN."""
         for relay in tuple(self._live):
             relay.fail(shutting_down())
 
     async def closed(self, within: float) -> None:
-        """Returns when no upstream is open any more, after `within` seconds at the latest."""
+        """Returns when all upstreams are closed, or after `within` seconds."""
         if self._pumps:
             await asyncio.wait(tuple(self._pumps), timeout=within)
 
     def _usable(self, caller: str) -> Iterator[tuple[v1.Model, bool, list[str]]]:
-        """The models that `caller` may use; whether by their own names; and by which names of the settings."""
+        """The models that `caller` may use: whether by their own names, and by which names in the settings."""
         named = self.catalogue.aliases()
         for model in self.catalogue.models():
             own = self._may_use(model, caller)
@@ -210,7 +210,7 @@ class Engine:
         return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
     def _may_name(self, alias: Alias, caller: str) -> bool:
-        """A key for the alias itself, whatever model it comes to; and for no other name of that model."""
+        """Whether the caller may use this name in the settings, whatever model it stands for."""
         return any(covers(pattern, alias) for pattern in self._allowed.get(caller, ()))
 
     async def _dispatch(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
@@ -239,24 +239,24 @@ def _values(call: Call) -> dict[str, Any]:
 
 
 def _resolved(request: v1.CompletionRequest, call: Call) -> Target | None:
-    """The target that the call brings, unless a filter asks for another model."""
+    """The target that the call carries, unless a filter has changed the model of the request."""
     return call.target if isinstance(call, _Resolved) and call.model == request.model else None
 
 
 def _show(model: v1.Model, aliases: Sequence[str], *, own: bool) -> None:
-    """Puts `aliases` before the model's own, which are shown only where they are `own` to whoever looks."""
+    """Puts `aliases` before the model's own aliases, which are kept only if `own` is true."""
     shown = [*aliases, *(model.aliases if own else ())]
     del model.aliases[:]
     model.aliases.extend(shown)
 
 
 def completion_name(call: Call) -> str:
-    """Name of the completion that a call makes."""
+    """The name of the completion that a call makes."""
     return f"completions/{call.id}"
 
 
 def shutting_down() -> CompletionError:
-    """The server ends; another one may answer."""
+    """SHUTTING_DOWN: this server ends, another one may answer."""
     return CompletionError(
         code_pb2.UNAVAILABLE,
         v1.ERROR_REASON_SHUTTING_DOWN,
@@ -272,7 +272,7 @@ def _tokenizer(target: Target, capability: v1.Capability.ValueType) -> Tokenizer
     raise CompletionError(
         code_pb2.UNIMPLEMENTED,
         v1.ERROR_REASON_CAPABILITY_MISSING,
-        f"{target.model.name} shows no tokenizer. ModelService.ListModels shows what each model can do.",
+        f"{target.model.name} has no tokenizer. ModelService.ListModels shows the capabilities of each model.",
         metadata={"model": target.model.name, "provider": target.model.provider},
     )
 
@@ -285,8 +285,8 @@ def _admit(call: Call) -> None:
 
 
 @asynccontextmanager
-async def _asking(target: Target, call: Call) -> AsyncIterator[None]:
-    """Limits a question to the target's provider to the deadline of the call, and translates the provider's errors."""
+async def _within_deadline(target: Target, call: Call) -> AsyncIterator[None]:
+    """Ends a request to the target's provider at the deadline of the call, and translates the provider's errors."""
     _admit(call)
     try:
         async with asyncio.timeout_at(call.deadline):
@@ -294,5 +294,5 @@ async def _asking(target: Target, call: Call) -> AsyncIterator[None]:
                 yield
             except Exception as fault:
                 raise provider_error(target, fault) from fault
-    except TimeoutError:  # ours: one that the provider raises is translated above
+    except TimeoutError:  # from timeout_at: one that the provider raises is translated above
         raise deadline_exceeded() from None

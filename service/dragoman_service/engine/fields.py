@@ -1,4 +1,4 @@
-"""Which fields of a request a model honours: nothing is dropped in silence."""
+"""Fields of a request that a model does not support: refused, or left out with a warning, never silently."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from google.rpc import code_pb2
 
 from dragoman_service.contract import CompletionError, FieldViolation
 
-_PARTS = {  # paths that name parts, by what the part is
+_PARTS = {  # content of a part: the path in Model.supported_fields
     "reasoning": "messages.reasoning",
     "refusal": "messages.refusal",
     "tool_call": "tools",
     "tool_result": "tools",
 }
 _TOOL_PARTS = frozenset(("tool_call", "tool_result"))
-_ASKS_NOTHING = {  # values that every provider honours by leaving them out
+_NEUTRAL = {  # values that every provider honours by not sending them
     "choice_count": 1,
     "include_logprobs": False,
     "top_logprobs": 0,
@@ -27,28 +27,28 @@ _ASKS_NOTHING = {  # values that every provider honours by leaving them out
 
 
 def fit_fields(request: v1.CompletionRequest, model: v1.Model) -> tuple[v1.CompletionRequest, list[v1.Warning]]:
-    """The request as `model` can take it: a copy with the provider's own model name and without unsupported fields.
+    """A copy of the request with the provider's name of the model and without unsupported fields, and the warnings.
 
-    Raises UNSUPPORTED_FIELD where the request does not allow fields to be left out, nothing would be left of it, or
-    its conversation would make no sense any more, as one whose tool calls are cut out.
+    Raises UNSUPPORTED_FIELD if the request does not allow fields to be left out, if nothing would remain of it, or if
+    its conversation would become meaningless, as it does without its tool calls.
     """
     honoured = _honoured(request, model)
     missing = [path for path in set_fields(request) if path not in honoured]
-    if "tools" in missing:  # the choice among them goes with them
+    if "tools" in missing:  # the choice among them goes too
         missing = [path for path in missing if not path.startswith("tool_choice.")]
     if missing and request.unsupported_field_policy != v1.UNSUPPORTED_FIELD_POLICY_WARN:
         raise _unsupported(missing, request, model)
     if "tools" in missing and _TOOL_PARTS & _kinds(request):
-        raise _unsupported(missing, request, model, "Its tool calls and results cannot be left out.")
+        raise _unsupported(missing, request, model, "Tool calls and results cannot be left out of a conversation.")
     fitted = v1.CompletionRequest()
     fitted.CopyFrom(request)
     fitted.model = model.provider_model
-    for path in (*missing, *(path for path in _idle(request.generation_config) if path not in honoured)):
+    for path in (*missing, *(path for path in _neutral(request.generation_config) if path not in honoured)):
         _clear(fitted, path)
-    if not fitted.tools:  # a choice among none asks for nothing, and there are providers that refuse it
+    if not fitted.tools:  # a choice without tools means nothing, and some providers refuse it
         fitted.ClearField("tool_choice")
     if missing and not (fitted.messages or fitted.prompt):
-        raise _unsupported(missing, request, model, "Nothing would be left of it.")
+        raise _unsupported(missing, request, model, "Nothing would remain of the request.")
     return fitted, [
         v1.Warning(
             field=path, reason="UNSUPPORTED_FIELD", message=f"{model.name} does not support it; it was left out."
@@ -58,11 +58,11 @@ def fit_fields(request: v1.CompletionRequest, model: v1.Model) -> tuple[v1.Compl
 
 
 def set_fields(request: v1.CompletionRequest) -> list[str]:
-    """Paths of the optional fields that the request makes use of, as `Model.supported_fields` names them."""
+    """Paths of the optional fields that the request uses, as `Model.supported_fields` writes them."""
     paths = []
     config = request.generation_config
     for descriptor, value in config.ListFields():
-        if _ASKS_NOTHING.get(descriptor.name) == value:
+        if _NEUTRAL.get(descriptor.name) == value:
             continue
         path = f"generation_config.{descriptor.name}"
         if descriptor.name == "response_format":
@@ -73,25 +73,25 @@ def set_fields(request: v1.CompletionRequest) -> list[str]:
         used.add("prompt")
     if request.tools:
         used.add("tools")
-        used.update(_held_to(request.tool_choice))
+        used.update(_tool_demands(request.tool_choice))
     if any(message.author for message in request.messages):
         used.add("messages.author")
     return paths + sorted(used)
 
 
 def _honoured(request: v1.CompletionRequest, model: v1.Model) -> list[str]:
-    not_now = model.conversation_fields if request.prompt else ()
-    return [path for path in model.supported_fields if path not in not_now]
+    excluded = model.conversation_fields if request.prompt else ()
+    return [path for path in model.supported_fields if path not in excluded]
 
 
-def _idle(config: v1.GenerationConfig) -> Iterator[str]:
+def _neutral(config: v1.GenerationConfig) -> Iterator[str]:
     for descriptor, value in config.ListFields():
-        if _ASKS_NOTHING.get(descriptor.name) == value:
+        if _NEUTRAL.get(descriptor.name) == value:
             yield f"generation_config.{descriptor.name}"
 
 
-def _held_to(choice: v1.ToolChoice) -> Iterator[str]:
-    """The fields that hold a model to what not every one with tools can be held to."""
+def _tool_demands(choice: v1.ToolChoice) -> Iterator[str]:
+    """Demands on tool use that not every model with tools can meet."""
     if choice.mode == v1.ToolChoice.MODE_REQUIRED:
         yield "tool_choice.mode"
     if choice.HasField("parallel") and not choice.parallel:
@@ -124,7 +124,7 @@ def _clear(request: v1.CompletionRequest, path: str) -> None:
 
 
 def _strip(message: v1.Message, kind: str) -> bool:
-    """Takes the parts of that kind out; tells whether anything is left."""
+    """Removes the parts of that kind. Returns whether any part remains."""
     kept = [part for part in message.parts if part.WhichOneof("content") != kind]
     del message.parts[:]
     message.parts.extend(kept)

@@ -1,4 +1,4 @@
-"""Events to completion: the one place that turns a stream into a whole answer."""
+"""Events to completion: the one place that turns a stream into an answer."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from google.rpc import code_pb2
 
 from dragoman_service.errors import CompletionError, malformed_answer
 
-MAX_ANSWER = 8 * 1024 * 1024  # characters of all choices together; a logprob counts as many as it takes in memory
-_LOGPROB = 64
-_TOKEN = 4  # characters of a token, where nobody counts them
+MAX_ANSWER = 8 * 1024 * 1024  # characters of all choices together
+_LOGPROB = 64  # a log probability counts as this many characters, about its size in memory
+_TOKEN = 4  # characters of a token, for estimates
 
 Kind = Literal["text", "reasoning", "tool_call", "refusal"]
 
 
 @dataclass(slots=True)
-class _Piece:
-    """What will be one part of the answer. Only a tool call has an id and a name, and its `texts` are the arguments."""
+class _OpenPart:
+    """A part of the answer so far. Only tool calls have an id and a name, and their `texts` are the arguments."""
 
     kind: Kind
     texts: list[str]
@@ -30,38 +30,42 @@ class _Piece:
 
 @dataclass(slots=True)
 class _Choice:
-    pieces: list[_Piece] = field(default_factory=list)
-    calls: list[_Piece] = field(default_factory=list)
+    parts: list[_OpenPart] = field(default_factory=list)
+    calls: list[_OpenPart] = field(default_factory=list)
     logprobs: list[v1.TokenLogprob] = field(default_factory=list)
     finished: v1.ChoiceFinished | None = None
 
     def append(self, kind: Kind, text: str) -> None:
-        if self.pieces and self.pieces[-1].kind == kind:
-            self.pieces[-1].texts.append(text)
+        if self.parts and self.parts[-1].kind == kind:
+            self.parts[-1].texts.append(text)
         else:
-            self.pieces.append(_Piece(kind, [text]))
+            self.parts.append(_OpenPart(kind, [text]))
 
     def append_call(self, delta: v1.ToolCallDelta) -> None:
-        """Calls come one after the other, in order; text may stand between them."""
+        """Adds a piece of a tool call.
+
+        Calls arrive one after the other, because only then is a call complete as soon as the next one begins, and a
+        reader of the stream can run it. So a piece belongs to the newest call or opens the next one.
+        """
         if delta.index == len(self.calls):
             self._open_call(delta)
         elif not self.calls or delta.index != len(self.calls) - 1:
             raise malformed_answer(f"sent a piece of tool call {delta.index} out of order")
         call = self.calls[-1]
         if delta.id not in ("", call.id) or delta.name not in ("", call.name):
-            raise malformed_answer(f"changed the id or name of tool call {delta.index} in its middle")
+            raise malformed_answer(f"changed the id or name of tool call {delta.index}")
         call.texts.append(delta.arguments_json)
 
     def _open_call(self, delta: v1.ToolCallDelta) -> None:
         if not delta.name:
-            raise malformed_answer(f"began tool call {delta.index} without the name of a function")
-        call = _Piece("tool_call", [], delta.id, delta.name)
+            raise malformed_answer(f"began tool call {delta.index} without a function name")
+        call = _OpenPart("tool_call", [], delta.id, delta.name)
         self.calls.append(call)
-        self.pieces.append(call)
+        self.parts.append(call)
 
 
 class Fold:
-    """Collects the events of one completion. `header` holds what is known before the first: names, times, labels."""
+    """Collects the events of one completion. `header` holds what is known before them: names, times, labels."""
 
     def __init__(self, header: v1.Completion) -> None:
         self._header = header
@@ -72,7 +76,7 @@ class Fold:
         self.characters = 0
 
     def add(self, event: v1.CompletionEvent) -> None:
-        """Takes one event. Raises PROVIDER_MALFORMED for an event that makes no sense where it stands."""
+        """Takes one event. Raises PROVIDER_MALFORMED for an event that must not come at this point."""
         match event.WhichOneof("event"):
             case "delta":
                 self._add_delta(event.delta)
@@ -87,10 +91,10 @@ class Fold:
             case "retracted" if event.retracted.from_sequence == 1:
                 self._forget()
             case other:
-                raise malformed_answer(f"sent {other or 'an empty event'} in the middle of its answer")
+                raise malformed_answer(f"sent {other or 'an empty event'} within an answer")
 
     def _forget(self) -> None:
-        """It runs anew: nothing holds of what came."""
+        """The completion starts again: everything received so far is void."""
         self._header.served_model = self._header.provider = ""
         del self._header.warnings[:]
         self._choices.clear()
@@ -110,31 +114,31 @@ class Fold:
             self.characters += len(text)
             choice.append(kind, text)
         if self.characters + _LOGPROB * self._logprobs > MAX_ANSWER:
-            raise malformed_answer(f"went on and on: an answer may have {MAX_ANSWER} characters")
+            raise malformed_answer(f"sent more than {MAX_ANSWER} characters")
 
     def _open_choice(self, index: int) -> _Choice:
         choice = self._choices.get(index)
         if choice is None:
             choice = self._choices[index] = _Choice()
         elif choice.finished is not None:
-            raise malformed_answer(f"went on with choice {index} after its end")
+            raise malformed_answer(f"continued choice {index} after its end")
         return choice
 
     def usage(self) -> v1.Usage:
-        """What was used so far; `partial`, and estimated from what came as far as the provider said nothing."""
+        """Usage so far, marked `partial`. What the provider did not report is estimated from what was received."""
         usage = v1.Usage()
         if self._usage is not None:
             usage.CopyFrom(self._usage)
-        said = self._deltas if usage.output_tokens else max(self._deltas, self.characters // _TOKEN)
-        if self._usage is None or usage.output_tokens < said:
-            usage.output_tokens = max(usage.output_tokens, said)
+        received = self._deltas if usage.output_tokens else max(self._deltas, self.characters // _TOKEN)
+        if self._usage is None or usage.output_tokens < received:
+            usage.output_tokens = max(usage.output_tokens, received)
             usage.estimated = True
         usage.total_tokens = usage.input_tokens + usage.output_tokens
         usage.partial = True
         return usage
 
     def completion(self) -> v1.Completion:
-        """The whole answer. Raises PROVIDER_MALFORMED if there is none, PROVIDER_STREAM_BROKEN if it has no end."""
+        """The answer. Raises PROVIDER_MALFORMED if there is none, PROVIDER_STREAM_BROKEN if a choice has no end."""
         if not self._choices:
             raise malformed_answer("ended without an answer")
         completion = v1.Completion()
@@ -153,7 +157,7 @@ class Fold:
             raise CompletionError(
                 code_pb2.UNAVAILABLE,
                 v1.ERROR_REASON_PROVIDER_STREAM_BROKEN,
-                f"The provider's answer broke off: choice {index} has no end. Send the request again.",
+                f"The provider's answer broke off before the end of choice {index}. Send the request again.",
             )
         answer = completion.choices.add(
             index=index,
@@ -163,13 +167,13 @@ class Fold:
             logprobs=choice.logprobs,
         )
         answer.message.role = v1.ROLE_ASSISTANT
-        answer.message.parts.extend(map(_part, choice.pieces))
+        answer.message.parts.extend(map(_part, choice.parts))
         completion.system_fingerprint = completion.system_fingerprint or end.system_fingerprint
 
 
-def _part(piece: _Piece) -> v1.Part:
-    text = "".join(piece.texts)
-    match piece.kind:
+def _part(part: _OpenPart) -> v1.Part:
+    text = "".join(part.texts)
+    match part.kind:
         case "text":
             return v1.Part(text=text)
         case "reasoning":
@@ -177,4 +181,4 @@ def _part(piece: _Piece) -> v1.Part:
         case "refusal":
             return v1.Part(refusal=text)
         case "tool_call":
-            return v1.Part(tool_call=v1.ToolCall(id=piece.id, name=piece.name, arguments_json=text))
+            return v1.Part(tool_call=v1.ToolCall(id=part.id, name=part.name, arguments_json=text))

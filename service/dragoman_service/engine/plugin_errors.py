@@ -1,4 +1,4 @@
-"""Where a plugin's code ends: whatever it raises becomes a CompletionError, and its text stays in our log."""
+"""The boundary to plugins: whatever a provider raises becomes a CompletionError, and its text stays in our log."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ log = structlog.get_logger(__name__)
 
 
 def provider_error(target: Target, fault: Exception) -> CompletionError:
-    """The error to raise for `fault`, which the target's provider raised: its own with the model's name, or
-    PLUGIN_FAILED if it is not the error of a completion."""
+    """The error to raise for `fault`, which the target's provider raised.
+
+    It is the provider's own error with the model's name added, or PLUGIN_FAILED for any other exception.
+    """
     model, provider = target.model.name, target.model.provider
     error = CompletionError.of(fault)
     if error is None:
@@ -22,6 +24,6 @@ def provider_error(target: Target, fault: Exception) -> CompletionError:
         error = CompletionError(
             code_pb2.INTERNAL,
             v1.ERROR_REASON_PLUGIN_FAILED,
-            f"The provider {provider!r} failed in a way that it must not. The server's log tells more.",
+            f"The provider {provider!r} failed because of an error in its code. The server's log shows the error.",
         )
     return error.with_metadata(model=model, provider=provider)

@@ -1,8 +1,8 @@
-"""One completion under way, between the provider that makes it and the caller who reads it.
+"""One running completion, between the provider that makes it and the caller who reads it.
 
-The upstream is pulled by a task of its own, so that nothing a stalled caller does can keep its connection open. What
-comes while the caller is still being served is merged; what comes while nothing is under way is handed on at once.
-Every relay ends in a `finished` event, or, where only the answer is wanted, in a Completion or a CompletionError.
+A task of its own reads the upstream, so that a stalled caller can never keep the upstream's connection open. Events
+that arrive while the caller is busy are merged; an event that arrives while the caller waits is passed on at once.
+Every relay ends in a `finished` event or, if only the answer is wanted, in a Completion or a CompletionError.
 """
 
 from __future__ import annotations
@@ -24,12 +24,17 @@ from dragoman_service.errors import internal
 
 MAX_BUFFERED = 256 * 1024  # characters that wait for a slow reader before the upstream is paused
 MAX_MERGED = 32 * 1024  # characters in one merged event
-_EVENT = 64  # an event that is no text counts as so many characters
-_LOGPROB = 32  # and the logprob of a token, or of one of the likeliest in its place, as so many
+_EVENT = 64  # characters that an event without text counts as
+_LOGPROB = 32  # characters that the log probability of a token, or of an alternative to it, counts as
 
 
 class _Waiting:
-    """An event that waits for its reader; deltas that go on where it ends are appended to it."""
+    """An event that waits for its reader, and the deltas merged into it.
+
+    Merging lets a reader that falls behind catch up, because it gets what it missed in few events; a reader that keeps
+    pace gets every delta on its own. Only consecutive deltas of the same choice and kind are merged, so that the order
+    of events stays and every fold has the same result.
+    """
 
     __slots__ = ("event", "kind", "logprobs", "size", "texts")
 
@@ -41,7 +46,7 @@ class _Waiting:
         self.size = _size(event.delta, self.kind) if self.kind else _EVENT
 
     def merge(self, event: v1.CompletionEvent) -> bool:
-        """Takes `event` in if it goes on where this one ends."""
+        """Appends `event` if it continues this one. Returns whether it did."""
         delta = event.delta
         if self.kind is None or self.size >= MAX_MERGED or delta.WhichOneof("content") != self.kind:
             return False
@@ -55,7 +60,7 @@ class _Waiting:
         return True
 
     def build(self) -> v1.CompletionEvent:
-        """A message of our own: the provider's is never touched."""
+        """A new event, because the provider's events are never changed."""
         event = v1.CompletionEvent()
         event.CopyFrom(self.event)
         if self.kind is not None and self.texts:
@@ -71,7 +76,7 @@ class _Waiting:
 class Relay:
     """Reads `events` in a task of its own until `call.deadline`. Use it with `async with`; leaving stops the upstream.
 
-    It is read once: with `async for`, with `ready` and `take`, or with `completion`.
+    Read it once: with `async for`, with `ready` and `take`, or with `completion`.
     """
 
     def __init__(self, events: AsyncIterator[v1.CompletionEvent], fold: Fold, call: Call) -> None:
@@ -81,8 +86,8 @@ class Relay:
         self._waiting: deque[_Waiting] = deque()
         self._size = 0
         self._sequence = 0
-        self._changed = asyncio.Event()  # for the reader: something waits, or the end is known
-        self._space = asyncio.Event()  # for the pump: the reader took something
+        self._changed = asyncio.Event()  # set for the reader: an event waits, or the end is known
+        self._space = asyncio.Event()  # set for the pump: the reader has taken events
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._completion: v1.Completion | None = None
@@ -94,27 +99,27 @@ class Relay:
 
     @property
     def usage(self) -> v1.Usage:
-        """What was used so far."""
+        """Usage so far."""
         return self._fold.usage() if self._completion is None else self._completion.usage
 
     @property
     def characters(self) -> int:
-        """Characters generated so far, all choices together."""
+        """Characters generated so far, in all choices together."""
         return self._fold.characters
 
     @property
     def sequence(self) -> int:
-        """Number of the newest event handed on."""
+        """Number of the newest event that was passed on."""
         return self._sequence
 
     @property
     def ended(self) -> bool:
-        """The end is known: nothing comes but what waits already."""
+        """The end is known: no event will follow those that wait."""
         return self._known()
 
     @property
     def task(self) -> asyncio.Task[None]:
-        """What reads the upstream; it is done when the upstream is closed. Only after the context was entered."""
+        """The task that reads the upstream; done when the upstream is closed. It exists only within `async with`."""
         if self._task is None:
             raise RuntimeError("the relay was not entered")
         return self._task
@@ -129,18 +134,18 @@ class Relay:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Never awaits: a handler that was cancelled in a write gets its CancelledError at the next await, whatever.
+        # Must not await, because a handler that was cancelled in a write gets its CancelledError at the next await.
         self._stop()
 
     def fail(self, error: CompletionError) -> None:
-        """Ends the completion with `error` from outside, as a deadline does and a server that shuts down."""
+        """Ends the completion with `error` from outside, as a deadline or a shutdown does."""
         if not self._known():
             self._error = error
             self._stop()
             self._changed.set()
 
     async def completion(self) -> v1.Completion:
-        """The whole answer, or its CompletionError."""
+        """Waits for the answer and returns it. Raises the CompletionError if it fails."""
         self._watched = False
         self._waiting.clear()
         self._space.set()
@@ -151,13 +156,13 @@ class Relay:
         return self._completion
 
     async def ready(self) -> bool:
-        """Returns when something waits to be taken. False: all was taken and the end is known, see `completion`."""
+        """Waits until there are events to take. False: all were taken and the end is known, see `completion`."""
         while not (self._waiting or self._known()):
             await self._change()
         return bool(self._waiting)
 
     def take(self) -> list[v1.CompletionEvent]:
-        """All that waits, merged and numbered as `async for` gives it; `finished` is never among it."""
+        """All waiting events, merged and numbered as `async for` yields them, without `finished`."""
         taken = [self._number(waiting.build()) for waiting in self._waiting]
         self._waiting.clear()
         self._size = 0
@@ -165,7 +170,7 @@ class Relay:
         return taken
 
     def __aiter__(self) -> Self:
-        """The events, numbered, `finished` the last. The error, if there was one, is raised after it."""
+        """The numbered events, `finished` last. If the completion failed, its error is raised after that."""
         return self
 
     async def __anext__(self) -> v1.CompletionEvent:
@@ -206,7 +211,7 @@ class Relay:
         return event
 
     def _stop(self) -> None:
-        """Cancels the pump, once: a second time would break off the upstream's own clean-up."""
+        """Cancels the pump once, because a second cancellation would interrupt the upstream's own clean-up."""
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None and not self._stopped:
@@ -220,7 +225,7 @@ class Relay:
                     self._fold.add(event)
                     if self._watched:
                         await self._offer(event)
-                    if self._stopped:  # the provider went on after it was cancelled
+                    if self._stopped:  # the provider ignored its cancellation
                         return
             completion = self._fold.completion()
             if self._error is None:
@@ -231,7 +236,7 @@ class Relay:
             self._fault = fault
         finally:
             if not self._stopped and not self._known():
-                self._fault = RuntimeError("the upstream was cancelled, and not by its reader")
+                self._fault = RuntimeError("the upstream was cancelled by something other than its reader")
             self._changed.set()
 
     async def _offer(self, event: v1.CompletionEvent) -> None:
@@ -253,7 +258,7 @@ class Relay:
 
 
 def deadline_exceeded() -> CompletionError:
-    """The caller's time, or the server's where the caller set none, is over."""
+    """DEADLINE: the time of the caller, or the server's default, is over."""
     return CompletionError(
         code_pb2.DEADLINE_EXCEEDED,
         v1.ERROR_REASON_DEADLINE,

@@ -20,7 +20,8 @@ class Scripted:
 
     def __init__(self, *steps: Step, model: v1.Model | None = None) -> None:
         self._steps = steps
-        self._model = model or v1.Model(provider_model="scripted", availability=v1.AVAILABILITY_READY)
+        self.model = model or v1.Model(provider_model="scripted", availability=v1.AVAILABILITY_READY)
+        """The only model. Replace it, and the provider has another one from now on."""
         self.requests: list[v1.CompletionRequest] = []
         """What it was asked, in order."""
         self.calls: list[Call] = []
@@ -30,7 +31,7 @@ class Scripted:
         """Set when it has stopped to work on a request, however that ended."""
 
     def models(self) -> Sequence[v1.Model]:
-        return [self._model]
+        return [self.model]
 
     async def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         self.requests.append(request)

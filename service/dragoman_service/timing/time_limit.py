@@ -1,4 +1,4 @@
-"""A limit on waiting, for those who wait often: a timer for each wait costs more than most waits do."""
+"""A time limit for frequent waits, because a timer for each wait costs more than most waits."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import asyncio
 from types import TracebackType
 from typing import Any, Self
 
-_TICK = 0.001  # seconds: what the clock of the loop is exact to
+_TICK = 0.001  # seconds, the resolution of the loop's clock
 
 
 class TimeLimit:
-    """Bounds waits that come one after another, each to an end of its own.
+    """Limits consecutive waits, each to its own end.
 
-    `with limit.until(end): await …` raises TimeoutError as `asyncio.timeout_at` does. There is one timer, however many
-    waits there are: it looks whether it is time when it fires. Close it when no wait comes any more.
+    `with limit.until(end): await …` raises TimeoutError as `asyncio.timeout_at` does. There is only one timer for all
+    waits: when it fires, it checks whether the current wait is over, and otherwise sets itself again. Close the limit
+    after the last wait.
     """
 
     __slots__ = ("_cancelling", "_end", "_expired", "_loop", "_set_for", "_task", "_timer")
@@ -28,12 +29,12 @@ class TimeLimit:
         self._expired = False
 
     def until(self, end: float | None) -> Self:
-        """The next wait ends at `end` of the loop's time; None: no limit."""
+        """The next wait ends at loop time `end`; None: no limit."""
         self._end = end
         return self
 
     def close(self) -> None:
-        """Sets the timer free."""
+        """Cancels the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -65,7 +66,7 @@ class TimeLimit:
     def _look(self) -> None:
         self._timer = None
         if self._task is None or self._end is None:
-            return  # nobody waits: the next who does sets it again
+            return  # no wait now: the next one sets the timer again
         if self._end > self._loop.time() + _TICK:
             self._set(self._end)
         else:
