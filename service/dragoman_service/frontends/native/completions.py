@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager
 
 import grpc
 from dragoman import v1
@@ -30,24 +30,19 @@ class Completions(v1.CompletionServiceServicer):
 
     # The events of an operation are bytes, which the guard sends unchanged: parsing them would cost more than relaying.
 
-    async def StreamCompletion(  # type: ignore[override]
+    def StreamCompletion(  # type: ignore[override]
         self, request: v1.CompletionRequest, context: grpc.aio.ServicerContext[v1.CompletionRequest, v1.CompletionEvent]
-    ) -> AsyncIterator[v1.CompletionEvent | bytes]:
-        async with self._delivery.stream_raw(request, call_context(context).call(streaming=True)) as events:
-            async for event in events:
-                yield event
+    ) -> AbstractAsyncContextManager[AsyncIterator[v1.CompletionEvent | bytes]]:
+        return self._delivery.stream_raw(request, call_context(context).call(streaming=True))
 
-    async def AttachCompletion(  # type: ignore[override]
+    def AttachCompletion(  # type: ignore[override]
         self,
         request: v1.AttachCompletionRequest,
         context: grpc.aio.ServicerContext[v1.AttachCompletionRequest, v1.CompletionEvent],
     ) -> AsyncIterator[bytes]:
         check_attach(request)
         call = call_context(context).call(streaming=True)
-        stored = self._operations.attach(request.name, call.caller, request.after_sequence, call.deadline)
-        async with aclosing(stored) as events:  # type: ignore[type-var]
-            async for event in events:
-                yield event
+        return self._operations.attach(request.name, call.caller, request.after_sequence, call.deadline)
 
     async def StartCompletion(
         self,

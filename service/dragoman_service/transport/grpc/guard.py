@@ -3,6 +3,9 @@
 It turns every method into a stream handler that reads raw bytes. A request message that never arrives then cannot
 block a handler for ever, and bytes that are not a valid message get INVALID_ARGUMENT. grpc.aio by itself has no time
 limit for the request and answers such bytes with UNKNOWN.
+
+A streaming handler is an async generator or, if that would only pass events on, a function that returns an async
+context manager over the responses.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import asyncio
 import inspect
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, closing, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -47,8 +50,9 @@ class ServicePolicy:
     """Calls need no API key."""
     echoed_metadata: str = ""
     """Key of the request metadata that is returned unchanged as initial metadata, with errors too. Empty: none."""
-    encode_error: Callable[[CompletionError, str], Status] = CompletionError.status
-    """Encodes the error of a call; the string is the id of the call."""
+    encode_error: Callable[[CompletionError, str], Status] = lambda error, call_id: error.status(call_id)
+    """Encodes the error of a call; the string is the id of the call. By default as the error's own `status` does, which
+    the errors of operations override."""
 
 
 Handler = Any  # grpc.RpcMethodHandler; its members are not typed
@@ -182,7 +186,10 @@ class Guard(aio.ServerInterceptor):
             request = self._decode(method, await self._read(call.record, context))
         answer = method.function(request, GuardedContext(context, call))
         if inspect.isasyncgen(answer):
-            await _send_all(answer, call.record, context, self._stall_timeout)
+            answer = aclosing(answer)
+        if isinstance(answer, AbstractAsyncContextManager):
+            async with answer as responses:
+                await _send_all(responses, call.record, context, self._stall_timeout)
             return None
         response = await answer
         if not method.handler.response_streaming:
@@ -218,14 +225,13 @@ class Guard(aio.ServerInterceptor):
 async def _send_all(responses: AsyncIterator[Any], record: CallRecord, context: Context, stall_timeout: float) -> None:
     now = asyncio.get_running_loop().time
     try:
-        async with aclosing(responses) as stream:  # type: ignore[type-var]
-            with closing(TimeLimit()) as limit:
-                async for response in stream:
-                    begin = now()
-                    with limit.until(begin + stall_timeout):
-                        await _write(context, response)
-                    record.stalled += now() - begin
-                    record.sent += 1
+        with closing(TimeLimit()) as limit:
+            async for response in responses:
+                begin = now()
+                with limit.until(begin + stall_timeout):
+                    await _write(context, response)
+                record.stalled += now() - begin
+                record.sent += 1
     except TimeoutError:
         raise stalled_reader(stall_timeout) from None
 
