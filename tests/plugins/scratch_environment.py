@@ -82,7 +82,7 @@ class Service:
         self._log = log
         lines = [process.stdout.readline().split() for _ in range(2)]
         assert all(lines), log.read_text()
-        self.address = dict(lines)["grpc"]
+        self.address, self.http_address = dict(lines)["grpc"], dict(lines)["http"]
 
     @property
     def log(self) -> list[dict[str, Any]]:

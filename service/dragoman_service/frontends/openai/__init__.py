@@ -5,9 +5,8 @@ from __future__ import annotations
 from dragoman_service.dialects.openai.server.dialect import ChatDialect, TextDialect
 from dragoman_service.dialects.openai.server.errors import encode_error
 from dragoman_service.frontends.context import FrontendContext
-from dragoman_service.frontends.http.completions import Completions
+from dragoman_service.frontends.http import Completions, HttpService, Method
 from dragoman_service.frontends.openai.models import Models
-from dragoman_service.transport.http.guard import HttpService, Method
 
 
 def mount(context: FrontendContext) -> None:
