@@ -156,8 +156,8 @@ async def test_texts_and_prompts_are_split(rest):
         ({"completionOptions": {"temperature": 9}}, 400, 3, "completion_options.temperature: is 9;"),
         ({"completionOptions": {"maxTokens": "0"}}, 400, 3, "completion_options.max_tokens: "),
         ({"topP": 1}, 400, 3, "topP: "),
-        ({"script": '{"fail_after": 0, "fail_code": "RESOURCE_EXHAUSTED"}'}, 429, 8, "told to fail"),
-        ({"script": '{"fail_after": 0, "fail_code": "UNAVAILABLE"}', **STREAM}, 503, 14, "told to fail"),
+        ({"script": '{"fail_after": 0, "fail_code": "RESOURCE_EXHAUSTED"}'}, 429, 8, "scripted to fail"),
+        ({"script": '{"fail_after": 0, "fail_code": "UNAVAILABLE"}', **STREAM}, 503, 14, "scripted to fail"),
     ],
 )
 async def test_what_cannot_be_answered_is_refused_in_the_vendors_words(rest, sent, status, code, said):

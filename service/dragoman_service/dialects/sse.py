@@ -1,4 +1,4 @@
-"""Server-sent events as they come off the wire, piece by piece."""
+"""Decodes server-sent events from pieces of a body."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import re
 from dragoman_service.errors import malformed_answer
 
 DONE = b"[DONE]"
-MAX_EVENT = 1024 * 1024  # bytes of one event; what is longer is no answer of a model
+MAX_EVENT = 1024 * 1024  # bytes of one event; no model sends more
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _FIELDS = frozenset({b"", b"data", b"event", b"id", b"retry"})
 
 
 class ErrorData(bytes):
-    """The data of an event that is named `error`."""
+    """The data of an event named `error`."""
 
 
 class SseDecoder:
-    """Takes bytes in pieces of any size and gives the data of each event that is complete.
+    """Takes bytes in pieces of any size and returns the data of each complete event.
 
-    Lines end in LF, CRLF or CR; comments and other fields are passed over; an event that the end of the stream cuts
-    off is no event.
+    Lines end in LF, CRLF or CR. Comments and other fields are ignored, and so is an event that the stream cuts off.
     """
 
     def __init__(self, max_event: int = MAX_EVENT) -> None:
@@ -33,10 +32,10 @@ class SseDecoder:
         self._failing = False
         self._first = True
         self.foreign = False
-        """A line came that is not of this format."""
+        """A line came that is not part of this format."""
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The events that `chunk` completes. Raises PROVIDER_MALFORMED for one that is too long."""
+        """The data of the events that `chunk` completes. Raises PROVIDER_MALFORMED if one is too long."""
         events: list[bytes] = []
         for line in self._lines(chunk):
             if line.startswith(b"data:"):
@@ -47,7 +46,7 @@ class SseDecoder:
                 self._other(line)
             elif self._data:
                 events.append(self._event())
-            else:  # an event without data is none, whatever its name
+            else:  # an event without data is ignored, whatever its name
                 self._failing = False
         return events
 
@@ -75,7 +74,7 @@ class SseDecoder:
 
     def _other(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
-        if name == b"data":  # without a colon: an empty line of data
+        if name == b"data":  # a field without a colon is an empty line of data
             self._data.append(b"")
         elif name == b"event":
             self._failing = value.strip() == b"error"
@@ -87,7 +86,7 @@ class SseDecoder:
 
 
 def _split(held: bytes) -> list[bytes]:
-    """The lines, and last what is not yet one: a CR at the very end may be the first half of a CRLF."""
+    """The lines, and last the incomplete one: a CR at the very end may be the first half of a CRLF."""
     if not held.endswith(b"\r"):
         return _LINE_END.split(held)
     lines = _LINE_END.split(held[:-1])

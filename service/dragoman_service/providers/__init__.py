@@ -1,1 +1,1 @@
-"""Clients of one upstream each, found through entry points, one folder per provider."""
+"""Clients of one kind of upstream each, found through entry points, one folder per provider."""

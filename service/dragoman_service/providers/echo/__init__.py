@@ -1,1 +1,1 @@
-"""A provider that answers with its prompt, or with what its prompt scripts."""
+"""A provider that answers with its prompt, or as its prompt scripts."""

@@ -1,4 +1,4 @@
-"""What `echo` answers: from a request and its script to tokens and events, without I/O."""
+"""The answers of `echo`: from a request and its script to tokens and events, without I/O."""
 
 from __future__ import annotations
 
@@ -15,51 +15,51 @@ from dragoman_service.providers.echo.tools import arguments_of, calls_for
 
 Kind = Literal["text", "reasoning", "refusal", "tool_call"]
 
-_HEARD = (v1.ROLE_USER, v1.ROLE_TOOL)
+_ECHOED_ROLES = (v1.ROLE_USER, v1.ROLE_TOOL)
 _TOKEN = re.compile(r"\s{0,16}(?:\w{1,16}|[^\w\s])|\s{1,16}")
 
 
 def split(text: str) -> list[str]:
-    """The tokens of a text; joined, they are the text."""
+    """The tokens of `text`. Joined, they are the text again."""
     return _TOKEN.findall(text)
 
 
 def input_tokens(request: v1.CompletionRequest) -> int:
-    """Tokens of the prompt, or of all messages, scripts included."""
+    """The number of tokens of the prompt, or of all messages including scripts."""
     return sum(len(split(text)) for text in texts_of(request))
 
 
 def texts_of(request: v1.CompletionRequest) -> list[str]:
-    """What the model reads."""
+    """The texts that the model reads."""
     return [request.prompt] if request.prompt else [text_of(message) for message in request.messages]
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
-    """Something that is said in one or more deltas. Of a tool call `call` holds what is no argument."""
+class Content:
+    """Content of one kind, sent in one or more deltas. `call` holds the parts of a tool call other than arguments."""
 
     kind: Kind
     tokens: Sequence[str]
     call: v1.ToolCallDelta | None = None
 
-    def chunks(self, size: int) -> Iterator[Saying]:
-        """The same in pieces of so many tokens."""
-        return (Saying(self.kind, self.tokens[at : at + size], self.call) for at in range(0, len(self.tokens), size))
+    def chunks(self, size: int) -> Iterator[Content]:
+        """The same content in pieces of `size` tokens."""
+        return (Content(self.kind, self.tokens[at : at + size], self.call) for at in range(0, len(self.tokens), size))
 
     def delta(self, choice_index: int) -> v1.Delta:
         delta = v1.Delta(choice_index=choice_index, tool_call=self.call)
         if self.call is None:
             setattr(delta, self.kind, "".join(self.tokens))
-        elif not self.call.name:  # with a name, that is what is said
+        elif not self.call.name:  # a delta with a name has no arguments
             delta.tool_call.arguments_json = "".join(self.tokens)
         return delta
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What each of the choices says, and why it stops."""
+    """The content of each choice, and its finish reason."""
 
-    chunks: Sequence[Saying]
+    chunks: Sequence[Content]
     config: v1.GenerationConfig
     logprob: float
     finish_reason: v1.FinishReason.ValueType
@@ -70,7 +70,7 @@ class Answer:
         return range(self.config.choice_count or 1)
 
     def deltas(self) -> Iterator[tuple[int, v1.CompletionEvent]]:
-        """Each delta with the number of its tokens; the choices take turns."""
+        """Each delta with the number of its tokens. The choices take turns."""
         for chunk in self.chunks:
             for index in self.choices:
                 event = v1.CompletionEvent(delta=chunk.delta(index))
@@ -90,9 +90,9 @@ class Answer:
             yield v1.CompletionEvent(choice_finished=end)
 
     def _logprob(self, token: str) -> v1.TokenLogprob:
-        """The others of the likeliest are made up: the token with a number behind it, each less likely by one."""
+        """The alternatives are invented: the token with a number after it, each less likely by one."""
         others = (f"{token}{number}" for number in range(1, self.config.top_logprobs))
-        likeliest = [
+        ranked = [
             v1.TopLogprob(token=name, logprob=self.logprob - rank, token_bytes=name.encode())
             for rank, name in enumerate((token, *others))
         ]
@@ -100,25 +100,25 @@ class Answer:
             token=token,
             logprob=self.logprob,
             token_bytes=token.encode(),
-            top_logprobs=likeliest[: self.config.top_logprobs],
+            top_logprobs=ranked[: self.config.top_logprobs],
         )
 
 
 def answer_to(request: v1.CompletionRequest, script: EchoSettings) -> Answer:
-    """The answer that `script` asks for, as far as the request lets it speak."""
+    """The answer that `script` describes, within the limits of the request."""
     config = request.generation_config
     calls = calls_for(request, script) if request.tools else ()
-    thoughts = "" if config.reasoning.effort == v1.REASONING_EFFORT_NONE else script.reasoning
+    reasoning = "" if config.reasoning.effort == v1.REASONING_EFFORT_NONE else script.reasoning
     kind: Kind = "refusal" if script.refusal else "text"
-    words = Saying(kind, split(script.refusal or _words(request, script, calls)))
-    whole = [Saying("reasoning", split(thoughts)), words, *_called(calls)]
-    said = _within(whole, config.max_output_tokens or math.inf)
-    reason = _reason(script, calls) if said == whole else v1.FINISH_REASON_MAX_OUTPUT_TOKENS
-    text, stop = _cut("".join(said[1].tokens), config.stop_sequences)
+    words = Content(kind, split(script.refusal or _words(request, script, calls)))
+    complete = [Content("reasoning", split(reasoning)), words, *_called(calls)]
+    content = _within(complete, config.max_output_tokens or math.inf)
+    reason = _reason(script, calls) if content == complete else v1.FINISH_REASON_MAX_OUTPUT_TOKENS
+    text, stop = _cut("".join(content[1].tokens), config.stop_sequences)
     if stop:
-        said = [said[0], Saying(kind, split(text))]
+        content = [content[0], Content(kind, split(text))]
         reason = v1.FINISH_REASON_STOP_SEQUENCE
-    chunks = [chunk for saying in said for chunk in saying.chunks(script.chunk_size)]
+    chunks = [chunk for part in content for chunk in part.chunks(script.chunk_size)]
     return Answer(chunks, config, script.logprob, reason, stop)
 
 
@@ -128,19 +128,19 @@ def _words(request: v1.CompletionRequest, script: EchoSettings, calls: Sequence[
     return "" if calls else request.prompt or _last_user_text(request)
 
 
-def _called(calls: Sequence[EchoCall]) -> Iterator[Saying]:
-    """Each call as its name and then its arguments."""
+def _called(calls: Sequence[EchoCall]) -> Iterator[Content]:
+    """Each call as its name, followed by its arguments."""
     for index, call in enumerate(calls):
-        yield Saying("tool_call", [call.name], v1.ToolCallDelta(index=index, id=call.id, name=call.name))
-        yield Saying("tool_call", split(arguments_of(call)), v1.ToolCallDelta(index=index))
+        yield Content("tool_call", [call.name], v1.ToolCallDelta(index=index, id=call.id, name=call.name))
+        yield Content("tool_call", split(arguments_of(call)), v1.ToolCallDelta(index=index))
 
 
-def _within(said: Sequence[Saying], most: float) -> list[Saying]:
-    """What of it has at most so many tokens."""
+def _within(content: Sequence[Content], most: float) -> list[Content]:
+    """The first `most` tokens of the content."""
     kept, left = [], most
-    for saying in said:
-        tokens = saying.tokens if len(saying.tokens) <= left else saying.tokens[: int(left)]
-        kept.append(Saying(saying.kind, tokens, saying.call))
+    for part in content:
+        tokens = part.tokens if len(part.tokens) <= left else part.tokens[: int(left)]
+        kept.append(Content(part.kind, tokens, part.call))
         left -= len(tokens)
     return kept
 
@@ -155,14 +155,14 @@ def _reason(script: EchoSettings, calls: Sequence[EchoCall]) -> v1.FinishReason.
 
 def _last_user_text(request: v1.CompletionRequest) -> str:
     for message in reversed(request.messages):
-        if message.role in _HEARD:
+        if message.role in _ECHOED_ROLES:
             return text_of(message)
     others = [text for text in map(text_of, request.messages) if not is_script(text)]
     return others[-1] if others else ""
 
 
 def _cut(text: str, stops: Sequence[str]) -> tuple[str, str]:
-    """The text before the stop sequence that is complete first, and that sequence; "" if there is none."""
+    """The text before the stop sequence that is completed first, and that sequence; "" if there is none."""
     found = [(at + len(stop), at, stop) for stop in stops if (at := text.find(stop)) >= 0]
     if not found:
         return text, ""

@@ -1,15 +1,15 @@
-"""`echo`: a provider without a model, for tests, authors of plugins and benchmarks.
+"""`echo`: a provider without a model, for tests, plugin authors and benchmarks.
 
-It answers with the prompt, or with the text of the last message of ROLE_USER or ROLE_TOOL, one token a delta. A request
-scripts it with a message of ROLE_SYSTEM or ROLE_DEVELOPER that starts with `echo:` and goes on with a JSON object of
+It answers with the prompt, or with the text of the last message of ROLE_USER or ROLE_TOOL, one token per delta. A
+request scripts it with a message of ROLE_SYSTEM or ROLE_DEVELOPER that consists of `echo:` and a JSON object of
 `EchoSettings`:
 
     echo: {"text": "Hello there!", "delay": "50ms", "fail_after": 2, "fail_code": "UNAVAILABLE"}
 
-A token is a word of up to 16 letters, digits and underscores, or any one other character, each with up to 16 spaces
-before it. The prompt's tokens are those of all messages, scripts included. The name of a called tool is one token. Each
-token of the answer is the only candidate for its place, so that any temperature, top_p, top_k, min_p and seed give the
-same answer.
+A token is a word of up to 16 letters, digits and underscores, or any other single character, each with up to 16 spaces
+before it. The prompt's tokens are those of all messages including scripts. The name of a called tool is one token. Each
+token of the answer is the only candidate for its place, so that temperature, top_p, top_k, min_p and seed do not change
+the answer.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from dragoman_service.providers.echo.script import EchoSettings, script_of
 
 __all__ = ["Echo", "EchoSettings", "open_echo", "split"]
 
-_BREATH = 64  # deltas without a delay after which other tasks get their turn
-_TAKEN = ("prompt", "tools", "tool_choice.mode", "tool_choice.parallel")
-_HONOURED = (
+_YIELD_EVERY = 64  # deltas without a delay, after which other tasks run
+_FIELDS = ("prompt", "tools", "tool_choice.mode", "tool_choice.parallel")
+_CONFIG_FIELDS = (
     "max_output_tokens",
     "temperature",
     "top_p",
@@ -51,7 +51,7 @@ async def open_echo(settings: EchoSettings) -> AsyncIterator[Echo]:
 
 
 class Echo:
-    """Says what it is told. Its counters tell what became of the calls: `started` is the sum of the others."""
+    """Answers as it is scripted, and counts its calls by their outcome. `started` is the sum of the other counters."""
 
     def __init__(self, settings: EchoSettings | None = None) -> None:
         self._settings = settings or EchoSettings()
@@ -59,7 +59,7 @@ class Echo:
         self.running = 0
         self.finished = 0
         self.failed = 0
-        """Calls that ended as `fail_after` asks."""
+        """Calls that failed as `fail_after` says."""
         self.closed = 0
         """Calls whose reader left before the end."""
 
@@ -70,7 +70,7 @@ class Echo:
                 provider_model="echo",
                 aliases=["echo"],
                 capabilities=[v1.CAPABILITY_COUNT_TOKENS, v1.CAPABILITY_TOKENIZE],
-                supported_fields=[*_TAKEN, *(f"generation_config.{field}" for field in _HONOURED)],
+                supported_fields=[*_FIELDS, *(f"generation_config.{field}" for field in _CONFIG_FIELDS)],
                 availability=v1.AVAILABILITY_READY,
                 local=True,
             )
@@ -83,18 +83,18 @@ class Echo:
         self.running += 1
         ended = "closed"
         try:
-            said = thought = 0
+            output = reasoning = 0
             for number, (tokens, event) in enumerate(answer.deltas()):
                 delay = script.delay if number else script.first_delay
-                if delay or number % _BREATH == _BREATH - 1:
+                if delay or number % _YIELD_EVERY == _YIELD_EVERY - 1:
                     await asyncio.sleep(delay)
                 if number == script.fail_after:
                     break
-                said += tokens
-                thought += tokens if event.delta.HasField("reasoning") else 0
+                output += tokens
+                reasoning += tokens if event.delta.HasField("reasoning") else 0
                 yield event
             if script.usage:
-                yield _usage(input_tokens(request), said, thought)
+                yield _usage(input_tokens(request), output, reasoning)
             if script.fail_after is not None:
                 ended = "failed"
                 raise _failure(script)
@@ -114,9 +114,11 @@ class Echo:
         return v1.TokenizeResponse(tokens=tokens)
 
 
-def _usage(prompt: int, said: int, thought: int) -> v1.CompletionEvent:
+def _usage(prompt: int, output: int, reasoning: int) -> v1.CompletionEvent:
     return v1.CompletionEvent(
-        usage=v1.Usage(input_tokens=prompt, output_tokens=said, total_tokens=prompt + said, reasoning_tokens=thought)
+        usage=v1.Usage(
+            input_tokens=prompt, output_tokens=output, total_tokens=prompt + output, reasoning_tokens=reasoning
+        )
     )
 
 
@@ -124,7 +126,7 @@ def _failure(script: EchoSettings) -> CompletionError:
     return CompletionError(
         script.fail_code,
         v1.ErrorReason.ValueType(script.fail_reason),
-        "The provider echo was told to fail.",
+        "The provider echo is scripted to fail.",
         retryable=script.fail_retry_after is not None,
         retry_after=script.fail_retry_after,
     )

@@ -14,7 +14,7 @@ def calls_for(request: v1.CompletionRequest, script: EchoSettings) -> Sequence[E
     """The calls of the script, for a request with tools. If one is required and none is scripted, it is the first tool
     without arguments.
 
-    After tool results it makes none, unless one is required: a program that does what it is told comes to an end.
+    After tool results it makes no calls unless one is required, so that a program which runs its tools comes to an end.
     """
     choice = request.tool_choice
     required = choice.mode == v1.ToolChoice.MODE_REQUIRED
@@ -29,7 +29,7 @@ def calls_for(request: v1.CompletionRequest, script: EchoSettings) -> Sequence[E
 
 
 def arguments_of(call: EchoCall) -> str:
-    """The arguments as they are said."""
+    """The arguments as they are sent."""
     return call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments, ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""`local`: the embedded model. A runtime of OpenAI's dialect that we start ourselves, on weights that are here."""
+"""`local`: the embedded model. The service starts its engine itself, which speaks OpenAI's dialect."""
 
 from __future__ import annotations
 
@@ -34,34 +34,34 @@ TITLE = "SmolLM2 135M Instruct (Q4_1)"
 SYSTEM = "You are a helpful AI assistant. Answer briefly and accurately."
 TEMPERATURE = 0.2
 TOP_P = 0.9
-READY_TIMEOUT = 10.0  # seconds
-CONNECTIONS = 512  # to the engine, which has a thread for each; further calls wait in line
-SHARED_CONNECTIONS = 64  # of each worker to an engine that many share; or as many as it has slots
+READY_TIMEOUT = 10.0  # seconds that a call waits for an engine that is restarting
+CONNECTIONS = 512  # to the engine, which has a thread for each; further calls are queued
+SHARED_CONNECTIONS = 64  # of each worker to an engine that all workers share; at least the number of its slots
 
 
 class LocalSettings(Section):
     """The table of a provider whose plugin is `local`."""
 
     path: ConfigPath | None = None
-    """A GGUF file of one's own. Absent: the fetched weights, then those of an installed distribution."""
+    """A GGUF file. None: the fetched weights, or else those of an installed distribution."""
     name: Annotated[str, Field(min_length=1, max_length=128)] | None = None
-    """The model's name. Absent: smollm2-135m-instruct, or the name of the file."""
+    """The model's name. None: smollm2-135m-instruct, or the name of the file at `path`."""
     system: str | None = None
-    """Text of the system for conversations that begin without one. Absent: a short one with our weights, none with
-    others; empty: none."""
+    """The system message of conversations that begin without one. None: a short one for the default model, none for
+    others. Empty: none."""
     threads: Annotated[int, Field(ge=1, le=512)] | None = None
-    """Absent: one less than the usable cores."""
+    """Threads of the engine. None: one less than the usable cores."""
     slots: Annotated[int, Field(ge=1, le=256)] = 4
-    """Answers at a time; further calls wait in line."""
+    """Answers at a time; further calls are queued."""
     context_tokens: Annotated[int, Field(ge=256, le=4_194_304)] = 2048
-    """Most tokens of prompt and answer together, in each slot."""
+    """Maximum tokens of prompt and answer together, in each slot."""
     engine: ConfigPath | None = None
-    """The unix socket of an engine that somebody else keeps alive, on the same weights. Absent: one is started."""
+    """The unix socket of an engine that another process runs, on the same weights. None: one is started."""
 
 
 @asynccontextmanager
 async def open_local(settings: LocalSettings) -> AsyncIterator[LocalProvider]:
-    """The plugin's entry point. Raises WeightsError or EngineError with a sentence for the operator."""
+    """The plugin's entry point. Raises WeightsError or EngineError with a message for the operator."""
     weights = await asyncio.to_thread(find_weights, settings.path)
     async with (
         _engine(settings, weights) as engine,
@@ -72,7 +72,7 @@ async def open_local(settings: LocalSettings) -> AsyncIterator[LocalProvider]:
 
 @asynccontextmanager
 async def share_local(settings: LocalSettings) -> AsyncIterator[Mapping[str, Any]]:
-    """Keeps one engine for several workers; raises as `open_local`. What it yields is their table."""
+    """Runs one engine for several workers and yields their settings. Raises as `open_local` does."""
     weights = await asyncio.to_thread(find_weights, settings.path)
     async with _engine(settings, weights) as engine:
         yield settings.model_dump(exclude_unset=True) | {"engine": engine.socket}
@@ -97,9 +97,9 @@ async def _engine(settings: LocalSettings, weights: Path) -> AsyncIterator[Engin
 async def connected(
     engine: Engine, settings: LocalSettings, weights: Path, ready_timeout: float = READY_TIMEOUT
 ) -> AsyncIterator[LocalProvider]:
-    """The provider of an engine that somebody keeps alive; several providers may share one.
+    """The provider of a running engine, which several providers may share.
 
-    `ready_timeout` is how many seconds a call waits for an engine that is starting again.
+    `ready_timeout` is how many seconds a call waits for an engine that is restarting.
     """
     limit = CONNECTIONS if settings.engine is None else max(SHARED_CONNECTIONS, settings.slots)
     async with open_http("http://localhost", unix_socket=engine.socket, limit=limit) as client:
@@ -112,8 +112,8 @@ async def connected(
 
 
 class LocalProvider:
-    """The model that `engine` runs. What the caller leaves open is set here: the system's text, temperature, top_p and
-    the number of tokens."""
+    """The model that `engine` runs. Sets what a request leaves open: system message, temperature, top_p and the maximum
+    number of tokens."""
 
     def __init__(
         self, engine: Engine, http: EngineHttp, model: v1.Model, quirks: Quirks, system: str, weights: Path
@@ -121,7 +121,7 @@ class LocalProvider:
         self.engine = engine
         self._model = model
         self._system = system
-        # With no time-outs: reading a prompt takes long here, and the caller's deadline ends it.
+        # Without time-outs: reading a prompt may take long here, and the caller's deadline ends it.
         self._upstream = OpenAIProvider(http, [model], quirks)
         self._tokenizer = LocalTokenizer(http, quirks, weights)
 
@@ -179,23 +179,25 @@ def _model(name: str, title: str, context: int, quirks: Quirks) -> v1.Model:
 
 
 async def _quirks(http: EngineHttp) -> Quirks:
-    """Tools only where the model's template has a place for them: others drop them without a word."""
-    template = await _told(http, "/props", lambda answer: answer["chat_template_caps"])
+    """Tools only if the model's template has a place for them: other templates drop them without an error."""
+    template = await _ask_engine(http, "/props", lambda answer: answer["chat_template_caps"])
     return replace(LLAMA_CPP, tools=bool(template.get("supports_tools") and template.get("supports_tool_calls")))
 
 
 async def _context_window(http: EngineHttp) -> int:
-    """Tokens of a slot as the engine made it: it rounds, and caps at what the model was trained for."""
-    return await _told(http, "/v1/models", lambda answer: int(answer["data"][0]["meta"]["n_ctx"]))
+    """Tokens of a slot as the engine created it: it rounds them, and caps them at what the model was trained for."""
+    return await _ask_engine(http, "/v1/models", lambda answer: int(answer["data"][0]["meta"]["n_ctx"]))
 
 
-async def _told(http: EngineHttp, path: str, look: Callable[[Any], T]) -> T:
+async def _ask_engine(http: EngineHttp, path: str, read: Callable[[Any], T]) -> T:
     try:
-        return look(json.loads((await http.get(path)).body))
+        return read(json.loads((await http.get(path)).body))
     except HttpError as error:
-        raise EngineError(f"The engine does not tell what it runs: {error}.") from error
+        raise EngineError(f"The engine does not describe its model: {error}.") from error
     except (ValueError, LookupError, TypeError):
-        raise EngineError(f"The engine does not tell what it runs ({path}): does xllamacpp fit this version?") from None
+        raise EngineError(
+            f"The engine's answer to {path} is unknown. Check that the version of xllamacpp fits."
+        ) from None
 
 
 def _name(settings: LocalSettings, weights: Path) -> str:

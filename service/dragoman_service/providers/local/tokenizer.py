@@ -1,4 +1,4 @@
-"""The tokens of texts and prompts, exactly as the embedded model sees them."""
+"""Tokens of texts and prompts, exactly as the embedded model sees them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dragoman_service.providers.upstream.errors import error_of
 
 
 class LocalTokenizer:
-    """Asks the engine behind `http`; which tokens are special stands in the file of `weights`."""
+    """Asks the engine behind `http`. The file of `weights` says which tokens are special."""
 
     def __init__(self, http: Http, quirks: Quirks, weights: Path) -> None:
         self._http = http
@@ -30,22 +30,22 @@ class LocalTokenizer:
         self._control: frozenset[int] | None = None
 
     async def count(self, request: v1.CompletionRequest) -> int:
-        """Tokens of the request's prompt, the template included."""
+        """The number of tokens of the request's prompt, including the template."""
         body = {"content": await self._prompt(request), "add_special": True, "parse_special": True}
         return len(_tokens(await self._post("/tokenize", body)))
 
     async def split_prompt(self, request: v1.CompletionRequest) -> list[v1.Token]:
-        """The tokens of the request's prompt, the template included."""
+        """The tokens of the request's prompt, including the template."""
         return await self._split(await self._prompt(request), template=True)
 
     async def split_text(self, text: str) -> list[v1.Token]:
-        """The tokens of a text in which nothing is a mark of the template."""
+        """The tokens of a text, in which marks of the template have no special meaning."""
         return await self._split(text, template=False)
 
     async def _split(self, text: str, *, template: bool) -> list[v1.Token]:
         body = {"content": text, "add_special": template, "parse_special": template, "with_pieces": True}
         answer = await self._post("/tokenize", body)
-        # A long text has as many tokens as would hold up all other calls.
+        # In a thread, because the tokens of a long text would hold up all other calls.
         return await asyncio.to_thread(self._described, answer)
 
     async def _prompt(self, request: v1.CompletionRequest) -> str:
@@ -54,7 +54,7 @@ class LocalTokenizer:
         answer = await self._post("/apply-template", encode_chat(request, self._quirks, 0))
         prompt = _object(answer).get("prompt")
         if not isinstance(prompt, str):
-            raise malformed_answer("applied its template to no prompt")
+            raise malformed_answer("sent no prompt with its template applied")
         return prompt
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> bytes:
@@ -85,7 +85,7 @@ def _text(piece: str | list[int]) -> str:
 def _tokens(answer: bytes) -> list[Any]:
     tokens = _object(answer).get("tokens")
     if not isinstance(tokens, list):
-        raise malformed_answer("sent no list of tokens")
+        raise malformed_answer("sent tokens that are not a list")
     return tokens
 
 
@@ -93,5 +93,5 @@ def _object(answer: bytes) -> Mapping[str, Any]:
     try:
         value = json.loads(answer)
     except ValueError:
-        raise malformed_answer("sent what is no JSON") from None
+        raise malformed_answer("sent an answer that is not valid JSON") from None
     return value if isinstance(value, dict) else {}

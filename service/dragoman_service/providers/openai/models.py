@@ -1,4 +1,4 @@
-"""The models of an upstream: those that the settings name, or those that it lists itself."""
+"""The models of an upstream: those named in the settings, or those that it lists itself."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dragoman_service.dialects.openai.client.quirks import Quirks
 from dragoman_service.providers.upstream.connection import HttpError
 from dragoman_service.providers.upstream.http import HttpClient
 
-_MOST = 2000  # models that are taken of a list
+_MOST = 2000  # models of a list; the rest is ignored
 
 
 class ModelsError(Exception):
-    """The upstream's models cannot be had; the message tells the operator what to do."""
+    """The upstream's models are unknown. The message tells the operator what to do."""
 
 
 def models_of(names: Sequence[str], quirks: Quirks) -> list[v1.Model]:
-    """The models of these names."""
+    """The models with these names."""
     return [
         v1.Model(
             display_name=name,
@@ -35,14 +35,14 @@ def models_of(names: Sequence[str], quirks: Quirks) -> list[v1.Model]:
 
 
 async def listed_models(http: HttpClient, path: str) -> list[str]:
-    """The names that the upstream lists. Raises ModelsError."""
-    advice = f"Name its models with `models`, or see to it that GET {path} works"
+    """The names of the models that the upstream lists. Raises ModelsError."""
+    advice = f"Name its models in `models`, or make GET {path} work"
     try:
         answer = await http.get(path)
     except HttpError as failure:
         raise ModelsError(f"The upstream does not list its models: {failure}. {advice}.") from failure
     if answer.status in (401, 403):
-        raise ModelsError(f"The upstream refused the API key with status {answer.status}. Look at `api_key`.")
+        raise ModelsError(f"The upstream refused the API key with status {answer.status}. Correct `api_key`.")
     names = _names(answer.body) if answer.status == 200 else []
     if not names:
         raise ModelsError(f"The upstream lists no models (status {answer.status}). {advice}.")

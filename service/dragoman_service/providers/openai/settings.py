@@ -1,4 +1,4 @@
-"""What an operator says of an upstream."""
+"""The settings of one upstream."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class OpenAISettings(Section):
     """The table of a provider whose plugin is `openai`."""
 
     vendor: str | None = None
-    """A row of `openai_vendors`. Absent: any upstream, at `base_url`."""
+    """A row of `VENDORS`. None: any upstream, at `base_url`."""
     base_url: HttpUrl | None = Field(default=None, validate_default=True)
-    """Where the API is, up to and with its version: `https://api.example.com/v1`. Absent: where the vendor's is."""
+    """The address of the API, including its version: `https://api.example.com/v1`. None: the vendor's."""
     models: Annotated[tuple[_Name, ...], Field(min_length=1)] | None = Field(default=None, validate_default=True)
-    """The names of the upstream's models that callers may use. Absent: all that it lists when the service starts."""
+    """The upstream's names of the models that callers may use. None: all that it lists when the service starts."""
     api_key: Secret | None = None
     headers: dict[_Header, SecretStr] = Field(default_factory=dict)
-    """Sent with each request beside the key's."""
+    """Headers of every request, in addition to that of the key."""
     ca_file: Certificates | None = None
-    """Certificates to trust in place of the system's, for an `https` upstream of one's own."""
+    """PEM certificates to trust in place of the system's."""
     connect_timeout: _Timeout = 5.0
-    """For the name, the connection and TLS together."""
+    """For the name lookup, the connection and the TLS handshake together."""
     first_token_timeout: _Timeout = 120.0
-    """From the request to the first piece of the answer; models that think first take their time."""
+    """From the request to the first text. Models that reason first take long."""
     idle_timeout: _Timeout = 30.0
     """From one piece of the answer to the next."""
 
@@ -48,18 +48,18 @@ class OpenAISettings(Section):
     def _somewhere(cls, value: HttpUrl | None, info: ValidationInfo) -> HttpUrl | None:
         if value is None:
             if "vendor" in info.data and not vendor_of(info.data["vendor"]).base_url:
-                raise ValueError("is required where no vendor is named")
+                raise ValueError("is required without a vendor")
         elif value.username or value.password:
-            raise ValueError("should hold no user and no password: set `api_key`, or `headers`")
+            raise ValueError("must not hold a user or a password: set `api_key` or `headers`")
         elif value.query is not None or value.fragment is not None:
-            raise ValueError("should end with its path: nothing behind a ? or # would be asked for")
+            raise ValueError("must end with its path: a query or a fragment would not be sent")
         return value
 
     @field_validator("models")
     @classmethod
     def _listed(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         if value is None and "vendor" in info.data and not vendor_of(info.data["vendor"]).models_path:
-            raise ValueError("is required: this vendor lists none")
+            raise ValueError("is required, because this vendor does not list its models")
         if value is not None and len(set(value)) < len(value):
             raise ValueError("names a model twice")
         return value
@@ -69,7 +69,7 @@ class OpenAISettings(Section):
     def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
         key = "" if value is None else value.get_secret_value()
         if value is not None and not (key and key.isascii() and key.isprintable()):
-            raise ValueError("should be one line of printable ASCII characters, and not empty")
+            raise ValueError("must be one line of printable ASCII characters, and not empty")
         return value
 
     @field_validator("headers")
@@ -77,24 +77,24 @@ class OpenAISettings(Section):
     def _plain(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
         for name, header in value.items():
             if name.lower() in _FRAMING:
-                raise ValueError(f"{name} is not for settings: it tells how a request is sent")
+                raise ValueError(f"{name} cannot be set, because it describes how each request is sent")
             if not header.get_secret_value().isprintable():
-                raise ValueError(f"the value of {name} should be one line of printable characters")
+                raise ValueError(f"the value of {name} must be one line of printable characters")
         return value
 
     @property
     def address(self) -> str:
-        """The base URL that holds: one's own, or the vendor's."""
+        """The base URL: that of the settings, or the vendor's."""
         return vendor_of(self.vendor).base_url if self.base_url is None else str(self.base_url)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no caller may see, though an upstream may repeat it."""
+        """What no caller may see, even if the upstream repeats it."""
         return secret_values(self.api_key, *self.headers.values())
 
     @property
     def sent_headers(self) -> dict[str, str]:
-        """The key in the header that the vendor wants it in, and those set here."""
+        """The headers of every request: that of the key, as the vendor expects it, and those of the settings."""
         vendor = vendor_of(self.vendor)
         sent = {name.lower(): value.get_secret_value() for name, value in self.headers.items()}
         if self.api_key is not None:

@@ -1,6 +1,6 @@
-"""Upstreams that speak OpenAI's dialect, a row each: where they are and what they do differently.
+"""Vendors whose APIs speak OpenAI's dialect, a row each: their addresses and what they do differently.
 
-Each row says where its facts are from. A field that no source names is not claimed: it is refused, not dropped.
+Each row names the source of its facts. A field that no source names is not claimed, so that it is refused, not dropped.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ class Vendor:
 
     quirks: Quirks
     base_url: str = ""
-    """Up to and with the version of the API. Empty: the settings have to say it."""
+    """Includes the version of the API. Empty: the settings must name it."""
     key_header: str = "authorization"
     key_prefix: str = "Bearer "
     models_path: str = "/models"
-    """Where its models are listed; empty: nowhere, the settings have to name them."""
+    """The endpoint that lists its models. Empty: it has none, and the settings must name them."""
 
 
 ANY = Vendor(OPENAI)
-"""Where the settings name no vendor."""
+"""For settings without a vendor."""
 
 VENDORS: Mapping[str, Vendor] = MappingProxyType(
     {
@@ -48,15 +48,15 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
             ),
             "https://api.deepseek.com",
         ),
-        # https://docs.grayswan.ai/cygnal/creating-completions, and its OpenAPI. It wants a header `policy-id` besides,
-        # and passes the rest on to another vendor.
+        # https://docs.grayswan.ai/cygnal/creating-completions, and its OpenAPI. It expects a header `policy-id`, and
+        # passes the request on to another vendor.
         "gray-swan": Vendor(
             replace(OPENAI, prompt_path=""),
             "https://api.grayswan.ai/cygnal/v1",
             key_header="grayswan-api-key",
             key_prefix="",
         ),
-        # The types of the package grayswan-api 0.1.0a49: no role for what came of tools, nothing to ask for usage.
+        # The types of the package grayswan-api 0.1.0a49: no role for tool results, no option to request usage.
         "gray-swan-cygnet": Vendor(
             Quirks(
                 path="/chat/completion",
@@ -79,7 +79,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
             "https://api.grayswan.ai",
             models_path="",
         ),
-        # https://console.groq.com/docs/openai and /docs/api-reference; no JSON formats while it streams.
+        # https://console.groq.com/docs/openai and /docs/api-reference; no JSON formats in streams.
         "groq": Vendor(
             replace(
                 OPENAI,
@@ -164,7 +164,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
             ),
             "https://api.scaleway.ai/v1",
         ),
-        # https://github.com/togethercomputer/openapi; its logprobs of a conversation have a form of their own.
+        # https://github.com/togethercomputer/openapi; its chat logprobs have a format of their own.
         "together": Vendor(
             replace(
                 OPENAI,
@@ -191,11 +191,11 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
 
 
 def vendor_of(name: str | None) -> Vendor:
-    """The row of that name, or that of an upstream of which nothing is known. Raises ValueError with the nearest."""
+    """The row of that name, `ANY` for None. Raises ValueError with the most similar name."""
     if name is None:
         return ANY
     if name not in VENDORS:
         near = difflib.get_close_matches(name.lower(), VENDORS, 1, 0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(VENDORS)}"
-        raise ValueError(f"unknown vendor {name!r}; {hint} (for any other leave it out and set base_url)")
+        raise ValueError(f"unknown vendor {name!r}; {hint} (for any other vendor, leave it out and set base_url)")
     return VENDORS[name]

@@ -1,1 +1,1 @@
-"""What every upstream over HTTP or gRPC needs, whoever the vendor is."""
+"""What every provider needs, whoever the vendor is: HTTP, time-outs, errors, and answers that break off."""

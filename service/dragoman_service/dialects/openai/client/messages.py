@@ -1,4 +1,4 @@
-"""From our messages to those of a chat completion."""
+"""Encodes the messages of a chat completion."""
 
 from __future__ import annotations
 
@@ -17,61 +17,61 @@ _ROLES = {
     v1.ROLE_ASSISTANT: "assistant",
     v1.ROLE_TOOL: "tool",
 }
-Wire = dict[str, Any]
+Encoded = dict[str, Any]
 
 
-def encode_messages(request: v1.CompletionRequest, quirks: Quirks) -> list[Wire]:
-    """The messages of the request; one that holds several tool results becomes several. Raises INVALID_FIELD."""
-    called = {part.tool_call.id: part.tool_call.name for message in request.messages for part in message.parts}
-    return [wire for message in request.messages for wire in _wire(message, quirks, called)]
+def encode_messages(request: v1.CompletionRequest, quirks: Quirks) -> list[Encoded]:
+    """The messages of the request. One with several tool results becomes several. Raises INVALID_FIELD."""
+    call_names = {part.tool_call.id: part.tool_call.name for message in request.messages for part in message.parts}
+    return [encoded for message in request.messages for encoded in _encode(message, quirks, call_names)]
 
 
 def continuation_prefix(request: v1.CompletionRequest) -> str:
-    """The text that a model which continues answers goes on with: that of a last message of ROLE_ASSISTANT."""
+    """The text of a last message of ROLE_ASSISTANT, which some upstreams continue; empty without such a message."""
     last = request.messages[-1] if request.messages else None
     return _text(last) if last is not None and last.role == v1.ROLE_ASSISTANT else ""
 
 
-def _wire(message: v1.Message, quirks: Quirks, called: Mapping[str, str]) -> Iterator[Wire]:
+def _encode(message: v1.Message, quirks: Quirks, call_names: Mapping[str, str]) -> Iterator[Encoded]:
     results = [part.tool_result for part in message.parts if part.HasField("tool_result")]
     if not results:
         yield _message(message, quirks)
     elif len(results) < len(message.parts):
-        raise invalid(FieldViolation("messages.parts", "tool results stand in messages of their own"))
+        raise invalid(FieldViolation("messages.parts", "a message with tool results must hold nothing else"))
     for result in results:
-        yield _result(result, quirks, called)
+        yield _result(result, quirks, call_names)
 
 
-def _message(message: v1.Message, quirks: Quirks) -> Wire:
-    wire = _role_and_text(message, quirks)
+def _message(message: v1.Message, quirks: Quirks) -> Encoded:
+    encoded = _role_and_text(message, quirks)
     if message.author and quirks.authors:
-        wire["name"] = message.author
+        encoded["name"] = message.author
     reasoning = "".join(part.reasoning.text for part in message.parts if part.HasField("reasoning"))
     refusal = "".join(part.refusal for part in message.parts if part.HasField("refusal"))
     calls = [_call(part.tool_call) for part in message.parts if part.HasField("tool_call")]
     if reasoning:
-        wire[quirks.reasoning_key] = reasoning
+        encoded[quirks.reasoning_key] = reasoning
     if refusal:
-        wire["refusal"] = refusal
+        encoded["refusal"] = refusal
     if calls:
-        wire["tool_calls"] = calls
-    if (refusal or calls) and not wire["content"]:
-        wire["content"] = None
-    return wire
+        encoded["tool_calls"] = calls
+    if (refusal or calls) and not encoded["content"]:
+        encoded["content"] = None
+    return encoded
 
 
-def _role_and_text(message: v1.Message, quirks: Quirks) -> Wire:
+def _role_and_text(message: v1.Message, quirks: Quirks) -> Encoded:
     text = _text(message)
     if message.role == v1.ROLE_DATA and not quirks.data_role:
         return {"role": "user", "content": quoted(text)}
     special = {v1.ROLE_DEVELOPER: quirks.developer_role, v1.ROLE_DATA: quirks.data_role}
     role = special.get(message.role) or _ROLES.get(message.role)
     if role is None:
-        raise invalid(FieldViolation("messages.role", "must be one of the roles that the schema names"))
+        raise invalid(FieldViolation("messages.role", "must be one of the named values of Role"))
     return {"role": role, "content": text}
 
 
-def _call(call: v1.ToolCall) -> Wire:
+def _call(call: v1.ToolCall) -> Encoded:
     return {
         "id": call.id,
         "type": "function",
@@ -79,12 +79,12 @@ def _call(call: v1.ToolCall) -> Wire:
     }
 
 
-def _result(result: v1.ToolResult, quirks: Quirks, called: Mapping[str, str]) -> Wire:
-    wire = {"role": "tool", "tool_call_id": result.tool_call_id, "content": result.text}
-    name = result.name or called.get(result.tool_call_id)
+def _result(result: v1.ToolResult, quirks: Quirks, call_names: Mapping[str, str]) -> Encoded:
+    encoded = {"role": "tool", "tool_call_id": result.tool_call_id, "content": result.text}
+    name = result.name or call_names.get(result.tool_call_id)
     if name and quirks.tool_names:
-        wire["name"] = name
-    return wire
+        encoded["name"] = name
+    return encoded
 
 
 def _text(message: v1.Message) -> str:

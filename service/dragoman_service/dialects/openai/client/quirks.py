@@ -1,4 +1,4 @@
-"""What differs between the upstreams that speak OpenAI's dialect, as data."""
+"""The differences between upstreams that speak OpenAI's dialect, as data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Names = Mapping[str, str]
 
 
 def names(base: Names, /, *without: str, **more: str) -> Names:
-    """`base` without some of its fields and with more, as field="key of the request"."""
+    """`base` without some of its fields and with more of them, as field="key of the request"."""
     return MappingProxyType({**{field: key for field, key in base.items() if field not in without}, **more})
 
 
@@ -35,53 +35,53 @@ JSON_FORMATS = frozenset({"json_object", "json_schema"})
 
 @dataclass(frozen=True, slots=True)
 class Quirks:
-    """How one kind of upstream wants to be spoken to. The defaults are what nearly all of them take."""
+    """How one kind of upstream differs. The defaults fit nearly all of them."""
 
     path: str = "/chat/completions"
-    """Of the endpoint for conversations, below the address of the API."""
+    """The endpoint for conversations, below the address of the API."""
     prompt_path: str = "/completions"
-    """Of the endpoint for prompts; empty: there is none."""
+    """The endpoint for prompts. Empty: it has none."""
     names: Names = field(default_factory=lambda: CHAT_NAMES)
-    """Field of GenerationConfig → its key in the request; `a.b` is a key within an object. A field that is not here is
-    not supported."""
+    """Field of GenerationConfig → its key in the request, where `a.b` is a key within an object. Other fields are not
+    supported."""
     prompt_names: Names = field(default_factory=lambda: PROMPT_NAMES)
     """The same for prompts."""
     formats: frozenset[str] = JSON_FORMATS
-    """The response formats that it can be held to."""
+    """The response formats that it enforces."""
     prompt_formats: frozenset[str] = frozenset()
     """The same for prompts."""
     parts: frozenset[str] = frozenset()
-    """The parts of an earlier answer, beyond text, that it wants back: `reasoning`, `refusal`."""
+    """The parts of earlier answers, in addition to text, that it expects back: `reasoning`, `refusal`."""
     reasoning_key: str = "reasoning_content"
-    """Its name for the thoughts that it wants back."""
+    """Its key for the reasoning that it expects back."""
     developer_role: str = "system"
     data_role: str = ""
-    """Its role for untrusted content; empty: it has none, and gets it quoted."""
+    """Its role for untrusted content. Empty: it has none, and such content is quoted."""
     authors: bool = True
-    """It takes the names of participants."""
+    """It accepts the names of participants."""
     user_key: str = "user"
-    """Its key for the person or program that the caller acts for; empty: it has no use for that."""
+    """Its key for the person or program that the caller acts for. Empty: it has none."""
     tools: bool = True
     tool_choices: frozenset[str] = ALL_CHOICES
-    """What it can be held to: `required`, any tool; `one`, this very tool."""
+    """What it can be made to call: `required`, any tool; `one`, a named tool."""
     allowed_tools: bool = False
-    """It takes the whole list of tools and which of them are allowed; others are told of the allowed ones only."""
+    """It accepts the names of the allowed tools beside all tools. Others are sent the allowed tools only."""
     parallel_tools: bool = True
-    """It can be told whether one answer may hold several calls."""
+    """It accepts whether one answer may hold several calls."""
     tool_names: bool = False
-    """It wants the name of the function with what came of its call."""
+    """It expects the name of the function with the result of its call."""
     stream_usage: bool = True
-    """It has to be asked for the usage of a stream, and may be."""
+    """It reports the usage of a stream on request."""
     single_choice: bool = False
-    """It gives one choice a call, or reports the usage of one only: more choices are calls side by side."""
+    """It gives one choice per request, or reports the usage of one only: more choices are parallel requests."""
     least_top_logprobs: int = 0
-    """It shows no logprobs at all with fewer."""
+    """With fewer alternatives it sends no logprobs at all."""
     continues_answer: bool = False
-    """It continues a last message of the assistant, and its stream leaves that message out."""
+    """It continues a last message of the assistant, and does not repeat that message in its stream."""
     always: Mapping[str, Any] = field(default_factory=dict)
-    """Keys sent with every request."""
+    """Keys that every request has."""
     alongside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Field of GenerationConfig → keys sent along where it is set."""
+    """Field of GenerationConfig → the keys that a request with this field has in addition."""
 
     @property
     def supported_fields(self) -> list[str]:
@@ -107,9 +107,9 @@ class Quirks:
 
 
 OPENAI = Quirks(parts=frozenset({"refusal"}))
-"""Any upstream of which nothing more is known."""
+"""An upstream whose vendor is unknown."""
 
-# Penalties look back over 64 tokens unless told otherwise. It keeps as many in memory as it is told here.
+# Penalties look back over 64 tokens by default. The server keeps as many in memory as this says.
 _FAR_BACK = {"repeat_last_n": 4096}
 _MORE = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repeat_penalty"}
 
@@ -120,21 +120,21 @@ LLAMA_CPP = Quirks(
     prompt_names=names(PROMPT_NAMES, **_MORE),
     formats=JSON_FORMATS | {"grammar"},
     prompt_formats=JSON_FORMATS | {"grammar"},
-    # The model's template decides whether it sees tools and names; what it leaves out is lost without a word.
+    # The model's template decides whether it sees tools and names, and drops them without an error.
     tools=False,
     authors=False,
     user_key="",
-    # Asked for a call it may answer without one, and it passes over the form that names a tool.
+    # It may answer a request that requires a call without one, and it ignores the name of a tool.
     tool_choices=frozenset(),
     tool_names=True,
     single_choice=True,
     least_top_logprobs=1,
     continues_answer=True,
-    # Without progress a prompt is read to its end though nobody waits for it any more.
+    # Without progress reports, a prompt is read to its end after its caller has left.
     always=MappingProxyType({"return_progress": True}),
     alongside=MappingProxyType(
         {
-            # A cached prompt is read in other batches, which rounds differently: the same seed must give the same text.
+            # A cached prompt is read in other batches, which round differently, but a seed must give the same text.
             "seed": {"cache_prompt": False},
             "presence_penalty": _FAR_BACK,
             "frequency_penalty": _FAR_BACK,
@@ -142,4 +142,4 @@ LLAMA_CPP = Quirks(
         }
     ),
 )
-"""llama-server, which is also the runtime of the embedded model."""
+"""llama-server, which also runs the embedded model."""

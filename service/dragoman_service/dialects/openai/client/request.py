@@ -1,4 +1,4 @@
-"""From our CompletionRequest to the body of a chat completion, or of a completion of a prompt."""
+"""Encodes requests: chat completions, and completions of a prompt."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _EFFORTS = {
 def encode_chat(request: v1.CompletionRequest, quirks: Quirks, choice: int | None = None) -> dict[str, Any]:
     """The body of a streamed chat completion.
 
-    `choice` asks for that one of the request's choices, None for all of them in one answer. Raises INVALID_FIELD, and
-    UNSUPPORTED_FIELD where the upstream cannot do what is asked for.
+    `choice` is the index of the one choice that the body asks for, None for all of them. Raises INVALID_FIELD, and
+    UNSUPPORTED_FIELD for what the upstream cannot do.
     """
     if not request.messages:
         raise invalid(FieldViolation("messages", "at least one message is required"))
@@ -46,17 +46,17 @@ def encode_chat(request: v1.CompletionRequest, quirks: Quirks, choice: int | Non
 
 
 def encode_prompt(request: v1.CompletionRequest, quirks: Quirks, choice: int | None = None) -> dict[str, Any]:
-    """The body of a streamed completion of a prompt, as `encode_chat`."""
+    """The body of a streamed completion of a prompt. See `encode_chat`."""
     if not request.prompt:
-        raise invalid(FieldViolation("messages", "at least one message is required, or a prompt in their place"))
+        raise invalid(FieldViolation("messages", "at least one message is required, or a prompt instead"))
     config = request.generation_config
-    lacking = [name for name in _fields(config) if name not in quirks.prompt_names]
+    unsupported_names = [name for name in _fields(config) if name not in quirks.prompt_names]
     kind = config.response_format.WhichOneof("format")
     if kind and kind not in quirks.prompt_formats:
-        lacking.append(f"response_format.{kind}")
-    if lacking:
-        said = "not supported by the provider together with `prompt`"
-        raise unsupported(*(FieldViolation(f"generation_config.{name}", said) for name in lacking))
+        unsupported_names.append(f"response_format.{kind}")
+    if unsupported_names:
+        reason = "is not supported by the provider together with `prompt`"
+        raise unsupported(*(FieldViolation(f"generation_config.{name}", reason) for name in unsupported_names))
     return {
         "model": request.model,
         "prompt": request.prompt,
@@ -104,7 +104,7 @@ def _logprobs(config: v1.GenerationConfig, quirks: Quirks) -> dict[str, Any]:
 
 
 def _prompt_logprobs(config: v1.GenerationConfig, quirks: Quirks) -> dict[str, int]:
-    """Here the one key holds how many are wanted beside each token."""
+    """In this format, one key holds the number of alternatives for each token."""
     if not config.include_logprobs:
         return {}
     return {quirks.prompt_names["include_logprobs"]: max(config.top_logprobs, quirks.least_top_logprobs)}
@@ -136,7 +136,7 @@ def _response_format(config: v1.GenerationConfig) -> dict[str, Any]:
 
 
 def _prompt_format(config: v1.GenerationConfig) -> dict[str, Any]:
-    """As llama.cpp takes it, the only one that does."""
+    """The format of llama.cpp, the only server that supports it here."""
     match config.response_format.WhichOneof("format"):
         case "json_object":
             return {"json_schema": {"type": "object"}}

@@ -1,4 +1,4 @@
-"""The pieces of tool calls, as servers send them, put into our order."""
+"""Assembles tool calls from the pieces that servers send, one call after the other."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from dragoman_service.errors import malformed_answer
 
 @dataclass(slots=True)
 class _Call:
-    """How far one call has come. Nothing of it is told before its name is known."""
+    """The progress of one call. None of it is passed on before its name is known."""
 
     index: int
     id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
     begun: bool = False
-    told: int = 0
-    """So many of the pieces of the arguments are told."""
+    sent: int = 0
+    """The number of pieces of its arguments that have been passed on."""
 
     @property
     def complete(self) -> bool:
-        """Its arguments are whole: nothing more can come for it."""
+        """Its arguments are complete JSON, so that nothing more can follow."""
         try:
             json.loads("".join(self.arguments))
         except (ValueError, RecursionError):
             return False
         return True
 
-    def news(self) -> Iterator[v1.ToolCallDelta]:
-        """What is not told yet, as one piece."""
+    def unsent(self) -> Iterator[v1.ToolCallDelta]:
+        """What has not been passed on yet, as one delta."""
         if not self.name:
             return
-        arguments = "".join(self.arguments[self.told :])
-        self.told = len(self.arguments)
+        arguments = "".join(self.arguments[self.sent :])
+        self.sent = len(self.arguments)
         if not self.begun:
             self.begun = True
             yield v1.ToolCallDelta(index=self.index, id=self.id, name=self.name, arguments_json=arguments)
@@ -50,36 +50,37 @@ class _Call:
 class ToolCalls:
     """The calls of one choice.
 
-    A piece belongs to the call with its index, else with its id, else to the last one. Servers number all calls 0,
-    send no number, no id, or a call whole: a second id or a second name under one number is another call.
+    A piece belongs to the call with its index, else to the one with its id, else to the last one. Servers number all
+    calls 0, send no index, no id, or complete calls: a second id or a second name under one index is another call.
 
-    One call is told as it comes. Pieces of later calls are held back until its arguments are whole, or all has come.
+    Only one call is passed on as it comes. Pieces of later calls are held back until its arguments are complete or the
+    answer ends, because the pieces of two calls must not be mixed.
     """
 
     def __init__(self) -> None:
         self._calls: list[_Call] = []
         self._numbered: dict[int, _Call] = {}
-        self._telling = 0  # the index of the call that is told as it comes
+        self._current = 0  # the index of the call that is passed on as it comes
 
     def __bool__(self) -> bool:
         return bool(self._calls)
 
     def feed(self, pieces: Any) -> Iterator[v1.ToolCallDelta]:
-        """Our pieces of the server's `tool_calls`. Raises PROVIDER_MALFORMED."""
+        """The deltas of a server's `tool_calls`. Raises PROVIDER_MALFORMED."""
         for piece in items(pieces, "tool calls"):
             yield from self._piece(mapping(piece, "tool call"))
 
     def feed_function(self, function: Any) -> Iterator[v1.ToolCallDelta]:
-        """Our pieces of a `function_call`, the form before there were tools: one call, without an id."""
+        """The deltas of a `function_call`, the format before there were tools: one call without an id."""
         if function:
             yield from self._piece({"index": 0, "function": function})
 
     def end(self) -> Iterator[v1.ToolCallDelta]:
-        """What was held back. Raises PROVIDER_MALFORMED if a call has no name."""
+        """The deltas that were held back. Raises PROVIDER_MALFORMED if a call has no name."""
         if not all(call.name for call in self._calls):
-            raise malformed_answer("asked for a tool without its name")
-        for call in self._calls[self._telling :]:
-            yield from call.news()
+            raise malformed_answer("called a tool without its name")
+        for call in self._calls[self._current :]:
+            yield from call.unsent()
 
     def _piece(self, piece: Mapping[str, Any]) -> Iterator[v1.ToolCallDelta]:
         function = mapping(piece.get("function"), "function")
@@ -90,18 +91,18 @@ class ToolCalls:
         call.arguments.append(arguments)
         if not call.name:
             call.id, call.name = call.id or id_, name
-        if call.index < self._telling:
+        if call.index < self._current:
             if arguments.strip():
-                raise malformed_answer("went on with a tool call after its end")
-        elif call.index == self._telling or len(self._calls) > before:
-            yield from self._tell()
+                raise malformed_answer("continued a tool call after its end")
+        elif call.index == self._current or len(self._calls) > before:
+            yield from self._pass_on()
 
-    def _tell(self) -> Iterator[v1.ToolCallDelta]:
-        """What may be told now of the call whose turn it is, and of those after it if it is whole."""
-        yield from self._calls[self._telling].news()
-        while self._telling < len(self._calls) - 1 and self._calls[self._telling].complete:
-            self._telling += 1
-            yield from self._calls[self._telling].news()
+    def _pass_on(self) -> Iterator[v1.ToolCallDelta]:
+        """The deltas of the current call, and of the calls after it once it is complete."""
+        yield from self._calls[self._current].unsent()
+        while self._current < len(self._calls) - 1 and self._calls[self._current].complete:
+            self._current += 1
+            yield from self._calls[self._current].unsent()
 
     def _call(self, number: Any, id_: str, name: str) -> _Call:
         known = self._known(number, id_, name)
@@ -113,6 +114,7 @@ class ToolCalls:
         return known
 
     def _known(self, number: Any, id_: str, name: str) -> _Call | None:
+        # The index decides, but servers reuse it: another id, or a second name after complete arguments, is a new call.
         if type(number) is int:
             call = self._numbered.get(number)
         elif id_ and all(call.id for call in self._calls):

@@ -1,4 +1,4 @@
-"""From our tools, and which of them are to be called, to those of a chat completion."""
+"""Encodes the tools of a chat completion, and the choice among them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _NONE, _REQUIRED = v1.ToolChoice.MODE_NONE, v1.ToolChoice.MODE_REQUIRED
 
 
 def encode_tools(request: v1.CompletionRequest, quirks: Quirks) -> dict[str, Any]:
-    """The keys for tools; none where the request has no tools. Raises UNSUPPORTED_FIELD, INVALID_FIELD."""
+    """The keys for tools, none without tools. Raises UNSUPPORTED_FIELD and INVALID_FIELD."""
     choice = request.tool_choice
     tools = {tool.function.name: _tool(number, tool.function) for number, tool in enumerate(request.tools)}
     if choice.mode == _NONE and not quirks.tool_choices:
-        return {}  # it would take no word on it: what it does not know, it does not call
+        return {}  # it would ignore the choice, but cannot call tools that it does not know
     if choice.allowed_functions and not quirks.allowed_tools:
         tools = {name: tool for name, tool in tools.items() if name in choice.allowed_functions}
     if not tools:
@@ -29,14 +29,14 @@ def encode_tools(request: v1.CompletionRequest, quirks: Quirks) -> dict[str, Any
 
 def _tool(number: int, function: v1.FunctionTool) -> dict[str, Any]:
     path = f"tools[{number}].function.parameters_json_schema"
-    wire: dict[str, Any] = {"name": function.name}
+    encoded: dict[str, Any] = {"name": function.name}
     if function.description:
-        wire["description"] = function.description
+        encoded["description"] = function.description
     schema = function.parameters_json_schema
-    wire["parameters"] = schema_object(schema, path) if schema else {"type": "object", "properties": {}}
+    encoded["parameters"] = schema_object(schema, path) if schema else {"type": "object", "properties": {}}
     if function.HasField("strict"):
-        wire["strict"] = function.strict
-    return {"type": "function", "function": wire}
+        encoded["strict"] = function.strict
+    return {"type": "function", "function": encoded}
 
 
 def _choice(request: v1.CompletionRequest, quirks: Quirks) -> dict[str, Any]:
@@ -64,6 +64,6 @@ def _parallel(choice: v1.ToolChoice, quirks: Quirks) -> dict[str, bool]:
         return {}
     if quirks.parallel_tools:
         return {"parallel_tool_calls": choice.parallel}
-    if choice.parallel:  # it may call several anyway
+    if choice.parallel:  # it may do so anyway
         return {}
-    raise unsupported(FieldViolation("tool_choice.parallel", "the provider cannot be held to one call"))
+    raise unsupported(FieldViolation("tool_choice.parallel", "the provider cannot be limited to one call"))

@@ -1,1 +1,1 @@
-"""The process that runs the embedded model: its start, its health, the connection to it."""
+"""The engine process of the embedded model: its start, its health, the connection to it."""

@@ -1,4 +1,4 @@
-"""An engine that another process keeps alive: seen from one of those that share it."""
+"""An engine that another process runs, as seen by one of the processes that share it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from dragoman_service.providers.local.engine.process import EngineError, health
 
-_WAIT = 300.0  # seconds for an engine that is just being started again
-_LOOK = 1.0  # seconds between two looks whether it still answers, while nobody calls
-_LOOK_DOWN = 0.05  # and whether it answers again
+_START_TIMEOUT = 300.0  # seconds for an engine that is restarting
+_POLL = 1.0  # seconds between two health checks while it answers
+_POLL_DOWN = 0.05  # and while it does not
 
 
 class AttachedEngine:
-    """See `client.Engine`. Use `attached_engine`."""
+    """See `client.Engine`. Created by `attached_engine`."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
@@ -29,38 +29,38 @@ class AttachedEngine:
     def available(self) -> bool:
         return self._available
 
-    async def ready(self, timeout: float) -> bool:  # noqa: ASYNC109 - the caller asks for an answer in that time
-        # Looks anew for each call, which costs less than a millisecond: one that has just died, or loads its weights
-        # again, would refuse the call.
+    async def ready(self, timeout: float) -> bool:  # noqa: ASYNC109 - returns rather than raises
+        # Checks again for each call, which takes less than a millisecond, because an engine that has just died or is
+        # loading its weights would refuse the call.
         end = asyncio.get_running_loop().time() + timeout
         while not await self._answers():
             if asyncio.get_running_loop().time() > end:
                 return False
-            await asyncio.sleep(_LOOK_DOWN)
+            await asyncio.sleep(_POLL_DOWN)
         return True
 
-    async def watch(self) -> None:
-        """Looks whether it answers, until it is cancelled."""
+    async def poll(self) -> None:
+        """Checks whether it answers, until it is cancelled."""
         while True:
-            pause = _LOOK if await self._answers() else _LOOK_DOWN
+            pause = _POLL if await self._answers() else _POLL_DOWN
             await asyncio.sleep(pause)
 
     async def _answers(self) -> bool:
         healthy = await health(self._socket)
-        if healthy is not None:  # what is too busy to tell is as it was
+        if healthy is not None:  # an engine that is too busy to answer keeps its state
             self._available = healthy
         return self._available
 
 
 @asynccontextmanager
 async def attached_engine(socket: Path) -> AsyncIterator[AttachedEngine]:
-    """The engine on `socket`, once it answers. Raises EngineError if it does not."""
+    """The engine on `socket`, as soon as it answers. Raises EngineError if it does not."""
     engine = AttachedEngine(socket)
-    if not await engine.ready(_WAIT):
+    if not await engine.ready(_START_TIMEOUT):
         raise EngineError(f"No engine answers on {socket}.")
-    watch = asyncio.create_task(engine.watch(), name="engine watch")
+    polling = asyncio.create_task(engine.poll(), name="engine poll")
     try:
         yield engine
     finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""HTTP to an engine that may be starting again."""
+"""HTTP to an engine that may be restarting."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from dragoman_service.providers.upstream.connection import HttpAnswer, HttpError
 from dragoman_service.providers.upstream.http import HttpClient
 
 T = TypeVar("T")
-_AGAIN = 0.05  # seconds between a refused connection and the next try: an engine's end is noticed a little late
+_RETRY_PAUSE = 0.05  # seconds after a refused connection, because the end of an engine is noticed a little late
 
 
 class Engine(Protocol):
-    """An engine that somebody keeps alive: this process, or another one that shares it."""
+    """An engine that this process or another one keeps running."""
 
     @property
     def socket(self) -> Path:
-        """The unix socket that it answers on, also after it was started again."""
+        """The unix socket that it answers on, also after a restart."""
         ...
 
     @property
     def available(self) -> bool:
-        """It answers, as far as is known."""
+        """The last health check succeeded."""
         ...
 
     async def ready(self, timeout: float) -> bool:  # noqa: ASYNC109
@@ -34,9 +34,10 @@ class Engine(Protocol):
 
 
 class EngineHttp:
-    """`Http` that waits up to `ready_timeout` seconds for `engine`, and sends again what did not reach it.
+    """`Http` that waits up to `ready_timeout` seconds for `engine`, and repeats requests that did not reach it.
 
-    What an engine took and then died of without a word is sent again once: mostly it was dying already.
+    A request that the engine accepted before it died without an answer is repeated once, because in most cases the
+    engine was dying already.
     """
 
     def __init__(self, http: HttpClient, engine: Engine, ready_timeout: float) -> None:
@@ -45,7 +46,7 @@ class EngineHttp:
         self._ready_timeout = ready_timeout
 
     async def get(self, path: str) -> HttpAnswer:
-        """Returns what is there."""
+        """See `Http`."""
         return await self._send(lambda: self._http.get(path))
 
     async def post(self, path: str, body: bytes) -> HttpAnswer:
@@ -61,13 +62,13 @@ class EngineHttp:
     async def _send(self, send: Callable[[], Awaitable[T]]) -> T:
         clock = asyncio.get_running_loop().time
         end = clock() + self._ready_timeout
-        taken = 0
+        accepted = 0
         while await self._engine.ready(end - clock()):
             try:
                 return await send()
             except HttpError as failure:
-                taken += failure.connected
-                if taken > 1 or clock() > end:
+                accepted += failure.connected
+                if accepted > 1 or clock() > end:
                     raise
-            await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(_RETRY_PAUSE)
         raise HttpError("the engine does not answer", connected=False)

@@ -1,4 +1,4 @@
-"""What this machine can give the embedded model: instructions of the processor, cores."""
+"""What this machine offers the embedded model: processor instructions and cores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def missing_instructions(cpuinfo: Path = _CPUINFO) -> frozenset[str]:
-    """The instruction sets that the runtime needs and this processor lacks; empty where that cannot be told."""
+    """The instruction sets that the runtime needs and this processor lacks; empty if they are unknown."""
     if platform.machine().lower() not in {"x86_64", "amd64"} or not cpuinfo.is_file():
         return frozenset()
     for line in cpuinfo.read_text().splitlines():
@@ -25,19 +25,19 @@ def missing_instructions(cpuinfo: Path = _CPUINFO) -> frozenset[str]:
 def default_threads() -> int:
     """One less than the cores that this process may use, at least one.
 
-    The runtime's threads spin while they wait for each other: a core that somebody else is using slows all of them.
+    The runtime's threads spin while they wait for each other, so that a core used by another process slows all of them.
     """
     return max(1, usable_cores() - 1)
 
 
 def usable_cores() -> int:
-    """Cores by affinity and by the limits of the control groups, at least one."""
+    """Cores that the affinity and the control groups allow, at least one."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(affinity, int(quota())))
 
 
 def quota(memberships: Path = _SELF, root: Path = _CGROUPS) -> float:
-    """The cores that the control groups of this process grant; infinite is a large number here."""
+    """The cores that the control groups of this process grant; a large number without a limit."""
     if not memberships.is_file():
         return float(2**31)
     limits = [float(2**31)]
@@ -51,7 +51,7 @@ def quota(memberships: Path = _SELF, root: Path = _CGROUPS) -> float:
 
 
 def _upwards(root: Path, path: str) -> list[Path]:
-    """The folders from a control group up to the root: each may set a limit for those below it."""
+    """The folders from a control group up to the root. Each may limit those below it."""
     group = root / path.lstrip("/")
     return [folder for folder in (group, *group.parents) if folder.is_relative_to(root)]
 

@@ -1,7 +1,7 @@
 """The child process that runs the embedded model: `python -m dragoman_service.providers.local.engine.main '{…}'`.
 
-Its argument is the JSON form of `own.EngineOptions`. It serves llama.cpp's HTTP API on a unix socket and ends
-when its standard input does, so that it never outlives its parent, however that died.
+Its argument is the JSON form of `own.EngineOptions`. It serves llama.cpp's HTTP API on a unix socket and ends when its
+standard input does, so that it never outlives its parent, however that ended.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
-PLAIN = 78  # exit code; the last line on stderr is then a sentence for the operator
-# Tokens of a prompt that are read at once. A call that hung up goes on to the end of its batch, and other answers wait
-# for it: 256 keep everybody waiting four times as long and read prompts only 3 % faster.
+PLAIN = 78  # exit code that says that the last line on stderr is a message for the operator
+# Tokens of a prompt that are read at once. A cancelled call runs to the end of its batch while the other answers wait:
+# with 256 they wait four times as long, and prompts are read only 3 % faster.
 BATCH = 64
 
 
 def main() -> None:
     """Runs until standard input ends."""
     options = json.loads(sys.argv[1])
-    # Whoever stops the service sends these to all of its processes, and the service still drains then.
+    # A terminal or a service manager sends these to all processes of the service, which still has to drain.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(Path(options["socket"]),), daemon=True).start()
     server = _start(options)
     threading.Event().wait()
-    del server  # it would end here, with the last reference to it
+    del server  # the last reference ends it
 
 
 def _end_with_parent(socket: Path) -> NoReturn:
@@ -39,7 +39,7 @@ def _end_with_parent(socket: Path) -> NoReturn:
     with contextlib.suppress(OSError):
         socket.unlink()
         socket.parent.rmdir()
-    os._exit(0)  # a server that is torn down in the middle of its work crashes
+    os._exit(0)  # an orderly shutdown in the middle of its work crashes
 
 
 def _start(options: dict[str, Any]) -> object:
@@ -50,12 +50,12 @@ def _start(options: dict[str, Any]) -> object:
     try:
         params = _params(xllamacpp, options)
     except (AttributeError, TypeError) as error:
-        _fail(f"The installed xllamacpp does not fit this version: {error}. Install dragoman-service[local] anew.")
+        _fail(f"The installed xllamacpp does not fit this version: {error}. Reinstall dragoman-service[local].")
     try:
         return xllamacpp.Server(params)
     except RuntimeError:
         _fail(
-            f"The runtime cannot load {options['weights']}: it is damaged, of an unknown kind, or too large for here."
+            f"The runtime cannot load {options['weights']}: it is damaged, unsupported, or too large for this machine."
         )
 
 

@@ -1,4 +1,4 @@
-"""Keeps the embedded model alive: starts its process, waits until it answers, starts it again after a crash."""
+"""Keeps an engine running: starts its process, waits until it answers, restarts it after a crash."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ import structlog
 from dragoman_service.providers.local.engine.machine import missing_instructions
 from dragoman_service.providers.local.engine.process import EngineError, EngineProcess
 
-START_TIMEOUT = 300.0  # seconds; large weights on a slow disk take their time
-_BACKOFF = 0.1  # seconds before the first restart; each one after it doubles them
+START_TIMEOUT = 300.0  # seconds; large weights on a slow disk take long to load
+_BACKOFF = 0.1  # seconds before the first restart, doubled for each further one
 _LONGEST_BACKOFF = 30.0
-_STABLE = 60.0  # seconds up after which a crash counts as the first again
+_STABLE = 60.0  # seconds of uptime after which the backoff starts again
 _SOCKET = "engine.sock"
-_LONGEST_PATH = 100  # bytes; systems refuse sockets with paths of more than 104 to 108
+_LONGEST_PATH = 100  # bytes; systems refuse sockets whose paths have more than 104 to 108
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What the engine runs. `context_tokens` are those of one slot, that is of one answer at a time."""
+    """What the engine runs. `context_tokens` is the size of one slot, which holds one answer at a time."""
 
     weights: Path
     name: str
@@ -41,11 +41,11 @@ class EngineOptions:
 
 
 class LocalEngine:
-    """One process after the other, all on the unix socket `socket`. Use `running_engine`."""
+    """One process after the other, all on the unix socket `socket`. Created by `running_engine`."""
 
     def __init__(self, options: EngineOptions, socket: Path) -> None:
         self.restarts = 0
-        """How often it was started again."""
+        """The number of restarts so far."""
         self._socket = socket
         self._options = options
         self._process: EngineProcess | None = None
@@ -58,16 +58,16 @@ class LocalEngine:
 
     @property
     def available(self) -> bool:
-        """It answers, as far as is known."""
+        """It has started to answer, and has not ended."""
         return self._up.is_set()
 
     @property
     def pid(self) -> int | None:
-        """The process id, while there is a process."""
+        """The process id, None between two processes."""
         return self._process.pid if self._process is not None else None
 
-    async def ready(self, timeout: float) -> bool:  # noqa: ASYNC109 - the caller asks for an answer in that time
-        """Whether it answers now, or within `timeout` seconds."""
+    async def ready(self, timeout: float) -> bool:  # noqa: ASYNC109 - returns rather than raises
+        """Whether it answers within `timeout` seconds."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._up.wait(), max(timeout, 0.0))
         return self.available
@@ -98,7 +98,7 @@ class LocalEngine:
             process, delay = await self._relaunch(delay)
 
     async def _relaunch(self, delay: float) -> tuple[EngineProcess, float]:
-        """The next process that answers, and the seconds to wait before the one after it."""
+        """The next process that answers, and the seconds to wait before a further one."""
         while True:
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST_BACKOFF)
@@ -115,7 +115,7 @@ class LocalEngine:
         process = self._process = await EngineProcess.spawn(options)
         try:
             async with asyncio.timeout(START_TIMEOUT):
-                await process.answers(self.socket)
+                await process.answering(self.socket)
         except TimeoutError:
             await process.end()
             raise EngineError(f"The engine did not answer within {START_TIMEOUT:g} s.") from None
@@ -126,7 +126,7 @@ class LocalEngine:
 
 @asynccontextmanager
 async def running_engine(options: EngineOptions) -> AsyncIterator[LocalEngine]:
-    """An engine that answers, until the context is left. Raises EngineError if it cannot be started."""
+    """A running engine, until the context is left. Raises EngineError if it cannot be started."""
     await asyncio.to_thread(_check)
     folder = await asyncio.to_thread(_private_folder)
     engine = LocalEngine(options, folder / _SOCKET)
@@ -141,13 +141,15 @@ async def running_engine(options: EngineOptions) -> AsyncIterator[LocalEngine]:
 def _check() -> None:
     missing = missing_instructions()
     if missing:
-        raise EngineError(f"The embedded model needs a processor with {', '.join(sorted(missing))}; this one has not.")
+        raise EngineError(
+            f"The embedded model needs a processor with {', '.join(sorted(missing))}, and this one lacks them."
+        )
     if importlib.util.find_spec("xllamacpp") is None:
         raise EngineError("The runtime of the embedded model is not installed: pip install 'dragoman-service[local]'.")
 
 
 def _private_folder() -> Path:
-    """A new folder that only this user may enter, with a path short enough for a socket in it."""
+    """A new folder that only this user may enter, with a path that is short enough for a socket."""
     for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp makes a private folder in it
         folder = Path(tempfile.mkdtemp(prefix="dragoman-", dir=parent))
         if len(os.fsencode(folder / _SOCKET)) <= _LONGEST_PATH:

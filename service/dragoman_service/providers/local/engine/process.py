@@ -1,4 +1,4 @@
-"""One process of the embedded model, seen from its parent."""
+"""One engine process, as seen by its parent."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from typing import Any
 from dragoman_service.providers.local.engine.main import PLAIN
 
 _MODULE = "dragoman_service.providers.local.engine.main"
-_POLL = 0.02  # seconds between two looks whether it is ready
-_PROBE = 2.0  # seconds that such a look may take
-_TAIL = 4096  # bytes of what it said last
+_POLL = 0.02  # seconds between two health checks while it starts
+_PROBE = 2.0  # seconds that a health check may take
+_TAIL = 4096  # bytes of its output that are kept, the last ones
 _KEPT_NAMES = frozenset({"PATH", "HOME", "TMPDIR", "VIRTUAL_ENV"})
 _KEPT_PREFIXES = ("LD_", "DYLD_", "PYTHON", "LC_", "LANG", "OMP_", "GOMP_", "GGML_", "LLAMA_")
 
 
 class EngineError(Exception):
-    """The engine cannot be started; the message tells the operator why."""
+    """The engine cannot be started. The message tells the operator why."""
 
 
 class EngineProcess:
-    """A running process; `spawn` makes it."""
+    """A running process, created by `spawn`."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self._said = b""
+        self._output = b""
         self._listener = asyncio.create_task(self._listen(), name="engine stderr")
 
     @classmethod
@@ -45,7 +45,7 @@ class EngineProcess:
                 stdout=DEVNULL,
                 stderr=PIPE,
                 env=_environment(),
-                start_new_session=True,  # Ctrl-C in a terminal is for the service, which drains before this ends
+                start_new_session=True,  # Ctrl-C in a terminal must reach the service only, which drains first
             )
         except OSError as error:
             raise EngineError(f"The engine's process cannot be started: {error.strerror}.") from error
@@ -53,30 +53,30 @@ class EngineProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process id while it runs."""
+        """The process id, None after its end."""
         return self._process.pid if self._process.returncode is None else None
 
-    async def answers(self, socket: Path) -> None:
-        """Returns when it answers on `socket`. Raises EngineError if it ends before."""
+    async def answering(self, socket: Path) -> None:
+        """Returns when it answers on `socket`. Raises EngineError if it ends first."""
         while not await health(socket):
             if self._process.returncode is not None:
                 raise EngineError(await self.ended())
             await asyncio.sleep(_POLL)
 
     async def ended(self) -> str:
-        """Waits for its end and tells why it came."""
+        """Waits for its end and returns the reason."""
         code = await self._process.wait()
         await asyncio.wait({self._listener}, timeout=1.0)
-        said = [line.strip()[:200] for line in self._said.decode(errors="replace").splitlines() if line.strip()]
-        if code == PLAIN and said:
-            return said[-1]
+        lines = [line.strip()[:200] for line in self._output.decode(errors="replace").splitlines() if line.strip()]
+        if code == PLAIN and lines:
+            return lines[-1]
         if code == -signal.SIGILL:
-            return "The engine was ended by an instruction that this processor does not have."
+            return "The engine used an instruction that this processor lacks."
         how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
-        return f"The engine ended {how}. It said last: {' | '.join(said[-3:]) or 'nothing'}"
+        return f"The engine ended {how}. Its last output: {' | '.join(lines[-3:]) or 'none'}"
 
     async def end(self) -> None:
-        """Ends it at once: there is nothing in it that would have to be saved."""
+        """Ends it at once, because it has nothing to save."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
@@ -85,18 +85,18 @@ class EngineProcess:
     async def _listen(self) -> None:
         if self._process.stderr is not None:
             while chunk := await self._process.stderr.read(_TAIL):
-                self._said = (self._said + chunk)[-_TAIL:]
+                self._output = (self._output + chunk)[-_TAIL:]
 
 
 def _environment() -> dict[str, str]:
-    """What the engine needs of our environment, which may hold the keys of other providers."""
+    """The part of the environment that the engine needs. The rest may hold the keys of other providers."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT_NAMES or name.startswith(_KEPT_PREFIXES)}
-    # OpenMP's threads spin while they wait; with a busy neighbour that makes generation three times slower.
+    # OpenMP's threads spin while they wait, which makes generation three times slower when others use the cores.
     return {"GOMP_SPINCOUNT": "1000", **kept}
 
 
 async def health(socket: Path) -> bool | None:
-    """Whether an engine answers on `socket` and is ready; None if it takes a connection and is too busy to say so."""
+    """Whether an engine on `socket` is ready; None if it accepts a connection but is too busy to answer."""
     try:
         async with asyncio.timeout(_PROBE):
             reader, writer = await asyncio.open_unix_connection(str(socket))

@@ -1,1 +1,1 @@
-"""The weights of the embedded model: where they are, how they are fetched, what they say."""
+"""The weights of the embedded model: their location, their download, their metadata."""

