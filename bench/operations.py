@@ -22,8 +22,9 @@ from pathlib import Path
 
 import structlog
 from dragoman import v1
-from dragoman_service.operations.model.changes import work_added
 from dragoman_service.operations.sql.schema import operations
+from dragoman_service.operations.sql.transaction import Transaction
+from dragoman_service.operations.store.relational import SqlStore
 from dragoman_service.testing.operation_laws.process import Remote
 from dragoman_service.testing.operation_laws.replica import Replica
 from dragoman_service.testing.operation_laws.stage import AnyReplica, Stage, Store
@@ -51,7 +52,7 @@ FreshUrl = Callable[[], Awaitable[str]]
 
 async def start_latency(stage: Stage) -> Figures:
     """From the caller's call to the moment that the provider is asked, in another process: its own has no room."""
-    worker = await stage.elsewhere(lease=LEASE)
+    worker = await stage.process(lease=LEASE)
     caller = await stage.here(concurrency=0, lease=LEASE)
     other = await _starts(caller)
     await worker.kill()
@@ -79,7 +80,7 @@ async def throughput(stage: Stage) -> Figures:
     """From the taking up of the first to the end of the last. What else runs here decides; CPU for each is steadier."""
     figures, workers = {}, []
     for count in (1, 2):
-        workers.append(await stage.elsewhere(lease=LEASE, concurrency=64))
+        workers.append(await stage.process(lease=LEASE, concurrency=64))
         began = sum(map(_cpu_seconds, workers))
         of = f"{count} worker{'s' * (count > 1)}"
         figures[f"no-op operations, {of}"] = await _per_second(stage)
@@ -94,7 +95,7 @@ async def attach_lag(stage: Stage) -> Figures:
     here = await stage.here(lease=LEASE)
     same = await _lags(here, here)
     await here.drain()
-    elsewhere = await stage.elsewhere(lease=LEASE)
+    elsewhere = await stage.process(lease=LEASE)
     other = await _lags(await stage.here(concurrency=0), elsewhere)
     await elsewhere.kill()
     return {
@@ -106,7 +107,7 @@ async def attach_lag(stage: Stage) -> Figures:
 
 async def cancel_latency(stage: Stage) -> Figures:
     """From the caller's call to the stop of the provider in another process, and to what the caller sees of it."""
-    worker = await stage.elsewhere(lease=LEASE)
+    worker = await stage.process(lease=LEASE)
     caller = await stage.here(concurrency=0)
     stopped, seen = [], []
     for _ in range(CANCELS):
@@ -128,12 +129,12 @@ async def cancel_latency(stage: Stage) -> Figures:
 async def recovery(stage: Stage) -> Figures:
     """From kill -9 to the first event of the next attempt, at another worker that has the default polls."""
     caller = await stage.here(concurrency=0)
-    workers = [await stage.elsewhere(lease=LEASE, concurrency=1) for _ in range(KILLED)]
+    workers = [await stage.process(lease=LEASE, concurrency=1) for _ in range(KILLED)]
     names = []
     for worker in workers:
         names.append(await worker.start("hold"))
     held = [await _holder(name, workers) for name in names]
-    survivor = await stage.elsewhere(lease=LEASE)
+    survivor = await stage.process(lease=LEASE)
     await survivor.release()
     killed = []
     for worker in held:
@@ -149,7 +150,7 @@ async def recovery(stage: Stage) -> Figures:
 
 async def idle(stage: Stage) -> Figures:
     """Share of a core that a worker takes when there is nothing to do."""
-    worker = await stage.elsewhere(lease=LEASE)
+    worker = await stage.process(lease=LEASE)
     await asyncio.sleep(1)
     began = _cpu_seconds(worker)
     await asyncio.sleep(IDLE_SECONDS)
@@ -162,28 +163,29 @@ CASES = (start_latency, throughput, attach_lag, cancel_latency, recovery, idle)
 
 
 async def _per_second(stage: Stage) -> float:
-    """Copies one operation that is done, as many times as there are no-ops, back into the queue."""
-    store = await stage.ledger()
+    """Copies a finished operation back into the queue, as many times as there are no-ops."""
+    store = await stage.open_store()
+    assert isinstance(store, SqlStore)
     caller = await stage.here(concurrency=0)
     done = await caller.wait(await caller.start("now"))
     template = done.name.removeprefix("operations/")
-    await store.write(_copies, template, f"bench-{template}")
+    await store.database.write(_copies, template, f"bench-{template}")
     left = NO_OPS
     while left:
         await asyncio.sleep(0.05)
-        left = await store.read(_left)
-    began, ended = await store.read(_span, f"bench-{template}")
+        left = await store.database.select(_left)
+    began, ended = await store.database.select(_span, f"bench-{template}")
     return NO_OPS * 1e3 / (ended - began)
 
 
-def _copies(connection: Connection, template: str, owner: str) -> None:
+def _copies(transaction: Transaction, template: str, owner: str) -> None:
     columns = operations.c
-    row = connection.execute(select(operations).where(columns.id == template)).mappings().one()
+    row = transaction.execute(select(operations).where(columns.id == template)).mappings().one()
     queued = {"state": "QUEUED", "attempt": 0, "last_sequence": 0, "owner": owner}
     over = dict.fromkeys(("end_time", "expire_time", "start_time", "usage", "response", "error"))
     rows = [{**row, **queued, **over, "id": f"{template}{number:06}"} for number in range(NO_OPS)]
-    connection.execute(insert(operations), rows)
-    work_added(connection)
+    transaction.execute(insert(operations), rows)
+    transaction.changes.add_work()
 
 
 def _left(connection: Connection) -> int:
@@ -289,8 +291,7 @@ def _design(name: str, store: str) -> str:
 
 async def main() -> None:
     began, load = time.monotonic(), os.getloadavg()[0]
-    asked = sys.argv[1:] or list(STORES)
-    figures = {store: await measure(STORES[store]) for store in asked}
+    figures = {store: await measure(STORES[store]) for store in sys.argv[1:] or STORES}
     show(figures, time.monotonic() - began, load)
 
 

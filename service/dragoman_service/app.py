@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 from dragoman import v1
@@ -17,7 +18,7 @@ from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Deadlines, Engine
 from dragoman_service.filters.context import FilterContext
 from dragoman_service.frontends.context import FrontendContext
-from dragoman_service.operations import OperationStoreError, open_operations
+from dragoman_service.operations import OperationStoreError, open_operations, open_store
 from dragoman_service.plugins.filters import PreparedFilter, make_filters
 from dragoman_service.plugins.plugins import mounts, prepare
 from dragoman_service.plugins.providers import Opened, open_providers
@@ -133,9 +134,16 @@ async def _build(
         allowed=auth.allowed,
     )
     stack.push_async_callback(engine.closed, STOP_GRACE)
-    observed = open_operations(settings.operations, server.data_dir, engine, OperationMeter(metrics))
+    opened_operations = open_operations(
+        settings.operations,
+        server.data_dir,
+        engine,
+        OperationMeter(metrics),
+        workers=server.workers,
+        opener=partial(open_store, allow=settings.plugins.allow),
+    )
     try:
-        operations = await stack.enter_async_context(observed)
+        operations = await stack.enter_async_context(opened_operations)
     except OperationStoreError as error:
         raise SettingsError([Mistake("operations.url", str(error))]) from error
     telemetry = RpcTelemetry(metrics)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,16 @@ from dragoman_service.engine.engine import Engine
 from dragoman_service.operations import open_operations
 from dragoman_service.operations.model.changes import OnChange
 from dragoman_service.operations.model.intervals import Intervals
-from dragoman_service.operations.store.store import OperationStore
-from dragoman_service.operations.store.store import open_store as opening
+from dragoman_service.operations.store.database import Database
+from dragoman_service.operations.store.interface import OperationStore, StoreContext
+from dragoman_service.operations.store.opening import open_store as open_at
 from dragoman_service.testing.operation_laws.stage import Store
 from gated_provider import GatedProvider
+from openers import OpenStore, OpenWorker, database_of
 from operation_worker import Counting, Options, Worker
 from postgres_server import PostgresServer, find_programs, postgres_server
 
-OpenWorker = Callable[..., Awaitable[Worker]]
-OpenStore = Callable[..., Awaitable[OperationStore]]
+OpenStoreAt = Callable[[str, StoreContext], AbstractAsyncContextManager[OperationStore]]
 
 
 @pytest.fixture(scope="session")
@@ -53,27 +54,47 @@ def sqlite_store(tmp_path: Path) -> Store:
     return Store("sqlite:///operations.db", tmp_path)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture
+def memory_store(tmp_path: Path) -> Store:
+    """A fresh memory."""
+    return Store(f"memory:{tmp_path}", tmp_path, survives=False)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request: pytest.FixtureRequest) -> Store:
     """A fresh store of each kind."""
     store: Store = request.getfixturevalue(f"{request.param}_store")
     return store
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def sql_store(request: pytest.FixtureRequest) -> Store:
+    """A fresh store in each kind of database."""
+    store: Store = request.getfixturevalue(f"{request.param}_store")
+    return store
+
+
 @pytest.fixture
 async def open_store(store: Store) -> AsyncIterator[OpenStore]:
-    """Opens the ledger of the test's store, as often as there are to be processes on it."""
+    """Opens the test's store, once for each process that a test imagines."""
     async with AsyncExitStack() as stack:
 
         async def open_one(on_change: OnChange = lambda changed, work, stopped: None) -> OperationStore:
-            return await stack.enter_async_context(opening(store.url, store.folder, on_change))
+            return await stack.enter_async_context(open_at(store.url, StoreContext(store.folder, on_change)))
 
         yield open_one
 
 
 @pytest.fixture
-async def ledger(open_store: OpenStore) -> OperationStore:
+async def opened(open_store: OpenStore) -> OperationStore:
+    """The test's store, open."""
     return await open_store()
+
+
+@pytest.fixture
+async def database(open_store: OpenStore) -> Database:
+    """The database of the test's store, for tests that speak SQL."""
+    return database_of(await open_store())
 
 
 @pytest.fixture
@@ -81,12 +102,11 @@ async def open_worker(store: Store) -> AsyncIterator[OpenWorker]:
     """Opens a worker on the test's store; keyword arguments change its options."""
     async with AsyncExitStack() as stack:
 
-        async def open_one(intervals: Intervals | None = None, **options: Any) -> Worker:
+        async def open_one(intervals: Intervals | None = None, opener: OpenStoreAt = open_at, **options: Any) -> Worker:
             provider, chosen = GatedProvider(), replace(Options(url=store.url), **options)
             engine, observer = Engine(Catalogue({"tests": provider}, {})), Counting()
-            opened = open_operations(
-                chosen, store.folder, engine, observer, intervals or Intervals(poll=0.1, count=0.05)
-            )
+            intervals = intervals or Intervals(poll=0.1, count=0.05)
+            opened = open_operations(chosen, store.folder, engine, observer, intervals, opener=opener)
             operations = await stack.enter_async_context(opened)
             return Worker(operations, provider, engine, chosen, observer.outcomes, observer.counts)
 

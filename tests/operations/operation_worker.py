@@ -1,4 +1,4 @@
-"""A worker on a ledger, as the tests see it, and how they look at operations."""
+"""A worker on a opened, as the tests see it, and how they look at operations."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Options:
 
 @dataclass
 class Worker:
-    """One process's view of the ledger."""
+    """One process's view of the opened."""
 
     operations: Operations
     provider: GatedProvider

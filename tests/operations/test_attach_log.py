@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 from dragoman_service.operations.model.event_codec import pack, unpack
-from dragoman_service.operations.model.records import Chunk, Held, New, Progress
+from dragoman_service.operations.model.records import Chunk, Held, New, Progress, Step
 from dragoman_service.operations.notify.waiters import MOST_FED, Waiters
 from dragoman_service.operations.reading import OperationReader
-from dragoman_service.operations.sql import by_workers, event_log
-from dragoman_service.operations.sql.insert import start
-from dragoman_service.operations.store.store import OperationStore
+from dragoman_service.operations.store.interface import OperationStore
+from dragoman_service.testing.operation_laws.rows import claim
 from operation_worker import CALLER
 
 ID = "0" * 26
@@ -20,11 +19,10 @@ NAME = f"operations/{ID}"
 
 
 @pytest.fixture
-async def held(ledger: OperationStore) -> Held:
+async def held(opened: OperationStore) -> Held:
     """An operation that is taken up."""
-    await ledger.write(start, New(ID, CALLER, "m", "p/m", {}, b"", 3, None, 0, None, None))
-    found = await ledger.read(by_workers.pending, [])
-    [claimed], _ = await ledger.write(by_workers.claim, by_workers.Lease("w", 60_000), 1, [], found, 60_000)
+    await opened.start(New(ID, CALLER, "m", "p/m", {}, b"", 3, None, 0, None, None))
+    [claimed] = await claim(opened)
     return claimed.held
 
 
@@ -32,15 +30,15 @@ def chunk_of(first: int, *events: bytes) -> Chunk:
     return Chunk(first, first + len(events) - 1, pack(events))
 
 
-async def write(ledger: OperationStore, held: Held, chunk: Chunk) -> None:
-    assert await ledger.write(by_workers.tell, [(held, Progress("p", chunk.last, 0, None), chunk)]) == {ID}
+async def write(opened: OperationStore, held: Held, chunk: Chunk) -> None:
+    assert await opened.append([Step(held, Progress("p", chunk.last, 0, None), chunk)]) == {ID}
 
 
-async def test_what_is_written_twice_is_in_the_log_once(ledger: OperationStore, held: Held) -> None:
+async def test_what_is_written_twice_is_in_the_log_once(opened: OperationStore, held: Held) -> None:
     chunks = [chunk_of(1, b"one", b"two"), chunk_of(3, b"three")]
     for chunk in (chunks[0], chunks[0], chunks[1], chunks[1]):
-        await write(ledger, held, chunk)
-    view = await ledger.read(event_log.view, CALLER, ID, 0, 1000)
+        await write(opened, held, chunk)
+    view = await opened.view(CALLER, ID, 0, 1000)
 
     assert view is not None
     assert view.chunks == chunks
@@ -52,10 +50,10 @@ async def take(reader: AsyncIterator[bytes], count: int) -> list[bytes]:
         return [await anext(reader) for _ in range(count)]
 
 
-async def test_what_is_fed_needs_no_look_into_the_store(ledger: OperationStore, held: Held) -> None:
+async def test_what_is_fed_needs_no_look_into_the_store(opened: OperationStore, held: Held) -> None:
     waiters = Waiters()
-    reader = aiter(OperationReader(ledger, waiters, 600).events(CALLER, NAME, 0, None))
-    await write(ledger, held, chunk_of(1, b"one"))
+    reader = aiter(OperationReader(opened, waiters, 600).events(CALLER, NAME, 0, None))
+    await write(opened, held, chunk_of(1, b"one"))
     first = await take(reader, 1)
     next_one = asyncio.create_task(take(reader, 2))
     await asyncio.sleep(0.05)
@@ -68,14 +66,14 @@ async def test_what_is_fed_needs_no_look_into_the_store(ledger: OperationStore, 
     assert not waiters.is_followed(ID)
 
 
-async def test_what_a_reader_was_not_fed_is_read_from_the_store(ledger: OperationStore, held: Held) -> None:
+async def test_what_a_reader_was_not_fed_is_read_from_the_store(opened: OperationStore, held: Held) -> None:
     waiters = Waiters()
-    reader = aiter(OperationReader(ledger, waiters, 600).events(CALLER, NAME, 0, None))
+    reader = aiter(OperationReader(opened, waiters, 600).events(CALLER, NAME, 0, None))
     chunks = [chunk_of(1, b"one"), chunk_of(2, b"two"), chunk_of(3, b"three", b"four")]
-    await write(ledger, held, chunks[0])
+    await write(opened, held, chunks[0])
     first = await take(reader, 1)
     for chunk in chunks[1:]:
-        await write(ledger, held, chunk)
+        await write(opened, held, chunk)
     waiters.feed(ID, chunks[0])
     waiters.feed(ID, chunks[2])
     rest = await take(reader, 3)
@@ -83,14 +81,14 @@ async def test_what_a_reader_was_not_fed_is_read_from_the_store(ledger: Operatio
     assert [*first, *rest] == [b"one", b"two", b"three", b"four"]
 
 
-async def test_a_reader_too_slow_to_be_fed_misses_nothing(ledger: OperationStore, held: Held) -> None:
+async def test_a_reader_too_slow_to_be_fed_misses_nothing(opened: OperationStore, held: Held) -> None:
     waiters = Waiters()
-    reader = aiter(OperationReader(ledger, waiters, 600).events(CALLER, NAME, 0, None))
+    reader = aiter(OperationReader(opened, waiters, 600).events(CALLER, NAME, 0, None))
     large = [bytes([number]) * (MOST_FED // 3) for number in range(1, 6)]
-    await write(ledger, held, chunk_of(1, large[0]))
+    await write(opened, held, chunk_of(1, large[0]))
     first = await take(reader, 1)
     for number, event in enumerate(large[1:], 2):
-        await write(ledger, held, chunk_of(number, event))
+        await write(opened, held, chunk_of(number, event))
         waiters.feed(ID, chunk_of(number, event))
     rest = await take(reader, 4)
 

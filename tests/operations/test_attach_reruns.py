@@ -11,6 +11,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from altered_store import Unrenewed, altered
 from attached import events_of, kinds_of, numbers_of, read, reading
 from dragoman import v1
 from dragoman_service.contract import CompletionError
@@ -159,17 +160,14 @@ async def test_an_operation_that_never_began_retracts_nothing(open_worker: OpenW
 
 
 async def test_the_text_of_an_attempt_that_was_the_last_is_kept(open_worker: OpenWorker) -> None:
-    first = await open_worker(max_attempts=1, lease=0.5)
+    first = await open_worker(max_attempts=1, lease=0.5, opener=altered(Unrenewed))
     name = await first.held(ask("hold"))
-    frozen = next(iter(first.operations._runner._runs.values()))
-    first.operations._runner._lease_keeper._runs = {}  # its lease runs out
     other = await open_worker(lease=0.5, max_attempts=1)
     done = await other.done(name)
     events = []
     with pytest.raises(CompletionError) as told:
         async for raw in other.operations.attach(name, CALLER, 0):
             events.append(v1.CompletionEvent.FromString(raw))
-    frozen.cancel()
 
     assert metadata_of(done).state == State.STATE_FAILED
     assert told.value.reason == v1.ERROR_REASON_WORKER_LOST

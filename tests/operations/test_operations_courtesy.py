@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import pytest
-from conftest import OpenStore, OpenWorker
 from dragoman_service.operations.model.changes import Work
 from dragoman_service.operations.model.intervals import Intervals
-from dragoman_service.operations.sql.by_callers import start
-from dragoman_service.operations.worker import runner as runner_module
+from dragoman_service.testing.operation_laws.rows import new
 from gated_provider import ask
+from openers import OpenStore, OpenWorker
 from operation_worker import Worker
-from store_rows import new
 from waiting import until
 
-BELLS_ALONE = Intervals(poll=600.0, wait=0.1)
+NOTIFIED_ONLY = Intervals(poll=600.0, wait=0.1)
+ENDLESS_COURTESY = Intervals(poll=600.0, wait=0.1, courtesy=600.0)
 
 
-async def idle_worker(open_worker: OpenWorker) -> Worker:
-    """A worker that has done one operation, and will look for more when it is told."""
-    worker = await open_worker(BELLS_ALONE)
+async def courteous_worker(open_worker: OpenWorker) -> Worker:
+    """A worker that has run one operation, looks for more when notified, and leaves others what they keep for ever."""
+    worker = await open_worker(ENDLESS_COURTESY)
     await worker.done(await worker.start(ask("hello")))
     return worker
 
@@ -55,9 +53,8 @@ async def test_a_process_that_drains_keeps_nothing(open_worker: OpenWorker, open
     await until(lambda: told.work == [Work.OPEN])
 
 
-async def test_others_do_not_reach_for_what_is_kept(open_worker: OpenWorker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner_module, "COURTESY_SECONDS", 600.0)
-    other, keeper = await idle_worker(open_worker), await open_worker(BELLS_ALONE)
+async def test_others_do_not_reach_for_what_is_kept(open_worker: OpenWorker) -> None:
+    other, keeper = await courteous_worker(open_worker), await open_worker(NOTIFIED_ONLY)
     for _ in range(20):
         await keeper.done(await keeper.start(ask("hello")))
 
@@ -65,11 +62,8 @@ async def test_others_do_not_reach_for_what_is_kept(open_worker: OpenWorker, mon
     assert len(other.provider.calls) == 1
 
 
-async def test_work_that_is_anybody_s_is_taken_up_without_delay(
-    open_worker: OpenWorker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner_module, "COURTESY_SECONDS", 600.0)
-    other, full = await idle_worker(open_worker), await open_worker(BELLS_ALONE, concurrency=1)
+async def test_work_that_is_anybody_s_is_taken_up_without_delay(open_worker: OpenWorker) -> None:
+    other, full = await courteous_worker(open_worker), await open_worker(NOTIFIED_ONLY, concurrency=1)
     await full.held(ask("hold"))
     await full.start(ask("hello"))
     await until(lambda: len(other.provider.calls) == 2)
@@ -78,8 +72,8 @@ async def test_work_that_is_anybody_s_is_taken_up_without_delay(
 async def test_what_its_process_did_not_take_up_is_taken_up_by_others(
     open_worker: OpenWorker, open_store: OpenStore
 ) -> None:
-    worker = await open_worker(BELLS_ALONE)
+    worker = await open_worker(NOTIFIED_ONLY)
     gone = await open_store()
     kept = new(1, request=ask("hello").SerializeToString())
-    await gone.write(start, kept, Work.KEPT)
+    await gone.start(kept, Work.KEPT)
     await until(lambda: worker.provider.calls, 1.0)

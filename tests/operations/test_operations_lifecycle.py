@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from conftest import OpenWorker
 from dragoman import v1
 from dragoman_service.operations.model.intervals import Intervals
 from gated_provider import ask
 from google.longrunning import operations_pb2
 from google.rpc import code_pb2, error_details_pb2
+from openers import OpenWorker
 from operation_worker import State, Worker, completion_of, metadata_of, refused, text_of, until_state
 from waiting import until
 

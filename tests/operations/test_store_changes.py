@@ -1,4 +1,4 @@
-"""What is committed is told: at once to the process that did it, within milliseconds to all others."""
+"""Commits are reported: at once in the process that made them, within milliseconds in all others."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import OpenStore
-from dragoman_service.operations.model import changes
+from change_recorder import ChangeRecorder
 from dragoman_service.operations.model.changes import MOST_IDS, Changes, Work
-from dragoman_service.operations.notify import postgres
-from dragoman_service.operations.sql import by_workers
-from dragoman_service.operations.sql.by_callers import cancel, forget, start
-from dragoman_service.operations.store.store import open_store
+from dragoman_service.operations.model.records import Step
+from dragoman_service.operations.sql.transaction import Transaction
+from dragoman_service.operations.store.interface import StoreContext
+from dragoman_service.operations.store.opening import open_store
+from dragoman_service.operations.store.postgres import open_postgres
+from dragoman_service.testing.operation_laws.rows import OWNER, TTL, chunk, claim, new, progress, succeeded
 from dragoman_service.testing.operation_laws.stage import Store
+from openers import OpenStore, database_of
 from postgres_server import PostgresServer
-from sqlalchemy import Connection
-from store_rows import OWNER, TTL, Ears, claim, new, progress, said, succeeded
 from waiting import until
 
 LISTENERS = (
@@ -28,12 +28,22 @@ LISTENERS = (
 SOON = 0.5  # seconds; a poll comes after a second at the earliest
 
 
-async def test_work_is_told_to_all(open_store: OpenStore) -> None:
-    here, there = Ears(), Ears()
-    ledger, _ = await open_store(here), await open_store(there)
+@pytest.fixture
+def store(sql_store: Store) -> Store:
+    return sql_store
+
+
+def touch(transaction: Transaction, *operation_ids: str) -> None:
+    """A statement that claims to have changed operations."""
+    transaction.changes.changed.update(operation_ids)
+
+
+async def test_work_is_reported_to_all(open_store: OpenStore) -> None:
+    here, there = ChangeRecorder(), ChangeRecorder()
+    opened, _ = await open_store(here), await open_store(there)
     here.forget()
     there.forget()
-    await ledger.write(start, new(1))
+    await opened.start(new(1))
     own = here.work
     await until(lambda: there.work, SOON)
 
@@ -42,25 +52,25 @@ async def test_work_is_told_to_all(open_store: OpenStore) -> None:
     assert not here.changed | there.changed
 
 
-async def test_what_is_added_to_a_log_is_told_to_the_others(open_store: OpenStore) -> None:
-    here, there = Ears(), Ears()
-    ledger, _ = await open_store(here), await open_store(there)
-    await ledger.write(start, new(1))
-    [one] = await claim(ledger)
+async def test_new_events_of_a_log_are_reported_to_the_others(open_store: OpenStore) -> None:
+    here, there = ChangeRecorder(), ChangeRecorder()
+    opened, _ = await open_store(here), await open_store(there)
+    await opened.start(new(1))
+    [one] = await claim(opened)
     here.forget()
-    await ledger.write(by_workers.tell, [(one.held, progress(2), said(2))])
+    await opened.append([Step(one.held, progress(2), chunk(2))])
     await until(lambda: there.changed, SOON)
 
     assert there.changed == {one.held.id}
     assert not here.changed
 
 
-async def test_an_end_is_told_to_all(open_store: OpenStore) -> None:
-    here, there = Ears(), Ears()
-    ledger, _ = await open_store(here), await open_store(there)
-    await ledger.write(start, new(1))
-    [one] = await claim(ledger)
-    await ledger.write(by_workers.finish, one.held, succeeded(1, said(1)), TTL)
+async def test_an_end_is_reported_to_all(open_store: OpenStore) -> None:
+    here, there = ChangeRecorder(), ChangeRecorder()
+    opened, _ = await open_store(here), await open_store(there)
+    await opened.start(new(1))
+    [one] = await claim(opened)
+    await opened.finish(one.held, succeeded(1, chunk(1)), TTL)
     own = here.changed.copy()
     await until(lambda: there.changed, SOON)
 
@@ -68,15 +78,15 @@ async def test_an_end_is_told_to_all(open_store: OpenStore) -> None:
     assert not there.stopped
 
 
-async def test_what_is_to_stop_is_told_to_all(open_store: OpenStore) -> None:
-    here, there = Ears(), Ears()
-    ledger, _ = await open_store(here), await open_store(there)
+async def test_cancellations_and_deletions_are_reported_to_all(open_store: OpenStore) -> None:
+    here, there = ChangeRecorder(), ChangeRecorder()
+    opened, _ = await open_store(here), await open_store(there)
     for number in range(3):
-        await ledger.write(start, new(number))
-    marked, deleted = await claim(ledger, 2)
-    await ledger.write(cancel, OWNER, marked.held.id, b"", TTL)
-    await ledger.write(forget, OWNER, deleted.held.id)
-    await ledger.write(cancel, OWNER, new(2).id, b"", TTL)
+        await opened.start(new(number))
+    marked, deleted = await claim(opened, 2)
+    await opened.cancel(OWNER, marked.held.id, b"", TTL)
+    await opened.delete(OWNER, deleted.held.id)
+    await opened.cancel(OWNER, new(2).id, b"", TTL)
     stopped = {marked.held.id, deleted.held.id}
     await until(lambda: there.stopped == stopped, SOON)
     await until(lambda: there.changed == stopped | {new(2).id}, SOON)
@@ -85,18 +95,18 @@ async def test_what_is_to_stop_is_told_to_all(open_store: OpenStore) -> None:
     assert here.changed == there.changed
 
 
-async def test_what_was_not_committed_is_not_told(open_store: OpenStore) -> None:
-    def fails(connection: Connection) -> None:
-        changes.changed(connection, "canary")
-        changes.work_added(connection)
+async def test_a_transaction_that_fails_reports_nothing(open_store: OpenStore) -> None:
+    def fails(transaction: Transaction) -> None:
+        touch(transaction, "canary")
+        transaction.changes.add_work()
         raise ZeroDivisionError
 
-    here, there = Ears(), Ears()
-    ledger, _ = await open_store(here), await open_store(there)
+    here, there = ChangeRecorder(), ChangeRecorder()
+    opened, _ = await open_store(here), await open_store(there)
     results = await asyncio.gather(
-        ledger.write(start, new(1)), ledger.write(fails), ledger.write(start, new(2)), return_exceptions=True
+        opened.start(new(1)), database_of(opened).write(fails), opened.start(new(2)), return_exceptions=True
     )
-    await ledger.write(cancel, OWNER, new(1).id, b"", TTL)
+    await opened.cancel(OWNER, new(1).id, b"", TTL)
     await until(lambda: there.changed, SOON)
 
     assert isinstance(results[1], ZeroDivisionError)
@@ -104,32 +114,32 @@ async def test_what_was_not_committed_is_not_told(open_store: OpenStore) -> None
 
 
 @pytest.mark.parametrize("count", [3000, MOST_IDS + 1])
-async def test_much_at_once_is_told_whole_or_told_to_be_missed(open_store: OpenStore, count: int) -> None:
+async def test_many_changes_at_once_are_reported_whole_or_as_missed(open_store: OpenStore, count: int) -> None:
     names = {f"{number:026}" for number in range(count)}
-    here, there = Ears(), Ears()
-    ledger, _ = await open_store(here), await open_store(there)
+    here, there = ChangeRecorder(), ChangeRecorder()
+    opened, _ = await open_store(here), await open_store(there)
     there.forget()
-    await ledger.write(changes.changed, *names)
+    await database_of(opened).write(touch, *names)
     await until(lambda: there.changed == names or there.missed, 5)
 
     assert bool(there.missed) == (count > MOST_IDS)
     assert here.changed | there.changed in (names, set())
 
 
-def test_news_of_newer_versions_are_passed_over() -> None:
-    news = Changes.of("=a w ?b +c !d v2")
+def test_words_of_newer_versions_are_ignored() -> None:
+    changes = Changes.of("=a w ?b +c !d v2")
 
-    assert news == Changes({"a"}, {"c"}, {"d"}, work=Work.OPEN)
+    assert changes == Changes({"a"}, {"c"}, {"d"}, work=Work.OPEN)
 
 
 def test_messages_are_no_longer_than_asked_and_lose_nothing() -> None:
-    news = Changes({f"ü{number}" for number in range(500)}, {"x"}, {"y"}, work=Work.OPEN)
-    messages = list(news.messages(100))
+    changes = Changes({f"ü{number}" for number in range(500)}, {"x"}, {"y"}, work=Work.OPEN)
+    messages = list(changes.messages(100))
     together = Changes()
     for message in messages:
         together.add(Changes.of(message))
 
-    assert together == news
+    assert together == changes
     assert max(len(message.encode()) for message in messages) <= 100
 
 
@@ -139,9 +149,10 @@ def test_messages_are_no_longer_than_asked_and_lose_nothing() -> None:
 async def test_what_a_dead_process_left_behind_is_removed(sqlite_store: Store) -> None:
     program = (
         "import asyncio, os, sys; from pathlib import Path\n"
-        "from dragoman_service.operations.store.store import open_store\n"
+        "from dragoman_service.operations.store.interface import StoreContext\n"
+        "from dragoman_service.operations.store.opening import open_store\n"
         "async def main():\n"
-        "    async with open_store(sys.argv[1], Path(sys.argv[2]), lambda *news: None): os._exit(0)\n"
+        "    async with open_store(sys.argv[1], StoreContext(Path(sys.argv[2]), lambda *change: None)): os._exit(0)\n"
         "asyncio.run(main())\n"
     )
     arguments = (sys.executable, "-c", program, sqlite_store.url, str(sqlite_store.folder))
@@ -149,8 +160,8 @@ async def test_what_a_dead_process_left_behind_is_removed(sqlite_store: Store) -
     await process.wait()
     bells = sqlite_store.folder / "operations.db.bells"
     left = len(list(bells.iterdir()))
-    async with open_store(sqlite_store.url, sqlite_store.folder, Ears()) as ledger:
-        await ledger.write(start, new(1))
+    async with open_store(sqlite_store.url, StoreContext(sqlite_store.folder, ChangeRecorder())) as opened:
+        await opened.start(new(1))
         others = len(list(bells.iterdir()))
 
     assert left == 1
@@ -158,13 +169,13 @@ async def test_what_a_dead_process_left_behind_is_removed(sqlite_store: Store) -
     assert not list(bells.iterdir())
 
 
-async def test_one_who_does_not_listen_holds_up_nobody_and_learns_it_later(
+async def test_a_process_that_does_not_listen_delays_nobody_and_learns_it_later(
     sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = Ears()
+    there = ChangeRecorder()
     async with (
-        open_store(sqlite_store.url, sqlite_store.folder, Ears()) as ledger,
-        open_store(sqlite_store.url, sqlite_store.folder, there),
+        open_store(sqlite_store.url, StoreContext(sqlite_store.folder, ChangeRecorder())) as opened,
+        open_store(sqlite_store.url, StoreContext(sqlite_store.folder, there)),
     ):
         bells = sqlite_store.folder / "operations.db.bells"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as frozen:
@@ -172,59 +183,58 @@ async def test_one_who_does_not_listen_holds_up_nobody_and_learns_it_later(
             frozen.bind("frozen")
             names = [f"{number:026}" for number in range(200)]
             for name in names:
-                await ledger.write(changes.changed, name)
+                await database_of(opened).write(touch, name)
             await until(lambda: there.changed == set(names), SOON)
-            on_change: set[str] = set()
+            received: set[str] = set()
             frozen.setblocking(False)
             async with asyncio.timeout(5):
-                while on_change != set(names):
-                    on_change |= Changes.of(await _received(frozen)).changed
+                while received != set(names):
+                    received |= Changes.of(await _received(frozen)).changed
 
 
-async def test_a_folder_with_a_long_path_has_bells_too(tmp_path: Path) -> None:
-    folder, there = tmp_path / ("x" * 200), Ears()
+async def test_notifications_work_in_a_folder_with_a_long_path(tmp_path: Path) -> None:
+    folder, there = tmp_path / ("x" * 200), ChangeRecorder()
     async with (
-        open_store("sqlite:///operations.db", folder, Ears()) as ledger,
-        open_store("sqlite:///operations.db", folder, there),
+        open_store("sqlite:///operations.db", StoreContext(folder, ChangeRecorder())) as opened,
+        open_store("sqlite:///operations.db", StoreContext(folder, there)),
     ):
-        await ledger.write(start, new(1))
+        await opened.start(new(1))
         await until(lambda: there.work, SOON)
 
 
 # -- servers
 
 
-async def test_a_listener_that_lost_its_connection_listens_again_and_says_that_it_missed_something(
+async def test_a_listener_that_lost_its_connection_reconnects_and_reports_that_it_missed_something(
     postgres_store: Store, postgres: PostgresServer
 ) -> None:
-    here, there = Ears(), Ears()
+    here, there = ChangeRecorder(), ChangeRecorder()
     async with (
-        open_store(postgres_store.url, postgres_store.folder, here) as ledger,
-        open_store(postgres_store.url, postgres_store.folder, there),
+        open_store(postgres_store.url, StoreContext(postgres_store.folder, here)) as opened,
+        open_store(postgres_store.url, StoreContext(postgres_store.folder, there)),
     ):
         there.forget()
         await postgres.run(LISTENERS)
         await until(lambda: there.missed)
         await until(lambda: here.missed == 2)
         there.forget()
-        await ledger.write(start, new(1))
+        await opened.start(new(1))
         await until(lambda: there.work, SOON)
 
     assert not there.missed
 
 
-async def test_a_listener_that_was_found_alive_goes_on_to_listen(
-    postgres_store: Store, monkeypatch: pytest.MonkeyPatch
+async def test_a_listener_that_was_found_alive_keeps_its_connection(
+    postgres_store: Store,
 ) -> None:
-    monkeypatch.setattr(postgres, "PROBE_SECONDS", 0.02)
-    there = Ears()
+    there = ChangeRecorder()
     async with (
-        open_store(postgres_store.url, postgres_store.folder, Ears()) as ledger,
-        open_store(postgres_store.url, postgres_store.folder, there),
+        open_store(postgres_store.url, StoreContext(postgres_store.folder, ChangeRecorder())) as opened,
+        open_postgres(postgres_store.url, StoreContext(postgres_store.folder, there), probe=0.02),
     ):
         there.forget()
         await asyncio.sleep(0.2)  # for some probes
-        await ledger.write(start, new(1))
+        await opened.start(new(1))
         await until(lambda: there.work, SOON)
 
     assert not there.missed, "it never had to connect again"

@@ -6,26 +6,28 @@ import asyncio
 import sys
 from pathlib import Path
 
-from dragoman_service.operations.sql import event_log
-from dragoman_service.operations.sql.by_callers import Start, count_states, page, start
+import pytest
+from change_recorder import ChangeRecorder
+from dragoman_service.operations import OperationStoreError
+from dragoman_service.operations.model.requests import PageRequest, Start
 from dragoman_service.operations.sql.migrate import migrate
-from dragoman_service.operations.store.sqlite import _engine
-from dragoman_service.operations.store.store import open_store
+from dragoman_service.operations.store.interface import StoreContext
+from dragoman_service.operations.store.opening import open_store
+from dragoman_service.testing.operation_laws.rows import OWNER, claim, new
 from dragoman_service.testing.operation_laws.stage import Store
 from postgres_server import PostgresServer
-from sqlalchemy import Connection, make_url, text, true
-from store_rows import OWNER, Ears, claim, new
+from sqlalchemy import create_engine, text
 
 PROGRAM = """
 import asyncio, sys
 from pathlib import Path
-from dragoman_service.operations.store.store import open_store
-from dragoman_service.operations.sql.by_callers import start
-from store_rows import new
+from dragoman_service.operations.store.interface import StoreContext
+from dragoman_service.operations.store.opening import open_store
+from dragoman_service.testing.operation_laws.rows import new
 
 async def main():
-    async with open_store(sys.argv[1], Path(sys.argv[2]), lambda *news: None) as ledger:
-        await ledger.write(start, new(int(sys.argv[3])))
+    async with open_store(sys.argv[1], StoreContext(Path(sys.argv[2]), lambda *change: None)) as opened:
+        await opened.start(new(int(sys.argv[3])))
 
 asyncio.run(main())
 """
@@ -49,8 +51,8 @@ async def open_at_once(url: str, folder: Path, processes: int) -> list[int | Non
 
 async def test_several_processes_may_open_a_fresh_file_at_once(sqlite_store: Store) -> None:
     statuses = await open_at_once(sqlite_store.url, sqlite_store.folder, 4)
-    async with open_store(sqlite_store.url, sqlite_store.folder, Ears()) as ledger:
-        counts = await ledger.read(count_states)
+    async with open_store(sqlite_store.url, StoreContext(sqlite_store.folder, ChangeRecorder())) as opened:
+        counts = await opened.count_states()
 
     assert statuses == [0] * 4
     assert counts["QUEUED"] == 4
@@ -59,28 +61,24 @@ async def test_several_processes_may_open_a_fresh_file_at_once(sqlite_store: Sto
 async def test_several_processes_may_open_a_fresh_database_at_once(postgres: PostgresServer, tmp_path: Path) -> None:
     url = postgres.url(await postgres.make_database())
     statuses = await open_at_once(url, tmp_path, 4)
-    async with open_store(url, tmp_path, Ears()) as ledger:
-        counts = await ledger.read(count_states)
+    async with open_store(url, StoreContext(tmp_path, ChangeRecorder())) as opened:
+        counts = await opened.count_states()
 
     assert statuses == [0] * 4
     assert counts["QUEUED"] == 4
 
 
 async def test_a_file_of_the_version_before_is_taken_over(tmp_path: Path) -> None:
-    def old(connection: Connection) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/operations.db")
+    with engine.begin() as connection:
         migrate(connection, "0001")
         connection.execute(text(OLD_ROWS))
-
-    place = make_url("sqlite+pysqlite://").set(database=str(tmp_path / "operations.db"))
-    engine = _engine(place, "BEGIN IMMEDIATE")
-    with engine.begin() as connection:
-        old(connection)
     engine.dispose()
-    async with open_store("sqlite:///operations.db", tmp_path, Ears()) as ledger:
-        records, _ = await ledger.read(page, OWNER, true(), None, 10, 1 << 20)
-        seen = await ledger.read(event_log.view, OWNER, "2", 0, 1 << 20)
-        [queued] = await claim(ledger)
-        outcome, _ = await ledger.write(start, new(3))
+    async with open_store("sqlite:///operations.db", StoreContext(tmp_path, ChangeRecorder())) as opened:
+        records, _ = await opened.page(PageRequest(OWNER, 10, 1 << 20))
+        seen = await opened.view(OWNER, "2", 0, 1 << 20)
+        [queued] = await claim(opened)
+        outcome, _ = await opened.start(new(3))
 
     assert [record.id for record in records] == ["2", "1"]
     assert [(record.priority, record.request_id) for record in records] == [(0, None)] * 2
@@ -88,3 +86,19 @@ async def test_a_file_of_the_version_before_is_taken_over(tmp_path: Path) -> Non
     assert (seen.record.last_sequence, seen.chunks) == (0, [])
     assert (queued.held.id, queued.last_sequence, queued.ttl) == ("1", 0, None)
     assert outcome is Start.CREATED
+
+
+def test_only_tables_of_a_newer_version_are_called_so(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/operations.db")
+    with engine.begin() as connection, pytest.raises(OperationStoreError) as lost:
+        migrate(connection, migrations=str(tmp_path / "nothing"))
+    with engine.begin() as connection:
+        migrate(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with engine.begin() as connection, pytest.raises(OperationStoreError) as newer:
+        migrate(connection)
+    engine.dispose()
+
+    assert "cannot be upgraded" in str(lost.value)
+    assert "newer version" not in str(lost.value)
+    assert str(newer.value) == "its tables were written by a newer version of the service (step 9999)"

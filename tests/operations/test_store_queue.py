@@ -1,52 +1,52 @@
-"""What is taken up next: by priority and age, and no more of a model than may run at a time."""
+"""Which operation is claimed next: by priority and age, and no more of a model than may run at a time."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
-from conftest import OpenStore, OpenWorker
-from dragoman_service.operations.sql import by_workers
-from dragoman_service.operations.sql.by_callers import start
-from dragoman_service.operations.sql.queue import Limits
-from dragoman_service.operations.store.store import OperationStore
+from dragoman_service.operations.model.claims import Limits
+from dragoman_service.operations.model.records import Claimed
+from dragoman_service.operations.store.interface import OperationStore
+from dragoman_service.testing.operation_laws.rows import TTL, claim, new, succeeded
 from gated_provider import ask
-from store_rows import TTL, claim, new, succeeded
+from openers import OpenStore, OpenWorker
 from waiting import until
 
 
-def numbers(claimed: list[by_workers.Claimed]) -> list[int]:
+def numbers(claimed: Sequence[Claimed]) -> list[int]:
     return [int(one.held.id) for one in claimed]
 
 
-async def test_higher_priorities_come_first_and_older_ones_within_them(ledger: OperationStore) -> None:
+async def test_higher_priorities_come_first_and_older_ones_within_them(opened: OperationStore) -> None:
     priorities = {number: (-5, 0, 5)[number * 7 % 3] for number in range(30)}
     for number, priority in priorities.items():
-        await ledger.write(start, new(number, priority=priority))
-    taken = numbers(await claim(ledger, 12)) + numbers(await claim(ledger, 12)) + numbers(await claim(ledger, 12))
+        await opened.start(new(number, priority=priority))
+    taken = numbers(await claim(opened, 12)) + numbers(await claim(opened, 12)) + numbers(await claim(opened, 12))
 
     assert taken == sorted(priorities, key=lambda number: (-priorities[number], number))
 
 
-async def test_what_lost_its_worker_comes_before_all(ledger: OperationStore) -> None:
-    await ledger.write(start, new(1, priority=-100))
-    await claim(ledger, lease=-1)
-    await ledger.write(start, new(2, priority=100))
-    [first] = await claim(ledger, 1)
+async def test_an_operation_that_lost_its_worker_comes_first(opened: OperationStore) -> None:
+    await opened.start(new(1, priority=-100))
+    await claim(opened, lease=-1)
+    await opened.start(new(2, priority=100))
+    [first] = await claim(opened, 1)
 
     assert (first.held.id, first.held.attempt) == (new(1).id, 2)
     assert first.losses == 1
 
 
-async def test_a_model_that_is_full_is_passed_over(ledger: OperationStore) -> None:
+async def test_a_model_that_is_full_is_skipped(opened: OperationStore) -> None:
     limits = Limits({"local/*": 3, "*/small": 2})
     for number in range(20):
         target = ("local/small", "local/large", "far/large")[number % 3]
-        await ledger.write(start, new(number, target=target))
-    first = await claim(ledger, 10, limits)
-    second = await claim(ledger, 10, limits)
-    await ledger.write(by_workers.finish, first[0].held, succeeded(0), TTL)
-    third = await claim(ledger, 10, limits)
+        await opened.start(new(number, target=target))
+    first = await claim(opened, 10, limits)
+    second = await claim(opened, 10, limits)
+    await opened.finish(first[0].held, succeeded(0), TTL)
+    third = await claim(opened, 10, limits)
 
     assert numbers(first) == [0, 1, 2, 3, 4, 5, 7, 8, 11, 14]
     assert numbers(second) == [17]
@@ -54,11 +54,11 @@ async def test_a_model_that_is_full_is_passed_over(ledger: OperationStore) -> No
 
 
 async def test_workers_that_claim_at_once_share_the_queue_and_its_limits(open_store: OpenStore) -> None:
-    ledgers = [await open_store() for _ in range(3)]
+    stores = [await open_store() for _ in range(3)]
     for number in range(90):
-        await ledgers[0].write(start, new(number, target="local/small" if number % 3 else "far/large"))
+        await stores[0].start(new(number, target="local/small" if number % 3 else "far/large"))
     limits = Limits({"local/*": 5})
-    claims = await asyncio.gather(*(claim(ledgers[number % 3], 10, limits) for number in range(9)))
+    claims = await asyncio.gather(*(claim(stores[number % 3], 10, limits) for number in range(9)))
     taken = [number for claimed in claims for number in numbers(claimed)]
 
     assert len(taken) == len(set(taken)) == 35

@@ -11,17 +11,20 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import OpenWorker
+from change_recorder import ChangeRecorder
 from dragoman import v1
 from dragoman_service.operations import OperationStoreError
-from dragoman_service.operations.sql.by_callers import Start, count_states, start
-from dragoman_service.operations.store.store import open_store
+from dragoman_service.operations.model.requests import Start
+from dragoman_service.operations.sql.transaction import Transaction
+from dragoman_service.operations.store.interface import StoreContext
+from dragoman_service.operations.store.opening import open_store
+from dragoman_service.testing.operation_laws.rows import new
 from dragoman_service.testing.operation_laws.stage import Store
 from gated_provider import ask
 from google.rpc import code_pb2
+from openers import OpenWorker, database_of
 from operation_worker import State, metadata_of, refused, text_of
 from sqlalchemy import Connection, text
-from store_rows import Ears, new
 from waiting import until
 
 URL = "sqlite:///operations.db"
@@ -32,14 +35,14 @@ def store(sqlite_store: Store) -> Store:
     return sqlite_store
 
 
-async def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    async with open_store(URL, tmp_path, Ears()):
+async def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    async with open_store(URL, StoreContext(tmp_path, ChangeRecorder())):
         pass
     with closing(sqlite3.connect(tmp_path / "operations.db")) as file, file:
         file.execute("UPDATE alembic_version SET version_num = '9999'")
 
     with pytest.raises(OperationStoreError, match="newer version"):
-        async with open_store(URL, tmp_path, Ears()):
+        async with open_store(URL, StoreContext(tmp_path, ChangeRecorder())):
             pass
 
 
@@ -49,25 +52,28 @@ async def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         ("sqlite://", "should be sqlite:///FILE"),
         ("sqlite:///:memory:", "should be sqlite:///FILE"),
         ("sqlite:///file:x", "should be sqlite:///FILE"),
-        ("mysql://me:canary@localhost/x", "should be sqlite:///FILE"),
+        (
+            "mysql://me:canary@localhost/x",
+            "an installed store: memory:, postgres:, postgresql:, sqlite:",
+        ),
         ("sqlite:///x.db?timeout=soon", "number of seconds, not 'soon'"),
-        ("sqlite:////proc/no/such.db", "/proc/no/such.db cannot be made or opened"),
+        ("sqlite:////proc/no/such.db", "/proc/no/such.db cannot be created or opened"),
         ("sqlite:///no.db", "cannot be used: .*file is not a database"),
     ],
 )
-async def test_what_is_no_file_of_sqlite_is_refused(tmp_path: Path, url: str, told: str) -> None:
+async def test_a_url_that_is_not_a_file_of_sqlite_is_refused(tmp_path: Path, url: str, told: str) -> None:
     (tmp_path / "no.db").write_text("this is a text, and long enough to be looked at as a database")
 
     with pytest.raises(OperationStoreError, match=told) as caught:
-        async with open_store(url, tmp_path, Ears()):
+        async with open_store(url, StoreContext(tmp_path, ChangeRecorder())):
             pass
 
     assert "canary" not in str(caught.value)
 
 
 async def test_the_file_is_its_owner_s_alone(tmp_path: Path) -> None:
-    async with open_store("sqlite:///deep/down/operations.db", tmp_path, Ears()) as ledger:
-        await ledger.write(start, new(1))
+    async with open_store("sqlite:///deep/down/operations.db", StoreContext(tmp_path, ChangeRecorder())) as opened:
+        await opened.start(new(1))
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "deep/down").iterdir()}
 
     assert modes.pop("operations.db.bells") == 0o700
@@ -76,11 +82,11 @@ async def test_the_file_is_its_owner_s_alone(tmp_path: Path) -> None:
 
 
 async def test_the_file_is_in_wal_mode_and_syncs_now_and_then(tmp_path: Path) -> None:
-    def pragmas(connection: Connection) -> list[object]:
-        return [connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")]
+    def pragmas(transaction: Transaction) -> list[object]:
+        return [transaction.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")]
 
-    async with open_store(URL, tmp_path, Ears()) as ledger:
-        seen = await ledger.write(pragmas)
+    async with open_store(URL, StoreContext(tmp_path, ChangeRecorder())) as opened:
+        seen = await database_of(opened).write(pragmas)
 
     assert seen == ["wal", 1]
 
@@ -95,9 +101,9 @@ async def test_a_transaction_that_only_reads_first_holds_the_lock_already(tmp_pa
                 return str(error)
             return "not locked"
 
-    async with open_store(URL, tmp_path, Ears()) as ledger:
-        while_writing = await ledger.write(locked_out)
-        while_reading = await ledger.read(locked_out)
+    async with open_store(URL, StoreContext(tmp_path, ChangeRecorder())) as opened:
+        while_writing = await database_of(opened).write(lambda transaction: locked_out(transaction.connection))
+        while_reading = await database_of(opened).read(locked_out)
 
     assert while_writing == "database is locked"
     assert while_reading == "not locked"
@@ -123,7 +129,7 @@ def full(folder: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("trouble", [locked, full])
-async def test_a_store_that_cannot_be_written_is_told_and_recovers(
+async def test_a_store_that_cannot_be_written_is_reported_and_recovers(
     open_worker: OpenWorker, tmp_path: Path, trouble: type[contextmanager[None]]
 ) -> None:
     worker = await open_worker(url=f"{URL}?timeout=0.05", lease=1.5)
@@ -147,19 +153,19 @@ async def test_a_store_that_cannot_be_written_is_told_and_recovers(
     assert len(worker.provider.calls) == 3
 
 
-async def test_a_disk_that_is_full_is_told_and_what_was_stored_is_kept(tmp_path: Path) -> None:
-    def leave_pages(connection: Connection, more: int) -> None:
-        pages: int = connection.execute(text("PRAGMA page_count")).scalar_one()
-        connection.execute(text(f"PRAGMA max_page_count = {pages + more}"))
+async def test_a_full_disk_is_reported_and_stored_operations_are_kept(tmp_path: Path) -> None:
+    def leave_pages(transaction: Transaction, more: int) -> None:
+        pages: int = transaction.execute(text("PRAGMA page_count")).scalar_one()
+        transaction.execute(text(f"PRAGMA max_page_count = {pages + more}"))
 
-    async with open_store(URL, tmp_path, Ears()) as ledger:
-        await ledger.write(start, new(1))
-        await ledger.write(leave_pages, 10)
-        error = await refused(ledger.write(start, new(2, request=b"x" * 100_000)))
-        small, _ = await ledger.write(start, new(3))
-        counts = await ledger.read(count_states)
-        await ledger.write(leave_pages, 1000)
-        large, _ = await ledger.write(start, new(2, request=b"x" * 100_000))
+    async with open_store(URL, StoreContext(tmp_path, ChangeRecorder())) as opened:
+        await opened.start(new(1))
+        await database_of(opened).write(leave_pages, 10)
+        error = await refused(opened.start(new(2, request=b"x" * 100_000)))
+        small, _ = await opened.start(new(3))
+        counts = await opened.count_states()
+        await database_of(opened).write(leave_pages, 1000)
+        large, _ = await opened.start(new(2, request=b"x" * 100_000))
 
     assert (error.code, error.reason) == (code_pb2.UNAVAILABLE, v1.ERROR_REASON_OPERATIONS_UNAVAILABLE)
     assert (small, large) == (Start.CREATED, Start.CREATED)

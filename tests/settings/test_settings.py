@@ -180,18 +180,28 @@ def test_unreadable_certificates_are_a_mistake_that_names_the_file(
     assert str(tmp_path / file) in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["sqlite:///x.db", "postgresql://me:pw@db:5432/x?sslmode=require", "postgres:///x"])
+@pytest.mark.parametrize(
+    "url", ["sqlite:///x.db", "postgresql://me:pw@db:5432/x?sslmode=require", "postgres:///x", "memory:", "acme+x://y"]
+)
 def test_operations_are_kept_in_a_file_or_on_a_server(url: str) -> None:
     assert load(overrides={"operations.url": url}).operations.url == url
 
 
-@pytest.mark.parametrize("url", ["mysql://me:canary@db/x", "postgresql://", "sqlite://canary"])
-def test_an_unknown_store_is_a_mistake_that_does_not_quote_its_url(url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://me:canary@db/x", "an installed store: memory:, postgres:, postgresql:, sqlite:"),
+        ("postgresql://", "should be the URL of a store"),
+        ("sqlite://canary", "should be the URL of a store"),
+        ("/canary/x.db", "should be the URL of a store"),
+    ],
+)
+def test_an_unknown_store_is_a_mistake_that_does_not_quote_its_url(url: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        load(overrides={"operations.url": url})
+        prepare(load(overrides={"operations.url": url}), [])
 
     assert [mistake.path for mistake in caught.value.mistakes] == ["operations.url"]
-    assert "should be sqlite:///FILE or postgresql://" in str(caught.value)
+    assert message in str(caught.value)
     assert "canary" not in str(caught.value)
 
 

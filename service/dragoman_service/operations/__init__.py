@@ -7,5 +7,6 @@ from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.model.observer import Observer
 from dragoman_service.operations.service import Operations
 from dragoman_service.operations.start_options import StartOptions
+from dragoman_service.operations.store.opening import open_store
 
-__all__ = ["Observer", "OperationStoreError", "Operations", "StartOptions", "open_operations"]
+__all__ = ["Observer", "OperationStoreError", "Operations", "StartOptions", "open_operations", "open_store"]

@@ -1,4 +1,4 @@
-"""Opens the ledger and sets its worker going."""
+"""Opens the store and starts the worker of this process."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dragoman_service.operations.model.observer import Observer, Unobserved
 from dragoman_service.operations.notify.waiters import Waiters
 from dragoman_service.operations.reading import OperationReader
 from dragoman_service.operations.service import Operations
-from dragoman_service.operations.sql import by_callers
-from dragoman_service.operations.store.store import open_store
+from dragoman_service.operations.store.interface import OpenStore, StoreContext
+from dragoman_service.operations.store.opening import open_store
 from dragoman_service.operations.worker.janitor import Janitor
 from dragoman_service.operations.worker.runner import Runner
 
 
-class _Notifier:
-    """Tells what was committed, here or elsewhere, to those who wait for it."""
+class _Dispatch:
+    """Passes on what was committed, here or elsewhere, to those who wait for it and to the worker."""
 
     def __init__(self, waiters: Waiters) -> None:
         self._waiters = waiters
@@ -45,20 +45,25 @@ async def open_operations(
     engine: Engine,
     observer: Observer | None = None,
     intervals: Intervals | None = None,
+    *,
+    workers: int = 1,
+    opener: OpenStore = open_store,
 ) -> AsyncIterator[Operations]:
-    """Operations at work. Leaving gives back what still runs; `Operations.drain` before it grants it time.
+    """Operations, with a worker that runs them. Leaving the context gives back what still runs; call
+    `Operations.drain` before, to grant it time.
 
-    Raises OperationStoreError if the ledger cannot be opened.
+    `workers`: the processes of this server. `opener` opens the store at `settings.url`. Raises OperationStoreError if
+    the store cannot be opened.
     """
-    intervals, waiters, watching = intervals or Intervals(), Waiters(), observer or Unobserved()
-    ears = _Notifier(waiters)
-    async with open_store(settings.url, data_dir, ears) as ledger:
-        tokens = PageTokens(await ledger.read(by_callers.page_key))
-        ears.runner = runner = Runner(ledger, engine, waiters, watching, settings, intervals)
-        janitor = asyncio.create_task(Janitor(ledger, intervals).run(observer))
+    intervals, waiters, observing = intervals or Intervals(), Waiters(), observer or Unobserved()
+    dispatch = _Dispatch(waiters)
+    async with opener(settings.url, StoreContext(data_dir, dispatch, workers)) as store:
+        tokens = PageTokens(await store.page_key())
+        dispatch.runner = runner = Runner(store, engine, waiters, observing, settings, intervals)
+        janitor = asyncio.create_task(Janitor(store, intervals).run(observer))
         runner.begin()
         try:
-            yield Operations(ledger, runner, OperationReader(ledger, waiters, intervals.wait), engine, tokens, settings)
+            yield Operations(store, runner, OperationReader(store, waiters, intervals.wait), engine, tokens, settings)
         finally:
             janitor.cancel()
             try:

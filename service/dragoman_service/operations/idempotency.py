@@ -1,4 +1,4 @@
-"""Requests that may be repeated: which they are, and when two of them are the same."""
+"""Requests that may be repeated: which ones outlive their caller, and which two are the same."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dragoman import v1
 
 
 def goes_on(request: v1.CompletionRequest) -> bool:
-    """The completion goes on when its caller leaves."""
+    """Whether the completion goes on when its caller leaves."""
     if request.disconnect_policy == v1.DISCONNECT_POLICY_UNSPECIFIED:
         return bool(request.request_id)
     return request.disconnect_policy == v1.DISCONNECT_POLICY_CONTINUE
 
 
 def request_hash(request: v1.CompletionRequest) -> bytes:
-    """The same for requests that ask for the same; whether their callers wait for the answer makes no difference."""
+    """Equal for requests for the same completion; `disconnect_policy` makes no difference."""
     asked = v1.CompletionRequest()
     asked.CopyFrom(request)
     asked.ClearField("request_id")

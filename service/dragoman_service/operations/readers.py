@@ -1,4 +1,4 @@
-"""Stops operations that their callers wanted only as long as somebody here reads them."""
+"""Cancels DISCONNECT_POLICY_CANCEL operations when their last reader leaves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Cancel = Callable[[str, str], Awaitable[None]]
 
 
 class Readers:
-    """Counts who reads in this process. `cancel` is called with the owner and the id of an operation."""
+    """Counts the readers in this process. `cancel` is called with the owner and the id of an operation."""
 
     def __init__(self, cancel: Cancel) -> None:
         self._cancel = cancel
@@ -22,7 +22,7 @@ class Readers:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def bind(self, operation_id: str, bound: bool) -> None:
-        """Whether the operation shall be stopped when its last reader leaves. One who wants it to go on prevails."""
+        """Whether the operation ends with its last reader. One caller who wants it to go on overrules the others."""
         if bound:
             self._bound.add(operation_id)
         else:
@@ -30,7 +30,7 @@ class Readers:
 
     @contextmanager
     def reading(self, owner: str, operation_id: str) -> Iterator[None]:
-        """To be left when the reader does. It never awaits: a handler that was cancelled cannot."""
+        """Leave the context with the reader. It never awaits, because a handler that was cancelled cannot."""
         self._readers[operation_id] += 1
         try:
             yield
@@ -41,7 +41,7 @@ class Readers:
                 self.left(owner, operation_id)
 
     def left(self, owner: str, operation_id: str) -> None:
-        """Nobody reads it any more."""
+        """Nobody reads the operation any more."""
         if operation_id in self._bound:
             self._bound.discard(operation_id)
             task = asyncio.get_running_loop().create_task(self._stop(owner, operation_id))
@@ -49,5 +49,5 @@ class Readers:
             task.add_done_callback(self._tasks.discard)
 
     async def _stop(self, owner: str, operation_id: str) -> None:
-        with suppress(CompletionError):  # it was deleted, or the store cannot be used: it runs to its end
+        with suppress(CompletionError):  # it was deleted; or the store cannot be used, and it runs to its end
             await self._cancel(owner, operation_id)

@@ -1,4 +1,4 @@
-"""Those who wait for operations, or read their events along: from any process, from any event on."""
+"""Waits for operations and follows their events: in any process, from any event on."""
 
 from __future__ import annotations
 
@@ -12,39 +12,38 @@ from dragoman_service.operations.model.event_codec import finished, shown_sequen
 from dragoman_service.operations.model.ids import id_of
 from dragoman_service.operations.model.records import Chunk, Record, View
 from dragoman_service.operations.notify.waiters import Follower, Waiters
-from dragoman_service.operations.sql import by_callers, event_log
-from dragoman_service.operations.store.store import OperationStore
+from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.timing.loop import jittered
 
-MOST_BYTES = 1024 * 1024  # of the log in one read
+MOST_BYTES = 1024 * 1024  # of a log in one read
 
 
 class OperationReader:
-    """What they read is what is stored; `Waiters` tell when to look. `pause` is in seconds, between looks without."""
+    """Returns what is stored. `Waiters` say when to look again; without a sign it looks after about `pause` seconds."""
 
-    def __init__(self, ledger: OperationStore, waiters: Waiters, pause: float) -> None:
-        self._store, self._waiters, self._pause = ledger, waiters, pause
+    def __init__(self, store: OperationStore, waiters: Waiters, pause: float) -> None:
+        self._store, self._waiters, self._pause = store, waiters, pause
         self._leaving = False
 
     def leave(self) -> None:
-        """From now on nobody waits here any more for what is not done: SHUTTING_DOWN."""
+        """From now on whoever waits here for an operation that is not done gets SHUTTING_DOWN."""
         self._leaving = True
         self._waiters.wake_all()
 
     async def outcome(self, owner: str, name: str, until: float | None) -> Record:
-        """The operation once it is done, or as it is at loop time `until`."""
+        """The operation once it is done, or its state at loop time `until`."""
         operation_id = id_of(name, owner)
         with self._waiters.watch(operation_id) as follower:
             while True:
                 follower.take()
-                record = await self._store.read(by_callers.get, owner, operation_id)
+                record = await self._store.get(owner, operation_id)
                 if record is None:
                     raise not_found(name)
                 if record.done or not await self._change(follower, until):
                     return record
 
     async def events(self, owner: str, name: str, after: int, until: float | None) -> AsyncIterator[bytes]:
-        """The events after number `after`, as they are stored; the operation's error, if it has one, is raised then.
+        """The events after number `after`, as they are stored. Then raises the operation's error, if it has one.
 
         Raises INVALID_FIELD for an `after` that no event has, and DEADLINE at loop time `until`.
         """
@@ -72,7 +71,7 @@ class OperationReader:
             raise StoredError(view.record.error)
 
     async def _view(self, owner: str, name: str, after: int) -> View:
-        view = await self._store.read(event_log.view, owner, id_of(name, owner), after, MOST_BYTES)
+        view = await self._store.view(owner, id_of(name, owner), after, MOST_BYTES)
         if view is None:
             raise not_found(name)
         if after > (newest := shown_sequence(view.record)):
@@ -80,7 +79,7 @@ class OperationReader:
         return view
 
     async def _change(self, follower: Follower, until: float | None) -> bool:
-        """Returns when there may be something new, and False when the time was over before."""
+        """Waits until there may be something new. False: the time was up before."""
         left = math.inf if until is None else until - asyncio.get_running_loop().time()
         if left <= 0:
             return False
@@ -95,13 +94,13 @@ class OperationReader:
 
 
 class _Cursor:
-    """How far a reader has come."""
+    """The last event that a reader has."""
 
     def __init__(self, after: int) -> None:
         self.after = after
 
     def past(self, chunks: Sequence[Chunk]) -> Iterator[bytes]:
-        """The events in `chunks` that were not read yet, up to where some are missing between."""
+        """The events in `chunks` that the reader lacks, up to the first gap."""
         for chunk in chunks:
             if chunk.first > self.after + 1:
                 return
@@ -110,5 +109,5 @@ class _Cursor:
                 yield event
 
     def misses(self, chunks: Sequence[Chunk]) -> bool:
-        """Some of `chunks` could not be read yet."""
+        """There is a gap before some of `chunks`."""
         return bool(chunks) and chunks[-1].last > self.after

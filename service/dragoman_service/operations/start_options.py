@@ -1,4 +1,4 @@
-"""What a caller may ask of an operation itself, besides its completion."""
+"""What a caller may choose about the operation itself, apart from its completion."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StartOptions:
-    """None, and an empty `operation_id`: as the service does it."""
+    """None, or an empty `operation_id`, means the default of the service."""
 
     operation_id: str = ""
     """The last part of the operation's name."""
     ttl: float | None = None
-    """Seconds that it is kept after its end."""
+    """Seconds that the operation is kept after its end."""
     max_attempts: int | None = None
-    """How often workers may be lost at it before it fails."""
+    """How many workers it may lose before it fails."""
     priority: int = 0
-    """Those with a higher one are taken up first."""
+    """Operations with a higher priority are claimed first."""

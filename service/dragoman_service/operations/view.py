@@ -1,4 +1,4 @@
-"""From the ledger's records to google.longrunning.Operation."""
+"""From records to google.longrunning.Operation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RESPONSE_TYPE = f"type.googleapis.com/{v1.Completion.DESCRIPTOR.full_name}"
 
 
 def operation(record: Record) -> operations_pb2.Operation:
-    """The operation as google.longrunning shows it: metadata always, response or error once it is done."""
+    """The operation as a message: with metadata always, with a response or an error once it is done."""
     shown = operations_pb2.Operation(name=name_of(record.id), done=record.done)
     shown.metadata.Pack(metadata(record))
     if record.response is not None:
@@ -25,7 +25,7 @@ def operation(record: Record) -> operations_pb2.Operation:
 
 
 def metadata(record: Record) -> v1.CompletionOperationMetadata:
-    """What is known of the operation besides its outcome."""
+    """The metadata of the operation."""
     shown = v1.CompletionOperationMetadata(
         state=_state(record),
         model=record.model,

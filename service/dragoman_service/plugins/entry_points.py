@@ -12,6 +12,7 @@ from dragoman_service.plugins.lifecycle import describe
 PROVIDERS = "dragoman.providers"
 FILTERS = "dragoman.filters"
 FRONTENDS = "dragoman.frontends"
+STORES = "dragoman.stores"
 OWN = "dragoman-service"
 
 
@@ -42,7 +43,7 @@ class Plugin:
 
     @property
     def kind(self) -> str:
-        """`provider`, `filter` or `frontend`."""
+        """`provider`, `filter`, `frontend` or `store`."""
         return self.entry.group.removeprefix("dragoman.").removesuffix("s")
 
     @property
@@ -77,7 +78,7 @@ class Plugin:
 def discover(group: str, allow: tuple[str, ...] | None = None) -> list[Plugin]:
     """The plugins of an entry-point group, ours first: a name belongs to ours, otherwise to the first distribution.
 
-    Our own frontends and filters need no place in `allow`, because the service does not work without them.
+    Our own frontends, filters and stores need no place in `allow`, because the service does not work without them.
     """
     found = sorted(
         (Plugin(entry) for entry in entry_points(group=group)),

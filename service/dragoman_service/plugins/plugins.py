@@ -8,9 +8,10 @@ from typing import Any
 
 import structlog
 
-from dragoman_service.plugins.entry_points import FILTERS, FRONTENDS, PROVIDERS, Plugin, State, discover
+from dragoman_service.plugins.entry_points import FILTERS, FRONTENDS, PROVIDERS, STORES, Plugin, State, discover
 from dragoman_service.plugins.filters import PreparedFilter, prepare_filters
 from dragoman_service.plugins.providers import Opened, PreparedProvider, prepare_providers
+from dragoman_service.plugins.stores import UnusableStoreError, find_store
 from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.settings import Settings
 
@@ -32,14 +33,18 @@ def prepare(
     """Imports the providers and filters that the settings ask for and reads each one's table.
 
     `failed` names providers that are not to be opened, with the reason; those in `present` are open already. A provider
-    whose plugin cannot be imported is unreachable. Raises SettingsError with all mistakes in the tables, and for a
-    filter that cannot be imported.
+    whose plugin cannot be imported is unreachable. Raises SettingsError with all mistakes in the tables, for a filter
+    that cannot be imported, and for a store that is not installed.
     """
     mistakes: list[Mistake] = []
     context = {"base": settings.base, "warnings": warnings}
     opened = Opened(unreachable=dict(failed or {}))
     providers = prepare_providers(settings, context, opened, present, mistakes)
     filters = prepare_filters(settings, context, mistakes)
+    try:
+        find_store(settings.operations.url, settings.plugins.allow)
+    except UnusableStoreError as error:
+        mistakes.append(Mistake("operations.url", str(error)))
     if mistakes:
         raise SettingsError(mistakes)
     return Prepared(providers, opened, filters)
@@ -47,7 +52,7 @@ def prepare(
 
 def inspect(settings: Settings) -> list[Plugin]:
     """All installed plugins, each imported once to see whether it can be. Opens none."""
-    groups = (PROVIDERS, FILTERS, FRONTENDS)
+    groups = (PROVIDERS, FILTERS, FRONTENDS, STORES)
     plugins = [plugin for group in groups for plugin in discover(group, settings.plugins.allow)]
     for plugin in plugins:
         if plugin.state is State.LOADED:

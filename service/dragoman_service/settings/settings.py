@@ -43,7 +43,10 @@ ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 ModelTarget = Annotated[str, _matches(r"(?s)[a-z][a-z0-9_-]{0,62}/.+", "PROVIDER/MODEL, as in 'echo/echo'")]
 StoreUrl = Annotated[
     str,
-    _matches(r"(?s)(sqlite:///|postgres(ql)?://).+", "sqlite:///FILE or postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
+    _matches(
+        r"(?s)(sqlite:///.|postgres(ql)?://.|(?!sqlite:|postgres(ql)?:)[a-z][a-z0-9+.-]*:).*",
+        "the URL of a store, as in sqlite:///FILE or postgresql://USER:PASSWORD@HOST:5432/DATABASE",
+    ),
 ]
 Origin = Annotated[str, _matches(r"\*|[a-z][a-z0-9+.-]*://[^\s/]+", "an origin such as 'https://app.example', or '*'")]
 

@@ -1,36 +1,31 @@
-"""What a filter may compare: state, model, create_time and labels, each as an SQL condition."""
+"""The fields of a filter: state, model, create_time and labels."""
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case
-
+from dragoman_service.operations.model.conditions import (
+    CANCELLING,
+    Condition,
+    CreateTime,
+    HasLabel,
+    LabelIs,
+    ModelContains,
+    ModelIs,
+    Not,
+    StateIs,
+)
 from dragoman_service.operations.model.records import State
-from dragoman_service.operations.sql.schema import bytewise, operations
 
 FIELDS = "state, model, create_time, labels.KEY and labels"
-_CANCELLING = "CANCELLING"
-_STATES = (*(state.value for state in State), _CANCELLING)
-_COMPARE: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
-    "=": operator.eq,
-    ":": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+_STATES = (*(state.value for state in State), CANCELLING)
 _KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_c = operations.c
 
 
-class Mistake(Exception):  # noqa: N818 - one of the caller's, told with its place
-    """What is wrong with a filter, and at which character from 0."""
+class Mistake(Exception):  # noqa: N818 - one of the caller's, with its place
+    """What is wrong with a filter, and at which character, counted from 0."""
 
     def __init__(self, position: int, message: str) -> None:
         super().__init__(message)
@@ -49,53 +44,53 @@ class Restriction(NamedTuple):
     value_at: int
 
 
-def condition(asked: Restriction) -> ColumnElement[bool]:
-    """The restriction in SQL. Raises Mistake."""
-    room, _, key = asked.field.partition(".")
-    if room == "labels":
-        return _labels(asked, key)
-    match asked.field:
+def condition(restriction: Restriction) -> Condition:
+    """The restriction as a condition. Raises Mistake."""
+    field, _, key = restriction.field.partition(".")
+    if field == "labels":
+        return _labels(restriction, key)
+    match restriction.field:
         case "state":
-            return _state(asked)
+            return _state(restriction)
         case "create_time":
-            return _create_time(asked)
-        case "model" if asked.sign == ":":
-            return _c.model.icontains(asked.value, autoescape=True)
+            return _create_time(restriction)
+        case "model" if restriction.sign == ":":
+            return ModelContains(restriction.value)
         case "model":
-            return _COMPARE[asked.sign](bytewise(_c.model), asked.value)
-    raise Mistake(asked.field_at, f"there is no field {asked.field[:64]!r}; known are {FIELDS}")
+            return ModelIs(restriction.sign, restriction.value)
+    raise Mistake(restriction.field_at, f"there is no field {restriction.field[:64]!r}; the fields are {FIELDS}")
 
 
-def _state(asked: Restriction) -> ColumnElement[bool]:
-    name = asked.value.removeprefix("STATE_")
+def _state(restriction: Restriction) -> Condition:
+    name = restriction.value.removeprefix("STATE_")
     if name not in _STATES:
-        raise Mistake(asked.value_at, f"there is no state {asked.value[:64]!r}; known are {', '.join(_STATES)}")
-    if asked.sign not in ("=", "!=", ":"):
-        raise Mistake(asked.sign_at, "states have no order: state takes = and !=")
-    shown = case((and_(_c.state == State.RUNNING, _c.cancel_requested), _CANCELLING), else_=_c.state)
-    return shown != name if asked.sign == "!=" else shown == name
+        known = ", ".join(_STATES)
+        raise Mistake(restriction.value_at, f"there is no state {restriction.value[:64]!r}; the states are {known}")
+    if restriction.sign not in ("=", "!=", ":"):
+        raise Mistake(restriction.sign_at, "states have no order: state takes = and !=")
+    return Not(StateIs(name)) if restriction.sign == "!=" else StateIs(name)
 
 
-def _create_time(asked: Restriction) -> ColumnElement[bool]:
-    if asked.sign == ":":
-        raise Mistake(asked.sign_at, "create_time takes = != < <= > >=")
+def _create_time(restriction: Restriction) -> Condition:
+    if restriction.sign == ":":
+        raise Mistake(restriction.sign_at, "create_time takes = != < <= > >=")
     try:
-        time = datetime.fromisoformat(asked.value)
+        time = datetime.fromisoformat(restriction.value)
     except ValueError:
         time = None
     if time is None or time.tzinfo is None:
-        raise Mistake(asked.value_at, "expected a time as in 2027-01-31T12:00:00Z")
-    return _COMPARE[asked.sign](_c.create_time, round(time.timestamp() * 1000))
+        raise Mistake(restriction.value_at, "expected a time as in 2027-01-31T12:00:00Z")
+    return CreateTime(restriction.sign, round(time.timestamp() * 1000))
 
 
-def _labels(asked: Restriction, key: str) -> ColumnElement[bool]:
-    """`labels:KEY`, or a comparison with `labels.KEY`: one with an absent label never holds, not even with !=."""
-    if not key and asked.sign != ":":
-        raise Mistake(asked.field_at, "labels can only be asked with labels:KEY or labels.KEY")
-    key, key_at = (key, asked.field_at) if key else (asked.value, asked.value_at)
+def _labels(restriction: Restriction, key: str) -> Condition:
+    """`labels:KEY`, or a comparison of `labels.KEY`."""
+    if not key and restriction.sign != ":":
+        raise Mistake(restriction.field_at, "labels are matched by labels:KEY, or compared as labels.KEY")
+    key, key_at = (key, restriction.field_at) if key else (restriction.value, restriction.value_at)
     if not _KEY.fullmatch(key):
-        raise Mistake(key_at, f"{key[:64]!r} is no key of a label")
-    label: ColumnElement[str] = _c.labels[key].as_string()
-    if asked.field == "labels" or (asked.sign == ":" and asked.value == "*" and not asked.quoted):
-        return label.is_not(None)
-    return and_(label.is_not(None), _COMPARE[asked.sign](bytewise(label), asked.value))
+        raise Mistake(key_at, f"{key[:64]!r} is not a valid label key")
+    any_value = restriction.sign == ":" and restriction.value == "*" and not restriction.quoted
+    if restriction.field == "labels" or any_value:
+        return HasLabel(key)
+    return LabelIs(key, "=" if restriction.sign == ":" else restriction.sign, restriction.value)

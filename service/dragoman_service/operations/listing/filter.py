@@ -1,16 +1,15 @@
-"""Filters of ListOperations: the AIP-160 grammar, read straight into an SQL condition."""
+"""Filters of ListOperations: the AIP-160 grammar, parsed into a condition."""
 
 from __future__ import annotations
 
 import re
 
-from sqlalchemy import ColumnElement, and_, not_, or_, true
-
 from dragoman_service.contract import FieldViolation, invalid
 from dragoman_service.operations.listing.fields import Mistake, Restriction, condition
+from dragoman_service.operations.model.conditions import ALWAYS, All, AnyOf, Condition, Not
 
 MOST_CHARACTERS = 2048
-MOST_NESTED = 32  # parentheses within parentheses
+MOST_NESTED = 32  # parentheses
 
 _SPACE = re.compile(r"\s*")
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_-]+)*")
@@ -20,70 +19,70 @@ _BARE = re.compile(r"[^\s()\"']+")
 _ESCAPED = re.compile(r"\\(.)")
 
 
-def parse(text: str) -> ColumnElement[bool]:
-    """The condition that `text` stands for; an empty one holds for all. Raises INVALID_FIELD with the position."""
+def parse(text: str) -> Condition:
+    """The condition that `text` states; an empty one always holds. Raises INVALID_FIELD with the mistake's position."""
     if len(text) > MOST_CHARACTERS:
         raise invalid(FieldViolation("filter", f"at most {MOST_CHARACTERS} characters"))
     try:
         if "\0" in text:
-            raise Mistake(text.index("\0"), "a NUL, which no text here holds")
+            raise Mistake(text.index("\0"), "a NUL character, which is not allowed")
         return _Parser(text).parse()
     except Mistake as mistake:
         raise invalid(FieldViolation("filter", f"at character {mistake.position + 1}: {mistake}")) from None
 
 
 class _Parser:
-    """Recursive descent over AIP-160's grammar, where OR binds closer than AND."""
+    """Recursive descent over AIP-160's grammar, in which OR binds more tightly than AND."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
         self._depth = 0
 
-    def parse(self) -> ColumnElement[bool]:
+    def parse(self) -> Condition:
         self._skip()
         if self._at == len(self._text):
-            return true()
+            return ALWAYS
         whole = self._expression()
         if self._at < len(self._text):
             raise self._expected("AND, OR or the end of the filter")
         return whole
 
-    def _expression(self) -> ColumnElement[bool]:
-        """Sequences joined by AND, or by nothing, which means the same here."""
+    def _expression(self) -> Condition:
+        """Alternatives joined by AND, or by nothing, which means the same here."""
         parts = [self._alternatives()]
         while self._word("AND") or not self._ends():
             parts.append(self._alternatives())
-        return and_(*parts)
+        return parts[0] if len(parts) == 1 else All(tuple(parts))
 
     def _ends(self) -> bool:
         return self._at == len(self._text) or self._text[self._at] == ")"
 
-    def _alternatives(self) -> ColumnElement[bool]:
+    def _alternatives(self) -> Condition:
         parts = [self._term()]
         while self._word("OR"):
             parts.append(self._term())
-        return or_(*parts)
+        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
-    def _term(self) -> ColumnElement[bool]:
+    def _term(self) -> Condition:
         if self._word("NOT") or self._sign("-"):
-            return not_(self._simple())
+            return Not(self._simple())
         return self._simple()
 
-    def _simple(self) -> ColumnElement[bool]:
+    def _simple(self) -> Condition:
         start = self._at
         if not self._sign("("):
             return self._restriction()
         self._depth += 1
         if self._depth > MOST_NESTED:
-            raise Mistake(start, f"more than {MOST_NESTED} parentheses within each other")
+            raise Mistake(start, f"more than {MOST_NESTED} nested parentheses")
         inner = self._expression()
         if not self._sign(")"):
             raise self._expected(f"the ) for the ( at character {start + 1}")
         self._depth -= 1
         return inner
 
-    def _restriction(self) -> ColumnElement[bool]:
+    def _restriction(self) -> Condition:
         start = self._at
         field = self._match(_FIELD)
         if field is None or field[0] in ("AND", "OR", "NOT"):

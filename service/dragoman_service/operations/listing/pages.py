@@ -1,4 +1,4 @@
-"""Page tokens: where the next page begins, signed for one caller and one filter."""
+"""Page tokens: the place where the next page begins, signed for one caller and one filter."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import hmac
 
 from dragoman_service.contract import CompletionError, FieldViolation, invalid
 from dragoman_service.operations.model.records import Record
-from dragoman_service.operations.sql.by_callers import Position
+from dragoman_service.operations.model.requests import Position
 
 _MAC_BYTES = 16
 
 
 class PageTokens:
-    """Makes and reads tokens with `key`, which all servers of one ledger share."""
+    """Makes and reads tokens with `key`, which all servers of one store share."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def make(self, caller: str, filter_text: str, record: Record) -> str:
-        """The token of the page after the operation `record`."""
+        """The token of the page that follows the operation `record`."""
         last = f"{record.create_time} {record.id}"
         return base64.urlsafe_b64encode(self._mac(caller, filter_text, last) + last.encode()).decode().rstrip("=")
 
     def read(self, token: str, caller: str, filter_text: str) -> Position | None:
-        """Where the page before ended; None for an empty token. Raises INVALID_FIELD for any but our own."""
+        """Where the previous page ended; None for an empty token. Raises INVALID_FIELD for a token that is not ours."""
         if not token:
             return None
         try:
@@ -37,7 +37,7 @@ class PageTokens:
         if not hmac.compare_digest(raw[:_MAC_BYTES], self._mac(caller, filter_text, last)):
             raise _forged()
         create_time, space, last_id = last.partition(" ")
-        if not space:  # of a version before this one
+        if not space:  # from an earlier version
             raise _forged()
         return Position(int(create_time), last_id)
 
@@ -50,6 +50,6 @@ def _forged() -> CompletionError:
     return invalid(
         FieldViolation(
             "page_token",
-            "must be the next_page_token of a ListOperations call of yours with the same filter, or empty",
+            "must be empty, or the next_page_token of your previous ListOperations call with the same filter",
         )
     )

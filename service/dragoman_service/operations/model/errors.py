@@ -7,86 +7,87 @@ from google.rpc import code_pb2, error_details_pb2
 from google.rpc.status_pb2 import Status
 
 from dragoman_service.contract import CompletionError, FieldViolation, invalid
+from dragoman_service.operations.model.records import Record, State
 
 _REASONS = frozenset(v1.ErrorReason.keys())
 
 
 class OperationStoreError(RuntimeError):
-    """Why the ledger cannot be opened, for the operator."""
+    """Why the store cannot be opened, for the operator."""
 
 
 def not_found(name: str) -> CompletionError:
-    """No such operation; the same whether it never was, has expired or is another caller's."""
+    """No such operation: it never existed, has expired, or is another caller's, and the error does not say which."""
     return CompletionError(
         code_pb2.NOT_FOUND,
         v1.ERROR_REASON_OPERATION_NOT_FOUND,
-        f"There is no operation {name[:128]!r}, or it has expired. ListOperations shows yours.",
+        f"There is no operation {name[:128]!r}, or it has expired. ListOperations lists yours.",
         resource=name,
     )
 
 
 def unavailable() -> CompletionError:
-    """The store cannot be read or written now."""
+    """The store cannot be used now."""
     return CompletionError(
         code_pb2.UNAVAILABLE,
         v1.ERROR_REASON_OPERATIONS_UNAVAILABLE,
-        "The store of operations cannot be read or written now. Try again; whole and streamed completions still work.",
+        "The store of operations cannot be used now. Try again; completions without a request_id still work.",
         retryable=True,
         retry_after=1.0,
     )
 
 
 def cancelled() -> CompletionError:
-    """CancelOperation stopped it."""
+    """CancelOperation stopped the operation."""
     return CompletionError(code_pb2.CANCELLED, v1.ERROR_REASON_CANCELLED, "The operation was cancelled.")
 
 
 def worker_lost(attempts: int) -> CompletionError:
-    """Workers died or stood still while they were at it, as often as it may be tried."""
+    """The operation has lost as many workers as it may: they died, or stood still for longer than the lease."""
     return CompletionError(
         code_pb2.ABORTED,
         v1.ERROR_REASON_WORKER_LOST,
-        f"The operation was tried {attempts} times, and each time its worker was lost. Start it again.",
+        f"The operation was attempted {attempts} times, and each time its worker was lost. Start it again.",
         retryable=True,
     )
 
 
 def internal(operation_id: str) -> CompletionError:
-    """A fault of ours; the log tells more."""
+    """A fault of the service, described in its log."""
     return CompletionError(
         code_pb2.INTERNAL,
         v1.ERROR_REASON_INTERNAL,
-        f"A fault of the service. Its log tells more under the operation {operation_id}.",
+        f"Internal error. The log of the service has the details, under the operation {operation_id}.",
     )
 
 
 def request_id_reused(request_id: str) -> CompletionError:
-    """Another request of the caller has it."""
+    """The caller has used the request id for another request."""
     return CompletionError(
         code_pb2.ALREADY_EXISTS,
         v1.ERROR_REASON_REQUEST_ID_REUSED,
-        f"Another request of yours has the request_id {request_id!r}. Choose a new one for each request.",
+        f"You have used the request_id {request_id!r} for another request. Choose a new one for each request.",
     )
 
 
 def exists(name: str) -> CompletionError:
-    """Another operation of the caller has the name."""
+    """The caller has another operation of that name."""
     return CompletionError(
         code_pb2.ALREADY_EXISTS,
         v1.ERROR_REASON_OPERATION_EXISTS,
-        f"There is an operation {name!r} of yours already. Choose another operation_id, or delete it first.",
+        f"You already have an operation {name!r}. Choose another operation_id, or delete that one first.",
         resource=name,
     )
 
 
 def beyond(newest: int) -> CompletionError:
-    """A cursor that no reader of the operation can have got."""
-    said = f"the operation has {newest} events so far; should be the number of the last one that you have read"
-    return invalid(FieldViolation("after_sequence", said))
+    """A cursor beyond the newest event of the operation."""
+    message = f"the operation has {newest} events so far; should be the number of the last one that you have read"
+    return invalid(FieldViolation("after_sequence", message))
 
 
 def reading_over(name: str) -> CompletionError:
-    """The time of a reader is over; the operation goes on."""
+    """The reader's deadline has passed; the operation goes on."""
     return CompletionError(
         code_pb2.DEADLINE_EXCEEDED,
         v1.ERROR_REASON_DEADLINE,
@@ -94,8 +95,20 @@ def reading_over(name: str) -> CompletionError:
     )
 
 
+def may_run_again(record: Record) -> bool:
+    """The operation gives up its request id: it was or will be cancelled, or has failed in a retryable way."""
+    if record.state == State.FAILED:
+        return StoredError(record.error or b"").retryable
+    return record.state == State.CANCELLED or (record.cancel_requested and not record.done)
+
+
+def first_line_of(error: BaseException) -> str:
+    """The first line of a driver's message: the lines after it may show what is stored."""
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
 class StoredError(CompletionError):
-    """The error of an operation, as it is stored: its status is the same for everybody who asks."""
+    """The stored error of an operation: its status is the same for everybody who asks."""
 
     def __init__(self, stored: bytes) -> None:
         self._stored = Status.FromString(stored)
@@ -112,5 +125,5 @@ class StoredError(CompletionError):
         )
 
     def status(self, request_id: str) -> Status:
-        """The stored status; it tells the id of the operation's own completion."""
+        """The stored status, with the id of the operation's own completion."""
         return self._stored

@@ -1,4 +1,4 @@
-"""How the ledger is worked: what the settings say, and the rhythm of what goes on by itself."""
+"""How operations are run: what the settings say, and the intervals of background work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Options(Protocol):
 
     @property
     def url(self) -> str:
-        """Where operations are kept: `sqlite:///FILE`."""
+        """Where operations are kept, as in `sqlite:///FILE`."""
         ...
 
     @property
@@ -22,36 +22,38 @@ class Options(Protocol):
 
     @property
     def concurrency(self) -> int:
-        """Most operations that run at the same time in this process."""
+        """The most operations that run at the same time in this process."""
         ...
 
     @property
     def lease(self) -> float:
-        """Seconds after which an operation whose worker gives no sign of life is taken up by another."""
+        """Seconds after which an operation is claimed by another worker if its own has not renewed the lease."""
         ...
 
     @property
     def max_attempts(self) -> int:
-        """How often workers may be lost at an operation before it fails."""
+        """How many workers an operation may lose before it fails."""
         ...
 
     @property
     def model_concurrency(self) -> Mapping[str, int]:
-        """Most operations of a model that run at the same time on all workers together, by a pattern of its name."""
+        """The most operations of a model that run at a time on all workers together, by a pattern of its name."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Seconds between two rounds, each about."""
+    """Seconds, each varied by up to a fifth."""
 
     poll: float = 1.0
-    """Looks for work that nobody rang the bell for."""
+    """Polls for queued work, in case a notification was lost."""
     flush: float = 0.15
-    """Writes what running operations say, where nobody in this process reads it along; else it is written at once."""
+    """Writes the events of running operations that have no reader in this process; those of the others at once."""
     wait: float = 2.0
-    """Reads an operation that is waited for, though nobody told that it changed."""
+    """Reads an operation again that somebody waits for, in case a notification was lost."""
     sweep: float = 60.0
     """Deletes expired operations."""
     count: float = 5.0
     """Counts operations by state, for the observer."""
+    courtesy: float = 0.02
+    """Leaves new work to the process that stored it and has room for it, before others claim it."""

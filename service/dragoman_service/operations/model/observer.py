@@ -1,4 +1,4 @@
-"""What operations tell to those who count them."""
+"""What operations report to whoever counts them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ class Observer(Protocol):
     """Called from the event loop; must return at once and never raise."""
 
     def states(self, counts: Mapping[str, int]) -> None:
-        """How many operations are in each state, every few seconds; all of QUEUED … CANCELLED, zeros too."""
+        """How many operations are in each state, every few seconds; every state is a key."""
         ...
 
     def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:
-        """An operation came to its final state here: SUCCEEDED, FAILED or CANCELLED."""
+        """This process brought an operation to its final state: SUCCEEDED, FAILED or CANCELLED."""
         ...
 
 
 class Unobserved:
-    """The observer where nobody counts."""
+    """An observer that ignores everything."""
 
     def states(self, counts: Mapping[str, int]) -> None:
-        """Forgets it."""
+        """Ignores it."""
 
     def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:
-        """Forgets it."""
+        """Ignores it."""

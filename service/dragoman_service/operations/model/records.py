@@ -1,4 +1,4 @@
-"""What the ledger hands out: operations as callers see them, and as the worker that runs them does."""
+"""Operations as records: what callers see of them, and what the worker that runs them does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class State(StrEnum):
-    """Where an operation stands. The last three are final."""
+    """The state of an operation. The last three are final."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -26,16 +26,16 @@ class New:
     """An operation to be stored."""
 
     id: str
-    """`OWNER:ID` where the caller has chosen it: callers do not get in each other's way."""
+    """`OWNER:ID` if the caller has chosen it, so that two callers may choose the same."""
     owner: str
     model: str
     target: str
-    """The model's canonical name, by which the operations of one model are counted."""
+    """The model's canonical name, by which limits count operations."""
     labels: Mapping[str, str]
     request: bytes
     max_attempts: int
     ttl: int | None
-    """Milliseconds that it is kept after its end; None: as the settings say."""
+    """Milliseconds that it is kept after its end; None: the setting `operations.ttl`."""
     priority: int
     request_id: str | None
     request_hash: bytes | None
@@ -43,7 +43,7 @@ class New:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An operation as its caller may see it. Times in milliseconds since 1970, messages as protobuf bytes."""
+    """An operation as its caller may see it. Times are in milliseconds since 1970, messages as protobuf bytes."""
 
     id: str
     owner: str
@@ -73,18 +73,18 @@ class Record:
 
 
 class Held(NamedTuple):
-    """A lease: the operation, and what fences it."""
+    """A lease: the operation, and the fence that keeps earlier holders from writing."""
 
     id: str
     attempt: int
     worker: str
-    """The name that the worker took for this claim alone: where the caller has deleted an operation and started another
-    one of the same id, the attempts begin anew."""
+    """A name that the worker has used for this claim alone. The attempt does not suffice as a fence: it starts from 1
+    again if the caller deletes an operation and starts another one with the same id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An operation that this process has just taken up."""
+    """An operation that a worker has just claimed."""
 
     held: Held
     owner: str
@@ -93,12 +93,12 @@ class Claimed:
     losses: int
     max_attempts: int
     last_sequence: int
-    """Where the log of the attempts before ends."""
+    """Number of the last event that earlier attempts have logged."""
     ttl: int | None
 
 
 class Chunk(NamedTuple):
-    """Events of the log that follow one another: the numbers of the first and the last, and their packed bytes."""
+    """Consecutive events of a log: the numbers of the first and the last, and their packed bytes."""
 
     first: int
     last: int
@@ -107,7 +107,7 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """An operation and some of its log, as they were at one moment."""
+    """An operation and a part of its log, as they were at one moment."""
 
     record: Record
     chunks: list[Chunk]
@@ -124,21 +124,31 @@ class Progress:
     usage: bytes | None
 
 
+class Step(NamedTuple):
+    """What a running attempt has to write: how far it is, and what its log lacks."""
+
+    held: Held
+    progress: Progress
+    chunk: Chunk | None
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended: a final state, or QUEUED where the operation is to be given back."""
+    """How an attempt ended: in a final state, or QUEUED if the operation is to be given back."""
 
     state: State
     progress: Progress
     response: bytes | None = None
     error: bytes | None = None
     chunk: Chunk | None = None
-    """What was not in the log yet."""
+    """The events that the log lacks."""
+    losses: int = 0
+    """How many lost workers this attempt adds, if the operation is given back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An operation that came to its final state. Times in milliseconds since 1970."""
+    """An operation that reached its final state. Times in milliseconds since 1970."""
 
     id: str
     state: str
@@ -148,10 +158,10 @@ class Ended:
 
     @property
     def queue_seconds(self) -> float:
-        """From its start by the caller to its last taking up by a worker, or to its end if none took it up."""
+        """From its creation to the last claim by a worker, or to its end if no worker claimed it."""
         return max(0, (self.start_time or self.end_time) - self.create_time) / 1000
 
     @property
     def run_seconds(self) -> float:
-        """How long the last worker was at it."""
+        """How long the last worker ran it."""
         return max(0, self.end_time - (self.start_time or self.end_time)) / 1000

@@ -1,4 +1,4 @@
-"""Who waits for which operation in this process, and who reads along."""
+"""Who waits for which operation in this process, and who follows its events."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from contextlib import contextmanager
 
 from dragoman_service.operations.model.records import Chunk
 
-MOST_FED = 1024 * 1024  # bytes that wait for a slow reader; what it missed is still in the store
+MOST_FED = 1024 * 1024  # bytes that are kept for a slow reader; the store has what it misses
 
 
 class Follower:
-    """Someone who waits for an operation. Clear `changed` before you read the store, so that nothing is missed."""
+    """Somebody who waits for an operation. Clear `changed` before you read the store, so that you miss nothing."""
 
     def __init__(self) -> None:
         self.changed = asyncio.Event()
-        """Something of the operation was committed, here or elsewhere."""
+        """Set when a change of the operation was committed, here or elsewhere."""
         self._fed: list[Chunk] = []
         self._bytes = 0
         self._stale = True
 
     def feed(self, chunk: Chunk) -> None:
-        """Hands on what this process has just added to the log."""
+        """Passes on what this process has just appended to the log."""
         self._bytes += len(chunk.events)
         if self._bytes > MOST_FED:
             self._fed.clear()
@@ -33,12 +33,12 @@ class Follower:
         self.changed.set()
 
     def wake(self) -> None:
-        """Something changed that is to be read from the store."""
+        """The operation changed: read the store again."""
         self._stale = True
         self.changed.set()
 
     def take(self) -> tuple[Sequence[Chunk], bool]:
-        """What was fed since this was asked before; and whether there is more to know, in the store."""
+        """What was fed since the last call, and whether the store has to be read."""
         taken = (self._fed, self._stale)
         self._fed, self._bytes, self._stale = [], 0, False
         self.changed.clear()
@@ -46,7 +46,7 @@ class Follower:
 
 
 class Waiters:
-    """Wakes those who wait for an operation when something of it was committed."""
+    """Wakes those who wait for an operation when a change of it was committed."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[Follower]] = defaultdict(set)
@@ -54,32 +54,32 @@ class Waiters:
 
     @contextmanager
     def watch(self, operation_id: str) -> Iterator[Follower]:
-        """Woken when the operation changed. Begin to watch before you read the row."""
+        """Woken when the operation changes. Begin to watch before you read the store."""
         with _within(self._waiting, operation_id) as follower:
             yield follower
 
     @contextmanager
     def follow(self, operation_id: str) -> Iterator[Follower]:
-        """Woken and fed. What runs here is written into the log with as little delay as may be from now on."""
+        """Woken, and fed with events. From now on events of a run in this process are written without delay."""
         with _within(self._readers, operation_id) as follower:
             yield follower
 
     def is_followed(self, operation_id: str) -> bool:
-        """Somebody reads its log along in this process."""
+        """Somebody in this process follows its events."""
         return operation_id in self._readers
 
     def feed(self, operation_id: str, chunk: Chunk) -> None:
-        """Hands a chunk that was just committed to those who follow the log."""
+        """Passes a chunk that was just committed to all who follow the events."""
         for follower in self._readers.get(operation_id, ()):
             follower.feed(chunk)
 
     def wake(self, operation_id: str) -> None:
-        """Tells all to read the operation again."""
+        """Has all who wait for it read the operation again."""
         for follower in (*self._waiting.get(operation_id, ()), *self._readers.get(operation_id, ())):
             follower.wake()
 
     def wake_all(self) -> None:
-        """Tells it to all, of any operation."""
+        """Has everybody read their operation again."""
         for operation_id in {*self._waiting, *self._readers}:
             self.wake(operation_id)
 

@@ -1,6 +1,6 @@
-"""What workers do to the ledger: take work up, hold on to it, tell how far it is, end it.
+"""Statements for workers: claim operations, hold on to them, write their progress and their end.
 
-Every write of a running attempt carries its fence: it touches no row once the attempt is not the newest any more.
+Every write of a running attempt carries its fence: it touches no row once a newer attempt exists.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -23,14 +23,13 @@ from sqlalchemy import (
     update,
 )
 
-from dragoman_service.operations.model import changes
+from dragoman_service.operations.model.claims import ClaimRequest, Claims, Pending
 from dragoman_service.operations.model.errors import worker_lost
-from dragoman_service.operations.model.records import Chunk, Claimed, Ended, Ending, Held, Progress, State
+from dragoman_service.operations.model.records import Claimed, Ended, Ending, Held, Progress, State, Step
 from dragoman_service.operations.sql.by_callers import ENDED
-from dragoman_service.operations.sql.log_buffer import append
-from dragoman_service.operations.sql.queue import UNLIMITED, Limits, next_in_queue
+from dragoman_service.operations.sql.queue import next_in_queue
 from dragoman_service.operations.sql.schema import is_queued, is_running, now, operations
-from dragoman_service.operations.store.store import one_select
+from dragoman_service.operations.sql.transaction import Transaction
 
 _c = operations.c
 _HELD = (_c.id, _c.attempt, _c.worker)
@@ -38,27 +37,12 @@ _CLAIMED = (*_HELD, *(_c[field.name] for field in fields(Claimed)[1:]))
 _PROGRESS = tuple(field.name for field in fields(Progress))
 
 _FENCE = (_c.id == bindparam("of"), _c.attempt == bindparam("fence"), _c.worker == bindparam("holder"), is_running)
-# The lease has run out, and not because the clock jumped while we hold it.
+# The lease has run out; but not one of the caller's own, which only a jump of the clock can have ended.
 _LOST = (is_running, _c.lease_until < now(), _c.id.not_in(bindparam("held", expanding=True)))
 
 
-class Lease(NamedTuple):
-    """Who holds, under a name that no other claim has, and for how many milliseconds from now."""
-
-    worker: str
-    milliseconds: int
-
-
-class Pending(NamedTuple):
-    """Whether there is anything to take up."""
-
-    expired: bool
-    queued: bool
-
-
-@one_select
 def pending(connection: Connection, held: Sequence[Held]) -> Pending:
-    """A cheap look, without a lock."""
+    """A cheap look that locks nothing."""
     return Pending(*connection.execute(_pending(), _held(held)).one())
 
 
@@ -67,38 +51,29 @@ def _pending() -> Executable:
     return select(exists().where(*_LOST), exists().where(is_queued))
 
 
-def claim(
-    connection: Connection,
-    lease: Lease,
-    free: int,
-    held: Sequence[Held],
-    found: Pending,
-    ttl: int,
-    limits: Limits = UNLIMITED,
-) -> tuple[list[Claimed], list[Ended]]:
-    """Takes up at most `free` operations: those whose worker was lost first, then the queued ones by priority and age.
-
-    Also returns those that were given up because their workers were lost too often.
-    """
+def claim(transaction: Transaction, request: ClaimRequest) -> Claims:
+    """Claims operations: those whose worker was lost first, then queued ones by priority and age."""
+    # Lost operations go first: their callers have waited longest. Rows that another claim has locked are skipped, not
+    # waited for, so that claims of several processes share the queue; whatever is locked here is ours until the commit.
     claimed: list[Claimed] = []
     ended: list[Ended] = []
-    if found.expired:
-        ended = _give_up(connection, held, ttl)
-        lost = select(_c.id).where(*_LOST).order_by(_c.lease_until).limit(free)
-        ids = connection.execute(lost.with_for_update(skip_locked=True), _held(held)).scalars().all()
-        claimed = _take(connection, ids, lease, losses=1)
-    if found.queued and len(claimed) < free:
-        claimed += _take(connection, next_in_queue(connection, free - len(claimed), limits), lease, losses=0)
-    return claimed, ended
+    if request.found.expired:
+        ended = _give_up(transaction, request)
+        lost = select(_c.id).where(*_LOST).order_by(_c.lease_until).limit(request.free)
+        ids = transaction.execute(lost.with_for_update(skip_locked=True), _held(request.held)).scalars().all()
+        claimed = _take(transaction, ids, request, losses=1)
+    if request.found.queued and (free := request.free - len(claimed)) > 0:
+        claimed += _take(transaction, next_in_queue(transaction, free, request.limits), request, losses=0)
+    return Claims(claimed, ended)
 
 
-def _take(connection: Connection, ids: Sequence[str], lease: Lease, losses: int) -> list[Claimed]:
-    """Takes up operations that are locked already."""
+def _take(transaction: Transaction, ids: Sequence[str], request: ClaimRequest, losses: int) -> list[Claimed]:
+    """Claims operations whose rows are locked already."""
     if not ids:
         return []
     order = {operation_id: number for number, operation_id in enumerate(ids)}
-    values = {"locked": ids, "holder": lease.worker, "lease": lease.milliseconds, "lost": losses}
-    rows = sorted(connection.execute(_taken(), values).all(), key=lambda row: order[row.id])
+    values = {"locked": ids, "holder": request.worker, "lease": request.lease, "lost": losses}
+    rows = sorted(transaction.execute(_taken(), values).all(), key=lambda row: order[row.id])
     return [Claimed(Held(*row[:3]), *row[3:]) for row in rows]
 
 
@@ -111,37 +86,37 @@ def _taken() -> Executable:
     return taken.values(update_time=now(), provider="", output_characters=0, usage=None).returning(*_CLAIMED)
 
 
-def _give_up(connection: Connection, held: Sequence[Held], ttl: int) -> list[Ended]:
-    """Fails what lost its worker as often as it may be tried. What was to be cancelled is left for a worker to end."""
+def _give_up(transaction: Transaction, request: ClaimRequest) -> list[Ended]:
+    """Fails operations that have lost as many workers as they may. One to be cancelled is left for a worker to end."""
     exhausted = select(_c.id, _c.max_attempts).where(
         *_LOST, _c.losses + 1 >= _c.max_attempts, _c.cancel_requested.is_(False)
     )
     ended = []
-    for operation_id, attempts in connection.execute(exhausted.with_for_update(skip_locked=True), _held(held)).all():
+    locked = exhausted.with_for_update(skip_locked=True)
+    for operation_id, attempts in transaction.execute(locked, _held(request.held)).all():
         failed = update(operations).where(_c.id == operation_id).returning(*ENDED)
         error = worker_lost(attempts).status(operation_id).SerializeToString()
-        row = connection.execute(failed.values(error=error, losses=_c.losses + 1, **_final(State.FAILED, ttl))).one()
-        ended.append(Ended(*row))
-        changes.changed(connection, operation_id)
+        final = _final(State.FAILED, request.ttl)
+        ended.append(Ended(*transaction.execute(failed.values(error=error, losses=_c.losses + 1, **final)).one()))
+        transaction.changes.changed.add(operation_id)
     return ended
 
 
-def renew(connection: Connection, milliseconds: int, held: Sequence[Held]) -> dict[str, bool]:
-    """Holds on to all of `held`. Returns those that are still held, and whether they are to be cancelled."""
+def renew(transaction: Transaction, lease: int, held: Sequence[Held]) -> dict[str, bool]:
+    """Renews the leases of `held`. Returns the ids of those still held, and whether each is to be cancelled."""
     renewed = (
         update(operations)
         .where(tuple_(*_HELD).in_(held), is_running)
-        .values(lease_until=now() + milliseconds)
+        .values(lease_until=now() + lease)
         .returning(_c.id, _c.cancel_requested)
     )
-    return {row.id: row.cancel_requested for row in connection.execute(renewed)}
+    return {row.id: row.cancel_requested for row in transaction.execute(renewed)}
 
 
-@one_select
 def orders(connection: Connection, held: Sequence[Held]) -> dict[Held, bool]:
-    """Those of `held` that nobody else has taken up or deleted, and whether they are to be cancelled.
+    """Those of `held` that nobody else has claimed or deleted, and whether each is to be cancelled.
 
-    What has just been ended or given back is among them: whoever did so knows it already.
+    Attempts that have just ended or were given back are among them: their worker knows that already.
     """
     rows = connection.execute(_orders(), {"asked": [one.id for one in held]})
     newest = {row.id: row for row in rows}
@@ -157,41 +132,39 @@ def _orders() -> Executable:
     return select(*_HELD, _c.cancel_requested).where(_c.id.in_(bindparam("asked", expanding=True)))
 
 
-def tell(connection: Connection, steps: Sequence[tuple[Held, Progress, Chunk | None]]) -> set[str]:
-    """Writes how far running attempts have come, and adds to their logs. Returns the ids of those still ours."""
-    held = {one for one, _, _ in steps}
+def append(transaction: Transaction, steps: Sequence[Step]) -> set[str]:
+    """Writes the progress of running attempts and appends to their logs. Returns the ids of those still ours."""
+    held = {step.held for step in steps}
     ids = [one.id for one in held]
+    # Locked in the order of their ids, so that two processes that write the same operations cannot deadlock.
     locked = select(*_HELD, _c.last_sequence).where(_c.id.in_(ids), is_running).order_by(_c.id).with_for_update()
-    ends = {row.id: row.last_sequence for row in connection.execute(locked) if row[:3] in held}
-    told = [(one.id, progress, chunk) for one, progress, chunk in steps if one.id in ends]
-    if told:
-        connection.execute(_tell(), [{"of": one, **_news(progress)} for one, progress, _ in told])
-    # What is there already comes again after a commit that seemed to have failed.
-    chunks = [(one, chunk) for one, _, chunk in told if chunk is not None and chunk.last > ends[one]]
-    append(connection, chunks)
-    changes.logged(connection, *(one for one, _ in chunks))
+    ends = {row.id: row.last_sequence for row in transaction.execute(locked) if row[:3] in held}
+    ours = [step for step in steps if step.held.id in ends]
+    if ours:
+        transaction.execute(_progress(), [{"of": step.held.id, **_values(step.progress)} for step in ours])
+    # Chunks that are stored already come again after a commit that only seemed to fail.
+    chunks = [(one.id, chunk) for one, _, chunk in ours if chunk is not None and chunk.last > ends[one.id]]
+    transaction.log.append(chunks)
+    transaction.changes.logged.update(one for one, _ in chunks)
     return set(ends)
 
 
 @cache
-def _tell() -> Executable:
+def _progress() -> Executable:
     new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in _PROGRESS}
     return update(operations).where(_c.id == bindparam("of")).values(update_time=now(), **new)
 
 
-def finish(connection: Connection, held: Held, ending: Ending, ttl: int) -> Ended | None:
-    """Writes how an attempt ended. None: it was not ours any more. `ttl` is for operations that have none of their own.
-
-    Where others are to go on with it (QUEUED), see `requeue`.
-    """
-    values = {**_fence_of(held), "new_state": ending.state, "kept": ttl, **_news(ending.progress)}
+def finish(transaction: Transaction, held: Held, ending: Ending, ttl: int) -> Ended | None:
+    """Writes the final state of an attempt. None: it was not ours any more. `ttl`: as for `cancel`."""
+    values = {**_fence_of(held), "new_state": ending.state, "kept": ttl, **_values(ending.progress)}
     values |= {"new_response": ending.response, "new_error": ending.error}
-    row = connection.execute(_finish(), values).one_or_none()
+    row = transaction.execute(_finish(), values).one_or_none()
     if row is None:
         return None
     if ending.chunk is not None:
-        append(connection, [(held.id, ending.chunk)])
-    changes.changed(connection, held.id)
+        transaction.log.append([(held.id, ending.chunk)])
+    transaction.changes.changed.add(held.id)
     return Ended(*row)
 
 
@@ -202,17 +175,17 @@ def _finish() -> Executable:
     return update(operations).where(*_FENCE).values(**new, **final).returning(*ENDED)
 
 
-def requeue(connection: Connection, held: Held, losses: int) -> bool:
-    """Gives the operation back, to be taken up by others at once. False: it was not ours any more."""
+def requeue(transaction: Transaction, held: Held, losses: int) -> bool:
+    """Gives the operation back, for any worker to claim at once. False: it was not ours any more."""
     back = (
         update(operations)
         .where(*_FENCE)
         .values(state=State.QUEUED, worker=None, lease_until=None, losses=_c.losses + losses, update_time=now())
     )
-    if not connection.execute(back, _fence_of(held)).rowcount:
+    if not transaction.execute(back, _fence_of(held)).rowcount:
         return False
-    changes.changed(connection, held.id)
-    changes.work_added(connection)
+    transaction.changes.changed.add(held.id)
+    transaction.changes.add_work()
     return True
 
 
@@ -229,5 +202,5 @@ def _final(state: Any, ttl: Any) -> dict[str, Any]:
     return {"state": state, "worker": None, "lease_until": None, **ended}
 
 
-def _news(progress: Progress) -> dict[str, object]:
+def _values(progress: Progress) -> dict[str, object]:
     return {f"new_{name}": getattr(progress, name) for name in _PROGRESS}

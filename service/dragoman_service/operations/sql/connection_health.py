@@ -1,4 +1,4 @@
-"""Whether a database can be used: told once when it stops and once when it is back, however many calls meet it."""
+"""Whether a database works: logged once when it fails and once when it recovers, however many calls notice."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from dragoman_service.operations.model.errors import unavailable
+from dragoman_service.operations.model.errors import first_line_of, unavailable
 
 
 class Health:
-    """`also` are the errors besides SQLAlchemy's that mean that the database cannot be used."""
+    """`also`: the errors, in addition to SQLAlchemy's, that mean that the database cannot be used."""
 
     def __init__(self, *also: type[Exception]) -> None:
         self._means_trouble: tuple[type[Exception], ...] = (DBAPIError, *also)
@@ -21,7 +21,8 @@ class Health:
 
     @contextmanager
     def watched(self, *, writing: bool) -> Iterator[None]:
-        """Turns the database's errors into OPERATIONS_UNAVAILABLE. What can be read cannot always be written."""
+        """Raises OPERATIONS_UNAVAILABLE for errors of the database. After a failed write only a write proves recovery,
+        because a database that can be read cannot always be written."""
         try:
             yield
         except self._means_trouble as error:
@@ -35,6 +36,5 @@ class Health:
 
 
 def reason_of(error: BaseException) -> str:
-    """The first line of what the driver said: the others may show what is stored, SQLAlchemy's the whole request."""
-    said = str(error.orig if isinstance(error, DBAPIError) else error)
-    return said.partition("\n")[0] or type(error).__name__
+    """The first line of the driver's message. SQLAlchemy's own message would quote the whole request."""
+    return first_line_of(error.orig if isinstance(error, DBAPIError) and error.orig is not None else error)

@@ -1,109 +1,80 @@
-"""Stores a new operation, unless it is one that its caller has started before."""
+"""Stores a new operation, unless its caller has started it before."""
 
 from __future__ import annotations
 
 from dataclasses import fields
-from enum import Enum, auto
 from functools import cache
 from typing import Any
 
-from google.rpc import error_details_pb2
-from google.rpc.status_pb2 import Status
-from sqlalchemy import Connection, Executable, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Executable, bindparam, select, update
 
-from dragoman_service.operations.model import changes
 from dragoman_service.operations.model.changes import Work
+from dragoman_service.operations.model.errors import may_run_again
 from dragoman_service.operations.model.records import New, Record, State
+from dragoman_service.operations.model.requests import Start, Started
+from dragoman_service.operations.sql.log_buffer import Insert
 from dragoman_service.operations.sql.retention import erase
 from dragoman_service.operations.sql.schema import columns_of, is_kept, now, operations
+from dragoman_service.operations.sql.transaction import Transaction
 
-_MOST_TRIES = 10  # each of them was lost against another transaction, which has come to its end
+_MOST_TRIES = 10  # each was lost to another transaction, which has committed since
 
 _c = operations.c
 _RECORD = columns_of(Record)
 
 
-class Start(Enum):
-    """What became of a wish to start."""
+def start(transaction: Transaction, new: New, work: Work = Work.OPEN) -> Started:
+    """Stores a new operation, or returns the earlier one that prevents it. `work`: who should claim it.
 
-    CREATED = auto()
-    """It is stored, QUEUED."""
-    JOINED = auto()
-    """The caller has started it before, under the same request id."""
-    REUSED = auto()
-    """The caller has used the request id for another request."""
-    EXISTS = auto()
-    """The caller has another operation of that id."""
-
-
-def start(connection: Connection, new: New, work: Work = Work.OPEN) -> tuple[Start, Record]:
-    """Stores a new operation; or returns the one that was there before it and is in its way. `work`: who takes it up.
-
-    One that was cancelled, or has failed in a way that may be tried again, gives up its request id to the new one.
+    An earlier operation that was cancelled, or failed in a retryable way, gives up its request id to the new one.
     """
     for _ in range(_MOST_TRIES):
-        if new.request_id is not None and (before := _under_request_id(connection, new)) is not None:
+        if new.request_id is not None and (before := _under_request_id(transaction, new)) is not None:
             return before
-        row = connection.execute(_insert(connection.dialect.name), _values(new)).one_or_none()
+        row = transaction.execute(_insert(transaction.dialect.insert), _values(new)).one_or_none()
         if row is not None:
-            changes.work_added(connection, work)
-            return Start.CREATED, Record(*row)
-        if (same := _under_id(connection, new)) is not None:
-            return Start.EXISTS, same
-    raise RuntimeError(f"the operation {new.id} could neither be stored nor found")
+            transaction.changes.add_work(work)
+            return Started(Start.CREATED, Record(*row))
+        if (same := _under_id(transaction, new)) is not None:
+            return Started(Start.EXISTS, same)
+    raise RuntimeError(f"the operation {new.id} could be neither stored nor found")
 
 
 def _values(new: New) -> dict[str, Any]:
     return {field.name: getattr(new, field.name) for field in fields(New)}
 
 
-@cache  # building a statement takes longer than running it: those of every operation are built once
-def _insert(dialect: str) -> Executable:
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+@cache  # building a statement takes longer than running it, so those that each operation needs are built once
+def _insert(insert: Insert) -> Executable:
     first = {"state": State.QUEUED, "cancel_requested": False, "attempt": 0, "losses": 0, "provider": ""}
-    untold = {"last_sequence": 0, "output_characters": 0}
+    unset = {"last_sequence": 0, "output_characters": 0}
     times = {"create_time": now(), "update_time": now()}
     given: dict[str, Any] = {field.name: bindparam(field.name) for field in fields(New)}
-    stored = insert(operations).values(**first, **untold, **times, **given)
-    return stored.on_conflict_do_nothing().returning(*_RECORD)
+    stored = insert(operations).values(**first, **unset, **times, **given)
+    statement: Executable = stored.on_conflict_do_nothing().returning(*_RECORD)
+    return statement
 
 
-def _under_request_id(connection: Connection, new: New) -> tuple[Start, Record] | None:
+def _under_request_id(transaction: Transaction, new: New) -> Started | None:
     same = (_c.owner == new.owner, _c.request_id == new.request_id)
     found = select(_c.request_hash, is_kept(), *_RECORD).where(*same).with_for_update()
-    row: Any = connection.execute(found).one_or_none()
+    row: Any = transaction.execute(found).one_or_none()
     if row is None:
         return None
     record = Record(*row[2:])
-    if row[1] and not _may_be_tried_again(record):
-        return Start.JOINED if row[0] == new.request_hash else Start.REUSED, record
-    connection.execute(update(operations).where(_c.id == record.id).values(request_id=None))
+    if row[1] and not may_run_again(record):
+        return Started(Start.JOINED if row[0] == new.request_hash else Start.REUSED, record)
+    transaction.execute(update(operations).where(_c.id == record.id).values(request_id=None))
     return None
 
 
-def _under_id(connection: Connection, new: New) -> Record | None:
-    """The operation of the same id; one that has expired makes way."""
+def _under_id(transaction: Transaction, new: New) -> Record | None:
+    """The operation of the same id; one that has expired is deleted instead."""
     found = select(is_kept(), *_RECORD).where(_c.id == new.id).with_for_update()
-    row: Any = connection.execute(found).one_or_none()
+    row: Any = transaction.execute(found).one_or_none()
     if row is None:
         return None
     if row[0]:
         return Record(*row[1:])
-    erase(connection, [new.id])
+    erase(transaction, [new.id])
     return None
-
-
-def _may_be_tried_again(record: Record) -> bool:
-    if record.state == State.FAILED:
-        return any(info.metadata.get("retryable") == "true" for info in _infos(record.error or b""))
-    return record.state == State.CANCELLED or (record.cancel_requested and not record.done)
-
-
-def _infos(error: bytes) -> list[error_details_pb2.ErrorInfo]:
-    infos = []
-    for detail in Status.FromString(error).details:
-        info = error_details_pb2.ErrorInfo()
-        if detail.Unpack(info):
-            infos.append(info)
-    return infos

@@ -1,50 +1,55 @@
-"""Adds to the event logs: what the statements of one transaction add is written together at its end."""
+"""Appends to event logs: what the statements of one transaction append is written together at its end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Executable, Table
 
 from dragoman_service.operations.model.records import Chunk
 from dragoman_service.operations.sql.schema import output_log
 
-_KEY = "dragoman.log"
+Insert = Callable[[Table], Any]
+"""The INSERT of a database, with its ON CONFLICT: each dialect of SQLAlchemy has one of its own."""
 
 _l = output_log.c
 
 
-def append(connection: Connection, chunks: Iterable[tuple[str, Chunk]]) -> None:
-    """Adds to the logs of operations, each with its id.
+class LogBuffer:
+    """The chunks that a transaction has yet to write.
 
-    A chunk takes the place of one that began with the same event: a writer that could not know whether that one was
-    stored has sent its events again, the same bytes, and perhaps some more.
+    Grouping pays more than anything else here: hundreds of operations stream at the same time, and one statement for
+    the chunks of all costs little more than one for the chunk of a single operation.
     """
-    waiting: list[dict[str, Any]] = connection.info.setdefault(_KEY, [])
-    for of, chunk in chunks:
-        sequences = {"first_sequence": chunk.first, "last_sequence": chunk.last}
-        waiting.append({"operation_id": of, "events": chunk.events, **sequences})
 
+    def __init__(self, connection: Connection, insert: Insert) -> None:
+        self._connection, self._insert = connection, insert
+        self._rows: list[dict[str, Any]] = []
 
-def settle(connection: Connection) -> None:
-    """Writes what waits. To be called at the end, and before a log is read or deleted within the transaction."""
-    waiting = connection.info.pop(_KEY, None)
-    if waiting:
-        connection.execute(_append(connection.dialect.name), waiting)
+    def append(self, chunks: Iterable[tuple[str, Chunk]]) -> None:
+        """Appends to the logs of operations, each chunk with the operation's id.
 
+        A chunk replaces one that began with the same event: a writer that could not know whether that one was stored
+        sends its events again, the same bytes, and perhaps some more.
+        """
+        for of, chunk in chunks:
+            sequences = {"first_sequence": chunk.first, "last_sequence": chunk.last}
+            self._rows.append({"operation_id": of, "events": chunk.events, **sequences})
 
-def begin(connection: Connection) -> None:
-    """Forgets what an earlier transaction of the connection, which was rolled back, had to add."""
-    connection.info.pop(_KEY, None)
+    def flush(self) -> None:
+        """Writes the chunks. Call it at the end, and before the transaction reads a log or deletes from one."""
+        if self._rows:
+            rows, self._rows = self._rows, []
+            self._connection.execute(_append(self._insert), rows)
 
 
 @cache
-def _append(dialect: str) -> Executable:
-    stored = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(output_log)
+def _append(insert: Insert) -> Executable:
+    stored = insert(output_log)
     same = (_l.operation_id, _l.first_sequence)
-    news = {"last_sequence": stored.excluded.last_sequence, "events": stored.excluded.events}
+    new = {"last_sequence": stored.excluded.last_sequence, "events": stored.excluded.events}
     longer = stored.excluded.last_sequence > _l.last_sequence
-    return stored.on_conflict_do_update(index_elements=same, set_=news, where=longer)
+    statement: Executable = stored.on_conflict_do_update(index_elements=same, set_=new, where=longer)
+    return statement

@@ -1,46 +1,28 @@
-"""What of the queue is taken up next: by priority and age, but no more of a model than may run at a time."""
+"""Which queued operations are next: by priority and age, and no more of a model than may run at a time."""
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Row, bindparam, func, select
 
+from dragoman_service.operations.model.claims import Limits
 from dragoman_service.operations.sql.schema import is_queued, is_running, operations
-
-_LOCK = 0x64_72_61_67_02  # of PostgreSQL, for those who count before they claim
+from dragoman_service.operations.sql.transaction import Transaction
 
 _c = operations.c
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The most operations of a model that may run at a time on all workers together, by a pattern of its name.
-
-    Each model that a pattern matches has the limit for itself. Where several match, the tightest counts.
-    """
-
-    by_pattern: Mapping[str, int] = field(default_factory=dict)
-
-    def of(self, target: str) -> int | None:
-        """The limit of the model; None: it has none."""
-        matching = [most for pattern, most in self.by_pattern.items() if fnmatch.fnmatchcase(target, pattern)]
-        return min(matching, default=None)
-
-
-UNLIMITED = Limits()
-
-
-def next_in_queue(connection: Connection, most: int, limits: Limits) -> Sequence[str]:
-    """The ids of at most `most` queued operations, the first ones first. They are locked where the database can."""
+def next_in_queue(transaction: Transaction, most: int, limits: Limits) -> Sequence[str]:
+    """The ids of at most `most` queued operations, in the order they are due, locked if the database locks rows."""
+    connection = transaction.connection
     if not limits.by_pattern:
         return [row.id for row in _queued(connection, most, ())]
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    # Two claims that count at the same time would both see the last free place of a model: they take turns.
+    if transaction.dialect.lock_claims is not None:
+        transaction.execute(transaction.dialect.lock_claims)
     return _with_room(connection, most, limits)
 
 
@@ -52,7 +34,7 @@ def _with_room(connection: Connection, most: int, limits: Limits) -> list[str]:
         for row in _queued(connection, most - len(ids), full, ids):
             if room.take(row.target):
                 ids.append(row.id)
-        if room.full == full:  # nothing was passed over: what was found is all that there is
+        if room.full == full:  # no model filled up, so nothing was skipped: the queue holds no more
             break
     return ids
 
@@ -60,7 +42,7 @@ def _with_room(connection: Connection, most: int, limits: Limits) -> list[str]:
 def _queued(
     connection: Connection, most: int, full: Collection[str], but: Sequence[str] = ()
 ) -> Sequence[Row[Any, Any]]:
-    """The next ones, of models that are not full."""
+    """The next operations of models that are not full."""
     return connection.execute(_next(), {"most": most, "full": list(full), "but": but}).all()
 
 
@@ -82,7 +64,7 @@ class _Room:
         self.full = {target for target in self._running if self._is_full(target)}
 
     def take(self, target: str) -> bool:
-        """Whether there was room for one more of the model."""
+        """Takes a place of the model. False: it is full."""
         if target in self.full:
             return False
         if self._is_full(target):

@@ -1,4 +1,4 @@
-"""One writer for the process: what waits while a transaction is under way shares the next one."""
+"""One writer for the process: statements that wait while a transaction is under way share the next one."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import Connection
-
-from dragoman_service.operations.model import changes
 from dragoman_service.operations.model.changes import Changes
-from dragoman_service.operations.sql import log_buffer
+from dragoman_service.operations.sql.transaction import Transaction
 
 T = TypeVar("T")
-Run = Callable[[Connection], Any]
+Run = Callable[[Transaction], Any]
 
-MOST = 256  # statements in one transaction: the heartbeat must not wait long behind them
+MOST = 256  # statements in one transaction: the renewal of leases must not wait long behind them
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The outcome of a function that has raised, and whose changes were undone."""
+    """The outcome of a statement that raised; its changes were undone."""
 
     error: Exception
 
 
 class Committed(NamedTuple):
-    """What became of the functions of a group: their results or `Failed`, and what they have to tell to others."""
+    """The outcomes of a group of statements, each a result or `Failed`, and what others must learn of it."""
 
     outcomes: Sequence[Any]
-    news: Changes
+    changes: Changes
 
 
 @dataclass(frozen=True, slots=True)
 class _Job(Generic[T]):
-    run: Callable[[Connection], T]
+    run: Callable[[Transaction], T]
     result: asyncio.Future[T]
 
 
 class GroupCommit:
-    """Hands functions of a connection to `commit`, group by group, in the order they came.
+    """Passes statements to `commit`, group by group, in the order they came.
 
-    `committed` is called in the event loop with the news of each group. `commit` raises what is the fault of none of
-    its functions, and of all.
+    `committed` is called in the event loop with the changes of each group. `commit` raises an error that no single
+    statement has caused, and that all of them fail with.
     """
+
+    # A commit costs far more than a statement: it waits for the disk or for the network. While one is under way its
+    # successors gather, so the busier the store is, the more statements share a commit; an idle store adds no delay.
 
     def __init__(
         self, commit: Callable[[Sequence[Run]], Awaitable[Committed]], committed: Callable[[Changes], None]
@@ -54,8 +54,8 @@ class GroupCommit:
         self._waiting: list[_Job[Any]] = []
         self._task: asyncio.Task[None] | None = None
 
-    def submit(self, run: Callable[[Connection], T]) -> asyncio.Future[T]:
-        """The result of `run` once it is committed. Cancelling it drops what has not begun yet."""
+    def submit(self, run: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """The result of `run` once it is committed. Cancelling the future drops a statement that has not begun yet."""
         job = _Job(run, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
         if self._task is None:
@@ -63,7 +63,7 @@ class GroupCommit:
         return job.result
 
     async def close(self) -> None:
-        """Waits for the transaction that is under way, and drops what waits for the next one."""
+        """Waits for the transaction that is under way, and drops the statements that wait for the next one."""
         for job in self._waiting:
             job.result.cancel()
         if self._task is not None:
@@ -72,12 +72,12 @@ class GroupCommit:
     async def _work(self) -> None:
         while group := self._next():
             try:
-                outcomes, news = await self._commit([job.run for job in group])
-            except Exception as error:  # noqa: BLE001 - it is the callers', who wait for it in other tasks
-                outcomes, news = [Failed(error)] * len(group), Changes()
+                outcomes, changes = await self._commit([job.run for job in group])
+            except Exception as error:  # noqa: BLE001 - the callers, who wait in other tasks, handle it
+                outcomes, changes = [Failed(error)] * len(group), Changes()
             for job, outcome in zip(group, outcomes, strict=True):
-                _settle(job, outcome)
-            self._committed(news)
+                _resolve(job, outcome)
+            self._committed(changes)
         self._task = None
 
     def _next(self) -> Sequence[_Job[Any]]:
@@ -86,26 +86,23 @@ class GroupCommit:
         return group
 
 
-def run_all(connection: Connection, runs: Sequence[Run]) -> Committed:
-    """Runs all in the transaction that has just been begun."""
-    changes.begin(connection)
-    log_buffer.begin(connection)
-    outcomes = [run(connection) for run in runs]
-    log_buffer.settle(connection)
-    news = Changes()
-    news.add(changes.news_of(connection))
-    return Committed(outcomes, news)
+def run_all(transaction: Transaction, runs: Sequence[Run]) -> Committed:
+    """Runs all statements in a transaction that has just begun."""
+    outcomes = [run(transaction) for run in runs]
+    changes = Changes()
+    changes.add(transaction.flush())  # added, so that too many changes become one that says so
+    return Committed(outcomes, changes)
 
 
 def in_all(parts: Sequence[Committed]) -> Committed:
-    """What became of functions that were committed one by one."""
-    news = Changes()
+    """The outcomes of statements that were committed one by one."""
+    changes = Changes()
     for part in parts:
-        news.add(part.news)
-    return Committed([outcome for part in parts for outcome in part.outcomes], news)
+        changes.add(part.changes)
+    return Committed([outcome for part in parts for outcome in part.outcomes], changes)
 
 
-def _settle(job: _Job[Any], outcome: Any) -> None:
+def _resolve(job: _Job[Any], outcome: Any) -> None:
     if job.result.cancelled():
         return
     if isinstance(outcome, Failed):

@@ -1,7 +1,6 @@
-"""The ledger in PostgreSQL, for any number of processes and machines.
+"""Operations in PostgreSQL, for any number of processes and machines.
 
-One connection writes, and what comes while it is at it goes into its next transaction together; a few connections read;
-one more listens to what others have done.
+One connection writes, in group commits; a few connections read; one more listens to other processes.
 """
 
 from __future__ import annotations
@@ -14,41 +13,39 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import asyncpg
 from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.operations.model.changes import Changes, OnChange
+from dragoman_service.operations.model.changes import Changes
 from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.notify.postgres import CHANNEL, MOST_BYTES, Connect, PostgresListener, listening
 from dragoman_service.operations.sql.connection_health import Health, reason_of
 from dragoman_service.operations.sql.migrate import migrate
+from dragoman_service.operations.sql.transaction import Dialect, Transaction
 from dragoman_service.operations.store.group_commit import Committed, Failed, GroupCommit, Run, in_all, run_all
-from dragoman_service.operations.store.store import is_one_select
+from dragoman_service.operations.store.interface import StoreContext
+from dragoman_service.operations.store.relational import SqlStore
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 4  # connections
 CONNECT_SECONDS, STATEMENT_SECONDS, TRANSACTION_SECONDS = 5.0, 10.0, 20.0
-TRIES = 5  # of a transaction that met another one
-_MIGRATING = 0x64_72_61_67_01  # the number of a lock
+TRIES = 5  # of a transaction that conflicts with another one
+_MIGRATING, _CLAIMING = 0x64_72_61_67_01, 0x64_72_61_67_02  # the numbers of locks
+_DIALECT = Dialect(insert, select(func.pg_advisory_xact_lock(_CLAIMING)))
 _TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-_MET_ANOTHER = {"40001", "40P01"}  # serialization_failure, deadlock_detected
-_NOBODYS_FAULT = ("08", "25", "53", "57", "58")  # no connection, read-only, no resources, being shut down, system error
+_CONFLICTS = {"40001", "40P01"}  # serialization_failure, deadlock_detected
+_SHARED_FAULTS = ("08", "25", "53", "57", "58")  # no connection, read-only, no resources, shutting down, system error
 
-# A process that is frozen within a transaction must not keep others from what it has locked.
-_SESSION = {
-    "application_name": "dragoman",
-    "idle_in_transaction_session_timeout": "5s",
-    "jit": "off",
-    "statement_timeout": f"{STATEMENT_SECONDS:.0f}s",
-}
+_SESSION = {"application_name": "dragoman", "jit": "off", "statement_timeout": f"{STATEMENT_SECONDS:.0f}s"}
 _READ_ONLY = {"default_transaction_read_only": "on"}
 
 
 class PostgresDatabase:
-    """A `OperationStore`, see there."""
+    """A `Database`, see there."""
 
     def __init__(
         self, reader: AsyncEngine, writer: AsyncEngine, tag: str, committed: Callable[[Changes], None]
@@ -59,25 +56,21 @@ class PostgresDatabase:
         self._health = Health(*_TROUBLE)
         self._reads: set[asyncio.Task[Any]] = set()
 
+    async def select(self, statement: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._read(self._at_once, lambda connection: statement(connection, *args, **kwargs))
+
     async def read(self, statement: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        engine = self._at_once if is_one_select(statement) else self._reader
+        return await self._read(self._reader, lambda connection: statement(connection, *args, **kwargs))
 
-        async def run() -> T:
-            async with asyncio.timeout(TRANSACTION_SECONDS), engine.connect() as connection:
-                return await connection.run_sync(statement, *args, **kwargs)
-
-        with self._health.watched(writing=False):
-            return await self._to_its_end(run())
-
-    async def write(self, statement: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        def run(connection: Connection) -> T:
-            return statement(connection, *args, **kwargs)
+    async def write(self, statement: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def run(transaction: Transaction) -> T:
+            return statement(transaction, *args, **kwargs)
 
         with self._health.watched(writing=True):
             return await self._group.submit(run)
 
     async def migrate(self) -> None:
-        """Brings the tables up to date, while others who want to do so wait."""
+        """Creates or upgrades the tables, while other processes that want to do so wait."""
 
         def locked(connection: Connection) -> None:
             connection.execute(select(func.set_config("statement_timeout", "0", True)))
@@ -89,12 +82,20 @@ class PostgresDatabase:
                 await connection.run_sync(locked)
 
     async def close(self) -> None:
-        """Waits for what is being written or read."""
+        """Waits for the transactions that are under way."""
         await self._group.close()
         await asyncio.gather(*self._reads, return_exceptions=True)
 
+    async def _read(self, engine: AsyncEngine, statement: Callable[[Connection], T]) -> T:
+        async def run() -> T:
+            async with asyncio.timeout(TRANSACTION_SECONDS), engine.connect() as connection:
+                return await connection.run_sync(statement)
+
+        with self._health.watched(writing=False):
+            return await self._to_its_end(run())
+
     async def _to_its_end(self, read: Coroutine[Any, Any, T]) -> T:
-        """Goes on though the caller leaves: a statement that is broken off would take its connection with it."""
+        """Goes on if the caller leaves, because a statement that is broken off takes its connection with it."""
         task = asyncio.create_task(read)
         self._reads.add(task)
         task.add_done_callback(self._reads.discard)
@@ -102,18 +103,18 @@ class PostgresDatabase:
         return await asyncio.shield(task)
 
     async def _commit(self, runs: Sequence[Run]) -> Committed:
-        """The results of all. If one of them is at fault, each runs again on its own, so that it harms no other."""
+        """The outcomes of all. If one fails, each runs again in a transaction of its own, so that it harms no other."""
         try:
             return await self._transaction(runs)
         except Exception as error:
-            if len(runs) == 1 or _is_nobodys_fault(error):
+            if len(runs) == 1 or _is_shared_fault(error):
                 raise
         return in_all([await self._commit_alone(run) for run in runs])
 
     async def _commit_alone(self, run: Run) -> Committed:
         try:
             return await self._transaction([run])
-        except Exception as error:  # noqa: BLE001 - it is the caller's, who waits for it in another task
+        except Exception as error:  # noqa: BLE001 - the caller, who waits in another task, handles it
             return Committed([Failed(error)], Changes())
 
     async def _transaction(self, runs: Sequence[Run]) -> Committed:
@@ -144,22 +145,22 @@ class _Attempt:
             return done
 
     def _run_all(self, connection: Connection, runs: Sequence[Run]) -> Committed:
-        done = run_all(connection, runs)
-        for message in done.news.messages(MOST_BYTES - len(self._tag)):
+        done = run_all(Transaction(connection, _DIALECT), runs)
+        for message in done.changes.messages(MOST_BYTES - len(self._tag)):
             connection.execute(select(func.pg_notify(CHANNEL, f"{self._tag} {message}")))
         return done
 
     def may_be_repeated(self, error: DBAPIError) -> bool:
-        """It met another transaction; or its connection, which had lain idle, turned out to be lost before the end."""
-        if _state_of(error) in _MET_ANOTHER:
+        """It conflicts with another transaction, or its idle connection turned out to be lost before the commit."""
+        if _state_of(error) in _CONFLICTS:
             return True
         return self._connected and not self._committing and error.connection_invalidated
 
 
-def _is_nobodys_fault(error: Exception) -> bool:
-    """No function of the group has caused it, and in no other order would it go better."""
+def _is_shared_fault(error: Exception) -> bool:
+    """No single statement has caused it, so to try one by one would not help."""
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or _state_of(error).startswith(_NOBODYS_FAULT)
+        return error.connection_invalidated or _state_of(error).startswith(_SHARED_FAULTS)
     return isinstance(error, _TROUBLE)
 
 
@@ -168,24 +169,29 @@ def _state_of(error: DBAPIError) -> str:
 
 
 @asynccontextmanager
-async def open_postgres(url: str, on_change: OnChange) -> AsyncIterator[PostgresDatabase]:
-    """The ledger in the database at `url` (as libpq takes it), whose tables are made or brought up to date first.
+async def open_postgres(
+    url: str, context: StoreContext, *, probe: float = 3.0, frozen: float = 5.0
+) -> AsyncIterator[SqlStore]:
+    """The store in the database at `url`, as libpq takes it. Raises OperationStoreError.
 
-    Raises OperationStoreError.
+    A process that stands still within a transaction loses it after `frozen` seconds, so that others can use the rows
+    that it has locked. Every `probe` seconds the listening connection is checked, and such processes are looked for.
     """
-    connect, tag = _connector(url, _SESSION), secrets.token_hex(4)
+    session = _SESSION | {"idle_in_transaction_session_timeout": f"{frozen * 1000:.0f}ms"}
+    connect, tag = _connector(url, session), secrets.token_hex(4)
     writer = _engine(connect, 1)
-    reader = _engine(_connector(url, _SESSION | _READ_ONLY), READERS, isolation_level="REPEATABLE READ")
-    ledger = PostgresDatabase(reader, writer, tag, lambda news: news.tell(on_change, own=True))
+    reader = _engine(_connector(url, session | _READ_ONLY), READERS, isolation_level="REPEATABLE READ")
+    database = PostgresDatabase(reader, writer, tag, lambda changes: changes.notify(context.on_change, own=True))
     try:
         try:
-            await ledger.migrate()
+            await database.migrate()
         except CompletionError as error:
-            raise OperationStoreError(f"the database cannot be used: {reason_of(error.__cause__ or error)}") from error
-        async with listening(PostgresListener(connect, tag, on_change)):
-            yield ledger
+            reason = reason_of(error.__cause__ or error)
+            raise OperationStoreError(f"the database cannot be used: {reason}") from error
+        async with listening(PostgresListener(connect, tag, context.on_change, probe=probe, frozen=frozen)):
+            yield SqlStore(database)
     finally:
-        await ledger.close()
+        await database.close()
         await reader.dispose()
         await writer.dispose()
 
@@ -200,7 +206,7 @@ def _connector(url: str, session: Mapping[str, str]) -> Connect:
         try:
             return await asyncpg.connect(url, timeout=CONNECT_SECONDS, server_settings=dict(session))
         except (ValueError, asyncpg.ClientConfigurationError):
-            # Not a word of what the driver says: it may quote the URL, and that holds a password.
+            # Without the driver's message, which may quote the URL and so its password.
             raise OperationStoreError("should be as in postgresql://USER:PASSWORD@HOST:5432/DATABASE") from None
 
     return connect

@@ -1,7 +1,7 @@
-"""The ledger in one SQLite file, for the processes of one machine.
+"""Operations in one SQLite file, for the processes of one machine.
 
-One thread writes, and what comes while it is at it goes into its next transaction together; a few threads read.
-Statements run as a whole in their thread: a hop to a thread costs more than a statement does.
+One thread writes, in group commits; a few threads read. A statement runs as a whole in its thread, because a hop to a
+thread costs more than a statement does.
 """
 
 from __future__ import annotations
@@ -17,33 +17,42 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.operations.model.changes import Changes, OnChange
+from dragoman_service.operations.model.changes import Changes
 from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.notify.unix import open_notifier
 from dragoman_service.operations.sql.connection_health import Health, reason_of
 from dragoman_service.operations.sql.migrate import migrate
+from dragoman_service.operations.sql.transaction import Dialect, Transaction
 from dragoman_service.operations.store.group_commit import Committed, Failed, GroupCommit, Run, in_all, run_all
+from dragoman_service.operations.store.interface import StoreContext
+from dragoman_service.operations.store.relational import SqlStore
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 4  # threads
-BUSY_SECONDS = 5.0  # how long to wait for a file that another process has locked; `?timeout=` in the URL overrides it
+BUSY_SECONDS = 5.0  # wait for a file that another process has locked; `?timeout=` in the URL overrides it
+
+_DIALECT = Dialect(insert)
 
 
 class SqliteDatabase:
-    """A `OperationStore`, see there."""
+    """A `Database`, see there."""
 
     def __init__(self, reader: Engine, writer: Engine, committed: Callable[[Changes], None]) -> None:
         self._reader, self._writer = reader, writer
-        self._readers = ThreadPoolExecutor(READERS, "ledger-reader")
-        self._thread = ThreadPoolExecutor(1, "ledger-writer")
+        self._readers = ThreadPoolExecutor(READERS, "operations-reader")
+        self._thread = ThreadPoolExecutor(1, "operations-writer")
         self._group = GroupCommit(self._commit, committed)
         self._health = Health()
+
+    async def select(self, statement: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.read(statement, *args, **kwargs)
 
     async def read(self, statement: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run() -> T:
@@ -53,9 +62,9 @@ class SqliteDatabase:
         with self._health.watched(writing=False):
             return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 
-    async def write(self, statement: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        def run(connection: Connection) -> T:
-            return statement(connection, *args, **kwargs)
+    async def write(self, statement: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def run(transaction: Transaction) -> T:
+            return statement(transaction, *args, **kwargs)
 
         with self._health.watched(writing=True):
             return await self._group.submit(run)
@@ -64,38 +73,37 @@ class SqliteDatabase:
         return asyncio.get_running_loop().run_in_executor(self._thread, _commit, self._writer, runs)
 
     async def close(self) -> None:
-        """Waits for what is being written."""
+        """Waits for the transaction that is under way."""
         await self._group.close()
         self._thread.shutdown()
         self._readers.shutdown()
 
 
 @asynccontextmanager
-async def open_sqlite(url: str, folder: Path, on_change: OnChange) -> AsyncIterator[SqliteDatabase]:
-    """The ledger in the file of `url` (`sqlite:///FILE`, relative to `folder`), made or brought up to date first.
+async def open_sqlite(url: str, context: StoreContext) -> AsyncIterator[SqlStore]:
+    """The store in the file of `url`, `sqlite:///FILE`, relative to the data directory.
 
-    Beside it lies a folder for those who have it open, see `UnixNotifier`. Raises OperationStoreError.
+    Beside the file lies a folder for the processes that have it open, see `UnixNotifier`. Raises OperationStoreError.
     """
-    place = _place(url, folder)
+    place = _place(url, context.data_dir)
     reader, writer = _engine(place, "BEGIN", "PRAGMA query_only = ON"), _engine(place, "BEGIN IMMEDIATE")
-    notifier = open_notifier(Path(f"{place.database}.bells"), on_change)
+    notifier = open_notifier(Path(f"{place.database}.bells"), context.on_change)
 
-    def committed(news: Changes) -> None:
-        news.tell(on_change, own=True)
+    def committed(changes: Changes) -> None:
+        changes.notify(context.on_change, own=True)
         if notifier is not None:
-            notifier.ring(news)
+            notifier.send(changes)
 
-    ledger = SqliteDatabase(reader, writer, committed)
+    database = SqliteDatabase(reader, writer, committed)
     try:
         try:
-            await ledger.write(migrate)
+            await database.write(lambda transaction: migrate(transaction.connection))
         except CompletionError as error:
-            raise OperationStoreError(
-                f"{place.database} cannot be used: {reason_of(error.__cause__ or error)}"
-            ) from error
-        yield ledger
+            reason = reason_of(error.__cause__ or error)
+            raise OperationStoreError(f"{place.database} cannot be used: {reason}") from error
+        yield SqlStore(database)
     finally:
-        await ledger.close()
+        await database.close()
         if notifier is not None:
             notifier.close()
         reader.dispose()
@@ -103,11 +111,11 @@ async def open_sqlite(url: str, folder: Path, on_change: OnChange) -> AsyncItera
 
 
 def _commit(engine: Engine, runs: Sequence[Run]) -> Committed:
-    """The results of all. If one of them is at fault, each runs again on its own, so that it harms no other."""
+    """The outcomes of all. If one fails, each runs again in a transaction of its own, so that it harms no other."""
     try:
         with engine.begin() as connection:
-            return run_all(connection, runs)
-    except OperationalError:  # the file is locked, full or unreadable: no other order would help
+            return run_all(Transaction(connection, _DIALECT), runs)
+    except OperationalError:  # the file is locked, full or unreadable: to try one by one would not help
         raise
     except Exception:
         if len(runs) == 1:
@@ -118,8 +126,8 @@ def _commit(engine: Engine, runs: Sequence[Run]) -> Committed:
 def _commit_alone(engine: Engine, run: Run) -> Committed:
     try:
         with engine.begin() as connection:
-            return run_all(connection, [run])
-    except Exception as error:  # noqa: BLE001 - it is the caller's, who waits for it in another thread
+            return run_all(Transaction(connection, _DIALECT), [run])
+    except Exception as error:  # noqa: BLE001 - the caller, who waits in another thread, handles it
         return Committed([Failed(error)], Changes())
 
 
@@ -127,20 +135,19 @@ def _place(url: str, folder: Path) -> URL:
     """The URL with the file's full path. The file holds prompts: only its owner may read it."""
     name = url.removeprefix("sqlite:///").partition("?")[0]
     if not url.startswith("sqlite:///") or name in ("", ":memory:") or name.startswith("file:"):
-        # Not a word of the URL itself: others hold a password.
-        raise OperationStoreError("should be sqlite:///FILE or postgresql://USER:PASSWORD@HOST:5432/DATABASE")
+        raise OperationStoreError("should be sqlite:///FILE")
     given = make_url(url)
     path = folder / (given.database or "")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise OperationStoreError(f"{path} cannot be made or opened: {error.strerror}") from error
+        raise OperationStoreError(f"{path} cannot be created or opened: {error.strerror}") from error
     return given.set(drivername="sqlite+pysqlite", database=str(path))
 
 
 def _engine(place: URL, begin: str, *pragmas: str) -> Engine:
-    # isolation_level None: the driver begins no transaction of its own, so that the BEGIN below is the one that counts.
+    # isolation_level None: the driver begins no transaction of its own, so that the BEGIN below is the only one.
     arguments = {"isolation_level": None, "check_same_thread": False, "timeout": _timeout(place)}
     engine = create_engine(place.set(query={}), connect_args=arguments, max_overflow=0)
     set_up = ("PRAGMA synchronous = NORMAL", *pragmas)
@@ -158,9 +165,9 @@ def _engine(place: URL, begin: str, *pragmas: str) -> Engine:
     return engine
 
 
-def _log_ahead(connection: sqlite3.Connection, patience: float) -> None:
-    """Sets WAL mode. Where several processes make one file, this fails at once, whatever the time-out of the file."""
-    end = time.monotonic() + patience
+def _log_ahead(connection: sqlite3.Connection, timeout: float) -> None:
+    """Sets WAL mode. Tries again, because this ignores the file's time-out while several processes create it."""
+    end = time.monotonic() + timeout
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")

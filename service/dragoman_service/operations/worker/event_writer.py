@@ -1,4 +1,4 @@
-"""Writes what running operations say into their logs: those of this process together, in one transaction."""
+"""Writes the events of running operations into their logs: those of one process together, in one transaction."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import asyncio
 from collections.abc import Collection, Sequence
 
 from dragoman_service.operations.notify.waiters import Waiters
-from dragoman_service.operations.sql import by_workers
-from dragoman_service.operations.store.store import OperationStore
+from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.worker.lease_keeper import LeaseKeeper
 from dragoman_service.operations.worker.run import Run
 
 
 class EventWriter:
-    """Nothing waits while nothing is under way; what comes during a flush goes into the next one.
-
-    Operations whose log nobody in this process reads along are written together, every `pause` seconds.
+    """A run enters when it has events. An operation that has a reader in this process is written at once, the others
+    together, every `pause` seconds. Runs that enter during a flush go into the next one.
     """
 
-    def __init__(self, ledger: OperationStore, heartbeat: LeaseKeeper, waiters: Waiters, pause: float) -> None:
-        self._store, self._lease_keeper, self._waiters = ledger, heartbeat, waiters
+    # One transaction for all runs: its cost hardly depends on their number, so grouping, not the store, decides how
+    # many tokens a second a process can keep.
+
+    def __init__(self, store: OperationStore, lease_keeper: LeaseKeeper, waiters: Waiters, pause: float) -> None:
+        self._store, self._lease_keeper, self._waiters = store, lease_keeper, waiters
         self._pause = pause
         self._entered: dict[Run, asyncio.Future[None]] = {}
         self._urgent: set[Run] = set()
@@ -30,7 +31,7 @@ class EventWriter:
         self._all_due = self._loop.time()
 
     def enter(self, run: Run) -> asyncio.Future[None]:
-        """Asks `run` for its news soon. Done when they are written, or when the operation is not ours any more."""
+        """Will take a step from `run` soon. Done when it is written, or when the operation is not ours any more."""
         entered = self._entered.setdefault(run, self._loop.create_future())
         if self._waiters.is_followed(run.claimed.held.id):
             self._urgent.add(run)
@@ -40,7 +41,7 @@ class EventWriter:
         return entered
 
     def withdraw(self, run: Run) -> bool:
-        """Takes that back. False: the writing has begun."""
+        """Undoes `enter`. False: the writing has begun."""
         if run in self._begun:
             return False
         self._urgent.discard(run)
@@ -48,7 +49,7 @@ class EventWriter:
         return True
 
     async def flush(self) -> float:
-        """Waits until something is due, and writes it. To be called again and again, after a failure too."""
+        """Waits until a write is due, and writes. Call it in a loop, after a failure too."""
         await self._due.wait()
         self._due.clear()
         self._begun = runs = self._take()
@@ -82,12 +83,12 @@ class EventWriter:
         if not runs:
             return
         await self._lease_keeper.ensure()
-        steps = [(run.claimed.held, *run.news()) for run in runs]
-        kept = await self._store.write(by_workers.tell, steps)
-        for run, (held, _, chunk) in zip(runs, steps, strict=True):
-            if held.id not in kept:
+        steps = [run.step() for run in runs]
+        kept = await self._store.append(steps)
+        for run, step in zip(runs, steps, strict=True):
+            if step.held.id not in kept:
                 run.lose("refused")
                 continue
             run.written()
-            if chunk is not None:
-                self._waiters.feed(held.id, chunk)
+            if step.chunk is not None:
+                self._waiters.feed(step.held.id, step.chunk)

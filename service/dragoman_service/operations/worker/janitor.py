@@ -1,4 +1,4 @@
-"""Keeps the ledger small, and counts what is in it."""
+"""Deletes expired operations, and counts the others."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from functools import partial
 
 from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.model.observer import Observer
-from dragoman_service.operations.sql import by_callers, retention
-from dragoman_service.operations.store.store import OperationStore
+from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.timing.loop import repeat
-
-BATCH = 500  # rows in one delete, so that others can write in between
 
 
 class Janitor:
-    """Sweeps expired operations, whoever ran them, and tells an observer the number of each state."""
+    """Sweeps expired operations, whoever ran them, and reports the number in each state to an observer.
 
-    def __init__(self, ledger: OperationStore, intervals: Intervals) -> None:
-        self._store = ledger
+    `batch` is the most operations of one sweep, so that others can write in between.
+    """
+
+    def __init__(self, store: OperationStore, intervals: Intervals, batch: int = 500) -> None:
+        self._store = store
         self._intervals = intervals
+        self._batch = batch
 
     async def run(self, observer: Observer | None) -> None:
-        """Goes on until it is cancelled."""
+        """Runs until it is cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(repeat("sweep", self.sweep))
             if observer is not None:
@@ -30,10 +31,10 @@ class Janitor:
 
     async def sweep(self) -> float:
         """Deletes a batch; the next one follows soon if there is more."""
-        swept = await self._store.write(retention.sweep, BATCH)
-        return self._intervals.sweep if swept < BATCH else self._intervals.sweep / 1000
+        swept = await self._store.sweep(self._batch)
+        return self._intervals.sweep if swept < self._batch else self._intervals.sweep / 1000
 
     async def count(self, observer: Observer) -> float:
-        """Tells how many operations are in each state."""
-        observer.states(await self._store.read(by_callers.count_states))
+        """Reports how many operations are in each state."""
+        observer.states(await self._store.count_states())
         return self._intervals.count

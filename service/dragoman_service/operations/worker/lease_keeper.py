@@ -1,40 +1,39 @@
-"""Keeps this process's leases."""
+"""Renews the leases of this process."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
 
-from dragoman_service.operations.sql import by_workers
-from dragoman_service.operations.store.store import OperationStore
+from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.worker.run import Run
 from dragoman_service.timing.loop import jittered
 
 
 class LeaseKeeper:
-    """One write for all `runs`, by the operation's id, every third of `lease` seconds."""
+    """Renews the leases of all `runs`, by the operation's id, in one write every third of `lease` seconds."""
 
-    def __init__(self, ledger: OperationStore, runs: Mapping[str, Run], lease: float) -> None:
-        self._store = ledger
+    def __init__(self, store: OperationStore, runs: Mapping[str, Run], lease: float) -> None:
+        self._store = store
         self._runs = runs
         self._lease = lease
         self._last = asyncio.get_running_loop().time()
         self._next = self._last + jittered(lease / 3)
 
     async def due(self) -> float:
-        """Waits until it is time, and beats. To be called again and again, soon after a failure."""
+        """Waits until it is time, and renews. Call it in a loop, soon after a failure."""
         await asyncio.sleep(self._next - asyncio.get_running_loop().time())
-        await self.beat()
+        await self.renew()
         self._next = asyncio.get_running_loop().time() + jittered(self._lease / 3)
         return 0.0
 
-    async def beat(self) -> None:
-        """Renews all leases, and stops what is not ours any more or was cancelled elsewhere."""
+    async def renew(self) -> None:
+        """Renews all leases, and stops runs whose lease is lost or whose operation was cancelled elsewhere."""
         now = asyncio.get_running_loop().time()
         runs = list(self._runs.values())
         if runs:
             held = [run.claimed.held for run in runs]
-            kept = await self._store.write(by_workers.renew, round(self._lease * 1000), held)
+            kept = await self._store.renew(round(self._lease * 1000), held)
             for run in runs:
                 if run.claimed.held.id not in kept:
                     run.lose("taken over or deleted")
@@ -43,6 +42,6 @@ class LeaseKeeper:
         self._last = now
 
     async def ensure(self) -> None:
-        """To be called before a write: a process that stood still for a lease asks first what is still its own."""
+        """Call it before a write: a process that stood still for a whole lease first asks what it still holds."""
         if asyncio.get_running_loop().time() - self._last > self._lease:
-            await self.beat()
+            await self.renew()

@@ -13,29 +13,29 @@ from dragoman_service.engine.engine import Engine
 from dragoman_service.engine.relay import Relay
 from dragoman_service.operations.model.errors import cancelled, internal
 from dragoman_service.operations.model.ids import name_of
-from dragoman_service.operations.model.records import Chunk, Claimed, Ending, Progress, State
+from dragoman_service.operations.model.records import Claimed, Ending, Progress, State, Step
 from dragoman_service.operations.worker.unwritten_events import UnwrittenEvents
 
 
 class Writer(Protocol):
-    """Writes the news of runs into the log."""
+    """Writes the steps of runs into the store."""
 
     def enter(self, run: Run) -> asyncio.Future[None]:
-        """Asks `run` for its news soon. Done when they are written, or when the operation is not ours any more."""
+        """Will take a step from `run` soon. Done when it is written, or when the operation is not ours any more."""
         ...
 
     def withdraw(self, run: Run) -> bool:
-        """Takes that back. False: the writing has begun."""
+        """Undoes `enter`. False: the writing has begun."""
         ...
 
 
 class Run:
-    """Completes a claimed operation in this process."""
+    """Runs a claimed operation in this process."""
 
     def __init__(self, claimed: Claimed, engine: Engine) -> None:
         self.claimed = claimed
         self.lost = ""
-        """Why nothing of this attempt may be written any more: another worker has the operation, or it was deleted."""
+        """Why this attempt must write nothing more: another worker has the operation, or it was deleted."""
         self._engine = engine
         self._relay: Relay | None = None
         self._provider = ""
@@ -43,27 +43,27 @@ class Run:
         self._stop = cancelled() if claimed.cancel_requested else None
 
     def cancel(self) -> None:
-        """Stops it, to end as CANCELLED."""
+        """Stops the run, to end as CANCELLED."""
         self.stop(cancelled())
 
     def lose(self, reason: str) -> None:
-        """Stops it, and has its result discarded."""
+        """Stops the run and discards its result."""
         self.lost = self.lost or reason
         self.stop(cancelled())
 
     def stop(self, error: CompletionError) -> None:
-        """Stops the provider's work now. The first reason given counts."""
+        """Stops the provider's work now. The first error given counts."""
         self._stop = self._stop or error
         if self._relay is not None:
             self._relay.fail(self._stop)
 
     async def ending(self, writer: Writer) -> Ending:
-        """Runs the completion to its end, whatever that is. `writer` gets the `news` while it goes on."""
+        """Runs the completion to its end, whatever that is. Meanwhile `writer` takes its steps."""
         try:
             completion = await self._complete(writer)
         except CompletionError as error:
             return self._failed(error)
-        except Exception as fault:  # noqa: BLE001 - whatever a provider raises ends its operation, and nothing else
+        except Exception as fault:  # noqa: BLE001 - whatever a provider raises ends its operation and nothing else
             return self._failed(CompletionError.of(fault) or self._reported(fault))
         return self._ending(State.SUCCEEDED, response=completion.SerializeToString())
 
@@ -74,16 +74,17 @@ class Run:
             self._relay = relay
             if self._stop is not None:
                 relay.fail(self._stop)
-            rest = writer.enter(self) if self._unwritten.chunk else None  # nobody shall read on what will be retracted
+            # A rerun writes its `retracted` at once: nobody should go on reading text that will be replaced.
+            rest = writer.enter(self) if self._unwritten.chunk else None
             while await relay.ready() and not relay.ended:
                 await self._write(writer, relay)
             if rest is not None:
                 await rest
-            self._collect()  # it goes into the log with the ending
+            self._collect()  # the ending writes these events
             return await relay.completion()
 
     async def _write(self, writer: Writer, relay: Relay) -> None:
-        """Has the news written; but where the end comes first, they are left to the ending."""
+        """Waits for a write. If the completion ends first, its ending writes the rest, which saves a write."""
         entered = writer.enter(self)
         await asyncio.wait((entered, relay.task), return_when=asyncio.FIRST_COMPLETED)
         if not entered.done() and (self._unwritten.chunk is not None or not writer.withdraw(self)):
@@ -106,22 +107,19 @@ class Run:
     def _ending(self, state: State, response: bytes | None = None, error: bytes | None = None) -> Ending:
         return Ending(state, self._progress(), response=response, error=error, chunk=self._unwritten.chunk)
 
-    def news(self) -> tuple[Progress, Chunk | None]:
-        """How far it is, and what of it the log has not yet.
-
-        The chunk is the same until `written` was called: a write that failed may have been committed all the same.
-        """
+    def step(self) -> Step:
+        """The progress, and the events that the log lacks: the same ones until `written` is called."""
         if self._unwritten.chunk is None:
             self._collect()
-        return self._progress(), self._unwritten.chunk
+        return Step(self.claimed.held, self._progress(), self._unwritten.chunk)
 
     def written(self) -> None:
-        """The news are in the log."""
+        """The events of the last step are in the log."""
         self._unwritten.written()
 
     @property
     def scattered(self) -> bool:
-        """The log is in several pieces."""
+        """The log consists of several chunks."""
         return self._unwritten.pieces > 1
 
     def _collect(self) -> None:

@@ -1,4 +1,4 @@
-"""Takes operations up and runs them, as many at a time as there are slots."""
+"""Claims operations and runs them, as many at a time as there are slots."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import os
 import secrets
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -16,22 +16,20 @@ import structlog
 from dragoman_service.contract import CompletionError
 from dragoman_service.engine.engine import Engine, shutting_down
 from dragoman_service.operations.model.changes import Work
+from dragoman_service.operations.model.claims import ClaimRequest, Claims, Limits, Pending
 from dragoman_service.operations.model.intervals import Intervals, Options
 from dragoman_service.operations.model.observer import Observer
-from dragoman_service.operations.model.records import FINAL, Claimed, Ended, Ending, State
+from dragoman_service.operations.model.records import FINAL, Claimed, Ended, Ending, Held, State
 from dragoman_service.operations.notify.waiters import Waiters
-from dragoman_service.operations.sql import by_workers, event_log
-from dragoman_service.operations.sql.queue import Limits
-from dragoman_service.operations.store.store import OperationStore
+from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.worker.cancellations import Cancellations
 from dragoman_service.operations.worker.event_writer import EventWriter
 from dragoman_service.operations.worker.lease_keeper import LeaseKeeper
 from dragoman_service.operations.worker.run import Run
 from dragoman_service.timing.loop import RETRY_SECONDS, jittered, repeat
 
-LOCKED_SECONDS = 0.05  # after which it is looked again for work that another process was at
-COURTESY_SECONDS = 0.02  # how long work is left to a process that wants to take it up itself
-SETTLE_SECONDS = 2.0  # how long a drain waits for what it has stopped to be written
+LOCKED_SECONDS = 0.05  # before it looks again for work that another process had locked
+ENDING_GRACE = 2.0  # seconds that a drain waits for the endings of what it has stopped
 
 
 class Runner:
@@ -39,59 +37,63 @@ class Runner:
 
     def __init__(
         self,
-        ledger: OperationStore,
+        store: OperationStore,
         engine: Engine,
         waiters: Waiters,
         observer: Observer,
         options: Options,
         intervals: Intervals,
     ) -> None:
-        self._store, self._engine, self._waiters, self._observer = ledger, engine, waiters, observer
-        self._concurrency, self._poll = options.concurrency, intervals.poll
+        self._store, self._engine, self._observer = store, engine, observer
+        self._concurrency, self._poll, self._courtesy = options.concurrency, intervals.poll, intervals.courtesy
         self._limits = Limits(options.model_concurrency)
         self._ttl = round(options.ttl * 1000)
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._claims, self._lease = itertools.count(1), round(options.lease * 1000)
         self._runs: dict[str, Run] = {}
-        self._lease_keeper = LeaseKeeper(ledger, self._runs, options.lease)
-        self._cancellations = Cancellations(ledger, self._runs)
-        self._event_writer = EventWriter(ledger, self._lease_keeper, waiters, intervals.flush)
+        self._lease_keeper = LeaseKeeper(store, self._runs, options.lease)
+        self._cancellations = Cancellations(store, self._runs)
+        self._event_writer = EventWriter(store, self._lease_keeper, waiters, intervals.flush)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
-        self._bell = asyncio.Event()
+        self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._backlog = True
         self._draining = False
         self._log = structlog.get_logger()
 
     def begin(self) -> None:
-        """Starts to look for work, at once: some may wait since before."""
-        self._bell.set()
-        beat, flush, stop = self._lease_keeper.due, self._event_writer.flush, self._cancellations.look
-        steps = {"claim": self._look, "heartbeat": beat, "journal": flush, "stops": stop}
+        """Starts to look for work, at once, because some may have been waiting."""
+        self._wake.set()
+        steps = {
+            "claim": self._look,
+            "leases": self._lease_keeper.due,
+            "events": self._event_writer.flush,
+            "cancellations": self._cancellations.look,
+        }
         self._loops = [asyncio.create_task(repeat(name, step)) for name, step in steps.items()]
 
     @property
     def has_room(self) -> bool:
-        """One more could be taken up here."""
+        """This process could run one more operation."""
         return not self._draining and len(self._runs) < self._concurrency
 
     def notify(self, work: Work, stopped: Collection[str] | None) -> None:
-        """There may be work; some operations are to be stopped, or (None) it is not known which."""
+        """There may be work; the operations in `stopped` must stop, or (None) it is not known which."""
         if work is Work.OPEN:
-            self._bell.set()
+            self._wake.set()
         elif work is Work.KEPT:
-            asyncio.get_running_loop().call_later(COURTESY_SECONDS, self._bell.set)
-        self._cancellations.tell(stopped)
+            asyncio.get_running_loop().call_later(self._courtesy, self._wake.set)
+        self._cancellations.report(stopped)
 
-    def ended(self, ended: Ended) -> None:
-        """Tells those who count that the operation came to its final state."""
+    def report_end(self, ended: Ended) -> None:
+        """Logs that an operation reached its final state, and reports it to the observer."""
         queued, ran = ended.queue_seconds, ended.run_seconds
         self._observer.finished(ended.state, queued, ran)
         self._log.info("operation.done", operation=ended.id, state=ended.state, queue_seconds=queued, run_seconds=ran)
 
     async def drain(self, grace: float) -> None:
-        """Takes nothing up any more, lets what runs go on for `grace` seconds, and gives back what is left."""
+        """Claims nothing more, lets running operations go on for `grace` seconds, and gives back the rest."""
         self._draining = True
         async with self._claiming:
             running = set(self._tasks)
@@ -100,7 +102,7 @@ class Runner:
         for run in list(self._runs.values()):
             run.stop(shutting_down())
         if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=SETTLE_SECONDS)
+            await asyncio.wait(set(self._tasks), timeout=ENDING_GRACE)
 
     async def close(self) -> None:
         """Ends at once. What still runs is left to its lease."""
@@ -112,33 +114,43 @@ class Runner:
     async def _look(self) -> float:
         with suppress(TimeoutError):
             async with asyncio.timeout(jittered(self._poll)):
-                await self._bell.wait()
-        self._bell.clear()
+                await self._wake.wait()
+        self._wake.clear()
         async with self._claiming:
             if not self._draining:
-                await self._claim(self._concurrency - len(self._runs))
+                await self._fill(self._concurrency - len(self._runs))
         return 0.0
 
-    async def _claim(self, free: int) -> None:
+    async def _fill(self, free: int) -> None:
+        """Claims operations for `free` slots, if there are any."""
         self._backlog = free <= 0
         held = [run.claimed.held for run in self._runs.values()]
-        if self._backlog or not any(found := await self._store.read(by_workers.pending, held)):
+        if self._backlog or not any(found := await self._store.pending(held)):
             return
         with self._cancellations.claiming():
-            lease = by_workers.Lease(f"{self._worker}-{next(self._claims)}", self._lease)
-            claimed, ended = await self._store.write(
-                by_workers.claim, lease, free, held, found, self._ttl, self._limits
-            )
+            claimed, ended = await self._claim(free, held, found)
             for each in claimed:
                 self._take_up(each)
         self._backlog = len(claimed) == free
         for one in ended:
-            self.ended(one)
-        if found.queued and not claimed and not self._limits.by_pattern:  # another has taken it, or only locked it
-            asyncio.get_running_loop().call_later(LOCKED_SECONDS, self._bell.set)
+            self.report_end(one)
+        if self._was_beaten(found, claimed):
+            asyncio.get_running_loop().call_later(LOCKED_SECONDS, self._wake.set)
+
+    async def _claim(self, free: int, held: Sequence[Held], found: Pending) -> Claims:
+        worker = f"{self._worker}-{next(self._claims)}"
+        return await self._store.claim(ClaimRequest(worker, self._lease, free, found, self._ttl, held, self._limits))
+
+    def _was_beaten(self, found: Pending, claimed: Sequence[Claimed]) -> bool:
+        """Another process holds the rows of all that was queued. It may only have locked them, so look again soon.
+
+        With limits a model may just be full: the end of one of its operations wakes us then.
+        """
+        return found.queued and not claimed and not self._limits.by_pattern
 
     def _take_up(self, claimed: Claimed) -> None:
-        if (deleted := self._runs.get(claimed.held.id)) is not None:  # and started anew, under the same id
+        # A run of the same id: the caller has deleted its operation, and started another one with the id of its choice.
+        if (deleted := self._runs.get(claimed.held.id)) is not None:
             deleted.lose("taken over or deleted")
         run = Run(claimed, self._engine)
         self._runs[claimed.held.id] = run
@@ -149,40 +161,50 @@ class Runner:
     async def _work(self, run: Run) -> None:
         operation_id, ending = run.claimed.held.id, None
         try:
-            ending = await run.ending(self._event_writer)
-            await self._settle(run, ending)
-        except Exception:  # noqa: BLE001 - the lease will run out, and the operation be tried again
+            ending = self._judge(run.claimed, await run.ending(self._event_writer))
+            await self._write_ending(run, ending)
+        except Exception:  # noqa: BLE001 - the lease will run out, and the operation be run again
             self._log.exception("operation.abandoned", operation=operation_id)
         finally:
             if self._runs.get(operation_id) is run:
                 del self._runs[operation_id]
-            if self._backlog or self._limits.by_pattern:  # there was more work than slots, or room of one model
-                self._bell.set()
+            if self._backlog or self._limits.by_pattern:  # more work than slots, or a place of a model is free again
+                self._wake.set()
         if run.scattered and not run.lost and ending is not None and ending.state in FINAL:
-            with suppress(CompletionError):  # a log in many pieces is as good, and only larger
-                await self._store.write(event_log.compact, operation_id)
+            with suppress(CompletionError):  # a log in many pieces works as well, and only takes more space
+                await self._store.compact(operation_id)
 
-    async def _settle(self, run: Run, ending: Ending) -> None:
-        """Writes the ending, and tries until it is written or not ours any more."""
+    def _judge(self, claimed: Claimed, ending: Ending) -> Ending:
+        """Whether an attempt that the server itself has stopped runs again: not if it was the last one allowed.
+
+        A drain is announced and costs the operation no attempt; any other stop counts as a lost worker.
+        """
+        if ending.state is not State.QUEUED or self._draining:
+            return ending
+        if claimed.losses + 1 >= claimed.max_attempts:
+            return replace(ending, state=State.FAILED)
+        return replace(ending, losses=1)
+
+    async def _write_ending(self, run: Run, ending: Ending) -> None:
+        """Writes the ending. Tries until the store accepts it, or refuses it because the lease is lost."""
         while not run.lost:
             try:
                 await self._lease_keeper.ensure()
-                if not run.lost and await self._write(run, ending):
+                if run.lost:
+                    break
+                if await self._try_to_write(run.claimed.held, ending):
                     return
-            except CompletionError:
-                await asyncio.sleep(jittered(RETRY_SECONDS))
-            else:
                 run.lose("refused")
+            except CompletionError:  # the store cannot be used
+                await asyncio.sleep(jittered(RETRY_SECONDS))
         held = run.claimed.held
         self._log.info("operation.discarded", operation=held.id, attempt=held.attempt, reason=run.lost)
 
-    async def _write(self, run: Run, ending: Ending) -> bool:
-        claimed = run.claimed
+    async def _try_to_write(self, held: Held, ending: Ending) -> bool:
+        """Writes the ending. False: the lease is lost."""
         if ending.state is State.QUEUED:
-            if self._draining or claimed.losses + 1 < claimed.max_attempts:
-                return await self._store.write(by_workers.requeue, claimed.held, 0 if self._draining else 1)
-            ending = replace(ending, state=State.FAILED)
-        ended = await self._store.write(by_workers.finish, claimed.held, ending, self._ttl)
+            return await self._store.requeue(held, ending.losses)
+        ended = await self._store.finish(held, ending, self._ttl)
         if ended is not None:
-            self.ended(ended)
+            self.report_end(ended)
         return ended is not None

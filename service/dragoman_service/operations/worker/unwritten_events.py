@@ -1,4 +1,4 @@
-"""What a running attempt adds to its operation's event log: numbered on from the attempts before it."""
+"""The events of a running attempt that its operation's log does not have yet, numbered on from the attempts before."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ class UnwrittenEvents:
         self.last = last
         """Number of the newest event, written or not."""
         self.chunk: Chunk | None = None
-        """What is not written yet."""
+        """The events that are not written yet. It only grows until `written`: a write that failed may have been
+        committed all the same, so the next one must begin with the same event, to replace it."""
         self.pieces = 1 if last else 0
-        """Chunks of the log, with the one that is not written yet."""
+        """Chunks of the log, including the one that is not written yet."""
         if last:
             self.add([retracted()])
 
     def add(self, events: Sequence[v1.CompletionEvent]) -> None:
-        """Takes events, and sets their numbers."""
+        """Numbers the events and adds them to the chunk."""
         first = self.last + 1 if self.chunk is None else self.chunk.first
         for event in events:
             self.last += 1

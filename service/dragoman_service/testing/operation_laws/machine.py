@@ -49,6 +49,11 @@ class Machine(RuleBasedStateMachine):
     def start(self, at: int, what: str, priority: int) -> None:
         self.add(at, what, "", priority=priority)
 
+    @rule(at=side, request_id=st.sampled_from(["", "one"]))
+    def start_one_that_expires_with_its_end(self, at: int, request_id: str) -> None:
+        if self.model.under_request_id(request_id) is None:
+            self.add(at, "hold", request_id, ttl=0.0)
+
     @rule(at=side, what=st.sampled_from(PROMPTS), request_id=st.sampled_from(["one", "two"]))
     def start_with_a_request_id(self, at: int, what: str, request_id: str) -> None:
         before = self.model.under_request_id(request_id)
@@ -65,7 +70,7 @@ class Machine(RuleBasedStateMachine):
         name = self.do(self.at(at).start(what, self.caller, request_id=request_id, **options))
         created = metadata_of(self.do(self.at(at).get(name, self.caller))).create_time.ToMilliseconds()
         assert name not in self.model.operations
-        self.model.add(Expected(name, what, options.get("priority", 0), created, request_id))
+        self.model.add(Expected(name, what, options.get("priority", 0), created, request_id, options.get("ttl") == 0))
 
     @precondition(lambda self: self.model.running())
     @rule(at=side, number=pick)
@@ -73,10 +78,12 @@ class Machine(RuleBasedStateMachine):
         one = self.model.running()[number % len(self.model.running())]
         waiting = self.do(self.world.wait_at(self.at(at), one.name, self.caller))
         self.do(self.world.release(one.name))
-        done = self.do(waiting)
+        if one.fleeting:
+            assert self.refused(waiting) == v1.ERROR_REASON_OPERATION_NOT_FOUND
+            self.is_gone(one)
+        else:
+            assert state_of(self.do(waiting)) == "SUCCEEDED"
         self.model.end(one, "SUCCEEDED")
-
-        assert state_of(done) == "SUCCEEDED"
 
     @precondition(lambda self: self.model.operations)
     @rule(at=side, number=pick)
@@ -91,14 +98,6 @@ class Machine(RuleBasedStateMachine):
     def delete(self, at: int, number: int) -> None:
         one = self.model.pick(number)
         self.do(self.at(at).delete(one.name, self.caller))
-        self.model.forget(one)
-        self.is_gone(one)
-
-    @precondition(lambda self: self.model.final())
-    @rule(number=pick)
-    def expire(self, number: int) -> None:
-        one = self.model.final()[number % len(self.model.final())]
-        self.do(self.world.expire(one.name))
         self.model.forget(one)
         self.is_gone(one)
 

@@ -18,6 +18,8 @@ class Expected:
     priority: int
     created: int
     request_id: str
+    fleeting: bool = False
+    """It expires with its end."""
     state: str = "QUEUED"
     outcome: operations_pb2.Operation | None = field(default=None, repr=False)
     """The operation as it was first seen at its end."""
@@ -44,26 +46,28 @@ class Model:
             if one.request_id and before.request_id == one.request_id:
                 before.request_id, before.outcome = "", None
         self.operations[one.name] = one
-        self._settle()
+        self._fill_slots()
 
     def end(self, one: Expected, state: str) -> None:
         one.state = state
-        self._settle()
+        if one.fleeting:
+            del self.operations[one.name]
+        self._fill_slots()
 
     def forget(self, one: Expected) -> None:
         del self.operations[one.name]
-        self._settle()
+        self._fill_slots()
 
     def give_back(self, names: set[str], slots: int) -> None:
         """A replica with so many slots has stopped, and what ran there waits for another."""
         self._slots -= slots
         for name in names:
             self.operations[name].state = "QUEUED"
-        self._settle()
+        self._fill_slots()
 
     def add_slots(self, slots: int) -> None:
         self._slots += slots
-        self._settle()
+        self._fill_slots()
 
     def under_request_id(self, request_id: str) -> Expected | None:
         """The operation that a request with that id is answered with."""
@@ -84,7 +88,7 @@ class Model:
         newest = sorted(self.operations.values(), key=lambda one: (one.created, one.name), reverse=True)
         return {one.name: one.state for one in newest}
 
-    def _settle(self) -> None:
+    def _fill_slots(self) -> None:
         """Free slots take what waits: the highest priority first, and of the same priority the oldest."""
         queued = [one for one in self.operations.values() if one.state == "QUEUED"]
         free = self._slots - len(self.running())

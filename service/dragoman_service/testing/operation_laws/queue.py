@@ -1,4 +1,4 @@
-"""Laws of the store itself: who is next, who is fenced off, what is swept."""
+"""Laws of the store itself: which operation is next, who is fenced off, what is swept."""
 
 from __future__ import annotations
 
@@ -7,39 +7,34 @@ import random
 import statistics
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from dragoman import v1
 from google.longrunning import operations_pb2
-from sqlalchemy import Connection, delete, func, insert, select, update
 
-from dragoman_service.operations.model.records import Chunk, Claimed, Ending, Held, Progress, State
-from dragoman_service.operations.sql import by_workers
-from dragoman_service.operations.sql.queue import UNLIMITED, Limits
-from dragoman_service.operations.sql.retention import sweep
-from dragoman_service.operations.sql.schema import operations, output_log
-from dragoman_service.operations.store.store import OperationStore
+from dragoman_service.operations.model.claims import Limits
+from dragoman_service.operations.model.records import Ending, Held, State, Step, View
+from dragoman_service.operations.store.interface import OperationStore
+from dragoman_service.testing.operation_laws.rows import LEASE, OWNER, TTL, chunk, claim, new, progress
 from dragoman_service.testing.operation_laws.stage import AnyReplica, Stage, Staged, metadata_of
 
-QUEUED, CLAIMED = 10_000, 100  # operations, and how many a worker takes at once
+QUEUED, CLAIMED = 10_000, 100  # operations, and how many a worker claims at once
 SLOW = 0.1  # seconds for one claim; it takes a few milliseconds
-LONG = 600_000  # milliseconds
-_NOTHING = Progress("", 0, 0, None)
 
 
 @pytest.mark.asyncio
 class QueueLaws(Staged):
-    """The part of OperationStoreLaws that is about statements."""
+    """The part of OperationStoreLaws about the methods of the store."""
 
     async def test_ten_thousand_queued_are_claimed_once_each_by_priority_and_age(self, stage: Stage) -> None:
-        stores = [await stage.ledger() for _ in range(3)]
-        template = await _queue_one(stage)
-        order = await stores[0].write(_copies, template, QUEUED)
+        stores = [await stage.open_store() for _ in range(3)]
+        order = await _queue(stores[0], QUEUED)
         took: list[float] = []
         one_by_one: list[str] = []
         for number in range(QUEUED // 2 // CLAIMED):
             began = time.perf_counter()
-            one_by_one += [one.held.id for one in await _claim(stores[number % 3], CLAIMED)]
+            one_by_one += [one.held.id for one in await claim(stores[number % 3], CLAIMED)]
             took.append(time.perf_counter() - began)
         at_once = await asyncio.gather(*(_claim_all(store) for store in stores))
         rest = [one for batches in at_once for batch in batches for one in batch]
@@ -49,109 +44,99 @@ class QueueLaws(Staged):
         for batches in at_once:
             places = [order.index(batch[0]) for batch in batches]
 
-            assert places == sorted(places), "a worker was given what comes later before what comes first"
+            assert places == sorted(places), "a worker was given a later operation before an earlier one"
             assert all(batch == sorted(batch, key=order.index) for batch in batches)
         assert statistics.median(took) < SLOW
 
-    async def test_what_lost_its_worker_is_claimed_first(self, stage: Stage) -> None:
-        store = await stage.ledger()
-        order = await store.write(_copies, await _queue_one(stage), 20)
-        lost = [one.held.id for one in await _claim(store, 5, milliseconds=-1)]
-        again = [one.held.id for one in await _claim(store, 8)]
+    async def test_an_operation_that_lost_its_worker_is_claimed_first(self, stage: Stage) -> None:
+        store = await stage.open_store()
+        order = await _queue(store, 20)
+        lost = [one.held.id for one in await claim(store, 5, lease=-1)]
+        again = [one.held.id for one in await claim(store, 8)]
 
         assert sorted(again[:5]) == sorted(lost)
         assert again[5:] == order[5:8]
 
-    async def test_a_model_that_is_full_is_passed_over(self, stage: Stage) -> None:
-        stores = [await stage.ledger() for _ in range(2)]
-        order = await stores[0].write(_copies, await _queue_one(stage), 40)
-        scarce = order[:20]
-        await stores[0].write(_of_model, scarce, "laws/scarce")
+    async def test_a_model_that_is_full_is_skipped(self, stage: Stage) -> None:
+        stores = [await stage.open_store() for _ in range(2)]
+        scarce = await _queue(stores[0], 20, target="laws/scarce", priority=1)
+        other = await _queue(stores[0], 20, first=20)
         limits = Limits({"laws/*": 30, "laws/scarce": 3})
-        claims = await asyncio.gather(*(_claim(store, 10, limits=limits) for store in stores * 2))
-        claimed = [one.held.id for claim in claims for one in claim]
-        await stores[0].write(by_workers.finish, Held(scarce[0], 1, "w"), Ending(State.FAILED, _NOTHING), LONG)
-        then = [one.held.id for one in await _claim(stores[1], 10, limits=limits)]
+        claims = await asyncio.gather(*(claim(store, 10, limits) for store in stores * 2))
+        claimed = [one.held.id for batch in claims for one in batch]
+        await stores[0].finish(Held(scarce[0], 1, "w"), Ending(State.FAILED, progress(0)), TTL)
+        then = [one.held.id for one in await claim(stores[1], 10, limits)]
 
         assert [one for one in claimed if one in scarce] == scarce[:3]
-        assert sorted(claimed) == sorted([*scarce[:3], *order[20:]])
+        assert sorted(claimed) == sorted([*scarce[:3], *other])
         assert then == [scarce[3]]
 
     async def test_an_attempt_that_is_not_the_newest_writes_nothing(self, stage: Stage) -> None:
-        first, second = await stage.ledger(), await stage.ledger()
-        await _queue_one(stage)
-        old = (await _claim(first, 1, milliseconds=-1))[0].held
-        new = (await _claim(second, 1))[0].held
-        step = Progress("late", 1, 1, None)
-        told = await first.write(by_workers.tell, [(old, step, Chunk(1, 1, b"late"))])
-        renewed = await first.write(by_workers.renew, LONG, [old])
-        requeued = await first.write(by_workers.requeue, old, 0)
-        late = Ending(State.SUCCEEDED, step, b"late", chunk=Chunk(1, 1, b"late"))
-        ended = await first.write(by_workers.finish, old, late, LONG)
-        logs = await first.read(_logs)
-        newest = await second.write(by_workers.tell, [(new, step, Chunk(1, 1, b"in time"))])
+        first, second = await stage.open_store(), await stage.open_store()
+        await first.start(new(1))
+        old = (await claim(first, 1, lease=-1))[0].held
+        newest = (await claim(second, 1))[0].held
+        refused = await _write_all(first, old)
+        view = await _view(first)
+        accepted = await second.append([Step(newest, progress(1), chunk(1))])
 
-        assert (new.id, new.attempt) == (old.id, old.attempt + 1)
-        assert (told, renewed, requeued, ended, logs) == (set(), {}, False, None, [])
-        assert newest == {new.id}
-        assert await first.read(_logs) == [new.id]
+        assert (newest.id, newest.attempt) == (old.id, old.attempt + 1)
+        assert refused == (set(), {}, False, None)
+        assert (view.record.state, view.record.last_sequence, view.chunks) == (State.RUNNING, 0, [])
+        assert accepted == {newest.id}
+        assert (await _view(first)).chunks == [chunk(1)]
 
-    async def test_an_attempt_at_what_was_deleted_writes_nothing_into_what_has_its_id_now(self, stage: Stage) -> None:
-        workers = [await stage.ledger() for _ in range(2)]
-        caller = await stage.here(concurrency=0)
+    async def test_an_attempt_at_a_deleted_operation_writes_nothing_into_the_next_one_of_that_id(
+        self, stage: Stage
+    ) -> None:
+        workers = [await stage.open_store() for _ in range(2)]
         held = []
         for number, worker in enumerate(workers):
-            name = await caller.start("now", operation_id="mine")
-            held.append((await _claim(worker, 1, worker=f"w{number}"))[0].held)
+            await workers[0].start(new(1))
+            held.append((await claim(worker, 1, worker=f"w{number}"))[0].held)
             if not number:
-                await caller.delete(name)
-        step = Progress("late", 1, 1, None)
-        told = await workers[0].write(by_workers.tell, [(held[0], step, Chunk(1, 1, b"late"))])
-        renewed = await workers[0].write(by_workers.renew, LONG, [held[0]])
-        requeued = await workers[0].write(by_workers.requeue, held[0], 0)
-        ended = await workers[0].write(by_workers.finish, held[0], Ending(State.SUCCEEDED, step, b"late"), LONG)
-        ours = await workers[0].read(by_workers.orders, held)
+                await workers[1].delete(OWNER, new(1).id)
+        refused = await _write_all(workers[0], held[0])
+        ours = await workers[0].orders(held)
 
         assert [one[:2] for one in held] == [held[0][:2]] * 2
-        assert (told, renewed, requeued, ended) == (set(), {}, False, None)
+        assert refused == (set(), {}, False, None)
         assert ours == {held[1]: False}
-        assert await workers[1].write(by_workers.renew, LONG, [held[1]]) == {held[1].id: False}
+        assert await workers[1].renew(LEASE, [held[1]]) == {held[1].id: False}
 
-    async def test_what_has_expired_is_gone_at_once_and_swept_with_its_log(self, stage: Stage) -> None:
+    async def test_an_expired_operation_is_gone_at_once_and_swept(self, stage: Stage) -> None:
         replicas: list[AnyReplica] = [await stage.here(), await stage.elsewhere()]
-        names = await replicas[0].start_all("now", 20)
+        names = [await replicas[0].start("now", ttl=2.0) for _ in range(20)]
         kept = await replicas[1].start("now")
-        for name in [*names, kept]:
-            await replicas[0].wait(name)
-        store = await stage.ledger()
-        await store.write(_expire, [name.removeprefix("operations/") for name in names])
+        done = [await replicas[0].wait(name) for name in [*names, kept]]
+        await asyncio.sleep(2.2)
         seen = [await replica.names() for replica in replicas]
         ends = await asyncio.gather(
             *(call(names[0]) for replica in replicas for call in (replica.get, replica.wait, replica.attach)),
             return_exceptions=True,
         )
-        swept = [await store.write(sweep, 15) for _ in range(3)]
+        store = await stage.open_store()
+        swept = [await store.sweep(15) for _ in range(3)]
 
+        assert all(operation.done for operation in done)
         assert seen == [[kept], [kept]]
         assert {getattr(end, "reason", end) for end in ends} == {v1.ERROR_REASON_OPERATION_NOT_FOUND}
         assert swept == [15, 5, 0]
-        assert await store.read(_logs) == [kept.removeprefix("operations/")]
+        assert (await store.count_states())["SUCCEEDED"] == 1
 
-    async def test_what_has_expired_is_swept_by_replicas_that_did_not_run_it(self, stage: Stage) -> None:
+    async def test_expired_operations_are_swept_by_replicas_that_did_not_run_them(self, stage: Stage) -> None:
         runner = await stage.here(ttl=0.2)
         names = await runner.start_all("now", 30)
         await asyncio.gather(*map(runner.wait, names), return_exceptions=True)
         await runner.drain()
         for _ in range(2):
             await stage.elsewhere(sweep=0.1)
-        store = await stage.ledger()
-        left = -1
+        store = await stage.open_store()
         async with asyncio.timeout(20):
-            while left:
+            while any((await store.count_states()).values()):  # noqa: ASYNC110 - others sweep
                 await asyncio.sleep(0.02)
-                left = await store.read(_rows) + len(await store.read(_logs))
 
-        assert left == 0
+        assert await store.sweep(100) == 0
 
     async def test_each_operation_has_its_own_time_and_attempts(self, stage: Stage) -> None:
         replica = await stage.here(ttl=3600.0)
@@ -165,59 +150,40 @@ class QueueLaws(Staged):
         assert await replica.names() == [names[2], names[1]]
 
 
-async def _claim(
-    store: OperationStore, most: int, milliseconds: int = LONG, limits: Limits = UNLIMITED, worker: str = "w"
-) -> Sequence[Claimed]:
-    found = await store.read(by_workers.pending, [])
-    claimed, _ = await store.write(
-        by_workers.claim, by_workers.Lease(worker, milliseconds), most, [], found, LONG, limits
-    )
-    return claimed
+async def _queue(store: OperationStore, count: int, first: int = 0, **changes: Any) -> list[str]:
+    """Starts operations with random priorities and with ids in no order of time; their ids as they are due."""
+    chance = random.Random(count)  # noqa: S311 - the same in each run
+    numbers = list(range(first, first + count))
+    chance.shuffle(numbers)
+    given = [new(number, **{"priority": chance.randint(-2, 0), **changes}) for number in numbers]
+    records = [started.record for started in await asyncio.gather(*map(store.start, given))]
+    records.sort(key=lambda record: (-record.priority, record.create_time, record.id))
+    return [record.id for record in records]
 
 
 async def _claim_all(store: OperationStore) -> list[list[str]]:
-    """Claims until there is nothing left; the ids of each claim."""
+    """Claims until nothing is left; the ids of each claim."""
     batches = []
-    while batch := [one.held.id for one in await _claim(store, CLAIMED)]:
+    while batch := [one.held.id for one in await claim(store, CLAIMED)]:
         batches.append(batch)
     return batches
 
 
-async def _queue_one(stage: Stage) -> str:
-    """The id of an operation that waits."""
-    caller = await stage.here(concurrency=0)
-    return (await caller.start("now")).removeprefix("operations/")
+async def _write_all(store: OperationStore, held: Held) -> Sequence[object]:
+    """What a worker gets for each of its writes."""
+    ending = Ending(State.SUCCEEDED, progress(1), b"late", chunk=chunk(1))
+    return (
+        await store.append([Step(held, progress(1), chunk(1))]),
+        await store.renew(LEASE, [held]),
+        await store.requeue(held, 0),
+        await store.finish(held, ending, TTL),
+    )
 
 
-def _copies(connection: Connection, template: str, count: int) -> list[str]:
-    """Puts `count` operations in the place of one, with priorities and ages at random; their ids as they are due."""
-    chance = random.Random(count)  # noqa: S311 - the same in each run
-    row = connection.execute(select(operations).where(operations.c.id == template)).mappings().one()
-    rows = [
-        {**row, "id": f"{number:026}", "priority": chance.randint(-2, 2), "create_time": chance.randint(1, count)}
-        for number in range(count)
-    ]
-    connection.execute(delete(operations))
-    connection.execute(insert(operations), rows)
-    due = sorted(rows, key=lambda row: (-row["priority"], row["create_time"], row["id"]))
-    return [row["id"] for row in due]
-
-
-def _of_model(connection: Connection, ids: Sequence[str], target: str) -> None:
-    connection.execute(update(operations).values(target="laws/signing"))
-    connection.execute(update(operations).where(operations.c.id.in_(ids)).values(target=target))
-
-
-def _expire(connection: Connection, ids: Sequence[str]) -> None:
-    connection.execute(update(operations).where(operations.c.id.in_(ids)).values(expire_time=1))
-
-
-def _rows(connection: Connection) -> int:
-    return connection.execute(select(func.count()).select_from(operations)).scalar_one()
-
-
-def _logs(connection: Connection) -> list[str]:
-    return list(connection.execute(select(output_log.c.operation_id).distinct()).scalars())
+async def _view(store: OperationStore) -> View:
+    view = await store.view(OWNER, new(1).id, 0, 1000)
+    assert view is not None
+    return view
 
 
 def _kept_seconds(operation: operations_pb2.Operation) -> float:

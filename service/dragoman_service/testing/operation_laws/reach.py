@@ -85,7 +85,7 @@ class ReachLaws(Staged):
         waiting = [asyncio.create_task(reader.wait(name, seconds=10)) for reader in (worker, caller)]
         await caller.delete(name)
         ends = await asyncio.gather(*readers, *waiting, return_exceptions=True)
-        await worker.logged("operation.discarded")
+        await worker.stopped(name)
 
         assert [getattr(end, "reason", end) for end in ends] == [v1.ERROR_REASON_OPERATION_NOT_FOUND] * 4
 

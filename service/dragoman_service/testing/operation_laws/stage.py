@@ -1,4 +1,4 @@
-"""What the laws of operations play on: a store, replicas on it, and how what they say is looked at."""
+"""The stage of the laws: a store, replicas on it, and readers for what the replicas answer."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from dragoman import v1
 from google.longrunning import operations_pb2
 
-from dragoman_service.operations.store.store import OperationStore, open_store
+from dragoman_service.operations.store.interface import OperationStore, StoreContext
+from dragoman_service.operations.store.opening import open_store
+from dragoman_service.operations.store.relational import SqlStore
 from dragoman_service.testing.operation_laws.process import Remote, open_process
 from dragoman_service.testing.operation_laws.replica import Replica, Setup, open_replica
 
@@ -26,11 +29,15 @@ class Store:
     """Where the operations of one test are kept: a fresh store each time."""
 
     url: str
-    """As `operations.url` of the settings."""
+    """The setting `operations.url`."""
     folder: Path
     """The data directory of all replicas, for this test alone."""
     restart: Callable[[], Awaitable[None]] | None = None
-    """Ends the store's own server as roughly as may be, and starts it again; None where it has none."""
+    """Kills the store's own server and starts it again; None if it has none."""
+    survives: bool = True
+    """What is stored outlives its process, and several processes may open the store. Otherwise the laws about processes
+    do not apply and say so, replicas that would run in processes of their own run in this one, and a law asserts that
+    everything is gone once the last replica has closed."""
 
 
 class Stage:
@@ -45,14 +52,28 @@ class Stage:
         """A replica in this process; `changes` are fields of Setup."""
         return await self._stack.enter_async_context(open_replica(self.setup(**changes)))
 
-    async def elsewhere(self, **changes: Any) -> Remote:
-        """A replica in a process of its own."""
+    async def elsewhere(self, **changes: Any) -> AnyReplica:
+        """A replica in a process of its own, if several processes may open the store."""
+        return await (self.process(**changes) if self.store.survives else self.here(**changes))
+
+    async def process(self, **changes: Any) -> Remote:
+        """A replica in a process of its own, for a law that cannot do without one."""
+        if not self.store.survives:
+            pytest.skip(f"{self.store.url} lives in one process (Store.survives is False): this law does not apply")
         return await self._stack.enter_async_context(open_process(self.setup(**changes)))
 
-    async def ledger(self) -> OperationStore:
-        """The store itself, as one more process has it open."""
-        opened = open_store(self.store.url, self.store.folder, lambda changed, work, stopped: None)
+    async def open_store(self) -> OperationStore:
+        """The store itself, as one more process opens it."""
+        opened = open_store(self.store.url, StoreContext(self.store.folder, lambda changed, work, stopped: None))
         return await self._stack.enter_async_context(opened)
+
+    async def freeze(self, process: Remote) -> None:
+        """Stops the process, but not within a write of its own, because that would lock out the others."""
+        store = await self.open_store()
+        if isinstance(store, SqlStore):
+            await store.database.write(lambda transaction: process.freeze())
+        else:
+            process.freeze()
 
     def setup(self, **changes: Any) -> Setup:
         changes.setdefault("name", next(self._names))

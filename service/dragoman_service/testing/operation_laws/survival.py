@@ -11,8 +11,9 @@ import pytest
 from dragoman import v1
 
 from dragoman_service.contract import CompletionError
+from dragoman_service.operations.model.errors import StoredError
 from dragoman_service.testing.operation_laws.process import Remote
-from dragoman_service.testing.operation_laws.replica import Replica, until
+from dragoman_service.testing.operation_laws.replica import Replica, open_replica, until
 from dragoman_service.testing.operation_laws.stage import (
     Stage,
     Staged,
@@ -35,7 +36,7 @@ class SurvivalLaws(Staged):
 
     async def test_workers_killed_at_random_lose_nothing_and_end_nothing_twice(self, stage: Stage) -> None:
         caller = await stage.here(concurrency=0)
-        workers = [await stage.elsewhere(lease=1.0) for _ in range(3)]
+        workers = [await stage.process(lease=1.0) for _ in range(3)]
         names = await caller.start_all("beat 6 0.05", OPERATIONS // 2)
         all_workers = await _kill_at_random(stage, workers, caller, names)
         done = await asyncio.gather(*(caller.wait(name, seconds=60) for name in names))
@@ -54,12 +55,10 @@ class SurvivalLaws(Staged):
             assert await caller.get(name) == operation, "what has ended never changes"
 
     async def test_a_worker_that_stood_still_past_its_lease_writes_nothing(self, stage: Stage) -> None:
-        frozen = await stage.elsewhere(lease=1.0, concurrency=FROZEN)
+        frozen = await stage.process(lease=1.0, concurrency=FROZEN)
         names = await frozen.start_all("hold", FROZEN)
         await asyncio.gather(*map(frozen.held, names))
-        store = await stage.ledger()
-        # Within a transaction of ours: a file stays locked by whoever is frozen within one of its own.
-        await store.write(lambda connection: frozen.freeze())
+        await stage.freeze(frozen)
         survivor = await stage.here(lease=1.0, concurrency=FROZEN)
         await survivor.release()
         done = [await survivor.wait(name) for name in names]
@@ -77,14 +76,14 @@ class SurvivalLaws(Staged):
             assert await frozen.attach(name) == log
 
     async def test_a_rerun_retracts_what_the_lost_worker_said(self, stage: Stage) -> None:
-        lost = await stage.elsewhere(lease=1.0)
+        lost = await stage.process(lease=1.0)
         reader = await stage.here(concurrency=0)
         name = await lost.start("hold")
         await lost.held(name)
         following = asyncio.create_task(reader.attach(name))
         await _until_written(reader, name)
         await lost.kill()
-        survivor = await stage.elsewhere(lease=1.0)
+        survivor = await stage.process(lease=1.0)
         await survivor.release()
         events = await following
         kinds = [event.WhichOneof("event") for event in read(events)]
@@ -94,8 +93,62 @@ class SurvivalLaws(Staged):
         assert read(events)[2].retracted.from_sequence == 1
         assert metadata_of(await reader.get(name)).attempts == 2
 
+    async def test_a_frozen_worker_stops_the_provider_of_an_operation_that_it_has_lost(self, stage: Stage) -> None:
+        frozen = await stage.process(lease=1.0)
+        name = await frozen.start("hold")
+        await frozen.held(name)
+        await stage.freeze(frozen)
+        survivor = await stage.process(lease=1.0)
+        await survivor.held(name)  # rows that the frozen worker has locked stay so for some seconds
+        frozen.thaw()
+        await frozen.stopped(name)
+        await frozen.logged("operation.discarded")
+        await survivor.release()
+
+        assert state_of(await survivor.wait(name)) == "SUCCEEDED"
+
+    async def test_a_killed_worker_that_starts_again_finishes_its_own_operations(self, stage: Stage) -> None:
+        first = await stage.process(lease=1.0)
+        name = await first.start("hold")
+        await first.held(name)
+        await first.kill()
+        second = await stage.process(lease=1.0)
+        await second.release()
+        done = await second.wait(name)
+
+        assert authors_of(text_of(done)) == {"r1.1"}
+        assert stage.calls() == [(who, name.removeprefix("operations/")) for who in ("r0", "r1")]
+
+    async def test_an_operation_that_loses_too_many_workers_fails(self, stage: Stage) -> None:
+        reader = await stage.here(concurrency=0)
+        name = await reader.start("hold", max_attempts=3)
+        for _ in range(3):
+            worker = await stage.process(lease=0.5)
+            await worker.held(name)
+            await worker.kill()
+        await stage.process(lease=0.5)
+        done = await reader.wait(name)
+
+        assert state_of(done) == "FAILED"
+        assert StoredError(done.error.SerializeToString()).reason == v1.ERROR_REASON_WORKER_LOST
+        assert metadata_of(done).attempts == 3
+        check_log(done, await reader.attach(name))
+
+    async def test_an_operation_that_is_cancelled_after_it_lost_its_worker_ends_as_cancelled(
+        self, stage: Stage
+    ) -> None:
+        lost, caller = await stage.process(lease=1.0), await stage.here(concurrency=0)
+        name = await lost.start("hold")
+        await lost.held(name)
+        await lost.kill()
+        await caller.cancel(name)
+        worker = await stage.here(lease=1.0)
+
+        assert state_of(await worker.wait(name)) == "CANCELLED"
+        assert await worker.calls() == []
+
     async def test_only_the_clock_of_the_store_counts(self, stage: Stage) -> None:
-        ahead, behind = [await stage.elsewhere(lease=1.0, clock=clock) for clock in (3600.0, -3600.0)]
+        ahead, behind = [await stage.process(lease=1.0, clock=clock) for clock in (3600.0, -3600.0)]
         names = [await ahead.start("hold"), await behind.start("now"), await ahead.start("now")]
         await until(lambda: names[0].removeprefix("operations/") in [called for _, called in stage.calls()])
         await asyncio.sleep(2.5)  # leases run out in the meantime by any clock, were they not renewed
@@ -116,10 +169,23 @@ class SurvivalLaws(Staged):
         assert max(abs(at - time.time()) for at in times) < 3600 + 60
         assert await other.names() == names[::-1], "the newest is the first"
 
+    async def test_a_stored_operation_outlives_its_process_if_the_store_says_so(self, stage: Stage) -> None:
+        async with open_replica(stage.setup(concurrency=0)) as first:
+            name = await first.start("now")
+        second = await stage.here()
+        if stage.store.survives:
+            assert state_of(await second.wait(name)) == "SUCCEEDED"
+            return
+        with pytest.raises(CompletionError) as caught:
+            await second.get(name)
+
+        assert caught.value.reason == v1.ERROR_REASON_OPERATION_NOT_FOUND, "it has survived"
+        assert await second.names() == []
+
     async def test_a_restart_of_the_store_under_load_loses_nothing(self, stage: Stage) -> None:
         if stage.store.restart is None:
             pytest.skip("the store has no server of its own")
-        workers = [await stage.elsewhere(lease=5.0, concurrency=UNDER_LOAD // 2) for _ in range(2)]
+        workers = [await stage.process(lease=5.0, concurrency=UNDER_LOAD // 2) for _ in range(2)]
         caller = await stage.here(concurrency=0)
         names = await caller.start_all("beat 20 0.1", UNDER_LOAD)
         await _until_written(caller, names[0])
@@ -145,7 +211,7 @@ async def _kill_at_random(stage: Stage, workers: list[Remote], caller: Replica, 
         names += await caller.start_all("beat 6 0.05", OPERATIONS // 2 // KILLS)
         await asyncio.sleep(chance.uniform(0.05, 0.3))
         await workers.pop(chance.randrange(len(workers))).kill()
-        workers.append(await stage.elsewhere(lease=1.0))
+        workers.append(await stage.process(lease=1.0))
         ever.append(workers[-1])
     return ever
 

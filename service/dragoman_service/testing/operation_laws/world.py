@@ -1,4 +1,4 @@
-"""What the state machine acts on: two replicas in one loop, and a third pair of hands at the store."""
+"""What the state machine acts on: two replicas in one loop."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 from google.longrunning import operations_pb2
-from sqlalchemy import Connection, update
 
-from dragoman_service.operations.sql.schema import operations
-from dragoman_service.operations.store.store import OperationStore, open_store
 from dragoman_service.testing.operation_laws.replica import NEVER, Replica, open_replica, until
 from dragoman_service.testing.operation_laws.stage import Stage, state_of
 
@@ -26,9 +23,7 @@ class World:
     def __init__(self, runner: asyncio.Runner, stage: Stage, callers: Iterator[str]) -> None:
         self._runner = runner
         self._stage = stage
-        self._stack = AsyncExitStack()
         self._opened: list[AsyncExitStack] = [AsyncExitStack(), AsyncExitStack()]
-        self._store: OperationStore
         self._closed: int | None = None
         self._turn = 0
         self.replicas: list[Replica] = []
@@ -44,14 +39,11 @@ class World:
         return self.replicas[self._turn % 2]
 
     async def set_up(self) -> None:
-        store = self._stage.store
-        opened = open_store(store.url, store.folder, lambda changed, work, stopped: None)
-        self._store = await self._stack.enter_async_context(opened)
         for at in range(2):
             await self.open(at)
 
     async def tear_down(self) -> None:
-        for opened in (*self._opened, self._stack):
+        for opened in self._opened:
             await opened.aclose()
 
     async def open(self, at: int) -> None:
@@ -96,15 +88,6 @@ class World:
             assert asyncio.get_running_loop().time() < end, f"{seen} instead of {expected}"
             page = await self.any.operations.list(caller, "", 1000)
             seen = {operation.name: state_of(operation) for operation in page.operations}
-
-    async def expire(self, name: str) -> None:
-        """As if its time were over by the store's clock."""
-
-        def write(connection: Connection) -> None:
-            row = operations.c.id == name.removeprefix("operations/")
-            connection.execute(update(operations).where(row).values(expire_time=1))
-
-        await self._store.write(write)
 
     async def clear(self, caller: str) -> None:
         """Deletes all that the caller has, and waits until nothing of it runs and both replicas are there."""

@@ -1,0 +1,65 @@
+"""Claiming: what a worker asks for, and what it gets."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dragoman_service.operations.model.records import Claimed, Ended, Held
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most operations of a model that may run at a time on all workers together, by a pattern of its name.
+
+    Each model that a pattern matches has the limit to itself. Where several patterns match, the lowest limit counts.
+    """
+
+    by_pattern: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, target: str) -> int | None:
+        """The limit of the model; None: it has none."""
+        matching = [most for pattern, most in self.by_pattern.items() if fnmatch.fnmatchcase(target, pattern)]
+        return min(matching, default=None)
+
+
+UNLIMITED = Limits()
+
+
+class Pending(NamedTuple):
+    """Whether there is anything to claim."""
+
+    expired: bool
+    """An operation's lease has run out."""
+    queued: bool
+    """An operation is QUEUED."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """What a worker claims, and on which terms. Durations in milliseconds."""
+
+    worker: str
+    """A name that no other claim has."""
+    lease: int
+    """How long the worker may hold an operation without renewing its lease."""
+    free: int
+    """The most operations to claim."""
+    found: Pending
+    """The answer of `pending`: only what was found there is looked for."""
+    ttl: int
+    """How long an operation without a TTL of its own is kept once it has FAILED for having lost too many workers."""
+    held: Sequence[Held] = ()
+    """Leases that the worker holds now. It does not claim those operations again, even if the clock jumped."""
+    limits: Limits = UNLIMITED
+
+
+class Claims(NamedTuple):
+    """What a claim yielded."""
+
+    claimed: Sequence[Claimed]
+    """Operations whose worker was lost first, then queued ones by priority and age."""
+    ended: Sequence[Ended]
+    """Operations that FAILED now because they have lost as many workers as they may."""
