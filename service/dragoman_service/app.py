@@ -17,7 +17,7 @@ from dragoman_service.engine.aliases import Aliases
 from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Deadlines, Engine
 from dragoman_service.filters.context import FilterContext
-from dragoman_service.frontends.context import FrontendContext
+from dragoman_service.frontends.context import Frontend, FrontendContext
 from dragoman_service.operations import OperationStoreError, open_operations, open_store
 from dragoman_service.plugins.filters import PreparedFilter, make_filters
 from dragoman_service.plugins.plugins import mounts, prepare
@@ -101,7 +101,8 @@ async def running(
         opened.providers.update(providers or {})
         in_flight = InFlight()
         context = await _build(settings, opened, prepared.filters, metrics, in_flight, stack)
-        for name, mount in mounts(settings).items():
+        frontends: Mapping[str, Frontend] = mounts(settings)
+        for name, mount in frontends.items():
             mount(context)
             log.debug("frontend.mounted", frontend=name)
         _create_series(metrics, context, opened)

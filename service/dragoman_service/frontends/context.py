@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from dragoman_service.delivery import Delivery
 from dragoman_service.engine.engine import Engine
@@ -25,3 +26,12 @@ class FrontendContext:
     """Lists and resolves models, counts tokens and tokenizes."""
     operations: Operations
     """Reads, lists, waits for, cancels and deletes operations."""
+
+
+class Frontend(Protocol):
+    """Adds the services of one dialect to the listeners. An entry point of the group `dragoman.frontends` names one.
+
+    The service calls it once in each worker, before it listens. See docs/write-a-frontend.md.
+    """
+
+    def __call__(self, context: FrontendContext) -> None: ...
