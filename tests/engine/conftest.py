@@ -1,4 +1,4 @@
-"""Fixtures for tests of the core."""
+"""Fixtures for the tests of the engine."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from waiting import until
 
 @pytest.fixture
 async def nothing_is_left() -> AsyncIterator[None]:
-    """No task goes on after the test, and no exception was left for nobody."""
+    """No task outlives the test, and no exception stays unretrieved."""
     complaints = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     yield

@@ -1,4 +1,4 @@
-"""How tests ask an engine."""
+"""Helpers that call an engine."""
 
 import pytest
 from dragoman import v1

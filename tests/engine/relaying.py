@@ -1,4 +1,4 @@
-"""How tests put a provider behind a relay and read from it."""
+"""Helpers that put a provider behind a relay and read from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOREVER = asyncio.Event  # a step that nobody ends: FOREVER().wait
 
 
 def relay_of(provider: Provider, **call: Any) -> AbstractAsyncContextManager[Relay]:
-    """A request to the provider's model `scripted`, under way."""
+    """The running completion of a request to the provider's model `scripted`."""
     engine = Engine(Catalogue({"p": provider}, {}))
     prompt = v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="?")])
     return engine.relay(v1.CompletionRequest(model="p/scripted", messages=[prompt]), engine.call("me", **call))

@@ -1,4 +1,4 @@
-"""Names and patterns of the settings: what they come to, and who may use them."""
+"""Names and patterns in the settings: what they stand for, and who may use them."""
 
 import pytest
 from dragoman import text_of, v1
@@ -17,7 +17,7 @@ def engine_of(table, providers=None, unreachable=None, *, max_age=1.0, **options
     return Engine(catalogue, **options)
 
 
-def saying(name, *aliases, availability=v1.AVAILABILITY_READY):
+def provider_of(name, *aliases, availability=v1.AVAILABILITY_READY):
     described = model(name, *aliases)
     described.availability = availability
     return Scripted(delta(name), choice_finished(), model=described)
@@ -33,10 +33,10 @@ def reason_of(engine, name, caller="me"):
     return caught.value.reason_name
 
 
-# What a name comes to
+# What a name stands for
 
 
-async def test_a_name_of_the_settings_is_answered_by_its_target_and_comes_back_as_it_was_written():
+async def test_a_name_in_the_settings_is_answered_by_its_target_and_returned_as_it_was_written():
     completion = await answer(engine_of({"gpt-*": ["echo/echo"]}), request_of("gpt-4o"))
 
     assert text_of(completion) == "one two three"
@@ -44,7 +44,7 @@ async def test_a_name_of_the_settings_is_answered_by_its_target_and_comes_back_a
 
 
 @pytest.mark.parametrize(
-    ("name", "comes_to"),
+    ("name", "stands_for"),
     [
         ("p/real", "p/real"),
         ("exact", "p/a"),
@@ -59,7 +59,7 @@ async def test_a_name_of_the_settings_is_answered_by_its_target_and_comes_back_a
         ("a.b", "p/a"),
     ],
 )
-def test_full_names_win_over_exact_names_over_aliases_over_the_most_specific_pattern(name, comes_to):
+def test_full_names_win_over_exact_names_over_aliases_over_the_most_specific_pattern(name, stands_for):
     class Many(Scripted):
         def models(self):
             return [model("real", "own", "short"), *map(model, "abcd")]
@@ -75,10 +75,10 @@ def test_full_names_win_over_exact_names_over_aliases_over_the_most_specific_pat
         "p/real": ["p/a"],
     }
 
-    assert found(engine_of(table, {"p": Many()}), name) == comes_to
+    assert found(engine_of(table, {"p": Many()}), name) == stands_for
 
 
-def test_of_patterns_that_begin_alike_the_longest_is_taken_and_then_the_first():
+def test_of_patterns_with_the_same_beginning_the_longest_wins_and_then_the_first():
     aliases = Aliases({"a*": ["p/1"], "a*c": ["p/2"], "a*d": ["p/3"], "a*b*": ["p/4"], "a*-c": ["p/5"]})
 
     assert [aliases.matching(name).targets[0] for name in ("ax", "a-c", "abc", "abd")] == ["p/1", "p/5", "p/4", "p/4"]
@@ -93,14 +93,14 @@ def test_nothing_but_the_star_is_special(pattern):
     assert aliases.matching(pattern.replace("*", "bc")) is not None
 
 
-def test_a_very_long_name_fits_no_pattern_and_a_pattern_of_many_stars_takes_no_time():
+def test_a_very_long_name_matches_no_pattern_and_a_pattern_of_many_stars_takes_no_time():
     aliases = Aliases({"a*" * 100 + "b": ["p/m"], "*": ["p/m"]})
 
     assert aliases.matching("x" * 257) is None
     assert aliases.matching("a" * 256).name == "*"
 
 
-def test_a_name_of_a_provider_is_taken_only_by_a_pattern_for_that_provider():
+def test_a_name_of_a_provider_is_matched_only_by_a_pattern_for_that_provider():
     engine = engine_of({"*": ["echo/echo"], "other/*": ["echo/echo"]}, unreachable={"acme": "away", "other": "away"})
 
     assert reason_of(engine, "echo/typo") == "MODEL_NOT_FOUND"
@@ -109,7 +109,7 @@ def test_a_name_of_a_provider_is_taken_only_by_a_pattern_for_that_provider():
 
 
 def test_the_first_target_that_is_ready_now_is_taken():
-    away, ready = saying("big", availability=v1.AVAILABILITY_UNAVAILABLE), saying("small")
+    away, ready = provider_of("big", availability=v1.AVAILABILITY_UNAVAILABLE), provider_of("small")
     engine = engine_of({"best": ["p/big", "q/small"]}, {"p": away, "q": ready})
 
     assert found(engine, "best") == "q/small"
@@ -120,7 +120,7 @@ def test_the_first_target_that_is_ready_now_is_taken():
     assert found(engine, "best") == "p/big", "it tells why it cannot"
 
 
-def test_a_target_that_could_not_be_opened_is_passed_over_and_without_any_the_name_is_unavailable():
+def test_a_target_that_could_not_be_opened_is_skipped_and_without_any_the_name_is_unavailable():
     table = {"best": ["acme/big", "echo/echo"], "only": ["acme/big"], "only-*": ["acme/big"]}
     engine = engine_of(table, unreachable={"acme": "ValueError: key sk-123"})
 
@@ -129,7 +129,7 @@ def test_a_target_that_could_not_be_opened_is_passed_over_and_without_any_the_na
 
 
 def test_a_provider_that_gets_a_name_later_takes_it_from_the_pattern():
-    provider = saying("old")
+    provider = provider_of("old")
     engine = engine_of({"new*": ["p/old"]}, {"p": provider}, max_age=0)
     first = found(engine, "newest")
     provider.model = model("old", "newest")
@@ -139,8 +139,8 @@ def test_a_provider_that_gets_a_name_later_takes_it_from_the_pattern():
     assert target.alias is None, "it is the provider's own now"
 
 
-async def test_a_call_that_brings_its_target_is_answered_by_that_one_whatever_the_name_comes_to_since():
-    first, second = saying("big"), saying("small")
+async def test_a_call_that_carries_its_target_is_answered_by_it_even_if_the_name_now_stands_for_another():
+    first, second = provider_of("big"), provider_of("small")
     engine = engine_of({"best": ["p/big", "q/small"]}, {"p": first, "q": second})
     target = engine.resolve("best", "me")
     first.model.availability = v1.AVAILABILITY_UNAVAILABLE
@@ -158,7 +158,7 @@ async def test_a_filter_that_asks_for_another_model_gets_that_one():
 
         return redirected
 
-    engine = engine_of({}, {"p": saying("big"), "q": saying("small")}, filters=[redirecting])
+    engine = engine_of({}, {"p": provider_of("big"), "q": provider_of("small")}, filters=[redirecting])
     target = engine.resolve("p/big", "me")
     async with engine.relay(request_of("p/big"), engine.call("me"), target) as relay:
         completion = await relay.completion()
@@ -169,8 +169,8 @@ async def test_a_filter_that_asks_for_another_model_gets_that_one():
 # What is shown
 
 
-def test_exact_names_are_listed_with_the_model_that_they_come_to_now_and_taken_from_others():
-    first, second = saying("big", "fast", "large"), saying("small", "tiny")
+def test_exact_names_are_listed_with_the_model_that_they_stand_for_now_and_removed_from_others():
+    first, second = provider_of("big", "fast", "large"), provider_of("small", "tiny")
     engine = engine_of(
         {"fast": ["q/small"], "best": ["p/big", "q/small"], "gpt-*": ["p/big"]}, {"p": first, "q": second}
     )
@@ -182,7 +182,7 @@ def test_exact_names_are_listed_with_the_model_that_they_come_to_now_and_taken_f
     assert engine.model("gpt-5", "me").name == "p/big"
 
 
-def test_names_taken_by_a_pattern_are_not_listed_and_all_others_are():
+def test_names_matched_by_a_pattern_are_not_listed_and_all_others_are():
     catalogue = engine_of({"best": ["echo/echo"], "gpt-*": ["echo/echo"]}).catalogue
 
     assert [catalogue.is_listed(name) for name in ("echo/echo", "echo", "best", "gpt-4", "gpt-*")] == [
@@ -218,8 +218,8 @@ def test_names_taken_by_a_pattern_are_not_listed_and_all_others_are():
         (["fast"], "big", False),
     ],
 )
-def test_a_key_reaches_a_model_by_a_name_only_if_it_may_use_the_one_or_the_other(models, name, may):
-    providers = {"p": saying("big", "large", "fast"), "q": saying("small")}
+def test_a_key_reaches_a_model_by_a_name_only_if_it_may_use_either(models, name, may):
+    providers = {"p": provider_of("big", "large", "fast"), "q": provider_of("small")}
     table = {
         "best": ["p/big"],
         "gpt-*": ["p/big"],
@@ -238,7 +238,7 @@ def test_a_key_reaches_a_model_by_a_name_only_if_it_may_use_the_one_or_the_other
 def test_a_key_for_a_name_is_shown_that_name_and_no_other_of_the_model():
     engine = engine_of(
         {"best": ["p/big"], "better": ["p/big"], "gpt-*": ["p/big"]},
-        {"p": saying("big", "large"), "q": saying("small")},
+        {"p": provider_of("big", "large"), "q": provider_of("small")},
         allowed={"team": ["best"], "gpts": ["gpt-*"]},
     )
     (listed,) = engine.models("team")
@@ -249,15 +249,15 @@ def test_a_key_for_a_name_is_shown_that_name_and_no_other_of_the_model():
     assert list(engine.model("gpt-4", "gpts").aliases) == []
 
 
-def test_a_refusal_does_not_tell_what_a_name_stands_for():
-    engine = engine_of({"best": ["p/secret"]}, {"p": saying("secret")}, allowed={"team": ["x"]})
+def test_a_refusal_does_not_reveal_what_a_name_stands_for():
+    engine = engine_of({"best": ["p/secret"]}, {"p": provider_of("secret")}, allowed={"team": ["x"]})
     with pytest.raises(CompletionError) as caught:
         engine.resolve("best", "team")
 
     assert "secret" not in str(caught.value.status("1"))
 
 
-def test_only_a_star_covers_what_a_star_takes():
+def test_only_a_star_covers_what_a_star_matches():
     alias = Alias("gpt-*", ("p/m",))
     covering = ["*", "gpt-*", "g*", "gpt-**", "*-*"]
 

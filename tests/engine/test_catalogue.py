@@ -1,4 +1,4 @@
-"""From a model's name to its provider, for those who may use it."""
+"""From the name of a model to its provider, for callers who may use it."""
 
 import pytest
 from dragoman import text_of
@@ -10,7 +10,7 @@ from google.rpc import code_pb2
 
 
 @pytest.mark.parametrize("name", ["echo/echo", "echo"])
-async def test_a_model_answers_to_its_full_name_and_its_alias(name):
+async def test_a_model_has_its_full_name_and_its_alias(name):
     completion = await answer(engine_of(), request_of(name), call_id="7")
 
     assert text_of(completion) == "one two three"
@@ -19,7 +19,7 @@ async def test_a_model_answers_to_its_full_name_and_its_alias(name):
     assert 0 < completion.create_time.ToNanoseconds() <= completion.finish_time.ToNanoseconds()
 
 
-async def test_a_provider_is_asked_by_its_own_name_of_the_model():
+async def test_a_provider_is_called_with_its_own_name_of_the_model():
     provider = Scripted(choice_finished(), model=model("org/tiny", "tiny"))
     await answer(engine_of({"acme": provider}), request_of("tiny"))
 
@@ -52,7 +52,7 @@ async def test_an_unknown_model_is_not_found_and_the_error_shows_those_that_exis
     assert "echo/echo" in error.message
 
 
-async def test_a_very_long_name_does_not_come_back_whole():
+async def test_a_very_long_name_is_cut_in_the_error():
     error = await error_of(answer(engine_of(), request_of("x" * 100_000)))
 
     assert len(error.message) < 300
@@ -68,8 +68,8 @@ async def test_a_model_of_a_provider_that_could_not_be_opened_is_unavailable():
     assert "sk-123" not in error.message
 
 
-class Speechless(Scripted):
-    """Cannot tell its models any more."""
+class Unlisted(Scripted):
+    """Cannot list its models any more."""
 
     broken = False
 
@@ -79,8 +79,8 @@ class Speechless(Scripted):
         return super().models()
 
 
-async def test_a_provider_that_cannot_tell_its_models_harms_no_other():
-    broken = Speechless(choice_finished())
+async def test_a_provider_that_cannot_list_its_models_harms_no_other():
+    broken = Unlisted(choice_finished())
     engine = engine_of({"p": broken, "echo": Echo()})
     broken.broken = True
 

@@ -1,4 +1,4 @@
-"""What the engine does round a provider: fields, deadlines, filters, the end of the service, tokens."""
+"""What the engine adds to a provider: fields, deadlines, filters, shutdown, tokens."""
 
 import asyncio
 import re
@@ -14,7 +14,7 @@ from google.rpc import code_pb2
 # Fields
 
 
-async def test_fields_left_out_are_told_in_the_answer_and_at_the_start():
+async def test_fields_left_out_are_reported_in_the_answer_and_at_the_start():
     request = request_of()
     request.unsupported_field_policy = v1.UNSUPPORTED_FIELD_POLICY_WARN
     request.generation_config.presence_penalty = 1
@@ -63,14 +63,14 @@ async def test_a_tool_call_without_an_id_gets_one_and_stream_and_answer_agree_on
     async with engine.relay(request_of("p/scripted"), engine.call("me", call_id="1")) as relay:
         events = [event async for event in relay]
     begun = [event.delta.tool_call.id for event in events if event.delta.tool_call.name]
-    said = [part.tool_call.id for part in events[-1].finished.completion.choices[0].message.parts]
+    ids = [part.tool_call.id for part in events[-1].finished.completion.choices[0].message.parts]
     again = await answer(engine, request_of("p/scripted"), call_id="2")
 
-    assert begun == said
-    assert said[1] == "mine"
-    assert len(set(said)) == 3
-    assert all(re.fullmatch("[a-zA-Z0-9]{9}", said[at]) for at in (0, 2))
-    assert again.choices[0].message.parts[0].tool_call.id not in said, "another completion has other ids"
+    assert begun == ids
+    assert ids[1] == "mine"
+    assert len(set(ids)) == 3
+    assert all(re.fullmatch("[a-zA-Z0-9]{9}", ids[at]) for at in (0, 2))
+    assert again.choices[0].message.parts[0].tool_call.id not in ids, "another completion has other ids"
     assert not first.delta.tool_call.id, "the provider's event is left as it is"
 
 
@@ -110,7 +110,7 @@ async def test_a_call_that_nobody_waits_for_has_the_longest_time():
     assert call.id == "op"
 
 
-async def test_with_less_than_20_ms_left_no_upstream_is_asked():
+async def test_with_less_than_20_ms_left_no_upstream_is_called():
     provider = Scripted(choice_finished())
     engine = engine_of({"p": provider})
     error = await error_of(answer(engine, request_of("p/scripted"), remaining=0.019))
@@ -152,7 +152,7 @@ async def test_the_first_filter_is_the_outermost():
 
 
 class SlowToClose(Scripted):
-    """Takes a moment to let go of its upstream."""
+    """Takes a moment to close its upstream."""
 
     cleaned = False
 
@@ -166,7 +166,7 @@ class SlowToClose(Scripted):
             self.cleaned = True
 
 
-async def test_stopping_ends_what_is_under_way_and_waits_for_the_upstreams():
+async def test_stopping_ends_running_completions_and_waits_for_the_upstreams():
     provider = SlowToClose(delta("x"), asyncio.Event().wait)
     engine = engine_of({"p": provider})
     events = []
@@ -206,7 +206,7 @@ async def test_tokens_are_counted_and_split_as_the_provider_does():
     assert by_request == by_text
 
 
-async def test_a_model_without_a_tokenizer_says_so():
+async def test_a_model_without_a_tokenizer_is_refused():
     engine = engine_of({"p": Scripted()})
     counting = engine.count_tokens(request_of("p/scripted"), engine.call("me"))
     splitting = engine.tokenize(v1.TokenizeRequest(model="p/scripted", text="x"), engine.call("me"))

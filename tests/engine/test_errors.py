@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 
 def details(status):
-    """The details of a status by the name of their message."""
+    """The details of a status, by the names of their messages."""
     found = {}
     for detail in status.details:
         name = detail.TypeName().rpartition(".")[2]
@@ -31,7 +31,7 @@ def test_error_info_is_always_there():
     assert list(details(status)) == ["ErrorInfo"]
 
 
-def test_retry_info_and_resource_come_where_they_apply():
+def test_retry_info_and_resource_are_there_if_they_apply():
     found = details(overloaded(retry_after=1.25, resource="models/x").status("r1"))
 
     assert found["RetryInfo"].retry_delay.ToMilliseconds() == 1250
@@ -87,14 +87,14 @@ def test_no_status_is_larger_than_trailers_may_be(message, metadata, violations,
     assert percent_encoded + status.ByteSize() * 4 / 3 < 8192 - 256
 
 
-def test_metadata_that_the_error_brought_itself_is_kept():
+def test_metadata_that_the_error_already_has_is_kept():
     error = overloaded(metadata={"model": "own"}).with_metadata(model="other", provider="p")
 
     assert error.metadata == {"model": "own", "provider": "p"}
 
 
 class ForeignError(Exception):
-    """What a plugin raises that imports nothing of ours."""
+    """The exception of a plugin that imports nothing of the service."""
 
     def __init__(self, code, reason, **more):
         super().__init__("exception text")
@@ -102,7 +102,7 @@ class ForeignError(Exception):
         vars(self).update(more)
 
 
-def test_an_error_with_the_right_attributes_is_one():
+def test_an_exception_with_the_right_attributes_is_a_completion_error():
     raised = ForeignError(
         14, v1.ERROR_REASON_PROVIDER_RATE_LIMITED, message="Slow down.", retryable=True, retry_after=2
     )
@@ -125,5 +125,5 @@ def test_an_error_with_the_right_attributes_is_one():
     ],
     ids=repr,
 )
-def test_anything_else_is_none(other):
+def test_any_other_exception_is_not_a_completion_error(other):
     assert CompletionError.of(other) is None

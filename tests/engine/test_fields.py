@@ -1,4 +1,4 @@
-"""Which fields a model honours."""
+"""Fields that a model supports, and what becomes of the others."""
 
 import pytest
 from dragoman import v1
@@ -27,7 +27,7 @@ def warned(**changes):
     return fit_fields(request_of(policy=v1.UNSUPPORTED_FIELD_POLICY_WARN, **changes), MODEL)
 
 
-def test_what_the_model_honours_passes_unchanged_under_the_providers_own_name():
+def test_supported_fields_are_passed_on_unchanged_with_the_providers_name_of_the_model():
     request = request_of(temperature=0.0)
     fitted, warnings = fit_fields(request, MODEL)
 
@@ -38,7 +38,7 @@ def test_what_the_model_honours_passes_unchanged_under_the_providers_own_name():
 
 
 @pytest.mark.parametrize("policy", [v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED, v1.UNSUPPORTED_FIELD_POLICY_REJECT])
-def test_every_field_that_the_model_lacks_is_refused_by_name(policy):
+def test_every_unsupported_field_is_refused_by_name(policy):
     with pytest.raises(CompletionError) as caught:
         fit_fields(request_of(policy=policy, temperature=1, top_k=3, min_p=0.1), MODEL)
 
@@ -49,7 +49,7 @@ def test_every_field_that_the_model_lacks_is_refused_by_name(policy):
     assert "generation_config.temperature" in caught.value.message, "it says what is supported"
 
 
-def test_with_warn_it_is_left_out_and_told():
+def test_with_warn_it_is_left_out_and_reported():
     fitted, warnings = warned(temperature=1.0, top_k=3, stop_sequences=["END"])
 
     assert fitted.generation_config == v1.GenerationConfig(temperature=1.0)
@@ -59,7 +59,7 @@ def test_with_warn_it_is_left_out_and_told():
     ]
 
 
-def test_forms_of_the_answer_are_supported_one_by_one():
+def test_response_formats_are_supported_one_by_one():
     schema = v1.ResponseFormat(json_schema=v1.JsonSchema(schema_json="{}"))
     grammar = v1.ResponseFormat(grammar="root ::= 'a'")
     fitted, _ = fit_fields(request_of(response_format=schema), MODEL)
@@ -70,7 +70,7 @@ def test_forms_of_the_answer_are_supported_one_by_one():
     assert caught.value.fields[0].field == "generation_config.response_format.grammar"
 
 
-def test_parts_that_the_model_lacks_are_left_out_with_warn():
+def test_unsupported_parts_are_left_out_with_warn():
     thought = v1.Part(reasoning=v1.Reasoning(text="hm"))
     request = request_of(thought, v1.Part(refusal="no"), policy=v1.UNSUPPORTED_FIELD_POLICY_WARN)
     request.messages.add(role=v1.ROLE_ASSISTANT).parts.add().CopyFrom(thought)
@@ -80,7 +80,7 @@ def test_parts_that_the_model_lacks_are_left_out_with_warn():
     assert [warning.field for warning in warnings] == ["messages.reasoning", "messages.refusal"]
 
 
-def test_a_request_of_which_nothing_would_be_left_is_refused_even_with_warn():
+def test_a_request_of_which_nothing_would_remain_is_refused_even_with_warn():
     request = v1.CompletionRequest(unsupported_field_policy=v1.UNSUPPORTED_FIELD_POLICY_WARN)
     request.messages.add(role=v1.ROLE_ASSISTANT).parts.add(refusal="no")
     with pytest.raises(CompletionError) as caught:
@@ -97,14 +97,14 @@ def test_a_request_of_which_nothing_would_be_left_is_refused_even_with_warn():
         {"presence_penalty": 0, "frequency_penalty": 0, "repetition_penalty": 1},
     ],
 )
-def test_values_that_ask_for_nothing_are_honoured_by_all(config):
+def test_neutral_values_are_honoured_by_all_models(config):
     _, warnings = fit_fields(request_of(**config), MODEL)
 
     assert not warnings
 
 
 @pytest.mark.parametrize("config", [{"temperature": 0}, {"seed": 0}, {"max_output_tokens": 1}, {"choice_count": 2}])
-def test_zero_is_a_value_like_others(config):
+def test_zero_is_a_value_like_any_other(config):
     assert set_fields(request_of(**config)) == [f"generation_config.{name}" for name in config]
 
 
@@ -128,7 +128,7 @@ AUTO, REQUIRED = v1.ToolChoice.MODE_AUTO, v1.ToolChoice.MODE_REQUIRED
         ),
     ],
 )
-def test_what_only_some_models_take_is_named_and_passes_to_those_that_do(path, changes):
+def test_what_only_some_models_support_is_named_and_passed_to_those(path, changes):
     request = v1.CompletionRequest(model="alias", **changes)
     able = v1.Model(name="acme/big", provider_model="big", supported_fields=[path])
     fitted, _ = fit_fields(request, able)
@@ -174,7 +174,7 @@ def choosing(**choice):
         ("tool_choice.parallel", {"mode": AUTO, "parallel": False}, {}),
     ],
 )
-def test_what_a_model_cannot_be_held_to_with_its_tools_is_refused_or_left_out(path, choice, left):
+def test_a_tool_choice_that_a_model_cannot_obey_is_refused_or_left_out(path, choice, left):
     request = choosing(**choice)
     unable = v1.Model(name="acme/big", supported_fields=["tools"])
     able = v1.Model(name="acme/big", supported_fields=["tools", path])
@@ -194,13 +194,13 @@ def test_what_a_model_cannot_be_held_to_with_its_tools_is_refused_or_left_out(pa
 @pytest.mark.parametrize(
     "choice", [{"mode": AUTO}, {"mode": v1.ToolChoice.MODE_NONE}, {"mode": AUTO, "parallel": True}]
 )
-def test_a_choice_that_holds_the_model_to_nothing_is_honoured_by_all_who_take_tools(choice):
+def test_a_tool_choice_without_demands_is_honoured_by_all_models_with_tools(choice):
     fitted, warnings = fit_fields(choosing(**choice), v1.Model(supported_fields=["tools"]))
 
     assert (fitted.tool_choice, warnings) == (v1.ToolChoice(**choice), [])
 
 
-def test_a_conversation_with_tool_calls_is_refused_with_warn_too_since_it_would_make_no_sense():
+def test_a_conversation_with_tool_calls_is_refused_even_with_warn_because_it_would_be_meaningless():
     request = request_of(policy=WARN)
     request.messages.extend([CALLED, ANSWERED])
     with pytest.raises(CompletionError, match="cannot be left out") as caught:
@@ -218,12 +218,12 @@ def test_authors_are_left_out_with_warn_and_their_messages_stay():
     assert [warning.field for warning in warnings] == ["messages.author"]
 
 
-def test_a_prompt_that_the_model_lacks_is_refused_with_warn_too_because_nothing_would_remain():
+def test_an_unsupported_prompt_is_refused_even_with_warn_because_nothing_would_remain():
     with pytest.raises(CompletionError, match="Nothing would remain"):
         fit_fields(v1.CompletionRequest(model="alias", prompt="Once", unsupported_field_policy=WARN), MODEL)
 
 
-def test_what_a_model_takes_in_conversations_only_is_refused_with_a_prompt_or_left_out():
+def test_a_field_for_conversations_only_is_refused_or_left_out_with_a_prompt():
     fields = ["prompt", "generation_config.seed", "generation_config.reasoning"]
     model = v1.Model(name="acme/big", supported_fields=fields, conversation_fields=["generation_config.reasoning"])
     config = v1.GenerationConfig(seed=1, reasoning=v1.ReasoningConfig(effort=v1.REASONING_EFFORT_LOW))
@@ -240,7 +240,7 @@ def test_what_a_model_takes_in_conversations_only_is_refused_with_a_prompt_or_le
     assert not in_conversation
 
 
-def test_values_that_ask_for_nothing_do_not_go_to_models_that_lack_the_field():
+def test_neutral_values_are_not_sent_to_models_that_lack_the_field():
     fitted, _ = fit_fields(request_of(include_logprobs=False, repetition_penalty=1, temperature=1), MODEL)
 
     assert fitted.generation_config == v1.GenerationConfig(temperature=1)

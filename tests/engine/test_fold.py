@@ -76,13 +76,13 @@ def test_an_answer_may_be_empty():
 
 
 def test_the_last_usage_counts_and_its_total_is_right():
-    told = v1.CompletionEvent(usage=v1.Usage(input_tokens=5, output_tokens=7))
-    completion = fold(usage(5, 1), delta("x"), told, choice_finished()).completion()
+    latest = v1.CompletionEvent(usage=v1.Usage(input_tokens=5, output_tokens=7))
+    completion = fold(usage(5, 1), delta("x"), latest, choice_finished()).completion()
 
     assert completion.usage == v1.Usage(input_tokens=5, output_tokens=7, total_tokens=12)
 
 
-def test_usage_is_estimated_where_the_provider_says_nothing():
+def test_usage_is_estimated_if_the_provider_reports_none():
     completion = fold(delta("x"), delta("y"), choice_finished()).completion()
 
     assert completion.usage == v1.Usage(output_tokens=2, total_tokens=2, estimated=True)
@@ -92,19 +92,19 @@ def test_usage_of_an_empty_answer_without_figures_is_an_estimate_too():
     assert fold(choice_finished()).completion().usage == v1.Usage(estimated=True)
 
 
-def test_usage_on_the_way_is_partial_and_adds_what_the_provider_did_not_count_yet():
+def test_usage_of_a_running_answer_is_partial_and_adds_what_the_provider_has_not_counted_yet():
     on_the_way = fold(usage(5, 0), delta("x"), delta("y")).usage()
 
     assert on_the_way == v1.Usage(input_tokens=5, output_tokens=2, total_tokens=7, estimated=True, partial=True)
 
 
-def test_exact_usage_on_the_way_is_no_estimate():
+def test_exact_usage_of_a_running_answer_is_not_an_estimate():
     on_the_way = fold(delta("x"), usage(5, 1)).usage()
 
     assert on_the_way == v1.Usage(input_tokens=5, output_tokens=1, total_tokens=6, partial=True)
 
 
-def test_logprobs_come_in_order():
+def test_logprobs_keep_their_order():
     first, second = v1.TokenLogprob(token="x"), v1.TokenLogprob(token="y")
     completion = fold(delta("x", logprobs=[first]), delta("y", logprobs=[second]), choice_finished()).completion()
 
@@ -127,7 +127,7 @@ def test_events_that_are_not_the_providers_are_malformed(foreign):
     assert reason_of(caught) == "PROVIDER_MALFORMED"
 
 
-def test_what_was_retracted_is_forgotten():
+def test_retracted_events_are_forgotten():
     retracted = v1.CompletionEvent(retracted=v1.Retracted(from_sequence=1))
     again = v1.CompletionEvent(started=v1.Started(served_model="n", provider="q"))
     before = STARTED, delta("old", 1), choice_finished(1), usage(9, 9)
@@ -154,7 +154,7 @@ def test_no_answer_at_all_is_malformed():
     assert reason_of(caught) == "PROVIDER_MALFORMED"
 
 
-def test_an_answer_without_an_end_is_broken_off():
+def test_an_answer_that_does_not_finish_is_broken():
     with pytest.raises(CompletionError) as caught:
         fold(delta("a", 0), delta("b", 1), choice_finished(0)).completion()
 
@@ -164,7 +164,7 @@ def test_an_answer_without_an_end_is_broken_off():
 
 
 @pytest.mark.parametrize("kind", ["text", "reasoning", "refusal"])
-def test_an_answer_without_end_is_refused(kind: str):
+def test_an_endless_answer_is_malformed(kind: str):
     endless = piece(kind, "x" * (1024 * 1024))
     collected = fold(*[endless] * 8)
     with pytest.raises(CompletionError) as caught:

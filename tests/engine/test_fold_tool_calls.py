@@ -38,13 +38,13 @@ def test_the_pieces_of_a_call_become_one_part_and_parts_keep_their_order():
     ]
 
 
-def test_text_in_the_middle_of_a_call_does_not_tear_it():
+def test_text_between_the_pieces_of_a_call_does_not_split_it():
     completion = folded(tool_call(0, "{", call_id="a", name="now"), delta("hm"), tool_call(0, "}"), choice_finished())
 
     assert list(completion.choices[0].message.parts) == [called("a", "now", "{}"), v1.Part(text="hm")]
 
 
-def test_arguments_that_are_no_json_are_kept_as_the_model_wrote_them():
+def test_arguments_that_are_not_json_are_kept_as_the_model_wrote_them():
     completion = folded(tool_call(0, "{oops", call_id="a", name="now"), choice_finished())
 
     assert completion.choices[0].message.parts[0].tool_call.arguments_json == "{oops"
@@ -89,7 +89,7 @@ def test_the_calls_of_each_choice_are_numbered_on_their_own():
         ),
     ],
 )
-def test_pieces_that_make_no_sense_where_they_stand_are_malformed(events):
+def test_pieces_out_of_order_are_malformed(events):
     with pytest.raises(CompletionError, match="tool call") as caught:
         folded(*events)
 

@@ -1,4 +1,4 @@
-"""What a reader gets of a completion that is under way: pieces as they come, merged where they pile up."""
+"""What a reader gets of a running completion: events as they arrive, merged if they pile up."""
 
 import asyncio
 
@@ -54,14 +54,14 @@ async def test_the_arguments_of_tool_calls_are_counted_as_characters():
     assert relay.characters == 5
 
 
-async def test_a_reader_that_stands_still_pauses_an_upstream_that_sends_arguments_too():
-    said = 0
+async def test_a_stalled_reader_also_pauses_an_upstream_that_sends_arguments():
+    sent = 0
 
     async def endless(*_):
-        nonlocal said
+        nonlocal sent
         yield tool_call(0, call_id="a", name="now")
         while True:
-            said += 1000
+            sent += 1000
             yield tool_call(0, "x" * 1000)
             await asyncio.sleep(0)
 
@@ -70,11 +70,11 @@ async def test_a_reader_that_stands_still_pauses_an_upstream_that_sends_argument
     async with relay_of(provider) as relay:
         await anext(relay)
         before = -1
-        while before != said:
-            before = said
+        while before != sent:
+            before = sent
             await asyncio.sleep(0.01)
 
-    assert MAX_BUFFERED <= said < MAX_BUFFERED + MAX_MERGED
+    assert MAX_BUFFERED <= sent < MAX_BUFFERED + MAX_MERGED
 
 
 async def test_nothing_is_merged_while_the_reader_keeps_up():
@@ -89,7 +89,7 @@ async def test_nothing_is_merged_while_the_reader_keeps_up():
     assert texts(events) == ["a", "b", "c"]
 
 
-async def test_what_comes_while_the_reader_is_busy_is_merged_behind_what_it_reads():
+async def test_events_that_arrive_while_the_reader_is_busy_are_merged_after_the_one_it_reads():
     gate = asyncio.Event()
     provider = Scripted(delta("a"), gate.wait, delta("b"), delta("c"), choice_finished())
     async with relay_of(provider) as relay:
@@ -102,7 +102,7 @@ async def test_what_comes_while_the_reader_is_busy_is_merged_behind_what_it_read
     assert texts(rest) == ["bc"]
 
 
-async def test_all_that_waits_is_taken_at_once_merged_and_numbered():
+async def test_take_returns_all_waiting_events_merged_and_numbered():
     gate = asyncio.Event()
     provider = Scripted(delta("a"), delta("b"), usage(1, 2), gate.wait, delta("c"), delta("d"), choice_finished())
     async with relay_of(provider) as relay:
@@ -122,7 +122,7 @@ async def test_all_that_waits_is_taken_at_once_merged_and_numbered():
     assert completion.choices[0].message.parts[0].text == "abcd"
 
 
-async def test_what_came_before_a_failure_can_be_taken_after_it():
+async def test_events_before_a_failure_can_be_taken_after_it():
     async with relay_of(Scripted(delta("a"), ValueError("canary"))) as relay:
         assert await relay.ready()
         taken = relay.take()
@@ -168,7 +168,7 @@ async def test_choices_and_kinds_are_not_mixed():
     ]
 
 
-async def test_an_event_of_the_provider_is_never_touched():
+async def test_the_providers_events_are_never_changed():
     steps = [delta("a", logprobs=[logprob("a")]), delta("b", logprobs=[logprob("b")]), choice_finished()]
     before = [step.SerializeToString(deterministic=True) for step in steps]
     async with relay_of(Scripted(*steps)) as relay:
@@ -199,7 +199,7 @@ async def test_logprobs_count_in_the_size_of_a_merged_event():
 
 
 class Flood:
-    """A provider that never stops; counts what was taken from it."""
+    """A provider that never stops and counts the events that were taken."""
 
     def __init__(self, piece):
         self.piece = piece
@@ -220,7 +220,7 @@ class Flood:
 
 
 async def stalled(flood):
-    """Returns when no more is taken."""
+    """Returns when no more events are taken."""
     async with asyncio.timeout(10):
         before = -1
         while before != flood.taken:

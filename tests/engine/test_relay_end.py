@@ -1,4 +1,4 @@
-"""How a completion that is under way ends: by itself, by a failure, or because its reader leaves."""
+"""How a running completion ends: by itself, by a failure, or because its reader leaves."""
 
 import asyncio
 from contextlib import aclosing, suppress
@@ -60,7 +60,7 @@ async def test_a_reader_that_fails_closes_the_upstream():
     assert provider.running == 0
 
 
-async def test_leaving_before_anything_ran_asks_no_upstream():
+async def test_leaving_at_once_calls_no_upstream():
     provider = Scripted(delta("a"), choice_finished())
     async with relay_of(provider):
         pass
@@ -69,7 +69,7 @@ async def test_leaving_before_anything_ran_asks_no_upstream():
     assert not provider.requests
 
 
-async def test_the_upstreams_own_clean_up_is_not_broken_off():
+async def test_the_upstreams_own_clean_up_is_not_interrupted():
     cleaned = asyncio.Event()
 
     class Slow(Scripted):
@@ -94,7 +94,7 @@ async def test_the_upstreams_own_clean_up_is_not_broken_off():
 # The end
 
 
-async def test_the_whole_answer_is_the_one_that_the_stream_ends_with():
+async def test_the_completion_is_the_one_that_the_stream_ends_with():
     steps = (delta("a"), delta("b"), usage(1, 2), choice_finished())
     async with relay_of(Scripted(*steps), call_id="1") as relay:
         whole = await relay.completion()
@@ -109,7 +109,7 @@ async def test_the_whole_answer_is_the_one_that_the_stream_ends_with():
     assert events[-1].finished.usage == whole.usage
 
 
-async def test_the_deadline_ends_the_stream_with_what_was_used():
+async def test_the_deadline_ends_the_stream_with_the_usage_so_far():
     async with relay_of(Scripted(delta("a"), FOREVER().wait), remaining=0.05) as relay:
         events, error = await read_all(relay)
 
@@ -120,7 +120,7 @@ async def test_the_deadline_ends_the_stream_with_what_was_used():
     assert error.reason_name == "DEADLINE"
 
 
-async def test_the_deadline_ends_a_whole_answer():
+async def test_the_deadline_ends_a_completion():
     async with relay_of(Scripted(FOREVER().wait), remaining=0.05) as relay:
         with pytest.raises(CompletionError) as caught:
             await relay.completion()
@@ -161,7 +161,7 @@ async def test_an_upstream_that_goes_on_after_it_was_cancelled_is_closed():
             pass
 
 
-async def test_an_error_comes_after_what_was_said_before_it():
+async def test_an_error_comes_after_the_events_before_it():
     broken = CompletionError(code_pb2.UNAVAILABLE, v1.ERROR_REASON_PROVIDER_STREAM_BROKEN, "It broke.")
     async with relay_of(Scripted(delta("a"), broken)) as relay:
         events, error = await read_all(relay)
@@ -187,7 +187,7 @@ async def test_an_upstream_that_ends_without_an_answer_is_an_error():
     assert error.reason_name == "PROVIDER_MALFORMED"
 
 
-async def test_what_a_plugin_must_not_raise_becomes_plugin_failed():
+async def test_any_other_exception_of_a_plugin_becomes_plugin_failed():
     async with relay_of(Scripted(delta("a"), ValueError("a secret"))) as relay:
         events, error = await read_all(relay)
 
@@ -239,7 +239,7 @@ async def test_the_first_cause_wins():
     assert error.message == "first"
 
 
-async def test_what_is_finished_cannot_fail_any_more():
+async def test_a_finished_completion_cannot_fail_any_more():
     async with relay_of(Scripted(delta("a"), choice_finished())) as relay:
         await relay.completion()
         relay.fail(CompletionError(code_pb2.UNAVAILABLE, v1.ERROR_REASON_SHUTTING_DOWN, "late"))

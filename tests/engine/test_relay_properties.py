@@ -1,4 +1,4 @@
-"""Whatever the upstream sends and however slowly it is read, the answer is the same."""
+"""The answer is the same however the upstream sends it and however slowly it is read."""
 
 import asyncio
 from itertools import pairwise
@@ -26,7 +26,7 @@ def deltas(draw):
 
 @st.composite
 def answers(draw):
-    """The events of an answer that keeps the laws."""
+    """The events of a lawful answer."""
     pieces = draw(st.lists(deltas(), min_size=1, max_size=30))
     events = [v1.CompletionEvent(delta=piece) for piece in pieces]
     for at in draw(st.lists(st.integers(0, len(events)), max_size=3)):
@@ -36,7 +36,7 @@ def answers(draw):
 
 
 def numbered(events):
-    """Gives the tool calls of each choice their numbers: about every other piece begins a new one."""
+    """Numbers the tool calls of each choice; about every other piece begins a new call."""
     begun = {}
     for event in events:
         if event.delta.HasField("tool_call"):

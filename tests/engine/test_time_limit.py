@@ -24,7 +24,7 @@ def ahead(seconds: float) -> float:
 
 
 async def overdue(limit: TimeLimit, seconds: float) -> float:
-    """How long a wait took that was to take `seconds`."""
+    """How long a wait of `seconds` took."""
     began = time.monotonic()
     with pytest.raises(TimeoutError), limit.until(ahead(seconds)):
         await asyncio.sleep(5)
@@ -69,7 +69,7 @@ async def test_time_between_two_waits_does_not_count(limit):
     assert await overdue(limit, LIMIT) < LIMIT + LATE
 
 
-async def test_being_cancelled_is_no_time_out(limit):
+async def test_a_cancellation_is_not_a_time_out(limit):
     async def wait() -> None:
         with limit.until(ahead(60)):
             await asyncio.sleep(5)

@@ -1,4 +1,4 @@
-"""A Python environment of its own that sees what is installed here, and the command `dragoman` in it."""
+"""A separate Python environment that also has the packages of this one, and the command `dragoman` in it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 60.0  # seconds
+TIMEOUT = 60.0  # seconds
 SOON = 5.0  # seconds
 ANYWHERE = ("--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0")
 
 
 class ScratchEnvironment:
-    """Lives in `folder`. What is installed into it is not seen elsewhere."""
+    """An environment in `folder`. What is installed there is not visible elsewhere."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -32,7 +32,7 @@ class ScratchEnvironment:
         (packages / "here.pth").write_text(f"import site; site.addsitedir({here!r})\n")
 
     def install(self, source: Path) -> None:
-        """Builds the package in `source` and installs it, without any network."""
+        """Builds the package in `source` and installs it, without a network."""
         copy = shutil.copytree(source, self.folder / "sources" / source.name)
         self.run("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", str(copy))
 
@@ -41,23 +41,23 @@ class ScratchEnvironment:
         return subprocess.Popen([self.python, *arguments], env=environ, cwd=self.folder, text=True, **streams)
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        """What Python says; fails if it does not exit with `code`."""
+        """Runs Python and returns what it prints; fails if it does not exit with `code`."""
         process = self.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
-            said, _ = process.communicate(timeout=PATIENCE)
+            output, _ = process.communicate(timeout=TIMEOUT)
         finally:
             process.kill()
-        assert process.returncode == code, said
-        return said
+        assert process.returncode == code, output
+        return output
 
     def plugins(self, *arguments: str) -> list[dict[str, str]]:
-        """What `dragoman plugins` tells."""
+        """The output of `dragoman plugins`."""
         found: list[dict[str, str]] = json.loads(self.run("-m", "dragoman_service", "plugins", "--json", *arguments))
         return found
 
     @contextmanager
     def serving(self, settings: str) -> Iterator[Service]:
-        """A service with these settings (TOML), until the context is left; it has to end well."""
+        """Runs a service with these settings (TOML) until the context is left. It must exit with 0."""
         config = self.folder / "dragoman.toml"
         config.write_text(settings)
         arguments = ("serve", *ANYWHERE, "--data-dir", str(self.folder / "data"), "--config", str(config))
@@ -67,7 +67,7 @@ class ScratchEnvironment:
         try:
             yield Service(process, log)
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=PATIENCE)
+            process.communicate(timeout=TIMEOUT)
         finally:
             process.kill()
             process.communicate()
@@ -75,7 +75,7 @@ class ScratchEnvironment:
 
 
 class Service:
-    """A service that runs in a process of its own."""
+    """A service in a process of its own."""
 
     def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
         assert process.stdout is not None
@@ -86,11 +86,11 @@ class Service:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """The log's lines so far."""
+        """The log lines so far."""
         return [json.loads(line) for line in self._log.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
-    def tells(self, holds: Callable[[dict[str, Any]], bool]) -> bool:
-        """Whether a line of the log is such: it is written a moment after what it tells of."""
+    def logs(self, holds: Callable[[dict[str, Any]], bool]) -> bool:
+        """Whether `holds` is true for a log line. Waits for it, because a line is written a moment after the event."""
         deadline = time.monotonic() + SOON
         while not (found := any(map(holds, self.log))) and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Providers in packages of their own, installed beside ours: what works is used, what is broken harms nobody."""
+"""Providers of other packages, installed beside ours: working ones answer, broken ones harm nobody."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_command_lists_what_works_and_what_is_broken_with_its_reason(environ
         assert (found["broken-provider", name]["state"], found["broken-provider", name]["reason"]) == ("FAILED", reason)
 
 
-def test_a_built_in_name_wins_and_the_clash_is_told(environment: ScratchEnvironment) -> None:
+def test_a_built_in_name_wins_and_the_clash_is_reported(environment: ScratchEnvironment) -> None:
     echoes = {plugin["distribution"]: plugin for plugin in environment.plugins() if plugin["name"] == "echo"}
 
     assert echoes["dragoman-service"]["state"] == "LOADED"
@@ -137,7 +137,7 @@ def test_the_built_in_provider_answers_beside_broken_ones(stub: v1.CompletionSer
     assert text_of(stub.CreateCompletion(ask("echo/echo"), timeout=10)) == "Hello there"
 
 
-def test_what_could_not_be_opened_is_listed_as_unreachable(channel: grpc.Channel) -> None:
+def test_providers_that_could_not_be_opened_are_listed_as_unreachable(channel: grpc.Channel) -> None:
     listed = v1.ModelServiceStub(channel).ListModels(v1.ListModelsRequest(), timeout=10)
 
     assert [model.name for model in listed.models] == ["acme/shout", "echo/echo", "raising/raising"]
@@ -145,16 +145,16 @@ def test_what_could_not_be_opened_is_listed_as_unreachable(channel: grpc.Channel
 
 
 @pytest.mark.parametrize("name", BROKEN | UNOPENED)
-def test_a_model_of_a_broken_provider_is_unavailable_and_the_log_tells_why(
+def test_a_model_of_a_broken_provider_is_unavailable_and_the_log_says_why(
     name: str, stub: v1.CompletionServiceStub, service: Service
 ) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         stub.CreateCompletion(ask(f"{name}/model"), timeout=10)
     status, info = refused(caught.value)
-    told = [line["reason"] for line in service.log if line["event"] == "provider.failed" and line["provider"] == name]
+    logged = [line["reason"] for line in service.log if line["event"] == "provider.failed" and line["provider"] == name]
 
     assert (status.code, info.reason) == (14, "NO_PROVIDER_AVAILABLE")
-    assert told == [(BROKEN | UNOPENED)[name]]
+    assert logged == [(BROKEN | UNOPENED)[name]]
 
 
 def test_a_plugin_that_raises_later_fails_its_call_alone(stub: v1.CompletionServiceStub, service: Service) -> None:
@@ -169,7 +169,7 @@ def test_a_plugin_that_raises_later_fails_its_call_alone(stub: v1.CompletionServ
     assert (status.code, info.reason) == (13, "PLUGIN_FAILED")
     assert events[-1].finished.error == status
     assert "hunter2" not in str(status)
-    assert service.tells(lambda line: line["event"] == "plugin.failed" and "hunter2" in str(line))
+    assert service.logs(lambda line: line["event"] == "plugin.failed" and "hunter2" in str(line))
     assert text_of(stub.CreateCompletion(ask("acme/shout"), timeout=10)) == "HELLO THERE !!"
 
 
@@ -189,7 +189,7 @@ def test_the_allow_list_keeps_plugins_out(environment: ScratchEnvironment, tmp_p
 def test_asking_for_a_plugin_that_is_not_allowed_is_a_mistake(environment: ScratchEnvironment, tmp_path: Path) -> None:
     config = tmp_path / "refusing.toml"
     config.write_text('[plugins]\nallow = ["echo"]\n[providers.acme]\n')
-    said = environment.run("-m", "dragoman_service", "serve", "--config", str(config), code=2)
+    printed = environment.run("-m", "dragoman_service", "serve", "--config", str(config), code=2)
 
-    assert "providers.acme.plugin" in said
-    assert "plugins.allow does not name it" in said
+    assert "providers.acme.plugin" in printed
+    assert "plugins.allow does not name it" in printed

@@ -1,4 +1,4 @@
-"""Filters of another package: what works wraps every completion, what is broken keeps the service from starting."""
+"""Filters of another package: working ones wrap every completion, a broken one keeps the service from starting."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_filter_that_raises_anything_else_fails_its_call_alone(
 
     assert (status.code, reason) == (13, "PLUGIN_FAILED")
     assert "hunter2" not in str(status)
-    assert service.tells(lambda line: line["event"] == "plugin.failed" and "hunter2" in str(line))
+    assert service.logs(lambda line: line["event"] == "plugin.failed" and "hunter2" in str(line))
     assert stub.CreateCompletion(ask("?"), timeout=10).choices[0].message.parts[0].text == "ba?"
 
 

@@ -1,4 +1,4 @@
-"""What docs/write-a-filter.md shows is built, proven and served as it says, in all three deliveries."""
+"""Everything that docs/write-a-filter.md shows is built, tested and served, in all three deliveries."""
 
 from __future__ import annotations
 

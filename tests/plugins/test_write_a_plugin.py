@@ -1,4 +1,4 @@
-"""What docs/write-a-plugin.md shows is built, proven and served as it says."""
+"""Everything that docs/write-a-plugin.md shows is built, tested and served."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from dragoman_service.testing import ProviderLaws
-from scratch_environment import PATIENCE, ScratchEnvironment
+from scratch_environment import TIMEOUT, ScratchEnvironment
 
 PAGE = (Path(__file__).parents[2] / "docs" / "write-a-plugin.md").read_text()
 FILES = dict(re.findall(r"^`([^`\n]+)`\n\n```\w+\n(.*?)^```$", PAGE, re.M | re.S))
@@ -23,7 +23,7 @@ INSTALL, PROVE, UPSTREAM, SERVE, COMPLETE, LIST = COMMANDS
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    """A port that is free, in place of the one on the page."""
+    """A free port, which replaces the one on the page."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
@@ -44,7 +44,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory, port: int) -> ScratchE
 def upstream(environment: ScratchEnvironment, port: int) -> Iterator[None]:
     """The page's upstream, once it listens."""
     process = environment.start(*shlex.split(UPSTREAM)[1:])
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     try:
         while not listens(port):
             assert process.poll() is None
@@ -82,8 +82,8 @@ def test_the_page_shows_a_whole_package_and_how_to_use_it() -> None:
 
 def test_the_pages_provider_keeps_the_laws(environment: ScratchEnvironment) -> None:
     laws = sum(name.startswith("test_") for name in dir(ProviderLaws))
-    told = environment.run("-m", *shlex.split(PROVE), "-p", "no:cacheprovider")
-    ended = {word: int(number) for number, word in re.findall(r"(\d+) (passed|skipped|failed)", told)}
+    printed = environment.run("-m", *shlex.split(PROVE), "-p", "no:cacheprovider")
+    ended = {word: int(number) for number, word in re.findall(r"(\d+) (passed|skipped|failed)", printed)}
 
     assert set(ended) <= {"passed", "skipped"}
     assert sum(ended.values()) == laws
@@ -93,9 +93,9 @@ def test_the_pages_provider_keeps_the_laws(environment: ScratchEnvironment) -> N
 def test_the_pages_provider_answers_through_the_service(environment: ScratchEnvironment, port: int) -> None:
     settings = (environment.folder / SERVE.split()[-1]).read_text() + '\n[server]\ndrain_delay = "0s"\n'
     with upstream(environment, port), environment.serving(settings) as service:
-        said = environment.run("-m", *module(COMPLETE), "--target", service.address)
+        printed = environment.run("-m", *module(COMPLETE), "--target", service.address)
 
-    assert said.splitlines()[0] == CONSOLE.split(COMPLETE)[1].splitlines()[1]
+    assert printed.splitlines()[0] == CONSOLE.split(COMPLETE)[1].splitlines()[1]
 
 
 def test_the_pages_provider_is_listed(environment: ScratchEnvironment) -> None:
