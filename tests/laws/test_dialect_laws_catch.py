@@ -14,6 +14,8 @@ from dragoman_service.dialects.openai.server.dialect import ChatDialect
 from dragoman_service.dialects.openai.server.stream import DONE, ChatEventEncoder
 from dragoman_service.errors import CompletionError, internal
 from dragoman_service.testing import DialectLaws
+from dragoman_service.testing.dialect_laws.requests import FIELDS
+from dragoman_service.testing.provider_laws import claims
 from hypothesis import Phase, settings
 
 
@@ -228,6 +230,10 @@ def test_a_client_that_breaks_a_law_is_caught(client, law):
 def test_an_answer_out_of_nothing_is_caught():
     with pytest.raises(pytest.fail.Exception):
         laws_for(ChatDialect(), TakesAPartForTheWhole()).test_no_answer_at_all_is_incomplete()
+
+
+def test_requests_are_drawn_over_every_field_that_models_can_claim():
+    assert FIELDS == claims.FIELDS
 
 
 def test_every_law_catches_somebody():

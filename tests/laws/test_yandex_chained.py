@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from dragoman_service.providers.yandex.provider import YandexProvider, open_yand
 from dragoman_service.providers.yandex.settings import YandexSettings
 from dragoman_service.settings.types import Address
 from dragoman_service.testing import ProviderLaws
-from dragoman_service.testing.provider_laws.asking import folded
+from dragoman_service.testing.provider_laws.harness import folded
 from dragoman_service.testing.serving import Served, serving
 
 
@@ -40,16 +39,18 @@ async def chained(served: Served, model: str, **settings: Any) -> AsyncIterator[
         yield provider
 
 
-def unadorned(models: Sequence[v1.Model]) -> list[v1.Model]:
-    """The models as the provider should claim them here: the embedded one takes no tools and cannot think."""
-    claimed = []
-    for model in models:
-        changed = v1.Model()
-        changed.CopyFrom(model)
-        for field in ("tools", "tool_choice.mode", "tool_choice.parallel", "generation_config.reasoning"):
-            changed.supported_fields.remove(field)
-        claimed.append(changed)
-    return claimed
+class WithoutTools:
+    """The provider as it should be claimed here: the embedded model takes no tools and cannot reason."""
+
+    def __init__(self, provider: YandexProvider) -> None:
+        self._models = list(provider.models())
+        for model in self._models:
+            for field in ("tools", "tool_choice.mode", "tool_choice.parallel", "generation_config.reasoning"):
+                model.supported_fields.remove(field)
+        self.complete, self.count_tokens, self.tokenize = provider.complete, provider.count_tokens, provider.tokenize
+
+    def models(self) -> list[v1.Model]:
+        return self._models
 
 
 @pytest.fixture(scope="module")
@@ -116,15 +117,14 @@ class TestOverEcho(ChainedLaws):
 
 class TestOverTheEmbeddedModel(ChainedLaws):
     @pytest.fixture
-    async def provider(self, engine: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[YandexProvider]:
+    async def provider(self, engine: Path) -> AsyncIterator[WithoutTools]:
         async with (
             open_http("http://localhost", unix_socket=engine) as self.engine,
             serving(settings={"providers": {"local": {"engine": engine}}}) as served,
             chained(served, "local") as provider,
         ):
             self.behind = served.running.opened.providers["local"]
-            monkeypatch.setattr(provider, "models", partial(unadorned, provider.models()))
-            yield provider
+            yield WithoutTools(provider)
 
     def request(self, provider: Provider) -> v1.CompletionRequest:
         request = super().request(provider)

@@ -1,4 +1,4 @@
-"""A provider that does what a test tells it, step by step."""
+"""A provider that plays the steps of a test, and makers of events for it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ Step = v1.CompletionEvent | BaseException | float | Callable[[], Awaitable[objec
 class Scripted:
     """Plays the same steps for every request.
 
-    An event is handed on, an exception raised, a number waited for (seconds), a function called and awaited.
+    An event is yielded, an exception is raised, a number is a pause in seconds, a function is called and awaited.
     """
 
     def __init__(self, *steps: Step, model: v1.Model | None = None) -> None:
         self._steps = steps
         self.model = model or v1.Model(provider_model="scripted", availability=v1.AVAILABILITY_READY)
-        """The only model. Replace it, and the provider has another one from now on."""
+        """The only model. Assign another one to change what the provider offers."""
         self.requests: list[v1.CompletionRequest] = []
-        """What it was asked, in order."""
+        """The requests so far, in order."""
         self.calls: list[Call] = []
+        """The calls of `requests`."""
         self.running = 0
-        """Requests that it works on now."""
+        """Number of requests in progress."""
         self.closed = asyncio.Event()
-        """Set when it has stopped to work on a request, however that ended."""
+        """Set once a request has ended, for whatever reason."""
 
     def models(self) -> Sequence[v1.Model]:
         return [self.model]
@@ -58,7 +59,7 @@ async def _play(step: BaseException | float | Callable[[], Awaitable[object]]) -
 
 
 def delta(text: str, choice_index: int = 0, logprobs: Sequence[v1.TokenLogprob] = ()) -> v1.CompletionEvent:
-    """A piece of text."""
+    """A delta of text."""
     return v1.CompletionEvent(delta=v1.Delta(choice_index=choice_index, text=text, logprobs=logprobs))
 
 
@@ -70,7 +71,7 @@ def tool_call(
     name: str = "",
     choice_index: int = 0,
 ) -> v1.CompletionEvent:
-    """A piece of a tool call; the first one has a name."""
+    """A delta of the tool call number `index`. The first delta of a call has the name."""
     piece = v1.ToolCallDelta(index=index, id=call_id, name=name, arguments_json=arguments_json)
     return v1.CompletionEvent(delta=v1.Delta(choice_index=choice_index, tool_call=piece))
 
@@ -78,12 +79,12 @@ def tool_call(
 def choice_finished(
     choice_index: int = 0, finish_reason: v1.FinishReason.ValueType = v1.FINISH_REASON_STOP
 ) -> v1.CompletionEvent:
-    """The end of a choice."""
+    """The last event of a choice."""
     return v1.CompletionEvent(choice_finished=v1.ChoiceFinished(choice_index=choice_index, finish_reason=finish_reason))
 
 
 def usage(input_tokens: int, output_tokens: int) -> v1.CompletionEvent:
-    """What was used so far."""
+    """The token usage so far."""
     total = input_tokens + output_tokens
     return v1.CompletionEvent(
         usage=v1.Usage(input_tokens=input_tokens, output_tokens=output_tokens, total_tokens=total)

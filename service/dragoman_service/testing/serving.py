@@ -1,4 +1,4 @@
-"""A whole service in this process, on ports that the system chooses."""
+"""A complete service in this process, on ports that the system chooses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A service that runs in this process, and a channel to it."""
+    """A service in this process, and a channel to it."""
 
     running: Running
     channel: grpc.aio.Channel
@@ -39,7 +39,7 @@ class Served:
 
     @property
     def operations(self) -> Any:
-        """The stub of google.longrunning.Operations, which has no types."""
+        """The stub of google.longrunning.Operations, which is untyped."""
         return operations_pb2_grpc.OperationsStub(self.channel)
 
 
@@ -47,12 +47,13 @@ class Served:
 async def serving(
     providers: Mapping[str, Provider] | None = None, settings: Mapping[str, Any] | None = None
 ) -> AsyncIterator[Served]:
-    """Serves `providers` by their names, and those that `settings` ask for; `echo` alone if there are neither.
+    """Serves `providers` under their names, and the providers in `settings`. Default: `echo` alone.
 
-    `settings` as in `{"server.grace": "1s", "providers": {"echo": {"delay": "10ms"}}}`. What is not set there: it
-    listens on loopback, on ports that the system chooses, and its data directory is deleted at the end.
+    `settings` are those of the settings file, as in `{"server.grace": "1s", "providers": {"echo": {"delay": "10ms"}}}`.
+    By default the service listens on loopback, on ports that the system chooses, and its data directory is deleted
+    when the context ends.
     """
-    from dragoman_service.app import running  # here, so that the laws alone load no server
+    from dragoman_service.app import running  # not at the top, because the laws need no server
 
     with tempfile.TemporaryDirectory(prefix="dragoman-") as folder:
         defaults: dict[str, Any] = {

@@ -13,7 +13,7 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.contract import Call, Complete, CompletionError, Filter
-from dragoman_service.testing.provider_laws.asking import folded
+from dragoman_service.testing.provider_laws.harness import folded
 from dragoman_service.testing.scripted import Scripted, choice_finished, delta, tool_call, usage
 
 _STARTED = v1.CompletionEvent(started=v1.Started(completion="completions/1", served_model="m", provider="p"))

@@ -1,4 +1,4 @@
-"""What a provider's models claim, they keep. What a model does not claim is skipped."""
+"""The laws that models keep what they claim. A law about something that the model does not claim is skipped."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 from dragoman import text_of, v1
 
 from dragoman_service.contract import Provider, Tokenizer
-from dragoman_service.testing.provider_laws.asking import Asking, folded, tokenizer_of
+from dragoman_service.testing.provider_laws.harness import Harness, folded, tokenizer_of
 
 _CONFIG = [field.name for field in v1.GenerationConfig.DESCRIPTOR.fields if field.name != "response_format"]
 _FORMATS = [f"response_format.{field.name}" for field in v1.ResponseFormat.DESCRIPTOR.fields]
-_FIELDS = {f"generation_config.{name}" for name in _CONFIG + _FORMATS} | {
+FIELDS = {f"generation_config.{name}" for name in _CONFIG + _FORMATS} | {
     "messages.author",
     "messages.reasoning",
     "messages.refusal",
@@ -22,8 +22,8 @@ _FIELDS = {f"generation_config.{name}" for name in _CONFIG + _FORMATS} | {
 
 
 @pytest.mark.asyncio
-class ClaimLaws(Asking):
-    """The part of ProviderLaws that follows from `models()`."""
+class ClaimLaws(Harness):
+    """The part of ProviderLaws about what `models()` claims."""
 
     async def test_the_models_say_what_they_are(self, provider: Provider) -> None:
         models = provider.models()
@@ -33,7 +33,7 @@ class ClaimLaws(Asking):
         assert all(names), "each model has a provider_model"
         assert len(set(names)) == len(names), "no two models have the same provider_model"
         for model in models:
-            assert set(model.supported_fields) <= _FIELDS, "supported_fields are paths of optional fields"
+            assert set(model.supported_fields) <= FIELDS, "supported_fields are paths of optional fields"
             assert set(model.conversation_fields) <= set(model.supported_fields), "conversation_fields are among them"
             assert isinstance(provider, Tokenizer) or not model.capabilities
 
@@ -84,7 +84,7 @@ class ClaimLaws(Asking):
         logprobs = answer.choices[0].logprobs
         spelt = b"".join(logprob.token_bytes for logprob in logprobs).decode(errors="replace")
 
-        assert text_of(answer).strip() in spelt, "the end token, and spaces cut off, may be among the tokens"
+        assert text_of(answer).strip() in spelt, "tokens may include an end token and spaces that the text has lost"
         assert all(logprob.logprob <= 0 for logprob in logprobs)
 
     async def test_a_prompt_is_gone_on_with_as_it_stands(self, provider: Provider) -> None:

@@ -1,4 +1,4 @@
-"""The laws that every provider keeps, as tests that its author inherits."""
+"""The laws of a provider, as tests that its author inherits."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from dragoman import v1
 
 from dragoman_service.contract import CompletionError, Provider
-from dragoman_service.testing.provider_laws.asking import folded
 from dragoman_service.testing.provider_laws.claims import ClaimLaws
+from dragoman_service.testing.provider_laws.harness import folded
 from dragoman_service.testing.provider_laws.tool_claims import ToolLaws
 
 _OWN = ("delta", "choice_finished", "usage")
@@ -26,7 +26,7 @@ class ProviderLaws(ClaimLaws, ToolLaws):
                 async with open_acme(AcmeSettings(...)) as provider:
                     yield provider
 
-    Each test asks the first of the provider's models. A call is read and closed by one task, as in the service.
+    Each test calls the provider's first model. One task reads and closes a call, as in the service.
     """
 
     # 1. The last event of a choice, and only the last, is its choice_finished
@@ -38,10 +38,10 @@ class ProviderLaws(ClaimLaws, ToolLaws):
 
         assert {event.WhichOneof("event") for event in events} <= set(_OWN), "started and finished are the service's"
         assert ended == [0], "one answer was asked for, and it ends once"
-        assert last[0].choice_finished.finish_reason != v1.FINISH_REASON_UNSPECIFIED, "its end is the last of it"
+        assert last[0].choice_finished.finish_reason != v1.FINISH_REASON_UNSPECIFIED, "nothing follows the end"
         assert last.keys() <= {0, None}, "one answer was asked for"
 
-    # 2. No event is empty; an event handed on is never touched again
+    # 2. No event is empty; an event is never changed after it was yielded
 
     async def test_no_event_is_empty(self, provider: Provider) -> None:
         for event in await self.events(provider, self.request(provider)):
@@ -66,7 +66,7 @@ class ProviderLaws(ClaimLaws, ToolLaws):
             await self.events(provider, request)
         error = CompletionError.of(caught.value)
 
-        assert error is not None, f"{caught.value!r} is no CompletionError, nor has it its code and reason"
+        assert error is not None, f"{caught.value!r} is not a CompletionError and has no code and reason"
         assert error.message
 
     # 4. Closing the iterator stops the upstream's work

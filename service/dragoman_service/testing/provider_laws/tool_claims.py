@@ -1,4 +1,4 @@
-"""A model that claims `tools` calls them as it is told, and goes on with what came of it."""
+"""The laws of models that claim `tools`: they call tools as the request says, and accept results."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import pytest
 from dragoman import v1
 
 from dragoman_service.contract import Provider
-from dragoman_service.testing.provider_laws.asking import Asking, folded
+from dragoman_service.testing.provider_laws.harness import Harness, folded
 
 _SCHEMA = '{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}'
 
 
 @pytest.mark.asyncio
-class ToolLaws(Asking):
+class ToolLaws(Harness):
     """The part of ProviderLaws about tools."""
 
     def tool_request(self, provider: Provider, *choices: str) -> v1.CompletionRequest:
         """A request with the tools `weather` and `local_time`, which take a city.
 
-        Skips if the model claims none, or not all of `choices`, which are fields of its choice among them.
+        Skips the test unless the model claims `tools` and all of `choices`, which are fields of ToolChoice.
         """
         request = self.naming(provider, "tools", *(f"tool_choice.{name}" for name in choices))
         del request.messages[:]

@@ -1,4 +1,4 @@
-"""How the laws ask a provider, and what its author tells them."""
+"""What the laws of a provider have in common: hooks for its author, and ways to call it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from dragoman_service.engine.fold import Fold
 Events = AsyncGenerator[v1.CompletionEvent, None]
 
 
-class Asking:
-    """The hooks that an author overrides, and what the laws have in common."""
+class Harness:
+    """An author overrides `failing_request` and `running`, and may override the rest."""
 
     patience = 60.0
-    """Seconds that an answer may take."""
+    """Time limit of one answer, in seconds."""
     stops_within = 1.0
-    """Seconds that the upstream may go on with its work after the reader has left."""
+    """Time limit for the upstream to stop after the reader has left, in seconds."""
 
     def request(self, provider: Provider) -> v1.CompletionRequest:
-        """A request with the same answer each time, of several tokens; it keeps the upstream busy for a moment."""
+        """A request with the same answer each time, of several tokens, that keeps the upstream busy for a moment."""
         model = provider.models()[0]
         prompt = v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Count from one to twenty, in words.")])
         request = v1.CompletionRequest(model=model.provider_model, messages=[prompt])
@@ -38,18 +38,19 @@ class Asking:
 
     def failing_request(self, provider: Provider) -> v1.CompletionRequest:
         """A request that the provider cannot answer."""
-        raise NotImplementedError("override failing_request: it returns a request that the provider cannot answer")
+        raise NotImplementedError("override failing_request: return a request that the provider cannot answer")
 
     async def running(self, provider: Provider) -> int:
-        """How many requests the upstream works on now: ask the upstream itself where you can."""
-        raise NotImplementedError("override running: it tells how many requests the upstream works on now")
+        """Number of requests in progress at the upstream. Ask the upstream itself if possible."""
+        raise NotImplementedError("override running: return the number of requests in progress at the upstream")
 
     def call(self, streaming: bool = False) -> Call:
+        """A new call with a deadline after `patience`."""
         deadline = asyncio.get_running_loop().time() + self.patience
         return Call(id=uuid.uuid4().hex, caller="laws", deadline=deadline, streaming=streaming)
 
     def complete(self, provider: Provider, request: v1.CompletionRequest, streaming: bool = False) -> Events:
-        """The provider's events, to be closed: a provider's iterator has `aclose`."""
+        """The provider's events. Close the iterator, as the service does: every provider's has `aclose`."""
         return cast("Events", provider.complete(request, self.call(streaming)))
 
     async def events(
@@ -61,7 +62,7 @@ class Asking:
             return [event async for event in events]
 
     async def until(self, provider: Provider, count: int) -> None:
-        """Waits until the upstream works on that many requests."""
+        """Waits until `count` requests are in progress at the upstream."""
         patience = self.patience if count else self.stops_within
         found = -1
         try:
@@ -69,16 +70,16 @@ class Asking:
                 while (found := await self.running(provider)) != count:  # noqa: ASYNC110 - it may be far away
                     await asyncio.sleep(0.005)
         except TimeoutError:
-            pytest.fail(f"the upstream works on {found} requests, {count} were expected within {patience:g} s")
+            pytest.fail(f"{found} requests are in progress at the upstream; expected {count} within {patience:g} s")
 
     def claiming(self, provider: Provider, **config: object) -> v1.CompletionRequest:
-        """The request with these fields of its generation config; skips the test if the model does not claim them."""
+        """The request with `config` set in its generation config. Skips the test if the model does not claim that."""
         request = self.naming(provider, *(f"generation_config.{name}" for name in config))
         request.generation_config.MergeFrom(v1.GenerationConfig(**config))  # type: ignore[arg-type]
         return request
 
     def naming(self, provider: Provider, *paths: str) -> v1.CompletionRequest:
-        """The request; skips the test if the model does not claim all of `paths`, as `supported_fields` has them."""
+        """The request. Skips the test unless the model lists all of `paths` in `supported_fields`."""
         for path in paths:
             if path not in provider.models()[0].supported_fields:
                 pytest.skip(f"the model does not claim {path}")
@@ -86,7 +87,7 @@ class Asking:
 
 
 def folded(events: list[v1.CompletionEvent]) -> v1.Completion:
-    """The answer without its times."""
+    """The completion that the events make, without times."""
     fold = Fold(v1.Completion())
     for event in events:
         fold.add(event)
@@ -96,7 +97,7 @@ def folded(events: list[v1.CompletionEvent]) -> v1.Completion:
 
 
 def tokenizer_of(provider: Provider, *capabilities: v1.Capability.ValueType) -> Tokenizer:
-    """The provider's tokenizer; skips the test if the model does not claim these capabilities."""
+    """The provider as a tokenizer. Skips the test if the model does not claim all of `capabilities`."""
     for capability in capabilities:
         if capability not in provider.models()[0].capabilities:
             pytest.skip(f"the model does not claim {v1.Capability.Name(capability)}")
