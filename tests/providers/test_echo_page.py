@@ -1,4 +1,4 @@
-"""What docs/echo.md says of `echo` holds."""
+"""docs/echo.md agrees with the provider `echo`."""
 
 import json
 import re

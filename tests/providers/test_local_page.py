@@ -1,4 +1,4 @@
-"""What docs/embedded-model.md says of the settings and of what is honoured holds."""
+"""docs/embedded-model.md agrees with the settings and the supported fields."""
 
 from __future__ import annotations
 

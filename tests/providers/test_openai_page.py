@@ -1,4 +1,4 @@
-"""What docs/providers.md says of the settings and of the vendors holds."""
+"""docs/providers.md agrees with the settings and with the vendors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS = re.findall(r"^\| `([\w-]+)` \| `(\S+)` \| (.*?)\|(.*?)\|$", REST, re.MULT
 
 
 def leaves(quirks: Quirks) -> set[str]:
-    """The supported fields by their last names."""
+    """The last names of the supported fields."""
     return {field.rpartition(".")[2] for field in quirks.supported_fields}
 
 
@@ -28,7 +28,7 @@ def ticked(text: str) -> set[str]:
 
 
 def vendors_where(said: str) -> set[str]:
-    """The vendors that the sentence before or after these words names."""
+    """The vendors named in the sentence or list item with these words."""
     sentence = next(line for line in re.split(r"\n- |\n\n|(?<=\.) ", REST) if said in line)
     return set(re.findall(r"`([\w-]+)`", sentence)) & set(VENDORS)
 
@@ -55,28 +55,28 @@ def test_the_shown_tables_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert shown["own"].models == ("some-model",)
 
 
-def test_every_vendor_is_listed_with_its_address_and_what_it_takes() -> None:
+def test_every_vendor_is_listed_with_its_address_and_its_fields() -> None:
     for name, address, more, less in ROWS:
         quirks = VENDORS[name].quirks
 
         assert address == VENDORS[name].base_url
         assert ticked(less) == leaves(OPENAI) - leaves(quirks), name
         assert ticked(more) == leaves(quirks) - leaves(OPENAI) - {"reasoning"}, name
-        assert ("thoughts of earlier answers" in more) == ("reasoning" in quirks.parts)
+        assert ("reasoning of earlier answers" in more) == ("reasoning" in quirks.parts)
         assert ("ROLE_DATA" in more) == bool(quirks.data_role)
         assert ("ROLE_DEVELOPER" in more) == (quirks.developer_role == "developer")
     assert [name for name, *_ in ROWS] == list(VENDORS)
 
 
-def test_all_take_what_a_server_takes_of_which_nothing_is_known() -> None:
-    assert ticked(REST.partition("All take")[2].partition("but for what")[0]) == leaves(OPENAI)
+def test_what_every_vendor_supports_is_what_a_server_without_a_vendor_supports() -> None:
+    assert ticked(REST.partition("Every vendor supports")[2].partition("except for the fields")[0]) == leaves(OPENAI)
 
 
 def test_the_notes_name_the_vendors_they_hold_for() -> None:
     quirks = {name: vendor.quirks for name, vendor in VENDORS.items()}
 
-    assert vendors_where("Choices are calls") == {name for name in quirks if quirks[name].single_choice}
-    assert vendors_where("`end_user` goes to") == {name for name in quirks if quirks[name].user_key}
+    assert vendors_where("choices are parallel requests") == {name for name in quirks if quirks[name].single_choice}
+    assert vendors_where("`end_user` is sent to") == {name for name in quirks if quirks[name].user_key}
     assert vendors_where("cannot be made to call") == {name for name in quirks if not quirks[name].tool_choices}
     assert vendors_where("vendors other than") == {name for name in quirks if quirks[name].allowed_tools}
     assert [name for name in quirks if quirks[name].prompt_formats] == ["llama-cpp"]
