@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from scratch_environment import ScratchEnvironment, Service
 SETTINGS = """
 [server]
 drain_delay = "0s"
+workers = WORKERS
 [log]
 format = "json"
 [providers.echo]
@@ -24,6 +26,7 @@ mark = "b"
 [filters.first]
 plugin = "mark"
 mark = "a"
+count = true
 """
 
 
@@ -34,9 +37,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> ScratchEnvironment:
     return environment
 
 
-@pytest.fixture(scope="module")
-def service(environment: ScratchEnvironment) -> Iterator[Service]:
-    with environment.serving(SETTINGS) as service:
+@pytest.fixture(scope="module", params=[1, 2], ids=["single", "workers"])
+def service(environment: ScratchEnvironment, request: pytest.FixtureRequest) -> Iterator[Service]:
+    with environment.serving(SETTINGS.replace("WORKERS", str(request.param))) as service:
         yield service
 
 
@@ -64,6 +67,21 @@ def test_filters_wrap_in_the_order_of_their_tables_the_first_outermost(stub: v1.
 
     assert whole.choices[0].message.parts[0].text == "ba!"
     assert events[-1].finished.completion.choices == whole.choices
+
+
+def test_metrics_of_a_filter_are_shown_with_those_of_the_service(
+    stub: v1.CompletionServiceStub, service: Service
+) -> None:
+    before = marks(service)
+    stub.CreateCompletion(ask("!"), timeout=10)
+
+    assert marks(service) == before + 1
+
+
+def marks(service: Service) -> float:
+    with urllib.request.urlopen(f"http://{service.http_address}/metrics", timeout=10) as response:
+        lines = response.read().decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("acme_marks_total"))
 
 
 def test_an_error_of_a_filter_reaches_the_caller(stub: v1.CompletionServiceStub) -> None:

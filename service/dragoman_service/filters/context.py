@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from prometheus_client import CollectorRegistry
+
 from dragoman_service.telemetry.meter import Names
 from dragoman_service.telemetry.metrics import Metrics
 
@@ -13,6 +15,12 @@ class FilterContext:
     """The second argument of a filter's entry point, if it takes two."""
 
     metrics: Metrics
-    """The service's metrics. `metrics.registry` is the Prometheus registry, for series of the filter's own."""
     names: Names
-    """What is known of the names of models."""
+
+    @property
+    def registry(self) -> CollectorRegistry | None:
+        """The registry in which a filter creates metrics of its own.
+
+        None if there are several workers: what prometheus_client creates without a registry is added up over all.
+        """
+        return self.metrics.own

@@ -48,7 +48,8 @@ class Metrics:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.registry = CollectorRegistry()
-        self._own = self.registry if folder is None else None
+        self.own: CollectorRegistry | None = self.registry if folder is None else None
+        """Where metrics are created. None in a worker: `registry` reads the metrics of all workers from files."""
         if folder is None:
             ProcessCollector(registry=self.registry)
             PlatformCollector(registry=self.registry)
@@ -111,15 +112,15 @@ class Metrics:
             "dragoman_stream_stall_seconds", "Time a stream waited for its caller to read.", MODEL_SECONDS, "method"
         )
         self.loop_lag = Histogram(
-            "dragoman_event_loop_lag_seconds", "Delay of the event loop.", buckets=MODEL_SECONDS, registry=self._own
+            "dragoman_event_loop_lag_seconds", "Delay of the event loop.", buckets=MODEL_SECONDS, registry=self.own
         )
         self.plugin_state = self._gauge(
             "dragoman_plugin_state", "1 for the current state of a provider.", "livemax", "provider", "state"
         )
-        self.log_dropped = Counter("dragoman_log_dropped_total", "Log lines dropped.", registry=self._own)
+        self.log_dropped = Counter("dragoman_log_dropped_total", "Log lines dropped.", registry=self.own)
         build = self._gauge("dragoman_build_info", "1; the labels describe the build.", "livemax", "version", "python")
         build[version("dragoman-service"), platform.python_version()].set(1)
-        workers = Gauge("dragoman_workers", "Worker processes.", registry=self._own, multiprocess_mode="livesum")
+        workers = Gauge("dragoman_workers", "Worker processes.", registry=self.own, multiprocess_mode="livesum")
         workers.set(1)
         self.rejected["draining"]
 
@@ -136,10 +137,10 @@ class Metrics:
         )
 
     def _counter(self, name: str, text: str, *labels: str) -> Family[Counter]:
-        return Family(Counter(name, text, labels, registry=self._own))
+        return Family(Counter(name, text, labels, registry=self.own))
 
     def _gauge(self, name: str, text: str, over_all: Sum, *labels: str) -> Family[Gauge]:
-        return Family(Gauge(name, text, labels, registry=self._own, multiprocess_mode=over_all))
+        return Family(Gauge(name, text, labels, registry=self.own, multiprocess_mode=over_all))
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Family[Histogram]:
-        return Family(Histogram(name, text, labels, buckets=buckets, registry=self._own))
+        return Family(Histogram(name, text, labels, buckets=buckets, registry=self.own))

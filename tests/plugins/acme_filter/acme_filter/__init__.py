@@ -7,6 +7,7 @@ from typing import Any
 
 from dragoman import v1
 from google.rpc import code_pb2
+from prometheus_client import Counter
 
 NUMBER = 1
 
@@ -14,6 +15,7 @@ NUMBER = 1
 @dataclass
 class MarkSettings:
     mark: str
+    count: bool = False
 
 
 class MarkError(Exception):
@@ -24,10 +26,10 @@ class MarkError(Exception):
 
 def make_mark(settings: MarkSettings, context: Any) -> Callable[[Any], Any]:
     """Puts a mark before each answer; fails in two ways if the prompt asks for it."""
-    context.metrics.registry.get_sample_value("nothing")  # raises unless the context has what the docs promise
+    marked = Counter("acme_marks", "Answers marked.", registry=context.registry) if settings.count else None
 
     def wrap(complete: Any) -> Any:
-        async def marked(request: v1.CompletionRequest, call: Any) -> AsyncIterator[v1.CompletionEvent]:
+        async def mark(request: v1.CompletionRequest, call: Any) -> AsyncIterator[v1.CompletionEvent]:
             text = request.messages[-1].parts[0].text
             if text == "refuse":
                 raise MarkError
@@ -37,9 +39,11 @@ def make_mark(settings: MarkSettings, context: Any) -> Callable[[Any], Any]:
                     if text == "stumble":
                         raise ValueError("the password is hunter2")
                     if event.HasField("started"):
+                        if marked:
+                            marked.inc()
                         yield v1.CompletionEvent(delta=v1.Delta(text=settings.mark))
 
-        return marked
+        return mark
 
     return wrap
 
