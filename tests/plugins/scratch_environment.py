@@ -40,11 +40,11 @@ class ScratchEnvironment:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("DRAGOMAN_", "PYTHON"))}
         return subprocess.Popen([self.python, *arguments], env=environ, cwd=self.folder, text=True, **streams)
 
-    def run(self, *arguments: str, code: int = 0) -> str:
+    def run(self, *arguments: str, code: int = 0, seconds: float = TIMEOUT) -> str:
         """Runs Python and returns what it prints; fails if it does not exit with `code`."""
         process = self.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
-            output, _ = process.communicate(timeout=TIMEOUT)
+            output, _ = process.communicate(timeout=seconds)
         finally:
             process.kill()
         assert process.returncode == code, output

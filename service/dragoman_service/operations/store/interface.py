@@ -128,7 +128,7 @@ class StoreContext:
     """What a store is opened with, beside its URL."""
 
     data_dir: Path
-    """Where files go, unless the URL says otherwise."""
+    """Where files go, unless the URL says otherwise. It may not exist yet."""
     on_change: OnChange
     """Told of every commit, by whatever process."""
     workers: int = 1
