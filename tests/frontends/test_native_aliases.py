@@ -110,7 +110,7 @@ async def test_odd_names_that_a_pattern_takes_leave_the_number_of_series_alone(s
             "models.best.targets: the provider 'echo' has no 'echo/eco'; it has echo/echo",
         ),
         ({"echo/echo": {"targets": ["echo/echo"]}}, "models.echo/echo: is the full name of a model"),
-        ({"best": {"targets": ["eko/echo"]}}, "models.best.targets.0: there is no provider 'eko'; configured: echo"),
+        ({"best": {"targets": ["eko/echo"]}}, "models.best.targets.0: there is no such provider; configured: echo"),
     ],
 )
 async def test_a_name_that_leads_nowhere_is_a_mistake_at_start(start_service, models, told):

@@ -108,7 +108,7 @@ def test_a_filter_that_raises_anything_else_fails_its_call_alone(
         ("[filters.number]", "filters.number", "acme_filter:NUMBER is not a function"),
         ("[filters.unmade]", "filters.unmade", "RuntimeError: the list of words is away"),
         ("[filters.nothing]", "filters.nothing", "returned NoneType instead of a function"),
-        ("[filters.absent]", "filters.absent.plugin", "no plugin 'absent' is installed"),
+        ("[filters.absent]", "filters.absent.plugin", "no plugin of this name is installed"),
         ("[filters.mark]", "filters.mark.mark", "is required"),
         ("[filters.mark]\nmark = 'a'\n[plugins]\nallow = ['echo']", "filters.mark.plugin", "does not name it"),
         ("[filters.metering]", "filters.metering", "always on"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 
 import grpc
@@ -131,3 +132,8 @@ async def test_a_second_signal_ends_all_workers_at_once(service, prompt):
 
     assert code == 1
     assert not any(map(alive, service.workers.values()))
+
+
+async def test_no_process_writes_core_dumps(service):
+    for pid in (service.process.pid, *service.workers.values()):
+        assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)

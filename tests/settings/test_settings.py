@@ -83,6 +83,7 @@ def test_all_mistakes_are_reported_at_once_each_with_its_path(tmp_path):
         "server.http",
         "server.grace",
         "operations.concurrency",
+        "operations.lease",
         "acces",
         "access.keys.0.id",
         "access.keys.0.sha256",
@@ -91,7 +92,7 @@ def test_all_mistakes_are_reported_at_once_each_with_its_path(tmp_path):
     assert "did you mean 'grpc'?" in found["server.grcp"]
     assert "did you mean 'access'?" in found["acces"]
     assert "DRAGOMAN_SERVER__HTTP" in found["server.http"]
-    assert "NOT_SET" in found["providers.vendor.api_key"]
+    assert "environment variable" in found["providers.vendor.api_key"]
 
 
 @pytest.mark.parametrize("text", ["[server\n", "a = \n[b]\n", '[server]\ngrpc = "1"\ngrpc = "2"\n'])
@@ -111,7 +112,7 @@ def test_key_ids_are_unique_and_deadlines_in_order(tmp_path):
     twice = mistakes(key + key, tmp_path)
     order = mistakes('[server]\ndefault_deadline = "2h"\n', tmp_path)
 
-    assert "more than once" in twice[""]
+    assert twice[""] == "access.keys.1.id: is the id of access.keys.0 too"
     assert "longest_deadline" in order[""]
 
 
@@ -161,13 +162,13 @@ def test_mistakes_in_a_providers_table_have_their_path_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("file", "message"), [("none.pem", "cannot read"), ("dragoman.toml", "contains no PEM certificates")]
+    ("file", "message"), [("none.pem", "cannot be read"), ("dragoman.toml", "contains no PEM certificates")]
 )
 @pytest.mark.parametrize(
     "table",
     ['plugin = "openai"\nbase_url = "https://h/v1"', 'plugin = "yandex"\nfolder_id = "f"\nmodels = ["m"]'],
 )
-def test_unreadable_certificates_are_a_mistake_that_names_the_file(
+def test_unreadable_certificates_are_a_mistake_that_names_the_setting(
     tmp_path: Path, table: str, file: str, message: str
 ) -> None:
     path = tmp_path / "dragoman.toml"
@@ -177,7 +178,7 @@ def test_unreadable_certificates_are_a_mistake_that_names_the_file(
 
     assert [mistake.path for mistake in caught.value.mistakes] == ["providers.x.ca_file"]
     assert message in str(caught.value)
-    assert str(tmp_path / file) in str(caught.value)
+    assert file not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +223,7 @@ def test_a_missing_url_of_the_store_is_one_mistake(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load(path, {})
 
-    assert str(caught.value) == "operations.url: the environment variable STORE_URL is not set"
+    assert str(caught.value) == "operations.url: the environment variable that `env` names is not set, or empty"
 
 
 def _written(folder: Path) -> Path:
@@ -251,7 +252,7 @@ def test_mistakes_in_names_of_models_have_their_path(tmp_path: Path) -> None:
     assert found["models.a.targets.0"].startswith("should be PROVIDER/MODEL")
     assert found["models.b.targets"] == "is required"
     assert found["models.c.target"] == "unknown key; did you mean 'targets'?"
-    assert any(path.startswith("models.") and "at least 1 character" in message for path, message in found.items())
+    assert found["models"] == "a name in it should have at least 1 character"
 
 
 def test_a_target_of_a_provider_that_is_not_configured_is_a_mistake(tmp_path: Path) -> None:
@@ -261,5 +262,5 @@ def test_a_target_of_a_provider_that_is_not_configured_is_a_mistake(tmp_path: Pa
         prepare(load(path), [])
 
     assert [str(mistake) for mistake in caught.value.mistakes] == [
-        "models.best.targets.1: there is no provider 'ecco'; configured: echo"
+        "models.best.targets.1: there is no such provider; configured: echo"
     ]

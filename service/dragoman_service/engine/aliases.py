@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import glob
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +49,12 @@ class Aliases:
 
 def covers(pattern: str, alias: Alias) -> bool:
     """Whether `pattern` matches every name that the alias matches."""
-    return fnmatch.fnmatchcase(alias.name.replace("*", _ANYTHING), pattern)
+    return matches(pattern, alias.name.replace("*", _ANYTHING))
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether `pattern` matches the name. Only `*` is special."""
+    return _compiled(pattern).fullmatch(name) is not None
 
 
 _ANYTHING = "\0" * MAX_NAME  # replaces a *: only a * matches it
@@ -58,6 +64,7 @@ def _specificity(alias: Alias) -> tuple[int, int]:
     return alias.name.index("*"), len(alias.name)
 
 
+@functools.lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> re.Pattern[str]:
     """Only `*` is special. The expression that fnmatch makes matches in linear time, however many there are."""
     return re.compile(fnmatch.translate("*".join(map(glob.escape, pattern.split("*")))))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fnmatch
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.contract import Call, Complete, CompletionError, Filter, Tokenizer
-from dragoman_service.engine.aliases import Alias, covers
+from dragoman_service.engine.aliases import Alias, covers, matches
 from dragoman_service.engine.catalogue import Catalogue, Target
 from dragoman_service.engine.fields import fit_fields
 from dragoman_service.engine.fold import Fold
@@ -207,7 +206,7 @@ class Engine:
         if not patterns:
             return True
         names = (model.name, model.provider_model, *model.aliases)
-        return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)
+        return any(matches(pattern, name) for name in names for pattern in patterns)
 
     def _may_name(self, alias: Alias, caller: str) -> bool:
         """Whether the caller may use this name in the settings, whatever model it stands for."""

@@ -104,7 +104,7 @@ def unavailable(wanted: str, plugins: dict[str, Plugin]) -> str:
     """Why settings cannot ask for the plugin `wanted`: it is not installed or not allowed. Empty if they can."""
     plugin = plugins.get(wanted)
     if plugin is None:
-        return f"no plugin {wanted!r} is installed; installed: {', '.join(sorted(plugins)) or 'none'}"
+        return f"no plugin of this name is installed; installed: {', '.join(sorted(plugins)) or 'none'}"
     if plugin.state is State.DISABLED:
-        return f"the plugin {wanted!r} is installed but plugins.allow does not name it"
+        return f"the plugin {plugin.name!r} is installed but plugins.allow does not name it"
     return ""

@@ -142,6 +142,6 @@ def _unknown_providers(settings: Settings, providers: Collection[str]) -> Iterat
     """Targets of model names that lead to a provider that is not configured."""
     for name, targets in settings.targets.items():
         for number, target in enumerate(targets):
-            if (provider := target.partition("/")[0]) not in providers:
-                why = f"there is no provider {provider!r}; configured: {', '.join(sorted(providers)) or 'none'}"
+            if target.partition("/")[0] not in providers:
+                why = f"there is no such provider; configured: {', '.join(sorted(providers)) or 'none'}"
                 yield Mistake(f"models.{name}.targets.{number}", why)

@@ -12,6 +12,7 @@ import structlog
 import uvloop
 
 from dragoman_service.app import Running, running
+from dragoman_service.process.limits import forbid_core_dumps
 from dragoman_service.settings.settings import Settings
 from dragoman_service.telemetry.log import configure
 from dragoman_service.telemetry.metrics import Metrics
@@ -50,6 +51,7 @@ def serve(settings: Settings, announce: Announce, role: ProcessRole | None = Non
     SIGTERM drains, see `Running.drain`; SIGINT drains without the delay; a second signal ends everything at once, with
     exit code 1. Raises SettingsError.
     """
+    forbid_core_dumps()
     role = role or ProcessRole()
     if role.worker:
         join(role.worker)

@@ -17,6 +17,7 @@ import structlog
 from dragoman_service.plugins.plugins import prepare
 from dragoman_service.plugins.providers import Shared, open_shared
 from dragoman_service.process.child import WorkerError
+from dragoman_service.process.limits import forbid_core_dumps
 from dragoman_service.process.pool import WorkerPool
 from dragoman_service.process.ports import reserved
 from dragoman_service.process.worker_spec import WorkerSpec
@@ -36,6 +37,7 @@ def supervise(settings: Settings, announce: Callable[[str, str], None]) -> int:
     before all workers serve, a signal ends everything at once. Raises SettingsError; any other failure of a worker's
     first start is logged, and its exit code returned.
     """
+    forbid_core_dumps()
     writer = configure(settings.log.level, settings.log.format, lambda: None)
     try:
         with asyncio.Runner() as runner:

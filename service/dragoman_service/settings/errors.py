@@ -16,9 +16,13 @@ _MESSAGES = {
     "dict_type": "should be a table",
     "path_type": "should be a path",
     "int_parsing": "should be a whole number",
+    "int_parsing_size": "should be a smaller number",
+    "int_from_float": "should be a whole number",
     "float_parsing": "should be a number",
 }
 _SUBJECT = re.compile(r"^(Value error, |[A-Z][a-z]+ (?=should ))")  # of pydantic's messages; ours is the path
+_WORD = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}")
+_NAMED = {("providers",), ("filters",), ("models",), ("operations", "model_concurrency")}  # tables whose keys are names
 _PHRASES = (("greater than or equal to", "at least"), ("less than or equal to", "at most"))
 
 
@@ -47,21 +51,47 @@ def mistakes_of(
     origins: Mapping[str, str] | None = None,
     prefix: Sequence[str] = (),
 ) -> list[Mistake]:
-    """The mistakes in an error of pydantic.
+    """The mistakes in an error of pydantic. They quote no value, and no key that may be a secret in the wrong place.
 
     `model` is the class that was validated, `origins` names the environment variable of a path, if it has one, and
     `prefix` is where the model stands in the settings.
     """
     found = []
     for item in error.errors(include_url=False, include_input=False, include_context=False):
+        is_about_key = "[key]" in item["loc"]
         location = tuple(str(step) for step in item["loc"] if step != "[key]")
-        path = ".".join((*prefix, *location))
+        shown = _presentable(model, location, is_about_key=is_about_key, are_keys_names=not prefix)
+        path = ".".join((*prefix, *shown))
         message = _message(item["type"], item["msg"], model, location)
+        if is_about_key:
+            message = f"a name in it {message}"
         if item["type"] == "value_error" and not location:
             path, message = "", message.strip()
-        origin = (origins or {}).get(path)
+        origin = (origins or {}).get(path) if shown == location else None
         found.append(Mistake(path, f"{message} (from {origin})" if origin else message))
     return found
+
+
+def is_presentable(key: str) -> bool:
+    """Whether a key that nobody declared may be shown: it is a plain word, and no key of an API has been pasted."""
+    return bool(_WORD.fullmatch(key))
+
+
+def _presentable(
+    model: object, location: tuple[str, ...], *, is_about_key: bool, are_keys_names: bool
+) -> tuple[str, ...]:
+    """`location` up to the first key that may be a secret.
+
+    Declared keys, numbers and plain words are shown, and in our own tables the names of providers and models. Keys of
+    a plugin's table are, for example, names of headers.
+    """
+    for depth, step in enumerate(location):
+        is_wrong = is_about_key and depth == len(location) - 1
+        is_name = are_keys_names and location[:depth] in _NAMED and not is_wrong
+        is_known = step.isdecimal() or step in _fields(model, location[:depth])
+        if not (is_known or is_name or is_presentable(step)):
+            return location[:depth]
+    return location
 
 
 def _message(kind: str, text: str, model: object, location: tuple[str, ...]) -> str:

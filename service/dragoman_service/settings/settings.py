@@ -8,10 +8,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
-from dragoman_service.settings.sources import merge, read_environment, read_file, resolve_secrets
+from dragoman_service.settings.sources import NAME, merge, read_environment, read_file, resolve_secrets
 from dragoman_service.settings.types import Address, ConfigPath, Duration, Listen, Reached, Section, Size
 
 __all__ = ["Mistake", "Settings", "SettingsError", "load"]
@@ -30,10 +38,18 @@ def _matches(pattern: str, expected: str) -> AfterValidator:
 
 Name = Annotated[
     str,
-    _matches(r"[a-z][a-z0-9_-]{0,62}", "1 to 63 lower-case letters, digits, '_' and '-', starting with a letter"),
+    _matches(NAME, "1 to 63 lower-case letters, digits, '_' and '-', starting with a letter"),
 ]
 CALLER_ID = "1 to 63 letters, digits, '.', '_', '@' and '-', starting with a letter or digit"
-CallerId = Annotated[str, _matches(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}", CALLER_ID)]
+
+
+def _is_not_anonymous(caller: str) -> str:
+    if caller.lower() == "anonymous":
+        raise ValueError("should not be 'anonymous', which stands for callers without a key")
+    return caller
+
+
+CallerId = Annotated[str, _matches(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}", CALLER_ID), AfterValidator(_is_not_anonymous)]
 Sha256 = Annotated[
     str,
     StringConstraints(to_lower=True),
@@ -65,7 +81,9 @@ class ServerSettings(Section):
     http: Listen = Address("127.0.0.1", 8080)
     advertised: Reached | None = None
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    data_dir: ConfigPath = Field(default_factory=lambda: Path(platformdirs.user_data_dir("dragoman")))
+    data_dir: ConfigPath = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("dragoman"))
+    )  # starts with ~ if HOME is unknown
     drain_delay: Duration = 5.0
     grace: Duration = 20.0
     default_deadline: Annotated[Duration, Field(gt=0)] = 600.0
@@ -77,11 +95,18 @@ class ServerSettings(Section):
 
 
 class KeySettings(Section):
-    """An API key: its caller, its SHA-256, and patterns of the models that it may use (default: all)."""
+    """An API key: its caller, its SHA-256, and patterns of the models that it may use, at least one (default: all)."""
 
     id: CallerId
     sha256: Sha256
-    models: tuple[str, ...] = ()
+    models: tuple[ModelName, ...] | None = None
+
+    @field_validator("models")
+    @classmethod
+    def _is_not_empty(cls, models: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if models == ():
+            raise ValueError("should have at least one pattern. To allow all models, remove it; to allow none, the key")
+        return models
 
 
 class AccessSettings(Section):
@@ -155,7 +180,7 @@ class Settings(Section):
             address: Address = getattr(self.server, name)
             if not address.loopback:
                 raise ValueError(
-                    f"server.{name}: other machines can reach {address}. Add keys under [[access.keys]] "
+                    f"server.{name}: other machines can reach this address. Add keys under [[access.keys]] "
                     "(`dragoman keys create ID`), or allow everybody with access.anonymous = true (`--anonymous`)"
                 )
         return self
@@ -168,10 +193,13 @@ class Settings(Section):
     @model_validator(mode="after")
     def _is_consistent(self) -> Settings:
         ids = [key.id for key in self.access.keys]
-        for twice in sorted({i for i in ids if ids.count(i) > 1}):
-            raise ValueError(f"access.keys: the id {twice!r} is used more than once")
+        for number, caller in enumerate(ids):
+            if caller in ids[:number]:
+                raise ValueError(f"access.keys.{number}.id: is the id of access.keys.{ids.index(caller)} too")
         if self.server.default_deadline > self.server.longest_deadline:
             raise ValueError("server.default_deadline: should not exceed server.longest_deadline")
+        if self.operations.url.startswith("sqlite:") and str(self.server.data_dir).startswith("~"):
+            raise ValueError("server.data_dir: is required, because this user has no home directory: set it, or HOME")
         return self
 
 
@@ -187,11 +215,8 @@ def load(
     """
     environ = environ or {}
     mistakes: list[Mistake] = []
-    base = path.resolve().parent if path else Path.cwd()
-    table, origins = read_environment(environ)
-    tree = merge(read_file(path) if path else {}, table)
-    for dotted, value in (overrides or {}).items():
-        tree = merge(tree, _nest(dotted.split("."), value))
+    tree, origins = _read(path, environ, overrides or {})
+    base = _folder_of(path)
     for section in ("providers", "filters"):
         if isinstance(tree.get(section), dict):
             tree[section] = resolve_secrets(tree[section], environ, base, (section,), mistakes)
@@ -206,6 +231,29 @@ def load(
     if mistakes:
         raise SettingsError(mistakes)
     return settings
+
+
+def _read(
+    path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The tree of all sources, and a map from each path to its environment variable."""
+    tree = read_file(path) if path else {}
+    try:
+        table, origins = read_environment(environ)
+        tree = merge(tree, table)
+    except RecursionError:
+        raise SettingsError([Mistake("", "an environment variable is nested too deeply")]) from None
+    for dotted, value in overrides.items():
+        tree = merge(tree, _nest(dotted.split("."), value))
+    return tree, origins
+
+
+def _folder_of(path: Path | None) -> Path:
+    """Where relative paths start."""
+    try:
+        return path.resolve().parent if path else Path.cwd()
+    except OSError as error:
+        raise SettingsError([Mistake("", f"the working directory cannot be used: {error.strerror}")]) from None
 
 
 def _resolve_store_url(tree: dict[str, Any], environ: Mapping[str, str], base: Path, mistakes: list[Mistake]) -> None:
@@ -228,4 +276,13 @@ def _nest(path: list[str], value: Any) -> dict[str, Any]:
 def _missing_files(settings: Settings) -> list[Mistake]:
     tls = settings.server.tls
     paths = {"server.tls.certificate": tls.certificate, "server.tls.key": tls.key} if tls else {}
-    return [Mistake(name, f"{path} is not a file") for name, path in paths.items() if not path.is_file()]
+    return [
+        Mistake(name, "should be the path of a file that exists") for name, path in paths.items() if not _is_file(path)
+    ]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a key in place of its path is too long for a name
+        return False

@@ -6,22 +6,55 @@ import ipaddress
 import re
 import ssl
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 __all__ = ["Address", "Certificates", "ConfigPath", "Duration", "Listen", "Reached", "Secret", "Section", "Size"]
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3, "kb": 1000, "mb": 1000**2, "gb": 1000**3}
+MAX_DURATION = 3650 * 86400.0  # seconds; dates and timers take no number of any size
+MAX_SIZE = 1024**5
+_HOST = re.compile(r"[\w.%:-]*")
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*")
 
 
 class Section(BaseModel):
-    """A table of the settings: unknown keys are mistakes, and it is immutable."""
+    """An immutable table of the settings. Unknown keys are mistakes, and so are `true` and `false` for numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_bool_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """Raises for `true`, which pydantic takes for 1."""
+        field = cls.model_fields.get(info.field_name or "")
+        if field and _has_bool(value) and _mentions(field.annotation, {int, float}):
+            raise ValueError("should be a number, not true or false")
+        return value
+
+
+def _has_bool(value: object) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, bool) or any(isinstance(item, bool) for item in inside)
+
+
+def _mentions(annotation: Any, types: set[type]) -> bool:
+    """Whether an annotation such as `dict[str, Annotated[int, ...]] | None` names one of the types."""
+    arguments = get_args(annotation)
+    return annotation in types if not arguments else any(_mentions(argument, types) for argument in arguments)
 
 
 def _quantity(value: object, units: dict[str, Any], example: str) -> object:
@@ -39,23 +72,30 @@ def _duration(value: object) -> object:
 
 def _size(value: object) -> object:
     size = _quantity(value, _BYTES, "8MiB")
+    if isinstance(size, float) and not isfinite(size):
+        raise ValueError("should be a finite number")
     return int(size) if isinstance(size, float) else size
 
 
 def _resolve(value: object, info: ValidationInfo) -> object:
     base = (info.context or {}).get("base")
-    if isinstance(value, str | Path) and base is not None:
+    if not isinstance(value, str | Path) or base is None:
+        return value
+    if "\0" in str(value):
+        raise ValueError("should be a path, without NUL characters")
+    try:
         return Path(base) / Path(value).expanduser()
-    return value
+    except RuntimeError:
+        raise ValueError("starts with '~', but the home directory is unknown: set HOME, or write a full path") from None
 
 
 def _certificates(path: Path) -> Path:
     try:
         ssl.create_default_context(cafile=str(path))
     except ssl.SSLError:
-        raise ValueError(f"{path} contains no PEM certificates") from None
+        raise ValueError("the file contains no PEM certificates") from None
     except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+        raise ValueError(f"the file cannot be read: {error.strerror}") from None
     return path
 
 
@@ -77,11 +117,11 @@ class ResolvedSecret(str):
         return "'**********'"
 
 
-Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, allow_inf_nan=False)]
-"""Seconds, written as `"250ms"`, `"20s"`, `"5m"`, `"24h"`, `"7d"` or a plain number of seconds."""
+Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, le=MAX_DURATION, allow_inf_nan=False)]
+"""Seconds, written as `"250ms"`, `"20s"`, `"5m"`, `"24h"`, `"7d"` or a plain number of seconds: at most ten years."""
 
-Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
-"""Bytes, written as `"64KiB"`, `"8MiB"` or a plain number of bytes."""
+Size = Annotated[int, BeforeValidator(_size), Field(ge=1, le=MAX_SIZE)]
+"""Bytes, written as `"64KiB"`, `"8MiB"` or a plain number of bytes: at most 1 PiB."""
 
 ConfigPath = Annotated[Path, BeforeValidator(_resolve)]
 """A path. Relative paths start at the folder of the settings file."""
@@ -127,7 +167,8 @@ class Address:
         if not isinstance(value, str):
             return value
         host, colon, port = value.rpartition(":")
-        if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535
+        if not colon or not is_port or not _HOST.fullmatch(host.removeprefix("[").removesuffix("]")):
             raise ValueError("should be HOST:PORT with a port from 0 to 65535, as in '127.0.0.1:50051'")
         return cls(host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port))  # noqa: S104
 

@@ -53,8 +53,11 @@ def run_with_client(work: Work, target: str, api_key: str | None, tls: bool, ca:
 async def _with_client(work: Work, target: str, api_key: str | None, tls: bool, ca: Path | None) -> None:
     from dragoman import TLS, AsyncClient
 
+    from dragoman_service.settings.text import trim
+
     try:
-        client = AsyncClient(target, api_key=api_key, tls=TLS(ca=ca) if ca else tls)
+        key = api_key if api_key is None else trim(api_key)
+        client = AsyncClient(trim(target), api_key=key, tls=TLS(ca=ca) if ca else tls)
     except ValueError as wrong:
         raise typer.BadParameter(str(wrong), param_hint="--api-key") from None
     async with client:

@@ -11,6 +11,8 @@ import typer
 from dragoman import Options, Prompt, v1
 from dragoman.request import completion_request
 
+from dragoman_service.settings.text import decode_text
+
 
 def prompt_text(argument: str | None) -> str:
     """The prompt: the argument, or stdin if the argument is `-` or missing. A usage error if stdin is a terminal."""
@@ -19,9 +21,11 @@ def prompt_text(argument: str | None) -> str:
     if argument is None and sys.stdin.isatty():
         raise typer.BadParameter("give a prompt, or pipe one in", param_hint="PROMPT")
     try:
-        return sys.stdin.read().removesuffix("\n")
+        return decode_text(sys.stdin.buffer.read()).removesuffix("\n")
     except UnicodeDecodeError:
         raise typer.BadParameter("stdin is not valid UTF-8", param_hint="PROMPT") from None
+    except OSError as error:
+        raise typer.BadParameter(f"stdin cannot be read: {error.strerror}", param_hint="PROMPT") from None
 
 
 def build_prompt(argument: str | None, *, raw: bool, system: str | None) -> Prompt:
@@ -54,7 +58,7 @@ def json_option(name: str, value: str) -> str:
 
 def _read(path: Path, option: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return decode_text(path.read_bytes())
     except (OSError, UnicodeDecodeError) as wrong:
         reason = wrong.strerror if isinstance(wrong, OSError) else "it is not valid UTF-8"
         raise typer.BadParameter(f"{path} cannot be read: {reason}", param_hint=option) from None

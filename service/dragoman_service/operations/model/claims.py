@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -21,7 +22,8 @@ class Limits:
 
     def of(self, target: str) -> int | None:
         """The limit of the model; None: it has none."""
-        matching = [most for pattern, most in self.by_pattern.items() if fnmatch.fnmatchcase(target, pattern)]
+        escaped = {"*".join(map(glob.escape, pattern.split("*"))): most for pattern, most in self.by_pattern.items()}
+        matching = [most for pattern, most in escaped.items() if fnmatch.fnmatchcase(target, pattern)]
         return min(matching, default=None)
 
 

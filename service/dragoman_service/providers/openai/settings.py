@@ -77,9 +77,9 @@ class OpenAISettings(Section):
     def _plain(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
         for name, header in value.items():
             if name.lower() in _FRAMING:
-                raise ValueError(f"{name} cannot be set, because it describes how each request is sent")
+                raise ValueError(f"{name.lower()} cannot be set, because it describes how each request is sent")
             if not header.get_secret_value().isprintable():
-                raise ValueError(f"the value of {name} must be one line of printable characters")
+                raise ValueError("each value must be one line of printable characters")
         return value
 
     @property

@@ -197,5 +197,5 @@ def vendor_of(name: str | None) -> Vendor:
     if name not in VENDORS:
         near = difflib.get_close_matches(name.lower(), VENDORS, 1, 0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(VENDORS)}"
-        raise ValueError(f"unknown vendor {name!r}; {hint} (for any other vendor, leave it out and set base_url)")
+        raise ValueError(f"unknown vendor; {hint} (for any other vendor, leave it out and set base_url)")
     return VENDORS[name]
