@@ -49,6 +49,15 @@ def parse_hops(value: str | bytes) -> int:
 
 Complete = Callable[[v1.CompletionRequest, Call], AsyncIterator[v1.CompletionEvent]]
 Filter = Callable[[Complete], Complete]
+"""Wraps every completion. Laws (`dragoman_service.testing.FilterLaws`):
+
+1. events are well-formed: `started` first, one `choice_finished` as the last event of each choice, none empty
+2. events keep their order, usage arrives, and the answer does not depend on how its text was cut
+3. the provider's events and the caller's request are never changed
+4. errors pass
+5. closing the iterator closes the provider's
+6. calls run concurrently and share nothing of their answers
+"""
 
 
 class Provider(Protocol):

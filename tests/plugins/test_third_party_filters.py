@@ -112,6 +112,7 @@ def test_a_filter_that_raises_anything_else_fails_its_call_alone(
         ("[filters.mark]", "filters.mark.mark", "is required"),
         ("[filters.mark]\nmark = 'a'\n[plugins]\nallow = ['echo']", "filters.mark.plugin", "does not name it"),
         ("[filters.metering]", "filters.metering", "always on"),
+        ("[filters.unmade]\n[server]\nworkers = 2", "filters.unmade", "RuntimeError: the list of words is away"),
     ],
 )
 def test_a_filter_that_does_not_work_keeps_the_service_from_starting(

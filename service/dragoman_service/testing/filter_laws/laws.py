@@ -130,9 +130,9 @@ class FilterLaws:
         assert reader.cancelled()
         assert provider.running == 0
 
-    # 6. Calls run side by side and share nothing of their answers
+    # 6. Calls run concurrently and share nothing of their answers
 
-    async def test_calls_run_side_by_side(self, wrap: Filter) -> None:
+    async def test_calls_run_concurrently(self, wrap: Filter) -> None:
         begun = asyncio.Barrier(3)
         provider = Scripted(_STARTED, delta(self.text[:9]), begun.wait, delta(self.text[9:]), *_END)
         complete = wrap(provider.complete)
