@@ -51,4 +51,5 @@ def _read_token(token: str) -> str:
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
-        raise invalid(FieldViolation("page_token", "must be empty, or the next_page_token of a ListModels call")) from None
+        allowed = "must be empty, or the next_page_token of a ListModels call"
+        raise invalid(FieldViolation("page_token", allowed)) from None
