@@ -25,7 +25,7 @@ def legacy(**more: Any) -> DecodedRequest:
     return decode_text_request(json.dumps({"model": "m", "prompt": "Hello", **more}).encode())
 
 
-def said(*messages: dict[str, Any]) -> list[v1.Message]:
+def decoded_messages(*messages: dict[str, Any]) -> list[v1.Message]:
     return list(chat(messages=list(messages)).request.messages)
 
 

@@ -1,4 +1,4 @@
-"""Conversations and tools as callers send them: all of it is taken as it is meant, or refused where it stands."""
+"""Messages and tools of OpenAI's API: every part is decoded, or refused by its path."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from dragoman import v1
-from openai_bodies import CALL, TOOL, chat, refusal, said
+from openai_bodies import CALL, TOOL, chat, decoded_messages, refusal
 
 RESULT = {"role": "tool", "tool_call_id": "c1", "content": "42"}
 
@@ -21,16 +21,16 @@ RESULT = {"role": "tool", "tool_call_id": "c1", "content": "42"}
         ("data", v1.ROLE_DATA),
     ],
 )
-def test_every_role_is_told_apart(role: str, ours: v1.Role.ValueType) -> None:
-    messages = said({"role": role, "content": "x", "name": "ann"})
+def test_every_role_is_decoded(role: str, ours: v1.Role.ValueType) -> None:
+    messages = decoded_messages({"role": role, "content": "x", "name": "ann"})
 
     assert messages == [v1.Message(role=ours, parts=[v1.Part(text="x")], author="ann")]
 
 
-def test_an_answer_of_before_is_taken_with_all_its_parts() -> None:
+def test_an_earlier_answer_keeps_all_its_parts() -> None:
     as_dumped = {"annotations": None, "audio": None, "function_call": None}
     answer = {"role": "assistant", "reasoning_content": "hm", "content": "yes", "refusal": "no", "tool_calls": [CALL]}
-    (message,) = said({**answer, **as_dumped})
+    (message,) = decoded_messages({**answer, **as_dumped})
 
     assert [part.WhichOneof("content") for part in message.parts] == ["reasoning", "text", "refusal", "tool_call"]
     assert message.parts[3].tool_call == v1.ToolCall(id="c1", name="f", arguments_json="{}")
@@ -38,14 +38,14 @@ def test_an_answer_of_before_is_taken_with_all_its_parts() -> None:
 
 def test_content_may_be_a_list_of_parts() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, {"type": "refusal", "refusal": "c"}]
-    (message,) = said({"role": "assistant", "content": parts})
+    (message,) = decoded_messages({"role": "assistant", "content": parts})
 
     assert list(message.parts) == [v1.Part(text="a"), v1.Part(text="b"), v1.Part(refusal="c")]
 
 
 @pytest.mark.parametrize("content", ["42", [{"type": "text", "text": "4"}, {"type": "text", "text": "2"}]])
-def test_what_came_of_a_call_is_taken(content: Any) -> None:
-    message = said({"role": "tool", "tool_call_id": "c1", "content": content})[0]
+def test_the_result_of_a_call_is_decoded(content: Any) -> None:
+    message = decoded_messages({"role": "tool", "tool_call_id": "c1", "content": content})[0]
 
     assert message.parts[0].tool_result == v1.ToolResult(tool_call_id="c1", text="42")
 
@@ -78,7 +78,7 @@ def test_what_came_of_a_call_is_taken(content: Any) -> None:
         ),
     ],
 )
-def test_a_message_that_makes_no_sense_is_refused_where_it_does_not(message: dict[str, Any], param: str) -> None:
+def test_an_invalid_message_is_refused_by_its_invalid_part(message: dict[str, Any], param: str) -> None:
     assert refusal(chat, messages=[message])[0] == param
 
 
@@ -105,14 +105,14 @@ NAMED = {"type": "function", "function": {"name": "f"}}
         ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [NAMED]}}, AUTO, ["f"]),
     ],
 )
-def test_every_form_of_a_tool_choice_is_taken(choice: Any, mode: Any, allowed: list[str]) -> None:
+def test_every_form_of_a_tool_choice_is_decoded(choice: Any, mode: Any, allowed: list[str]) -> None:
     request = chat(tools=[TOOL], tool_choice=choice, parallel_tool_calls=False).request
 
     assert request.tool_choice == v1.ToolChoice(mode=mode, allowed_functions=allowed, parallel=False)
 
 
 @pytest.mark.parametrize(
-    ("asked", "param"),
+    ("parameters", "param"),
     [
         ({"tools": [{"type": "custom", "custom": {}}]}, "tools[0].type"),
         ({"tools": [{"type": "function"}]}, "tools[0].function"),
@@ -132,5 +132,5 @@ def test_every_form_of_a_tool_choice_is_taken(choice: Any, mode: Any, allowed: l
         ),
     ],
 )
-def test_tools_that_cannot_be_called_are_refused(asked: dict[str, Any], param: str) -> None:
-    assert refusal(chat, **asked)[0] == param
+def test_tools_that_cannot_be_called_are_refused(parameters: dict[str, Any], param: str) -> None:
+    assert refusal(chat, **parameters)[0] == param

@@ -1,4 +1,4 @@
-"""Errors in the words of callers: status, type, code, and their own names of what is wrong."""
+"""Errors of OpenAI's API: status, type, code, and the caller's names of parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dragoman_service.errors import CompletionError, FieldViolation, internal, i
 from google.rpc import code_pb2
 
 
-def told(error: CompletionError) -> tuple[int, dict[str, Any]]:
+def encoded(error: CompletionError) -> tuple[int, dict[str, Any]]:
     response = encode_error(error, "id-1")
     problem = json.loads(response.body)["error"]
     assert problem.pop("request_id") == "id-1"
@@ -44,7 +44,7 @@ def test_the_status_is_that_of_the_code(code: int, status: int) -> None:
     error = CompletionError(code, v1.ERROR_REASON_INTERNAL, "no")
 
     assert http_status(error) == status
-    assert told(error)[1]["type"] == "server_error" or status < 500
+    assert encoded(error)[1]["type"] == "server_error" or status < 500
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_status_is_that_of_the_code(code: int, status: int) -> None:
     ],
 )
 def test_types_and_codes_are_those_that_clients_know(code: int, reason: str, expected: tuple[Any, ...]) -> None:
-    status, problem = told(CompletionError(code, v1.ErrorReason.Value(f"ERROR_REASON_{reason}"), "no"))
+    status, problem = encoded(CompletionError(code, v1.ErrorReason.Value(f"ERROR_REASON_{reason}"), "no"))
 
     assert (status, problem["type"], problem["param"], problem["code"]) == expected
 
@@ -107,17 +107,17 @@ def test_types_and_codes_are_those_that_clients_know(code: int, reason: str, exp
     ],
 )
 def test_paths_of_our_schema_become_the_callers_parameters(path: str, param: str) -> None:
-    status, problem = told(invalid(FieldViolation(path, "is wrong")))
+    status, problem = encoded(invalid(FieldViolation(path, "is wrong")))
 
     assert param_of(path) == param
     assert (status, problem["param"], problem["code"]) == (400, param, "invalid_value")
     assert problem["message"] == f"'{param}' is wrong"
 
 
-def test_a_field_that_a_model_lacks_is_told_without_the_words_of_another_api() -> None:
+def test_an_unsupported_field_is_reported_without_the_terms_of_another_api() -> None:
     fields = (FieldViolation("generation_config.choice_count", "not supported by echo/echo"),)
     message = "echo/echo does not support it: set unsupported_field_policy to WARN."
-    _, problem = told(
+    _, problem = encoded(
         CompletionError(code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_UNSUPPORTED_FIELD, message, fields=fields)
     )
 
@@ -125,8 +125,8 @@ def test_a_field_that_a_model_lacks_is_told_without_the_words_of_another_api() -
     assert problem["message"] == "'n': not supported by echo/echo. Leave it out, or choose another model."
 
 
-def test_half_a_character_of_the_callers_harms_no_error() -> None:
-    _, problem = told(unknown("\ud800"))
+def test_a_lone_surrogate_breaks_no_error() -> None:
+    _, problem = encoded(unknown("\ud800"))
 
     assert problem["param"] == "?"
 

@@ -1,4 +1,4 @@
-"""What callers ask for: all of it is taken as it is meant, or refused by its name."""
+"""Parameters of OpenAI's API: each is decoded, or refused by its name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from openai_bodies import HELLO, TOOL, chat, legacy, refusal
 
 
 @pytest.mark.parametrize(
-    ("asked", "config"),
+    ("parameters", "config"),
     [
         ({"max_tokens": 5}, {"max_output_tokens": 5}),
         ({"max_completion_tokens": 5}, {"max_output_tokens": 5}),
@@ -39,8 +39,8 @@ from openai_bodies import HELLO, TOOL, chat, legacy, refusal
         ({"grammar": "root ::= x"}, {"response_format": {"grammar": "root ::= x"}}),
     ],
 )
-def test_how_to_generate_is_taken(asked: dict[str, Any], config: dict[str, Any]) -> None:
-    request = chat(**asked).request
+def test_generation_parameters_are_decoded(parameters: dict[str, Any], config: dict[str, Any]) -> None:
+    request = chat(**parameters).request
 
     assert request.generation_config == v1.GenerationConfig(**config)
 
@@ -62,12 +62,12 @@ def test_how_to_generate_is_taken(asked: dict[str, Any], config: dict[str, Any])
         {"audio": None},
     ],
 )
-def test_what_asks_for_what_happens_anyway_is_passed_over(idle: dict[str, Any]) -> None:
+def test_values_that_ask_for_what_happens_anyway_are_ignored(idle: dict[str, Any]) -> None:
     assert chat(**idle) == chat()
 
 
 @pytest.mark.parametrize(
-    ("asked", "param", "code"),
+    ("parameters", "param", "code"),
     [
         ({"foo": 1}, "foo", "unknown_parameter"),
         ({"audio": {}}, "audio", "unknown_parameter"),
@@ -123,18 +123,18 @@ def test_what_asks_for_what_happens_anyway_is_passed_over(idle: dict[str, Any]) 
         ({"response_format": {"type": "json_object"}, "grammar": "g"}, "grammar", "invalid_value"),
     ],
 )
-def test_what_cannot_be_taken_is_refused_by_its_name(asked: dict[str, Any], param: str, code: str) -> None:
-    assert refusal(chat, **asked) == (param, code)
+def test_a_wrong_parameter_is_refused_by_its_name(parameters: dict[str, Any], param: str, code: str) -> None:
+    assert refusal(chat, **parameters) == (param, code)
 
 
-def test_who_asks_and_his_marks_are_taken() -> None:
+def test_the_end_user_and_labels_are_decoded() -> None:
     request = chat(user="u", safety_identifier="u", metadata={"team": "a"}).request
 
     assert (request.end_user, dict(request.labels)) == ("u", {"team": "a"})
 
 
 @pytest.mark.parametrize("prompt", ["Hello", ["Hello"]])
-def test_a_prompt_is_a_text_and_has_few_tokens_unless_told_otherwise(prompt: Any) -> None:
+def test_a_prompt_is_one_text_and_its_answer_has_16_tokens_by_default(prompt: Any) -> None:
     request = legacy(prompt=prompt).request
 
     assert request == v1.CompletionRequest(
@@ -149,7 +149,7 @@ def test_the_logprobs_of_a_legacy_completion_are_a_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "param"),
+    ("parameters", "param"),
     [
         ({"prompt": None}, "prompt"),
         ({"prompt": ""}, "prompt"),
@@ -165,8 +165,8 @@ def test_the_logprobs_of_a_legacy_completion_are_a_number() -> None:
         ({"tools": [TOOL]}, "tools"),
     ],
 )
-def test_a_legacy_completion_refuses_what_it_cannot_do(asked: dict[str, Any], param: str) -> None:
-    assert refusal(legacy, **asked)[0] == param
+def test_a_legacy_completion_refuses_unsupported_parameters(parameters: dict[str, Any], param: str) -> None:
+    assert refusal(legacy, **parameters)[0] == param
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_legacy_completion_refuses_what_it_cannot_do(asked: dict[str, Any], pa
         b'{"model": "m", "messages": [], "tools": [{"type": "function", "function": {"name": "\\ud800"}}]}',
     ],
 )
-def test_what_is_no_sound_json_is_malformed(body: bytes) -> None:
+def test_invalid_json_is_malformed(body: bytes) -> None:
     with pytest.raises(CompletionError) as caught:
         decode_chat_request(body)
 
@@ -197,7 +197,7 @@ def test_what_is_no_sound_json_is_malformed(body: bytes) -> None:
     assert len(caught.value.message) < 300
 
 
-def test_a_name_that_stands_twice_among_many_is_found_at_once() -> None:
+def test_a_duplicate_key_among_many_is_found_at_once() -> None:
     names = ",".join(f'"n{number}":1' for number in range(30_000))
     body = f'{{"metadata":{{{names},"n29999":1}}}}'.encode()
     begin = time.perf_counter()

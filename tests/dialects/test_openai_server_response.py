@@ -1,4 +1,4 @@
-"""What callers are told: the shapes that their programs look for."""
+"""Answers of OpenAI's API: the shapes that programs rely on."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def delta(**content: Any) -> v1.CompletionEvent:
 FINISHED = v1.CompletionEvent(finished=v1.Finished(completion=completion()))
 
 
-def test_a_whole_answer_has_every_key_that_programs_look_for() -> None:
-    said = json.loads(encode_chat_completion(completion(v1.Part(text="Hi"))))
+def test_a_complete_answer_has_every_key_that_programs_look_for() -> None:
+    encoded = json.loads(encode_chat_completion(completion(v1.Part(text="Hi"))))
 
-    assert said == {
+    assert encoded == {
         "id": "chatcmpl-abc",
         "object": "chat.completion",
         "created": 7,
@@ -70,11 +70,11 @@ def test_a_whole_answer_has_every_key_that_programs_look_for() -> None:
 
 def test_an_answer_of_calls_has_no_content() -> None:
     call = v1.ToolCall(id="c1", name="f", arguments_json='{"a":1}')
-    said = json.loads(
+    encoded = json.loads(
         encode_chat_completion(completion(v1.Part(tool_call=call), finish_reason=v1.FINISH_REASON_TOOL_CALLS))
     )
 
-    (choice,) = said["choices"]
+    (choice,) = encoded["choices"]
     assert (choice["message"]["content"], choice["finish_reason"]) == (None, "tool_calls")
     assert choice["message"]["tool_calls"] == [
         {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
@@ -97,22 +97,22 @@ def test_an_answer_of_calls_has_no_content() -> None:
         ({"finish_reason": v1.FINISH_REASON_OTHER}, {"finish_reason": "stop"}),
     ],
 )
-def test_every_end_has_its_word(end: dict[str, Any], expected: dict[str, str]) -> None:
+def test_every_finish_reason_is_encoded(end: dict[str, Any], expected: dict[str, str]) -> None:
     (whole,) = json.loads(encode_chat_completion(completion(v1.Part(text="x"), **end)))["choices"]
     last = chunks(ChatEventEncoder(), v1.CompletionEvent(choice_finished=v1.ChoiceFinished(**end)))[-1]["choices"][0]
 
-    for said in (whole, last):
-        assert {key: said[key] for key in said if key in ("finish_reason", "stop_reason")} == expected
+    for encoded in (whole, last):
+        assert {key: encoded[key] for key in encoded if key in ("finish_reason", "stop_reason")} == expected
 
 
-def test_what_was_estimated_and_marked_is_told() -> None:
+def test_estimated_usage_and_labels_are_encoded() -> None:
     answer = completion(v1.Part(text="x"))
     answer.usage.estimated = True
     answer.labels["team"] = "a"
-    said = json.loads(encode_chat_completion(answer))
+    encoded = json.loads(encode_chat_completion(answer))
 
-    assert said["usage"]["estimated"] is True
-    assert said["metadata"] == {"team": "a"}
+    assert encoded["usage"]["estimated"] is True
+    assert encoded["metadata"] == {"team": "a"}
 
 
 TOKEN = v1.TokenLogprob(
@@ -124,10 +124,11 @@ TOKEN = v1.TokenLogprob(
 NEXT = v1.TokenLogprob(token="bc", logprob=-0.5, token_bytes=b"bc")
 
 
-def test_probabilities_have_the_form_of_each_kind() -> None:
+def test_logprobs_have_the_shape_of_each_endpoint() -> None:
     answer = completion(v1.Part(text="�bc"), logprobs=[TOKEN, NEXT])
     chat, legacy = (
-        json.loads(said(answer))["choices"][0]["logprobs"] for said in (encode_chat_completion, encode_text_completion)
+        json.loads(encoded(answer))["choices"][0]["logprobs"]
+        for encoded in (encode_chat_completion, encode_text_completion)
     )
 
     top = {"token": "a", "logprob": -1.5, "bytes": [97]}
@@ -141,34 +142,34 @@ def test_probabilities_have_the_form_of_each_kind() -> None:
     }
 
 
-def test_offsets_in_a_stream_go_on_where_the_text_does() -> None:
+def test_text_offsets_continue_through_a_stream() -> None:
     events = [delta(text="�bc", logprobs=[TOKEN, NEXT]), delta(text="bc", logprobs=[NEXT])]
-    said = chunks(TextEventEncoder(), *events)
+    encoded = chunks(TextEventEncoder(), *events)
 
-    assert [chunk["choices"][0]["logprobs"]["text_offset"] for chunk in said] == [[0, 1], [3]]
+    assert [chunk["choices"][0]["logprobs"]["text_offset"] for chunk in encoded] == [[0, 1], [3]]
 
 
-def test_no_chunk_of_text_lacks_a_text_to_print() -> None:
-    said = chunks(ChatEventEncoder(), delta(text="Hi"), v1.CompletionEvent(choice_finished=END), FINISHED)
+def test_every_chunk_has_content_to_print() -> None:
+    encoded = chunks(ChatEventEncoder(), delta(text="Hi"), v1.CompletionEvent(choice_finished=END), FINISHED)
 
-    assert said.pop() == b"[DONE]"
-    assert [chunk["choices"][0]["delta"]["content"] for chunk in said] == ["", "Hi", ""]
-    assert [chunk["choices"][0]["finish_reason"] for chunk in said] == [None, None, "stop"]
-    assert said[0]["choices"][0]["delta"]["role"] == "assistant"
-    assert said[-1]["system_fingerprint"] == "fp"
-    assert {(chunk["id"], chunk["created"], chunk["object"], chunk["model"]) for chunk in said} == {
+    assert encoded.pop() == b"[DONE]"
+    assert [chunk["choices"][0]["delta"]["content"] for chunk in encoded] == ["", "Hi", ""]
+    assert [chunk["choices"][0]["finish_reason"] for chunk in encoded] == [None, None, "stop"]
+    assert encoded[0]["choices"][0]["delta"]["role"] == "assistant"
+    assert encoded[-1]["system_fingerprint"] == "fp"
+    assert {(chunk["id"], chunk["created"], chunk["object"], chunk["model"]) for chunk in encoded} == {
         ("chatcmpl-abc", 7, "chat.completion.chunk", "m")
     }
 
 
 def test_each_choice_begins_with_its_role() -> None:
-    said = chunks(ChatEventEncoder(), *(delta(text="x", choice_index=index) for index in (0, 1, 0)))
+    encoded = chunks(ChatEventEncoder(), *(delta(text="x", choice_index=index) for index in (0, 1, 0)))
 
-    begins = [(chunk["choices"][0]["index"], "role" in chunk["choices"][0]["delta"]) for chunk in said]
+    begins = [(chunk["choices"][0]["index"], "role" in chunk["choices"][0]["delta"]) for chunk in encoded]
     assert begins == [(0, True), (0, False), (1, True), (1, False), (0, False)]
 
 
-def test_the_usage_is_told_once_at_the_end_and_only_if_asked_for() -> None:
+def test_usage_comes_once_at_the_end_and_only_on_request() -> None:
     events = [delta(text="Hi"), v1.CompletionEvent(choice_finished=END), FINISHED]
     asked, unasked = (chunks(ChatEventEncoder(include_usage=wanted), *events)[:-1] for wanted in (True, False))
 
@@ -177,14 +178,14 @@ def test_the_usage_is_told_once_at_the_end_and_only_if_asked_for() -> None:
     assert all("usage" not in chunk and chunk["choices"] for chunk in unasked)
 
 
-def test_pieces_of_calls_thoughts_and_refusals_are_told_apart() -> None:
+def test_tool_calls_reasoning_and_refusals_have_keys_of_their_own() -> None:
     first = v1.ToolCallDelta(index=0, id="c1", name="f", arguments_json="{")
     more = v1.ToolCallDelta(index=0, arguments_json="}")
     events = [delta(reasoning="hm"), delta(refusal="no"), delta(tool_call=first), delta(tool_call=more)]
-    said = [chunk["choices"][0]["delta"] for chunk in chunks(ChatEventEncoder(), *events)[1:]]
+    encoded = [chunk["choices"][0]["delta"] for chunk in chunks(ChatEventEncoder(), *events)[1:]]
 
     function = {"name": "f", "arguments": "{"}
-    assert said == [
+    assert encoded == [
         {"reasoning_content": "hm"},
         {"refusal": "no"},
         {"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": function}]},
@@ -195,7 +196,7 @@ def test_pieces_of_calls_thoughts_and_refusals_are_told_apart() -> None:
 RETRACTED = v1.CompletionEvent(retracted=v1.Retracted(from_sequence=1))
 
 
-def test_an_answer_that_begins_anew_is_no_answer_once_something_was_said() -> None:
+def test_a_retraction_fails_a_stream_that_has_sent_text() -> None:
     encoder = ChatEventEncoder()
     before = chunks(encoder, RETRACTED, delta(text="x"))
     with pytest.raises(CompletionError) as caught:
@@ -205,7 +206,7 @@ def test_an_answer_that_begins_anew_is_no_answer_once_something_was_said() -> No
     assert (caught.value.reason, caught.value.retryable) == (v1.ERROR_REASON_WORKER_LOST, True)
 
 
-def test_a_failure_has_no_end() -> None:
+def test_a_failed_stream_cannot_be_ended() -> None:
     failed = v1.CompletionEvent(finished=v1.Finished())
     failed.finished.error.code = 13
 

@@ -1,4 +1,4 @@
-"""The dialect against itself: what its client side writes its server side reads as the same, and back."""
+"""OpenAI's dialect against itself, with everything that it carries beyond the laws of dialects."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _draw_format(draw: st.DrawFn, config: v1.GenerationConfig) -> None:
 
 @st.composite
 def turns(draw: st.DrawFn) -> list[v1.Message]:
-    """Something said; with calls of tools, also what came of them."""
+    """A message; if it calls tools, their results too."""
     roles = [v1.ROLE_SYSTEM, v1.ROLE_DEVELOPER, v1.ROLE_USER, v1.ROLE_ASSISTANT, v1.ROLE_DATA]
     message = v1.Message(role=draw(st.sampled_from(roles)), author=draw(maybe(NAMES)) or "")
     if message.role != v1.ROLE_ASSISTANT:
@@ -245,10 +245,10 @@ def test_a_streamed_answer_comes_back_as_it_was(
     assert list(content(after)) == list(content(before))
 
 
-@pytest.mark.parametrize(("said", "chat"), [(encode_chat_completion, True), (encode_text_completion, False)])
+@pytest.mark.parametrize(("encode", "chat"), [(encode_chat_completion, True), (encode_text_completion, False)])
 @given(data=st.data())
-def test_a_whole_answer_comes_back_as_it_was(said: Any, chat: bool, data: st.DataObject) -> None:
+def test_a_complete_answer_comes_back_as_it_was(encode: Any, chat: bool, data: st.DataObject) -> None:
     before = folded(data.draw(answers(chat=chat)))
-    after = read([said(before)], len(before.choices))
+    after = read([encode(before)], len(before.choices))
 
     assert list(content(after)) == list(content(before))

@@ -1,4 +1,4 @@
-"""Yandex's REST bodies: what is read, what is refused, and how answers, operations and errors are written."""
+"""Bodies of Yandex's REST API: which are decoded, which are refused, how answers, operations and errors are encoded."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_numbers_may_be_strings_and_names_of_either_case(names, tokens):
     assert request_of({options: {most: tokens}}).completion_options.max_tokens.value == 2000
 
 
-def test_the_documents_body_is_read():
+def test_the_body_of_the_vendors_documentation_is_decoded():
     body = {
         "modelUri": "gpt://<folder_ID>/yandexgpt-lite",
         "completionOptions": {"stream": False, "temperature": 0.1, "maxTokens": "2000"},
@@ -56,7 +56,7 @@ def test_the_documents_body_is_read():
         ({"completionOptions": {"maxToken": 1}}, "completionOptions.maxToken"),
     ],
 )
-def test_a_name_that_there_is_not_is_refused_by_that_name(body, field):
+def test_an_unknown_name_is_refused_by_that_name(body, field):
     with pytest.raises(CompletionError) as caught:
         request_of(body)
 
@@ -88,7 +88,7 @@ def test_a_name_that_there_is_not_is_refused_by_that_name(body, field):
         b'{"tools":[{"function":{"parameters":' + b'{"a":' * 500 + b"1" + b"}" * 500 + b"}}]}",
     ],
 )
-def test_what_is_no_request_is_refused_and_says_why(body):
+def test_a_body_that_is_not_a_request_is_refused_with_a_reason(body):
     with pytest.raises(CompletionError) as caught:
         decode(body, y.CompletionRequest())
 
@@ -98,11 +98,11 @@ def test_what_is_no_request_is_refused_and_says_why(body):
 
 
 def test_an_answer_is_one_line_with_numbers_as_strings():
-    told = json.loads(result_line(ANSWER))
-    result = told["result"]
+    encoded = json.loads(result_line(ANSWER))
+    result = encoded["result"]
 
     assert result_line(ANSWER).count(b"\n") == 1
-    assert set(told) == {"result"}
+    assert set(encoded) == {"result"}
     assert result["alternatives"] == [
         {"message": {"role": "assistant", "text": "To be"}, "status": "ALTERNATIVE_STATUS_FINAL"}
     ]
@@ -110,14 +110,14 @@ def test_an_answer_is_one_line_with_numbers_as_strings():
     assert result["modelVersion"] == "18.01.2024"
 
 
-def test_what_is_zero_is_written_too():
+def test_fields_that_are_zero_are_written_too():
     usage = y.ContentUsage(completion_tokens_details=y.ContentUsage.CompletionTokensDetails())
 
     assert json_tree(usage)["completionTokensDetails"] == {"reasoningTokens": "0"}
     assert json_tree(y.Token(text="a")) == {"id": "0", "text": "a", "special": False}
 
 
-def test_whole_numbers_in_arguments_have_no_point():
+def test_integers_in_arguments_have_no_decimal_point():
     call = y.FunctionCall(name="f")
     call.arguments.update({"n": 5, "x": 1.5, "list": [2, 2**70]})
 
@@ -134,7 +134,7 @@ def started(**outcome: object) -> operations_pb2.Operation:
     return operations_pb2.Operation(name="operations/d7qi", metadata=metadata, **outcome)
 
 
-def test_an_operation_under_way_has_done_and_metadata_all_the_same():
+def test_a_running_operation_has_done_and_metadata_too():
     assert json.loads(bodies.encode_operation(encode_operation(started()))) == {
         "id": "d7qi",
         "description": "Async GPT Completion",
@@ -152,16 +152,16 @@ def test_an_answered_operation_holds_the_vendors_response():
     response = Any()
     response.Pack(completion)
     shown = encode_operation(started(done=True, response=response))
-    told = json.loads(bodies.encode_operation(shown))
+    encoded = json.loads(bodies.encode_operation(shown))
 
-    assert shown.response.type_url == RESPONSE_TYPE == told["response"]["@type"]
+    assert shown.response.type_url == RESPONSE_TYPE == encoded["response"]["@type"]
     assert RESPONSE_TYPE == "type.googleapis.com/yandex.cloud.ai.foundation_models.v1.CompletionResponse"
-    assert told["done"] is True
-    assert told["response"]["alternatives"][0]["message"]["text"] == "To be"
-    assert told["response"]["usage"]["inputTextTokens"] == "31"
+    assert encoded["done"] is True
+    assert encoded["response"]["alternatives"][0]["message"]["text"] == "To be"
+    assert encoded["response"]["usage"]["inputTextTokens"] == "31"
 
 
-def test_a_failed_operation_tells_code_and_message_and_no_details():
+def test_a_failed_operation_has_code_and_message_but_no_details():
     """The vendor's newest client fails over details of a type that it does not know."""
     status = CompletionError(1, v1.ERROR_REASON_CANCELLED, "It was cancelled.").status("x")
     shown = encode_operation(started(done=True, error=status))
@@ -174,7 +174,7 @@ def test_a_failed_operation_tells_code_and_message_and_no_details():
     }
 
 
-def test_an_answer_that_cannot_be_told_is_an_error_of_the_operation():
+def test_an_answer_that_cannot_be_encoded_is_an_error_of_the_operation():
     completion = v1.Completion()
     part = completion.choices.add().message.parts.add()
     part.tool_call.name, part.tool_call.arguments_json = "f", "no json"
@@ -203,11 +203,11 @@ def test_an_answer_that_cannot_be_told_is_an_error_of_the_operation():
 def test_an_error_has_the_vendors_status_and_body(code, status, phrase):
     error = CompletionError(code_pb2.Code.Value(code), v1.ERROR_REASON_INTERNAL, "It failed.")
     response = encode_error(error, "id-1")
-    told = json.loads(response.body)["error"]
+    encoded = json.loads(response.body)["error"]
 
-    assert response.status == status == told["httpCode"]
-    assert (told["grpcCode"], told["httpStatus"], told["message"]) == (error.code, phrase, "It failed.")
-    assert told["details"][0]["metadata"]["call_id"] == "id-1"
+    assert response.status == status == encoded["httpCode"]
+    assert (encoded["grpcCode"], encoded["httpStatus"], encoded["message"]) == (error.code, phrase, "It failed.")
+    assert encoded["details"][0]["metadata"]["call_id"] == "id-1"
 
 
 def test_wrong_fields_are_among_the_details():

@@ -1,4 +1,4 @@
-"""The dialect against itself: what goes out as Yandex's wire and comes back in is the same."""
+"""Yandex's dialect against itself, with requests beyond those of the laws of dialects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Yandex program asks becomes our request, or an error in the vendor's words."""
+"""Requests of Yandex's API: decoded, or refused in the vendor's terms."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_messages_keep_their_order_and_roles():
     assert [message.parts[0].text for message in request.messages] == [text for _, text in texts]
 
 
-def test_options_are_set_only_where_they_were_sent():
+def test_only_options_that_were_sent_are_set():
     plain = decode_request(asking(completionOptions={"stream": True}))
     full = decode_request(asking(completionOptions={"temperature": 0, "maxTokens": "2000"}))
 
@@ -73,13 +73,13 @@ def test_options_are_set_only_where_they_were_sent():
     ("mode", "effort"),
     [("DISABLED", v1.REASONING_EFFORT_NONE), ("ENABLED_HIDDEN", v1.REASONING_EFFORT_MEDIUM)],
 )
-def test_a_model_thinks_or_does_not(mode, effort):
+def test_reasoning_is_on_or_off(mode, effort):
     request = decode_request(asking(completionOptions={"reasoningOptions": {"mode": mode}}))
 
     assert request.generation_config.reasoning.effort == effort
 
 
-def test_a_schema_is_told_in_the_same_words_each_time():
+def test_equal_schemas_have_equal_texts():
     schema = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"minimum": 1}}, "required": ["a"]}
     request = decode_request(asking(jsonSchema={"schema": schema}))
     text = request.generation_config.response_format.json_schema.schema_json
@@ -91,7 +91,7 @@ def test_a_schema_is_told_in_the_same_words_each_time():
     assert not decode_request(asking(jsonObject=False)).HasField("generation_config")
 
 
-def test_tools_and_the_choice_among_them_arrive():
+def test_tools_and_the_choice_among_them_are_decoded():
     tool = {"function": {"name": "weather", "description": "d", "parameters": {"type": "object"}, "strict": True}}
     request = decode_request(asking(tools=[tool], toolChoice={"functionName": "weather"}, parallelToolCalls=False))
 
@@ -152,7 +152,7 @@ def test_a_wrong_field_is_named_as_the_vendor_names_it(fields, field):
     assert error.message.startswith(field)
 
 
-def test_an_unsupported_field_is_told_in_the_vendors_words():
+def test_an_unsupported_field_is_reported_in_the_vendors_terms():
     from dragoman_service.engine.fields import fit_fields
 
     model = v1.Model(name="m/m", provider_model="m")
@@ -166,7 +166,7 @@ def test_an_unsupported_field_is_told_in_the_vendors_words():
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-def test_arguments_with_numbers_that_are_none_are_refused(number):
+def test_arguments_with_nan_or_infinity_are_refused(number):
     request = asking(messages=[{"toolCallList": {"toolCalls": [{"functionCall": {"name": "f"}}]}}])
     arguments = request.messages[0].tool_call_list.tool_calls[0].function_call.arguments
     arguments.update({"deep": [{"x": 1}]})

@@ -1,4 +1,4 @@
-"""What we answer, as a Yandex program reads it."""
+"""Answers of Yandex's API, as its programs read them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Status = y.Alternative.AlternativeStatus
 
 def completion(*parts: v1.Part, reason: int = v1.FINISH_REASON_STOP) -> v1.Completion:
     usage = v1.Usage(input_tokens=5, output_tokens=3, total_tokens=8, reasoning_tokens=2)
-    said = v1.Completion(served_model="m-1", usage=usage)
-    said.choices.add(finish_reason=reason).message.parts.extend(parts)
-    return said
+    answer = v1.Completion(served_model="m-1", usage=usage)
+    answer.choices.add(finish_reason=reason).message.parts.extend(parts)
+    return answer
 
 
 def event(**fields: object) -> v1.CompletionEvent:
@@ -52,7 +52,7 @@ def test_each_piece_holds_the_whole_text_so_far():
     assert pieces[-1] == encode_completion(whole)
 
 
-def test_a_rerun_takes_back_what_was_said():
+def test_a_rerun_takes_back_the_text_so_far():
     retracted = event(retracted=v1.Retracted(from_sequence=1))
     pieces = all_of(retracted, text("lost"), retracted, text("anew"))
 
@@ -81,30 +81,30 @@ def test_reasoning_stays_hidden_and_a_refusal_is_text():
     ],
 )
 def test_every_end_has_a_status(reason, status):
-    said = encode_completion(completion(reason=v1.FinishReason.Value(f"FINISH_REASON_{reason}")))
+    answer = encode_completion(completion(reason=v1.FinishReason.Value(f"FINISH_REASON_{reason}")))
 
-    assert Status.Name(said.alternatives[0].status) == f"ALTERNATIVE_STATUS_{status}"
+    assert Status.Name(answer.alternatives[0].status) == f"ALTERNATIVE_STATUS_{status}"
 
 
-def test_every_finish_reason_was_thought_of():
+def test_every_finish_reason_is_tested():
     assert {name for name in v1.FinishReason.keys() if not name.endswith("UNSPECIFIED")} == {  # noqa: SIM118
         f"FINISH_REASON_{reason}" for mark in test_every_end_has_a_status.pytestmark for reason, _ in mark.args[1]
     }
 
 
-def test_tool_calls_are_told_whole_and_only_at_the_end():
+def test_tool_calls_come_complete_and_only_at_the_end():
     call = v1.ToolCall(id="x", name="weather", arguments_json='{"city":"Paris","days":2}')
     whole = completion(v1.Part(text="Let me see"), v1.Part(tool_call=call), reason=v1.FINISH_REASON_TOOL_CALLS)
     piece = event(delta=v1.Delta(tool_call=v1.ToolCallDelta(id="x", name="weather", arguments_json="{")))
-    (said,) = all_of(piece, event(finished=v1.Finished(completion=whole)))
-    told = said.alternatives[0].message.tool_call_list.tool_calls[0].function_call
+    (answer,) = all_of(piece, event(finished=v1.Finished(completion=whole)))
+    encoded = answer.alternatives[0].message.tool_call_list.tool_calls[0].function_call
 
-    assert told.name == "weather"
-    assert dict(told.arguments) == {"city": "Paris", "days": 2}
+    assert encoded.name == "weather"
+    assert dict(encoded.arguments) == {"city": "Paris", "days": 2}
 
 
 @pytest.mark.parametrize("arguments", ["{", "[1]", '{"a": NaN}', "{}" * 2, "[" * 100_000])
-def test_arguments_that_are_no_json_object_are_no_silence(arguments):
+def test_arguments_that_are_not_a_json_object_are_an_error(arguments):
     call = v1.Part(tool_call=v1.ToolCall(id="x", name="weather", arguments_json=arguments))
     with pytest.raises(CompletionError) as caught:
         encode_completion(completion(call))
@@ -114,13 +114,13 @@ def test_arguments_that_are_no_json_object_are_no_silence(arguments):
 
 
 @pytest.mark.parametrize(("opened", "closed"), [('{"a":', "}"), ("[", "]")])
-def test_arguments_are_told_as_deep_as_protobuf_reads_them(opened, closed):
+def test_arguments_may_nest_as_deep_as_protobuf_parses_them(opened, closed):
     def called(depth: int) -> v1.Completion:
         arguments = '{"a":' + opened * (depth - 1) + "1" + closed * (depth - 1) + "}"
         return completion(v1.Part(tool_call=v1.ToolCall(id="1", name="f", arguments_json=arguments)))
 
-    told = encode_completion(called(30))
+    encoded = encode_completion(called(30))
     with pytest.raises(CompletionError, match="nested more than 30 deep"):
         encode_completion(called(31))
 
-    assert y.CompletionResponse.FromString(told.SerializeToString()) == told
+    assert y.CompletionResponse.FromString(encoded.SerializeToString()) == encoded

@@ -1,4 +1,4 @@
-"""Completions over HTTP, whole and streamed: the same answer as over gRPC, in the shapes that programs know."""
+"""Completions over HTTP, complete and streamed: the answer is that of gRPC, in OpenAI's shapes."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from raw_http import asked
 
 
 @pytest.mark.parametrize("path", [CHAT, ROOT])
-async def test_a_chat_is_answered_whole(start_service, path):
+async def test_a_chat_gets_a_complete_answer(start_service, path):
     service = await start_service()
-    answer, said = await post(service, chat(), path)
+    answer, reply = await post(service, chat(), path)
 
-    assert (answer.status, said["object"], said["model"]) == (200, "chat.completion", "echo")
-    assert said["choices"][0]["message"]["content"] == "one two three"
-    assert said["usage"]["total_tokens"] == 6
-    assert said["id"] == f"chatcmpl-{answer.headers['x-request-id']}"
+    assert (answer.status, reply["object"], reply["model"]) == (200, "chat.completion", "echo")
+    assert reply["choices"][0]["message"]["content"] == "one two three"
+    assert reply["usage"]["total_tokens"] == 6
+    assert reply["id"] == f"chatcmpl-{answer.headers['x-request-id']}"
 
 
 @pytest.mark.parametrize("path", [CHAT, ROOT])
-async def test_a_chat_is_streamed_as_it_is_answered_whole(start_service, path):
+async def test_a_streamed_chat_is_the_complete_answer(start_service, path):
     service = await start_service()
-    said = await chunks(service, chat(), path)
-    ends = [chunk["choices"][0]["finish_reason"] for chunk in said[:-1]]
+    reply = await chunks(service, chat(), path)
+    ends = [chunk["choices"][0]["finish_reason"] for chunk in reply[:-1]]
 
-    assert said[-1] == "[DONE]"
-    assert text_of(said) == "one two three"
+    assert reply[-1] == "[DONE]"
+    assert text_of(reply) == "one two three"
     assert [end for end in ends if end] == ["stop"]
 
 
-async def test_a_prompt_is_completed_whole_and_streamed(start_service):
+async def test_a_prompt_is_completed_in_one_piece_and_streamed(start_service):
     service = await start_service()
     body = {"model": "echo", "prompt": "a b c"}
     _, whole = await post(service, body, LEGACY)
@@ -45,13 +45,13 @@ async def test_a_prompt_is_completed_whole_and_streamed(start_service):
 async def test_it_is_the_answer_that_grpc_gives(start_service, prompt):
     service = await start_service()
     config = {"max_tokens": 2, "n": 2, "logprobs": True, "top_logprobs": 1}
-    _, said = await post(service, chat(**config))
+    _, reply = await post(service, chat(**config))
     async with grpc.aio.insecure_channel(service.grpc_address) as channel:
         ours = {"max_output_tokens": 2, "choice_count": 2, "include_logprobs": True, "top_logprobs": 1}
         native = await v1.CompletionServiceStub(channel).CreateCompletion(prompt(**ours))
 
-    assert len(said["choices"]) == len(native.choices) == 2
-    for choice, other in zip(said["choices"], native.choices, strict=True):
+    assert len(reply["choices"]) == len(native.choices) == 2
+    for choice, other in zip(reply["choices"], native.choices, strict=True):
         assert choice["message"]["content"] == other.message.parts[0].text == "one two"
         assert choice["finish_reason"] == "length"
         tokens = [
@@ -63,7 +63,7 @@ async def test_it_is_the_answer_that_grpc_gives(start_service, prompt):
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 
 
-async def test_tools_are_called_and_their_results_taken(start_service):
+async def test_tools_are_called_and_their_results_accepted(start_service):
     service = await start_service()
     body = chat(script={"tool_calls": [{"name": "weather", "arguments": {"city": "Oslo"}}]}, tools=[WEATHER])
     _, called = await post(service, body)
@@ -79,8 +79,8 @@ async def test_tools_are_called_and_their_results_taken(start_service):
 async def test_calls_are_streamed_in_pieces(start_service):
     service = await start_service()
     script = {"tool_calls": [{"name": "weather", "arguments": {"city": "Oslo"}}], "delay": "1ms"}
-    said = await chunks(service, chat(script=script, tools=[WEATHER]))
-    pieces = [piece for chunk in said[:-1] for piece in chunk["choices"][0]["delta"].get("tool_calls", [])]
+    reply = await chunks(service, chat(script=script, tools=[WEATHER]))
+    pieces = [piece for chunk in reply[:-1] for piece in chunk["choices"][0]["delta"].get("tool_calls", [])]
 
     assert len(pieces) > 2
     assert pieces[0]["function"]["name"] == "weather"
@@ -89,16 +89,16 @@ async def test_calls_are_streamed_in_pieces(start_service):
     assert "".join(piece["function"]["arguments"] for piece in pieces) == '{"city": "Oslo"}'
 
 
-async def test_thoughts_and_refusals_have_their_own_keys(start_service):
+async def test_reasoning_and_refusals_have_keys_of_their_own(start_service):
     service = await start_service()
-    _, said = await post(service, chat(script={"reasoning": "hm", "refusal": "no"}))
-    message = said["choices"][0]["message"]
+    _, reply = await post(service, chat(script={"reasoning": "hm", "refusal": "no"}))
+    message = reply["choices"][0]["message"]
 
     assert (message["reasoning_content"], message["refusal"], message["content"]) == ("hm", "no", None)
-    assert said["usage"]["completion_tokens_details"]["reasoning_tokens"] == 1
+    assert reply["usage"]["completion_tokens_details"]["reasoning_tokens"] == 1
 
 
-async def test_the_usage_of_a_stream_comes_last_where_it_is_asked_for(start_service):
+async def test_the_usage_of_a_stream_comes_last_on_request(start_service):
     service = await start_service()
     options = {"stream_options": {"include_usage": True}}
     with_usage, without = await chunks(service, chat(**options)), await chunks(service, chat())
@@ -110,14 +110,14 @@ async def test_the_usage_of_a_stream_comes_last_where_it_is_asked_for(start_serv
         assert all(chunk["choices"] and "usage" not in chunk for chunk in stream[:-1])
 
 
-async def test_labels_come_back_and_the_end_user_is_taken(start_service):
+async def test_labels_come_back_and_the_end_user_is_passed_on(start_service):
     service = await start_service()
-    _, said = await post(service, chat(metadata={"team": "a"}, user="someone"))
+    _, reply = await post(service, chat(metadata={"team": "a"}, user="someone"))
 
-    assert said["metadata"] == {"team": "a"}
+    assert reply["metadata"] == {"team": "a"}
 
 
-async def test_a_key_of_the_caller_makes_a_request_safe_to_repeat(start_service):
+async def test_an_idempotency_key_makes_a_request_safe_to_repeat(start_service):
     service = await start_service()
     (first, again), other = (
         [await post(service, chat(), idempotency_key="k1") for _ in range(2)],

@@ -1,4 +1,4 @@
-"""What docs/openai.md says holds: its command runs, and its table has every parameter that is taken."""
+"""What docs/openai.md says is true: its command runs, and its table lists every accepted parameter."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ async def test_the_shown_command_is_answered(start_service):
     process = await asyncio.create_subprocess_shell(
         command, stdout=asyncio.subprocess.PIPE, env=os.environ | {"DRAGOMAN_API_KEY": "any"}
     )
-    said, _ = await process.communicate()
+    reply, _ = await process.communicate()
 
-    assert json.loads(said)["choices"][0]["message"]["content"] == "Hello there!"
+    assert json.loads(reply)["choices"][0]["message"]["content"] == "Hello there!"
 
 
 async def test_the_shown_paths_are_those_that_are_served(start_service):
@@ -42,7 +42,7 @@ async def test_the_shown_paths_are_those_that_are_served(start_service):
     assert set(found) <= {200, 400}, "none is unknown"
 
 
-def test_every_parameter_that_is_taken_is_listed():
+def test_every_accepted_parameter_is_listed():
     rows = PAGE.partition("## What is taken")[2].partition("## What is answered")[0]
     names = {name for cell in re.findall(r"^\| (`.+?) \|", rows, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)}
 

@@ -1,4 +1,4 @@
-"""What is refused over HTTP: with OpenAI's statuses and error objects, and the caller's names of what is wrong."""
+"""Refused requests over HTTP: OpenAI's statuses and error objects, with the caller's names of parameters."""
 
 from __future__ import annotations
 
@@ -51,58 +51,58 @@ WRONG = [
 async def test_a_wrong_parameter_is_named(start_service, path, stream):
     service = await start_service()
     for body, param, code in WRONG:
-        answer, said = await post(service, body | {"stream": stream}, path)
+        answer, reply = await post(service, body | {"stream": stream}, path)
 
         assert answer.status == (404 if code == "model_not_found" else 400)
-        assert (said["error"]["param"], said["error"]["code"]) == (param, code)
-        assert said["error"]["type"] == "invalid_request_error"
-        assert "generation_config" not in said["error"]["message"]
+        assert (reply["error"]["param"], reply["error"]["code"]) == (param, code)
+        assert reply["error"]["type"] == "invalid_request_error"
+        assert "generation_config" not in reply["error"]["message"]
 
 
-async def test_the_key_to_repeat_by_is_named_too(start_service):
+async def test_a_wrong_idempotency_key_is_named_too(start_service):
     service = await start_service()
-    answer, said = await post(service, chat(), idempotency_key="x" * (limits.REQUEST_ID + 1))
+    answer, reply = await post(service, chat(), idempotency_key="x" * (limits.REQUEST_ID + 1))
 
-    assert (answer.status, said["error"]["param"]) == (400, "Idempotency-Key")
+    assert (answer.status, reply["error"]["param"]) == (400, "Idempotency-Key")
 
 
 async def test_a_key_that_was_used_for_another_request_is_named_as_the_caller_sent_it(start_service):
     service = await start_service()
     await post(service, chat("one"), idempotency_key="k")
-    answer, said = await post(service, chat("two"), idempotency_key="k")
+    answer, reply = await post(service, chat("two"), idempotency_key="k")
 
-    assert (answer.status, said["error"]["code"]) == (409, "request_id_reused")
-    assert said["error"]["param"] == "Idempotency-Key"
-    assert "has the Idempotency-Key 'k'" in said["error"]["message"]
+    assert (answer.status, reply["error"]["code"]) == (409, "request_id_reused")
+    assert reply["error"]["param"] == "Idempotency-Key"
+    assert "the Idempotency-Key 'k'" in reply["error"]["message"]
 
 
 async def test_a_body_that_is_too_large_gets_the_error_of_the_dialect(start_service):
     service = await start_service(server={"max_request_size": 1024})
     for path in (CHAT, ROOT, LEGACY):
-        answer, said = await post(service, chat("x" * 1024), path)
+        answer, reply = await post(service, chat("x" * 1024), path)
 
-        assert (answer.status, said["error"]["code"]) == (413, "request_too_large")
+        assert (answer.status, reply["error"]["code"]) == (413, "request_too_large")
 
 
-async def test_what_is_no_json_is_malformed(start_service):
+async def test_a_body_that_is_not_json_is_malformed(start_service):
     service = await start_service()
     for path in (CHAT, ROOT, LEGACY):
         for body in (None, b"{", b'{"model": NaN}', b"\xff"):
-            answer, said = await post(service, body, path)
+            answer, reply = await post(service, body, path)
 
-            assert (answer.status, said["error"]["code"]) == (400, "malformed_request")
+            assert (answer.status, reply["error"]["code"]) == (400, "malformed_request")
 
 
 @pytest.mark.parametrize(
     ("header", "status"), [("Bearer key-of-a", 200), ("Api-Key key-of-a", 200), ("Bearer other", 401), ("", 401)]
 )
-async def test_every_path_asks_for_the_key(start_service, header, status):
+async def test_every_path_requires_the_api_key(start_service, header, status):
     service = await start_service(access={"keys": [{"id": "a", "sha256": SHA256}]})
     for path, body in ((CHAT, chat()), (ROOT, chat()), (LEGACY, {"model": "echo", "prompt": "x"})):
-        answer, said = await post(service, body, path, authorization=header)
+        answer, reply = await post(service, body, path, authorization=header)
 
         assert answer.status == status
-        assert status == 200 or said["error"]["code"] == "invalid_api_key"
+        assert status == 200 or reply["error"]["code"] == "invalid_api_key"
     for path in ("/v1/models", "/v1/models/echo"):
         assert (await get(service, path, authorization=header))[0] == status
 
@@ -121,18 +121,18 @@ async def test_models_are_listed_and_found_by_names_with_slashes_and_by_aliases(
     assert "GET /v1/models" in missing[1]["error"]["message"]
 
 
-async def test_a_key_sees_and_asks_only_its_models(start_service):
+async def test_a_key_sees_and_uses_only_its_models(start_service):
     access = {"keys": [{"id": "a", "sha256": SHA256, "models": ["b/*"]}]}
     service = await start_service({"a": {"plugin": "echo"}, "b": {"plugin": "echo"}}, access=access)
     key = {"authorization": "Bearer key-of-a"}
     _, listed = await get(service, "/v1/models", **key)
-    answer, said = await post(service, chat(model="a/echo"), **key)
+    answer, reply = await post(service, chat(model="a/echo"), **key)
 
     assert [model["id"] for model in listed["data"]] == ["b/echo"]
-    assert (answer.status, said["error"]["code"], said["error"]["param"]) == (403, "model_not_allowed", "model")
+    assert (answer.status, reply["error"]["code"], reply["error"]["param"]) == (403, "model_not_allowed", "model")
 
 
-async def test_what_is_listed_can_be_asked_for_by_whoever_sees_it(start_service):
+async def test_a_listed_model_can_be_used_by_everyone_who_sees_it(start_service):
     keys = [
         {"id": "a", "sha256": SHA256, "models": ["best"]},
         {"id": "b", "sha256": hashlib.sha256(b"key-of-b").hexdigest()},
@@ -163,10 +163,10 @@ async def test_pages_may_call_only_where_the_settings_name_them(start_service, o
     assert answer.headers.get("access-control-allow-origin") == allowed
 
 
-async def test_what_is_not_served_is_not_found(start_service):
+async def test_an_unknown_path_is_not_found(start_service):
     service = await start_service()
     for path in ("/v1/embeddings", "/chat/completions", "/v1", "/"):
-        answer, said = await post(service, {}, path)
+        answer, reply = await post(service, {}, path)
 
         assert answer.status == 404
-        assert said["error"]["message"].endswith("Check the base URL.")
+        assert reply["error"]["message"].endswith("Check the base URL.")

@@ -1,4 +1,4 @@
-"""Streams over HTTP: at once, alive, and never ended as if they were whole when they are not."""
+"""Streams over HTTP: sent at once, and never ended as if they were complete when they are not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raw_http import asked, request_bytes
 from waiting import until
 
 
-async def test_a_token_is_there_while_the_next_one_is_held_back(start_service):
+async def test_a_token_arrives_while_the_next_one_is_held_back(start_service):
     service = await start_service()
     echo = service.opened.providers["echo"]
     async with asked(service.http_address, "POST", CHAT, chat(script={"delay": "60s"}, stream=True)) as answer:
@@ -50,18 +50,18 @@ async def test_a_caller_who_leaves_stops_the_upstream_within_50_ms(start_service
 
 
 @pytest.mark.parametrize("path", [CHAT, ROOT])
-async def test_what_goes_wrong_before_the_first_event_is_told_by_the_status(start_service, path):
+async def test_an_error_before_the_first_event_has_its_own_status(start_service, path):
     service = await start_service()
     limited = {"fail_after": 0, "fail_code": "RESOURCE_EXHAUSTED", "fail_reason": "PROVIDER_RATE_LIMITED"}
-    answer, said = await post(service, chat(script={**limited, "fail_retry_after": "7s"}, stream=True), path)
+    answer, reply = await post(service, chat(script={**limited, "fail_retry_after": "7s"}, stream=True), path)
 
-    assert (answer.status, said["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert (answer.status, reply["error"]["code"]) == (429, "rate_limit_exceeded")
     assert (answer.headers["retry-after"], answer.headers["content-type"]) == ("7", "application/json")
     assert "x-should-retry" not in answer.headers
 
 
 @pytest.mark.parametrize("path", [CHAT, ROOT])
-async def test_a_failure_in_mid_stream_is_told_and_breaks_the_connection(start_service, path):
+async def test_an_error_in_mid_stream_is_an_event_and_breaks_the_connection(start_service, path):
     service = await start_service()
     broken = {"fail_after": 2, "fail_reason": "PROVIDER_STREAM_BROKEN"}
     async with asked(service.http_address, "POST", path, chat(script=broken, stream=True)) as answer:
@@ -91,18 +91,18 @@ async def test_a_drain_lets_a_stream_end_and_refuses_new_calls(start_service):
         await until(lambda: echo.running)
         drain = asyncio.create_task(service.drain(0, 10))
         async with asyncio.timeout(5):
-            refused, said = await post(service, chat())
+            refused, reply = await post(service, chat())
             while refused.status == 200:
-                refused, said = await post(service, chat())
+                refused, reply = await post(service, chat())
         wire = await answer.whole()
         await drain
 
     assert events_in(wire)[-1] == "[DONE]"
-    assert (refused.status, said["error"]["code"]) == (503, "shutting_down")
+    assert (refused.status, reply["error"]["code"]) == (503, "shutting_down")
     assert refused.headers["retry-after"] == "1"
 
 
-async def test_a_stream_that_outlasts_the_drain_is_told_so(start_service):
+async def test_a_stream_that_outlasts_the_drain_ends_with_an_error(start_service):
     service = await start_service()
     echo = service.opened.providers["echo"]
     endless = chat("word " * 10_000, script={"delay": "20ms"}, stream=True)

@@ -1,4 +1,4 @@
-"""The vendor's clients ask where its services are, and are told to come back here."""
+"""Discovery: the vendor's clients learn that every endpoint is at this server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def test_every_endpoint_is_where_the_server_listens(start_service):
     assert not listed.next_page_token
 
 
-async def test_an_advertised_address_is_told_instead(start_service):
+async def test_an_advertised_address_is_returned_instead(start_service):
     service = await start_service(server={"advertised": "completions.example.com:443"})
     async with yandex_at(service.grpc_address) as yandex:
         listed = await yandex.endpoints(y.ListApiEndpointsRequest())

@@ -1,4 +1,4 @@
-"""Yandex's operations are the very operations of google.longrunning."""
+"""Yandex's operations are those of google.longrunning."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ async def test_the_same_conversation_with_tools_is_the_same_request(yandex, echo
 
 
 @pytest.mark.parametrize("operation_id", ["", "nothing", "x:y", "operations/x"])
-async def test_what_is_no_operation_is_not_found(yandex, operation_id):
+async def test_an_invalid_operation_id_is_not_found(yandex, operation_id):
     for call in (
         yandex.get(y.GetOperationRequest(operation_id=operation_id)),
         yandex.cancel(y.CancelOperationRequest(operation_id=operation_id)),
@@ -155,7 +155,7 @@ async def test_a_request_that_cannot_be_answered_starts_none(yandex, served):
     assert not listed.operations
 
 
-async def test_another_callers_operation_is_not_there(start_service):
+async def test_another_callers_operation_is_not_found(start_service):
     keys = [
         {"id": "a", "sha256": "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"},  # of "a"
         {"id": "b", "sha256": "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"},  # of "b"

@@ -92,7 +92,7 @@ async def test_a_streamed_completion_is_a_result_a_line(rest):
     assert results[-1]["usage"]["totalTokens"] > "0"
 
 
-async def test_lines_come_as_they_are_said(rest, echo):
+async def test_lines_arrive_as_they_are_generated(rest, echo):
     lines = rest.lines(body(script='{"delay": "200ms"}', **STREAM))
     first = await anext(lines)
 
@@ -138,7 +138,7 @@ async def test_the_same_key_starts_one_operation(rest, echo):
     assert echo.started == 1
 
 
-async def test_texts_and_prompts_are_split(rest):
+async def test_texts_and_prompts_are_tokenized(rest):
     _, text = await rest.ask("POST", f"{MODELS}/tokenize", {"modelUri": "gpt://f/echo", "text": "hello big"})
     _, prompt = await rest.ask("POST", f"{MODELS}/tokenizeCompletion", body("hello big"))
 
@@ -149,7 +149,7 @@ async def test_texts_and_prompts_are_split(rest):
 
 
 @pytest.mark.parametrize(
-    ("sent", "status", "code", "said"),
+    ("sent", "status", "code", "message"),
     [
         ({"modelUri": "gpt://f/nothing"}, 404, 5, "'gpt://f/nothing'"),
         ({"messages": []}, 400, 3, "messages: is required"),
@@ -160,16 +160,16 @@ async def test_texts_and_prompts_are_split(rest):
         ({"script": '{"fail_after": 0, "fail_code": "UNAVAILABLE"}', **STREAM}, 503, 14, "scripted to fail"),
     ],
 )
-async def test_what_cannot_be_answered_is_refused_in_the_vendors_words(rest, sent, status, code, said):
+async def test_an_invalid_request_is_refused_in_the_vendors_terms(rest, sent, status, code, message):
     found, answer = await rest.ask("POST", f"{MODELS}/completion", body() | body(**sent))
 
     assert found == status
     assert answer["error"]["grpcCode"] == code
     assert answer["error"]["httpCode"] == status
-    assert said in answer["error"]["message"]
+    assert message in answer["error"]["message"]
 
 
-async def test_a_stream_that_fails_tells_the_error_and_breaks(rest):
+async def test_a_failed_stream_ends_with_the_error_and_breaks(rest):
     lines = []
     with pytest.raises(aiohttp.ClientPayloadError):
         async for line in rest.lines(body(script='{"fail_after": 2, "delay": "10ms"}', **STREAM)):
@@ -198,7 +198,7 @@ async def test_the_clients_own_id_comes_back(rest):
         assert answer.headers["x-client-request-id"] == "id-7"
 
 
-async def test_an_operation_that_there_is_not_is_not_found(rest):
+async def test_an_unknown_operation_is_not_found(rest):
     for verb, path in (("GET", "/operations/nothing"), ("GET", "/operations/nothing:cancel")):
         status, answer = await rest.ask(verb, path)
 
@@ -206,7 +206,7 @@ async def test_an_operation_that_there_is_not_is_not_found(rest):
         assert answer["error"]["grpcCode"] == 5
 
 
-async def test_keys_are_asked_for_as_everywhere(start_service):
+async def test_an_api_key_is_required(start_service):
     key = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"  # of "test"
     service = await start_service(access={"keys": [{"id": "team-a", "sha256": key}]})
     async with aiohttp.ClientSession() as session:
@@ -230,7 +230,7 @@ async def test_an_operation_over_http_is_the_one_of_longrunning(rest, served):
     assert events[-1].finished.completion.choices[0].message.parts[0].text == "hello big world"
 
 
-async def test_a_key_of_bytes_that_are_no_text_is_refused(served):
+async def test_an_idempotency_key_that_is_not_utf8_is_refused(served):
     sent = b'{"modelUri": "echo", "messages": [{"role": "user", "text": "Hi"}]}'
     head = (
         b"POST /foundationModels/v1/completionAsync HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"

@@ -37,7 +37,7 @@ async def test_without_stream_there_is_one_message(yandex):
     assert answer.model_version == "echo"
 
 
-async def test_a_stream_grows_and_ends_as_the_whole_answer(yandex):
+async def test_a_stream_grows_into_the_complete_answer(yandex):
     slow = '{"delay": "10ms"}'
     *partial, last = await yandex.pieces(asking(script=slow, **STREAM))
     (whole,) = await yandex.pieces(asking(script=slow))
@@ -71,7 +71,7 @@ async def test_tools_are_called_and_their_results_answered(yandex):
     assert text_of(after) == "sunny"
 
 
-async def test_texts_and_prompts_are_split(yandex):
+async def test_texts_and_prompts_are_tokenized(yandex):
     text = await yandex.tokenize(y.TokenizeRequest(model_uri="gpt://f/echo", text="hello big world"))
     prompt = await yandex.tokenize_completion(asking())
 
@@ -86,7 +86,7 @@ async def test_a_model_is_found_with_and_without_version_and_by_its_full_name(ya
 
 
 @pytest.mark.parametrize(
-    ("fields", "code", "said"),
+    ("fields", "code", "message"),
     [
         ({"model": "gpt://f/nothing/latest"}, "NOT_FOUND", "'gpt://f/nothing/latest'"),
         ({"model": ""}, "INVALID_ARGUMENT", "model_uri: is required"),
@@ -97,11 +97,11 @@ async def test_a_model_is_found_with_and_without_version_and_by_its_full_name(ya
         ({"script": '{"fail_after": 1, "fail_code": "RESOURCE_EXHAUSTED"}'}, "RESOURCE_EXHAUSTED", "scripted to fail"),
     ],
 )
-async def test_what_cannot_be_answered_is_refused_in_the_vendors_words(yandex, fields, code, said):
+async def test_an_invalid_request_is_refused_in_the_vendors_terms(yandex, fields, code, message):
     error = await refusal(yandex.pieces(asking(**fields), (("x-client-request-id", "id-7"),)))
 
     assert error.code().name == code
-    assert said in error.details()
+    assert message in error.details()
     assert dict(error.initial_metadata())["x-client-request-id"] == "id-7"
 
 
@@ -134,7 +134,7 @@ async def test_the_clients_own_id_comes_back(yandex):
     assert dict(await call.initial_metadata())["x-client-request-id"] == "id-7"
 
 
-async def test_keys_are_asked_for_as_everywhere(start_service):
+async def test_an_api_key_is_required(start_service):
     key = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"  # of "test"
     service = await start_service(access={"keys": [{"id": "team-a", "sha256": key, "models": ["echo"]}]})
     async with yandex_at(service.grpc_address) as yandex:

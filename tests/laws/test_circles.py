@@ -1,4 +1,4 @@
-"""A service whose provider leads back to itself notices, soon."""
+"""A request that loops through a service whose provider leads back to it is refused after a few hops."""
 
 from __future__ import annotations
 
@@ -80,5 +80,5 @@ async def test_hops_over_http_count_in_every_dialect(path: str) -> None:
 
 
 @pytest.mark.parametrize(("told", "hops"), [("3", 3), ("", 0), ("-1", 0), ("1e3", 0), ("٣", 0), ("9" * 5000, 0)])
-def test_what_no_service_writes_tells_no_hops(told: str, hops: int) -> None:
+def test_a_value_that_no_service_writes_counts_as_no_hops(told: str, hops: int) -> None:
     assert parse_hops(told) == hops

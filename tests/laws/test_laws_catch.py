@@ -1,4 +1,4 @@
-"""The laws catch those who break them."""
+"""The laws of providers catch those that break them."""
 
 import asyncio
 from contextlib import aclosing
@@ -252,7 +252,7 @@ class Laws(ProviderLaws):
 
 
 @pytest.mark.parametrize(("breaker", "law"), BREAKERS.items(), ids=lambda case: getattr(case, "__name__", ""))
-async def test_a_law_catches_who_breaks_it(breaker, law):
+async def test_a_provider_that_breaks_a_law_is_caught(breaker, law):
     with pytest.raises((AssertionError, TimeoutError, pytest.fail.Exception)):
         await getattr(Laws(), f"test_{law}")(breaker())
 
@@ -262,7 +262,7 @@ async def test_a_provider_that_cannot_be_cancelled_is_caught():
         await Laws().test_cancelling_the_reader_stops_the_upstream(WorksOn())
 
 
-async def test_an_author_is_told_what_is_missing():
+async def test_a_missing_hook_is_named():
     class Bare(ProviderLaws):
         pass
 
@@ -272,7 +272,7 @@ async def test_an_author_is_told_what_is_missing():
         await Bare().test_closing_the_iterator_stops_the_upstream(Echo())
 
 
-async def test_what_is_not_claimed_is_skipped():
+async def test_a_law_about_an_unclaimed_field_is_skipped():
     provider = Scripted(delta("a"), delta("b"), choice_finished())
     for law in (
         "max_output_tokens_is_kept",

@@ -1,4 +1,4 @@
-"""`echo` behind a service of ours keeps the laws of a provider, and answers as it does when asked directly."""
+"""`echo` behind another service keeps the laws of a provider, and gives the same answers as when called directly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole service inside a test, as authors of plugins get it."""
+"""A complete service inside a test, as plugin authors use it."""
 
 import asyncio
 from contextlib import suppress
@@ -61,7 +61,7 @@ async def test_settings_are_those_of_the_service():
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_without_anything_it_serves_echo():
+async def test_it_serves_echo_by_default():
     async with serving() as served:
         completion = await served.completions.CreateCompletion(request_of("echo"), timeout=10)
         provider = served.running.engine.catalogue.find("echo").provider

@@ -1,4 +1,4 @@
-"""The provider `yandex` keeps the laws over our own frontend, and answers as the model behind it does."""
+"""The provider `yandex` in front of our own frontend keeps the laws, and answers as the model behind it does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures for the example programs of vendors: one service for all, with the names of models of docs/programs.md."""
+"""Fixtures for the vendors' example programs: one service for all, with the model names of docs/programs.md."""
 
 from __future__ import annotations
 

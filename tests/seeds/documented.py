@@ -1,4 +1,4 @@
-"""What docs/programs.md shows: its settings, and its programs with what each wants in its environment."""
+"""The settings and programs of docs/programs.md, and the environment that each program needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs programs as their readers would: each a process, in an environment that holds the vendor's own client."""
+"""Runs programs as their readers would: each as a process, in an environment with the vendor's own client."""
 
 from __future__ import annotations
 

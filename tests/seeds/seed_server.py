@@ -1,4 +1,4 @@
-"""The service that the programs call: the command `dragoman`, started on the embedded model and scripted failures."""
+"""The service that the programs call: the command `dragoman` with the embedded model and scripted failures."""
 
 from __future__ import annotations
 

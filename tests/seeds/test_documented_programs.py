@@ -1,4 +1,4 @@
-"""The programs that docs/programs.md shows run as they stand there, and its settings are those of all these tests."""
+"""The programs of docs/programs.md run as they are, with the settings of that page, which all these tests use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_documented_program_runs(environment: str, program: Program, server: S
     assert said.text.strip()
 
 
-def test_every_documented_program_takes_address_and_key_from_somewhere() -> None:
+def test_every_documented_program_sets_address_and_key() -> None:
     for program in PROGRAMS:
         given = program.source + "".join(program.environ.values())
 

@@ -1,4 +1,4 @@
-"""The programs of Gray Swan's page, with its own client: nothing in them is changed."""
+"""The programs of Gray Swan's page run unchanged with its own client."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_a_streamed_completion_comes_piece_by_piece(run_program, name):
     assert "None" not in said.text
 
 
-def test_a_message_of_data_is_read(run_program):
+def test_a_message_of_role_data_is_accepted(run_program):
     said = run_program("data_role")
 
     assert "Aurora" in said.text
 
 
-def test_failures_have_the_classes_of_the_client(run_program, server):
+def test_failures_raise_the_clients_exceptions(run_program, server):
     overloaded, spent = server.attempts("overloaded"), server.attempts("spent")
     facts = run_program("failures").facts
 
@@ -60,7 +60,7 @@ def test_failures_have_the_classes_of_the_client(run_program, server):
     assert server.attempts("spent") - spent == 1
 
 
-def test_a_stream_that_fails_in_the_middle_is_no_success_even_for_who_overlooks_the_error(run_program):
+def test_a_stream_that_fails_in_the_middle_is_not_a_success_even_if_its_error_is_overlooked(run_program):
     said = run_program("broken_stream", code=1)
 
     assert said.text == "one two three"

@@ -1,11 +1,11 @@
-"""What OpenAI's clients of two times make of our answers: usage, choices, schemas, tools, models."""
+"""Answers as OpenAI's oldest and newest tested clients read them: usage, choices, schemas, tools, models."""
 
 from __future__ import annotations
 
 import json
 
 
-def test_usage_is_told_at_the_end_of_a_stream_where_it_is_asked_for(openai_program):
+def test_usage_comes_at_the_end_of_a_stream_on_request(openai_program):
     facts = openai_program("usage").facts
 
     assert facts["whole"]["total_tokens"] == 6
@@ -27,7 +27,7 @@ def test_the_models_that_a_key_may_use_are_listed(openai_program):
     assert facts["missing"]["code"] == "model_not_found"
 
 
-def test_choices_and_their_probabilities_are_the_same_whole_and_streamed(openai_program):
+def test_choices_and_logprobs_are_the_same_complete_and_streamed(openai_program):
     facts = openai_program("choices").facts
 
     assert len(facts["whole"]) == 2

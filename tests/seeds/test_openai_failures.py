@@ -1,4 +1,4 @@
-"""What goes wrong, as OpenAI's clients of two times tell it: errors, retries, broken streams, callers that leave."""
+"""Failures as OpenAI's oldest and newest tested clients report them: errors, retries, broken streams, hang-ups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLASSES = {
 }
 
 
-def test_failures_have_the_classes_of_the_client_and_say_what_to_do(openai_program, server):
+def test_failures_raise_the_clients_exceptions_and_say_what_to_do(openai_program, server):
     before = len(server.calls)
     facts = openai_program("failures", server.narrow_key).facts
 
@@ -35,7 +35,7 @@ def test_failures_have_the_classes_of_the_client_and_say_what_to_do(openai_progr
     ("provider", "type_name", "status"),
     [("overloaded", "RateLimitError", 429), ("away", "InternalServerError", 503)],
 )
-def test_the_client_tries_again_when_it_is_told_to(openai_program, server, provider, type_name, status):
+def test_the_client_retries_when_the_service_says_so(openai_program, server, provider, type_name, status):
     before = server.attempts(provider)
     facts = openai_program("retries", f"{provider}/echo").facts
 
@@ -45,7 +45,7 @@ def test_the_client_tries_again_when_it_is_told_to(openai_program, server, provi
     assert facts["seconds"] >= 2
 
 
-def test_the_client_does_not_try_again_what_cannot_help(openai_program, server):
+def test_the_client_does_not_retry_in_vain(openai_program, server):
     before = server.attempts("spent")
     facts = openai_program("retries", "spent/echo").facts
 

@@ -1,4 +1,4 @@
-"""The programs of Scaleway's page, with the client of its time and the newest: two lines are changed in each."""
+"""The programs of Scaleway's page, with the client of its time and the newest, and two lines changed in each."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def test_a_streamed_chat_completion_comes_piece_by_piece(run_program):
     assert said.says_something
 
 
-def test_a_legacy_completion_goes_on_with_its_prompt_piece_by_piece(run_program):
+def test_a_legacy_completion_continues_its_prompt_piece_by_piece(run_program):
     said = run_program("async_completion")
 
     assert len(said.pieces) > 3
     assert said.says_something
 
 
-def test_a_prompt_of_the_system_is_obeyed(run_program):
+def test_a_system_prompt_is_obeyed(run_program):
     said = run_program("system_prompt")
 
     assert "Marlow" in said.text

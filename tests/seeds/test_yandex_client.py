@@ -1,4 +1,4 @@
-"""What else Yandex Cloud's clients of two times do with a model: streams, tokens, operations, failures."""
+"""Other calls of Yandex Cloud's oldest and newest tested clients: streams, tokens, operations, failures."""
 
 from __future__ import annotations
 

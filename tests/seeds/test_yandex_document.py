@@ -1,4 +1,4 @@
-"""The programs of Yandex Cloud's page on asynchronous requests, with the client of its time, the newest, and curl."""
+"""The programs of Yandex Cloud's page on asynchronous requests, with its client of that time, the newest, and curl."""
 
 from __future__ import annotations
 

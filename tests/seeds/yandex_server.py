@@ -1,4 +1,4 @@
-"""The service as Yandex Cloud's clients need it: TLS with a certificate authority of our own, their names of models."""
+"""The service as Yandex Cloud's clients need it: TLS with our own certificate authority, and their model names."""
 
 from __future__ import annotations
 
