@@ -70,11 +70,8 @@ class AnswerDecoder:
         self._usage = v1.Usage()
         self.over = False
         """The upstream has said that no more texts follow."""
-
-    @property
-    def ended(self) -> bool:
+        self.ended = False
         """Every choice has its finish reason: only usage may follow."""
-        return all(choice.ended for choice in self._choices.values())
 
     def decode(self, texts: Iterable[bytes]) -> list[v1.CompletionEvent]:
         """The events of JSON texts that came together, merged into as few as possible.
@@ -148,6 +145,7 @@ class AnswerDecoder:
             choice.stop_sequence = _stop_sequence(data)
         # A complete answer has ended even if it names no finish reason.
         choice.ended = choice.ended or bool(choice.finish_reason) or bool(data.get("message"))
+        self.ended = all(choice.ended for choice in self._choices.values())
 
     def _delta(self, choice: _Choice, delta: Any, logprobs: Any) -> None:
         if type(delta) is not dict:

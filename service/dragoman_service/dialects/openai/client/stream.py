@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dragoman import v1
 
@@ -39,7 +39,7 @@ class StreamDecoder:
         """The upstream has said that nothing more follows."""
         return self._answer.over
 
-    def feed(self, piece: bytes) -> Iterator[v1.CompletionEvent]:
+    def feed(self, piece: bytes) -> Iterable[v1.CompletionEvent]:
         """The events that `piece` completes. Raises PROVIDER_MALFORMED, or the error that the upstream reports."""
         return self._decode(self._texts(piece))
 
@@ -51,13 +51,12 @@ class StreamDecoder:
             raise malformed_answer("answered with something other than server-sent events")
         yield from self._answer.end()
 
-    def _decode(self, texts: list[bytes]) -> Iterator[v1.CompletionEvent]:
+    def _decode(self, texts: list[bytes]) -> Iterable[v1.CompletionEvent]:
         self.received += len(texts)
         try:
-            yield from self._answer.decode(texts)
-        except CompletionError:
-            yield from self._answer.take()
-            raise
+            return self._answer.decode(texts)
+        except CompletionError as failure:
+            return _then_raise(self._answer.take(), failure)
 
     def _texts(self, piece: bytes) -> list[bytes]:
         if self._events is not None:
@@ -74,3 +73,8 @@ class StreamDecoder:
         self._events, start = SseDecoder(), bytes(self._body)
         self._body.clear()
         return self._events.feed(start)
+
+
+def _then_raise(events: list[v1.CompletionEvent], failure: CompletionError) -> Iterator[v1.CompletionEvent]:
+    yield from events
+    raise failure
