@@ -43,7 +43,7 @@ async def test_the_shown_paths_are_those_that_are_served(start_service):
 
 
 def test_every_accepted_parameter_is_listed():
-    rows = PAGE.partition("## What is taken")[2].partition("## What is answered")[0]
+    rows = PAGE.partition("## Parameters")[2].partition("## Answers")[0]
     names = {name for cell in re.findall(r"^\| (`.+?) \|", rows, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)}
 
     assert names == {*CHAT_PARAMETERS, *TEXT_PARAMETERS}
