@@ -1,4 +1,4 @@
-"""Long-running operations: completions that are answered later, and survive the death of the server."""
+"""Long-running operations: completions that are answered later and survive the death of the server."""
 
 from __future__ import annotations
 

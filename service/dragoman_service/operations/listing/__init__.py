@@ -1,1 +1,1 @@
-"""Lists of operations: filters, their fields, pages."""
+"""Lists of operations: filters, their fields, and pages."""

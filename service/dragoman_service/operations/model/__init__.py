@@ -1,1 +1,1 @@
-"""What an operation is: its records, identifiers, event format, errors and change notices."""
+"""The vocabulary of operations: records, ids, event format, conditions, requests, errors and changes."""

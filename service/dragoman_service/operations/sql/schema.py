@@ -1,4 +1,4 @@
-"""The tables of the ledger, and its clock."""
+"""The tables of operations, and the clock of the database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 metadata = MetaData()
 
-# All times are milliseconds since 1970 by the database's clock: the machines that share it need not agree.
+# All times are milliseconds since 1970 by the database's clock, because the clocks of the machines may differ.
 operations = Table(
     "operations",
     metadata,
@@ -41,20 +41,20 @@ operations = Table(
     Column("update_time", BigInteger, nullable=False),
     Column("end_time", BigInteger),
     Column("expire_time", BigInteger),
-    # The lease. `attempt` only ever grows, so that it fences off every earlier holder.
+    # The lease. `attempt` only ever grows, so it fences off every earlier holder.
     Column("attempt", Integer, nullable=False),
     Column("worker", String),
     Column("lease_until", BigInteger),
     Column("losses", Integer, nullable=False),
     Column("max_attempts", Integer, nullable=False),
-    # What the running attempt, or the last one, has done.
+    # The progress of the running attempt, or of the last one.
     Column("provider", String, nullable=False),
     Column("last_sequence", BigInteger, nullable=False),
     Column("output_characters", BigInteger, nullable=False),
     Column("usage", LargeBinary),
     Column("response", LargeBinary),
     Column("error", LargeBinary),
-    # What the caller asked of the operation itself. A `ttl` of NULL is the setting's.
+    # Options of the caller. A `ttl` of NULL stands for the setting.
     Column("target", String, nullable=False, server_default=""),
     Column("priority", Integer, nullable=False, server_default="0"),
     Column("ttl", BigInteger),
@@ -63,8 +63,8 @@ operations = Table(
 )
 _c = operations.c
 
-# Written out, not bound: only so the database sees that the indexes below are of use. There is none of `state` alone:
-# SQLite would take that one for the queue, and sort it all each time.
+# Literals, not parameters: only then does the planner see that the partial indexes below apply. There is no index on
+# `state` alone: SQLite would choose it for the queue, and sort the whole queue each time.
 is_queued: ColumnElement[bool] = _c.state == literal_column("'QUEUED'")
 is_running: ColumnElement[bool] = _c.state == literal_column("'RUNNING'")
 has_ended: ColumnElement[bool] = _c.expire_time.is_not(None)
@@ -80,8 +80,8 @@ _index("operations_queued", _c.priority.desc(), _c.create_time, _c.id, _c.target
 _index("operations_running", _c.lease_until, _c.target, where=is_running)
 _index("operations_by_expiry", _c.expire_time, _c.state, where=has_ended)
 
-# The events of each operation, numbered from 1 without holes over all its attempts: each row holds some that follow
-# one another, each event with a big-endian length of 4 bytes before it.
+# The events of each operation, numbered from 1 without gaps over all its attempts. Each row holds consecutive events,
+# each with a big-endian length of 4 bytes before it.
 output_log = Table(
     "output_log",
     metadata,
@@ -100,12 +100,12 @@ secrets = Table(
 
 
 def columns_of(kind: type) -> tuple[Column[Any], ...]:
-    """The columns of `operations` that a record of this dataclass is made of, in its order."""
+    """The columns of `operations` that make up this dataclass, in the order of its fields."""
     return tuple(_c[field.name] for field in fields(kind))
 
 
-class now(FunctionElement[int]):  # noqa: N801 - reads as the SQL function that it is
-    """The database's clock in milliseconds since 1970; the same throughout one statement."""
+class now(FunctionElement[int]):  # noqa: N801 - reads like the SQL function that it is
+    """The database's clock, in milliseconds since 1970; constant within a statement."""
 
     type = BigInteger()
     inherit_cache = True
@@ -121,8 +121,8 @@ def _now_in_postgresql(element: now, compiler: SQLCompiler, **options: Any) -> s
     return "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)"
 
 
-class bytewise(FunctionElement[str]):  # noqa: N801 - reads as an SQL function
-    """A text that compares by its bytes, whatever the language of the database."""
+class bytewise(FunctionElement[str]):  # noqa: N801 - reads like an SQL function
+    """A text that compares by its bytes, whatever the collation of the database."""
 
     type = String()
     inherit_cache = True
@@ -139,5 +139,5 @@ def _bytewise_in_postgresql(element: bytewise, compiler: SQLCompiler, **options:
 
 
 def is_kept() -> ColumnElement[bool]:
-    """The operation has not expired, whether or not its row was swept already."""
+    """The operation has not expired; one that has may not be swept yet."""
     return _c.expire_time.is_(None) | (_c.expire_time > now())

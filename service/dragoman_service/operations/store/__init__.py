@@ -1,1 +1,1 @@
-"""Where operations are kept: the database connections and their transactions."""
+"""Stores of operations: the protocol, the SQL and memory stores, and how a URL chooses one."""

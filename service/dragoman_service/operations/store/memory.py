@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -51,6 +50,7 @@ class MemoryStore:
         if (same := rows.get(new.id)) is not None and same.is_kept(now):
             return Started(Start.EXISTS, same.record)
         row = rows[new.id] = Row(new, new.request_id, now, now)
+        self._memory.enqueue(row)
         self._publish(Changes(work=work))
         return Started(Start.CREATED, row.record)
 
@@ -106,7 +106,7 @@ class MemoryStore:
     async def delete(self, owner: str, operation_id: str) -> bool:
         if self._memory.find(owner, operation_id) is None:
             return False
-        del self._memory.rows[operation_id]
+        self._memory.delete(operation_id)
         self._publish(Changes(stopped={operation_id}))
         return True
 
@@ -120,8 +120,7 @@ class MemoryStore:
 
     async def pending(self, held: Sequence[Held]) -> Pending:
         await asyncio.sleep(0)
-        queued = any(row.state == State.QUEUED for row in self._memory.rows.values())
-        return Pending(bool(self._lost(held)), queued)
+        return Pending(bool(self._lost(held)), self._memory.first_queued() is not None)
 
     async def claim(self, request: ClaimRequest) -> Claims:
         ended = self._give_up(request)
@@ -130,6 +129,7 @@ class MemoryStore:
             row.losses += 1
         taken = lost + self._next(request.free - len(lost), request.limits)
         self._publish(Changes(changed={one.id for one in ended}))
+        self._memory.running.update((row.new.id, row) for row in taken)
         return Claims([_claim(row, request) for row in taken], ended)
 
     async def renew(self, lease: int, held: Sequence[Held]) -> Mapping[str, bool]:
@@ -164,6 +164,7 @@ class MemoryStore:
         row.write(ending.progress, clock())
         row.append(ending.chunk)
         row.response, row.error = ending.response, ending.error
+        del self._memory.running[held.id]
         ended = row.end(ending.state, ttl, clock())
         self._publish(Changes(changed={held.id}))
         return ended
@@ -174,6 +175,8 @@ class MemoryStore:
             return False
         row.state, row.worker, row.update_time = State.QUEUED, None, clock()
         row.losses += losses
+        del self._memory.running[held.id]
+        self._memory.enqueue(row)
         self._publish(Changes(changed={held.id}, work=Work.OPEN))
         return True
 
@@ -184,7 +187,7 @@ class MemoryStore:
         now = clock()
         expired = [row.new.id for row in self._memory.rows.values() if not row.is_kept(now)][:limit]
         for operation_id in expired:
-            del self._memory.rows[operation_id]
+            self._memory.delete(operation_id)
         return len(expired)
 
     def _publish(self, changes: Changes) -> None:
@@ -202,7 +205,7 @@ class MemoryStore:
 
     def _lost(self, held: Sequence[Held]) -> list[Row]:
         ours, now = {one.id for one in held}, clock()
-        return [row for row in self._memory.running() if row.lease_until < now and row.new.id not in ours]
+        return [row for row in self._memory.running.values() if row.lease_until < now and row.new.id not in ours]
 
     def _give_up(self, request: ClaimRequest) -> list[Ended]:
         ended = []
@@ -210,26 +213,25 @@ class MemoryStore:
             if row.losses + 1 >= row.new.max_attempts and not row.cancel_requested:
                 row.losses += 1
                 row.error = worker_lost(row.new.max_attempts).status(row.new.id).SerializeToString()
+                del self._memory.running[row.new.id]
                 ended.append(row.end(State.FAILED, request.ttl, clock()))
         return ended
 
     def _next(self, free: int, limits: Limits) -> list[Row]:
         """The queued operations that are due, of models that are not full."""
-        queued = [(*_due(row), row) for row in self._memory.rows.values() if row.state == State.QUEUED]
-        heapq.heapify(queued)
-        running = Counter(row.new.target for row in self._memory.running())
+        running = Counter(row.new.target for row in self._memory.running.values())
         taken: list[Row] = []
-        while queued and len(taken) < free:
-            row = heapq.heappop(queued)[-1]
+        skipped: list[Row] = []
+        while len(taken) < free and (row := self._memory.dequeue()) is not None:
             limit = limits.of(row.new.target)
             if limit is None or running[row.new.target] < limit:
                 running[row.new.target] += 1
                 taken.append(row)
+            else:
+                skipped.append(row)
+        for row in skipped:
+            self._memory.enqueue(row)
         return taken
-
-
-def _due(row: Row) -> tuple[int, int, str]:
-    return -row.new.priority, row.create_time, row.new.id
 
 
 def _claim(row: Row, request: ClaimRequest) -> Claimed:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import secrets
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 
 from dragoman_service.operations.model.changes import Changes, OnChange
@@ -83,10 +84,14 @@ class Row:
 
 
 class Memory:
-    """All rows by id, and those who have the store open."""
+    """All rows by id, the queue, and those who have the store open."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
+        self.running: dict[str, Row] = {}
+        """Rows of operations that run, or whose worker was lost."""
+        self._queue: list[tuple[int, int, str, int, Row]] = []
+        self._count = itertools.count()
         self.page_key = secrets.token_bytes(32)
         self._receivers: list[OnChange] = []
 
@@ -113,14 +118,37 @@ class Memory:
         row = self.rows.get(operation_id)
         return row if row is not None and row.new.owner == owner and row.is_kept(clock()) else None
 
-    def running(self) -> Iterable[Row]:
-        """The rows of operations that run, or ran when their worker was lost."""
-        return (row for row in self.rows.values() if row.state == State.RUNNING)
+    def enqueue(self, row: Row) -> None:
+        """Puts a queued operation into its place in the queue."""
+        place = (-row.new.priority, row.create_time, row.new.id, next(self._count))  # no two rows have the same
+        heapq.heappush(self._queue, (*place, row))
+
+    def first_queued(self) -> Row | None:
+        """The operation that is due; it stays in the queue."""
+        # Operations that were cancelled or deleted leave their places behind.
+        while self._queue and not self._is_queued(self._queue[0][-1]):
+            heapq.heappop(self._queue)
+        return self._queue[0][-1] if self._queue else None
+
+    def dequeue(self) -> Row | None:
+        """Takes the operation that is due out of the queue."""
+        row = self.first_queued()
+        if row is not None:
+            heapq.heappop(self._queue)
+        return row
+
+    def _is_queued(self, row: Row) -> bool:
+        return row.state == State.QUEUED and self.rows.get(row.new.id) is row
 
     def held(self, held: Held) -> Row | None:
         """The row that the lease is for, if it is still held."""
-        row = self.rows.get(held.id)
-        return row if row is not None and row.state == State.RUNNING and row.held == held else None
+        row = self.running.get(held.id)
+        return row if row is not None and row.held == held else None
+
+    def delete(self, operation_id: str) -> None:
+        """Deletes the operation with its log."""
+        del self.rows[operation_id]
+        self.running.pop(operation_id, None)
 
 
 def clock() -> int:

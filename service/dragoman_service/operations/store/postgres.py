@@ -126,11 +126,11 @@ class PostgresDatabase:
             except DBAPIError as error:
                 if not left or not attempt.may_be_repeated(error):
                     raise
-        raise AssertionError  # the last try has returned or raised
+        raise AssertionError  # the last attempt has returned or raised
 
 
 class _Attempt:
-    """One try at a transaction."""
+    """One attempt at a transaction."""
 
     def __init__(self, engine: AsyncEngine, tag: str) -> None:
         self._engine, self._tag = engine, tag

@@ -1,1 +1,1 @@
-"""What runs operations in this process: claims, leases, event log, cancellation, clean-up."""
+"""The worker of this process: claims, leases, event log, cancellation, clean-up."""

@@ -1,4 +1,6 @@
-"""The laws of a store of operations, as tests that every store inherits. They need the extra `testing`."""
+"""The laws of operation stores, as tests that every store inherits, and the replicas that they run. They need the extra
+`testing`.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,12 @@ __all__ = ["OperationStoreLaws", "Store"]
 
 
 class OperationStoreLaws(MachineLaws, QueueLaws, ReachLaws, SurvivalLaws):
-    """Subclass it and give it a fixture `store` that makes a fresh one for each test.
+    """Subclass it and give it a fixture `store` that describes a fresh store for each test.
 
         class TestSqlite(OperationStoreLaws):
             @pytest.fixture
             def store(self, tmp_path):
                 return Store("sqlite:///operations.db", tmp_path)
 
-    Replicas run in this process and in others, which are killed, frozen and given wrong clocks.
+    Replicas run in this process and in others, which are killed, frozen and given wrong clocks; see `Store.survives`.
     """

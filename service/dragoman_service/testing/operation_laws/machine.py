@@ -1,4 +1,4 @@
-"""Law: whatever callers do, in whatever order and at whichever replica, operations are as a simple model says."""
+"""Law: whatever callers do, in any order and at any replica, operations behave as a simple model predicts."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ EXAMPLES, STEPS = 12, 25
 PROMPTS = ["hold", "hold", "hold", "now", "fail", "flake"]
 
 side = st.integers(0, 1)
-"""Which of the two replicas is asked."""
+"""The replica that is called."""
 pick = st.integers(0, 99)
-"""Which of the operations it is about."""
+"""The operation that the call is about."""
 
 
 class Machine(RuleBasedStateMachine):
-    """Two replicas with few slots, a caller who does things, and a model that knows what has to come of them."""
+    """Two replicas with one slot each, a caller who does things, and a model that predicts the outcome."""
 
     world: ClassVar[World]
 
@@ -135,7 +135,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def as_expected(self) -> None:
-        """All are listed, newest first, in the states that the model has; and what has ended never changes."""
+        """All operations are listed, newest first, in the states of the model; and one that has ended never changes."""
         self.do(self.world.until_states(self.caller, self.model.states()))
         for one in self.model.final():
             operation = self.do(self.world.any.get(one.name, self.caller))
@@ -160,20 +160,20 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.mark.asyncio
 class MachineLaws(Staged):
-    """The part of OperationStoreLaws that a model tells."""
+    """The part of OperationStoreLaws that compares with a model."""
 
     async def test_operations_are_as_the_model_says(self, stage: Stage) -> None:
         await asyncio.to_thread(_run, stage)
 
 
 def _run(stage: Stage) -> None:
-    """In a thread and a loop of its own, since rules are plain functions."""
+    """In a thread and an event loop of its own, because rules are plain functions."""
     bounds = settings(
         max_examples=EXAMPLES,
         stateful_step_count=STEPS,
         deadline=None,
         suppress_health_check=list(HealthCheck),
-        phases=(Phase.reuse, Phase.generate),  # to find a shorter example would take minutes, since failing does
+        phases=(Phase.reuse, Phase.generate),  # no shrinking: it would take minutes, because failures time out
     )
     with asyncio.Runner() as runner:
         world = World(runner, stage, (f"caller-{number}" for number in itertools.count()))

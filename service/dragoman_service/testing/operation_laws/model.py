@@ -1,4 +1,4 @@
-"""The model of operations: which state each has to have, by the rules in words that callers are told."""
+"""The model of operations: the state that each must have, by the rules that the documentation states."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from google.longrunning import operations_pb2
 
-_OUTCOMES = {"now": "SUCCEEDED", "fail": "FAILED", "flake": "FAILED"}  # of prompts that end by themselves
+_OUTCOMES = {"now": "SUCCEEDED", "fail": "FAILED", "flake": "FAILED"}  # of prompts that end on their own
 
 
 @dataclass
 class Expected:
-    """What the model knows of an operation."""
+    """What the model knows about an operation."""
 
     name: str
     what: str
@@ -22,7 +22,7 @@ class Expected:
     """It expires with its end."""
     state: str = "QUEUED"
     outcome: operations_pb2.Operation | None = field(default=None, repr=False)
-    """The operation as it was first seen at its end."""
+    """The operation as it was first seen after its end."""
 
     @property
     def ended(self) -> bool:
@@ -41,7 +41,7 @@ class Model:
         self._slots = slots
 
     def add(self, one: Expected) -> None:
-        """An operation that had the same request id and may be tried again has to give it up, and shows so."""
+        """Adds an operation. A retryable one with the same request id gives it up, and shows so."""
         for before in self.operations.values():
             if one.request_id and before.request_id == one.request_id:
                 before.request_id, before.outcome = "", None
@@ -59,7 +59,7 @@ class Model:
         self._fill_slots()
 
     def give_back(self, names: set[str], slots: int) -> None:
-        """A replica with so many slots has stopped, and what ran there waits for another."""
+        """A replica with so many slots has stopped, and its operations wait for another."""
         self._slots -= slots
         for name in names:
             self.operations[name].state = "QUEUED"
@@ -70,7 +70,7 @@ class Model:
         self._fill_slots()
 
     def under_request_id(self, request_id: str) -> Expected | None:
-        """The operation that a request with that id is answered with."""
+        """The operation that a request with that id joins."""
         found = [one for one in self.operations.values() if one.request_id == request_id]
         return next((one for one in found if not one.may_be_tried_again), None)
 
@@ -84,12 +84,12 @@ class Model:
         return list(self.operations.values())[number % len(self.operations)]
 
     def states(self) -> dict[str, str]:
-        """By name, newest first."""
+        """The states by name, newest first."""
         newest = sorted(self.operations.values(), key=lambda one: (one.created, one.name), reverse=True)
         return {one.name: one.state for one in newest}
 
     def _fill_slots(self) -> None:
-        """Free slots take what waits: the highest priority first, and of the same priority the oldest."""
+        """Free slots take queued operations: the highest priority first, and the oldest within a priority."""
         queued = [one for one in self.operations.values() if one.state == "QUEUED"]
         free = self._slots - len(self.running())
         for one in sorted(queued, key=lambda one: (-one.priority, one.created, one.name)):

@@ -1,4 +1,4 @@
-"""A replica in a process of its own, from the outside: asked as one in this process is, and killed or frozen."""
+"""A replica in a process of its own, seen from outside: called like one in this process, and killed or frozen."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PROGRAM = "dragoman_service.testing.operation_laws.worker"
 
 
 class Remote:
-    """Has the methods of `Replica`."""
+    """Has the methods of `Replica`, and those that only a process has."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin
         assert process.stdout
         self.process = process
         self.log: list[dict[str, Any]] = []
-        """What it has logged so far."""
+        """The lines of its log so far."""
         self.ready = asyncio.Event()
         self._input, self._output = process.stdin, process.stdout
         self._numbers = itertools.count()
@@ -76,11 +76,11 @@ class Remote:
         await self._ask("drain", grace)
 
     async def most_bytes(self, size: int) -> None:
-        """No file that it writes may grow over `size` bytes any more; -1: any may."""
+        """From now on no file that it writes can grow beyond `size` bytes; -1 removes the limit."""
         await self._ask("most_bytes", size)
 
     async def logged(self, event: str, times: int = 1) -> None:
-        """Returns once its log has the event so often."""
+        """Returns once its log has the event that many times."""
         await until(lambda: sum(line["event"] == event for line in self.log) >= times)
 
     def freeze(self) -> None:
@@ -90,7 +90,7 @@ class Remote:
         self.process.send_signal(signal.SIGCONT)
 
     async def kill(self) -> None:
-        """As `kill -9` does. What was asked and not answered yet is an OSError."""
+        """Like `kill -9`. Calls without an answer raise OSError."""
         with suppress(ProcessLookupError):
             self.process.kill()
         await self.process.wait()
@@ -125,7 +125,7 @@ class Remote:
 
     def _answer(self, number: int, answer: Any = None, error: Exception | None = None) -> None:
         asked = self._asked.pop(number)
-        if asked.done():  # whoever asked has left
+        if asked.done():  # its caller has left
             return
         if error is not None:
             asked.set_exception(error)

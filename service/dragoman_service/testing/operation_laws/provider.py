@@ -1,4 +1,4 @@
-"""A provider for the laws of operations: it does what the prompt says, and signs each piece of its answers."""
+"""A provider for the laws of operations: it obeys the prompt, and signs each piece of its answers."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from dragoman_service.testing.scripted import choice_finished, delta, usage
 
 
 class Signing:
-    """Prompts: `hold` waits after a first piece until it may go on, `beat N SECONDS` says N pieces, each after a pause,
-    `fail` fails for good, `flake` fails in a way that may pass; anything else is answered at once.
+    """Prompts: `hold` waits after a first piece until it is released, `beat N SECONDS` answers with N pieces, each
+    after a pause, `fail` fails for good, `flake` fails in a retryable way; anything else is answered at once.
 
-    Each piece of an answer is `NAME.CALL `, the number of the call in this process: who reads it knows which attempt
-    wrote it. `told` gets a line for each call.
+    Each piece of an answer is `NAME.CALL `, the number of the call in this process, so that a reader knows which
+    attempt wrote it. `log` gets a line for each call.
     """
 
-    def __init__(self, name: str, told: Callable[[str], object] = lambda line: None) -> None:
+    def __init__(self, name: str, log: Callable[[str], object] = lambda line: None) -> None:
         self.name = name
         self.calls: list[str] = []
-        """Ids of the operations that it was asked for, in order."""
+        """Ids of the operations that it was called for, in order."""
         self.held: dict[str, asyncio.Event] = {}
-        """Those that wait now, and what lets each go on."""
+        """The operations that wait now, and the event that releases each."""
         self.stopped: dict[str, int] = {}
-        """When it ceased to hold an operation, in nanoseconds of the machine's monotonic clock."""
+        """When it stopped holding an operation, in nanoseconds of the machine's monotonic clock."""
         self._open = False
-        self._told = told
+        self._log = log
 
     def models(self) -> Sequence[v1.Model]:
         return [v1.Model(provider_model=name, aliases=[name]) for name in ("signing", "scarce")]
 
     async def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         self.calls.append(call.id)
-        self._told(f"{self.name} {call.id}\n")
+        self._log(f"{self.name} {call.id}\n")
         piece = f"{self.name}.{len(self.calls)} "
         what, *numbers = request.messages[-1].parts[0].text.split()
         yield delta(piece)
@@ -52,7 +52,7 @@ class Signing:
         yield choice_finished()
 
     def release(self) -> None:
-        """Lets all go on that wait, now and later."""
+        """Releases all operations, now and in future."""
         self._open = True
         for gate in self.held.values():
             gate.set()

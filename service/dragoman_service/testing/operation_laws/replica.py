@@ -1,4 +1,4 @@
-"""A replica of the service on a store of operations, in this process, as the laws see it."""
+"""A replica of the service on a store of operations, in this process, as tests see it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from dragoman_service.settings.settings import OperationsSettings
 from dragoman_service.testing.operation_laws.provider import Signing, ask
 
 CALLER = "laws"
-PATIENCE = 60.0  # seconds that a reader stays
-NEVER = 1e6  # seconds between two polls: what happens all the same, the store's own bell has made happen
+READING_SECONDS = 60.0
+NEVER = 1e6  # seconds between two polls: whatever happens then was caused by a notification
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a replica is opened with. Times in seconds."""
+    """The settings of a replica. Times in seconds."""
 
     url: str
     folder: str
@@ -40,18 +40,18 @@ class Setup:
     wait: float = 3.0
     sweep: float = NEVER
     clock: float = 0.0
-    """How much the wall clock of a replica in a process of its own is ahead."""
+    """How far the wall clock of a replica in a process of its own is ahead."""
     model_concurrency: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def settings(self) -> OperationsSettings:
-        """The table `[operations]`; not validated, so that a replica may have no slots."""
+        """The table `[operations]`, not validated, so that a replica can have no slots."""
         names = ("url", "concurrency", "lease", "ttl", "max_attempts", "model_concurrency")
         return OperationsSettings().model_copy(update={name: getattr(self, name) for name in names})
 
 
 class Replica:
-    """What a caller can do at this replica; `held` and `release` are for the provider behind it."""
+    """The calls that this replica answers, and the provider behind it."""
 
     def __init__(self, operations: Operations, provider: Signing) -> None:
         self.operations = operations
@@ -60,12 +60,12 @@ class Replica:
     async def start(
         self, what: str, caller: str = CALLER, model: str = "signing", request_id: str = "", **options: Any
     ) -> str:
-        """The new operation's name; `options` are those of StartOptions."""
+        """Starts an operation; returns its name. `options` are those of StartOptions."""
         operation = await self.operations.start(ask(what, model, request_id), caller, StartOptions(**options))
         return str(operation.name)
 
     async def start_all(self, what: str, count: int, **options: Any) -> list[str]:
-        """Starts as many at the same time; their names."""
+        """Starts `count` operations at the same time; returns their names."""
         return list(await asyncio.gather(*(self.start(what, **options) for _ in range(count))))
 
     async def get(self, name: str, caller: str = CALLER) -> operations_pb2.Operation:
@@ -75,7 +75,7 @@ class Replica:
         return await self.operations.wait(name, caller, seconds)
 
     async def names(self, caller: str = CALLER, filter_text: str = "") -> list[str]:
-        """The names of all pages."""
+        """The names on all pages."""
         names: list[str] = []
         token = ""
         while True:
@@ -91,9 +91,9 @@ class Replica:
         await self.operations.delete(name, caller)
 
     async def attach(self, name: str, after: int = 0, caller: str = CALLER) -> list[bytes]:
-        """All events after the cursor, to the end; the error that a failed operation ends in is left out."""
+        """All events after the cursor; the error of a failed operation is not raised."""
         events: list[bytes] = []
-        followed = self.operations.attach(name, caller, after, asyncio.get_running_loop().time() + PATIENCE)
+        followed = self.operations.attach(name, caller, after, asyncio.get_running_loop().time() + READING_SECONDS)
         with suppress(StoredError):
             async with aclosing(followed) as reader:  # type: ignore[type-var]
                 async for event in reader:
@@ -101,20 +101,20 @@ class Replica:
         return events
 
     async def held(self, name: str) -> None:
-        """Returns once this replica's provider holds that operation."""
+        """Returns once this replica's provider holds the operation."""
         await until(lambda: name.removeprefix("operations/") in self.provider.held)
 
     async def calls(self) -> list[str]:
-        """Ids of the operations that this replica's provider was asked for."""
+        """Ids of the operations that this replica's provider was called for."""
         return self.provider.calls
 
     async def stopped(self, name: str) -> int:
-        """When this replica's provider ceased to hold that operation, see `Signing.stopped`."""
+        """When this replica's provider stopped holding the operation, see `Signing.stopped`."""
         await until(lambda: name.removeprefix("operations/") in self.provider.stopped)
         return self.provider.stopped[name.removeprefix("operations/")]
 
     async def release(self) -> None:
-        """Lets all go on that its provider holds, now and later."""
+        """Releases all operations that its provider holds, now and in future."""
         self.provider.release()
 
     async def drain(self, grace: float = 0.0) -> None:
@@ -134,7 +134,7 @@ async def open_replica(setup: Setup) -> AsyncIterator[Replica]:
 
 
 async def until(holds: Callable[[], object], seconds: float = 20.0) -> None:
-    """Returns as soon as `holds()` does."""
+    """Returns as soon as `holds()` is true."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while not holds():  # noqa: ASYNC110 - what it waits for may be in another process

@@ -26,7 +26,7 @@ AnyReplica = Replica | Remote
 
 @dataclass(frozen=True)
 class Store:
-    """Where the operations of one test are kept: a fresh store each time."""
+    """The store of one test, fresh each time."""
 
     url: str
     """The setting `operations.url`."""
@@ -80,13 +80,13 @@ class Stage:
         return replace(Setup(self.store.url, str(self.store.folder), ""), **changes)
 
     def calls(self) -> list[tuple[str, str]]:
-        """Who was asked for which operation, over all replicas, in order."""
+        """The replica and the operation of each provider call, over all replicas, in order."""
         lines = (self.store.folder / "calls").read_text().splitlines()
         return [(name, operation_id) for name, operation_id in map(str.split, lines)]
 
 
 class Staged:
-    """Gives its subclasses the fixture `stage`; their own subclass gives the fixture `store`, a `Store`."""
+    """Has the fixture `stage`; subclasses have the fixture `store`, a `Store`."""
 
     @pytest_asyncio.fixture
     async def stage(self, store: Store) -> AsyncIterator[Stage]:
@@ -101,7 +101,7 @@ def metadata_of(operation: operations_pb2.Operation) -> v1.CompletionOperationMe
 
 
 def state_of(operation: operations_pb2.Operation) -> str:
-    """As in `RUNNING`."""
+    """The state, as in `RUNNING`."""
     return State.State.Name(metadata_of(operation).state).removeprefix("STATE_")
 
 
@@ -121,7 +121,7 @@ def read(events: Sequence[bytes]) -> list[v1.CompletionEvent]:
 
 
 def text_in(events: Sequence[v1.CompletionEvent]) -> str:
-    """What is left of the text when all is retracted that has to be."""
+    """The text that remains after everything retracted is removed."""
     text = ""
     for event in events:
         text = "" if event.HasField("retracted") else text + event.delta.text
@@ -129,12 +129,12 @@ def text_in(events: Sequence[v1.CompletionEvent]) -> str:
 
 
 def check_log(operation: operations_pb2.Operation, events: Sequence[bytes]) -> None:
-    """The log of an operation that is done is whole, and agrees with its outcome."""
+    """Asserts that the log of an operation that is done is complete, and agrees with its outcome."""
     said = read(events)
     kinds = [event.WhichOneof("event") for event in said]
     finished = said[-1].finished
 
-    assert [event.sequence for event in said] == list(range(1, len(said) + 1)), "numbers have no holes"
+    assert [event.sequence for event in said] == list(range(1, len(said) + 1)), "numbers have no gaps"
     assert kinds.count("finished") == 1
     assert kinds[-1] == "finished"
     assert metadata_of(operation).last_sequence == said[-1].sequence

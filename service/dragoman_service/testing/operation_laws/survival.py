@@ -1,4 +1,4 @@
-"""Laws: whatever becomes of workers, their clocks and the store, each operation ends once and can be read."""
+"""Laws: whatever happens to workers, their clocks and the store, each operation ends once and can be read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UNDER_LOAD = 60
 
 @pytest.mark.asyncio
 class SurvivalLaws(Staged):
-    """The part of OperationStoreLaws that is about death."""
+    """The part of OperationStoreLaws about failures."""
 
     async def test_workers_killed_at_random_lose_nothing_and_end_nothing_twice(self, stage: Stage) -> None:
         caller = await stage.here(concurrency=0)
@@ -151,7 +151,7 @@ class SurvivalLaws(Staged):
         ahead, behind = [await stage.process(lease=1.0, clock=clock) for clock in (3600.0, -3600.0)]
         names = [await ahead.start("hold"), await behind.start("now"), await ahead.start("now")]
         await until(lambda: names[0].removeprefix("operations/") in [called for _, called in stage.calls()])
-        await asyncio.sleep(2.5)  # leases run out in the meantime by any clock, were they not renewed
+        await asyncio.sleep(2.5)  # without renewal, leases would run out by any clock
         held = await behind.get(names[0])
         holder, other = (ahead, behind) if names[0][11:] in await ahead.calls() else (behind, ahead)
         await holder.kill()
@@ -204,8 +204,8 @@ class SurvivalLaws(Staged):
 
 
 async def _kill_at_random(stage: Stage, workers: list[Remote], caller: Replica, names: list[str]) -> list[Remote]:
-    """Kills workers, with others in their places, while operations are started; returns all that there were."""
-    chance = random.Random(1)  # noqa: S311 - a choice that is the same in each run
+    """Kills and replaces workers while operations are started; returns all workers that there were."""
+    chance = random.Random(1)  # noqa: S311 - the same choices in each run
     ever = list(workers)
     for _ in range(KILLS):
         names += await caller.start_all("beat 6 0.05", OPERATIONS // 2 // KILLS)
@@ -217,7 +217,7 @@ async def _kill_at_random(stage: Stage, workers: list[Remote], caller: Replica, 
 
 
 async def _start_until(caller: Replica, trouble: object) -> list[str]:
-    """Starts operations while there is trouble, and once after it; returns those that were taken."""
+    """Starts operations during the trouble, and once after it; returns those that were accepted."""
     task = asyncio.ensure_future(trouble)  # type: ignore[call-overload]
     names = []
     while True:
@@ -234,7 +234,7 @@ async def _start_until(caller: Replica, trouble: object) -> list[str]:
 
 
 async def _attach_again_and_again(reader: Replica, name: str) -> list[bytes]:
-    """As a caller does whose stream broke off because of the store."""
+    """Like a caller whose stream broke because of the store."""
     while True:
         try:
             return await reader.attach(name)

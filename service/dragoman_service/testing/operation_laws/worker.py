@@ -1,7 +1,7 @@
 """A replica in a process of its own: `python -m dragoman_service.testing.operation_laws.worker SETUP`.
 
-Each line of its standard input is a call of `Replica`, as JSON; each answer is a line of its standard output, in any
-order, and between them is its log. It ends with its standard input.
+Each line of its standard input is a call of `Replica` as JSON. Answers are lines of its standard output, in any order,
+mixed with its log. It ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Call = dict[str, Any]
 
 
 async def serve(setup: Setup) -> None:
-    """Answers calls until there are no more."""
+    """Answers calls until the input ends."""
     reader = asyncio.StreamReader(limit=2**26)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     async with open_replica(setup) as replica, asyncio.TaskGroup() as group:
-        _tell({"ready": setup.name})
+        _write({"ready": setup.name})
         while line := await reader.readline():
             group.create_task(_answer(replica, json.loads(line)))
 
@@ -41,11 +41,11 @@ async def _answer(replica: Replica, call: Call) -> None:
         else:
             answer = await getattr(replica, name)(*call["args"], **call["options"])
     except CompletionError as error:
-        _tell({"number": call["number"], "error": [error.code, error.reason, error.message]})
-    except Exception as fault:  # noqa: BLE001 - it is the test's, whose process is another one
-        _tell({"number": call["number"], "fault": repr(fault)})
+        _write({"number": call["number"], "error": [error.code, error.reason, error.message]})
+    except Exception as fault:  # noqa: BLE001 - the test, in another process, handles it
+        _write({"number": call["number"], "fault": repr(fault)})
     else:
-        _tell({"number": call["number"], "answer": _plain(answer)})
+        _write({"number": call["number"], "answer": _plain(answer)})
 
 
 def _plain(answer: Any) -> Any:
@@ -57,12 +57,12 @@ def _plain(answer: Any) -> Any:
 
 
 def _most_bytes(size: int) -> None:
-    """No file of this process may grow over `size` bytes; -1 takes the limit away. As a disk that is full does."""
+    """Imitates a full disk: no file of this process can grow beyond `size` bytes; -1 removes the limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard if size < 0 else size, hard))
 
 
-def _tell(line: object) -> None:
+def _write(line: object) -> None:
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 

@@ -13,12 +13,12 @@ from dragoman_service.testing.operation_laws.replica import NEVER, Replica, open
 from dragoman_service.testing.operation_laws.stage import Stage, state_of
 
 T = TypeVar("T")
-SLOTS = 1  # of each: more would hide who is next
-PATIENCE = 5.0  # seconds that a change may take to be seen; it takes milliseconds
+SLOTS = 1  # of each: more would hide which operation is next
+VISIBLE_SECONDS = 5.0  # in which a change must be visible; it takes milliseconds
 
 
 class World:
-    """`do` runs what its other methods return."""
+    """Its methods return coroutines; `do` runs them."""
 
     def __init__(self, runner: asyncio.Runner, stage: Stage, callers: Iterator[str]) -> None:
         self._runner = runner
@@ -34,7 +34,7 @@ class World:
 
     @property
     def any(self) -> Replica:
-        """One or the other, in turn."""
+        """The two replicas in turn."""
         self._turn += 1
         return self.replicas[self._turn % 2]
 
@@ -54,8 +54,8 @@ class World:
         self._closed = None
 
     async def close(self, at: int, running: int) -> list[str]:
-        """Stops the replica, once the two are at `running` operations; returns the ids of what it gives back."""
-        await until(lambda: sum(len(replica.provider.held) for replica in self.replicas) == running, PATIENCE)
+        """Stops the replica once the two run `running` operations; returns the ids of those that it gives back."""
+        await until(lambda: sum(len(replica.provider.held) for replica in self.replicas) == running, VISIBLE_SECONDS)
         given_back = list(self.replicas[at].provider.held)
         await self.replicas[at].drain()
         await self._opened[at].aclose()
@@ -63,8 +63,8 @@ class World:
         return given_back
 
     async def wait_at(self, replica: Replica, name: str, caller: str) -> Coroutine[Any, Any, operations_pb2.Operation]:
-        """Begins to wait, and returns what waits on."""
-        waiting = asyncio.create_task(replica.wait(name, caller, PATIENCE))
+        """Begins to wait, and returns a coroutine that goes on waiting."""
+        waiting = asyncio.create_task(replica.wait(name, caller, VISIBLE_SECONDS))
         await asyncio.sleep(0)
 
         async def waited() -> operations_pb2.Operation:
@@ -75,24 +75,24 @@ class World:
     async def release(self, name: str) -> None:
         """Lets the operation go on, wherever it runs."""
         operation_id = name.removeprefix("operations/")
-        await until(lambda: any(operation_id in replica.provider.held for replica in self.replicas), PATIENCE)
+        await until(lambda: any(operation_id in replica.provider.held for replica in self.replicas), VISIBLE_SECONDS)
         for replica in self.replicas:
             if operation_id in replica.provider.held:
                 replica.provider.held[operation_id].set()
 
     async def until_states(self, caller: str, expected: dict[str, str]) -> None:
-        """Returns once the caller's operations are those, in that order and in those states; never changing back."""
+        """Returns once the caller's operations are these, in this order and in these states."""
         seen: dict[str, str] = {}
-        end = asyncio.get_running_loop().time() + PATIENCE
+        end = asyncio.get_running_loop().time() + VISIBLE_SECONDS
         while seen != expected or list(seen) != list(expected):
             assert asyncio.get_running_loop().time() < end, f"{seen} instead of {expected}"
             page = await self.any.operations.list(caller, "", 1000)
             seen = {operation.name: state_of(operation) for operation in page.operations}
 
     async def clear(self, caller: str) -> None:
-        """Deletes all that the caller has, and waits until nothing of it runs and both replicas are there."""
+        """Deletes the caller's operations, and waits until none of them runs and both replicas are open."""
         if self._closed is not None:
             await self.open(self._closed)
         for name in await self.any.names(caller):
             await self.any.delete(name, caller)
-        await until(lambda: not any(replica.provider.held for replica in self.replicas), PATIENCE)
+        await until(lambda: not any(replica.provider.held for replica in self.replicas), VISIBLE_SECONDS)

@@ -1,1 +1,1 @@
-"""The history of the ledger's tables, read by Alembic."""
+"""The history of the tables, read by Alembic."""

@@ -1,4 +1,4 @@
-"""Operations, and the key that page tokens are signed with."""
+"""Operations, and the key that signs page tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The event log, request ids, priorities, and what else an operation may be told."""
+"""The event log, and columns for request ids, priorities and other options of an operation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def upgrade() -> None:
     _index("operations_queued", [sa.text("priority DESC"), "create_time", "id", "target"], "state = 'QUEUED'")
     _index("operations_running", ["lease_until", "target"], "state = 'RUNNING'")
     _index("operations_by_expiry", ["expire_time", "state"], "expire_time IS NOT NULL")
-    # The number of an event that the log does not hold would promise it to readers.
+    # Without a log there are no events: a number other than 0 would promise them to readers.
     op.execute("UPDATE operations SET last_sequence = 0")
 
 
