@@ -65,6 +65,20 @@ async def test_a_stalled_reader_gets_an_error_and_its_upstream_is_closed(start_s
     assert "not read" in caught.value.details()
 
 
+async def test_a_slow_reader_who_goes_on_reading_is_not_stalled(start_service, prompt):
+    service = await start_service({"echo": {"chunk_size": 60_000}}, server={"stall_timeout": "500ms"})
+    options = [("grpc.max_receive_message_length", -1), ("grpc.http2.bdp_probe", 0)]
+    async with grpc.aio.insecure_channel(service.grpc_address, options) as channel:
+        stream = v1.CompletionServiceStub(channel).StreamCompletion(prompt("x" * 2_000_000))
+        events = []
+        async for event in stream:
+            events.append(event)
+            if len(events) < 12:
+                await asyncio.sleep(0.1)
+
+    assert events[-1].finished.HasField("completion")
+
+
 async def test_a_stalled_caller_who_cancels_stops_the_upstream(start_service, prompt):
     service = await start_service({"echo": {"chunk_size": 60_000}})
     echo = service.opened.providers["echo"]

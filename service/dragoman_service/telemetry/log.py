@@ -73,8 +73,8 @@ def configure(
 ) -> LogWriter:
     """Sends the log of the service, and that of the libraries, to `stream` (default stderr).
 
-    `style` is `json`, `console`, or `auto`: console on a terminal. `dropped` is called for each lost line. `worker` is
-    the number that stands in each line of one of several processes.
+    `style` is `json`, `console`, or `auto`: console on a terminal. `dropped` is called for each lost line. `worker`
+    is added to each line, unless it is 0: the number of this process among several.
     """
     stream = stream or sys.stderr
     writer = LogWriter(stream, dropped)

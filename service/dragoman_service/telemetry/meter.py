@@ -16,7 +16,7 @@ OTHER = "other"
 
 
 class Names(Protocol):
-    """Answers questions about names of models."""
+    """Classifies names of models."""
 
     def is_listed(self, name: str) -> bool:
         """Whether `name` is one of a bounded number of names."""

@@ -35,7 +35,7 @@ class CallContext:
 
 
 class GuardedContext:
-    """gRPC's own context of a call, to which the guard has added what it knows: `call`."""
+    """The context that gRPC handlers get: gRPC's own, with the guard's knowledge of the call in `call`."""
 
     __slots__ = ("_context", "call")
 

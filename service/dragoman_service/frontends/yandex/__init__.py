@@ -23,7 +23,7 @@ from dragoman_service.frontends.yandex.services import (
     TextGeneration,
     Tokenizer,
 )
-from dragoman_service.transport.grpc.guard import ServicePolicy
+from dragoman_service.transport.grpc.policy import ServicePolicy
 from dragoman_service.transport.grpc.server import GrpcServer
 from dragoman_service.transport.grpc.twins import ForeignNames, method_handlers
 

@@ -14,15 +14,13 @@ import asyncio
 import inspect
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing, closing, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError
-from google.rpc.status_pb2 import Status
 from grpc import aio
 
 from dragoman_service.contract import HOPS, CompletionError, parse_hops
@@ -30,31 +28,14 @@ from dragoman_service.engine.engine import Deadlines, shutting_down
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
-from dragoman_service.timing.time_limit import TimeLimit
 from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.call_context import CallContext, GuardedContext
+from dragoman_service.transport.grpc.policy import BACKGROUND, PUBLIC_SERVICES, ServicePolicy
 from dragoman_service.transport.in_flight import InFlight
 from dragoman_service.transport.status import stalled_reader, status_code, too_large, trailers
 
 ABORT_TIMEOUT = 1.0  # seconds to send the status of a failed call
-PUBLIC_SERVICES = frozenset({"grpc.health.v1.Health"})  # health probes have no API key
-BACKGROUND = PUBLIC_SERVICES | {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
-"""Services that a drain does not wait for, because their streams stay open until the caller closes them."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServicePolicy:
-    """How the guard treats the calls of one service. A frontend passes it to `GrpcServer.serve`."""
-
-    public: bool = False
-    """Calls need no API key."""
-    echoed_metadata: str = ""
-    """Key of the request metadata that is returned unchanged as initial metadata, with errors too. Empty: none."""
-    encode_error: Callable[[CompletionError, str], Status] = lambda error, call_id: error.status(call_id)
-    """Encodes the error of a call; the string is the id of the call. By default as the error's own `status` does, which
-    the errors of operations override."""
-
-
+CLOCK_TICK = 0.001  # seconds; the clock of the event loop is no more precise
 Handler = Any  # grpc.RpcMethodHandler; its members are not typed
 Context = Any  # grpc.aio.ServicerContext with raw bytes in and messages out
 log = structlog.get_logger(__name__)
@@ -224,16 +205,46 @@ class Guard(aio.ServerInterceptor):
 
 async def _send_all(responses: AsyncIterator[Any], record: CallRecord, context: Context, stall_timeout: float) -> None:
     now = asyncio.get_running_loop().time
-    try:
-        with closing(TimeLimit()) as limit:
-            async for response in responses:
-                begin = now()
-                with limit.until(begin + stall_timeout):
-                    await _write(context, response)
-                record.stalled += now() - begin
-                record.sent += 1
-    except TimeoutError:
-        raise stalled_reader(stall_timeout) from None
+    with _StallTimer(stall_timeout) as timer:
+        async for response in responses:
+            timer.since = begin = now()
+            await _write(context, response)
+            timer.since = None
+            record.stalled += now() - begin
+            record.sent += 1
+
+
+class _StallTimer:
+    """Raises STALLED_READER if one write of a stream takes longer than `timeout` seconds.
+
+    One timer watches all writes, because a timer for each would cost more than most writes take. When it fires, it
+    looks at the write under way, and is set again to the earliest time at which a write can be late.
+    """
+
+    __slots__ = ("_expired", "_loop", "_task", "_timeout", "_timer", "since")
+
+    def __init__(self, timeout: float) -> None:
+        self._loop, self._task, self._timeout = asyncio.get_running_loop(), asyncio.current_task(), timeout
+        self._timer = self._loop.call_later(timeout, self._check)
+        self._expired = False
+        self.since: float | None = None  # loop time at which the write under way began
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._timer.cancel()
+        if self._expired and self._task is not None and not self._task.uncancel() and kind is asyncio.CancelledError:
+            raise stalled_reader(self._timeout) from error
+
+    def _check(self) -> None:
+        now = self._loop.time()
+        due = (now if self.since is None else self.since) + self._timeout
+        if due > now + CLOCK_TICK:
+            self._timer = self._loop.call_at(due, self._check)
+        elif self._task is not None:
+            self._expired = True
+            self._task.cancel()
 
 
 async def _write(context: Context, response: Any) -> None:

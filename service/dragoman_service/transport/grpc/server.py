@@ -14,7 +14,8 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.settings import ServerSettings
 from dragoman_service.settings.types import Address
-from dragoman_service.transport.grpc.guard import Guard, ServicePolicy
+from dragoman_service.transport.grpc.guard import Guard
+from dragoman_service.transport.grpc.policy import ServicePolicy
 from dragoman_service.transport.grpc.twins import Pools
 
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
