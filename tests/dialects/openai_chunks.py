@@ -1,4 +1,4 @@
-"""The pieces of an answer as an upstream of OpenAI's dialect sends them, and what they are decoded to."""
+"""Pieces of an answer as an OpenAI-compatible upstream sends them, and the events that they are decoded to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an upstream of OpenAI's dialect answers, as our events."""
+"""Decoding the answers of OpenAI-compatible upstreams."""
 
 from __future__ import annotations
 

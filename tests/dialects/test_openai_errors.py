@@ -1,4 +1,4 @@
-"""What an upstream of OpenAI's dialect says when it fails, as our errors."""
+"""Decoding the errors of OpenAI-compatible upstreams."""
 
 from __future__ import annotations
 

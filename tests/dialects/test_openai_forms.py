@@ -1,4 +1,4 @@
-"""The forms that common servers give to errors, usage, thoughts and prompts, and pieces that came together."""
+"""The variants in which common servers send errors, usage, reasoning and prompts, and pieces that come together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our requests as OpenAI's dialect writes them."""
+"""Encoding requests in OpenAI's dialect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Server-sent events, however they are cut into pieces."""
+"""Decoding server-sent events, however they are cut into pieces."""
 
 from __future__ import annotations
 

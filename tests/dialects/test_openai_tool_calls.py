@@ -1,4 +1,4 @@
-"""Tool calls as servers send them, in pieces and whole, as our pieces."""
+"""Assembling tool calls from what servers send, in pieces and complete."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def deltas(*chunks: list[Any]) -> list[v1.ToolCallDelta]:
 
 
 def joined(*chunks: list[Any]) -> list[tuple[str, str, str]]:
-    """The id, name and arguments of each call, once its pieces are put together as our schema says."""
+    """The id, name and arguments of each call, assembled from its deltas as the schema says."""
     calls: list[list[str]] = []
     for delta in deltas(*chunks):
         if delta.index == len(calls):

@@ -1,4 +1,4 @@
-"""Tools, and which of them are to be called, as OpenAI's dialect writes them."""
+"""Encoding tools and the tool choice in OpenAI's dialect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From Yandex's pieces to our events, and what is none."""
+"""Decoding the answers of Yandex's service."""
 
 from __future__ import annotations
 

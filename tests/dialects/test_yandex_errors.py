@@ -1,4 +1,4 @@
-"""What Yandex's service says when it fails becomes the reason that the table of errors has for it."""
+"""Decoding the errors of Yandex's service."""
 
 from __future__ import annotations
 

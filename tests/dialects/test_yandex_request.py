@@ -1,4 +1,4 @@
-"""From our request to what Yandex's service takes, where the two do not match one to one."""
+"""Encoding requests for Yandex's service, where the two APIs do not match one to one."""
 
 from __future__ import annotations
 

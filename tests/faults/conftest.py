@@ -1,4 +1,4 @@
-"""Fixtures for the fault suite: a scripted upstream, a service in front of it, and what that service logs."""
+"""Fixtures for the fault suite: a scripted upstream, a service in front of it, and the log of that service."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import structlog
+from deliveries import Door
 from dragoman_service.telemetry.log import configure
 from dragoman_service.testing.serving import serving
-from four_forms import Door
 from scripted_upstream import Upstream, upstream_of
 from upstream_bytes import KEY
 
@@ -23,7 +23,7 @@ Serve = Callable[..., Awaitable[Door]]
 
 @asynccontextmanager
 async def opened(url: str, server: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[Door]:
-    """A service with one provider, `faulty`, of the model `m` at `url`; `settings` are the provider's."""
+    """A service with one provider, `faulty`, whose model is `m` at `url`. `settings` are the provider's."""
     table = {"plugin": "openai", "base_url": url, "models": ["m"], "api_key": KEY, **settings}
     more = {f"server.{name}": value for name, value in (server or {}).items()}
     async with serving(None, {"providers": {"faulty": table}, **more}) as served:
@@ -38,7 +38,7 @@ async def upstream() -> AsyncIterator[Upstream]:
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Starts services, see `opened`."""
+    """Starts services: see `opened`."""
     async with AsyncExitStack() as stack:
 
         async def start(*arguments: Any, **settings: Any) -> Door:
@@ -55,21 +55,21 @@ async def _standing() -> AsyncIterator[tuple[Upstream, Door]]:
 
 @pytest.fixture
 def standing(_standing: tuple[Upstream, Door]) -> tuple[Upstream, Door]:
-    """An upstream and a service in front of it, the same for a whole table. Its tests run in the loop of the module."""
+    """An upstream and a service in front of it, shared by all tests of a module, which run in its event loop."""
     upstream, _ = _standing
     upstream.requests.clear()
     return _standing
 
 
 class Log:
-    """What the service has logged so far, as it would stand on stderr."""
+    """The log of the service, as it would be on stderr."""
 
     def __init__(self) -> None:
         self._stream = io.StringIO()
         self._writer = configure("debug", "json", lambda: None, self._stream)
 
     def text(self) -> str:
-        """All of it; nothing is logged after that."""
+        """The complete log. Nothing is logged afterwards."""
         self._writer.close()
         return self._stream.getvalue()
 
@@ -78,7 +78,7 @@ class Log:
         return [record for record in map(json.loads, whole.splitlines()) if event in ("", record["event"])]
 
     def calls(self) -> set[str]:
-        """The codes that calls ended with."""
+        """The codes with which calls ended."""
         return {record["code"] for record in self.records("rpc.done")}
 
     def errors(self) -> list[dict[str, Any]]:

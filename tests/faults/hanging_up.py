@@ -1,4 +1,4 @@
-"""Ways to leave a call, and how long after it the upstream's connection is closed."""
+"""Ways to leave a call, and the time until the upstream's connection is closed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Awaitable, Callable
 
 import aiohttp
-from four_forms import Door, body_of, request_of, url_of
+from deliveries import Door, body_of, request_of, url_of
 from scripted_upstream import Upstream
 from waiting import until
 
@@ -17,19 +17,19 @@ TRIES = 3
 Leave = Callable[[], None]
 
 
-def grpc_whole_under_way(door: Door) -> Leave:
+def grpc_complete_under_way(door: Door) -> Leave:
     call = door.completions.CreateCompletion(request_of("m"))
-    asyncio.ensure_future(call.code())  # noqa: RUF006 - makes it start
+    asyncio.ensure_future(call.code())  # noqa: RUF006 - starts the call
     return call.cancel
 
 
 def grpc_stream_under_way(door: Door) -> Leave:
     call = door.completions.StreamCompletion(request_of("m"))
-    asyncio.ensure_future(call.code())  # noqa: RUF006 - makes it start
+    asyncio.ensure_future(call.code())  # noqa: RUF006 - starts the call
     return call.cancel
 
 
-def http_whole_under_way(door: Door) -> Leave:
+def http_complete_under_way(door: Door) -> Leave:
     return asyncio.ensure_future(_posted(door, streamed=False)).cancel
 
 
@@ -45,15 +45,15 @@ async def _posted(door: Door, *, streamed: bool) -> None:
 
 
 UNDER_WAY: dict[str, Callable[[Door], Leave]] = {
-    "gRPC whole": grpc_whole_under_way,
+    "gRPC complete": grpc_complete_under_way,
     "gRPC stream": grpc_stream_under_way,
-    "HTTP whole": http_whole_under_way,
+    "HTTP complete": http_complete_under_way,
     "HTTP stream": http_stream_under_way,
 }
 
 
 async def asked(upstream: Upstream, count: int = 1) -> None:
-    """Returns when `count` requests have come, and what their script says at once has left."""
+    """Returns when `count` requests have come and their scripts have sent all that they send at once."""
     before = -1
     await until(lambda: len(upstream.requests) >= count)
     while before != (before := sum(connection.sent for connection in upstream.connections)):
@@ -61,7 +61,7 @@ async def asked(upstream: Upstream, count: int = 1) -> None:
 
 
 async def closed_after(upstream: Upstream, moment: float) -> list[float]:
-    """Seconds from `moment` until the other side had closed each connection, which are forgotten then."""
+    """Seconds from `moment` until the client had closed each connection. Then forgets the connections."""
     await until(lambda: upstream.open == 0)
     took = [connection.left_at - moment for connection in upstream.connections if connection.left_at is not None]
     upstream.connections.clear()
@@ -70,14 +70,14 @@ async def closed_after(upstream: Upstream, moment: float) -> list[float]:
 
 
 async def rounds(leave: Callable[[], Awaitable[list[float]]], times: int = ROUNDS) -> list[float]:
-    """Leaves several times; how long it took each time."""
+    """Leaves several times and returns the seconds that each took."""
     return [seconds for _ in range(times) for seconds in await leave()]
 
 
 async def judged(measured: Callable[[], Awaitable[list[float]]], what: str, promised: float = PROMISED) -> None:
-    """The median has to keep what is promised, and none may be far from it.
+    """The median must keep the promise, and no value may be far from it.
 
-    Others use this machine too, so there are three tries: what they do passes, what the service does stays.
+    There are three tries, because a load on the machine passes, while a fault of the service stays.
     """
     tries = []
     for _ in range(TRIES):

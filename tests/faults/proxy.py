@@ -1,4 +1,4 @@
-"""A TCP proxy of our own between a provider and its upstream, which does harm to the answers that pass it."""
+"""A TCP proxy between a provider and its upstream that harms the answers."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ _READ = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """What is done to each answer; by default nothing."""
+    """The harm done to each answer. Default: none."""
 
     latency: float = 0.0
-    """Seconds that each piece is held up."""
+    """Seconds that each piece is delayed."""
     cut_at: int | None = None
-    """Bytes that pass before the connection is ended."""
+    """Bytes after which the connection is closed."""
     rst: bool = False
-    """It is ended with an RST and not a FIN."""
+    """It is closed with an RST instead of a FIN."""
     swallow: bool = False
-    """Requests are read, and nothing else happens."""
+    """Requests are read and not passed on."""
     bytes_a_tick: int = 0
-    """At most so many bytes pass every `tick` seconds; 0: any."""
+    """Maximum bytes per `tick` seconds; 0: no limit."""
     tick: float = 0.001
     corrupt_at: int | None = None
-    """The byte of the answer whose bits are turned over."""
+    """The byte of the answer whose bits are inverted."""
 
 
 @dataclass(slots=True)
 class Proxy:
-    """Passes connections on to `target`; `harm` may be changed for those that come later."""
+    """Passes connections on to `target`. A change of `harm` applies to later connections."""
 
     target: int
     harm: Harm = field(default_factory=Harm)
@@ -107,7 +107,7 @@ async def _drained(reader: asyncio.StreamReader) -> None:
 
 @asynccontextmanager
 async def proxy_to(target: int, harm: Harm | None = None) -> AsyncIterator[Proxy]:
-    """Listens on a port of loopback that the system chooses and passes on to the port `target`."""
+    """Listens on a free loopback port and passes connections on to the port `target`."""
     proxy = Proxy(target, harm or Harm())
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
@@ -121,7 +121,7 @@ async def proxy_to(target: int, harm: Harm | None = None) -> AsyncIterator[Proxy
 
 @contextmanager
 def black_hole() -> Iterator[int]:
-    """A port of loopback that takes no more connections and refuses none: to connect there waits for ever."""
+    """A loopback port that neither accepts nor refuses connections, so that connecting waits for ever."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)
@@ -145,7 +145,7 @@ def _connecting(port: int) -> socket.socket:
 
 
 def _hangs(sock: socket.socket) -> bool:
-    """Loopback connects at once or, where the line is full, not at all."""
+    """Loopback connects at once or, if the backlog is full, not at all."""
     try:
         sock.getpeername()
     except OSError:

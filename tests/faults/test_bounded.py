@@ -1,4 +1,4 @@
-"""Fault case 23, without end: an upstream that never stops is cut off early, and costs little memory."""
+"""Fault case 23: an upstream that never stops sending is cut off early, and costs little memory."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import zlib
 from typing import Any
 
 import pytest
-from fault_row import Fault
-from four_forms import FORMS, Door
+from deliveries import DELIVERIES, Door
+from fault import Fault
 from scripted_upstream import Flood, Script
 from upstream_bytes import STREAM, answer
 
 MIB = 1024 * 1024
 OFFERED = 1024 * MIB
-MOST_READ = 32 * MIB  # what is read, and what the system has taken in besides
-MOST_KEPT = 256 * MIB  # an answer that comes whole may have 16 MiB, and a parser takes twelve times as much
+MOST_READ = 32 * MIB  # bytes that are read, and those in the buffers of the system
+MOST_KEPT = 256 * MIB  # a complete answer may have 16 MiB, and a parser needs twelve times as much
 PROMISED = b"HTTP/1.1 %d Said\r\ncontent-type: %s\r\ncontent-length: 999999999999\r\n\r\n"
 JSON = b"application/json"
 ANY_WAIT = (0.001, 60.0)
@@ -44,12 +44,12 @@ ROWS = [
 ]
 
 
-async def peak_of(fault: Fault, form: str, door: Door) -> int:
-    """The most bytes that Python held at a time while one caller was told of the fault."""
+async def peak_of(fault: Fault, delivery: str, door: Door) -> int:
+    """The peak of Python's memory in bytes during one call."""
     gc.collect()
     tracemalloc.start()
     try:
-        fault.check(form, await FORMS[form](door, "m"))
+        fault.check(delivery, await DELIVERIES[delivery](door, "m"))
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -59,14 +59,14 @@ async def peak_of(fault: Fault, form: str, door: Door) -> int:
 async def test_what_has_no_end_is_cut_off(fault: Fault, upstream: Any, serve: Any) -> None:
     upstream.script = fault.script
     door = await serve(upstream.url)
-    peaks = [await peak_of(fault, form, door) for form in FORMS]
+    peaks = [await peak_of(fault, delivery, door) for delivery in DELIVERIES]
 
     assert max(connection.sent for connection in upstream.connections) < MOST_READ
     assert max(peaks) < MOST_KEPT
 
 
 def bomb() -> Script:
-    """64 MiB in an event, in less than a hundred KiB."""
+    """An event of 64 MiB, compressed to less than a hundred KiB."""
     packer = zlib.compressobj(wbits=31)
     packed = packer.compress(b"data: ") + b"".join(packer.compress(X) for _ in range(1024))
     return (STREAM.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n"), packed + packer.flush())
@@ -76,13 +76,13 @@ async def test_what_is_packed_small_is_not_unpacked(upstream: Any, serve: Any) -
     fault = malformed("a bomb", *bomb())
     upstream.script = fault.script
     door = await serve(upstream.url)
-    peaks = [await peak_of(fault, form, door) for form in FORMS]
+    peaks = [await peak_of(fault, delivery, door) for delivery in DELIVERIES]
 
     assert max(peaks) < 16 * MIB
 
 
 async def test_a_refusal_is_read_to_its_end_if_it_has_one(upstream: Any, serve: Any) -> None:
     upstream.script = (answer(400, b'{"error": {"message": "%b too many words"}}' % (b" " * 60_000)),)
-    outcome = await FORMS["gRPC whole"](await serve(upstream.url), "m")
+    outcome = await DELIVERIES["gRPC complete"](await serve(upstream.url), "m")
 
     assert "too many words" in outcome.seen

@@ -1,4 +1,4 @@
-"""Fault case 21: an upstream dies in mid-stream. What came is delivered, then an error; never OK."""
+"""Fault case 21: an upstream dies in mid-stream. Its text is delivered, followed by an error, never by OK."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import grpc
 import pytest
-from fault_row import Fault
-from four_forms import FORMS, grpc_stream, http_stream, request_of
+from deliveries import DELIVERIES, grpc_stream, http_stream, request_of
+from fault import Fault
 from proxy import Harm, proxy_to
 from scripted_upstream import End, Step
 from upstream_bytes import CHUNKED, DONE, GOOD, HEL, STREAM, answer, chunk, event, piece
@@ -21,7 +21,7 @@ def broken(name: str, *script: Step) -> Fault:
 
 
 def failed(name: str, *script: Step) -> Fault:
-    """Nothing came before the end."""
+    """Fails before the first text."""
     return Fault(name, script, "UNAVAILABLE", "PROVIDER_UNAVAILABLE", True, (0.001, 60.0))
 
 
@@ -57,14 +57,14 @@ ROWS = [
 async def test_an_answer_that_breaks_off_is_never_ok(fault: Fault, standing: Any) -> None:
     upstream, door = standing
     upstream.script = fault.script
-    for form, ask in FORMS.items():
-        fault.check(form, await ask(door, "m"))
+    for delivery, ask in DELIVERIES.items():
+        fault.check(delivery, await ask(door, "m"))
 
-    assert len(upstream.requests) == len(FORMS)
+    assert len(upstream.requests) == len(DELIVERIES)
 
 
 WHOLE = b"".join(GOOD)
-FINISHED = len(STREAM + b"".join(GOOD[:-1]))  # bytes after which the finish reason is there
+FINISHED = len(STREAM + b"".join(GOOD[:-1]))  # bytes up to and including the finish reason
 
 
 @pytest.mark.parametrize("rst", [False, True], ids=["FIN", "RST"])
@@ -81,7 +81,7 @@ async def test_wherever_an_answer_is_cut_it_is_ok_only_with_its_finish_reason(
             ok = not outcome.reason
 
             assert "Hello".startswith(outcome.delivered)
-            assert ok is (cut >= FINISHED) or (rst and not ok)  # an RST may overtake what was sent before it
+            assert ok is (cut >= FINISHED) or (rst and not ok)  # an RST may overtake the bytes before it
             assert ok or outcome.reason == f"PROVIDER_{'STREAM_BROKEN' if outcome.delivered else 'UNAVAILABLE'}"
     assert proxy.seen > 30
 
@@ -90,24 +90,24 @@ async def test_a_slow_connection_is_no_fault(upstream: Any, serve: Any) -> None:
     upstream.script = (STREAM, *GOOD)
     async with proxy_to(upstream.port, Harm(bytes_a_tick=7)) as proxy:
         door = await serve(proxy.url)
-        slow = [await ask(door, "m") for ask in FORMS.values()]
+        slow = [await ask(door, "m") for ask in DELIVERIES.values()]
         proxy.harm = Harm(latency=0.05)
-        late = await asyncio.gather(*(ask(door, "m") for ask in FORMS.values()))
+        late = await asyncio.gather(*(ask(door, "m") for ask in DELIVERIES.values()))
 
     assert {(outcome.delivered, outcome.code) for outcome in (*slow, *late)} == {("Hello", "OK")}
 
 
-async def test_a_byte_that_was_turned_over_is_never_taken_for_an_answer(upstream: Any, serve: Any) -> None:
+async def test_an_inverted_byte_is_never_taken_for_an_answer(upstream: Any, serve: Any) -> None:
     upstream.script = (STREAM + WHOLE,)
     inside = STREAM + HEL[: len(b'data: {"obj')]
     async with proxy_to(upstream.port, Harm(corrupt_at=len(inside))) as proxy:
         door = await serve(proxy.url)
-        outcomes = [await ask(door, "m") for ask in FORMS.values()]
+        outcomes = [await ask(door, "m") for ask in DELIVERIES.values()]
 
     assert {outcome.reason for outcome in outcomes} == {"PROVIDER_MALFORMED"}
 
 
-async def test_what_came_before_the_end_is_delivered_to_a_slow_caller_too(upstream: Any, serve: Any) -> None:
+async def test_text_before_a_break_is_delivered_to_a_slow_caller_too(upstream: Any, serve: Any) -> None:
     pieces = [piece(f"{number:04}" * 512) for number in range(1000)]
     upstream.script = (CHUNKED, *map(chunk, pieces))
     door = await serve(upstream.url)

@@ -1,4 +1,4 @@
-"""Nothing is left of 2,000 calls whose callers hung up at random moments: no connection, no task, no descriptor."""
+"""Of 2,000 calls whose callers hung up at random moments nothing is left: no connection, task or descriptor."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from typing import Any
 
 import aiohttp
 import grpc
+from deliveries import Door, body_of, request_of, url_of
 from dragoman import v1
-from four_forms import Door, body_of, request_of, url_of
 from scripted_upstream import End, Upstream
 from upstream_bytes import GOOD, STREAM, piece
 from waiting import until
 
 CALLS, FLIGHT = 2_000, 50
-LATEST = 0.12  # seconds until a caller hangs up; a whole answer takes about as long while so many are under way
+LATEST = 0.12  # seconds until a caller hangs up; with so many calls, a complete answer takes about as long
 WAYS = (
-    "grpc_whole",
+    "grpc_complete",
     "grpc_stream",
-    "http_whole",
+    "http_complete",
     "http_stream",
 )
-PATIENCE = 10.0  # seconds; one in seven waits for the end
+TIMEOUT = 10.0  # seconds; one caller in seven waits for the end
 WHOLE = (STREAM, *([piece("x")] * 10), *GOOD)
 ENDLESS = (*WHOLE[:-2], End.HANG)
 
 
 class Callers:
-    """Call in all forms in turn over one channel and one session."""
+    """Make calls in all deliveries in turn, over one channel and one session."""
 
     def __init__(self, channel: grpc.aio.Channel, door: Door, session: aiohttp.ClientSession) -> None:
         self._completions: Any = v1.CompletionServiceStub(channel)
@@ -49,14 +49,14 @@ class Callers:
         self.finished += bool(done)
         self.left += not done
 
-    async def grpc_whole(self, model: str) -> None:
+    async def grpc_complete(self, model: str) -> None:
         await self._completions.CreateCompletion(request_of(model))
 
     async def grpc_stream(self, model: str) -> None:
         async for _ in self._completions.StreamCompletion(request_of(model)):
             pass
 
-    async def http_whole(self, model: str) -> None:
+    async def http_complete(self, model: str) -> None:
         await self._post(model, {})
 
     async def http_stream(self, model: str) -> None:
@@ -68,7 +68,7 @@ class Callers:
 
 
 def counted(upstream: Upstream) -> tuple[int, int, int]:
-    """Connections to the upstream, tasks, descriptors; files aside, which the ledger opens and closes as it likes."""
+    """Connections to the upstream, tasks, and descriptors other than files, which the store opens at any time."""
     others = [link for link in map(link_of, os.listdir("/proc/self/fd")) if not link.startswith("/")]
     return upstream.open, len(asyncio.all_tasks()), len(others)
 
@@ -76,18 +76,18 @@ def counted(upstream: Upstream) -> tuple[int, int, int]:
 def link_of(descriptor: str) -> str:
     try:
         return os.readlink(f"/proc/self/fd/{descriptor}")
-    except FileNotFoundError:  # that of the listing itself
+    except FileNotFoundError:  # the descriptor of the listing itself
         return "/"
 
 
 def less(now: tuple[int, ...], then: tuple[int, ...]) -> bool:
-    """Not more of any kind."""
+    """No resource has grown."""
     return all(one <= other for one, other in zip(now, then, strict=True))
 
 
 @asynccontextmanager
 async def callers_of(door: Door) -> AsyncIterator[Callers]:
-    """With connections of their own, which are closed at the end: what remains then is the service's."""
+    """Callers with connections of their own, which are closed at the end, so that what remains is the service's."""
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     alone = [("grpc.use_local_subchannel_pool", 1)]
     async with (
@@ -98,9 +98,9 @@ async def callers_of(door: Door) -> AsyncIterator[Callers]:
 
 
 def life_of(number: int, dice: random.Random) -> tuple[float, str]:
-    """When a caller hangs up, and on what: half of the answers would never end; one in seven is heard to the end."""
+    """When a caller hangs up, and on which model. Half of the answers never end; one caller in seven stays."""
     if number % 7 == 0:
-        return PATIENCE, "whole"
+        return TIMEOUT, "whole"
     return dice.uniform(0, LATEST), "endless" if number // len(WAYS) % 2 else "whole"
 
 
@@ -109,8 +109,8 @@ async def test_two_thousand_callers_who_hang_up_leave_nothing_behind(upstream: A
     door = await serve(upstream.url, models=list(upstream.scripts))
     dice = random.Random(4)  # noqa: S311
     async with callers_of(door) as first:
-        await asyncio.gather(*(first.one(number, PATIENCE) for number in range(FLIGHT)))
-    await asyncio.sleep(0.2)  # a connection that was closed is gone a moment later
+        await asyncio.gather(*(first.one(number, TIMEOUT) for number in range(FLIGHT)))
+    await asyncio.sleep(0.2)  # closed connections disappear a moment later
     before = counted(upstream)
     async with callers_of(door) as callers:
         for _ in range(CALLS // FLIGHT):

@@ -1,4 +1,4 @@
-"""Fault case 23: an upstream answers nonsense under status 200. It is mapped or PROVIDER_MALFORMED."""
+"""Fault case 23: an upstream answers with nonsense or an error object under status 200."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 import pytest
-from fault_row import Fault
-from four_forms import FORMS
+from deliveries import DELIVERIES
+from fault import Fault
 from scripted_upstream import End, Step
 from upstream_bytes import DONE, GOOD, HEL, KEY, OTHER_KEY, STREAM, answer, event, piece
 
@@ -56,7 +56,7 @@ NONSENSE = [
 
 
 def told(name: str, error: object, code: str, reason: str, *more: Any, head: bool = True) -> Fault:
-    """An error object under status 200, in an event or in place of the whole answer."""
+    """An error object under status 200, in an event or as the complete answer."""
     script = (STREAM, event(error=error)) if head else (whole({"error": error}),)
     return Fault(name, script, code, reason, *more)
 
@@ -104,10 +104,10 @@ ODD = [
 
 @pytest.mark.parametrize("fault", [pytest.param(row, id=row.name) for row in (*NONSENSE, *MAPPED, *ODD)])
 @pytest.mark.asyncio(loop_scope="module")
-async def test_what_comes_under_status_200_is_judged_by_what_it_says(fault: Fault, standing: Any, logged: Any) -> None:
+async def test_an_answer_with_status_200_is_judged_by_its_content(fault: Fault, standing: Any, logged: Any) -> None:
     upstream, door = standing
     upstream.script = fault.script
-    for form, ask in FORMS.items():
-        fault.check(form, await ask(door, "m"))
+    for delivery, ask in DELIVERIES.items():
+        fault.check(delivery, await ask(door, "m"))
 
     assert not [key for key in (KEY, OTHER_KEY) if key in logged.text()]

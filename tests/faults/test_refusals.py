@@ -1,4 +1,4 @@
-"""Fault case 20: an upstream refuses with a status; each means the same in all four forms."""
+"""Fault case 20: an upstream answers with an error status, which means the same in all four deliveries."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from typing import Any
 
 import pytest
-from fault_row import Fault
-from four_forms import FORMS
+from deliveries import DELIVERIES
+from fault import Fault
 from scripted_upstream import End
 from upstream_bytes import KEY, OTHER_KEY, answer, refusal
 
@@ -66,11 +66,11 @@ ROWS = [
 
 @pytest.mark.parametrize("fault", [pytest.param(row, id=row.name) for row in ROWS])
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_refusal_means_the_same_in_all_forms(fault: Fault, standing: Any, logged: Any) -> None:
+async def test_a_refusal_means_the_same_in_all_deliveries(fault: Fault, standing: Any, logged: Any) -> None:
     upstream, door = standing
     upstream.script = fault.script
-    for form, ask in FORMS.items():
-        fault.check(form, await ask(door, "m"))
+    for delivery, ask in DELIVERIES.items():
+        fault.check(delivery, await ask(door, "m"))
 
-    assert len(upstream.requests) == len(FORMS)
+    assert len(upstream.requests) == len(DELIVERIES)
     assert not [key for key in (KEY, OTHER_KEY) if key in logged.text()]

@@ -1,4 +1,4 @@
-"""Fault case 22: an upstream falls silent, before its first token or after it, and is given up at the limit."""
+"""Fault case 22: an upstream that falls silent, before its first token or after it, is given up at the limit."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from fault_row import Fault
-from four_forms import FORMS, Form
+from deliveries import DELIVERIES, Delivery
+from fault import Fault
 from hanging_up import PROMISED, judged
 from proxy import Harm, proxy_to
 from scripted_upstream import End, Upstream
@@ -41,10 +41,10 @@ ROWS = [
 ]
 
 
-async def given_up(ask: Form, door: Any, upstream: Upstream, limit: float) -> tuple[Any, float]:
-    """What came of a call, and the seconds after `limit` when the upstream saw its connection closed.
+async def given_up(ask: Delivery, door: Any, upstream: Upstream, limit: float) -> tuple[Any, float]:
+    """The outcome of a call, and the seconds from `limit` until the upstream saw its connection closed.
 
-    Upstream and service run on the same clock, and the upstream's own time from the request on is what is measured.
+    The time is measured from the moment when the upstream had the request. Both sides use the same clock.
     """
     begin = len(upstream.requests)
     outcome = await ask(door, "m")
@@ -60,13 +60,13 @@ async def test_a_silent_upstream_is_given_up_at_the_limit(fault: Fault, upstream
     upstream.script = fault.script
     door = await serve(upstream.url, **LIMITS)
     limit = IDLE if fault.delivered else FIRST
-    results = await asyncio.gather(*(given_up(ask, door, upstream, limit) for ask in FORMS.values()))
+    results = await asyncio.gather(*(given_up(ask, door, upstream, limit) for ask in DELIVERIES.values()))
     late = [seconds for _, seconds in results]
-    for form, (outcome, _) in zip(FORMS, results, strict=True):
-        fault.check(form, outcome)
+    for delivery, (outcome, _) in zip(DELIVERIES, results, strict=True):
+        fault.check(delivery, outcome)
 
-    assert -limit / 3 < min(late)  # the service's own clock began a moment before
-    assert max(late) <= 5 * PROMISED  # all four wait at the same time: one pause of the machine makes all of them late
+    assert -limit / 3 < min(late)  # the service began to count a moment earlier
+    assert max(late) <= 5 * PROMISED  # one pause of the machine makes all four late
 
 
 @pytest.mark.parametrize("limit", [FIRST, IDLE], ids=["first token", "idle"])
@@ -75,7 +75,7 @@ async def test_an_upstream_is_given_up_within_fifty_milliseconds(limit: float, u
     door = await serve(upstream.url, **LIMITS)
 
     async def late() -> list[float]:
-        return [(await given_up(FORMS["gRPC stream"], door, upstream, limit))[1] for _ in range(ROUNDS)]
+        return [(await given_up(DELIVERIES["gRPC stream"], door, upstream, limit))[1] for _ in range(ROUNDS)]
 
     await judged(late, f"given up at {limit} s")
 
@@ -90,7 +90,7 @@ async def test_a_piece_now_and_then_is_no_silence(upstream: Any, serve: Any) -> 
         piece(finish="stop"),
         DONE,
     )
-    asking = asyncio.ensure_future(FORMS["gRPC stream"](door, "m"))
+    asking = asyncio.ensure_future(DELIVERIES["gRPC stream"](door, "m"))
     for turn in turns:
         await asyncio.sleep(IDLE * 0.6)
         turn.set()
@@ -99,8 +99,8 @@ async def test_a_piece_now_and_then_is_no_silence(upstream: Any, serve: Any) -> 
     assert (outcome.delivered, outcome.code) == ("Hel.....", "OK")
 
 
-@pytest.mark.parametrize("ask", FORMS.values(), ids=FORMS)
-async def test_a_finish_reason_without_a_last_word_is_an_answer(ask: Form, upstream: Any, serve: Any) -> None:
+@pytest.mark.parametrize("ask", DELIVERIES.values(), ids=DELIVERIES)
+async def test_a_finish_reason_without_a_last_word_is_an_answer(ask: Delivery, upstream: Any, serve: Any) -> None:
     upstream.script = (STREAM, HEL, piece("lo", "stop"), End.HANG)
     outcome = await ask(await serve(upstream.url, **LIMITS), "m")
 
@@ -110,7 +110,7 @@ async def test_a_finish_reason_without_a_last_word_is_an_answer(ask: Form, upstr
 async def test_a_connection_that_swallows_is_given_up_too(upstream: Any, serve: Any) -> None:
     async with proxy_to(upstream.port, Harm(swallow=True)) as proxy:
         door = await serve(proxy.url, **LIMITS)
-        outcomes = await asyncio.gather(*(ask(door, "m") for ask in FORMS.values()))
+        outcomes = await asyncio.gather(*(ask(door, "m") for ask in DELIVERIES.values()))
 
     assert {outcome.reason for outcome in outcomes} == {"PROVIDER_TIMEOUT"}
     assert not upstream.requests

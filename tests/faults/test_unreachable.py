@@ -1,4 +1,4 @@
-"""Fault case 24: no way to the upstream. UNAVAILABLE within the connect time-out, and no request ever left."""
+"""Fault case 24: an unreachable upstream is UNAVAILABLE within the connect time-out, and is sent no request."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import trustme
-from fault_row import Fault
-from four_forms import FORMS
+from deliveries import DELIVERIES
+from fault import Fault
 from proxy import black_hole
 from scripted_upstream import upstream_of
 from upstream_bytes import GOOD, STREAM
@@ -23,12 +23,12 @@ CONNECT = 0.3  # seconds
 
 
 async def check(door: Any, within: float) -> None:
-    """All four forms are told in time; they ask at once, so that they are not told one after the other."""
+    """Checks all four deliveries at the same time, and that they take less than `within` seconds together."""
     begin = time.monotonic()
-    outcomes = await asyncio.gather(*(ask(door, "m") for ask in FORMS.values()))
+    outcomes = await asyncio.gather(*(ask(door, "m") for ask in DELIVERIES.values()))
     took = time.monotonic() - begin
-    for form, outcome in zip(FORMS, outcomes, strict=True):
-        UNREACHABLE.check(form, outcome)
+    for delivery, outcome in zip(DELIVERIES, outcomes, strict=True):
+        UNREACHABLE.check(delivery, outcome)
 
     assert took < within
 
@@ -83,7 +83,7 @@ BAD = {
 async def test_a_good_certificate_is_taken(authority: trustme.CA, ca_file: Path, serve: Any) -> None:
     async with upstream_of(STREAM, *GOOD, tls=context_of(authority.issue_cert("127.0.0.1"))) as upstream:
         door = await serve(upstream.url, ca_file=str(ca_file))
-        outcomes = [await ask(door, "m") for ask in FORMS.values()]
+        outcomes = [await ask(door, "m") for ask in DELIVERIES.values()]
 
     assert {(outcome.delivered, outcome.code) for outcome in outcomes} == {("Hello", "OK")}
 

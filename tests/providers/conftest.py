@@ -24,7 +24,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def engine(weights: Path) -> Iterator[LocalEngine]:
-    """An engine with two slots of 2,048 tokens; it runs in a loop of its own."""
+    """An engine with two slots of 2,048 tokens, in an event loop of its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -46,13 +46,13 @@ async def local(engine: LocalEngine, weights: Path) -> AsyncIterator[LocalProvid
 
 @pytest.fixture
 async def busy(engine: LocalEngine) -> AsyncIterator[Busy]:
-    """Tells how many requests the engine works on or has in line, as the engine itself says."""
+    """Returns how many requests the engine works on or has queued, by its own metrics."""
     async with asking(engine.socket) as ask:
         yield ask
 
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Starts upstreams, and providers of them."""
+    """Starts scripted upstreams and their providers."""
     async with AsyncExitStack() as stack:
         yield Serve(stack)

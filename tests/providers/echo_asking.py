@@ -1,4 +1,4 @@
-"""How tests ask `echo`."""
+"""Calls `echo`."""
 
 import json
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""How tests ask a provider, and the embedded model's engine what it is doing."""
+"""Calls providers, and asks the engine of the embedded model how busy it is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROLES = {"system": v1.ROLE_SYSTEM, "user": v1.ROLE_USER, "assistant": v1.ROLE_AS
 
 
 def request(*turns: str, **config: object) -> v1.CompletionRequest:
-    """A request of turns such as `user: Hello`."""
+    """A request with messages such as `user: Hello`."""
     asked = v1.CompletionRequest(model="smollm2-135m-instruct")
     for turn in turns:
         role, _, text = turn.partition(": ")

@@ -1,4 +1,4 @@
-"""`echo` says what it is told."""
+"""`echo` answers as it is scripted."""
 
 import asyncio
 from contextlib import aclosing
@@ -13,7 +13,7 @@ from google.rpc import code_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-# By itself
+# Without a script
 
 
 async def test_it_answers_with_the_last_message_of_the_user_one_token_a_delta():
@@ -101,7 +101,7 @@ async def test_logprobs_come_when_asked_for():
     assert not without.choices[0].logprobs
 
 
-# By a script
+# With a script
 
 
 async def test_a_script_sets_the_words_and_the_size_of_the_deltas():
@@ -202,7 +202,7 @@ async def test_only_instructions_are_scripts():
     assert text_of(await answer_to(request_of('echo: {"text": "x"}'))) == 'echo: {"text": "x"}'
 
 
-# Prompts and thoughts
+# Prompts and reasoning
 
 
 async def test_it_answers_with_the_prompt():
@@ -234,7 +234,7 @@ async def test_the_settings_script_all_requests_and_a_script_goes_over_them():
     assert scripted[-1].choice_finished.finish_reason == v1.FINISH_REASON_OTHER
 
 
-# What it shows
+# Counters
 
 
 async def test_its_counters_tell_what_became_of_the_calls():

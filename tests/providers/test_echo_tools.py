@@ -1,4 +1,4 @@
-"""`echo` calls the tools that it is told to call."""
+"""`echo` makes the tool calls of its script."""
 
 import pytest
 from dragoman import text_of, v1

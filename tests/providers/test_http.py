@@ -1,4 +1,4 @@
-"""The seam to HTTP upstreams: connections that are kept, lost, refused, and trusted."""
+"""The HTTP client: connections that are kept, lost, refused and trusted."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 class Server:
-    """Counts its connections and its requests; `answers` has what it sends for each request of a connection, `late`
-    what comes a little after that, and then it closes that connection."""
+    """Counts its connections and requests. It sends one of `answers` for each request of a connection, a little later
+    `late`, and closes the connection when they are used up."""
 
     def __init__(self, *answers: bytes, late: bytes = b"", linger: float = 0.0) -> None:
         self.answers = answers
@@ -49,7 +49,7 @@ class Server:
                     await asyncio.sleep(0.005)
                     writer.write(self.late)
                 await writer.drain()
-            await reader.readexactly(1)  # closes when it is asked again, which is when nobody can know yet
+            await reader.readexactly(1)  # closes while the next request is on its way
             await asyncio.sleep(self.linger)
         writer.close()
 
@@ -127,7 +127,7 @@ async def test_the_provider_reads_answers_to_their_end() -> None:
 
 async def test_a_connection_that_nobody_takes_is_given_up_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, contextlib.ExitStack() as filling:
-        for _ in range(4):  # the line is full then, and the next one is not even answered
+        for _ in range(4):  # fills the backlog, so that the next connection is not answered
             filler = filling.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(deaf.getsockname())

@@ -70,7 +70,7 @@ async def openai(error: LateError) -> AsyncIterator[Provider]:
 
 
 class ReadyEngine:
-    """An engine that is always there."""
+    """An engine that always answers."""
 
     socket = Path("/nonexistent")
     available = True

@@ -1,4 +1,4 @@
-"""What the embedded model honours of a request, asked of the real model."""
+"""The fields of a request that the embedded model supports, tested with the real model."""
 
 from __future__ import annotations
 

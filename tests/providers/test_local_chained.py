@@ -1,4 +1,4 @@
-"""The embedded model behind a service of ours keeps the laws, and answers as it does when asked directly."""
+"""The embedded model behind another service keeps the laws, and answers as it does without one."""
 
 from __future__ import annotations
 

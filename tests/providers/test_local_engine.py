@@ -1,4 +1,4 @@
-"""The embedded model's process: it comes back after a crash, and never outlives the service."""
+"""The engine process: it is restarted after a crash, and never outlives the service."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ENDLESS.generation_config.response_format.grammar = 'root ::= ("la " [a-z]){1500
 
 @pytest.fixture
 async def mortal(weights: Path) -> AsyncIterator[LocalEngine]:
-    """An engine of this test alone, with one slot of 256 tokens."""
+    """An engine for one test, with one slot of 256 tokens."""
     async with running_engine(EngineOptions(weights, "smollm2-135m-instruct", 1, 1, 256)) as engine:
         yield engine
 

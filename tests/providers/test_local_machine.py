@@ -1,4 +1,4 @@
-"""What the machine can give the embedded model."""
+"""The processor and the cores that the machine offers the embedded model."""
 
 from __future__ import annotations
 

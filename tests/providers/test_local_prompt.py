@@ -1,4 +1,4 @@
-"""The embedded model goes on with a prompt as it stands, and says what it can do with tools."""
+"""The embedded model continues a prompt as it is, and claims tools only if its template has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded model's tokens, counted and shown."""
+"""The tokens of the embedded model: their number and their texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the weights of the embedded model are looked for, and what is read from them."""
+"""Where the weights of the embedded model are searched for, and what is read from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `openai` provider against upstreams over real connections, kind ones and unkind ones."""
+"""The provider `openai` with good and bad upstreams over real connections."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ async def test_an_upstream_that_refuses_tells_why(serve: Serve) -> None:
 
 @asynccontextmanager
 async def hung_up(provider: OpenAIProvider, upstream: Upstream) -> AsyncIterator[None]:
-    """Does what stands in it, and sees that the upstream's connections close at once."""
+    """Runs its body, and checks that the upstream's connections close at once."""
 
     async def closed() -> bool:
         return upstream.open == 0

@@ -1,4 +1,4 @@
-"""Each vendor is spoken to in its own way: what it claims goes out, under its own names, and comes back."""
+"""Each vendor is sent what it supports, under its own names."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ROWS = {
 
 
 def everything(fields: list[str]) -> v1.CompletionRequest:
-    """A request that makes use of all these fields."""
+    """A request that has all these fields."""
     config = {name: value for name, value in CONFIG.items() if f"generation_config.{name}" in fields}
     asked = request("user: Hi", **config)
     asked.end_user = "u"
@@ -71,7 +71,7 @@ async def test_a_vendor_is_asked_in_its_own_shape(serve: Serve, name: str) -> No
     path, there, missing = ROWS[name]
     asked.generation_config.choice_count = 2 if "n" in there else 1
     if "n" in there:
-        with pytest.raises(CompletionError):  # it sends one choice here
+        with pytest.raises(CompletionError):  # the scripted upstream sends one choice only
             await answer_of(provider, asked)
     else:
         assert text_of(await answer_of(provider, asked)) == "Hello"
@@ -90,7 +90,7 @@ def test_whatever_a_vendor_claims_goes_out(name: str) -> None:
         room, _, leaf = field.rpartition(".")
         asked, without = request("user: Hi"), bare
         if room == "generation_config":
-            # One logprob beside a token means nothing without logprobs, and the number of choices is made by calls.
+            # top_logprobs means nothing without logprobs, and choices may be parallel requests.
             asked.generation_config.MergeFrom(v1.GenerationConfig(include_logprobs=leaf == "top_logprobs"))
             asked.generation_config.MergeFrom(v1.GenerationConfig(**{leaf: CONFIG[leaf]}))
         elif room == "generation_config.response_format":
@@ -225,7 +225,7 @@ def test_whatever_a_prompt_can_have_goes_out_with_it_and_the_rest_is_told(name: 
         if field in quirks.conversation_fields:
             with pytest.raises(CompletionError):
                 encode_prompt(asked, quirks)
-        elif leaf not in ("choice_count", "top_logprobs"):  # calls side by side; nothing without logprobs
+        elif leaf not in ("choice_count", "top_logprobs"):  # parallel requests; means nothing without logprobs
             assert encode_prompt(asked, quirks) != bare, field
         else:
             encode_prompt(asked, quirks)

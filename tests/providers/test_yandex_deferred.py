@@ -1,4 +1,4 @@
-"""The provider `yandex` with `asynchronous`: it submits, looks, and cancels what nobody waits for."""
+"""The provider `yandex` with `asynchronous`: it submits, polls, and cancels operations that nobody waits for."""
 
 from __future__ import annotations
 

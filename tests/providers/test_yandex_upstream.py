@@ -1,4 +1,4 @@
-"""The provider `yandex` over real gRPC: what it sends, what it tries again, what it makes of faults."""
+"""The provider `yandex` over real gRPC: what it sends, what it retries, and how it reports faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNAVAILABLE, LIMITED = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXH
 
 
 def at_once(attempt: int) -> float:
-    """Next to no pause after each try."""
+    """Almost no pause after each try."""
     return 0.005
 
 

@@ -1,4 +1,4 @@
-"""A stand-in for the vendor's service: real gRPC under the vendor's names, with answers that a test scripts."""
+"""A stand-in for the vendor's service: real gRPC under the vendor's names, with scripted answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FINAL, PARTIAL = y.Alternative.ALTERNATIVE_STATUS_FINAL, y.Alternative.ALTERNATI
 
 
 def _raw_or(serialize: Say) -> Any:
-    """Bytes go out as they are, even if they are no message."""
+    """Bytes are sent as they are, even if they are not a message."""
     return lambda response: response if isinstance(response, bytes) else serialize(response)
 
 
@@ -34,7 +34,7 @@ def piece(text: str, status: int = PARTIAL) -> y.CompletionResponse:
 
 
 class StandIn:
-    """Its members are replaced by tests; `metadata` and `remaining` hold those of each call, in order."""
+    """Tests replace its members. `metadata` and `remaining` hold those of each call, in order."""
 
     def __init__(self) -> None:
         self.metadata: list[Mapping[str, str]] = []
@@ -61,7 +61,7 @@ class StandIn:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[Address]:
-        """Its address, until the context is left."""
+        """Listens until the context is left. Yields the address."""
         generation, operations = text_generation_service_pb2.DESCRIPTOR, operation_service_pb2.DESCRIPTOR
         for package, file, name, servicer in (
             (FOUNDATION_MODELS, generation, "TextGenerationService", _Generation(self)),
@@ -117,7 +117,7 @@ class _Operations(_Generation):
 
 
 def failing(code: grpc.StatusCode, times: int = 10**6, then: Say | None = None) -> Say:
-    """Pieces that are an error, and after so `many` times what `then` says."""
+    """An error in place of pieces, `times` times; after that the pieces of `then`."""
     left = [times]
 
     async def say(request: Any, context: Any) -> AsyncIterator[y.CompletionResponse]:

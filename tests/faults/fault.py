@@ -1,15 +1,15 @@
-"""One row of the table of faults: what an upstream does, and what each caller is told."""
+"""One row of the fault table: what an upstream does, and the error that each caller receives."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from four_forms import Outcome
+from deliveries import Outcome
 from scripted_upstream import Script
 from upstream_bytes import KEY, OTHER_KEY
 
-# google.rpc.Code → status of an HTTP answer
+# google.rpc.Code → HTTP status
 HTTP = {
     "OK": 200,
     "INVALID_ARGUMENT": 400,
@@ -23,7 +23,7 @@ HTTP = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`wait` is the RetryInfo in seconds, from and to; None: there is none."""
+    """`wait` is the range of RetryInfo in seconds, None if the error has none."""
 
     name: str
     script: Script
@@ -37,10 +37,10 @@ class Fault:
     def http(self) -> int:
         return HTTP[self.code]
 
-    def check(self, form: str, outcome: Outcome) -> None:
-        """Fails if `outcome` is not what this row promises to those who ask in this form."""
-        streams = form.endswith("stream")
-        begun = form == "HTTP stream" and bool(self.delivered)
+    def check(self, delivery: str, outcome: Outcome) -> None:
+        """Fails if `outcome` is not what this row promises for this delivery."""
+        streams = delivery.endswith("stream")
+        begun = delivery == "HTTP stream" and bool(self.delivered)
 
         assert outcome.delivered == (self.delivered if streams or self.code == "OK" else "")
         assert outcome.reason == self.reason
@@ -50,10 +50,10 @@ class Fault:
         assert OTHER_KEY not in outcome.seen
         if not begun and self.code != "OK":
             assert outcome.retryable == self.retryable
-            self._check_wait(outcome.retry_after, rounded=form.startswith("HTTP"))
+            self._check_wait(outcome.retry_after, rounded=delivery.startswith("HTTP"))
 
     def _check_wait(self, found: float | None, *, rounded: bool) -> None:
-        """HTTP tells whole seconds."""
+        """HTTP rounds to seconds."""
         if self.wait is None or found is None:
             assert found == self.wait
         else:

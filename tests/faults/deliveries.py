@@ -1,4 +1,4 @@
-"""Asks a service in all four forms: gRPC and HTTP, whole and as a stream; what each answers in one shape."""
+"""Calls a service in four ways, over gRPC and HTTP, complete and streamed, with outcomes of one shape."""
 
 from __future__ import annotations
 
@@ -13,56 +13,56 @@ from dragoman import v1
 from google.rpc import code_pb2, error_details_pb2
 from google.rpc.status_pb2 import Status
 
-PATIENCE = 10.0  # seconds
+TIMEOUT = 10.0  # seconds
 KNOWN_AS = {"rate_limit_exceeded": "PROVIDER_RATE_LIMITED", "insufficient_quota": "PROVIDER_QUOTA"}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a caller was given."""
+    """What a caller received."""
 
     delivered: str
-    """The text, as far as it came."""
+    """The text up to the end or the error."""
     code: str
-    """Name of the status, `OK` for a whole answer."""
+    """The name of the status, `OK` for a complete answer."""
     reason: str = ""
     retryable: bool = False
     retry_after: float | None = None
     http: int = 0
-    """Status of an HTTP answer, 0 for gRPC; 200 for a stream that had begun."""
+    """The HTTP status, 0 for gRPC. It is 200 for a stream that had begun."""
     seen: str = ""
-    """All that reached the caller, as text."""
+    """All bytes that reached the caller, as text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A service as its callers know it: the stub on a channel to it, the addresses of its listeners."""
+    """A service as its callers see it: a stub and the addresses of its listeners."""
 
     completions: Any
     grpc: str
     http: str
 
 
-Form = Callable[[Door, str], Awaitable[Outcome]]
+Delivery = Callable[[Door, str], Awaitable[Outcome]]
 
 
 def request_of(model: str) -> v1.CompletionRequest:
     return v1.CompletionRequest(model=model, messages=[v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Hi")])])
 
 
-async def grpc_whole(door: Door, model: str) -> Outcome:
+async def grpc_complete(door: Door, model: str) -> Outcome:
     try:
-        completion = await door.completions.CreateCompletion(request_of(model), timeout=PATIENCE)
+        completion = await door.completions.CreateCompletion(request_of(model), timeout=TIMEOUT)
     except grpc.aio.AioRpcError as error:
         return _failed(error, "")
     return Outcome(_text(completion), "OK")
 
 
 async def grpc_stream(door: Door, model: str) -> Outcome:
-    """The RPC's status, which has to agree with the event `finished`."""
+    """The RPC's status, which must agree with the event `finished`."""
     delivered, finished, failure = "", v1.Finished(), None
     try:
-        async for event in door.completions.StreamCompletion(request_of(model), timeout=PATIENCE):
+        async for event in door.completions.StreamCompletion(request_of(model), timeout=TIMEOUT):
             delivered += event.delta.text
             finished = event.finished
     except grpc.aio.AioRpcError as error:
@@ -100,7 +100,7 @@ def _failed(error: grpc.aio.AioRpcError, delivered: str) -> Outcome:
     )
 
 
-async def http_whole(door: Door, model: str) -> Outcome:
+async def http_complete(door: Door, model: str) -> Outcome:
     async with aiohttp.ClientSession() as session, session.post(url_of(door), json=body_of(model)) as response:
         raw = await response.read()
         answer = json.loads(raw)
@@ -110,7 +110,7 @@ async def http_whole(door: Door, model: str) -> Outcome:
 
 
 async def http_stream(door: Door, model: str) -> Outcome:
-    """An error in mid-stream has to be told in an event, and the connection has to break after it."""
+    """An error in mid-stream must come as an event, after which the connection must break."""
     async with (
         aiohttp.ClientSession() as session,
         session.post(url_of(door), json=body_of(model) | {"stream": True}) as response,
@@ -137,7 +137,7 @@ def body_of(model: str) -> dict[str, Any]:
 
 
 def reason_of(error: dict[str, Any]) -> str:
-    """The reason that the code of an error object stands for: its name, or the name that callers know it by."""
+    """The reason that the code of an error object stands for."""
     return KNOWN_AS.get(error["code"], error["code"].upper())
 
 
@@ -156,7 +156,7 @@ def _refused(response: aiohttp.ClientResponse, answer: dict[str, Any], raw: byte
 
 
 async def _until_the_end(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    """All bytes that came, and whether the connection broke after them."""
+    """All bytes, and whether the connection broke after them."""
     raw = bytearray()
     try:
         async for data in response.content.iter_any():
@@ -177,9 +177,9 @@ def _read(events: list[str]) -> tuple[str, dict[str, Any] | None]:
     return delivered, None
 
 
-FORMS: dict[str, Form] = {
-    "gRPC whole": grpc_whole,
+DELIVERIES: dict[str, Delivery] = {
+    "gRPC complete": grpc_complete,
     "gRPC stream": grpc_stream,
-    "HTTP whole": http_whole,
+    "HTTP complete": http_complete,
     "HTTP stream": http_stream,
 }
