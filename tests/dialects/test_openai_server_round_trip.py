@@ -168,7 +168,7 @@ def _ranked(tops: dict[str, float]) -> list[v1.TopLogprob]:
 
 @st.composite
 def answers(draw: st.DrawFn, *, chat: bool = True) -> list[v1.CompletionEvent]:
-    """All that a provider's stream of some choices may hold, each choice saying its kinds of content in order."""
+    """Everything that a stream of some choices can hold, each choice with its kinds of content in order."""
     count = draw(st.integers(1, 3))
     events = [v1.CompletionEvent(started=v1.Started(completion="completions/1", served_model="m", provider="p"))]
     for index in range(count):
@@ -225,7 +225,7 @@ def read(pieces: Sequence[bytes], choices: int) -> v1.Completion:
 
 
 def content(completion: v1.Completion) -> Iterator[Any]:
-    """What an answer says. The provider's own word for its end is ours after a hop."""
+    """The content of an answer, without the provider's own finish reason, which a hop replaces."""
     for choice in completion.choices:
         yield choice.index, choice.message, choice.finish_reason, list(choice.logprobs)
     yield completion.usage

@@ -162,7 +162,7 @@ def test_an_answered_operation_holds_the_vendors_response():
 
 
 def test_a_failed_operation_has_code_and_message_but_no_details():
-    """The vendor's newest client fails over details of a type that it does not know."""
+    """The vendor's newest client fails on details of an unknown type."""
     status = CompletionError(1, v1.ERROR_REASON_CANCELLED, "It was cancelled.").status("x")
     shown = encode_operation(started(done=True, error=status))
 

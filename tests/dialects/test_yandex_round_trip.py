@@ -45,7 +45,7 @@ def configs(draw: st.DrawFn) -> v1.GenerationConfig:
 
 
 def canonical(value: object) -> str:
-    """JSON text as the dialect writes it: without order, whole numbers without a point."""
+    """JSON text as the dialect writes it: sorted keys, integers without a decimal point."""
     return json.dumps(whole(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -62,7 +62,7 @@ def whole(value: object) -> object:
 
 @st.composite
 def conversations(draw: st.DrawFn, names: list[str]) -> list[v1.Message]:
-    """Texts, and turns of calls with all their results."""
+    """Texts, and tool calls with all their results."""
     messages, count = [], 0
     for _ in range(draw(st.integers(1, 4))):
         if not names or draw(st.booleans()):

@@ -22,7 +22,7 @@ async def test_a_token_arrives_while_the_next_one_is_held_back(start_service):
                 wire += await answer.piece()
         running = echo.running
 
-    assert running == 1, "it is still at its second token"
+    assert running == 1, "it has not finished its second token"
     assert "two" not in wire.decode()
     assert answer.headers["content-type"] == "text/event-stream"
     assert answer.headers["cache-control"] == "no-store"
@@ -45,7 +45,7 @@ async def test_a_caller_who_leaves_stops_the_upstream_within_50_ms(start_service
         await until(lambda: not echo.running)
         took.append(time.perf_counter() - left)
 
-    assert min(took) < 0.05, "the others may have waited for a busy machine"
+    assert min(took) < 0.05, "a busy machine may have delayed the others"
     assert (echo.started, echo.closed) == (5, 5)
 
 

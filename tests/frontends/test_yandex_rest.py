@@ -20,7 +20,7 @@ STREAM = {"completionOptions": {"stream": True}}
 
 
 class Rest:
-    """Speaks JSON with the service."""
+    """Sends and receives JSON."""
 
     def __init__(self, session: aiohttp.ClientSession, root: str) -> None:
         self.session, self.root = session, root

@@ -17,7 +17,7 @@ Metadata = tuple[tuple[str, str], ...]
 
 
 class Yandex:
-    """Its methods are called with a request, and `metadata` where that matters."""
+    """Its methods take a request, and `metadata` if needed."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         def unary(path: str, request: Any, answer: Any) -> Any:
@@ -54,19 +54,19 @@ async def yandex_at(address: str) -> AsyncIterator[Yandex]:
 def asking(
     text: str = "hello big world", model: str = "gpt://folder/echo/latest", **fields: Any
 ) -> y.CompletionRequest:
-    """A request; `script` is a script of echo, the other keywords are fields as in JSON."""
+    """A request. `script` is a script for echo; the other keywords are fields with their JSON names."""
     return json_format.ParseDict(body(text, model, **fields), y.CompletionRequest())
 
 
 def body(text: str = TEXT, model: str = MODEL, **fields: Any) -> dict[str, Any]:
-    """The same as JSON."""
+    """The same request as JSON."""
     script = fields.pop("script", "")
     messages = [{"role": "system", "text": f"echo: {script}"}] if script else []
     return {"modelUri": model, "messages": [*messages, {"role": "user", "text": text}], **fields}
 
 
 async def refusal(call: Any) -> grpc.aio.AioRpcError:
-    """The error of a call that has to fail."""
+    """The error of a call that must fail."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return caught.value

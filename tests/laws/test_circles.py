@@ -23,7 +23,7 @@ Open = Callable[[Served], AbstractAsyncContextManager[Provider]]
 
 
 class Circle:
-    """A provider that is opened when the address of the service is known; it counts its calls."""
+    """A provider whose upstream is set once the address of the service is known. It counts its calls."""
 
     upstream: Provider
 

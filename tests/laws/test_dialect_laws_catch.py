@@ -21,7 +21,7 @@ from hypothesis import Phase, settings
 
 @pytest.fixture(autouse=True)
 def _quickly() -> Iterator[None]:
-    """A counterexample is enough, it need not be the smallest."""
+    """Any counterexample will do, not only the smallest one."""
     settings.register_profile("quickly", phases=[Phase.generate], report_multiple_bugs=False)
     settings.load_profile("quickly")
     yield
@@ -136,7 +136,7 @@ class Wrapped:
 
 
 class Decodes(OpenAIClientDialect):
-    """A client whose decoders are wrapped in `Wrapper`."""
+    """A client whose decoders are wrapped."""
 
     Wrapper: type[Wrapped]
 
@@ -151,7 +151,7 @@ class SendsNothings(Decodes):
 
 
 class DropsHalfLines(Decodes):
-    """It takes each piece for whole lines."""
+    """Treats each piece as complete lines."""
 
     class Wrapper(Wrapped):
         def feed(self, piece):

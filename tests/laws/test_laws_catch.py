@@ -102,7 +102,7 @@ class OneAtATime(Echo):
 
 
 class WorksOn(Echo):
-    """Its upstream is not told that the reader has left."""
+    """Its upstream does not learn that the reader has left."""
 
     def __init__(self):
         super().__init__(EchoSettings(delay=0.002))
@@ -123,7 +123,7 @@ class RaisesAnything(Echo):
 
 
 class Told(Echo):
-    """An echo that is asked something else than the caller asked."""
+    """An echo that gets another request than the caller sent."""
 
     async def complete(self, request, call):
         self.edit(request)
@@ -191,7 +191,7 @@ class ForgetsResults(Told):
 
 
 class ForgetsNamed(Told):
-    """Claims that participants can be named, and says nothing where they are."""
+    """Claims that participants can be named, and gives no answer if one is."""
 
     def models(self):
         (model,) = super().models()

@@ -26,8 +26,8 @@ from dragoman_service.testing.serving import Served, serving
 
 @asynccontextmanager
 async def chained(served: Served, model: str, **settings: Any) -> AsyncIterator[YandexProvider]:
-    """The provider, with the service as its upstream."""
-    told = YandexSettings(
+    """The provider `yandex` with the service as its upstream."""
+    yandex_settings = YandexSettings(
         folder_id="folder",
         models=(model,),
         endpoint=Address.parse(served.running.grpc_address),
@@ -35,12 +35,12 @@ async def chained(served: Served, model: str, **settings: Any) -> AsyncIterator[
         attempts=1,
         **settings,
     )
-    async with open_yandex(told) as provider:
+    async with open_yandex(yandex_settings) as provider:
         yield provider
 
 
 class WithoutTools:
-    """The provider as it should be claimed here: the embedded model takes no tools and cannot reason."""
+    """The provider without the claims that the embedded model behind it cannot meet: tools and reasoning."""
 
     def __init__(self, provider: YandexProvider) -> None:
         self._models = list(provider.models())
@@ -70,7 +70,7 @@ def engine(weights: Path) -> Iterator[Path]:
 
 
 class ChainedLaws(ProviderLaws):
-    """What is the same whatever model is behind."""
+    """Laws for any model behind the service."""
 
     behind: Provider
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from documented import settings
-from seed_program import PROGRAMS, Said, run
+from seed_program import PROGRAMS, Output, run
 from seed_server import SETTINGS, SeedServer, serving
 
-LOG = 5_000  # characters of the service's log that are shown with a failure
+LOG = 5_000  # characters of the service's log that a failure shows
 
 
 @pytest.fixture(scope="session")
@@ -20,11 +20,11 @@ def server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(params=["openai-1", "openai-3"])
-def openai_program(request: pytest.FixtureRequest, server: SeedServer) -> Callable[..., Said]:
-    """Runs a program that finds address and key in its environment, with the client of 2024 and with the newest."""
+def openai_program(request: pytest.FixtureRequest, server: SeedServer) -> Callable[..., Output]:
+    """Runs a program, with address and key in its environment, with the client of 2024 and with the newest."""
     environ = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": server.key}
 
-    def run_it(name: str, *arguments: str) -> Said:
+    def run_it(name: str, *arguments: str) -> Output:
         return run(request.param, (PROGRAMS / "openai" / f"{name}.py").read_text(), *arguments, environ=environ)
 
     return run_it
@@ -32,9 +32,9 @@ def openai_program(request: pytest.FixtureRequest, server: SeedServer) -> Callab
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Shows with a failure what the service said meanwhile."""
+    """Adds the service's log to failures."""
     report = yield
     server = item.funcargs.get("server")
     if report.failed and isinstance(server, SeedServer):
-        report.sections.append(("Log of the service", server.said[-LOG:]))
+        report.sections.append(("Log of the service", server.log[-LOG:]))
     return report

@@ -15,18 +15,18 @@ EXPORT = re.compile(r"^export (\w+)=(.*)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program of the page; `environ` is what the block of shell commands before it exports."""
+    """A program of the page. `environ` holds what the block of shell commands before it exports."""
 
     source: str
     environ: dict[str, str]
 
     @property
     def environments(self) -> tuple[str, ...]:
-        """The environments of clients that it runs in."""
+        """The client environments that it runs in."""
         return ("gray-swan",) if "gray_swan" in self.source else ("openai-1", "openai-3")
 
-    def told(self, address: str, key: str) -> Program:
-        """The program as a reader would have it who has changed address and key."""
+    def changed(self, address: str, key: str) -> Program:
+        """The program after a reader has changed address and key."""
         environ = {name: value.replace(ADDRESS, address).replace(KEY, key) for name, value in self.environ.items()}
         return Program(self.source.replace(ADDRESS, address).replace(KEY, key), environ)
 

@@ -14,12 +14,12 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).with_name("programs")
-PATIENCE = 100.0  # seconds; the embedded model may fill its context on a busy machine
+TIMEOUT = 100.0  # seconds; the embedded model may fill its context on a busy machine
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a program wrote on stdout, piece by piece as it came, and on stderr."""
+class Output:
+    """What a program wrote to stdout, in the pieces that arrived, and to stderr."""
 
     pieces: list[str]
     stderr: str
@@ -30,27 +30,27 @@ class Said:
         return "".join(self.pieces)
 
     @property
-    def says_something(self) -> bool:
-        """Whether it is at least a few words, which is all that a small model promises."""
+    def has_words(self) -> bool:
+        """Whether it is at least a few words. A small model guarantees no more."""
         return len(self.text.split()) > 2
 
     @property
     def facts(self) -> Any:
-        """Of a program that reports in JSON."""
+        """The report of a program that reports in JSON."""
         return json.loads(self.text)
 
 
 def interpreter(environment: str) -> Path:
-    """The Python of an environment of clients."""
+    """The Python of a client environment."""
     python = ROOT / "build" / "seeds" / environment / "bin" / "python"
-    assert python.exists(), f"There is no {python}: `make test-seeds` makes it."
+    assert python.exists(), f"{python} does not exist. Run `make seeds`."
     return python
 
 
 def with_replaced(source: str, replaced: Mapping[str, str]) -> str:
-    """The program with its address and its credential changed, of which each has to be there once."""
+    """The program with its address and its credential changed. Each must occur exactly once."""
     for old, new in replaced.items():
-        assert source.count(old) == 1, f"{old!r} is there {source.count(old)} times."
+        assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times."
         source = source.replace(old, new)
     return source
 
@@ -61,8 +61,8 @@ def run(
     *arguments: str,
     environ: Mapping[str, str] | None = None,
     code: int | None = 0,
-) -> Said:
-    """Runs Python's `source`, which has to exit with `code`; None: with any. It sees nothing of this environment."""
+) -> Output:
+    """Runs the program `source`, which must exit with `code` (None: any). It sees nothing of this environment."""
     __tracebackhide__ = True
     with tempfile.TemporaryDirectory(prefix="seed-") as folder, tempfile.TemporaryFile() as errors:
         file = Path(folder) / "program.py"
@@ -76,22 +76,22 @@ def run(
         )
         pieces = read_pieces(process)
         errors.seek(0)
-        said = Said(pieces, errors.read().decode(errors="replace"), process.wait())
-    assert code is None or said.code == code, f"It ended with {said.code}.\n{said.stderr}\n{said.text}"
-    return said
+        output = Output(pieces, errors.read().decode(errors="replace"), process.wait())
+    assert code is None or output.code == code, f"It exited with {output.code}.\n{output.stderr}\n{output.text}"
+    return output
 
 
 def read_pieces(process: subprocess.Popen[bytes]) -> list[str]:
-    """All that the process writes until it ends, which it does when its time is up."""
+    """Everything that the process writes until it ends. It is killed after TIMEOUT."""
     assert process.stdout is not None
     stream = process.stdout
-    patience = threading.Timer(PATIENCE, process.kill)
-    patience.start()
+    timer = threading.Timer(TIMEOUT, process.kill)
+    timer.start()
     try:
         pieces = list(iter(lambda: os.read(stream.fileno(), 65536), b""))
         process.wait()
     finally:
-        patience.cancel()
+        timer.cancel()
         process.kill()
         stream.close()
     return [piece.decode(errors="replace") for piece in pieces]

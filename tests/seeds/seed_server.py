@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 20.0  # seconds
+TIMEOUT = 20.0  # seconds
 COMMAND = Path(sys.executable).with_name("dragoman")
 SETTINGS = """
 [server]
@@ -60,7 +60,7 @@ first_delay = "60s"
 
 
 def key_of(caller: str, *options: str) -> tuple[str, str]:
-    """A new key, and the settings that admit it."""
+    """A new API key, and the settings that admit it."""
     made = subprocess.run([COMMAND, "keys", "create", caller, *options], capture_output=True, text=True, check=True)
     key, _, settings = made.stdout.partition("\n")
     return key, settings
@@ -75,8 +75,8 @@ class SeedServer:
         assert all(lines), log.read_text()
         addresses = dict(lines)
         self.grpc, self.http = addresses["grpc"], addresses["http"]
-        self.key, self.narrow_key = key, narrow_key  # the second one is for `echo` alone
-        self._log = log
+        self.key, self.narrow_key = key, narrow_key  # the second one admits only to `echo`
+        self._log_file = log
 
     @property
     def root(self) -> str:
@@ -84,11 +84,11 @@ class SeedServer:
 
     @property
     def base_url(self) -> str:
-        """For clients that want the version in it."""
+        """For clients whose base URL includes the version."""
         return f"{self.root}/v1"
 
     def attempts(self, provider: str, outcome: str = "") -> int:
-        """How often a provider was asked by callers; those calls alone that came out as `outcome`, if it is given."""
+        """Number of attempts at a provider for callers; only those with `outcome`, if it is given."""
         with urllib.request.urlopen(f"{self.root}/metrics") as page:  # noqa: S310
             lines = page.read().decode()
         series = re.findall(r"^dragoman_provider_attempts_total{(.*)} (\S+)$", lines, re.MULTILINE)
@@ -96,24 +96,24 @@ class SeedServer:
         return round(sum(float(value) for labels, value in series if all(label in labels for label in wanted)))
 
     @property
-    def said(self) -> str:
-        """Its log so far."""
-        return self._log.read_text()
+    def log(self) -> str:
+        """The log so far."""
+        return self._log_file.read_text()
 
     @property
     def calls(self) -> list[dict[str, Any]]:
-        """What the log has of the calls so far."""
-        records = map(json.loads, self.said.rpartition("\n")[0].splitlines())
+        """The log records of the calls so far."""
+        records = map(json.loads, self.log.rpartition("\n")[0].splitlines())
         return [record for record in records if record["event"] == "rpc.done"]
 
 
 @contextmanager
 def serving(folder: Path, settings: str = SETTINGS) -> Iterator[SeedServer]:
-    """A service with its settings, data and log in `folder`, until the context is left."""
-    key, admitted = key_of("seeds")
-    narrow_key, admitted_too = key_of("narrow", "--models", "echo*")
+    """A service with its settings, data and log in `folder`, until the context ends."""
+    key, admitting = key_of("seeds")
+    narrow_key, narrow_settings = key_of("narrow", "--models", "echo*")
     file, log = folder / "dragoman.toml", folder / "service.log"
-    file.write_text(f"{settings}\n{admitted}\n{admitted_too}")
+    file.write_text(f"{settings}\n{admitting}\n{narrow_settings}")
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             [COMMAND, "serve", "--config", file],
@@ -127,7 +127,7 @@ def serving(folder: Path, settings: str = SETTINGS) -> Iterator[SeedServer]:
     finally:
         process.terminate()
         try:
-            process.communicate(timeout=PATIENCE)
+            process.communicate(timeout=TIMEOUT)
         finally:
             process.kill()
             process.communicate()

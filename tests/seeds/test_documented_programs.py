@@ -15,10 +15,10 @@ RUNS = [(environment, program) for program in PROGRAMS for environment in progra
     ("environment", "program"), RUNS, ids=lambda value: value if isinstance(value, str) else str(PROGRAMS.index(value))
 )
 def test_a_documented_program_runs(environment: str, program: Program, server: SeedServer) -> None:
-    told = program.told(server.root, server.key)
-    said = run(environment, told.source, environ=told.environ)
+    changed = program.changed(server.root, server.key)
+    output = run(environment, changed.source, environ=changed.environ)
 
-    assert said.text.strip()
+    assert output.text.strip()
 
 
 def test_every_documented_program_sets_address_and_key() -> None:

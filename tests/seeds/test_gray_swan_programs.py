@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from seed_program import PROGRAMS, Said, run
+from seed_program import PROGRAMS, Output, run
 from seed_server import SeedServer
 
-Run = Callable[..., Said]
+Run = Callable[..., Output]
 
 
 @pytest.fixture
 def run_program(server: SeedServer) -> Run:
     environ = {"GRAY_SWAN_BASE_URL": server.root, "GRAYSWAN_API_KEY": server.key}
 
-    def run_it(name: str, code: int = 0) -> Said:
+    def run_it(name: str, code: int = 0) -> Output:
         return run("gray-swan", (PROGRAMS / "gray_swan" / f"{name}.py").read_text(), environ=environ, code=code)
 
     return run_it
@@ -23,24 +23,24 @@ def run_program(server: SeedServer) -> Run:
 
 @pytest.mark.parametrize("name", ["completion", "async_completion"])
 def test_a_completion_is_printed(run_program, name):
-    said = run_program(name)
+    output = run_program(name)
 
-    assert said.says_something
+    assert output.has_words
 
 
 @pytest.mark.parametrize("name", ["streamed_completion", "async_streamed_completion"])
 def test_a_streamed_completion_comes_piece_by_piece(run_program, name):
-    said = run_program(name)
+    output = run_program(name)
 
-    assert len(said.pieces) > 3
-    assert said.says_something
-    assert "None" not in said.text
+    assert len(output.pieces) > 3
+    assert output.has_words
+    assert "None" not in output.text
 
 
 def test_a_message_of_role_data_is_accepted(run_program):
-    said = run_program("data_role")
+    output = run_program("data_role")
 
-    assert "Aurora" in said.text
+    assert "Aurora" in output.text
 
 
 def test_failures_raise_the_clients_exceptions(run_program, server):
@@ -61,7 +61,7 @@ def test_failures_raise_the_clients_exceptions(run_program, server):
 
 
 def test_a_stream_that_fails_in_the_middle_is_not_a_success_even_if_its_error_is_overlooked(run_program):
-    said = run_program("broken_stream", code=1)
+    output = run_program("broken_stream", code=1)
 
-    assert said.text == "one two three"
-    assert "peer closed connection" in said.stderr
+    assert output.text == "one two three"
+    assert "peer closed connection" in output.stderr

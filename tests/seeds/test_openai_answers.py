@@ -60,7 +60,7 @@ def test_tools_are_called_through_the_clients_own_helper(openai_program):
     assert all(facts["ids"])
     assert facts["finish_reason"] == facts["whole_reason"] == "tool_calls"
     assert "tool_calls.function.arguments.done" in facts["events"]
-    assert [(kind, name, json.loads(said)) for kind, name, said in facts["whole"]] == [
+    assert [(kind, name, json.loads(arguments)) for kind, name, arguments in facts["whole"]] == [
         ("function", "weather", {"city": "Oslo"})
     ]
     assert facts["after"]

@@ -19,16 +19,16 @@ def test_failures_raise_the_clients_exceptions_and_say_what_to_do(openai_program
     before = len(server.calls)
     facts = openai_program("failures", server.narrow_key).facts
 
-    assert len(server.calls) - before == 2 * len(CLASSES), "it tried again"
-    for told in facts.values():
-        assert {name: (fact["type"], fact["status"]) for name, fact in told.items()} == CLASSES
-        assert all(fact["request_id"] for fact in told.values())
-        assert "no-such-model" in told["unknown model"]["body"]["message"]
-        assert told["unknown model"]["body"]["code"] == "model_not_found"
-        assert told["bad parameter"]["body"]["param"] == "temperature"
-        assert told["no messages"]["body"]["param"] == "messages"
-        assert told["too many tokens"]["body"]["code"] == "context_length_exceeded"
-        assert told["wrong key"]["body"]["code"] == "invalid_api_key"
+    assert len(server.calls) - before == 2 * len(CLASSES), "it retried"
+    for failures in facts.values():
+        assert {name: (fact["type"], fact["status"]) for name, fact in failures.items()} == CLASSES
+        assert all(fact["request_id"] for fact in failures.values())
+        assert "no-such-model" in failures["unknown model"]["body"]["message"]
+        assert failures["unknown model"]["body"]["code"] == "model_not_found"
+        assert failures["bad parameter"]["body"]["param"] == "temperature"
+        assert failures["no messages"]["body"]["param"] == "messages"
+        assert failures["too many tokens"]["body"]["code"] == "context_length_exceeded"
+        assert failures["wrong key"]["body"]["code"] == "invalid_api_key"
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_a_stream_that_fails_in_the_middle_is_an_error(openai_program):
 
 def test_hanging_up_stops_the_upstream(openai_program, server):
     before = server.attempts("slow", "cancelled")
-    said = openai_program("hanging_up")
+    output = openai_program("hanging_up")
     blocking_until(lambda: server.attempts("slow", "cancelled") == before + 2)
     left = [call for call in server.calls if call.get("model_requested") == "slow/echo"][-2:]
 
-    assert said.text == "left\n"
+    assert output.text == "left\n"
     assert all(call["duration_ms"] < 1500 for call in left), "they went on until the process ended"
 
 

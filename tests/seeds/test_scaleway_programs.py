@@ -6,15 +6,15 @@ import ast
 from collections.abc import Callable
 
 import pytest
-from seed_program import PROGRAMS, Said, run, with_replaced
+from seed_program import PROGRAMS, Output, run, with_replaced
 from seed_server import SeedServer
 
-Run = Callable[[str], Said]
+Run = Callable[[str], Output]
 
 
 @pytest.fixture(params=["openai-1", "openai-3"])
 def run_program(request: pytest.FixtureRequest, server: SeedServer) -> Run:
-    def run_it(name: str) -> Said:
+    def run_it(name: str) -> Output:
         source = (PROGRAMS / "scaleway" / f"{name}.py").read_text()
         changed = with_replaced(source, {"https://api.scaleway.ai/v1": server.base_url, "<SCW_API_KEY>": server.key})
         return run(request.param, changed)
@@ -23,29 +23,29 @@ def run_program(request: pytest.FixtureRequest, server: SeedServer) -> Run:
 
 
 def test_a_chat_completion_is_printed(run_program):
-    said = run_program("chat_completion")
+    output = run_program("chat_completion")
 
-    assert said.says_something
+    assert output.has_words
 
 
 def test_a_streamed_chat_completion_comes_piece_by_piece(run_program):
-    said = run_program("streamed_chat_completion")
+    output = run_program("streamed_chat_completion")
 
-    assert len(said.pieces) > 3
-    assert said.says_something
+    assert len(output.pieces) > 3
+    assert output.has_words
 
 
 def test_a_legacy_completion_continues_its_prompt_piece_by_piece(run_program):
-    said = run_program("async_completion")
+    output = run_program("async_completion")
 
-    assert len(said.pieces) > 3
-    assert said.says_something
+    assert len(output.pieces) > 3
+    assert output.has_words
 
 
 def test_a_system_prompt_is_obeyed(run_program):
-    said = run_program("system_prompt")
+    output = run_program("system_prompt")
 
-    assert "Marlow" in said.text
+    assert "Marlow" in output.text
 
 
 def test_stop_is_a_string_or_a_list(run_program):
@@ -56,9 +56,9 @@ def test_stop_is_a_string_or_a_list(run_program):
 
 
 def test_chat_completions_are_asynchronous_too(run_program):
-    said = run_program("async_chat_completion")
-    whole, _, streamed = said.text.partition("\n")
+    output = run_program("async_chat_completion")
+    whole, _, streamed = output.text.partition("\n")
 
-    assert len(said.pieces) > 4
+    assert len(output.pieces) > 4
     assert whole.strip()
     assert streamed.strip()

@@ -9,11 +9,11 @@ from pathlib import Path
 import grpc
 import pytest
 from google.longrunning import operations_pb2, operations_pb2_grpc
-from seed_program import PROGRAMS, Said, run
+from seed_program import PROGRAMS, Output, run
 from yandex_server import YandexServer, serving_yandex
 
 NEWEST = "yandex-0.19"
-Run = Callable[[str], Said]
+Run = Callable[[str], Output]
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +27,13 @@ def run_program(request: pytest.FixtureRequest, yandex: YandexServer) -> Run:
     return lambda name: run_with(request.param, name, yandex)
 
 
-def run_with(environment: str, name: str, yandex: YandexServer) -> Said:
+def run_with(environment: str, name: str, yandex: YandexServer) -> Output:
     source = (PROGRAMS / "yandex" / f"{name}.py").read_text()
     return run(environment, source, yandex.server.key, environ=yandex.environ)
 
 
 def operation_of(yandex: YandexServer, name: str) -> operations_pb2.Operation:
-    """The operation as google.longrunning has it."""
+    """The operation, read through google.longrunning."""
     credentials = grpc.ssl_channel_credentials(yandex.authority.read_bytes())
     with grpc.secure_channel(yandex.server.grpc, credentials) as channel:
         return operations_pb2_grpc.OperationsStub(channel).GetOperation(

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from seed_program import PROGRAMS, Said, run, with_replaced
+from seed_program import PROGRAMS, Output, run, with_replaced
 from waiting import blocking_until
 from yandex_server import YandexServer, serving_yandex
 
 ENVIRONMENTS = ["yandex-0.2", "yandex-0.19"]
-# The program sets no seed and no limit: a small model may go on to the end of its context.
+# The program sets neither a seed nor a limit, so a small model may generate until its context is full.
 ANSWER = (
     r"GPTModelResult\(.*?text=(['\"])(.+?)\1, status=<AlternativeStatus\.(?:TRUNCATED_)?FINAL.*?total_tokens=([1-9]\d*)"
 )
@@ -29,8 +29,8 @@ def yandex(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def said(yandex: YandexServer) -> dict[str, Said]:
-    """What the program said with each client; at the same time, since it sleeps for fifteen seconds."""
+def outputs(yandex: YandexServer) -> dict[str, Output]:
+    """The program's output with each client. They run at the same time, because each sleeps for fifteen seconds."""
     source = (PROGRAMS / "yandex" / "deferred.py").read_text()
     changed = with_replaced(source, {"<folder_ID>": "folder", "<API_key>": yandex.server.key})
     with ThreadPoolExecutor() as pool:
@@ -39,8 +39,8 @@ def said(yandex: YandexServer) -> dict[str, Said]:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_program_prints_two_results(said, environment):
-    text = re.sub(r"\s+", " ", said[environment].text)
+def test_the_program_prints_two_results(outputs, environment):
+    text = re.sub(r"\s+", " ", outputs[environment].text)
     first, second = text.split("Variant 2:")
 
     assert first.startswith("Variant 1:")
@@ -49,7 +49,7 @@ def test_the_program_prints_two_results(said, environment):
 
 
 def curl(name: str, folder: Path, replaced: dict[str, str]) -> Any:
-    """What the command of a shell script answers."""
+    """The output of a command of a shell script."""
     script = folder / name
     script.write_text(with_replaced((PROGRAMS / "yandex" / name).read_text(), replaced))
     answer = subprocess.run(["bash", script], capture_output=True, text=True, timeout=60)

@@ -18,15 +18,15 @@ def theirs(request: pytest.FixtureRequest) -> Any:
 
 
 def ours() -> Any:
-    """The twins under the vendor's names, told in the same way."""
+    """The twins under the vendor's names, described in the same way."""
     names, facts = ForeignNames(PACKAGES), {"messages": {}, "enums": {}, "methods": {}}
     for file in PACKAGES:
         module = importlib.import_module(file.replace("/", ".").replace(".proto", "_pb2"))
         for twin in module.DESCRIPTOR.services_by_name.values():
             for method in names.service(twin).methods:
                 path = f"{method.containing_service.full_name}/{method.name}"
-                told = [method.input_type.full_name, method.output_type.full_name, method.server_streaming]
-                facts["methods"][path] = told
+                described = [method.input_type.full_name, method.output_type.full_name, method.server_streaming]
+                facts["methods"][path] = described
                 tell(method.input_type, facts)
                 tell(method.output_type, facts)
     return facts
@@ -55,7 +55,7 @@ def fields_of(message: Descriptor) -> Any:
 
 @pytest.mark.parametrize("what", ["messages", "enums", "methods"])
 def test_the_twins_are_the_vendors_under_other_names(theirs, what):
-    told = ours()[what]
+    described = ours()[what]
 
-    assert len(told) >= 3
-    assert told == {name: theirs[what].get(name) for name in told}
+    assert len(described) >= 3
+    assert described == {name: theirs[what].get(name) for name in described}

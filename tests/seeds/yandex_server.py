@@ -23,7 +23,7 @@ targets = ["overloaded/echo"]
 
 
 class YandexServer:
-    """A service that only those reach who trust its authority."""
+    """A service that only clients that trust its authority can reach."""
 
     def __init__(self, server: SeedServer, authority: Path) -> None:
         self.server = server
@@ -31,13 +31,13 @@ class YandexServer:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a program of the vendor finds around itself: the only change, but for the key."""
+        """The environment of the vendor's programs: the only change apart from the key."""
         return {"YC_API_ENDPOINT": self.server.grpc, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self.authority)}
 
 
 @contextmanager
 def serving_yandex(folder: Path) -> Iterator[YandexServer]:
-    """The service, until the context is left."""
+    """The service, until the context ends."""
     authority, authority_file = trustme.CA(), folder / "authority.pem"
     certificate = authority.issue_cert("127.0.0.1")
     authority.cert_pem.write_to_path(str(authority_file))
