@@ -59,7 +59,7 @@ def test_the_page_shows_what_is_streamed(service: Service) -> None:
 def test_the_calls_of_the_frontend_are_logged(service: Service) -> None:
     asked(service, model="echo", question="?")
 
-    assert service.tells(lambda line: (line["event"], line.get("service")) == ("rpc.done", "ask"))
+    assert service.logs(lambda line: (line["event"], line.get("service")) == ("rpc.done", "ask"))
 
 
 def test_the_frontend_is_listed(environment: ScratchEnvironment) -> None:
