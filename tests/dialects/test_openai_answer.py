@@ -30,7 +30,7 @@ def test_a_stream_becomes_deltas_a_usage_and_an_end() -> None:
     assert len(events) == 4
 
 
-def test_an_answer_that_comes_whole_gives_the_same_events() -> None:
+def test_a_complete_answer_gives_the_same_events() -> None:
     message = {"role": "assistant", "content": "Hello", "reasoning_content": "Hm"}
     whole = {
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
@@ -72,7 +72,7 @@ def test_finish_reasons_keep_their_meaning_and_the_upstreams_word(said: str, mea
     assert (end.finish_reason, end.provider_finish_reason) == (meant, said)
 
 
-def test_the_stop_sequence_is_known_where_the_server_tells_it() -> None:
+def test_the_stop_sequence_is_known_if_the_server_reports_it() -> None:
     stopped = decoded(chunk({"content": "a"}), chunk(finish="stop", stop_reason="###"))[-1].choice_finished
     by_token = decoded(chunk({"content": "a"}), chunk(finish="stop", stop_reason=128009))[-1].choice_finished
 
@@ -93,23 +93,23 @@ def test_an_upstream_that_gave_up_has_not_answered(said: str) -> None:
         decoded(chunk({"content": "a"}), chunk(finish=said))
 
 
-def test_an_end_that_is_told_twice_is_the_first_one() -> None:
+def test_the_first_of_two_finish_reasons_counts() -> None:
     assert ending(chunk({"content": "a"}), chunk(finish="length"), chunk(finish="stop")) == (
         v1.FINISH_REASON_MAX_OUTPUT_TOKENS
     )
 
 
-def test_a_whole_answer_that_does_not_say_how_it_ended_is_whole() -> None:
+def test_a_complete_answer_without_a_finish_reason_is_complete() -> None:
     end = decoded(b'{"choices": [{"message": {"content": "a"}, "finish_reason": null}]}')[-1].choice_finished
 
     assert (end.finish_reason, end.provider_finish_reason) == (v1.FINISH_REASON_OTHER, "")
 
 
-def test_a_choice_that_refused_says_so() -> None:
+def test_a_refusal_is_the_finish_reason() -> None:
     assert ending(chunk({"refusal": "No."}), chunk(finish="stop")) == v1.FINISH_REASON_REFUSAL
 
 
-def test_fewer_tokens_than_were_asked_for_mean_that_the_context_was_full() -> None:
+def test_fewer_tokens_than_allowed_mean_that_the_context_was_full() -> None:
     cut = (chunk({"content": "a"}), chunk(finish="length"), usage(5, 10))
 
     assert ending(*cut, max_tokens=11) == v1.FINISH_REASON_CONTEXT_LENGTH
@@ -117,7 +117,7 @@ def test_fewer_tokens_than_were_asked_for_mean_that_the_context_was_full() -> No
     assert ending(*cut) == v1.FINISH_REASON_MAX_OUTPUT_TOKENS
 
 
-def test_progress_tells_the_tokens_of_the_prompt_before_the_first_piece() -> None:
+def test_progress_reports_the_tokens_of_the_prompt_before_the_first_piece() -> None:
     progress = json.dumps({"choices": [], "prompt_progress": {"total": 40, "cache": 8, "processed": 20}}).encode()
     first = decoded(progress, chunk(finish="stop"))[0]
 
@@ -143,7 +143,7 @@ def test_an_answer_for_a_later_choice_is_numbered_as_that() -> None:
     assert events[0].delta.choice_index == events[1].choice_finished.choice_index == 3
 
 
-def test_a_prefix_stands_before_the_text_also_where_no_text_comes() -> None:
+def test_a_prefix_comes_before_the_text_even_without_text() -> None:
     spoke = decoded(chunk({"content": " b"}), chunk({"content": " c"}), chunk(finish="stop"), prefix="a")
     silent = decoded(chunk(finish="stop"), prefix="a")
 
@@ -151,7 +151,7 @@ def test_a_prefix_stands_before_the_text_also_where_no_text_comes() -> None:
     assert silent[0].delta.text == "a"
 
 
-def test_logprobs_come_with_their_piece_and_no_more_tokens_beside_it_than_asked() -> None:
+def test_logprobs_come_with_their_piece_and_as_many_alternatives_as_requested() -> None:
     top = [{"token": "a", "logprob": -0.1, "bytes": [97]}, {"token": "\ufffd", "logprob": -3.0, "bytes": [200]}]
     token = {"token": "é", "logprob": -0.5, "bytes": None, "top_logprobs": top}
     text = chunk({"content": "é"}, logprobs={"content": [token]})
@@ -165,7 +165,7 @@ def test_half_a_character_is_replaced() -> None:
     assert decoded(b'{"choices":[{"delta":{"content":"a\\ud83d"},"finish_reason":"stop"}]}')[0].delta.text == "a\ufffd"
 
 
-def test_the_end_of_the_stream_is_the_upstreams_own_word() -> None:
+def test_done_ends_the_stream() -> None:
     decoder = AnswerDecoder()
     decoder.decode([chunk(finish="stop")])
     before = decoder.over
@@ -208,7 +208,7 @@ def test_an_answer_that_makes_no_sense_is_malformed(text: bytes) -> None:
     assert (refused.value.code, refused.value.reason) == (code_pb2.INTERNAL, v1.ERROR_REASON_PROVIDER_MALFORMED)
 
 
-def test_a_choice_that_goes_on_after_its_end_is_malformed() -> None:
+def test_a_choice_that_continues_after_its_end_is_malformed() -> None:
     with pytest.raises(CompletionError) as refused:
         decoded(chunk({"content": "a"}), chunk(finish="stop"), chunk({"content": "b"}))
 

@@ -56,7 +56,7 @@ def test_each_status_has_its_code_and_reason(
 @pytest.mark.parametrize("status", [400, 403, 429])
 @pytest.mark.parametrize("word", ["insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"])
 @pytest.mark.parametrize("key", ["type", "code"])
-def test_an_account_without_credit_is_told_under_any_status(status: int, word: str, key: str) -> None:
+def test_an_account_without_credit_is_recognised_under_any_status(status: int, word: str, key: str) -> None:
     error = error_of(status, body(**{key: word}), {"retry-after": "5"})
 
     assert (error.code, error.reason) == (code_pb2.FAILED_PRECONDITION, v1.ERROR_REASON_PROVIDER_QUOTA)
@@ -64,18 +64,18 @@ def test_an_account_without_credit_is_told_under_any_status(status: int, word: s
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'"x"', b'{"error": "x"}', b'{"error": 5}', b"[" * 200_000])
-def test_any_body_of_an_error_will_do(content: bytes) -> None:
+def test_any_body_of_an_error_is_accepted(content: bytes) -> None:
     assert error_of(400, content, {}).reason == v1.ERROR_REASON_PROVIDER_REJECTED
 
 
-def test_a_prompt_that_is_too_long_is_told_with_both_counts() -> None:
+def test_a_prompt_that_is_too_long_is_reported_with_both_counts() -> None:
     error = error_of(400, body(type="exceed_context_size_error", n_prompt_tokens=5031, n_ctx=2048, code=400), {})
 
     assert (error.code, error.reason) == (code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED)
     assert (error.metadata["limit"], error.metadata["counted"]) == ("2048", "5031")
 
 
-def test_a_prompt_that_is_too_long_is_recognised_where_no_counts_are_told() -> None:
+def test_a_prompt_that_is_too_long_is_recognised_without_counts() -> None:
     error = error_of(400, body(code="context_length_exceeded", message="too long"), {})
 
     assert error.reason == v1.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED
@@ -90,7 +90,7 @@ def test_a_prompt_that_is_too_long_is_recognised_where_no_counts_are_told() -> N
         "This model's maximum context length is 2048 tokens. However, your request has 5031 input tokens.",
     ],
 )
-def test_a_prompt_that_is_too_long_is_recognised_by_words_and_their_numbers(message: str) -> None:
+def test_a_prompt_that_is_too_long_is_recognised_by_the_message_and_its_numbers(message: str) -> None:
     error = error_of(400, json.dumps({"object": "error", "message": message, "code": 400}).encode(), {})
 
     assert error.reason == v1.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED
@@ -104,7 +104,7 @@ def test_the_counts_survive_a_service_such_as_this_one_in_between() -> None:
     assert (passed_on.message, passed_on.metadata) == (ours.message, ours.metadata)
 
 
-def test_what_the_upstream_said_reaches_the_caller_in_one_short_line_without_keys() -> None:
+def test_the_upstreams_text_reaches_the_caller_in_one_short_line_without_keys() -> None:
     said = "bad\x1b[31m\nfield; key sk-abcdefghijkl123; Bearer abcdefghijkl; " + "x" * 5000
     message = error_of(400, body(message=said), {}).message
 
@@ -113,7 +113,7 @@ def test_what_the_upstream_said_reaches_the_caller_in_one_short_line_without_key
     assert len(message) < 400
 
 
-def test_only_a_refusal_of_the_callers_content_repeats_the_upstreams_words() -> None:
+def test_only_a_rejection_repeats_the_upstreams_text() -> None:
     assert "secret" not in error_of(401, body(message="secret"), {}).message
     assert "secret" not in error_of(500, body(message="secret"), {}).message
 
@@ -142,12 +142,12 @@ def test_only_a_refusal_of_the_callers_content_repeats_the_upstreams_words() -> 
         ),
     ],
 )
-def test_the_time_to_wait_is_the_upstreams_however_it_says_it(headers: dict[str, str], seconds: float) -> None:
+def test_the_upstreams_delay_is_read_from_all_headers(headers: dict[str, str], seconds: float) -> None:
     assert error_of(429, b"", headers).retry_after == seconds
     assert error_of(503, b"", headers).retry_after == seconds
 
 
-def test_the_time_to_wait_may_be_a_moment() -> None:
+def test_the_delay_may_be_a_date() -> None:
     in_a_minute = email.utils.formatdate(time.time() + 60, usegmt=True)
     long_ago = email.utils.formatdate(0, usegmt=True)
 
@@ -170,7 +170,7 @@ def test_the_time_to_wait_may_be_a_moment() -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["retry-after", "retry-after-ms", "x-ratelimit-reset-requests"])
-def test_a_time_to_wait_that_makes_no_sense_is_a_second(name: str, value: str) -> None:
+def test_an_invalid_delay_is_a_second(name: str, value: str) -> None:
     assert error_of(429, b"", {name: value}).retry_after == 1
 
 

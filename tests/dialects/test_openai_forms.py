@@ -31,7 +31,7 @@ def test_pieces_that_came_together_are_one_event() -> None:
     assert [event.usage.output_tokens for event in events[3:]] == [2]
 
 
-def test_what_came_before_an_error_is_not_lost() -> None:
+def test_events_before_an_error_are_not_lost() -> None:
     decoder = AnswerDecoder()
     with pytest.raises(CompletionError):
         decoder.decode([chunk({"content": "a"}), b'{"error": {"message": "boom"}}'])
@@ -51,7 +51,7 @@ def test_what_came_before_an_error_is_not_lost() -> None:
         ErrorData(b'{"code": 429, "message": "slow down"}'),
     ],
 )
-def test_an_error_in_the_stream_is_told_in_many_forms(problem: bytes) -> None:
+def test_an_error_in_the_stream_has_many_formats(problem: bytes) -> None:
     with pytest.raises(CompletionError) as failed:
         decoded(chunk({"content": "a"}), problem)
 
@@ -59,7 +59,7 @@ def test_an_error_in_the_stream_is_told_in_many_forms(problem: bytes) -> None:
 
 
 @pytest.mark.parametrize("problem", [b'{"error": "boom"}', ErrorData(b"boom"), ErrorData(b'{"message": "boom"}')])
-def test_an_error_in_the_stream_that_says_no_more_is_a_failure_of_the_upstream(problem: bytes) -> None:
+def test_an_error_in_the_stream_without_details_is_a_failure_of_the_upstream(problem: bytes) -> None:
     with pytest.raises(CompletionError) as failed:
         decoded(problem)
 
@@ -82,7 +82,7 @@ def test_usage_is_found_where_the_upstream_puts_it(told: dict[str, Any]) -> None
     assert events[0].usage == v1.Usage(input_tokens=5, output_tokens=3, total_tokens=8, cached_input_tokens=2)
 
 
-def test_tokens_that_the_model_thought_with_are_counted() -> None:
+def test_reasoning_tokens_are_counted() -> None:
     details = {"reasoning_tokens": 7}
     told = {"prompt_tokens": 5, "completion_tokens": 9, "completion_tokens_details": details}
     events = decoded(json.dumps({"choices": [], "usage": told}).encode(), chunk(finish="stop"))
@@ -90,7 +90,7 @@ def test_tokens_that_the_model_thought_with_are_counted() -> None:
     assert (events[0].usage.output_tokens, events[0].usage.reasoning_tokens) == (9, 7)
 
 
-def test_usage_that_says_nothing_new_is_not_told_again() -> None:
+def test_unchanged_usage_is_not_reported_again() -> None:
     events = decoded(usage(5, 1), chunk({"content": "a"}), usage(5, 1), usage(5, 2), chunk(finish="stop"))
 
     assert [event.usage.output_tokens for event in events if event.HasField("usage")] == [1, 2]
@@ -109,7 +109,7 @@ def test_usage_that_says_nothing_new_is_not_told_again() -> None:
         ),
     ],
 )
-def test_thoughts_come_in_many_forms_once_and_before_the_text(
+def test_reasoning_has_many_formats_and_comes_once_before_the_text(
     delta: dict[str, Any], said: list[tuple[str, str]]
 ) -> None:
     events = decoded(chunk(delta), chunk(finish="stop"))[:-1]

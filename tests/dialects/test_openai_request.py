@@ -55,7 +55,7 @@ def test_each_role_has_its_name(role: v1.Role.ValueType, name: str) -> None:
     assert said(role, text("a"), text("b")) == {"role": name, "content": "ab"}
 
 
-def test_a_developer_keeps_the_role_where_the_upstream_has_it() -> None:
+def test_the_developer_role_is_kept_if_the_upstream_has_it() -> None:
     assert said(v1.ROLE_DEVELOPER, text("a"), quirks=Quirks(developer_role="developer"))["role"] == "developer"
 
 
@@ -122,11 +122,11 @@ def test_every_field_of_the_configuration_has_its_key() -> None:
     assert sent["cache_prompt"] is False
 
 
-def test_nothing_goes_along_with_a_field_that_is_not_set() -> None:
+def test_an_unset_field_adds_no_keys() -> None:
     assert not {"cache_prompt", "repeat_last_n", "n", "logprobs"} & body(asking(), LLAMA_CPP, choice=0).keys()
 
 
-def test_choices_are_asked_for_together_or_each_with_its_own_seed() -> None:
+def test_choices_are_requested_together_or_each_with_its_own_seed() -> None:
     together = body(asking(choice_count=3, seed=5))
     third = body(asking(choice_count=3, seed=5), LLAMA_CPP, choice=2)
 
@@ -135,7 +135,7 @@ def test_choices_are_asked_for_together_or_each_with_its_own_seed() -> None:
     assert "n" not in third
 
 
-def test_logprobs_are_asked_for_even_where_no_other_tokens_are_wanted() -> None:
+def test_logprobs_are_requested_even_without_alternatives() -> None:
     assert body(asking(include_logprobs=True))["top_logprobs"] == 0
     assert body(asking(include_logprobs=True), LLAMA_CPP)["top_logprobs"] == 1
     assert "top_logprobs" not in body(asking(top_logprobs=5))
@@ -155,18 +155,18 @@ def test_the_other_forms_have_their_keys() -> None:
 
 
 @pytest.mark.parametrize("schema", ["", "{", "[]", '"a"', "[" * 100_000])
-def test_a_schema_that_is_no_object_is_refused_by_its_path(schema: str) -> None:
+def test_a_schema_that_is_not_an_object_is_rejected_by_its_path(schema: str) -> None:
     with pytest.raises(CompletionError) as refused:
         body(asking(response_format={"json_schema": {"schema_json": schema}}))
 
     assert refused.value.fields[0].field == "generation_config.response_format.json_schema.schema_json"
 
 
-def test_data_keeps_its_role_where_the_upstream_has_it() -> None:
+def test_the_data_role_is_kept_if_the_upstream_has_it() -> None:
     assert said(v1.ROLE_DATA, text("a\nb"), quirks=Quirks(data_role="data")) == {"role": "data", "content": "a\nb"}
 
 
-def test_participants_keep_their_names_where_the_upstream_takes_them() -> None:
+def test_participants_keep_their_names_if_the_upstream_accepts_them() -> None:
     request = asking()
     request.messages[0].author = "ann"
 
@@ -174,7 +174,7 @@ def test_participants_keep_their_names_where_the_upstream_takes_them() -> None:
     assert "name" not in body(request, Quirks(authors=False))["messages"][0]
 
 
-def test_whom_the_caller_acts_for_is_told_to_those_who_ask() -> None:
+def test_the_end_user_is_sent_to_upstreams_with_a_key_for_it() -> None:
     request = asking()
     request.end_user = "u-1"
 
@@ -182,7 +182,7 @@ def test_whom_the_caller_acts_for_is_told_to_those_who_ask() -> None:
     assert body(request, Quirks(user_key="")) == body(asking(), Quirks(user_key=""))
 
 
-def test_thoughts_go_back_under_the_upstreams_name_for_them() -> None:
+def test_reasoning_is_sent_back_under_the_upstreams_key() -> None:
     thought = v1.Part(reasoning=v1.Reasoning(text="Hm."))
 
     assert (
@@ -200,7 +200,7 @@ def test_the_effort_of_thinking_has_the_upstreams_form(key: str, wire: dict[str,
     assert body(request, Quirks(names={"reasoning": key})).items() >= wire.items()
 
 
-def test_every_effort_has_a_word() -> None:
+def test_every_effort_has_a_value() -> None:
     efforts = [value for value in v1.ReasoningEffort.values() if value != v1.REASONING_EFFORT_UNSPECIFIED]
 
     assert len({body(asking(reasoning={"effort": effort}))["reasoning_effort"] for effort in efforts}) == len(efforts)
@@ -210,7 +210,7 @@ def prompting(**config: Any) -> v1.CompletionRequest:
     return v1.CompletionRequest(model="m", prompt="Once", generation_config=v1.GenerationConfig(**config))
 
 
-def test_a_prompt_goes_out_as_it_stands() -> None:
+def test_a_prompt_is_sent_as_it_is() -> None:
     assert encode_prompt(prompting(max_output_tokens=5, stop_sequences=["a"]), OPENAI) == {
         "model": "m",
         "prompt": "Once",
@@ -221,14 +221,14 @@ def test_a_prompt_goes_out_as_it_stands() -> None:
     }
 
 
-def test_a_prompts_logprobs_are_asked_for_by_their_number() -> None:
+def test_a_prompts_logprobs_are_requested_by_their_number() -> None:
     assert encode_prompt(prompting(include_logprobs=True, top_logprobs=3), OPENAI)["logprobs"] == 3
     assert encode_prompt(prompting(include_logprobs=True), OPENAI)["logprobs"] == 0
     assert encode_prompt(prompting(include_logprobs=True), LLAMA_CPP)["logprobs"] == 1
     assert "logprobs" not in encode_prompt(prompting(top_logprobs=3), OPENAI)
 
 
-def test_what_cannot_be_had_with_a_prompt_is_refused_and_named() -> None:
+def test_fields_that_a_prompt_does_not_support_are_rejected_by_name() -> None:
     config = {"reasoning": {"effort": v1.REASONING_EFFORT_LOW}, "response_format": {"json_object": {}}}
     with pytest.raises(CompletionError) as refused:
         encode_prompt(prompting(**config), OPENAI)
@@ -240,7 +240,7 @@ def test_what_cannot_be_had_with_a_prompt_is_refused_and_named() -> None:
     }
 
 
-def test_what_the_quirks_have_no_name_for_is_not_supported() -> None:
+def test_a_field_without_a_key_is_not_supported() -> None:
     more = set(LLAMA_CPP.supported_fields) - set(OPENAI.supported_fields)
     less = set(OPENAI.supported_fields) - set(LLAMA_CPP.supported_fields)
 
@@ -261,7 +261,7 @@ def test_what_the_quirks_have_no_name_for_is_not_supported() -> None:
     assert "prompt" not in Quirks(prompt_path="").supported_fields
 
 
-def test_what_a_prompt_cannot_have_is_told_of_the_models() -> None:
+def test_models_list_the_fields_that_a_prompt_does_not_support() -> None:
     forms = [f"generation_config.response_format.{name}" for name in ("json_object", "json_schema")]
 
     assert OPENAI.conversation_fields == ["generation_config.reasoning", *forms]

@@ -107,12 +107,12 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
     assert decoded(b"\xef\xbb\xbfdata: a\n\n") == [b"a"]
 
 
-def test_an_event_that_is_cut_off_is_none() -> None:
+def test_a_truncated_event_is_ignored() -> None:
     assert decoded(b"data: a\n\ndata: b\n") == [b"a"]
 
 
 @pytest.mark.parametrize("wire", [b"data: " + b"x" * 200, b"data: xxxxxxxxx\n" * 20, b"x" * 200 + b"\n"])
-def test_an_event_without_end_is_refused_and_not_kept(wire: bytes) -> None:
+def test_an_endless_event_is_rejected_and_not_kept(wire: bytes) -> None:
     decoder = SseDecoder(max_event=100)
     with pytest.raises(CompletionError) as refused:
         for start in range(0, len(wire), 7):

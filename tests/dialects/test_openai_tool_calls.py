@@ -109,7 +109,7 @@ def test_calls_are_told_apart_however_the_server_marks_them(chunks: list[list[An
         pytest.param([[piece(0, None, "weather", PARIS)], [piece(1, None, "weather", ROME)]], id="numbers"),
     ],
 )
-def test_calls_without_ids_keep_none(chunks: list[list[Any]]) -> None:
+def test_calls_without_ids_get_none(chunks: list[list[Any]]) -> None:
     assert joined(*chunks) == [("", "weather", PARIS), ("", "weather", ROME)]
 
 
@@ -131,13 +131,13 @@ def test_arguments_that_are_no_json_are_shown_as_they_are() -> None:
     assert joined([piece(0, "a", "weather", '{"city": Par')]) == [("a", "weather", '{"city": Par')]
 
 
-def test_calls_that_are_never_whole_are_told_at_the_end() -> None:
+def test_incomplete_calls_are_passed_on_at_the_end() -> None:
     mixed = [[piece(0, "a", "f", "{")], [piece(1, "b", "g", "[")], [piece(0, arguments="x")], [piece(1, arguments="y")]]
 
     assert joined(*mixed) == [("a", "f", "{x"), ("b", "g", "[y")]
 
 
-def test_a_call_after_a_whole_one_is_told_as_it_comes() -> None:
+def test_a_call_after_a_complete_one_is_passed_on_as_it_comes() -> None:
     pieces = [piece(0, "a", "f", "{}"), piece(1, "b", "g", "{"), piece(1, arguments="}")]
 
     assert len(deltas(*([one] for one in pieces))) == 3

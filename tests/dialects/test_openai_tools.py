@@ -29,7 +29,7 @@ def names(body: dict[str, Any]) -> list[str]:
     return [tool["function"]["name"] for tool in body.get("tools", [])]
 
 
-def test_a_tool_goes_out_with_its_schema_as_it_is() -> None:
+def test_a_tool_is_sent_with_its_schema_as_it_is() -> None:
     function = v1.FunctionTool(name="f", description="does f", parameters_json_schema=SCHEMA, strict=False)
     request = v1.CompletionRequest(tools=[v1.Tool(function=function)])
     request.messages.add(role=v1.ROLE_USER).parts.add(text="Hi")
@@ -40,7 +40,7 @@ def test_a_tool_goes_out_with_its_schema_as_it_is() -> None:
     assert json.dumps(schema, separators=(",", ":")) == SCHEMA
 
 
-def test_a_tool_without_parameters_says_so() -> None:
+def test_a_tool_without_parameters_has_an_empty_schema() -> None:
     assert sent(tools=("f",))["tools"][0]["function"] == {
         "name": "f",
         "parameters": {"type": "object", "properties": {}},
@@ -48,7 +48,7 @@ def test_a_tool_without_parameters_says_so() -> None:
 
 
 @pytest.mark.parametrize("schema", ["{", "[]"])
-def test_a_schema_that_is_no_object_is_refused_by_its_path(schema: str) -> None:
+def test_a_schema_that_is_not_an_object_is_rejected_by_its_path(schema: str) -> None:
     request = v1.CompletionRequest(tools=[v1.Tool(function=v1.FunctionTool(name="f", parameters_json_schema=schema))])
     request.messages.add(role=v1.ROLE_USER).parts.add(text="Hi")
     with pytest.raises(CompletionError) as refused:
@@ -71,14 +71,14 @@ def test_each_choice_has_its_form(choice: dict[str, Any], wire: Any) -> None:
     assert sent(**choice).get("tool_choice") == wire
 
 
-def test_the_tools_that_are_not_allowed_are_kept_from_an_upstream_that_takes_no_list_of_them() -> None:
+def test_tools_that_are_not_allowed_are_not_sent_to_an_upstream_without_allowed_tools() -> None:
     some = sent(tools=("f", "g", "h"), mode=REQUIRED, allowed_functions=["f", "h"])
 
     assert (names(some), some["tool_choice"]) == (["f", "h"], "required")
     assert names(sent(mode=AUTO, allowed_functions=["g"])) == ["g"]
 
 
-def test_the_list_of_allowed_tools_goes_to_an_upstream_that_takes_it() -> None:
+def test_allowed_tools_are_sent_to_an_upstream_that_accepts_them() -> None:
     some = sent(Quirks(allowed_tools=True), tools=("f", "g", "h"), mode=AUTO, allowed_functions=["f", "h"])
 
     assert names(some) == ["f", "g", "h"]
@@ -91,12 +91,12 @@ def test_the_list_of_allowed_tools_goes_to_an_upstream_that_takes_it() -> None:
     }
 
 
-def test_an_upstream_that_cannot_be_told_is_kept_from_what_it_must_not_do() -> None:
+def test_an_upstream_without_tool_choices_is_sent_no_tools_it_must_not_call() -> None:
     assert sent(POOR, mode=NONE) == {}
     assert sent(POOR, mode=AUTO, allowed_functions=["g"], parallel=True) == sent(POOR, tools=("g",))
 
 
-def test_one_tool_of_many_is_the_only_one_that_an_upstream_hears_of_which_takes_no_names() -> None:
+def test_an_upstream_that_accepts_no_tool_names_is_sent_the_one_required_tool_only() -> None:
     one = sent(Quirks(tool_choices=frozenset({"required"})), mode=REQUIRED, allowed_functions=["g"])
 
     assert (names(one), one["tool_choice"]) == (["g"], "required")
@@ -106,7 +106,7 @@ def test_one_tool_of_many_is_the_only_one_that_an_upstream_hears_of_which_takes_
     ("choice", "field"),
     [({"mode": REQUIRED}, "tool_choice.mode"), ({"mode": AUTO, "parallel": False}, "tool_choice.parallel")],
 )
-def test_what_an_upstream_cannot_be_made_to_do_is_refused(choice: dict[str, Any], field: str) -> None:
+def test_a_choice_that_the_upstream_does_not_enforce_is_rejected(choice: dict[str, Any], field: str) -> None:
     with pytest.raises(CompletionError) as refused:
         sent(POOR, **choice)
 
@@ -152,13 +152,13 @@ def test_calls_and_their_results_go_back_each_result_as_a_message() -> None:
     assert second == {"role": "tool", "tool_call_id": "b", "content": "2"}
 
 
-def test_results_carry_the_name_of_their_function_where_the_upstream_wants_it() -> None:
+def test_results_have_the_name_of_their_function_if_the_upstream_expects_it() -> None:
     _, first, second = encode_chat(conversation(*RESULTS), Quirks(tool_names=True))["messages"]
 
     assert (first["name"], second["name"]) == ("f", "gg")
 
 
-def test_text_beside_calls_stays_and_text_beside_results_is_refused() -> None:
+def test_text_with_calls_is_kept_and_text_with_results_is_rejected() -> None:
     request = conversation(*RESULTS)
     request.messages[0].parts.add(text="Let me look.")
 

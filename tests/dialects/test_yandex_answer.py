@@ -26,7 +26,7 @@ def decoded(*pieces: y.CompletionResponse, asked: int = 0) -> list[v1.Completion
     return [*events, *decoder.end()]
 
 
-def test_growing_texts_become_what_was_added():
+def test_growing_texts_become_deltas():
     events = decoded(piece("one", used=1), piece("one two", used=2), piece("one two", FINAL, 2))
     *_, end = events
 
@@ -45,7 +45,7 @@ def test_growing_texts_become_what_was_added():
         (0, v1.FINISH_REASON_MAX_OUTPUT_TOKENS),
     ],
 )
-def test_an_answer_shorter_than_asked_was_cut_by_another_limit(asked, reason):
+def test_an_answer_shorter_than_allowed_was_cut_by_another_limit(asked, reason):
     *_, end = decoded(piece("x", TRUNCATED, 3), asked=asked)
 
     assert end.choice_finished.finish_reason == reason

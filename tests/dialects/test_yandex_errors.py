@@ -36,7 +36,7 @@ def test_a_status_becomes_a_reason(upstream, code, reason, retryable):
     assert "secret" not in error.message or reason == "PROVIDER_REJECTED"
 
 
-def test_a_refusal_is_told_in_its_words_without_what_looks_like_a_key():
+def test_a_rejection_has_the_upstreams_text_without_keys():
     said = "Bad\nfolder for Api-Key AQVNsecretsecretsecret and t1.9euelZqTmZmNsecret " + "x" * 400
     error = decode_error(Status(code=code_pb2.INVALID_ARGUMENT, message=said))
 
@@ -45,7 +45,7 @@ def test_a_refusal_is_told_in_its_words_without_what_looks_like_a_key():
     assert len(error.message) < 350
 
 
-def test_the_service_says_when_to_come_back():
+def test_retry_info_is_the_delay():
     status = Status(code=code_pb2.RESOURCE_EXHAUSTED)
     told = error_details_pb2.RetryInfo()
     told.retry_delay.FromMilliseconds(2500)
@@ -60,7 +60,7 @@ def test_a_code_of_tomorrow_is_a_failure_like_others():
     assert decode_error(Status(code=99)).reason == v1.ERROR_REASON_PROVIDER_UNAVAILABLE
 
 
-def test_a_detail_that_cannot_be_read_is_as_none():
+def test_an_unreadable_detail_is_ignored():
     status = Status(code=code_pb2.UNAVAILABLE)
     status.details.add(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=b"\xff")
 

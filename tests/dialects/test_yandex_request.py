@@ -74,7 +74,7 @@ def test_functions_that_may_not_be_called_are_not_shown():
 
 
 @pytest.mark.parametrize("effort", ["MINIMAL", "LOW", "HIGH"])
-def test_an_effort_without_a_word_is_refused_and_not_dropped(effort):
+def test_an_unsupported_effort_is_rejected_and_not_dropped(effort):
     request = with_tools()
     request.generation_config.reasoning.effort = v1.ReasoningEffort.Value(f"REASONING_EFFORT_{effort}")
     with pytest.raises(CompletionError) as caught:
@@ -84,7 +84,7 @@ def test_an_effort_without_a_word_is_refused_and_not_dropped(effort):
     assert "NONE or MEDIUM" in caught.value.message
 
 
-def test_a_schema_that_no_struct_can_hold_is_refused():
+def test_a_schema_that_no_struct_can_hold_is_rejected():
     request = with_tools("f")
     request.tools[0].function.parameters_json_schema = '{"maximum": 1e999}'
     request.generation_config.response_format.json_schema.schema_json = "[]"

@@ -56,7 +56,7 @@ async def peak_of(fault: Fault, delivery: str, door: Door) -> int:
 
 
 @pytest.mark.parametrize("fault", [pytest.param(row, id=row.name) for row in ROWS])
-async def test_what_has_no_end_is_cut_off(fault: Fault, upstream: Any, serve: Any) -> None:
+async def test_an_endless_answer_is_cut_off(fault: Fault, upstream: Any, serve: Any) -> None:
     upstream.script = fault.script
     door = await serve(upstream.url)
     peaks = [await peak_of(fault, delivery, door) for delivery in DELIVERIES]
@@ -72,7 +72,7 @@ def bomb() -> Script:
     return (STREAM.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n"), packed + packer.flush())
 
 
-async def test_what_is_packed_small_is_not_unpacked(upstream: Any, serve: Any) -> None:
+async def test_a_compressed_bomb_is_not_decompressed(upstream: Any, serve: Any) -> None:
     fault = malformed("a bomb", *bomb())
     upstream.script = fault.script
     door = await serve(upstream.url)

@@ -100,7 +100,7 @@ async def test_a_piece_now_and_then_is_no_silence(upstream: Any, serve: Any) -> 
 
 
 @pytest.mark.parametrize("ask", DELIVERIES.values(), ids=DELIVERIES)
-async def test_a_finish_reason_without_a_last_word_is_an_answer(ask: Delivery, upstream: Any, serve: Any) -> None:
+async def test_silence_after_the_finish_reason_is_no_error(ask: Delivery, upstream: Any, serve: Any) -> None:
     upstream.script = (STREAM, HEL, piece("lo", "stop"), End.HANG)
     outcome = await ask(await serve(upstream.url, **LIMITS), "m")
 

@@ -96,7 +96,7 @@ async def test_a_bad_certificate_gets_no_request(issue: Any, authority: trustme.
         assert not upstream.requests
 
 
-async def test_an_authority_that_nobody_named_is_not_trusted(authority: trustme.CA, serve: Any) -> None:
+async def test_an_unknown_ca_is_not_trusted(authority: trustme.CA, serve: Any) -> None:
     async with upstream_of(STREAM, *GOOD, tls=context_of(authority.issue_cert("127.0.0.1"))) as upstream:
         await check(await serve(upstream.url), within=2.0)
 

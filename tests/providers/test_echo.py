@@ -55,7 +55,7 @@ def test_the_answer_cut_short_has_exactly_that_many_tokens(text, most):
 
 
 @given(st.text("ab c", max_size=30), st.lists(st.text("ab c", min_size=1, max_size=4), min_size=1, max_size=3))
-def test_nothing_from_a_stop_sequence_on_is_said(text, stops):
+def test_the_answer_ends_before_a_stop_sequence(text, stops):
     completion = asyncio.run(answer_to(request_of(text, stop_sequences=stops)))
     choice, said = completion.choices[0], text_of(completion)
 
@@ -90,7 +90,7 @@ async def test_choices_take_turns_and_cost_together():
     assert completion.usage.output_tokens == 4
 
 
-async def test_logprobs_come_when_asked_for():
+async def test_logprobs_come_on_request():
     script = {"logprob": -0.5}
     completion = await answer_to(request_of("a b", script, include_logprobs=True, top_logprobs=2))
     without = await answer_to(request_of("a b", script))
@@ -104,13 +104,13 @@ async def test_logprobs_come_when_asked_for():
 # With a script
 
 
-async def test_a_script_sets_the_words_and_the_size_of_the_deltas():
+async def test_a_script_sets_the_text_and_the_size_of_the_deltas():
     events = await events_of(request_of(script={"text": "a b c d e", "chunk_size": 2}))
 
     assert deltas(events) == ["a b", " c d", " e"]
 
 
-async def test_thoughts_and_refusals_can_be_scripted():
+async def test_reasoning_and_refusals_can_be_scripted():
     completion = await answer_to(request_of(script={"reasoning": "Hm. No.", "refusal": "I will not."}))
 
     assert list(completion.choices[0].message.parts) == [
@@ -120,7 +120,7 @@ async def test_thoughts_and_refusals_can_be_scripted():
     assert completion.choices[0].finish_reason == v1.FINISH_REASON_REFUSAL
 
 
-async def test_thoughts_count_among_the_tokens_of_the_answer():
+async def test_reasoning_counts_among_the_output_tokens():
     completion = await answer_to(request_of("a b c", {"reasoning": "x y"}, max_output_tokens=3))
 
     assert (completion.choices[0].message.parts[0].reasoning.text, text_of(completion)) == ("x y", "a")
@@ -182,7 +182,7 @@ async def test_delays_are_kept():
         ('{"logprob": 1}', "logprob: should be at most 0"),
     ],
 )
-async def test_a_bad_script_is_refused_with_what_is_allowed(script, told):
+async def test_a_bad_script_is_rejected_with_the_allowed_values(script, told):
     request = request_of()
     request.messages.add(role=v1.ROLE_DEVELOPER).parts.add(text="echo:" + script)
     error = await refused(request)
@@ -192,7 +192,7 @@ async def test_a_bad_script_is_refused_with_what_is_allowed(script, told):
     assert told in error.fields[0].description
 
 
-async def test_all_mistakes_of_a_script_are_told_at_once():
+async def test_all_mistakes_in_a_script_are_reported_at_once():
     error = await refused(request_of(script={"chunk_size": 0, "usage": "perhaps", "txt": ""}))
 
     assert len(error.fields) == 3
@@ -211,7 +211,7 @@ async def test_it_answers_with_the_prompt():
     assert (text_of(completion), completion.usage.input_tokens) == ("Once upon", 2)
 
 
-async def test_told_not_to_think_it_does_not():
+async def test_the_effort_none_turns_reasoning_off():
     none = v1.ReasoningConfig(effort=v1.REASONING_EFFORT_NONE)
     low = v1.ReasoningConfig(effort=v1.REASONING_EFFORT_LOW)
     silent = await answer_to(request_of("a", {"reasoning": "x y"}, reasoning=none))
@@ -224,7 +224,7 @@ async def test_told_not_to_think_it_does_not():
 # In the settings
 
 
-async def test_the_settings_script_all_requests_and_a_script_goes_over_them():
+async def test_the_settings_script_all_requests_and_a_script_overrides_them():
     table = {"text": "a b", "chunk_size": 2, "delay": "1ms", "finish_reason": "OTHER"}
     async with open_echo(read_table(open_echo, table)) as echo:
         plain = await events_of(request_of(), echo)
@@ -237,7 +237,7 @@ async def test_the_settings_script_all_requests_and_a_script_goes_over_them():
 # Counters
 
 
-async def test_its_counters_tell_what_became_of_the_calls():
+async def test_its_counters_count_calls_by_their_outcome():
     echo = Echo()
     await events_of(request_of(), echo)
     async with aclosing(echo.complete(request_of(), CALL)) as events:

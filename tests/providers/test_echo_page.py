@@ -33,7 +33,7 @@ def test_the_shown_table_is_valid():
 
 
 @pytest.mark.parametrize(("script", "prompt", "said"), EXAMPLES)
-async def test_the_shown_commands_say_what_is_shown(script, prompt, said):
+async def test_the_shown_commands_print_what_is_shown(script, prompt, said):
     request = v1.CompletionRequest(model="echo")
     if script:
         assert json.loads(script.removeprefix("echo: "))

@@ -36,7 +36,7 @@ async def test_scripted_tools_are_called_one_after_the_other_and_their_arguments
     assert events[-1].choice_finished.finish_reason == v1.FINISH_REASON_TOOL_CALLS
 
 
-async def test_scripted_words_come_before_the_calls():
+async def test_scripted_text_comes_before_the_calls():
     completion = await answer_to(with_tools({"tool_calls": [WEATHER], "text": "Let me look."}))
 
     assert [part.WhichOneof("content") for part in completion.choices[0].message.parts] == ["text", "tool_call"]
@@ -71,7 +71,7 @@ async def test_the_choice_among_tools_is_kept(choice, called):
 
 
 @pytest.mark.parametrize(("allowed", "called"), [([], "weather"), (["now"], "now")])
-async def test_a_required_call_that_nobody_scripted_is_made_without_arguments(allowed, called):
+async def test_a_required_call_without_a_script_has_no_arguments(allowed, called):
     request = with_tools(mode=v1.ToolChoice.MODE_REQUIRED, allowed_functions=allowed)
 
     assert calls_of(await answer_to(request)) == [(called, "{}")]
@@ -81,7 +81,7 @@ async def test_without_tools_it_speaks():
     assert text_of(await answer_to(request_of("Rain?", {"tool_calls": [WEATHER]}))) == "Rain?"
 
 
-async def test_it_answers_with_what_a_tool_said_and_calls_no_more():
+async def test_it_answers_with_a_tool_result_and_makes_no_further_call():
     request = with_tools({"tool_calls": [WEATHER]})
     request.messages.add(role=v1.ROLE_ASSISTANT).parts.add().tool_call.name = "weather"
     request.messages.add(role=v1.ROLE_TOOL).parts.add().tool_result.text = "It rains."

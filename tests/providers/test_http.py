@@ -76,7 +76,7 @@ async def test_a_connection_is_used_again() -> None:
     assert server.connections == 1
 
 
-async def test_what_a_kept_connection_lost_is_sent_once_more_on_a_fresh_one() -> None:
+async def test_a_request_lost_on_a_kept_connection_is_repeated_on_a_fresh_one() -> None:
     async with listening(Server(OK)) as server, open_http(url(server)) as http:
         answers = [(await http.post("/", b"{}")).body for _ in range(2)]
 
@@ -84,7 +84,7 @@ async def test_what_a_kept_connection_lost_is_sent_once_more_on_a_fresh_one() ->
     assert (server.connections, server.requests) == (2, 2)
 
 
-async def test_what_a_fresh_connection_lost_is_not_sent_again() -> None:
+async def test_a_request_lost_on_a_fresh_connection_is_not_repeated() -> None:
     async with listening(Server()) as server, open_http(url(server)) as http:
         with pytest.raises(HttpError) as lost:
             await http.post("/", b"{}")
@@ -93,7 +93,7 @@ async def test_what_a_fresh_connection_lost_is_not_sent_again() -> None:
     assert server.connections == 1
 
 
-async def test_what_an_upstream_worked_on_for_a_while_and_lost_is_not_sent_again() -> None:
+async def test_a_request_that_the_upstream_worked_on_for_a_while_is_not_repeated() -> None:
     async with listening(Server(OK, linger=0.6)) as server, open_http(url(server)) as http:
         await http.post("/", b"{}")
         with pytest.raises(HttpError):
@@ -125,7 +125,7 @@ async def test_the_provider_reads_answers_to_their_end() -> None:
     assert server.connections == 1
 
 
-async def test_a_connection_that_nobody_takes_is_given_up_in_time() -> None:
+async def test_a_connection_that_nobody_accepts_is_given_up_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, contextlib.ExitStack() as filling:
         for _ in range(4):  # fills the backlog, so that the next connection is not answered
             filler = filling.enter_context(socket.socket())
@@ -151,7 +151,7 @@ async def test_a_handshake_that_does_not_go_on_is_given_up_in_time() -> None:
     assert 0.2 <= time.monotonic() - began < 0.4
 
 
-async def test_an_upstream_of_ones_own_is_trusted_by_its_ca_only(tmp_path: Path) -> None:
+async def test_an_upstream_with_a_private_ca_is_trusted_through_that_ca_only(tmp_path: Path) -> None:
     ca, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("127.0.0.1").configure_cert(tls)
     ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -167,7 +167,7 @@ async def test_an_upstream_of_ones_own_is_trusted_by_its_ca_only(tmp_path: Path)
     assert not refused.value.connected
 
 
-async def test_a_whole_answer_that_is_compressed_is_refused() -> None:
+async def test_a_compressed_response_is_rejected() -> None:
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-encoding: br\r\n\r\nok"
     async with listening(Server(answer)) as server, open_http(url(server)) as http:
         with pytest.raises(HttpError) as refused:

@@ -151,7 +151,7 @@ async def test_a_connection_lost_after_the_finish_reason_is_no_error() -> None:
     assert "".join(each.delta.text for each in events) == "Hello"
 
 
-async def test_a_yandex_error_after_the_final_piece_is_none() -> None:
+async def test_an_error_status_after_the_final_piece_is_no_error() -> None:
     upstream = StandIn()
 
     async def pieces(_: Any, context: Any) -> AsyncIterator[Any]:

@@ -67,7 +67,7 @@ async def test_a_stop_sequence_ends_the_answer(local: LocalProvider) -> None:
     assert answer.choices[0].finish_reason == v1.FINISH_REASON_STOP
 
 
-async def test_the_answer_ends_at_the_most_tokens_asked_for(local: LocalProvider) -> None:
+async def test_the_answer_ends_at_max_output_tokens(local: LocalProvider) -> None:
     answer = await answer_of(local, request(STORY, max_output_tokens=5))
 
     assert answer.usage.output_tokens == 5
@@ -88,7 +88,7 @@ async def test_an_answer_keeps_to_a_schema_and_the_order_of_its_properties(local
     assert isinstance(answer["age"], int)
 
 
-async def test_an_answer_is_a_json_object_where_one_is_asked_for(local: LocalProvider) -> None:
+async def test_an_answer_is_a_json_object_on_request(local: LocalProvider) -> None:
     asked = request("user: Say hello.", temperature=1.0, choice_count=4, max_output_tokens=30)
     free = await answer_of(local, asked)
     asked.generation_config.response_format.json_object.SetInParent()
@@ -106,14 +106,14 @@ async def test_an_answer_keeps_to_a_grammar(local: LocalProvider) -> None:
 
 
 @pytest.mark.parametrize("form", [{"grammar": "root ::= ((("}, {"json_schema": {"schema_json": '{"type": "objekt"}'}}])
-async def test_a_form_that_makes_no_sense_is_refused(local: LocalProvider, form: dict[str, object]) -> None:
+async def test_an_invalid_response_format_is_rejected(local: LocalProvider, form: dict[str, object]) -> None:
     with pytest.raises(CompletionError) as refused:
         await answer_of(local, request(STORY, response_format=form))
 
     assert (refused.value.code, refused.value.reason) == (code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_PROVIDER_REJECTED)
 
 
-async def test_each_token_comes_with_its_probability_and_the_likeliest_beside_it(local: LocalProvider) -> None:
+async def test_each_token_comes_with_its_probability_and_its_alternatives(local: LocalProvider) -> None:
     answer = await answer_of(
         local, request(STORY, temperature=0.0, max_output_tokens=4, include_logprobs=True, top_logprobs=3)
     )
@@ -125,7 +125,7 @@ async def test_each_token_comes_with_its_probability_and_the_likeliest_beside_it
     assert all(token.token_bytes == token.token.encode() for token in logprobs)
 
 
-async def test_no_other_tokens_are_shown_where_none_were_asked_for(local: LocalProvider) -> None:
+async def test_no_alternatives_come_without_a_request(local: LocalProvider) -> None:
     answer = await answer_of(local, request(STORY, max_output_tokens=3, include_logprobs=True))
 
     assert [len(token.top_logprobs) for token in answer.choices[0].logprobs] == [0, 0, 0]
@@ -145,7 +145,9 @@ async def test_choices_have_their_own_seeds_and_their_usage_adds_up(local: Local
 
 
 @pytest.mark.parametrize("config", [{"top_k": 1}, {"min_p": 1.0}, {"top_p": 0.0001}])
-async def test_narrow_sampling_leaves_only_the_likeliest_token(local: LocalProvider, config: dict[str, float]) -> None:
+async def test_narrow_sampling_leaves_only_the_most_likely_token(
+    local: LocalProvider, config: dict[str, float]
+) -> None:
     likeliest = await answer_of(local, request(STORY, temperature=0.0, max_output_tokens=15))
     narrow = await answer_of(local, request(STORY, temperature=2.0, max_output_tokens=15, **config))
 

@@ -124,7 +124,7 @@ async def test_a_call_waits_only_so_long_for_an_engine_that_does_not_come_back(
     assert refused.value.retry_after
 
 
-async def test_an_answer_that_fills_the_context_says_so(provider: LocalProvider) -> None:
+async def test_an_answer_that_fills_the_context_has_that_finish_reason(provider: LocalProvider) -> None:
     answer = await answer_of(provider, ENDLESS)
 
     assert answer.choices[0].finish_reason == v1.FINISH_REASON_CONTEXT_LENGTH
@@ -142,7 +142,7 @@ async def test_the_engine_ends_with_the_context_and_leaves_nothing(weights: Path
     assert not folder.exists()
 
 
-async def test_the_engine_goes_with_a_parent_that_is_killed(weights: Path) -> None:
+async def test_the_engine_ends_with_a_parent_that_is_killed(weights: Path) -> None:
     script = f"""
         import asyncio, pathlib
         from dragoman_service.providers.local.engine.own import EngineOptions, running_engine
@@ -196,7 +196,7 @@ async def test_the_engine_gets_none_of_the_secrets_in_the_environment(
     assert b"canary" not in environment
 
 
-async def test_the_socket_has_a_path_that_the_system_takes_wherever_temporary_files_are(
+async def test_the_socket_has_a_short_path_wherever_temporary_files_are(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deep = tmp_path / ("d" * 120)
@@ -209,7 +209,7 @@ async def test_the_socket_has_a_path_that_the_system_takes_wherever_temporary_fi
     assert not list(deep.iterdir())
 
 
-async def test_ones_own_weights_keep_their_name_and_get_no_text_of_ours(weights: Path, tmp_path: Path) -> None:
+async def test_custom_weights_keep_their_name_and_get_no_default_system_message(weights: Path, tmp_path: Path) -> None:
     own = tmp_path / "My Model_v2.gguf"
     own.symlink_to(weights)
     async with open_local(LocalSettings(path=own, slots=1, context_tokens=256)) as provider:
@@ -273,7 +273,7 @@ async def test_a_runtime_of_another_version_is_reported_in_a_sentence(
             pass
 
 
-async def test_what_the_engine_said_last_is_told_when_it_crashes(
+async def test_the_last_output_of_the_engine_is_reported_after_a_crash(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "xllamacpp.py").write_text("import os, sys\nsys.stderr.write('GGML_ASSERT failed\\n')\nos.abort()")

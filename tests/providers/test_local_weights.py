@@ -9,7 +9,7 @@ from dragoman_service.providers.local.weights.gguf import control_tokens
 from dragoman_service.providers.local.weights.weights import SMOLLM2, WeightsError, find_weights
 
 
-def test_missing_weights_are_told_with_what_to_do(models: Path) -> None:
+def test_missing_weights_are_reported_with_advice(models: Path) -> None:
     with pytest.raises(WeightsError, match=r"Run `dragoman local fetch`, or set `path`"):
         find_weights(None)
 

@@ -71,7 +71,7 @@ async def test_an_upstream_that_falls_silent_in_its_answer_is_idle(serve: Serve,
     assert LIMIT <= took < LIMIT + MOMENT
 
 
-async def test_an_upstream_that_told_its_end_and_then_falls_silent_has_answered(serve: Serve) -> None:
+async def test_an_upstream_that_falls_silent_after_its_finish_reason_has_answered(serve: Serve) -> None:
     provider, _ = await serve((STREAM, piece("Hello"), piece("", "stop"), End.HANG), idle_timeout="100ms")
 
     assert text_of(await answer_of(provider, v1.CompletionRequest(prompt="Hi"))) == "Hello"
@@ -93,7 +93,7 @@ async def test_a_slow_upstream_that_is_not_silent_is_waited_for(serve: Serve) ->
     assert text_of(await answer_of(provider, v1.CompletionRequest(prompt="Hi"))) == "Hello"
 
 
-async def test_a_reader_who_takes_his_time_is_not_taken_for_a_silent_upstream(serve: Serve) -> None:
+async def test_a_slow_reader_is_not_taken_for_a_silent_upstream(serve: Serve) -> None:
     provider, _ = await serve(paused(0.05, STREAM, piece("Hel"), piece("lo"), piece("", "stop")), idle_timeout="200ms")
     text = ""
     async for each in provider.complete(v1.CompletionRequest(prompt="Hi"), Call("1", "somebody")):

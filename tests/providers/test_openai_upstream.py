@@ -22,7 +22,7 @@ from waiting import until
 ALL = b"".join(GOOD)
 
 
-async def test_a_stream_is_asked_for_with_the_key_and_delivered(serve: Serve) -> None:
+async def test_a_stream_is_requested_with_the_key_and_delivered(serve: Serve) -> None:
     provider, upstream = await serve((STREAM, *(ALL[i : i + 5] for i in range(0, len(ALL), 5))))
     completion = await answer_of(provider, ASKED)
     (sent,) = upstream.requests
@@ -34,14 +34,14 @@ async def test_a_stream_is_asked_for_with_the_key_and_delivered(serve: Serve) ->
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/event-stream", "text/plain"])
-async def test_an_upstream_that_answers_whole_is_understood(serve: Serve, content_type: str) -> None:
+async def test_a_complete_answer_to_a_request_for_a_stream_is_decoded(serve: Serve, content_type: str) -> None:
     body = {"choices": [{"index": 0, "message": {"content": "Hello"}, "finish_reason": "stop"}]}
     provider, _ = await serve((json_answer(200, body, content_type),))
 
     assert text_of(await answer_of(provider, ASKED)) == "Hello"
 
 
-async def test_an_upstream_without_a_last_word_has_still_answered(serve: Serve) -> None:
+async def test_an_answer_without_done_is_complete(serve: Serve) -> None:
     provider, _ = await serve((STREAM, piece("Hello"), piece("", "stop")))
 
     assert text_of(await answer_of(provider, ASKED)) == "Hello"
@@ -153,7 +153,7 @@ async def test_a_prompt_goes_to_its_own_endpoint_and_comes_back_as_text(serve: S
     assert sent.body["prompt"] == "Hi"
 
 
-async def test_an_upstream_that_refuses_tells_why(serve: Serve) -> None:
+async def test_a_rejection_has_the_upstreams_reason(serve: Serve) -> None:
     body = {"error": {"message": "no such field", "type": "invalid_request_error"}}
     provider, _ = await serve((json_answer(400, body),))
     _, error = await failure(provider)

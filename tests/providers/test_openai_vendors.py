@@ -65,7 +65,7 @@ def everything(fields: list[str]) -> v1.CompletionRequest:
 
 
 @pytest.mark.parametrize("name", VENDORS)
-async def test_a_vendor_is_asked_in_its_own_shape(serve: Serve, name: str) -> None:
+async def test_a_vendor_is_sent_its_own_keys_at_its_own_endpoint(serve: Serve, name: str) -> None:
     provider, upstream = await serve((STREAM, *GOOD), vendor=name)
     asked = everything(list(provider.models()[0].supported_fields))
     path, there, missing = ROWS[name]
@@ -83,7 +83,7 @@ async def test_a_vendor_is_asked_in_its_own_shape(serve: Serve, name: str) -> No
 
 
 @pytest.mark.parametrize("name", VENDORS)
-def test_whatever_a_vendor_claims_goes_out(name: str) -> None:
+def test_every_claimed_field_is_sent(name: str) -> None:
     quirks = VENDORS[name].quirks
     bare = encode_chat(request("user: Hi"), quirks)
     for field in quirks.supported_fields:
@@ -158,7 +158,7 @@ def test_a_vendors_address_is_its_own_unless_the_settings_say_another() -> None:
         ({"base_url": "http://127.0.0.1/v1#here"}, "base_url", "a query or a fragment would not be sent"),
     ],
 )
-def test_mistakes_in_the_settings_are_told_at_their_key(settings: dict[str, Any], path: str, said: str) -> None:
+def test_mistakes_in_the_settings_are_reported_at_their_key(settings: dict[str, Any], path: str, said: str) -> None:
     with pytest.raises(ValidationError) as wrong:
         OpenAISettings.model_validate(settings)
     (mistake,) = wrong.value.errors()
@@ -178,7 +178,7 @@ async def test_without_names_the_models_are_those_that_the_upstream_lists(serve:
     assert upstream.requests[0].headers["authorization"] == "Bearer sk-test"
 
 
-async def test_a_bare_list_of_models_will_do(serve: Serve) -> None:
+async def test_a_bare_list_of_models_is_accepted(serve: Serve) -> None:
     provider, _ = await serve((json_answer(200, [{"id": "a"}]),), models=None)
 
     assert [model.provider_model for model in provider.models()] == ["a"]
@@ -210,7 +210,7 @@ def test_every_body_is_json() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, vendor in VENDORS.items() if vendor.quirks.prompt_path])
-def test_whatever_a_prompt_can_have_goes_out_with_it_and_the_rest_is_told(name: str) -> None:
+def test_a_prompt_is_sent_with_its_supported_fields_and_the_rest_is_rejected(name: str) -> None:
     quirks = VENDORS[name].quirks
     bare = encode_prompt(v1.CompletionRequest(prompt="Hi"), quirks)
     for field in quirks.supported_fields:
@@ -232,7 +232,7 @@ def test_whatever_a_prompt_can_have_goes_out_with_it_and_the_rest_is_told(name: 
 
 
 @pytest.mark.parametrize("name", VENDORS)
-async def test_a_model_shows_what_holds_in_conversations_only(serve: Serve, name: str) -> None:
+async def test_a_model_lists_the_fields_that_only_conversations_support(serve: Serve, name: str) -> None:
     provider, _ = await serve((STREAM, *GOOD), vendor=name)
 
     assert list(provider.models()[0].conversation_fields) == VENDORS[name].quirks.conversation_fields

@@ -47,7 +47,7 @@ async def test_the_answer_is_that_of_the_operation():
     assert not upstream.cancelled
 
 
-async def test_one_that_is_done_at_once_is_not_looked_at():
+async def test_an_operation_that_is_done_at_once_is_not_polled():
     async def start(request, context):
         return answered(piece("x", FINAL))
 
@@ -133,7 +133,7 @@ async def test_hanging_up_while_it_is_submitted_cancels_it_too():
     assert upstream.cancelled == ["op-2"]
 
 
-async def test_closing_the_provider_waits_for_what_is_to_be_cancelled():
+async def test_closing_the_provider_waits_for_cancellations():
     looked = asyncio.Event()
 
     async def look(request, context):
@@ -177,7 +177,7 @@ async def test_over_our_own_frontend_it_is_the_models_answer_and_hanging_up_stop
     assert echo.closed == 1
 
 
-async def test_an_operation_without_an_id_is_not_looked_for():
+async def test_an_operation_without_an_id_is_not_polled():
     async def start(request, context):
         return y.Operation()
 

@@ -51,7 +51,7 @@ async def test_it_sends_key_folder_and_uri():
     assert all(request.completion_options.stream for request in seen)
 
 
-async def test_the_callers_deadline_goes_along():
+async def test_the_callers_deadline_is_passed_on():
     upstream = StandIn()
     async with upstream.provider() as provider:
         await events_of(provider, call(5))
@@ -75,7 +75,7 @@ async def test_a_call_is_tried_five_times_under_one_key(code):
     assert [metadata.get("x-retry-attempt") for metadata in upstream.metadata] == [None, "1", "2", "3", "4"]
 
 
-async def test_then_it_gives_up():
+async def test_it_gives_up_after_the_last_try():
     upstream = StandIn()
     upstream.pieces = failing(LIMITED)
     async with upstream.provider(at_once) as provider:
@@ -86,7 +86,7 @@ async def test_then_it_gives_up():
 
 
 @pytest.mark.parametrize("code", ["UNAUTHENTICATED", "INVALID_ARGUMENT", "NOT_FOUND", "INTERNAL", "ABORTED"])
-async def test_other_failures_are_told_at_once(code):
+async def test_other_failures_are_reported_at_once(code):
     upstream = StandIn()
     upstream.pieces = failing(grpc.StatusCode[code])
     async with upstream.provider() as provider:
@@ -106,7 +106,7 @@ async def test_it_does_not_wait_beyond_the_deadline():
     assert error.reason_name == "PROVIDER_UNAVAILABLE"
 
 
-async def test_nobody_at_the_address_is_unavailable():
+async def test_a_refused_connection_is_unavailable():
     settings = YandexSettings(folder_id="f", models=("m",), endpoint=Address("127.0.0.1", 1), tls=False, attempts=1)
     async with open_yandex(settings) as provider:
         error = await failure(provider)
@@ -186,7 +186,7 @@ async def test_bytes_that_are_no_answer_are_malformed():
     assert error.reason_name == "PROVIDER_MALFORMED"
 
 
-async def test_it_speaks_tls_with_an_authority_of_ones_own(start_service, tmp_path):
+async def test_it_uses_tls_with_a_private_ca(start_service, tmp_path):
     authority, other = trustme.CA(), trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     certificate.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
@@ -223,7 +223,7 @@ async def test_it_speaks_tls_with_an_authority_of_ones_own(start_service, tmp_pa
         ({"attempts": 0}, "attempts"),
     ],
 )
-def test_a_mistake_in_the_settings_is_told(settings, said):
+def test_a_mistake_in_the_settings_is_reported(settings, said):
     with pytest.raises(ValidationError) as caught:
         YandexSettings(**{"folder_id": "f", "models": ["m"], **settings})
 

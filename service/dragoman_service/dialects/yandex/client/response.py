@@ -28,7 +28,7 @@ class AnswerDecoder:
     """
 
     over = False
-    """The stream's own end says that nothing more follows, no piece does."""
+    """The end of the gRPC stream says that nothing more follows; no piece does."""
 
     def __init__(self, max_tokens: int = 0) -> None:
         self._max_tokens = max_tokens
