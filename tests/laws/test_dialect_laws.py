@@ -49,7 +49,7 @@ class TestOpenAIText(DialectLaws):
     client = OpenAIClientDialect(replace(EVERYTHING, formats=frozenset()))  # none that all upstreams know for prompts
     errors = OPENAI_ERRORS
     conversations = False
-    contents = ("text",)
+    contents = ("text", "reasoning")
 
     def requests(self) -> st.SearchStrategy[v1.CompletionRequest]:
         return super().requests().filter(lambda request: request.generation_config.HasField("max_output_tokens"))

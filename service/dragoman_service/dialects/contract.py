@@ -55,7 +55,7 @@ class EventEncoder(Protocol[PieceOut]):
     """Encodes the events of one streamed completion. Use one instance for one stream."""
 
     def feed(self, event: v1.CompletionEvent) -> Iterable[PieceOut]:
-        """The pieces to send for `event`, none if the dialect has nothing to say about it.
+        """The pieces to send for `event`, none if the dialect does not report it.
 
         Takes every event of a stream in order: `started`, deltas, `choice_finished`, `usage`, `retracted`, `finished`.
         Raises CompletionError if the stream cannot go on, such as for `retracted` after text was sent in a dialect that

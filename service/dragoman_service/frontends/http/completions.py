@@ -19,7 +19,7 @@ class Completions:
         self._dialect = dialect
 
     async def serve(self, call: HttpCall) -> None:
-        """With the header `Idempotency-Key` a request is answered once, and goes on if its caller leaves."""
+        """A request with the header `Idempotency-Key` is answered once, and continues if its caller leaves."""
         decoded = self._dialect.decode_request(call.body)
         decoded.request.request_id = call.request.headers.get("Idempotency-Key", "")
         call.accept(streaming=decoded.stream)

@@ -1,4 +1,4 @@
-"""Answers for the laws of a dialect: the events of random completions, and what two answers have to agree on."""
+"""Answers for the laws of a dialect: events of random completions, and how to compare two answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Events = list[v1.CompletionEvent]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the answers of a dialect can hold; see `DialectLaws` for the fields."""
+    """What the answers of a dialect can hold. `DialectPair` documents the fields."""
 
     contents: Sequence[str]
     finish_reasons: Sequence[v1.FinishReason.ValueType]
@@ -29,7 +29,7 @@ class Shape:
 
 @st.composite
 def answers(draw: st.DrawFn, shape: Shape) -> Events:
-    """All events of a completion that succeeds, as the service passes them to a frontend."""
+    """All events of a successful completion, as a frontend gets them."""
     count = draw(st.integers(1, shape.max_choices))
     choices = [draw(_choices(shape, index)) for index in range(count)]
     events = [v1.CompletionEvent(started=v1.Started(completion="completions/1", served_model="m", provider="p"))]
@@ -55,7 +55,7 @@ def _choices(draw: st.DrawFn, shape: Shape, index: int) -> Events:
         wanted = [kind for kind in wanted if draw(st.booleans())]
     else:
         wanted = [draw(st.sampled_from(wanted))]
-    if "refusal" in wanted:  # a model that declines calls no tools
+    if "refusal" in wanted:  # a model that refuses calls no tools
         wanted = [kind for kind in wanted if kind != "tool_call"]
     deltas = [delta for kind in wanted for delta in draw(_DELTAS[kind](shape))]
     for delta in deltas:
@@ -115,7 +115,7 @@ _TOKENS = st.lists(
 
 
 def folded(events: Iterable[v1.CompletionEvent]) -> v1.Completion:
-    """The completion that the events make. `finished` is passed over."""
+    """The completion that the events make, without `finished`."""
     fold = Fold(v1.Completion())
     for event in events:
         if not event.HasField("finished"):
@@ -124,31 +124,31 @@ def folded(events: Iterable[v1.CompletionEvent]) -> v1.Completion:
 
 
 def content_of(completion: v1.Completion) -> list[Any]:
-    """What a completion says: messages, finish reasons, logprobs and token counts.
+    """The content of a completion: messages, finish reasons, logprobs and token counts.
 
-    Names, times and the vendor's own finish reason are left out, since every service has its own.
+    Names, times and the vendor's own finish reason are left out, because every service has its own.
     """
     choices = [(c.index, c.message, c.finish_reason, list(c.logprobs)) for c in completion.choices]
     return [*choices, (completion.usage.input_tokens, completion.usage.output_tokens)]
 
 
 def joined(events: Iterable[v1.CompletionEvent]) -> Events:
-    """The events with adjacent deltas of the same content as one, and with the last usage alone, at the end."""
-    whole: Events = []
+    """The events with adjacent deltas of the same content merged, and only the last usage, at the end."""
+    merged: Events = []
     usage: Events = []
     for event in events:
         if event.HasField("usage"):
             usage = [event]
-        elif whole and _goes_on(whole[-1], event):
-            _append(whole[-1].delta, event.delta)
+        elif merged and _continues(merged[-1], event):
+            _append(merged[-1].delta, event.delta)
         else:
             copy = v1.CompletionEvent()
             copy.CopyFrom(event)
-            whole.append(copy)
-    return whole + usage
+            merged.append(copy)
+    return merged + usage
 
 
-def _goes_on(before: v1.CompletionEvent, event: v1.CompletionEvent) -> bool:
+def _continues(before: v1.CompletionEvent, event: v1.CompletionEvent) -> bool:
     def key(event: v1.CompletionEvent) -> tuple[Any, ...]:
         delta = event.delta
         return event.WhichOneof("event"), delta.choice_index, delta.WhichOneof("content"), delta.tool_call.index

@@ -21,7 +21,7 @@ _OWN = ("delta", "choice_finished", "usage")
 
 
 class DialectLaws(DialectPair):
-    """Subclass it and set `server` and `client`; the other attributes say what the dialect cannot carry.
+    """Subclass it and set `server` and `client`; the other attributes state what the dialect cannot carry.
 
         class TestAcme(DialectLaws):
             server = AcmeServer()
@@ -39,7 +39,7 @@ class DialectLaws(DialectPair):
             decoded = self.server.decode_request(self.client.encode_request(request))
 
             assert normal(decoded.request) == normal(request)
-            assert decoded.stream, "a client asks for a stream"
+            assert decoded.stream, "a client requests a stream"
 
         holds()
 

@@ -90,7 +90,7 @@ FIELDS = frozenset(
 def requests(
     draw: st.DrawFn, model: str, fields: Collection[str], *, conversations: bool = True
 ) -> v1.CompletionRequest:
-    """A request with any of `fields`, for a prompt if there are no `conversations` and maybe if they are."""
+    """A request with any of `fields`. Without `conversations` it always has a prompt instead of messages."""
     request = v1.CompletionRequest(model=model)
     if "prompt" in fields and not (conversations and draw(st.booleans())):
         request.prompt = draw(WORDS)
@@ -156,7 +156,7 @@ def _assistant(draw: st.DrawFn, fields: Collection[str]) -> v1.Message:
 
 
 def _tool_turn(draw: st.DrawFn, request: v1.CompletionRequest, names: Sequence[str]) -> list[v1.Message]:
-    """Calls, and the result of each. Ids count up, because dialects without ids have to make them up like that."""
+    """Calls, and the result of each. Ids count up, because a dialect without ids can only number calls."""
     made = sum(part.HasField("tool_call") for message in request.messages for part in message.parts)
     called = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3))
     calls = [
@@ -171,7 +171,7 @@ def _tool_turn(draw: st.DrawFn, request: v1.CompletionRequest, names: Sequence[s
 
 
 def normal(request: v1.CompletionRequest) -> v1.CompletionRequest:
-    """The request in one of its equal forms: each tool result has a message of its own, and names its function."""
+    """An equal request in which each tool result has a message of its own and names its function."""
     names = {part.tool_call.id: part.tool_call.name for message in request.messages for part in message.parts}
     equal = v1.CompletionRequest()
     equal.CopyFrom(request)

@@ -37,9 +37,9 @@ class ProviderLaws(ClaimLaws, ToolLaws):
         last = {_choice(event): event for event in events}
 
         assert {event.WhichOneof("event") for event in events} <= set(_OWN), "started and finished are the service's"
-        assert ended == [0], "one answer was asked for, and it ends once"
+        assert ended == [0], "one choice was requested, and it ends once"
         assert last[0].choice_finished.finish_reason != v1.FINISH_REASON_UNSPECIFIED, "nothing follows the end"
-        assert last.keys() <= {0, None}, "one answer was asked for"
+        assert last.keys() <= {0, None}, "one choice was requested"
 
     # 2. No event is empty; an event is never changed after it was yielded
 

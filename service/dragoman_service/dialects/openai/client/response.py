@@ -134,7 +134,7 @@ class AnswerDecoder:
         choice = self._choices.get(count(data.get("index"), "index"))
         if choice is None:
             raise malformed_answer("sent a choice that was not requested")
-        delta = data.get("delta") or data.get("message") or data.get("text")
+        delta = data.get("delta") or data.get("message") or _text_delta(data)
         if delta:
             self._delta(choice, delta, data.get("logprobs"))
         elif data.get("logprobs"):
@@ -216,3 +216,9 @@ def _stop_sequence(choice: Mapping[str, Any]) -> str:
     """The stop sequence that ended `choice`, if the server reports it, as vLLM does in `stop_reason`."""
     stop = choice.get("stop_reason")  # a number is the id of an end token
     return stop[:256] if type(stop) is str else ""
+
+
+def _text_delta(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """The delta of a text completion, whose keys stand in the choice itself. Empty if there is nothing new."""
+    keys = {"content": choice.get("text"), "reasoning_content": choice.get("reasoning_content")}
+    return {key: value for key, value in keys.items() if value}

@@ -1,4 +1,4 @@
-"""Encodes answers: a stream is a sequence of pieces that each hold the whole text so far."""
+"""Encodes answers: a stream is a sequence of pieces that each hold the complete text so far."""
 
 from __future__ import annotations
 
