@@ -91,7 +91,7 @@ class Catalogue:
         return full_name in self._full and self._full[full_name].model.local
 
     def now(self, target: Target) -> v1.Model:
-        """The target's model as it is now. `find` may return it as it was when the provider was last asked."""
+        """The target's model as it is now. `find` may return it as it was when the provider was last read."""
         provider, name = target.model.provider, target.model.provider_model
         found = (model for model in self._models(provider) if model.provider_model == name)
         return next((self._describe(provider, model) for model in found), target.model)

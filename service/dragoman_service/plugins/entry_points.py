@@ -96,12 +96,12 @@ def discover(group: str, allow: tuple[str, ...] | None = None) -> list[Plugin]:
 
 
 def candidates(group: str, allow: tuple[str, ...] | None) -> dict[str, Plugin]:
-    """The plugins that settings can ask for, by name. Those that are DISABLED are among them, to be named in errors."""
+    """The plugins that settings can name, including those that are DISABLED, so that errors can say so."""
     return {plugin.name: plugin for plugin in discover(group, allow) if plugin.state is not State.SHADOWED}
 
 
 def unavailable(wanted: str, plugins: dict[str, Plugin]) -> str:
-    """Why settings cannot ask for the plugin `wanted`: it is not installed or not allowed. Empty if they can."""
+    """Why the plugin `wanted` cannot be used: it is not installed or not allowed. Empty if it can be used."""
     plugin = plugins.get(wanted)
     if plugin is None:
         return f"no plugin of this name is installed; installed: {', '.join(sorted(plugins)) or 'none'}"

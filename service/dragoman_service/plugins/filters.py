@@ -45,8 +45,8 @@ class PreparedFilter:
 def prepare_filters(settings: Settings, context: Mapping[str, Any], mistakes: list[Mistake]) -> list[PreparedFilter]:
     """The filters, outermost first.
 
-    A filter that the settings ask for and that cannot be had is a mistake, unlike a provider: without a filter that
-    redacts or refuses, the service would let through what it must not.
+    A configured filter that cannot be loaded is a mistake, unlike a provider: without a filter that redacts or refuses,
+    the service would let through what it must not.
     """
     plugins = candidates(FILTERS, settings.plugins.allow)
     prepared: list[PreparedFilter] = []
@@ -93,7 +93,7 @@ def make_filters(prepared: Sequence[PreparedFilter], context: object) -> list[Fi
     for one in prepared:
         try:
             wrap = _make(one, context)
-        except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a plugin raises is told with its name
+        except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a plugin raises is reported with its name
             mistakes.append(_broken(one.name, one.plugin, describe(fault)))
             continue
         made.append(wrap if one.plugin.is_own else _guarded(wrap, one.name))

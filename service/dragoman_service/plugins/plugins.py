@@ -1,4 +1,4 @@
-"""Everything that the settings ask of plugins, checked before any of it is opened."""
+"""All plugins that the settings name, checked before any of them is opened."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Prepared:
 def prepare(
     settings: Settings, warnings: list[str], failed: Mapping[str, str] | None = None, present: Collection[str] = ()
 ) -> Prepared:
-    """Imports the providers and filters that the settings ask for and reads each one's table.
+    """Imports the configured providers and filters and reads the table of each.
 
     `failed` names providers that are not to be opened, with the reason; those in `present` are open already. A provider
     whose plugin cannot be imported is unreachable. Raises SettingsError with all mistakes in the tables, for a filter

@@ -51,7 +51,7 @@ class PreparedProvider:
 def prepare_providers(
     settings: Settings, context: Mapping[str, Any], opened: Opened, present: Collection[str], mistakes: list[Mistake]
 ) -> list[PreparedProvider]:
-    """The providers that the settings ask for, except those that are `present` or unreachable already.
+    """The configured providers, except those that are `present` or unreachable already.
 
     Mistakes in the tables are added to `mistakes`. A plugin that cannot be imported makes its providers unreachable in
     `opened`.
