@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from dragoman import v1
+from dragoman_service.dialects.openai.client.dialect import OpenAIClientDialect
 from dragoman_service.dialects.openai.client.quirks import LLAMA_CPP, OPENAI, Quirks
 from dragoman_service.dialects.openai.client.request import encode_chat, encode_prompt
 from dragoman_service.errors import CompletionError
@@ -266,3 +267,17 @@ def test_models_list_the_fields_that_a_prompt_does_not_support() -> None:
 
     assert OPENAI.conversation_fields == ["generation_config.reasoning", *forms]
     assert LLAMA_CPP.conversation_fields == Quirks(prompt_path="").conversation_fields == []
+
+
+def test_a_schema_may_escape_half_a_character() -> None:
+    request = asking()
+    request.generation_config.response_format.json_schema.schema_json = '{"title": "\\ud800 é"}'
+    sent = OpenAIClientDialect().encode_request(request)
+
+    assert json.loads(sent)["response_format"]["json_schema"]["schema"] == {"title": "\ud800 é"}
+
+
+def test_other_characters_are_sent_as_they_are() -> None:
+    request = v1.CompletionRequest(model="m", prompt="é")
+
+    assert "é".encode() in OpenAIClientDialect().encode_request(request)

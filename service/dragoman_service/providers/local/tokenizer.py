@@ -12,6 +12,7 @@ from dragoman import v1
 
 from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.dialects.openai.client.errors import decode_error
+from dragoman_service.dialects.openai.client.json import json_bytes
 from dragoman_service.dialects.openai.client.quirks import Quirks
 from dragoman_service.dialects.openai.client.request import encode_chat
 from dragoman_service.errors import malformed_answer
@@ -59,7 +60,7 @@ class LocalTokenizer:
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> bytes:
         try:
-            answer = await self._http.post(path, json.dumps(body, ensure_ascii=False).encode())
+            answer = await self._http.post(path, json_bytes(body))
         except HttpError as failure:
             raise error_of(failure) from failure
         if answer.status != 200:

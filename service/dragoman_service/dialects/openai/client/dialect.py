@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from dragoman import v1
 
 from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.dialects.openai.client.errors import decode_error
+from dragoman_service.dialects.openai.client.json import json_bytes
 from dragoman_service.dialects.openai.client.messages import continuation_prefix
 from dragoman_service.dialects.openai.client.quirks import OPENAI, Quirks
 from dragoman_service.dialects.openai.client.request import encode_chat, encode_prompt
@@ -37,7 +37,7 @@ class OpenAIClientDialect:
     def encode_request(self, request: v1.CompletionRequest, *, choice: int | None = None) -> bytes:
         """The JSON body of the request for a stream. Raises INVALID_FIELD and UNSUPPORTED_FIELD."""
         encode = encode_chat if request.messages else encode_prompt
-        return json.dumps(encode(request, self.quirks, choice), ensure_ascii=False).encode()
+        return json_bytes(encode(request, self.quirks, choice))
 
     def event_decoder(
         self, request: v1.CompletionRequest, *, choice: int | None = None, content_type: str = ""

@@ -1,4 +1,4 @@
-"""Parses JSON: answers of upstreams, quickly and then leniently, and the JSON schemas of requests."""
+"""Reads and writes JSON: answers of upstreams, quickly and then leniently, and requests with their schemas."""
 
 from __future__ import annotations
 
@@ -20,6 +20,17 @@ def schema_object(text: str, path: str) -> Mapping[str, Any]:
     if not isinstance(schema, dict):
         raise invalid(FieldViolation(path, "must be a JSON object"))
     return schema
+
+
+def json_bytes(value: Any) -> bytes:
+    """`value` as JSON text in UTF-8.
+
+    A schema may escape lone surrogates, which UTF-8 cannot hold: then all other characters are escaped too.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value).encode()
 
 
 def parsed(data: bytes) -> Mapping[str, Any]:
