@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dragoman_service.engine.catalogue import Catalogue
-from dragoman_service.engine.engine import Engine
-from dragoman_service.operations import open_operations
 from dragoman_service.operations.model.changes import OnChange
 from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.store.database import Database
 from dragoman_service.operations.store.interface import OperationStore, StoreContext
 from dragoman_service.operations.store.opening import open_store as open_at
+from dragoman_service.testing.operation_laws.replica import Replica, Setup, open_replica
 from dragoman_service.testing.operation_laws.stage import Store
-from gated_provider import GatedProvider
-from openers import OpenStore, OpenWorker, database_of
-from operation_worker import Counting, Options, Worker
+from openers import SLOTS, OpenStore, OpenWorker, database_of
 from postgres_server import PostgresServer, find_programs, postgres_server
 
+SETTINGS = {"concurrency": SLOTS, "lease": 15.0, "max_attempts": 3}
 OpenStoreAt = Callable[[str, StoreContext], AbstractAsyncContextManager[OperationStore]]
 
 
@@ -100,19 +97,20 @@ async def database(open_store: OpenStore) -> Database:
 @pytest.fixture
 async def open_worker(store: Store) -> AsyncIterator[OpenWorker]:
     """Opens a worker on the test's store; keyword arguments change its options."""
+    numbers = itertools.count()
     async with AsyncExitStack() as stack:
 
-        async def open_one(intervals: Intervals | None = None, opener: OpenStoreAt = open_at, **options: Any) -> Worker:
-            provider, chosen = GatedProvider(), replace(Options(url=store.url), **options)
-            engine, observer = Engine(Catalogue({"tests": provider}, {})), Counting()
+        async def open_one(
+            intervals: Intervals | None = None, opener: OpenStoreAt = open_at, **options: Any
+        ) -> Replica:
+            chosen = {"name": f"w{next(numbers)}", "url": store.url, **SETTINGS, **options}
+            setup = Setup(folder=str(store.folder), **chosen)
             intervals = intervals or Intervals(poll=0.1, count=0.05)
-            opened = open_operations(chosen, store.folder, engine, observer, intervals, opener=opener)
-            operations = await stack.enter_async_context(opened)
-            return Worker(operations, provider, engine, chosen, observer.outcomes, observer.counts)
+            return await stack.enter_async_context(open_replica(setup, intervals, opener))
 
         yield open_one
 
 
 @pytest.fixture
-async def worker(open_worker: OpenWorker) -> Worker:
+async def worker(open_worker: OpenWorker) -> Replica:
     return await open_worker()

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from dragoman_service.operations.store.database import Database
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.store.relational import SqlStore
-from operation_worker import Worker
+from dragoman_service.testing.operation_laws.replica import Replica
 
-OpenWorker = Callable[..., Awaitable[Worker]]
+SLOTS = 16  # of a worker
+OpenWorker = Callable[..., Awaitable[Replica]]
 OpenStore = Callable[..., Awaitable[OperationStore]]
 
 

@@ -14,8 +14,8 @@ import pytest
 from attached import events_of, kinds_of, numbers_of, read, reading
 from dragoman import v1
 from dragoman_service.app import Running
+from dragoman_service.testing.operation_laws.stage import State, metadata_of
 from google.longrunning import operations_pb2, operations_pb2_grpc
-from operation_worker import State, metadata_of
 from streamed import text_of_events
 
 Ask = Callable[..., v1.CompletionRequest]

@@ -11,8 +11,8 @@ from dragoman_service.operations.model.records import Chunk, Held, New, Progress
 from dragoman_service.operations.notify.waiters import MOST_FED, Waiters
 from dragoman_service.operations.reading import OperationReader
 from dragoman_service.operations.store.interface import OperationStore
+from dragoman_service.testing.operation_laws.replica import CALLER
 from dragoman_service.testing.operation_laws.rows import claim
-from operation_worker import CALLER
 
 ID = "0" * 26
 NAME = f"operations/{ID}"

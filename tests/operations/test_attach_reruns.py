@@ -16,9 +16,11 @@ from attached import events_of, kinds_of, numbers_of, read, reading
 from dragoman import v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.operations.model.intervals import Intervals
-from gated_provider import ask
+from dragoman_service.testing.operation_laws.provider import ask
+from dragoman_service.testing.operation_laws.replica import CALLER, Replica
+from dragoman_service.testing.operation_laws.stage import State, metadata_of
 from google.rpc import code_pb2
-from operation_worker import CALLER, State, Worker, metadata_of, until_state
+from outcomes import signed, until_state
 from streamed import text_of_events
 
 TEXT = "a b c d e f g h i j k l m n o p q r s t"
@@ -37,7 +39,7 @@ class Server:
     channel: grpc.aio.Channel
 
 
-OpenWorker = Callable[..., Awaitable[Worker]]
+OpenWorker = Callable[..., Awaitable[Replica]]
 Serve = Callable[..., Awaitable[Server]]
 
 
@@ -125,13 +127,13 @@ async def test_two_processes_give_the_same_bytes_while_the_text_comes(
     assert len(logs[0]) > 5
 
 
-async def gathered(worker: Worker, name: str, after: int = 0) -> list[v1.CompletionEvent]:
+async def gathered(worker: Replica, name: str, after: int = 0) -> list[v1.CompletionEvent]:
     return events_of([raw async for raw in worker.operations.attach(name, CALLER, after)])
 
 
 async def test_what_a_drain_gives_back_is_retracted_by_the_next_worker(open_worker: OpenWorker) -> None:
     first = await open_worker()
-    name = await first.held(ask("hold"))
+    name = await first.start_held()
     reader = aiter(first.operations.attach(name, CALLER, 0))
     seen = events_of([await anext(reader), await anext(reader)])
     await first.operations.drain(0)
@@ -139,31 +141,31 @@ async def test_what_a_drain_gives_back_is_retracted_by_the_next_worker(open_work
         while True:
             await anext(reader)
     second = await open_worker()
-    second.provider.gate.set()
+    second.provider.release()
     events = await gathered(second, name)
 
     assert (told.value.code, told.value.reason) == (code_pb2.UNAVAILABLE, v1.ERROR_REASON_SHUTTING_DOWN)
     assert kinds_of(seen) == ["started", "delta"]
     assert kinds_of(events)[:4] == ["started", "delta", "retracted", "started"]
-    assert text_of_events(events) == "a piece for hold"
+    assert text_of_events(events) == signed(second)
 
 
 async def test_an_operation_that_never_began_retracts_nothing(open_worker: OpenWorker) -> None:
     first = await open_worker(concurrency=1)
-    await first.held(ask("hold"))
+    await first.start_held()
     waits = await first.start(ask())
     await first.operations.drain(0)
     second = await open_worker()
-    second.provider.gate.set()
+    second.provider.release()
 
     assert "retracted" not in kinds_of(await gathered(second, waits))
 
 
 async def test_the_text_of_an_attempt_that_was_the_last_is_kept(open_worker: OpenWorker) -> None:
     first = await open_worker(max_attempts=1, lease=0.5, opener=altered(Unrenewed))
-    name = await first.held(ask("hold"))
+    name = await first.start_held()
     other = await open_worker(lease=0.5, max_attempts=1)
-    done = await other.done(name)
+    done = await other.wait(name)
     events = []
     with pytest.raises(CompletionError) as told:
         async for raw in other.operations.attach(name, CALLER, 0):
@@ -177,10 +179,10 @@ async def test_the_text_of_an_attempt_that_was_the_last_is_kept(open_worker: Ope
 
 async def test_a_log_that_was_made_compact_is_the_same(open_worker: OpenWorker) -> None:
     worker = await open_worker()
-    name = await worker.held(ask("hold"))
+    name = await worker.start_held()
     live = asyncio.create_task(gathered(worker, name))
     await asyncio.sleep(0.3)
-    worker.provider.gate.set()
+    worker.provider.release()
     events = await live
     await until_state(worker, name, State.STATE_SUCCEEDED)
     await worker.operations.drain(5)
@@ -192,30 +194,30 @@ async def test_a_log_that_was_made_compact_is_the_same(open_worker: OpenWorker) 
 async def test_nobody_has_to_look_now_and_then_to_see_what_comes(open_worker: OpenWorker) -> None:
     never = Intervals(wait=600)
     here = await open_worker(never)
-    name = await here.held(ask("hold"))
+    name = await here.start_held()
     there = await open_worker(never, concurrency=1)
     readers = [aiter(worker.operations.attach(name, CALLER, 0)) for worker in (here, there)]
     async with asyncio.timeout(5):
         first = [events_of([await anext(reader), await anext(reader)]) for reader in readers]
         waiting = [asyncio.create_task(gathered(worker, name, 2)) for worker in (here, there)]
-        done = asyncio.create_task(there.done(name))
+        done = asyncio.create_task(there.wait(name))
         await asyncio.sleep(0.1)
-        here.provider.gate.set()
+        here.provider.release()
         rests = await asyncio.gather(*waiting)
         await done
 
     assert first[0] == first[1]
     assert rests[0] == rests[1]
-    assert text_of_events([*first[0], *rests[0]]) == "a piece for hold"
+    assert text_of_events([*first[0], *rests[0]]) == signed(here)
 
 
 async def test_cancelling_elsewhere_stops_the_provider_at_once(open_worker: OpenWorker) -> None:
     here = await open_worker(Intervals(wait=600), lease=600)
-    name = await here.held(ask("hold"))
+    name = await here.start_held()
     there = await open_worker(Intervals(wait=600), lease=600)
     async with asyncio.timeout(5):
         await there.operations.cancel(name, CALLER)
-        done = await there.done(name)
+        done = await there.wait(name)
 
     assert metadata_of(done).state == State.STATE_CANCELLED
     assert not here.provider.under_way

@@ -12,8 +12,8 @@ import pytest
 from attached import kinds_of, read
 from dragoman import v1
 from dragoman_service.app import Running
+from dragoman_service.testing.operation_laws.stage import State, completion_of, metadata_of
 from google.longrunning import operations_pb2, operations_pb2_grpc
-from operation_worker import State, completion_of, metadata_of
 from streamed import text_of_events
 from waiting import until
 

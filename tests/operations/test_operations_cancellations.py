@@ -16,10 +16,11 @@ from dragoman_service.operations.start_options import StartOptions
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.worker.cancellations import Cancellations
 from dragoman_service.operations.worker.run import Run
+from dragoman_service.testing.operation_laws.provider import ask
 from dragoman_service.testing.operation_laws.rows import OWNER, TTL, claim, new
-from gated_provider import ask
+from dragoman_service.testing.operation_laws.stage import State, text_of
 from openers import OpenStore, OpenWorker
-from operation_worker import State, text_of, until_state
+from outcomes import signed, until_state
 from structlog.testing import capture_logs
 from waiting import until
 
@@ -57,11 +58,11 @@ async def test_a_run_stops_whose_operation_was_deleted_and_started_again_with_th
             if calls == 1:
                 await worker.operations.delete(name, OWNER)
         await until(lambda: "operation.discarded" in [line["event"] for line in logs])
-        worker.provider.gate.set()
-        done = await worker.done(name)
-        await until(lambda: len(worker.finished) == 1)
+        worker.provider.release()
+        done = await worker.wait(name)
+        await until(lambda: len(worker.observer.outcomes) == 1)
 
-    assert text_of(done) == "a piece for hold"
+    assert text_of(done) == signed(worker, 2)
 
 
 async def test_a_cancellation_that_could_not_be_read_is_read_again(two: Two) -> None:

@@ -6,20 +6,20 @@ from collections.abc import Collection
 
 from dragoman_service.operations.model.changes import Work
 from dragoman_service.operations.model.intervals import Intervals
+from dragoman_service.testing.operation_laws.provider import ask
+from dragoman_service.testing.operation_laws.replica import Replica
 from dragoman_service.testing.operation_laws.rows import new
-from gated_provider import ask
 from openers import OpenStore, OpenWorker
-from operation_worker import Worker
 from waiting import until
 
 NOTIFIED_ONLY = Intervals(poll=600.0, wait=0.1)
 ENDLESS_COURTESY = Intervals(poll=600.0, wait=0.1, courtesy=600.0)
 
 
-async def courteous_worker(open_worker: OpenWorker) -> Worker:
+async def courteous_worker(open_worker: OpenWorker) -> Replica:
     """A worker that has run one operation, looks for more when notified, and leaves others what they keep for ever."""
     worker = await open_worker(ENDLESS_COURTESY)
-    await worker.done(await worker.start(ask("hello")))
+    await worker.wait(await worker.start(ask("hello")))
     return worker
 
 
@@ -38,7 +38,7 @@ async def test_a_process_keeps_what_it_has_room_for(open_worker: OpenWorker, ope
     told = Told()
     worker = await open_worker(concurrency=1)
     await open_store(told)
-    await worker.held(ask("hold"))
+    await worker.start_held()
     await until(lambda: told.work == [Work.KEPT])
     await worker.start(ask("hold"))
     await until(lambda: told.work == [Work.KEPT, Work.OPEN])
@@ -56,7 +56,7 @@ async def test_a_process_that_drains_keeps_nothing(open_worker: OpenWorker, open
 async def test_others_do_not_reach_for_what_is_kept(open_worker: OpenWorker) -> None:
     other, keeper = await courteous_worker(open_worker), await open_worker(NOTIFIED_ONLY)
     for _ in range(20):
-        await keeper.done(await keeper.start(ask("hello")))
+        await keeper.wait(await keeper.start(ask("hello")))
 
     assert len(keeper.provider.calls) == 20
     assert len(other.provider.calls) == 1
@@ -64,7 +64,7 @@ async def test_others_do_not_reach_for_what_is_kept(open_worker: OpenWorker) -> 
 
 async def test_work_that_is_anybody_s_is_taken_up_without_delay(open_worker: OpenWorker) -> None:
     other, full = await courteous_worker(open_worker), await open_worker(NOTIFIED_ONLY, concurrency=1)
-    await full.held(ask("hold"))
+    await full.start_held()
     await full.start(ask("hello"))
     await until(lambda: len(other.provider.calls) == 2)
 

@@ -12,9 +12,9 @@ import grpc
 import pytest
 from dragoman import v1
 from dragoman_service.settings.settings import SettingsError
+from dragoman_service.testing.operation_laws.stage import State, completion_of, metadata_of, text_of
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
-from operation_worker import State, completion_of, metadata_of, text_of
 
 Ask = Callable[..., v1.CompletionRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]

@@ -8,24 +8,26 @@ import pytest
 from dragoman import v1
 from dragoman_service.operations.listing.filter import parse
 from dragoman_service.operations.sql.conditions import where
-from gated_provider import ask
-from operation_worker import Worker, metadata_of, refused
+from dragoman_service.testing.operation_laws.provider import ask
+from dragoman_service.testing.operation_laws.replica import Replica
+from dragoman_service.testing.operation_laws.stage import metadata_of
+from outcomes import refused
 
 
-async def listed(worker: Worker, text: str) -> set[str]:
+async def listed(worker: Replica, text: str) -> set[str]:
     found = await worker.operations.list("team-a", text)
     return {metadata_of(operation).labels["is"] for operation in found.operations}
 
 
 @pytest.fixture
-async def filled(worker: Worker) -> Worker:
+async def filled(worker: Replica) -> Replica:
     """`good` and `bad` are done, `stopped` is cancelled, `held` runs; `good` and `held` have a colour."""
-    await worker.done(await worker.start(ask("hello", **{"is": "good", "colour": "red"})))
-    await worker.done(await worker.start(ask("fail", "tests/gated", **{"is": "bad"})))
-    stopped = await worker.held(ask("hold", **{"is": "stopped"}))
+    await worker.wait(await worker.start(ask("hello", **{"is": "good", "colour": "red"})))
+    await worker.wait(await worker.start(ask("fail", "laws/signing", **{"is": "bad"})))
+    stopped = await worker.start_held(ask("hold", **{"is": "stopped"}))
     await worker.operations.cancel(stopped, "team-a")
-    await worker.done(stopped)
-    await worker.held(ask("hold", **{"is": "held", "colour": "blue"}))
+    await worker.wait(stopped)
+    await worker.start_held(ask("hold", **{"is": "held", "colour": "blue"}))
     return worker
 
 
@@ -39,11 +41,11 @@ async def filled(worker: Worker) -> Worker:
         ("state != RUNNING", "good bad stopped"),
         ("state:RUNNING", "held"),
         ("state = QUEUED", ""),
-        ('model = "gated"', "good stopped held"),
-        ("model != gated", "bad"),
-        ("model:ests/", "bad"),
+        ('model = "signing"', "good stopped held"),
+        ("model != signing", "bad"),
+        ("model:aws/", "bad"),
         ("model:'%'", ""),
-        ("model > gated", "bad"),
+        ("model < signing", "bad"),
         ("labels.colour = red", "good"),
         ("labels.colour:red", "good"),
         ("labels.colour != red", "held"),
@@ -54,22 +56,22 @@ async def filled(worker: Worker) -> Worker:
         ("labels.colour >= blue", "good held"),
         ("labels.colour > B", "good held"),  # by code points: capitals come before all small letters
         ("labels.colour < Z", ""),
-        ("model:EST", "bad"),
+        ("model:AWS", "bad"),
         (r'labels.colour = "r\ed"', "good"),
         ("create_time > 2020-01-01T00:00:00Z", "good bad stopped held"),
         ('create_time <= "2020-01-01T01:00:00+01:00"', ""),
         ("create_time < 0001-01-01T00:00:00+23:59", ""),
         ("state = SUCCEEDED OR state = FAILED", "good bad"),
-        ("model = gated AND state = SUCCEEDED", "good"),
-        ("model = gated state = SUCCEEDED", "good"),
+        ("model = signing AND state = SUCCEEDED", "good"),
+        ("model = signing state = SUCCEEDED", "good"),
         # OR binds closer than AND
-        ("model = gated AND labels.is = bad OR labels.is = good", "good"),
-        ("(model = gated AND labels.is = good) OR labels.is = bad", "good bad"),
+        ("model = signing AND labels.is = bad OR labels.is = good", "good"),
+        ("(model = signing AND labels.is = good) OR labels.is = bad", "good bad"),
         ("NOT (labels.is = good OR labels.is = bad)", "stopped held"),
         ("NOT (NOT (state = RUNNING))", "held"),
     ],
 )
-async def test_a_filter_finds(filled: Worker, text: str, expected: str) -> None:
+async def test_a_filter_finds(filled: Replica, text: str, expected: str) -> None:
     assert await listed(filled, text) == set(expected.split())
 
 
@@ -99,7 +101,7 @@ async def test_a_filter_finds(filled: Worker, text: str, expected: str) -> None:
         ("(" * 40 + "model = a" + ")" * 40, 33, "more than 32 nested parentheses"),
     ],
 )
-async def test_a_malformed_filter_is_told_with_its_place(worker: Worker, text: str, position: int, told: str) -> None:
+async def test_a_malformed_filter_is_told_with_its_place(worker: Replica, text: str, position: int, told: str) -> None:
     error = await refused(worker.operations.list("team-a", text))
 
     assert error.reason == v1.ERROR_REASON_INVALID_FIELD
@@ -108,7 +110,7 @@ async def test_a_malformed_filter_is_told_with_its_place(worker: Worker, text: s
     assert told in error.fields[0].description
 
 
-async def test_the_longest_filter_still_runs_and_one_character_more_is_refused(worker: Worker) -> None:
+async def test_the_longest_filter_still_runs_and_one_character_more_is_refused(worker: Replica) -> None:
     longest = "model:a " * 256
     await worker.operations.list("team-a", longest)
     error = await refused(worker.operations.list("team-a", longest + " "))
@@ -123,12 +125,12 @@ def test_values_never_become_sql() -> None:
     assert "DROP" not in str(where(parse(hostile)))
 
 
-async def test_pages_follow_each_other_newest_first_and_without_holes(worker: Worker) -> None:
+async def test_pages_follow_each_other_newest_first_and_without_holes(worker: Replica) -> None:
     names = [await worker.start(ask(n=str(number))) for number in range(7)]
     pages: list[list[str]] = []
     token = ""
     while not pages or token:
-        page = await worker.operations.list("team-a", "model = gated", 3, token)
+        page = await worker.operations.list("team-a", "model = signing", 3, token)
         pages.append([operation.name for operation in page.operations])
         token = page.next_page_token
 
@@ -136,7 +138,7 @@ async def test_pages_follow_each_other_newest_first_and_without_holes(worker: Wo
     assert [name for page in pages for name in page] == names[::-1]
 
 
-async def test_the_last_page_has_no_token(worker: Worker) -> None:
+async def test_the_last_page_has_no_token(worker: Replica) -> None:
     for _ in range(4):
         await worker.start(ask())
     page = await worker.operations.list("team-a", "", 2)
@@ -146,7 +148,7 @@ async def test_the_last_page_has_no_token(worker: Worker) -> None:
     assert not last.next_page_token
 
 
-async def test_a_page_has_fifty_by_default_and_a_thousand_at_most(worker: Worker) -> None:
+async def test_a_page_has_fifty_by_default_and_a_thousand_at_most(worker: Replica) -> None:
     for _ in range(51):
         await worker.start(ask())
     by_default = await worker.operations.list("team-a")
@@ -159,9 +161,9 @@ async def test_a_page_has_fifty_by_default_and_a_thousand_at_most(worker: Worker
     assert error.fields[0].field == "page_size"
 
 
-async def test_a_page_ends_before_it_is_too_large_for_a_message(worker: Worker) -> None:
+async def test_a_page_ends_before_it_is_too_large_for_a_message(worker: Replica) -> None:
     for _ in range(4):
-        await worker.done(await worker.start(ask("x" * 900_000)))
+        await worker.wait(await worker.start(ask("long 900000")))
     first = await worker.operations.list("team-a", "", 50)
     second = await worker.operations.list("team-a", "", 50, first.next_page_token)
 
@@ -169,24 +171,24 @@ async def test_a_page_ends_before_it_is_too_large_for_a_message(worker: Worker) 
     assert not second.next_page_token
 
 
-async def test_a_token_is_good_for_its_caller_and_filter_only(worker: Worker) -> None:
+async def test_a_token_is_good_for_its_caller_and_filter_only(worker: Replica) -> None:
     for _ in range(3):
         await worker.start(ask())
         await worker.start(ask(), "team-b")
-    token = (await worker.operations.list("team-a", "model = gated", 1)).next_page_token
+    token = (await worker.operations.list("team-a", "model = signing", 1)).next_page_token
     raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
     moved = base64.urlsafe_b64encode(raw[:-1] + bytes([raw[-1] ^ 1])).decode().rstrip("=")
     errors = [
         await refused(worker.operations.list(caller, text, 1, forged))
         for caller, text, forged in (
-            ("team-b", "model = gated", token),
+            ("team-b", "model = signing", token),
             ("team-a", "", token),
-            ("team-a", "model = gated", moved),
-            ("team-a", "model = gated", "AAAA"),
-            ("team-a", "model = gated", "not a token"),
-            ("team-a", "model = gated", "ü" * 100),
+            ("team-a", "model = signing", moved),
+            ("team-a", "model = signing", "AAAA"),
+            ("team-a", "model = signing", "not a token"),
+            ("team-a", "model = signing", "ü" * 100),
         )
     ]
 
     assert {error.fields[0].field for error in errors} == {"page_token"}
-    assert (await worker.operations.list("team-a", "model = gated", 1, token)).operations
+    assert (await worker.operations.list("team-a", "model = signing", 1, token)).operations

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from dragoman_service.operations.listing.filter import parse
-from gated_provider import ask
-from operation_worker import Worker
+from dragoman_service.testing.operation_laws.provider import ask
+from dragoman_service.testing.operation_laws.replica import Replica
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 FILTERS = re.findall(r"^\| `([^`]+)` \|", PAGE, re.M)
@@ -42,8 +42,8 @@ def test_the_shown_filters_are_valid(text: str) -> None:
     assert parse(text) is not None
 
 
-async def test_or_binds_closer_than_and_as_the_page_says(worker: Worker) -> None:
-    await worker.done(await worker.start(ask("hello", retried="yes")))
+async def test_or_binds_closer_than_and_as_the_page_says(worker: Replica) -> None:
+    await worker.wait(await worker.start(ask("hello", retried="yes")))
     text = "model = echo AND state = FAILED OR labels:retried"
     without = await worker.operations.list("team-a", text)
     apart = await worker.operations.list("team-a", "(model = echo AND state = FAILED) OR labels:retried")

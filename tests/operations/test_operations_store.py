@@ -17,10 +17,11 @@ from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.store.relational import SqlStore
 from dragoman_service.operations.worker.janitor import Janitor
 from dragoman_service.testing.operation_laws import Store
+from dragoman_service.testing.operation_laws.provider import ask
 from dragoman_service.testing.operation_laws.rows import new
-from gated_provider import ask
+from dragoman_service.testing.operation_laws.stage import State
 from openers import OpenWorker
-from operation_worker import State, refused, until_state
+from outcomes import refused, until_state
 from sqlalchemy import Connection, Row, literal_column, select, text
 from waiting import until
 
@@ -105,13 +106,13 @@ async def test_readers_cannot_write(opened: SqlStore) -> None:
 async def test_what_has_expired_is_gone_before_it_is_swept(open_worker: OpenWorker) -> None:
     worker = await open_worker(ttl=0.2)
     name = await worker.start(ask())
-    await until(lambda: worker.finished)
+    await until(lambda: worker.observer.outcomes)
     before = len((await worker.operations.list("team-a")).operations)
     async with asyncio.timeout(5):
         while (await worker.operations.list("team-a")).operations:
             await asyncio.sleep(0.01)
     error = await refused(worker.get(name))
-    counted = worker.counts.copy()
+    counted = worker.observer.counts.copy()
 
     assert before == 1
     assert error.reason == v1.ERROR_REASON_OPERATION_NOT_FOUND
@@ -120,10 +121,10 @@ async def test_what_has_expired_is_gone_before_it_is_swept(open_worker: OpenWork
 
 async def test_expired_operations_are_swept_batch_by_batch(open_worker: OpenWorker, opened: OperationStore) -> None:
     worker = await open_worker(Intervals(poll=0.1, sweep=600, count=0.02), ttl=0.1)
-    held = await worker.held(ask("hold"))
+    held = await worker.start_held()
     for _ in range(10):
         await worker.start(ask())
-    await until(lambda: len(worker.finished) == 10)
+    await until(lambda: len(worker.observer.outcomes) == 10)
     await asyncio.sleep(0.2)
     janitor = Janitor(opened, Intervals(sweep=100), batch=4)
     pauses = [await janitor.sweep() for _ in range(3)]

@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 
 from altered_store import notifying, without_stops
-from gated_provider import ask
+from dragoman_service.testing.operation_laws.provider import ask
+from dragoman_service.testing.operation_laws.stage import State, metadata_of, text_of
 from openers import OpenWorker
-from operation_worker import State, metadata_of, text_of, until_state
+from outcomes import signed, until_state
 from waiting import until
 
 
 async def test_a_drain_lets_run_what_ends_in_time_and_gives_back_the_rest(open_worker: OpenWorker) -> None:
     first = await open_worker()
-    name = await first.held(ask("hold"))
-    other = await first.held(ask("hold"))
+    name = await first.start_held()
+    other = await first.start_held()
     draining = asyncio.create_task(first.operations.drain(0.3))
     await asyncio.sleep(0)
     late = await first.start(ask("hello"))
     await draining
     states = [await first.state(one) for one in (name, other, late)]
     second = await open_worker()
-    second.provider.gate.set()
-    done = [await second.done(one) for one in (name, other, late)]
+    second.provider.release()
+    done = [await second.wait(one) for one in (name, other, late)]
 
     assert states == [State.STATE_QUEUED] * 3
     assert not first.provider.under_way
@@ -32,10 +33,10 @@ async def test_a_drain_lets_run_what_ends_in_time_and_gives_back_the_rest(open_w
 
 async def test_a_drain_ends_as_soon_as_nothing_runs(open_worker: OpenWorker) -> None:
     worker = await open_worker()
-    name = await worker.held(ask("hold"))
+    name = await worker.start_held()
     draining = asyncio.create_task(worker.operations.drain(30))
     await asyncio.sleep(0)
-    worker.provider.gate.set()
+    worker.provider.release()
     async with asyncio.timeout(5):
         await draining
 
@@ -44,33 +45,33 @@ async def test_a_drain_ends_as_soon_as_nothing_runs(open_worker: OpenWorker) -> 
 
 async def test_drains_do_not_count_as_lost_workers(open_worker: OpenWorker) -> None:
     worker = await open_worker(max_attempts=2)
-    name = await worker.held(ask("hold"))
+    name = await worker.start_held()
     for _ in range(3):
         await worker.operations.drain(0)
         worker = await open_worker()
         await until(lambda: worker.provider.held)  # noqa: B023 - awaited within the round
     worker.engine.stop()
-    worker.provider.gate.set()
-    done = await worker.done(name)
+    worker.provider.release()
+    done = await worker.wait(name)
 
-    assert text_of(done) == "a piece for hold"
+    assert text_of(done) == signed(worker, 2)
     assert metadata_of(done).attempts == 5
 
 
 async def test_an_engine_that_stops_costs_no_operation(open_worker: OpenWorker) -> None:
     worker = await open_worker()
-    name = await worker.held(ask("hold"))
+    name = await worker.start_held()
     worker.engine.stop()
     await until(lambda: len(worker.provider.calls) == 2)
-    worker.provider.gate.set()
-    done = await worker.done(name)
+    worker.provider.release()
+    done = await worker.wait(name)
 
-    assert text_of(done) == "a piece for hold"
+    assert text_of(done) == signed(worker, 2)
 
 
 async def test_a_cancellation_without_a_notification_is_found_when_leases_are_renewed(open_worker: OpenWorker) -> None:
     worker = await open_worker(lease=1.5, opener=notifying(without_stops))
-    name = await worker.held(ask("hold"))
+    name = await worker.start_held()
     other = await open_worker()
     await other.operations.cancel(name, "team-a")
     seen = await other.get(name)
@@ -84,9 +85,9 @@ async def test_a_cancellation_without_a_notification_is_found_when_leases_are_re
 
 async def test_deleting_at_another_server_stops_the_worker(open_worker: OpenWorker) -> None:
     worker = await open_worker(lease=1.0)
-    name = await worker.held(ask("hold"))
+    name = await worker.start_held()
     other = await open_worker()
     await other.operations.delete(name, "team-a")
     await until(lambda: not worker.provider.under_way)
 
-    assert not worker.finished
+    assert not worker.observer.outcomes

@@ -10,18 +10,20 @@ from typing import Any
 import grpc
 from dragoman import v1
 from dragoman_service.operations import StartOptions
-from gated_provider import ask
+from dragoman_service.testing.operation_laws.provider import ask
+from dragoman_service.testing.operation_laws.replica import CALLER, Replica
+from dragoman_service.testing.operation_laws.stage import completion_of, metadata_of
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
-from operation_worker import CALLER, Worker, completion_of, metadata_of, refused
+from outcomes import refused
 from waiting import until
 
-OpenWorker = Callable[..., Awaitable[Worker]]
+OpenWorker = Callable[..., Awaitable[Replica]]
 Ask = Callable[..., v1.CompletionRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
 
 
-async def started(worker: Worker, request: v1.CompletionRequest, **options: Any) -> str:
+async def started(worker: Replica, request: v1.CompletionRequest, **options: Any) -> str:
     return (await worker.operations.start(request, CALLER, StartOptions(**options))).name
 
 
@@ -75,7 +77,7 @@ async def test_another_caller_cannot_reach_a_name_by_the_owner_s(open_worker: Op
 
 async def test_an_answer_is_kept_as_long_as_was_asked(open_worker: OpenWorker) -> None:
     worker = await open_worker(ttl=3600)
-    ends = [metadata_of(await worker.done(await started(worker, ask(), ttl=ttl))) for ttl in (None, 60, 86_400)]
+    ends = [metadata_of(await worker.wait(await started(worker, ask(), ttl=ttl))) for ttl in (None, 60, 86_400)]
     kept = [end.expire_time.ToMilliseconds() - end.end_time.ToMilliseconds() for end in ends]
 
     assert kept == [3_600_000, 60_000, 86_400_000]
@@ -88,8 +90,8 @@ async def test_an_operation_that_may_be_tried_once_is_not_run_again(open_worker:
     await until(lambda: len(first.provider.held) == 2)
     await first.operations._runner.close()  # as if it were killed
     second = await open_worker(lease=0.5)
-    second.provider.gate.set()
-    lost, done = await second.done(once), await second.done(again)
+    second.provider.release()
+    lost, done = await second.wait(once), await second.wait(again)
 
     assert "WORKER_LOST" in str(lost.error)
     assert metadata_of(lost).attempts == 1
@@ -99,10 +101,10 @@ async def test_an_operation_that_may_be_tried_once_is_not_run_again(open_worker:
 
 async def test_a_higher_priority_is_taken_up_first(open_worker: OpenWorker) -> None:
     worker = await open_worker(concurrency=1)
-    await worker.held(ask("hold"))
+    await worker.start_held()
     names = [await started(worker, ask(), priority=priority) for priority in (0, -5, 5, 0)]
-    worker.provider.gate.set()
-    shown = [metadata_of(await worker.done(name)).priority for name in names]
+    worker.provider.release()
+    shown = [metadata_of(await worker.wait(name)).priority for name in names]
     order = [call for call in worker.provider.calls if f"operations/{call}" in names]
 
     assert shown == [0, -5, 5, 0]
@@ -110,13 +112,13 @@ async def test_a_higher_priority_is_taken_up_first(open_worker: OpenWorker) -> N
 
 
 async def test_no_more_of_a_model_run_than_may(open_worker: OpenWorker) -> None:
-    worker = await open_worker(model_concurrency={"tests/*": 2})
+    worker = await open_worker(model_concurrency={"laws/*": 2})
     names = [await worker.start(ask("hold")) for _ in range(5)]
     await until(lambda: len(worker.provider.held) == 2)
     await asyncio.sleep(0.3)
     running = len(worker.provider.held)
-    worker.provider.gate.set()
-    done = [await worker.done(name) for name in names]
+    worker.provider.release()
+    done = [await worker.wait(name) for name in names]
 
     assert running == 2
     assert all(operation.HasField("response") for operation in done)

@@ -24,12 +24,12 @@ from dragoman_service.operations.sql.transaction import Transaction
 from dragoman_service.operations.store.interface import OperationStore, StoreContext
 from dragoman_service.operations.store.opening import open_store
 from dragoman_service.operations.store.postgres import open_postgres
+from dragoman_service.testing.operation_laws.provider import ask
 from dragoman_service.testing.operation_laws.rows import OWNER, TTL, claim, new
-from dragoman_service.testing.operation_laws.stage import Store
-from gated_provider import ask
+from dragoman_service.testing.operation_laws.stage import Store, metadata_of, text_of
 from google.rpc import code_pb2
 from openers import OpenWorker, database_of
-from operation_worker import metadata_of, refused, text_of
+from outcomes import refused, signed
 from postgres_server import PostgresServer
 from sqlalchemy import text
 from structlog.testing import capture_logs
@@ -107,26 +107,26 @@ async def test_an_outage_of_the_server_is_reported_and_everything_recovers_by_it
     open_worker: OpenWorker, postgres: PostgresServer
 ) -> None:
     worker = await open_worker(lease=3.0)
-    held = await worker.held(ask("hold"))
+    held = await worker.start_held()
     other = await open_worker(lease=3.0)
     with capture_logs() as logs:
         await asyncio.to_thread(postgres.stop)
         errors = [await refused(call) for call in (worker.operations.start(ask(), "team-a"), worker.get(held))]
-        worker.provider.gate.set()
+        worker.provider.release()
         await until(lambda: not worker.provider.under_way)
         await asyncio.to_thread(postgres.start)
         async with asyncio.timeout(10):
-            done = await _patiently(other.done, held)
-        later = await other.done(await worker.start(ask("later")))
+            done = await _patiently(other.wait, held)
+        later = await other.wait(await worker.start(ask("later")))
         await until(lambda: [line["event"] for line in logs].count("operations.store_recovered") == 2)
 
     assert {(error.code, error.reason) for error in errors} == {
         (code_pb2.UNAVAILABLE, v1.ERROR_REASON_OPERATIONS_UNAVAILABLE)
     }
     assert errors[0].retry_after
-    assert text_of(done) == "a piece for hold"
+    assert text_of(done) == signed(worker)
     assert metadata_of(done).attempts == 1
-    assert text_of(later) == "a piece for later"
+    assert later.HasField("response")
     assert [line["event"] for line in logs].count("operations.store_failed") == 2
 
 

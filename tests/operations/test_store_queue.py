@@ -9,8 +9,8 @@ import pytest
 from dragoman_service.operations.model.claims import Limits
 from dragoman_service.operations.model.records import Claimed
 from dragoman_service.operations.store.interface import OperationStore
+from dragoman_service.testing.operation_laws.provider import ask
 from dragoman_service.testing.operation_laws.rows import TTL, claim, new, succeeded
-from gated_provider import ask
 from openers import OpenStore, OpenWorker
 from waiting import until
 
@@ -73,13 +73,13 @@ def test_the_tightest_of_the_patterns_that_match_counts(target: str, limit: int 
 
 
 async def test_no_more_of_a_model_run_on_all_workers_than_may(open_worker: OpenWorker) -> None:
-    workers = [await open_worker(model_concurrency={"tests/*": 2}) for _ in range(2)]
+    workers = [await open_worker(model_concurrency={"laws/*": 2}) for _ in range(2)]
     names = [await workers[0].start(ask("hold")) for _ in range(5)]
     await until(lambda: sum(len(worker.provider.held) for worker in workers) == 2)
     running = await workers[1].operations.list("team-a", "state = RUNNING")
     for worker in workers:
-        worker.provider.gate.set()
-    done = [await workers[1].done(name) for name in names]
+        worker.provider.release()
+    done = [await workers[1].wait(name) for name in names]
 
     assert len(running.operations) == 2
     assert all(operation.HasField("response") for operation in done)

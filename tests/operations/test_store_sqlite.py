@@ -18,12 +18,12 @@ from dragoman_service.operations.model.requests import Start
 from dragoman_service.operations.sql.transaction import Transaction
 from dragoman_service.operations.store.interface import StoreContext
 from dragoman_service.operations.store.opening import open_store
+from dragoman_service.testing.operation_laws.provider import ask
 from dragoman_service.testing.operation_laws.rows import new
-from dragoman_service.testing.operation_laws.stage import Store
-from gated_provider import ask
+from dragoman_service.testing.operation_laws.stage import State, Store, metadata_of, text_of
 from google.rpc import code_pb2
 from openers import OpenWorker, database_of
-from operation_worker import State, metadata_of, refused, text_of
+from outcomes import refused, signed
 from sqlalchemy import Connection, text
 from waiting import until
 
@@ -133,22 +133,22 @@ async def test_a_store_that_cannot_be_written_is_reported_and_recovers(
     open_worker: OpenWorker, tmp_path: Path, trouble: type[contextmanager[None]]
 ) -> None:
     worker = await open_worker(url=f"{URL}?timeout=0.05", lease=1.5)
-    await worker.done(await worker.start(ask("x" * 300_000)))
-    held = await worker.held(ask("hold"))
+    await worker.wait(await worker.start(ask("x" * 300_000)))
+    held = await worker.start_held()
     with trouble(tmp_path):
         error = await refused(worker.operations.start(ask("x" * 300_000), "team-a"))
         seen = await worker.get(held)
-        worker.provider.gate.set()
+        worker.provider.release()
         await until(lambda: not worker.provider.under_way)
         await asyncio.sleep(2)  # longer than the lease, which cannot be renewed
-    later = await worker.done(await worker.start(ask("later")))
-    done = await worker.done(held)
+    later = await worker.wait(await worker.start(ask("later")))
+    done = await worker.wait(held)
 
     assert (error.code, error.reason) == (code_pb2.UNAVAILABLE, v1.ERROR_REASON_OPERATIONS_UNAVAILABLE)
     assert error.retry_after
     assert metadata_of(seen).state == State.STATE_RUNNING
-    assert text_of(later) == "a piece for later"
-    assert text_of(done) == "a piece for hold"
+    assert text_of(later) == signed(worker, 3)
+    assert text_of(done) == signed(worker, 2)
     assert metadata_of(done).attempts == 1
     assert len(worker.provider.calls) == 3
 

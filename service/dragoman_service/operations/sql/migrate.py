@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 from sqlalchemy import Connection
 
 from dragoman_service.operations.model.errors import OperationStoreError
@@ -9,12 +11,17 @@ from dragoman_service.operations.model.errors import OperationStoreError
 MIGRATIONS = "dragoman_service.operations.sql:migrations"
 
 
+def load_alembic() -> None:
+    """Imports Alembic, which takes long. Call it before the transaction, so that others do not wait for the import."""
+    importlib.import_module("alembic.command")
+
+
 def migrate(connection: Connection, step: str = "head", *, migrations: str = MIGRATIONS) -> None:
     """Runs the missing steps up to `step` in the transaction of `connection`. Raises OperationStoreError.
 
     `migrations` is where Alembic finds the steps.
     """
-    # Only this function needs Alembic, which takes a while to import.
+    # Imported here because only the start of a server needs it.
     from alembic import command
     from alembic.config import Config
     from alembic.migration import MigrationContext

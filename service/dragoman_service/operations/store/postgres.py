@@ -22,7 +22,7 @@ from dragoman_service.operations.model.changes import Changes
 from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.notify.postgres import CHANNEL, MOST_BYTES, Connect, PostgresListener, listening
 from dragoman_service.operations.sql.connection_health import Health, reason_of
-from dragoman_service.operations.sql.migrate import migrate
+from dragoman_service.operations.sql.migrate import load_alembic, migrate
 from dragoman_service.operations.sql.transaction import Dialect, Transaction
 from dragoman_service.operations.store.group_commit import Committed, Failed, GroupCommit, Run, in_all, run_all
 from dragoman_service.operations.store.interface import StoreContext
@@ -183,6 +183,7 @@ async def open_postgres(
     reader = _engine(_connector(url, session | _READ_ONLY), READERS, isolation_level="REPEATABLE READ")
     database = PostgresDatabase(reader, writer, tag, lambda changes: changes.notify(context.on_change, own=True))
     try:
+        load_alembic()
         try:
             await database.migrate()
         except CompletionError as error:

@@ -26,7 +26,7 @@ from dragoman_service.operations.model.changes import Changes
 from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.notify.unix import open_notifier
 from dragoman_service.operations.sql.connection_health import Health, reason_of
-from dragoman_service.operations.sql.migrate import migrate
+from dragoman_service.operations.sql.migrate import load_alembic, migrate
 from dragoman_service.operations.sql.transaction import Dialect, Transaction
 from dragoman_service.operations.store.group_commit import Committed, Failed, GroupCommit, Run, in_all, run_all
 from dragoman_service.operations.store.interface import StoreContext
@@ -96,6 +96,7 @@ async def open_sqlite(url: str, context: StoreContext) -> AsyncIterator[SqlStore
 
     database = SqliteDatabase(reader, writer, committed)
     try:
+        load_alembic()
         try:
             await database.write(lambda transaction: migrate(transaction.connection))
         except CompletionError as error:

@@ -15,7 +15,8 @@ from dragoman_service.testing.scripted import choice_finished, delta, usage
 
 class Signing:
     """Prompts: `hold` waits after a first piece until it is released, `beat N SECONDS` answers with N pieces, each
-    after a pause, `fail` fails for good, `flake` fails in a retryable way; anything else is answered at once.
+    after a pause, `fail` fails for good, `flake` fails in a retryable way, `fault` raises as a
+    bug would, `long N` answers with N characters; anything else is answered at once.
 
     Each piece of an answer is `NAME.CALL `, the number of the call in this process, so that a reader knows which
     attempt wrote it. `log` gets a line for each call.
@@ -27,6 +28,8 @@ class Signing:
         """Ids of the operations that it was called for, in order."""
         self.held: dict[str, asyncio.Event] = {}
         """The operations that wait now, and the event that releases each."""
+        self.under_way: set[str] = set()
+        """The operations that it works at now."""
         self.stopped: dict[str, int] = {}
         """When it stopped holding an operation, in nanoseconds of the machine's monotonic clock."""
         self._open = False
@@ -36,6 +39,14 @@ class Signing:
         return [v1.Model(provider_model=name, aliases=[name]) for name in ("signing", "scarce")]
 
     async def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+        self.under_way.add(call.id)
+        try:
+            async for event in self._obey(request, call):
+                yield event
+        finally:
+            self.under_way.discard(call.id)
+
+    async def _obey(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         self.calls.append(call.id)
         self._log(f"{self.name} {call.id}\n")
         piece = f"{self.name}.{len(self.calls)} "
@@ -45,6 +56,10 @@ class Signing:
             await self._hold(call.id)
         elif what in ("fail", "flake"):
             raise _failure(may_pass=what == "flake")
+        elif what == "long":
+            yield delta("x" * int(numbers[0]))
+        elif what == "fault":
+            raise ValueError("canary: no caller may read this")
         for _ in range(int(numbers[0]) if what == "beat" else 1):
             await asyncio.sleep(float(numbers[1]) if what == "beat" else 0)
             yield delta(piece)
@@ -76,7 +91,7 @@ def _failure(may_pass: bool) -> CompletionError:
     return CompletionError(code, reason, "It was told to fail.", retryable=may_pass)
 
 
-def ask(what: str, model: str = "signing", request_id: str = "") -> v1.CompletionRequest:
+def ask(what: str = "now", model: str = "signing", request_id: str = "", **labels: str) -> v1.CompletionRequest:
     """A request for the provider above."""
     prompt = v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text=what)])
-    return v1.CompletionRequest(model=model, messages=[prompt], request_id=request_id)
+    return v1.CompletionRequest(model=model, messages=[prompt], request_id=request_id, labels=labels)

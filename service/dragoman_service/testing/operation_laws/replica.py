@@ -9,18 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dragoman import v1
 from google.longrunning import operations_pb2
 
 from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
-from dragoman_service.operations import Operations, open_operations
+from dragoman_service.operations import Operations, open_operations, open_store
 from dragoman_service.operations.model.errors import StoredError
 from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.start_options import StartOptions
+from dragoman_service.operations.store.interface import OpenStore
 from dragoman_service.settings.settings import OperationsSettings
 from dragoman_service.testing.operation_laws.provider import Signing, ask
 
-CALLER = "laws"
+CALLER = "team-a"
 READING_SECONDS = 60.0
 NEVER = 1e6  # seconds between two polls: whatever happens then was caused by a notification
 
@@ -50,19 +52,46 @@ class Setup:
         return OperationsSettings().model_copy(update={name: getattr(self, name) for name in names})
 
 
+class RecordingObserver:
+    """An observer that keeps what is reported."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.outcomes: list[tuple[str, float, float]] = []
+        """The final state of each operation, and the seconds that it was queued and that it ran."""
+
+    def states(self, counts: Mapping[str, int]) -> None:
+        self.counts.update(counts)
+
+    def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:
+        self.outcomes.append((outcome, queue_seconds, run_seconds))
+
+
 class Replica:
     """The calls that this replica answers, and the provider behind it."""
 
-    def __init__(self, operations: Operations, provider: Signing) -> None:
-        self.operations = operations
-        self.provider = provider
+    def __init__(self, operations: Operations, engine: Engine, provider: Signing, observer: RecordingObserver) -> None:
+        self.operations, self.engine = operations, engine
+        self.provider, self.observer = provider, observer
 
     async def start(
-        self, what: str, caller: str = CALLER, model: str = "signing", request_id: str = "", **options: Any
+        self,
+        what: str | v1.CompletionRequest,
+        caller: str = CALLER,
+        model: str = "signing",
+        request_id: str = "",
+        **options: Any,
     ) -> str:
         """Starts an operation; returns its name. `options` are those of StartOptions."""
-        operation = await self.operations.start(ask(what, model, request_id), caller, StartOptions(**options))
+        request = ask(what, model, request_id) if isinstance(what, str) else what
+        operation = await self.operations.start(request, caller, StartOptions(**options))
         return str(operation.name)
+
+    async def start_held(self, what: str | v1.CompletionRequest = "hold", **options: Any) -> str:
+        """Starts an operation; returns once this replica's provider holds it."""
+        name = await self.start(what, **options)
+        await self.held(name)
+        return name
 
     async def start_all(self, what: str, count: int, **options: Any) -> list[str]:
         """Starts `count` operations at the same time; returns their names."""
@@ -73,6 +102,12 @@ class Replica:
 
     async def wait(self, name: str, caller: str = CALLER, seconds: float = 20.0) -> operations_pb2.Operation:
         return await self.operations.wait(name, caller, seconds)
+
+    async def state(self, name: str) -> int:
+        """The state, a number of CompletionOperationMetadata.State."""
+        metadata = v1.CompletionOperationMetadata()
+        (await self.get(name)).metadata.Unpack(metadata)
+        return metadata.state
 
     async def names(self, caller: str = CALLER, filter_text: str = "") -> list[str]:
         """The names on all pages."""
@@ -122,15 +157,18 @@ class Replica:
 
 
 @asynccontextmanager
-async def open_replica(setup: Setup) -> AsyncIterator[Replica]:
-    """A replica in this process."""
+async def open_replica(
+    setup: Setup, intervals: Intervals | None = None, opener: OpenStore = open_store
+) -> AsyncIterator[Replica]:
+    """A replica in this process. `intervals` replace those of `setup`."""
     folder = Path(setup.folder)
     with (folder / "calls").open("a", buffering=1) as calls:
         provider = Signing(setup.name, calls.write)
-        engine = Engine(Catalogue({"laws": provider}, {}))
-        intervals = Intervals(poll=setup.poll, wait=setup.wait, sweep=setup.sweep)
-        async with open_operations(setup.settings, folder, engine, intervals=intervals) as operations:
-            yield Replica(operations, provider)
+        engine, observer = Engine(Catalogue({"laws": provider}, {})), RecordingObserver()
+        intervals = intervals or Intervals(poll=setup.poll, wait=setup.wait, sweep=setup.sweep)
+        opened = open_operations(setup.settings, folder, engine, observer, intervals, opener=opener)
+        async with opened as operations:
+            yield Replica(operations, engine, provider, observer)
 
 
 async def until(holds: Callable[[], object], seconds: float = 20.0) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 from dragoman_service.operations.model.claims import UNLIMITED, ClaimRequest, Limits
 from dragoman_service.operations.model.records import Chunk, Claimed, Ending, New, Progress, State
 from dragoman_service.operations.store.interface import OperationStore
+from dragoman_service.testing.operation_laws.replica import CALLER
 
-OWNER = "team-a"
+OWNER = CALLER
 LEASE, TTL = 600_000, 3_600_000  # milliseconds
 
 

@@ -105,10 +105,14 @@ def state_of(operation: operations_pb2.Operation) -> str:
     return State.State.Name(metadata_of(operation).state).removeprefix("STATE_")
 
 
-def text_of(operation: operations_pb2.Operation) -> str:
+def completion_of(operation: operations_pb2.Operation) -> v1.Completion:
     completion = v1.Completion()
     assert operation.response.Unpack(completion), f"{operation.name} is {state_of(operation)}: {operation.error}"
-    return completion.choices[0].message.parts[0].text
+    return completion
+
+
+def text_of(operation: operations_pb2.Operation) -> str:
+    return completion_of(operation).choices[0].message.parts[0].text
 
 
 def authors_of(text: str) -> set[str]:
