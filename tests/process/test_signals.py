@@ -112,6 +112,7 @@ async def test_a_second_signal_ends_everything_at_once(serve, prompt, first):
         await anext(stream)
         server.send(first)
         await anext(stream)
+        await asyncio.sleep(1.1)  # sooner it would be the same request again
         server.send(signal.SIGTERM)
         code = await server.exit_code()
 

@@ -125,6 +125,7 @@ async def test_a_second_signal_ends_all_workers_at_once(service, prompt):
         streams = [aiter(stub.StreamCompletion(prompt(LONG))) for stub in stubs(channels)]
         await asyncio.gather(*(anext(stream) for stream in streams))
         service.send(signal.SIGINT)
+        await asyncio.sleep(1.1)  # sooner it would be the same request again
         await until(lambda: len(service.logged("drain.started")) == 2)
         service.send(signal.SIGTERM)
         async with asyncio.timeout(5):
@@ -137,3 +138,25 @@ async def test_a_second_signal_ends_all_workers_at_once(service, prompt):
 async def test_no_process_writes_core_dumps(service):
     for pid in (service.process.pid, *service.workers.values()):
         assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)
+
+
+async def test_a_stopped_worker_is_replaced_within_seconds(service, prompt):
+    stopped = service.workers[1]
+    os.kill(stopped, signal.SIGSTOP)
+    await until(lambda: service.workers[1] != stopped, 15)
+    async with service.channels(20) as channels:
+        answers = await asyncio.gather(*(stub.CreateCompletion(prompt("hi")) for stub in stubs(channels)))
+
+    assert len(answers) == 20
+    assert not alive(stopped)
+    assert [record["worker"] for record in service.logged("worker.stopped")] == [1]
+
+
+async def test_a_worker_that_is_stopped_for_a_moment_goes_on(service):
+    before = service.workers
+    os.kill(before[1], signal.SIGSTOP)
+    await asyncio.sleep(0.7)
+    os.kill(before[1], signal.SIGCONT)
+    await asyncio.sleep(2.5)
+
+    assert service.workers == before

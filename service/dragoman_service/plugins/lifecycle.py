@@ -43,6 +43,10 @@ async def open_all(
             if one.name in opened:
                 opened[one.name] = opened.pop(one.name)
         yield
+    except asyncio.CancelledError:
+        for lifetime in lifetimes:
+            lifetime.give_up()
+        raise
     finally:
         stop.set()
         await _close([lifetime.task for lifetime in lifetimes])
@@ -76,6 +80,12 @@ class _Lifetime(Generic[T]):
         except TimeoutError:
             self.task.cancel()
             self._fail(f"did not open within {open_timeout:g} s")
+
+    def give_up(self) -> None:
+        """Cancels the opening if it is still under way, because the service is stopped during its start."""
+        if not self._ready.is_set():
+            self._failed[self._opening.name] = "the service was stopped while it opened"
+            self.task.cancel()
 
     async def _run(self) -> None:
         name = self._opening.name

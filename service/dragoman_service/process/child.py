@@ -63,6 +63,15 @@ class WorkerProcess:
         """Waits for its end. Returns the exit code; a negative one is the number of the signal that ended it."""
         return await self._process.wait()
 
+    def is_stopped(self) -> bool:
+        """Whether a signal such as SIGSTOP has stopped it. Its listeners then still accept connections."""
+        if not hasattr(os, "waitid"):  # macOS
+            return False
+        with contextlib.suppress(ChildProcessError):
+            # WNOWAIT leaves the state where it is, for asyncio, which waits for the end of the process.
+            return os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+        return False
+
     def send_signal(self, number: signal.Signals) -> None:
         """Makes it handle a signal, by a message through its standard input."""
         if not self._stdin.is_closing():

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from dragoman_service.process.child import WorkerError, WorkerProcess, describe_exit, shell_code
+from dragoman_service.process.signals import ServiceSignals
 from dragoman_service.process.worker_spec import WorkerSpec
 from dragoman_service.settings.errors import SettingsError
 from dragoman_service.telemetry.workers import forget
@@ -20,6 +21,8 @@ BACKOFF = 0.1  # seconds before the first restart; doubled for each further one
 LONGEST_BACKOFF = 30.0  # seconds
 STABLE = 60.0  # seconds of uptime after which the backoff starts over
 START_MARGIN = 60.0  # seconds that a start may take in addition to opening the plugins
+STOPPED_CHECK = 0.5  # seconds between two looks whether a signal has stopped a worker
+STOPPED_CHECKS = 4  # looks at a stopped worker after which it is replaced, because connections to it hang
 STOP_GRACE = 5.0  # seconds to end after the last signal, before the process is killed
 
 log = structlog.get_logger(__name__)
@@ -57,7 +60,7 @@ class Worker:
         delay = BACKOFF
         while True:
             began = time.monotonic()
-            code = await self.wait()
+            code = await self._end()
             had_served, self._is_serving = self._is_serving, False
             forget(self._spec.metrics, self._spec.worker)
             if self._stopping.is_set():
@@ -66,6 +69,20 @@ class Worker:
                 delay = BACKOFF
             log.error("worker.ended", worker=self._spec.worker, reason=describe_exit(code), restart_seconds=delay)
             delay = await self._restart(delay)
+
+    async def _end(self) -> int:
+        """Waits for the end of its current process, which is killed if it is stopped. Returns the exit code."""
+        end = asyncio.ensure_future(self.wait())
+        stopped = 0
+        try:
+            while not (await asyncio.wait({end}, timeout=STOPPED_CHECK))[0]:
+                stopped = stopped + 1 if self._process and self._process.is_stopped() else 0
+                if stopped == STOPPED_CHECKS:
+                    log.error("worker.stopped", worker=self._spec.worker, seconds=STOPPED_CHECK * STOPPED_CHECKS)
+                    self.kill()
+            return end.result()
+        finally:
+            end.cancel()
 
     async def _restart(self, delay: float) -> float:
         """Restarts until it serves or is stopped. Returns the seconds to wait before the next restart."""
@@ -120,7 +137,7 @@ class WorkerPool:
             await asyncio.gather(*starts, return_exceptions=True)
         self._keepers = [asyncio.create_task(worker.keep_running()) for worker in self._workers]
 
-    async def run(self, signals: asyncio.Queue[signal.Signals], drain_timeout: float) -> int:
+    async def run(self, signals: ServiceSignals, drain_timeout: float) -> int:
         """Keeps the workers running and forwards signals until all have ended. Returns the highest exit code.
 
         The first signal starts a drain of at most `drain_timeout` seconds; a second one ends everything at once.
@@ -154,10 +171,10 @@ class WorkerPool:
 
 
 async def _next_signal(
-    signals: asyncio.Queue[signal.Signals], ends: asyncio.Future[list[int]], seconds: float | None
+    signals: ServiceSignals, ends: asyncio.Future[list[int]], seconds: float | None
 ) -> signal.Signals | None:
     """The next signal; None if all workers end first, or `seconds` pass (None: no limit)."""
-    received = asyncio.create_task(signals.get())
+    received = asyncio.create_task(signals.next())
     either: set[asyncio.Future[Any]] = {ends, received}
     await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     received.cancel()

@@ -13,22 +13,16 @@ import uvloop
 
 from dragoman_service.app import Running, running
 from dragoman_service.process.limits import forbid_core_dumps
-from dragoman_service.settings.settings import Settings
+from dragoman_service.process.signals import ServiceSignals, SignalHandler, handle_signals
+from dragoman_service.settings.settings import ServerSettings, Settings
 from dragoman_service.telemetry.log import configure
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.workers import join
 
 Announce = Callable[[str, str], None]
 """Called with the addresses of gRPC and HTTP, each `HOST:PORT`, once calls are accepted."""
-SignalHandler = Callable[[signal.Signals], None]
 
 log = structlog.get_logger(__name__)
-
-
-def handle_signals(handler: SignalHandler) -> None:
-    """Calls `handler` for each SIGTERM and SIGINT of this process. Needs a running loop."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, handler, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +36,15 @@ class ProcessRole:
     failed: Mapping[str, str] = field(default_factory=dict)
     """Providers that must not be opened: name → reason."""
     handle_signals: Callable[[SignalHandler], None] = handle_signals
-    """Called once in the loop; registers the handler of the signals that end the service."""
+    """Called once, before anything is opened; registers the handler of the signals, which any thread may call."""
 
 
 def serve(settings: Settings, announce: Announce, role: ProcessRole | None = None) -> int:
     """Serves until a signal; returns the exit code.
 
-    SIGTERM drains, see `Running.drain`; SIGINT drains without the delay; a second signal ends everything at once, with
-    exit code 1. Raises SettingsError.
+    SIGTERM drains, see `Running.drain`; SIGINT drains without the delay; SIGQUIT, or a second signal, ends everything
+    at once, with exit code 1. During the start each of them ends it, with 128 and its number. Soon after the drain the
+    process ends, whatever a plugin does. Raises SettingsError.
     """
     forbid_core_dumps()
     role = role or ProcessRole()
@@ -59,32 +54,41 @@ def serve(settings: Settings, announce: Announce, role: ProcessRole | None = Non
     writer = configure(settings.log.level, settings.log.format, metrics.log_dropped.inc, worker=role.worker)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(settings, metrics, announce, role))
+            return runner.run(_serve(settings, metrics, announce, role, writer.close))
     finally:
         structlog.reset_defaults()  # later records have no writer
         writer.close()
 
 
-async def _serve(settings: Settings, metrics: Metrics, announce: Announce, role: ProcessRole) -> int:
-    async with running(settings, metrics, failed=role.failed) as service:
-        signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
-        role.handle_signals(signals.put_nowait)
-        log.info(
-            "serving",
-            grpc=service.grpc_address,
-            http=service.http_address,
-            tls=settings.server.tls is not None,
-            anonymous=settings.allows_anonymous,
-            unreachable=service.opened.unreachable or None,
-        )
-        announce(service.grpc_address, service.http_address)
-        delay = settings.server.drain_delay if await signals.get() == signal.SIGTERM else 0.0
-        return await _drain(service, delay, settings.server.grace, signals)
+async def _serve(
+    settings: Settings, metrics: Metrics, announce: Announce, role: ProcessRole, before_exit: Callable[[], None]
+) -> int:
+    server = settings.server
+    signals = ServiceSignals(server.drain_delay, server.grace, before_exit=before_exit)
+    role.handle_signals(signals.receive)
+    with signals.ending_start() as start:
+        async with running(settings, metrics, failed=role.failed) as service:
+            start.is_over()
+            log.info(
+                "serving",
+                grpc=service.grpc_address,
+                http=service.http_address,
+                tls=server.tls is not None,
+                anonymous=settings.allows_anonymous,
+                unreachable=service.opened.unreachable or None,
+            )
+            announce(service.grpc_address, service.http_address)
+            return await _until_drained(service, server, signals)
+    return start.exit_code
 
 
-async def _drain(service: Running, delay: float, grace: float, signals: asyncio.Queue[signal.Signals]) -> int:
-    drained = asyncio.create_task(service.drain(delay, grace))
-    again = asyncio.create_task(signals.get())
+async def _until_drained(service: Running, server: ServerSettings, signals: ServiceSignals) -> int:
+    first = await signals.next()
+    if first == signal.SIGQUIT:
+        log.warning("stopped", reason="SIGQUIT arrived")
+        return 1
+    drained = asyncio.create_task(service.drain(server.drain_delay if first == signal.SIGTERM else 0.0, server.grace))
+    again = asyncio.create_task(signals.next())
     await asyncio.wait({drained, again}, return_when=asyncio.FIRST_COMPLETED)
     again.cancel()
     if drained.done():

@@ -6,7 +6,6 @@ It serves nothing itself. Workers are new processes, never forks of this one.
 from __future__ import annotations
 
 import asyncio
-import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,12 +19,14 @@ from dragoman_service.process.child import WorkerError
 from dragoman_service.process.limits import forbid_core_dumps
 from dragoman_service.process.pool import WorkerPool
 from dragoman_service.process.ports import reserved
+from dragoman_service.process.signals import ServiceSignals, handle_signals
 from dragoman_service.process.worker_spec import WorkerSpec
 from dragoman_service.settings.settings import Settings
 from dragoman_service.settings.types import Address
 from dragoman_service.telemetry.log import configure
 
-DRAIN_MARGIN = 30.0  # seconds that a drain may take in addition to its delay and grace
+DRAIN_MARGIN = 8.0  # seconds that a drain may take in addition to its delay and grace; a worker ends itself earlier
+EXIT_MARGIN = DRAIN_MARGIN + 10.0  # seconds after delay and grace in which the supervisor has ended its workers
 
 log = structlog.get_logger(__name__)
 
@@ -33,43 +34,48 @@ log = structlog.get_logger(__name__)
 def supervise(settings: Settings, announce: Callable[[str, str], None]) -> int:
     """Serves with `server.workers` processes until a signal; returns the highest of their exit codes.
 
-    `announce` is called with the addresses of gRPC and HTTP once all workers serve. Signals act as on a single process;
-    before all workers serve, a signal ends everything at once. Raises SettingsError; any other failure of a worker's
-    first start is logged, and its exit code returned.
+    `announce` is called with the addresses of gRPC and HTTP once all workers serve. Signals act as on a single process.
+    Raises SettingsError; any other failure of a worker's first start is logged, and its exit code returned.
     """
     forbid_core_dumps()
     writer = configure(settings.log.level, settings.log.format, lambda: None)
     try:
         with asyncio.Runner() as runner:
-            return runner.run(_supervise(settings, announce))
+            return runner.run(_supervise(settings, announce, writer.close))
     except WorkerError as error:
         log.error("worker.not_started", reason=str(error))
         return error.code or 1
-    except asyncio.CancelledError:
-        return 128 + signal.SIGTERM
     finally:
+        structlog.reset_defaults()  # later records have no writer
         writer.close()
 
 
-async def _supervise(settings: Settings, announce: Callable[[str, str], None]) -> int:
-    loop, server = asyncio.get_running_loop(), settings.server
-    if starting := asyncio.current_task():
-        loop.add_signal_handler(signal.SIGTERM, starting.cancel)
-    async with AsyncExitStack() as stack:
-        grpc = stack.enter_context(reserved("server.grpc", server.grpc))
-        http = stack.enter_context(reserved("server.http", server.http))
-        metrics = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dragoman-", ignore_cleanup_errors=True)))
-        shared = await stack.enter_async_context(_shared(settings))
-        theirs = _worker_settings(settings, grpc, http, shared)
-        pool = WorkerPool([WorkerSpec(n + 1, theirs, metrics, shared.unreachable) for n in range(server.workers)])
-        stack.push_async_callback(pool.close)
-        await pool.start()
-        signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, signals.put_nowait, number)
-        log.info("supervising", grpc=str(grpc), http=str(http), workers=server.workers)
-        announce(str(grpc), str(http))
-        return await pool.run(signals, server.drain_delay + server.grace + DRAIN_MARGIN)
+async def _supervise(settings: Settings, announce: Callable[[str, str], None], before_exit: Callable[[], None]) -> int:
+    server = settings.server
+    signals = ServiceSignals(server.drain_delay, server.grace, EXIT_MARGIN, before_exit)
+    handle_signals(signals.receive)
+    with signals.ending_start() as start:
+        async with AsyncExitStack() as stack:
+            pool, grpc, http = await _started(settings, stack)
+            start.is_over()
+            log.info("supervising", grpc=str(grpc), http=str(http), workers=server.workers)
+            announce(str(grpc), str(http))
+            return await pool.run(signals, server.drain_delay + server.grace + DRAIN_MARGIN)
+    return start.exit_code
+
+
+async def _started(settings: Settings, stack: AsyncExitStack) -> tuple[WorkerPool, Address, Address]:
+    """Starts all workers. Returns them with the addresses of gRPC and HTTP; all ends with `stack`."""
+    server = settings.server
+    grpc = stack.enter_context(reserved("server.grpc", server.grpc))
+    http = stack.enter_context(reserved("server.http", server.http))
+    metrics = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dragoman-", ignore_cleanup_errors=True)))
+    shared = await stack.enter_async_context(_shared(settings))
+    theirs = _worker_settings(settings, grpc, http, shared)
+    pool = WorkerPool([WorkerSpec(n + 1, theirs, metrics, shared.unreachable) for n in range(server.workers)])
+    stack.push_async_callback(pool.close)
+    await pool.start()
+    return pool, grpc, http
 
 
 @asynccontextmanager

@@ -6,8 +6,8 @@ supervisor. Real signals are ignored: they are the supervisor's.
 
 from __future__ import annotations
 
-import asyncio
 import os
+import queue
 import shutil
 import signal
 import sys
@@ -15,7 +15,8 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dragoman_service.process.single import ProcessRole, SignalHandler, serve
+from dragoman_service.process.signals import SignalHandler, answer_user_signals, ignore
+from dragoman_service.process.single import ProcessRole, serve
 from dragoman_service.process.worker_spec import decode_signals, encode_report, read_spec
 from dragoman_service.settings.errors import Mistake, SettingsError
 
@@ -24,8 +25,9 @@ USAGE = 2  # exit code for mistakes in the settings
 
 def main() -> None:
     """Serves; ends with the service's exit code."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, _ignore)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, ignore)
+    answer_user_signals()
     source, sink = _take_stream(0, os.open(os.devnull, os.O_RDONLY)), _take_stream(1, 2)
     try:
         spec = read_spec(source)
@@ -44,10 +46,6 @@ def main() -> None:
     sys.exit(code)
 
 
-def _ignore(*_: object) -> None:
-    """A function instead of SIG_IGN, which the child processes of plugins would inherit."""
-
-
 def _take_stream(standard: int, replacement: int) -> int:
     """Returns a private copy of a standard stream and puts another in its place, which plugins and children use."""
     private = os.dup(standard)
@@ -56,25 +54,28 @@ def _take_stream(standard: int, replacement: int) -> int:
 
 
 def _forward_signals(source: int, metrics: Path) -> Callable[[SignalHandler], None]:
-    """Returns a function that registers, in the loop, a handler of the signals that `source` brings.
+    """Returns a function that registers a handler of the signals that `source` brings.
 
-    A thread reads them, because a process with a blocked loop has to end with its supervisor too. Until a handler is
-    registered they wait in a pipe.
+    Threads read and deliver them, because a process with a blocked loop has to end with its supervisor too.
     """
-    inbox, outbox = os.pipe()
+    waiting: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
 
     def read() -> None:
         while received := os.read(source, 64):
-            os.write(outbox, received)
+            for number in decode_signals(received):
+                waiting.put(number)
         shutil.rmtree(metrics, ignore_errors=True)
         os._exit(1)
 
     def deliver(handler: SignalHandler) -> None:
-        for number in decode_signals(os.read(inbox, 64)):
-            handler(number)
+        while True:
+            handler(waiting.get())
 
-    threading.Thread(target=read, name="signals", daemon=True).start()
-    return lambda handler: asyncio.get_running_loop().add_reader(inbox, deliver, handler)
+    def register(handler: SignalHandler) -> None:
+        threading.Thread(target=deliver, args=[handler], name="deliver signals", daemon=True).start()
+
+    threading.Thread(target=read, name="read signals", daemon=True).start()
+    return register
 
 
 if __name__ == "__main__":
