@@ -21,7 +21,7 @@ Piece = Any
 
 def checked(holds: Callable[..., None]) -> Callable[..., None]:
     """Runs a law under hypothesis, in the profile that is loaded: without time limits, because machines are slow."""
-    return settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))(holds)
+    return settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))(holds)
 
 
 def _error(code: int, reason: v1.ErrorReason.ValueType, retry_after: float | None = None) -> CompletionError:
