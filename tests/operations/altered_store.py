@@ -1,4 +1,4 @@
-"""Stores that behave as in rare moments: an answer is overtaken, a notification or a renewal is lost."""
+"""Stores in rare moments: an answer is overtaken, a notification or a renewal is lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Opener = Callable[[str, StoreContext], AbstractAsyncContextManager[OperationStor
 
 
 class Overtaken:
-    """A store. Between an answer of its `method` and whoever waits for that, `happens` comes to pass."""
+    """A store. `happens` runs between an answer of its `method` and the delivery to whoever waits for it."""
 
     def __init__(self, store: OperationStore, method: str, happens: Callable[[], Awaitable[object]]) -> None:
         self._store, self._method, self._happens = store, method, happens
@@ -35,7 +35,7 @@ class Overtaken:
 
 
 class Unrenewed:
-    """A store on which this process renews no lease, and does not notice."""
+    """A store on which this process renews no lease, without noticing."""
 
     def __init__(self, store: OperationStore) -> None:
         self._store = store
@@ -70,5 +70,5 @@ def notifying(alter: Callable[[OnChange], OnChange]) -> Opener:
 
 
 def without_stops(on_change: OnChange) -> OnChange:
-    """Drops word of operations that have to stop."""
+    """Drops notifications of operations that have to stop."""
     return lambda changed, work, stopped: on_change(changed, work, ())

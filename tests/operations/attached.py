@@ -1,4 +1,4 @@
-"""How the tests read operations along: over gRPC, as messages or as the raw bytes on the wire."""
+"""How tests follow operations: over gRPC, as messages or as the raw bytes on the wire."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def reading(channel: grpc.aio.Channel, name: str, after: int = 0) -> grpc.aio.Un
 
 
 async def read(channel: grpc.aio.Channel, name: str, after: int = 0) -> list[bytes]:
-    """The bytes of all the operation's events after a cursor."""
+    """The bytes of all events of the operation after a cursor."""
     return [raw async for raw in reading(channel, name, after)]
 
 

@@ -1,4 +1,4 @@
-"""The stores of operations that every test runs on, fresh for each, and workers on them."""
+"""Fresh stores of operations for each test, and workers on them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def sql_store(request: pytest.FixtureRequest) -> Store:
-    """A fresh store in each kind of database."""
+    """A fresh store of each kind that speaks SQL."""
     store: Store = request.getfixturevalue(f"{request.param}_store")
     return store
 

@@ -1,4 +1,4 @@
-"""What the fixtures of this folder hand out: functions that open stores and workers."""
+"""The types of the fixtures in this folder: functions that open stores and workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: in a temporary folder, reached by a Unix socket, gone with them."""
+"""A PostgreSQL server for the tests: in a temporary folder, reached by a Unix socket, deleted afterwards."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _SETTINGS = {
     "max_connections": "300",
     "shared_buffers": "32MB",
 }
-# Whoever is not the owner needs a password: so the tests see what is said of wrong ones.
+# Everybody but the owner needs a password, so that tests can try wrong ones.
 _HBA = f"local all {OWNER} trust\nlocal all all scram-sha-256\n"
-# It ends with whoever holds the other end of its standard input, however that one ends.
+# The server ends when the other end of its standard input is closed, however its holder ends.
 _GUARD = '"$@" & read -r _; kill -QUIT $!; wait $!'
 _END_OTHERS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -37,7 +37,7 @@ _END_OTHERS = """
 
 
 class PostgresServer:
-    """`start` and `stop` as often as you like, `close` at last."""
+    """`start` and `stop` it any number of times, then `close` it."""
 
     def __init__(self, programs: Path) -> None:
         self._programs = programs
@@ -56,7 +56,7 @@ class PostgresServer:
         return f"postgresql://{user}@/{database}?host={self.folder}"
 
     def start(self) -> None:
-        """Returns when it takes connections."""
+        """Returns when it accepts connections."""
         settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
         command = [self._programs / "postgres", "-D", self._data, "-k", self.folder, *settings]
         with (self.folder / "log").open("ab") as log:
@@ -90,7 +90,7 @@ class PostgresServer:
         return name
 
     async def lend_database(self) -> str:
-        """The name of a database that has nothing in its tables, if it has any: making one takes a while."""
+        """The name of an empty database. Databases are used again, because creating one takes a while."""
         return self._lent.pop() if self._lent else await self.make_database()
 
     async def take_back(self, name: str) -> None:
@@ -108,7 +108,7 @@ class PostgresServer:
             await connection.close()
 
     def _prepare(self) -> None:
-        # A locale whose order is not that of the bytes, as databases commonly have.
+        # A locale that does not sort by bytes, as is common.
         locale = ["--locale=C", "--locale-provider=icu", "--icu-locale=en-US", "--encoding=UTF8"]
         command = [self._programs / "initdb", "-D", self._data, "-U", OWNER, "--no-sync", "--auth=trust", *locale]
         done = subprocess.run(command, capture_output=True, check=False, cwd="/", **self._user)
@@ -124,7 +124,7 @@ class PostgresServer:
 
 
 def find_programs() -> Path | None:
-    """The folder of PostgreSQL's programs, the newest where there are several; None where there are none."""
+    """The folder of the newest PostgreSQL's programs; None if there are none."""
     folders = [Path(path).resolve().parent for path in [shutil.which("postgres")] if path]
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     for folder in (*folders, *reversed(debian)):
@@ -135,7 +135,7 @@ def find_programs() -> Path | None:
 
 @contextmanager
 def postgres_server(programs: Path) -> Iterator[PostgresServer]:
-    """A server that is up."""
+    """A running server."""
     server = PostgresServer(programs)
     try:
         server.start()
@@ -145,7 +145,7 @@ def postgres_server(programs: Path) -> Iterator[PostgresServer]:
 
 
 def _user() -> dict[str, Any]:
-    """PostgreSQL refuses to run as root: then somebody who may nothing runs it."""
+    """PostgreSQL refuses to run as root, so an unprivileged user runs it then."""
     if os.geteuid() != 0:
         return {}
     nobody = pwd.getpwnam("nobody")

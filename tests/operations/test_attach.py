@@ -49,7 +49,7 @@ async def cancel(channel: grpc.aio.Channel, name: str) -> None:
     await operations_pb2_grpc.OperationsStub(channel).CancelOperation(request)
 
 
-async def test_events_are_numbered_without_holes_from_started_to_finished(channel_to: Channels, prompt: Ask) -> None:
+async def test_events_are_numbered_without_gaps_from_started_to_finished(channel_to: Channels, prompt: Ask) -> None:
     channel = await channel_to(delay="20ms")
     name = await start(channel, prompt("a b c d e f"))
     events = events_of(await read(channel, name))
@@ -101,7 +101,7 @@ async def test_a_reader_who_comes_back_misses_nothing_and_gets_nothing_twice(cha
     assert got == await read(channels[0], name)
 
 
-async def test_text_is_there_while_the_model_is_at_it(channel_to: Channels, prompt: Ask) -> None:
+async def test_text_arrives_while_the_model_generates(channel_to: Channels, prompt: Ask) -> None:
     here, there = await channel_to(delay="100ms"), await channel_to(delay="100ms")
     name = await start(here, prompt("word " * 1000))
     calls = [reading(channel, name) for channel in (here, there)]
@@ -161,7 +161,7 @@ async def test_a_cancelled_operation_ends_in_finished_everywhere(
     assert refusals[0].status == refusals[1].status
 
 
-async def test_a_cursor_that_no_event_has_is_told(channel_to: Channels, prompt: Ask, refused: Refused) -> None:
+async def test_a_cursor_beyond_the_events_is_refused(channel_to: Channels, prompt: Ask, refused: Refused) -> None:
     channel = await channel_to(delay="50ms")
     name = await start(channel, prompt("a b c"))
     too_early = await refused(read(channel, name, 1000))
@@ -177,7 +177,9 @@ async def test_a_cursor_that_no_event_has_is_told(channel_to: Channels, prompt: 
     assert await read(channel, name, len(whole)) == []
 
 
-async def test_what_is_gone_or_never_was_is_not_found(channel_to: Channels, prompt: Ask, refused: Refused) -> None:
+async def test_deleted_and_unknown_operations_are_not_found(
+    channel_to: Channels, prompt: Ask, refused: Refused
+) -> None:
     here, there = await channel_to(delay="50ms"), await channel_to(delay="50ms")
     name = await start(here, prompt("word " * 1000))
     calls = [reading(channel, name) for channel in (here, there)]

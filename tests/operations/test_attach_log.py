@@ -1,4 +1,4 @@
-"""The event log in the store, and readers who are fed from memory: nothing twice, nothing left out."""
+"""The stored event log, and readers who are fed from memory: nothing comes twice, nothing is left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAME = f"operations/{ID}"
 
 @pytest.fixture
 async def held(opened: OperationStore) -> Held:
-    """An operation that is taken up."""
+    """A claimed operation."""
     await opened.start(New(ID, CALLER, "m", "p/m", {}, b"", 3, None, 0, None, None))
     [claimed] = await claim(opened)
     return claimed.held

@@ -1,4 +1,4 @@
-"""What readers see when a completion runs anew: `retracted`, and then another answer, everywhere the same."""
+"""What readers see when a completion runs again: `retracted`, then another answer, the same everywhere."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ async def test_an_operation_that_never_began_retracts_nothing(open_worker: OpenW
     assert "retracted" not in kinds_of(await gathered(second, waits))
 
 
-async def test_the_text_of_an_attempt_that_was_the_last_is_kept(open_worker: OpenWorker) -> None:
+async def test_the_text_of_the_last_attempt_is_kept(open_worker: OpenWorker) -> None:
     first = await open_worker(max_attempts=1, lease=0.5, opener=altered(Unrenewed))
     name = await first.start_held()
     other = await open_worker(lease=0.5, max_attempts=1)
@@ -177,7 +177,7 @@ async def test_the_text_of_an_attempt_that_was_the_last_is_kept(open_worker: Ope
     assert metadata_of(done).last_sequence == 3
 
 
-async def test_a_log_that_was_made_compact_is_the_same(open_worker: OpenWorker) -> None:
+async def test_a_compacted_log_is_the_same(open_worker: OpenWorker) -> None:
     worker = await open_worker()
     name = await worker.start_held()
     live = asyncio.create_task(gathered(worker, name))
@@ -191,7 +191,7 @@ async def test_a_log_that_was_made_compact_is_the_same(open_worker: OpenWorker) 
     assert rests == [events[after:] for after in range(len(events) + 1)]
 
 
-async def test_nobody_has_to_look_now_and_then_to_see_what_comes(open_worker: OpenWorker) -> None:
+async def test_readers_need_no_polling(open_worker: OpenWorker) -> None:
     never = Intervals(wait=600)
     here = await open_worker(never)
     name = await here.start_held()

@@ -13,7 +13,7 @@ from dragoman_service.testing.operation_laws.process import Remote
 from dragoman_service.testing.operation_laws.replica import until
 from dragoman_service.testing.operation_laws.stage import Stage, check_log, state_of
 
-FULL = 64 * 1024  # bytes of the write-ahead log that can still be written over when the disk is full
+FULL = 64 * 1024  # bytes of the write-ahead log that can still be overwritten when the disk is full
 RUNNING = 20
 
 

@@ -1,4 +1,4 @@
-"""New work is left for a moment to the process that its caller asked, if that one has room; else it is anybody's."""
+"""New work is left for a moment to the process that received it, if that has a free slot."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ENDLESS_COURTESY = Intervals(poll=600.0, wait=0.1, courtesy=600.0)
 
 
 async def courteous_worker(open_worker: OpenWorker) -> Replica:
-    """A worker that has run one operation, looks for more when notified, and leaves others what they keep for ever."""
+    """A worker that has run one operation, and never claims what other processes keep."""
     worker = await open_worker(ENDLESS_COURTESY)
     await worker.wait(await worker.start(ask("hello")))
     return worker
 
 
-class Told:
-    """Who shall take work up, each time that others tell of some."""
+class WorkRecorder:
+    """Records who should claim new work, each time that others report some."""
 
     def __init__(self) -> None:
         self.work: list[Work] = []
@@ -35,25 +35,25 @@ class Told:
 
 
 async def test_a_process_keeps_what_it_has_room_for(open_worker: OpenWorker, open_store: OpenStore) -> None:
-    told = Told()
+    recorder = WorkRecorder()
     worker = await open_worker(concurrency=1)
-    await open_store(told)
+    await open_store(recorder)
     await worker.start_held()
-    await until(lambda: told.work == [Work.KEPT])
+    await until(lambda: recorder.work == [Work.KEPT])
     await worker.start(ask("hold"))
-    await until(lambda: told.work == [Work.KEPT, Work.OPEN])
+    await until(lambda: recorder.work == [Work.KEPT, Work.OPEN])
 
 
 async def test_a_process_that_drains_keeps_nothing(open_worker: OpenWorker, open_store: OpenStore) -> None:
-    told = Told()
+    recorder = WorkRecorder()
     worker = await open_worker()
-    await open_store(told)
+    await open_store(recorder)
     await worker.operations.drain(0)
     await worker.start(ask("hello"))
-    await until(lambda: told.work == [Work.OPEN])
+    await until(lambda: recorder.work == [Work.OPEN])
 
 
-async def test_others_do_not_reach_for_what_is_kept(open_worker: OpenWorker) -> None:
+async def test_others_do_not_claim_what_is_kept(open_worker: OpenWorker) -> None:
     other, keeper = await courteous_worker(open_worker), await open_worker(NOTIFIED_ONLY)
     for _ in range(20):
         await keeper.wait(await keeper.start(ask("hello")))
@@ -62,14 +62,14 @@ async def test_others_do_not_reach_for_what_is_kept(open_worker: OpenWorker) -> 
     assert len(other.provider.calls) == 1
 
 
-async def test_work_that_is_anybody_s_is_taken_up_without_delay(open_worker: OpenWorker) -> None:
+async def test_open_work_is_claimed_without_delay(open_worker: OpenWorker) -> None:
     other, full = await courteous_worker(open_worker), await open_worker(NOTIFIED_ONLY, concurrency=1)
     await full.start_held()
     await full.start(ask("hello"))
     await until(lambda: len(other.provider.calls) == 2)
 
 
-async def test_what_its_process_did_not_take_up_is_taken_up_by_others(
+async def test_work_that_its_process_does_not_claim_is_claimed_by_others(
     open_worker: OpenWorker, open_store: OpenStore
 ) -> None:
     worker = await open_worker(NOTIFIED_ONLY)

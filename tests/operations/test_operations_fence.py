@@ -1,4 +1,4 @@
-"""Whatever workers, cancellers and clocks do: one result, written by the newest attempt, and a log without holes."""
+"""Whatever workers, callers and clocks do: one result, written by the newest attempt, and a log without gaps."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from hypothesis.stateful import (
 T = TypeVar("T")
 ID = "0" * 26
 TTL = 3600_000
-LIVE, GONE = 60_000, -1  # milliseconds of a lease; the second has run out when it is written
+LIVE, GONE = 60_000, -1  # milliseconds of a lease; the second one has expired as soon as it is written
 MOST_ATTEMPTS = 4
 
 
 @dataclass
 class Hold:
-    """An attempt that some worker believes to be its own, and where it believes that the log ends."""
+    """An attempt that a worker believes it holds, and where it believes that the log ends."""
 
     held: Held
     milliseconds: int
@@ -56,7 +56,7 @@ class Hold:
 
 
 class OneOperation(RuleBasedStateMachine):
-    """Workers take one operation up, hold it, lose it, end it and give it back; a caller may cancel it."""
+    """Workers claim one operation, renew it, lose it, end it and give it back; a caller may cancel it."""
 
     def __init__(self, store: OperationStore, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class OneOperation(RuleBasedStateMachine):
         hold = self.holds[number % len(self.holds)]
         chunk = hold.chunk(events) if events else None
         steps = [Step(hold.held, Progress("p", hold.last + events, 1, None), chunk)]
-        for _ in range(1 + twice):  # one whose answer was lost is tried again
+        for _ in range(1 + twice):  # a write whose answer was lost is repeated
             ours = self.do(self.store.append(steps))
 
             assert bool(ours) == self.is_ours(hold)

@@ -168,7 +168,7 @@ async def test_those_who_wait_are_told_when_the_server_ends(
     assert metadata_of(seen).state == State.STATE_QUEUED
 
 
-async def test_a_service_whose_ledger_cannot_be_opened_says_so_in_its_settings(
+async def test_a_store_that_cannot_be_opened_is_a_mistake_in_the_settings(
     start_service: Callable[..., Awaitable[Any]], tmp_path: Path
 ) -> None:
     (tmp_path / "operations.db").write_text("this is a text, and long enough to be looked at as a database")

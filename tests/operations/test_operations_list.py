@@ -54,7 +54,7 @@ async def filled(worker: Replica) -> Replica:
         ("labels:colour", "good held"),
         ("labels.colour < c", "held"),
         ("labels.colour >= blue", "good held"),
-        ("labels.colour > B", "good held"),  # by code points: capitals come before all small letters
+        ("labels.colour > B", "good held"),  # by code points: capitals sort before small letters
         ("labels.colour < Z", ""),
         ("model:AWS", "bad"),
         (r'labels.colour = "r\ed"', "good"),
@@ -64,7 +64,7 @@ async def filled(worker: Replica) -> Replica:
         ("state = SUCCEEDED OR state = FAILED", "good bad"),
         ("model = signing AND state = SUCCEEDED", "good"),
         ("model = signing state = SUCCEEDED", "good"),
-        # OR binds closer than AND
+        # OR binds more tightly than AND
         ("model = signing AND labels.is = bad OR labels.is = good", "good"),
         ("(model = signing AND labels.is = good) OR labels.is = bad", "good bad"),
         ("NOT (labels.is = good OR labels.is = bad)", "stopped held"),

@@ -52,7 +52,7 @@ async def test_the_clock_is_the_database_s(database: Database) -> None:
     assert abs(milliseconds - float(seconds) * 1000) <= 2000
 
 
-async def test_what_is_written_at_the_same_time_shares_a_transaction_and_no_fault(opened: SqlStore) -> None:
+async def test_concurrent_writes_share_a_transaction_but_no_errors(opened: SqlStore) -> None:
     def broken(transaction: Transaction) -> None:
         transaction.execute(text("DELETE FROM operations"))
         raise ZeroDivisionError
@@ -80,7 +80,7 @@ async def test_a_statement_that_the_database_refuses_harms_no_other(opened: SqlS
     assert counts["QUEUED"] == 10
 
 
-async def test_one_who_leaves_while_it_is_written_harms_no_other(opened: OperationStore) -> None:
+async def test_a_caller_who_leaves_during_a_write_harms_no_other(opened: OperationStore) -> None:
     writes = [asyncio.create_task(opened.start(new(number))) for number in range(20)]
     reads = [asyncio.create_task(opened.count_states()) for _ in range(20)]
     await asyncio.sleep(0)
@@ -103,7 +103,7 @@ async def test_readers_cannot_write(opened: SqlStore) -> None:
     assert created is Start.CREATED
 
 
-async def test_what_has_expired_is_gone_before_it_is_swept(open_worker: OpenWorker) -> None:
+async def test_an_expired_operation_is_gone_before_it_is_swept(open_worker: OpenWorker) -> None:
     worker = await open_worker(ttl=0.2)
     name = await worker.start(ask())
     await until(lambda: worker.observer.outcomes)

@@ -1,4 +1,4 @@
-"""What a caller may ask of an operation: its name, how long it is kept, how often it is tried, how soon it runs."""
+"""The options of an operation: its name, how long it is kept, how often it is attempted, how soon it runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
+from altered_store import Unrenewed, altered
 from dragoman import v1
 from dragoman_service.operations import StartOptions
 from dragoman_service.testing.operation_laws.provider import ask
@@ -27,7 +28,7 @@ async def started(worker: Replica, request: v1.CompletionRequest, **options: Any
     return (await worker.operations.start(request, CALLER, StartOptions(**options))).name
 
 
-async def test_a_name_of_one_s_own_works_with_every_method(channel: grpc.aio.Channel, prompt: Ask) -> None:
+async def test_a_chosen_name_works_with_every_method(channel: grpc.aio.Channel, prompt: Ask) -> None:
     stub, operations = v1.CompletionServiceStub(channel), operations_pb2_grpc.OperationsStub(channel)
     name = "operations/my-own"
     start = await stub.StartCompletion(v1.StartCompletionRequest(request=prompt(), operation_id="my-own"))
@@ -44,7 +45,7 @@ async def test_a_name_of_one_s_own_works_with_every_method(channel: grpc.aio.Cha
     assert not left.operations
 
 
-async def test_a_name_is_taken_once_for_each_caller(
+async def test_each_caller_can_use_a_name_once(
     start_service: Callable[..., Awaitable[Any]], prompt: Ask, refused: Refused
 ) -> None:
     keys = [{"id": who, "sha256": hashlib.sha256(who.encode()).hexdigest()} for who in ("ann", "ben")]
@@ -64,7 +65,7 @@ async def test_a_name_is_taken_once_for_each_caller(
     assert twice == ["operations/safe-one"] * 2
 
 
-async def test_another_caller_cannot_reach_a_name_by_the_owner_s(open_worker: OpenWorker) -> None:
+async def test_another_caller_cannot_use_the_owner_s_name(open_worker: OpenWorker) -> None:
     worker = await open_worker()
     await started(worker, ask(), operation_id="mine")
     errors = [
@@ -75,7 +76,7 @@ async def test_another_caller_cannot_reach_a_name_by_the_owner_s(open_worker: Op
     assert {error.reason for error in errors} == {v1.ERROR_REASON_OPERATION_NOT_FOUND}
 
 
-async def test_an_answer_is_kept_as_long_as_was_asked(open_worker: OpenWorker) -> None:
+async def test_an_answer_is_kept_as_long_as_requested(open_worker: OpenWorker) -> None:
     worker = await open_worker(ttl=3600)
     ends = [metadata_of(await worker.wait(await started(worker, ask(), ttl=ttl))) for ttl in (None, 60, 86_400)]
     kept = [end.expire_time.ToMilliseconds() - end.end_time.ToMilliseconds() for end in ends]
@@ -84,11 +85,10 @@ async def test_an_answer_is_kept_as_long_as_was_asked(open_worker: OpenWorker) -
 
 
 async def test_an_operation_that_may_be_tried_once_is_not_run_again(open_worker: OpenWorker) -> None:
-    first = await open_worker(lease=0.5)
+    first = await open_worker(lease=0.5, opener=altered(Unrenewed))
     once = await started(first, ask("hold"), max_attempts=1)
     again = await started(first, ask("hold"))
     await until(lambda: len(first.provider.held) == 2)
-    await first.operations._runner.close()  # as if it were killed
     second = await open_worker(lease=0.5)
     second.provider.release()
     lost, done = await second.wait(once), await second.wait(again)
@@ -99,7 +99,7 @@ async def test_an_operation_that_may_be_tried_once_is_not_run_again(open_worker:
     assert len(second.provider.calls) == 1
 
 
-async def test_a_higher_priority_is_taken_up_first(open_worker: OpenWorker) -> None:
+async def test_a_higher_priority_is_claimed_first(open_worker: OpenWorker) -> None:
     worker = await open_worker(concurrency=1)
     await worker.start_held()
     names = [await started(worker, ask(), priority=priority) for priority in (0, -5, 5, 0)]
@@ -111,7 +111,7 @@ async def test_a_higher_priority_is_taken_up_first(open_worker: OpenWorker) -> N
     assert order == [names[number].removeprefix("operations/") for number in (2, 0, 3, 1)]
 
 
-async def test_no_more_of_a_model_run_than_may(open_worker: OpenWorker) -> None:
+async def test_a_model_has_no_more_runs_than_its_limit(open_worker: OpenWorker) -> None:
     worker = await open_worker(model_concurrency={"laws/*": 2})
     names = [await worker.start(ask("hold")) for _ in range(5)]
     await until(lambda: len(worker.provider.held) == 2)

@@ -1,4 +1,4 @@
-"""The event log: read from any cursor, made compact, gone with its operation."""
+"""The event log: read from any cursor, compacted, deleted with its operation."""
 
 from __future__ import annotations
 
@@ -60,9 +60,7 @@ async def test_a_view_has_about_as_many_bytes_as_asked(
     assert len(await viewed(opened, 0, max(most_bytes, 1))) == chunks
 
 
-async def test_a_chunk_that_comes_again_with_more_takes_the_place_of_the_first(
-    opened: SqlStore, running: Claimed
-) -> None:
+async def test_a_chunk_that_comes_again_with_more_replaces_the_first(opened: SqlStore, running: Claimed) -> None:
     for last in (13, 15, 14):
         await opened.append([Step(running.held, progress(last), chunk(last, 13))])
     await opened.finish(running.held, succeeded(16, chunk(16, 13)), TTL)
@@ -79,7 +77,7 @@ async def test_a_view_goes_with_its_record(opened: SqlStore, running: Claimed) -
     assert foreign is None
 
 
-async def test_a_log_is_the_same_after_it_was_made_compact(opened: SqlStore, running: Claimed) -> None:
+async def test_a_compacted_log_is_the_same(opened: SqlStore, running: Claimed) -> None:
     await opened.finish(running.held, succeeded(13, chunk(13, 13)), TTL)
     before = await viewed(opened, 0)
     await opened.compact(running.held.id)

@@ -1,4 +1,4 @@
-"""Bringing a store up to date: several processes at once, and a store of the version before."""
+"""Creating and upgrading the tables: by several processes at once, and from the version before."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_several_processes_may_open_a_fresh_database_at_once(postgres: Pos
     assert counts["QUEUED"] == 4
 
 
-async def test_a_file_of_the_version_before_is_taken_over(tmp_path: Path) -> None:
+async def test_a_file_of_the_version_before_is_upgraded(tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{tmp_path}/operations.db")
     with engine.begin() as connection:
         migrate(connection, "0001")

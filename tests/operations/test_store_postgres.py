@@ -1,4 +1,4 @@
-"""What only a store on a server can suffer: wrong passwords, lost connections, restarts, deadlocks, frozen clients."""
+"""What only a server can suffer: wrong passwords, lost connections, restarts, deadlocks, frozen clients."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ async def test_a_process_that_is_frozen_between_the_parts_of_a_statement_does_no
         await opened.start(new(1))
         frozen = await asyncpg.connect(store.url, server_settings={"application_name": "dragoman"})
         await frozen.execute("BEGIN; UPDATE operations SET priority = 1")
-        await frozen.prepare("SELECT 1")  # the server waits for what is to be done with it
+        await frozen.prepare("SELECT 1")  # the server waits for its execution
         async with asyncio.timeout(5):
             outcome = await opened.cancel(OWNER, new(1).id, b"", TTL)
         frozen.terminate()
@@ -261,7 +261,7 @@ async def test_a_process_that_is_frozen_within_a_transaction_does_not_keep_what_
 
 
 async def _patiently(call: Callable[[str], Awaitable[T]], name: str) -> T:
-    """Asks again as long as the store is away."""
+    """Tries again while the store is away."""
     while True:
         try:
             return await call(name)

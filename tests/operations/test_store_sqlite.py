@@ -111,7 +111,7 @@ async def test_a_transaction_that_only_reads_first_holds_the_lock_already(tmp_pa
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Another process writes, and does not come to an end."""
+    """Another process writes, and does not finish."""
     with closing(sqlite3.connect(folder / "operations.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -119,7 +119,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def full(folder: Path) -> Iterator[None]:
-    """No file may grow over what the write-ahead log has already."""
+    """No file can grow beyond the size of the write-ahead log."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "operations.db-wal").stat().st_size, hard))
     try:

@@ -1,4 +1,4 @@
-"""Under one request id there is one operation, and under one id; until it no longer counts."""
+"""One operation for each request id and for each id, until it no longer counts."""
 
 from __future__ import annotations
 
