@@ -139,3 +139,11 @@ def test_a_filter_that_is_installed_and_has_no_table_does_nothing_and_ours_win_a
     assert filters["metering", "dragoman-service"] == "LOADED"
     assert filters["metering", "acme-filter"] == "SHADOWED"
     assert filters["broken", "acme-filter"] == "FAILED"
+
+
+def test_the_settings_are_shown_with_the_tables_of_filters(environment: ScratchEnvironment, tmp_path: Path) -> None:
+    config = tmp_path / "shown.toml"
+    config.write_text('[providers.echo]\n[filters.first]\nplugin = "mark"\nmark = "a"\n')
+    printed = environment.run("-m", "dragoman_service", "config", "check", "--config", str(config))
+
+    assert '[filters.first]\nplugin = "mark"\nmark = "a"\ncount = false\n' in printed
