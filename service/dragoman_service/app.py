@@ -109,7 +109,7 @@ async def running(
         stack.push_async_callback(context.grpc.stop)
         stack.push_async_callback(context.http.stop)
         addresses = (await context.grpc.start(), await context.http.start())
-        for task in (_watch_health(context.grpc, context.engine), watch_loop(metrics)):
+        for task in (_watch_health(context.grpc, context.http, context.engine), watch_loop(metrics)):
             stack.push_async_callback(_cancel, asyncio.create_task(task))
         yield Running(context, in_flight, addresses, opened)
 
@@ -149,10 +149,11 @@ async def _build(
         raise SettingsError([Mistake("operations.url", str(error))]) from error
     telemetry = RpcTelemetry(metrics)
     limits = (server.max_request_size, server.stall_timeout)
-    grpc_server = GrpcServer(server, Guard(auth, telemetry, in_flight, deadlines, *limits))
+    grpc_guard = Guard(auth, telemetry, in_flight, deadlines, *limits)
+    grpc_server = GrpcServer(server, grpc_guard, metrics.listener_restarts["grpc"].inc)
     http_server = HttpServer(
         server.http,
-        lambda: _why_not_ready(grpc_server, engine),
+        lambda: _why_not_ready(grpc_server, http_server, engine),
         metrics.registry,
         HttpGuard(auth, telemetry, in_flight, deadlines, Cors(server.cors_origins), *limits),
         share_port=server.workers > 1,
@@ -174,18 +175,22 @@ def _create_series(metrics: Metrics, context: FrontendContext, opened: Opened) -
             metrics.plugin_state[name, state].set(1)
 
 
-def _why_not_ready(grpc_server: GrpcServer, engine: Engine) -> str:
+def _why_not_ready(grpc_server: GrpcServer, http_server: HttpServer, engine: Engine) -> str:
     if grpc_server.draining:
         return "draining"
+    if not grpc_server.listening:
+        return "the gRPC listener is down"
+    if not http_server.listening:
+        return "the HTTP listener is down"
     models: Sequence[v1.Model] = engine.catalogue.models()
     if not any(model.availability == v1.AVAILABILITY_READY for model in models):
         return "no provider is ready"
     return ""
 
 
-async def _watch_health(grpc_server: GrpcServer, engine: Engine) -> None:
+async def _watch_health(grpc_server: GrpcServer, http_server: HttpServer, engine: Engine) -> None:
     while not grpc_server.draining:
-        await grpc_server.set_ready(not _why_not_ready(grpc_server, engine))
+        await grpc_server.set_ready(not _why_not_ready(grpc_server, http_server, engine))
         await asyncio.sleep(HEALTH_INTERVAL)
 
 

@@ -11,6 +11,7 @@ import grpc
 import pytest
 from dragoman import v1
 from google.longrunning import operations_pb2, operations_pb2_grpc
+from raw_http2 import send
 from supervised import ECHO, alive, children, supervised
 from waiting import until
 
@@ -160,3 +161,15 @@ async def test_a_worker_that_is_stopped_for_a_moment_goes_on(service):
     await asyncio.sleep(2.5)
 
     assert service.workers == before
+
+
+async def test_every_worker_replaces_a_listener_that_failed(service, prompt):
+    for _ in range(6):
+        await send(service.grpc, b"/dragoman.v1.ModelService/\xff")
+        await asyncio.sleep(0.1)
+    async with service.channels(20) as channels:
+        await asyncio.gather(*(stub.CreateCompletion(prompt("hi")) for stub in stubs(channels)))
+
+    assert await service.measured("dragoman_listener_restarts_total") == 6
+    await until(lambda: len(service.logged("grpc.listener_restarted")) == 6)
+    await until(lambda: {record["worker"] for record in service.logged("rpc.done")} == {1, 2})

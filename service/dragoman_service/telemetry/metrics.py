@@ -105,6 +105,9 @@ class Metrics:
         )
         self.inflight = self._gauge("dragoman_inflight", "Completions under way.", "livesum", "method", "phase")
         self.rejected = self._counter("dragoman_rejected_total", "Calls refused.", "reason")
+        self.listener_restarts = self._counter(
+            "dragoman_listener_restarts_total", "Times that a listener failed and was replaced.", "listener"
+        )
         self.attempts = self._counter(
             "dragoman_provider_attempts_total", "Calls of a provider.", "provider", "model", "outcome", "kind"
         )
@@ -123,6 +126,7 @@ class Metrics:
         workers = Gauge("dragoman_workers", "Worker processes.", registry=self.own, multiprocess_mode="livesum")
         workers.set(1)
         self.rejected["draining"]
+        self.listener_restarts["grpc"]
 
     def _add_operations(self) -> None:
         self.operations = self._gauge("dragoman_operations", "Operations in the store.", "livemostrecent", "state")

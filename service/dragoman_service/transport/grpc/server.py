@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
+from functools import partial
+from typing import cast
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -15,6 +18,7 @@ from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.settings import ServerSettings
 from dragoman_service.settings.types import Address
 from dragoman_service.transport.grpc.guard import Guard
+from dragoman_service.transport.grpc.listener import Listener
 from dragoman_service.transport.grpc.policy import ServicePolicy
 from dragoman_service.transport.grpc.twins import Pools
 
@@ -51,15 +55,19 @@ def options(max_request: int, longest_call: float, *, share_port: bool) -> list[
 
 
 class GrpcServer:
-    """The gRPC server and its health. A frontend adds its handlers to `server` and lists the service with `serve`."""
+    """The gRPC server and its health. A frontend adds its handlers to `server` and lists the service with `serve`.
 
-    def __init__(self, settings: ServerSettings, guard: Guard) -> None:
+    `failed` is called each time that the library's server has failed and is replaced.
+    """
+
+    def __init__(self, settings: ServerSettings, guard: Guard, failed: Callable[[], object] = lambda: None) -> None:
         self._settings = settings
         self.guard = guard
-        self.server = aio.server(
-            interceptors=[guard],
-            options=options(settings.max_request_size, settings.longest_deadline, share_port=settings.workers > 1),
-        )
+        limits = options(settings.max_request_size, settings.longest_deadline, share_port=settings.workers > 1)
+        make = partial(aio.server, interceptors=[guard], options=limits)
+        self._listener = Listener(make, self._bind, failed, grace=settings.longest_deadline)
+        self.server = cast("aio.Server", self._listener)
+        """Takes handlers as `grpc.aio.Server` does, and nothing else."""
         self._health = health.aio.HealthServicer()
         self._services: list[ServiceDescriptor] = []
         self._address: Address | None = None
@@ -83,6 +91,11 @@ class GrpcServer:
         return None if self._address is None or self._address.unspecified else self._address
 
     @property
+    def listening(self) -> bool:
+        """Whether calls are accepted now."""
+        return self._listener.listening
+
+    @property
     def services(self) -> tuple[ServiceDescriptor, ...]:
         """The services listed with `serve`."""
         return tuple(self._services)
@@ -94,12 +107,10 @@ class GrpcServer:
         self._reflect()
         address = self._settings.grpc
         try:
-            port = self._listen(str(address))
+            self._address = await self._listener.start(address)
         except RuntimeError:
             mistake = Mistake("server.grpc", f"cannot listen on {address}: is another process using it?")
             raise SettingsError([mistake]) from None
-        self._address = Address(address.host, port)
-        await self.server.start()
         return self._address
 
     async def set_ready(self, ready: bool) -> None:
@@ -113,7 +124,7 @@ class GrpcServer:
 
     async def stop(self) -> None:
         """Ends all calls at once and closes the listener."""
-        await self.server.stop(None)
+        await self._listener.stop()
 
     def _reflect(self) -> None:
         """Adds reflection v1 and v1alpha, which have the same messages under two names."""
@@ -130,14 +141,14 @@ class GrpcServer:
                 (grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": handler}),)
             )
 
-    def _listen(self, address: str) -> int:
+    def _bind(self, server: aio.Server, address: str) -> int:
         tls = self._settings.tls
         if tls is None:
-            return self.server.add_insecure_port(address)
+            return server.add_insecure_port(address)
         try:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(tls.certificate, tls.key)
         except (ssl.SSLError, OSError) as error:
             message = f"{tls.certificate} and {tls.key} should be a certificate and its key in PEM: {error}"
             raise SettingsError([Mistake("server.tls", message)]) from None
         pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
-        return self.server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+        return server.add_secure_port(address, grpc.ssl_server_credentials([pair]))

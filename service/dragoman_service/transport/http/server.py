@@ -72,6 +72,11 @@ class HttpServer:
         """The services added with `serve`."""
         return tuple(self._services)
 
+    @property
+    def listening(self) -> bool:
+        """Whether connections are accepted now."""
+        return bool(self._runner.addresses)
+
     async def start(self) -> Address:
         """Starts to listen and returns the address. Raises SettingsError if it cannot listen there."""
         await self._runner.setup()
