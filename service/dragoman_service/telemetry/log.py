@@ -14,9 +14,12 @@ from typing import Any, TextIO
 import orjson
 import structlog
 
+from dragoman_service.telemetry.text import escape_controls, scrub_exception, scrub_library_line, without_surrogates
+
 MAX_WAITING = 10_000  # lines that may wait for a slow pipe; further ones are dropped and counted
 GATHER = 0.02  # seconds between writes, because waking the thread costs a call more than formatting its line
 SECRETS = frozenset({"authorization", "api_key", "apikey", "key", "token", "password", "secret", "prompt", "messages"})
+_C1_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x80, 0xA0)}  # terminals obey them; JSON need not escape them
 log = structlog.get_logger(__name__)
 
 
@@ -84,8 +87,10 @@ def configure(
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
         *([_numbered(worker)] if worker else []),
-        *([] if console else [structlog.processors.format_exc_info]),
+        structlog.processors.format_exc_info,
+        scrub_exception,
         redact,
+        *([escape_controls] if console else []),
     ]
     structlog.configure(
         processors=[*processors, renderer],
@@ -127,7 +132,15 @@ def info(event: str, facts: Mapping[str, Any]) -> None:
 
 
 def _dumps(value: Any, **_: Any) -> str:
-    return orjson.dumps(value, default=repr).decode()
+    try:
+        line = orjson.dumps(value, default=repr)
+    except orjson.JSONEncodeError:
+        line = orjson.dumps(without_surrogates(value), default=_printable)
+    return line.decode() if line.isascii() else line.decode().translate(_C1_CONTROLS)
+
+
+def _printable(value: object) -> str:
+    return repr(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _console() -> Any:
@@ -154,7 +167,7 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
 def _route_foreign(writer: LogWriter, processors: list[Any], renderer: Any, level: str) -> None:
     """Sends the lines of grpc, aiohttp, sqlalchemy and others to the same writer, from WARNING on."""
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=processors,
+        foreign_pre_chain=[scrub_library_line, *processors],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
     handler = _Handler(writer)

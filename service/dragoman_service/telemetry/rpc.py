@@ -69,7 +69,7 @@ class RpcTelemetry:
             "output_tokens": record.output_tokens,
             "finish_reason": record.finish_reason,
             "peer": record.peer,
-            "user_agent": record.user_agent,
+            "user_agent": record.user_agent[:256],
             "hops": record.hops,
             "deadline_ms": record.deadline and round(record.deadline * 1000),
             "cancelled_by": record.cancelled_by,

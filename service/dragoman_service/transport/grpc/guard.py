@@ -134,7 +134,7 @@ class Guard(aio.ServerInterceptor):
         self._telemetry.begin(record)
         try:
             echoed = method.policy.echoed_metadata
-            if echoed in metadata:
+            if _is_legal(metadata.get(echoed)):
                 await context.send_initial_metadata([(echoed, metadata[echoed])])
             if self._in_flight.refusing and not method.background:
                 raise shutting_down()
@@ -263,6 +263,11 @@ async def _abort(context: Context, error: CompletionError, call: CallContext, po
             await context.abort(status_code(status.code), status.message, trailers(status, error))
     except (TimeoutError, aio.InternalError) as gone:  # gRPC would log them as failures of the handler
         raise asyncio.CancelledError from gone
+
+
+def _is_legal(value: object) -> bool:
+    """Whether Core sends this as the value of metadata. It decodes any bytes, and refuses to send most of them."""
+    return isinstance(value, str) and value.isascii() and value.isprintable()
 
 
 def _why_cancelled(record: CallRecord, context: Context) -> tuple[grpc.StatusCode, str]:
