@@ -6,7 +6,9 @@ exception with the attributes `code` and `reason`; `CompletionError.of` reads th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from dragoman import v1
@@ -22,6 +24,8 @@ DOMAIN = "dragoman"
 MAX_MESSAGE = 768  # bytes
 MAX_STATUS = 4096  # bytes
 MAX_VIOLATIONS = 32
+MAX_RETRY_AFTER = 10 * 365 * 24 * 3600.0  # seconds
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _PREFIX = "ERROR_REASON_"
 
 
@@ -39,7 +43,7 @@ class CompletionError(Exception):
 
     `code` is a number of google.rpc.Code, `reason` a number of ErrorReason. `message` tells the caller what to do; it
     must contain neither secrets nor the text of exceptions. `retryable` says whether the same request may succeed
-    elsewhere or later; `retry_after` is in seconds.
+    elsewhere or later; `retry_after` is in seconds, and None if it was not from 0 to `MAX_RETRY_AFTER`.
     """
 
     code: int
@@ -50,6 +54,9 @@ class CompletionError(Exception):
     fields: tuple[FieldViolation, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     resource: str = ""
+
+    def __post_init__(self) -> None:
+        self.retry_after = _delay(self.retry_after)
 
     def __str__(self) -> str:
         return f"{code_pb2.Code.Name(self.code)} {self.reason_name}: {self.message}"
@@ -97,21 +104,24 @@ class CompletionError(Exception):
 
     @classmethod
     def of(cls, error: BaseException) -> CompletionError | None:
-        """`error` as a CompletionError if it is one or has the attributes of one, otherwise None."""
-        if isinstance(error, CompletionError):
-            return error
-        code, reason = getattr(error, "code", None), getattr(error, "reason", None)
-        if not isinstance(code, int) or not isinstance(reason, int):
-            return None
+        """A sound copy of `error` if it is a CompletionError or has the attributes of one, otherwise None.
+
+        Nothing in the copy depends on code of the error's class. Texts are short and printable.
+        """
+        given = _attributes(error)
+        code, reason = _number(given["code"]), _number(given["reason"])
         if code not in code_pb2.Code.values() or code == code_pb2.OK or reason not in v1.ErrorReason.values():
             return None
-        retry_after = getattr(error, "retry_after", None)
+        metadata, fields = given["metadata"], given["fields"]
         return cls(
-            code,
+            int(code),
             v1.ErrorReason.ValueType(reason),
-            str(getattr(error, "message", "") or error),
-            retryable=bool(getattr(error, "retryable", False)),
-            retry_after=float(retry_after) if isinstance(retry_after, int | float) else None,
+            clean(given["message"] or given["text"], MAX_MESSAGE),
+            retryable=given["retryable"] is True,
+            retry_after=_delay(given["retry_after"]),
+            fields=_violations(fields) if isinstance(fields, tuple | list) else (),
+            metadata=_entries(metadata) if isinstance(metadata, dict) else {},
+            resource=clean(given["resource"], 256),
         )
 
 
@@ -157,6 +167,48 @@ def too_many_hops() -> CompletionError:
         v1.ERROR_REASON_TOO_MANY_HOPS,
         "The request passed through too many Dragoman services: the address of a provider leads back to where the "
         "request came from. The operator has to correct the addresses of the providers.",
+    )
+
+
+def clean(text: object, most: int) -> str:
+    """The text without control characters and surrogates, in at most `most` bytes of UTF-8; "" if it is no string."""
+    return _cut(_CONTROL.sub(" ", text[: most + 1]), most) if isinstance(text, str) else ""
+
+
+def _attributes(error: BaseException) -> dict[str, object]:
+    """What an error of unknown origin has of a CompletionError, and its text."""
+    names = ("code", "reason", "message", "retryable", "retry_after", "fields", "metadata", "resource")
+    found: dict[str, object] = dict.fromkeys((*names, "text"))
+    for name in names:
+        with suppress(BaseException):  # a property of a plugin's class may raise anything
+            found[name] = getattr(error, name, None)
+    if not found["message"]:
+        with suppress(BaseException):
+            found["text"] = str(error)
+    return found
+
+
+def _number(value: object) -> int | None:
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _delay(value: object) -> float | None:
+    """The seconds of a retry_after; None for what is no time to wait."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= MAX_RETRY_AFTER else None  # NaN is neither
+
+
+def _entries(metadata: dict[object, object]) -> dict[str, str]:
+    entries = [(clean(key, 64), clean(value, 256)) for key, value in list(metadata.items())[:8]]
+    return {key: value for key, value in entries if key}
+
+
+def _violations(fields: tuple[object, ...] | list[object]) -> tuple[FieldViolation, ...]:
+    return tuple(
+        FieldViolation(clean(f.field, 128), clean(f.description, 256))
+        for f in fields[:MAX_VIOLATIONS]
+        if isinstance(f, FieldViolation)
     )
 
 

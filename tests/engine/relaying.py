@@ -12,6 +12,8 @@ from dragoman_service.contract import CompletionError, Provider
 from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
 from dragoman_service.engine.relay import Relay
+from dragoman_service.testing.scripted import Scripted, Step
+from structlog.testing import capture_logs
 
 FOREVER = asyncio.Event  # a step that nobody ends: FOREVER().wait
 
@@ -40,3 +42,13 @@ def kinds(events: Iterable[v1.CompletionEvent]) -> list[str | None]:
 
 def texts(events: Iterable[v1.CompletionEvent]) -> list[str]:
     return [event.delta.text for event in events if event.HasField("delta")]
+
+
+async def failure(*steps: Step) -> tuple[CompletionError, list[Any]]:
+    """The error that a caller gets from these steps, which must be sound on the wire, and the lines of the log."""
+    with capture_logs() as lines:
+        async with asyncio.timeout(5), relay_of(Scripted(*steps)) as relay:
+            events, error = await read_all(relay)
+    assert isinstance(error, CompletionError)
+    assert events[-1].finished.error == error.status(relay._call.id)
+    return error, lines

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import structlog
 from dragoman import v1
 from google.rpc import code_pb2
 
+from dragoman_service.boundary import describe, loggable
 from dragoman_service.contract import CompletionError, Provider
 from dragoman_service.engine.aliases import Alias, Aliases
+
+MAX_MODELS = 10_000  # of one provider
 
 log = structlog.get_logger(__name__)
 
@@ -46,13 +50,18 @@ class Catalogue:
         max_age: float = 1.0,
     ) -> None:
         self._providers = providers
-        self.unreachable = unreachable
+        self._unopened = unreachable
         self._aliases = aliases or Aliases()
         self._max_age = max_age
-        self._broken: set[str] = set()
+        self._broken: dict[str, str] = {}
         self._full: dict[str, Target] = {}
         self._short: dict[str, Target] = {}
         self._index()
+
+    @property
+    def unreachable(self) -> Mapping[str, str]:
+        """The providers that could not be opened, or whose `models` raises now, each with the reason."""
+        return {**self._broken, **self._unopened}
 
     def models(self) -> list[v1.Model]:
         """All models as they are now, ordered by name, with the aliases that their providers declare."""
@@ -126,7 +135,7 @@ class Catalogue:
     def _owner(self, name: str) -> str:
         """The prefix that makes the name a provider's own, as in `vendor/`; empty if there is none."""
         provider, slash, _ = name.partition("/")
-        return provider + slash if slash and (provider in self._providers or provider in self.unreachable) else ""
+        return provider + slash if slash and (provider in self._providers or provider in self._unopened) else ""
 
     def _behind(self, alias: Alias) -> Target | None:
         """The first of its targets that is ready, otherwise the first that exists."""
@@ -138,13 +147,14 @@ class Catalogue:
 
     def _models(self, provider: str) -> Sequence[v1.Model]:
         try:
-            models = self._providers[provider].models()
-        except Exception:  # a plugin that raises must not hide the models of other providers
+            models = list(islice(self._providers[provider].models(), MAX_MODELS + 1))
+            _check_models(models)
+        except BaseException as fault:
             if provider not in self._broken:
-                log.exception("plugin.failed", provider=provider)
-            self._broken.add(provider)
+                log.error("plugin.failed", provider=provider, reason=describe(fault), exc_info=loggable(fault))
+            self._broken[provider] = describe(fault)
             return ()
-        self._broken.discard(provider)
+        self._broken.pop(provider, None)
         return models
 
     def _index(self) -> None:
@@ -173,7 +183,7 @@ class Catalogue:
 
     def _missing(self, name: str, shown: Callable[[v1.Model], bool]) -> CompletionError:
         provider = name.partition("/")[0]
-        if provider in self._broken or provider in self.unreachable:
+        if provider in self.unreachable:
             return CompletionError(
                 code_pb2.UNAVAILABLE,
                 v1.ERROR_REASON_NO_PROVIDER_AVAILABLE,
@@ -193,6 +203,14 @@ class Catalogue:
             f"There is no model {name[:128]!r}. Known: {known}. ModelService.ListModels lists all.",
             resource=f"models/{name[:128]}",
         )
+
+
+def _check_models(models: Sequence[object]) -> None:
+    if len(models) > MAX_MODELS:
+        raise ValueError(f"models() returned more than {MAX_MODELS} models")
+    for model in models:
+        if not isinstance(model, v1.Model):
+            raise TypeError(f"models() returned an object of type {type(model).__name__} among the models")
 
 
 def _some(names: Sequence[str]) -> str:

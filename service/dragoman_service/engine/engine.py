@@ -13,13 +13,15 @@ from typing import Any
 from dragoman import v1
 from google.rpc import code_pb2
 
-from dragoman_service.contract import Call, Complete, CompletionError, Filter, Tokenizer
+from dragoman_service.boundary import check_event, is_cancellation
+from dragoman_service.contract import Call, Complete, CompletionError, Filter
 from dragoman_service.engine.aliases import Alias, covers, matches
 from dragoman_service.engine.catalogue import Catalogue, Target
 from dragoman_service.engine.fields import fit_fields
 from dragoman_service.engine.fold import Fold
 from dragoman_service.engine.plugin_errors import provider_error
 from dragoman_service.engine.relay import Relay, deadline_exceeded
+from dragoman_service.engine.tokenizing import ask, tokenizer_of
 from dragoman_service.engine.tool_call_ids import with_tool_call_id
 from dragoman_service.errors import too_many_hops
 
@@ -160,10 +162,10 @@ class Engine:
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
         """Counts the tokens of the prompt. Raises CAPABILITY_MISSING and the errors of `resolve`."""
         target = self.resolve(request.model, call.caller)
-        tokenizer = _tokenizer(target, v1.CAPABILITY_COUNT_TOKENS)
+        tokenizer = tokenizer_of(target, v1.CAPABILITY_COUNT_TOKENS)
         fitted, _ = fit_fields(request, target.model)
-        async with _within_deadline(target, call):
-            return await tokenizer.count_tokens(fitted, call)
+        _admit(call)
+        return await ask(target, call, v1.CountTokensResponse, lambda: tokenizer.count_tokens(fitted, call))
 
     async def tokenize(
         self, request: v1.TokenizeRequest, call: Call, target: Target | None = None
@@ -173,14 +175,14 @@ class Engine:
         `target` is the request's model, if it was resolved already.
         """
         target = target or self.resolve(request.model or request.request.model, call.caller)
-        tokenizer = _tokenizer(target, v1.CAPABILITY_TOKENIZE)
+        tokenizer = tokenizer_of(target, v1.CAPABILITY_TOKENIZE)
         fitted = v1.TokenizeRequest(model=target.model.provider_model)
         if request.HasField("request"):
             fitted.request.CopyFrom(fit_fields(request.request, target.model)[0])
         else:
             fitted.text = request.text
-        async with _within_deadline(target, call):
-            return await tokenizer.tokenize(fitted, call)
+        _admit(call)
+        return await ask(target, call, v1.TokenizeResponse, lambda: tokenizer.tokenize(fitted, call))
 
     def stop(self) -> None:
         """Ends all running completions with SHUTTING_DOWN."""
@@ -228,8 +230,11 @@ class Engine:
         try:
             async with aclosing(target.provider.complete(fitted, call)) as events:  # type: ignore[type-var]
                 async for event in events:
+                    check_event(event)
                     yield with_tool_call_id(event, call) if event.delta.HasField("tool_call") else event
-        except Exception as fault:
+        except BaseException as fault:
+            if is_cancellation(fault):
+                raise
             raise provider_error(target, fault) from fault
 
 
@@ -265,33 +270,8 @@ def shutting_down() -> CompletionError:
     )
 
 
-def _tokenizer(target: Target, capability: v1.Capability.ValueType) -> Tokenizer:
-    if capability in target.model.capabilities and isinstance(target.provider, Tokenizer):
-        return target.provider
-    raise CompletionError(
-        code_pb2.UNIMPLEMENTED,
-        v1.ERROR_REASON_CAPABILITY_MISSING,
-        f"{target.model.name} has no tokenizer. ModelService.ListModels shows the capabilities of each model.",
-        metadata={"model": target.model.name, "provider": target.model.provider},
-    )
-
-
 def _admit(call: Call) -> None:
     if call.hops > MAX_HOPS:
         raise too_many_hops()
     if call.deadline is not None and call.deadline - asyncio.get_running_loop().time() < MIN_REMAINING:
         raise deadline_exceeded()
-
-
-@asynccontextmanager
-async def _within_deadline(target: Target, call: Call) -> AsyncIterator[None]:
-    """Ends a request to the target's provider at the deadline of the call, and translates the provider's errors."""
-    _admit(call)
-    try:
-        async with asyncio.timeout_at(call.deadline):
-            try:
-                yield
-            except Exception as fault:
-                raise provider_error(target, fault) from fault
-    except TimeoutError:  # from timeout_at: one that the provider raises is translated above
-        raise deadline_exceeded() from None

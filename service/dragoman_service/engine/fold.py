@@ -13,6 +13,7 @@ from dragoman_service.errors import CompletionError, malformed_answer
 
 MAX_ANSWER = 8 * 1024 * 1024  # characters of all choices together
 _LOGPROB = 64  # a log probability counts as this many characters, about its size in memory
+_MAX_CHOICES = 128
 _TOKEN = 4  # characters of a token, for estimates
 
 Kind = Literal["text", "reasoning", "tool_call", "refusal"]
@@ -73,6 +74,7 @@ class Fold:
         self._usage: v1.Usage | None = None
         self._deltas = 0
         self._logprobs = 0
+        self._empty = 0
         self.characters = 0
 
     def add(self, event: v1.CompletionEvent) -> None:
@@ -98,14 +100,14 @@ class Fold:
         self._header.served_model = self._header.provider = ""
         del self._header.warnings[:]
         self._choices.clear()
-        self._usage, self._deltas, self._logprobs, self.characters = None, 0, 0, 0
+        self._usage, self._deltas, self._logprobs, self._empty, self.characters = None, 0, 0, 0, 0
 
     def _add_delta(self, delta: v1.Delta) -> None:
         choice = self._open_choice(delta.choice_index)
         self._deltas += 1
         choice.logprobs.extend(delta.logprobs)
         self._logprobs += len(delta.logprobs)
-        kind = delta.WhichOneof("content")
+        kind, before = delta.WhichOneof("content"), self.characters
         if kind == "tool_call":
             self.characters += len(delta.tool_call.arguments_json)
             choice.append_call(delta.tool_call)
@@ -113,12 +115,16 @@ class Fold:
             text: str = getattr(delta, kind)
             self.characters += len(text)
             choice.append(kind, text)
-        if self.characters + _LOGPROB * self._logprobs > MAX_ANSWER:
+        if self.characters == before:  # each takes memory all the same
+            self._empty += 1
+        if self.characters + self._empty + _LOGPROB * self._logprobs > MAX_ANSWER:
             raise malformed_answer(f"sent more than {MAX_ANSWER} characters")
 
     def _open_choice(self, index: int) -> _Choice:
         choice = self._choices.get(index)
         if choice is None:
+            if not 0 <= index < _MAX_CHOICES:
+                raise malformed_answer(f"sent a choice with the index {index}")
             choice = self._choices[index] = _Choice()
         elif choice.finished is not None:
             raise malformed_answer(f"continued choice {index} after its end")

@@ -18,12 +18,14 @@ from typing import Self
 from dragoman import v1
 from google.rpc import code_pb2
 
+from dragoman_service.boundary import describe
 from dragoman_service.contract import Call, CompletionError
 from dragoman_service.engine.fold import Fold, Kind
 from dragoman_service.errors import internal
 
 MAX_BUFFERED = 256 * 1024  # characters that wait for a slow reader before the upstream is paused
 MAX_MERGED = 32 * 1024  # characters in one merged event
+_TURN = 32  # events after which the pump lets others run, in case the provider never waits
 _EVENT = 64  # characters that an event without text counts as
 _LOGPROB = 32  # characters that the log probability of a token, or of an alternative to it, counts as
 
@@ -219,12 +221,16 @@ class Relay:
             self._task.cancel()
 
     async def _pump(self) -> None:
+        count = 0
         try:
             async with aclosing(self._events) as events:  # type: ignore[type-var]
                 async for event in events:
                     self._fold.add(event)
                     if self._watched:
                         await self._offer(event)
+                    count += 1
+                    if not count % _TURN:
+                        await asyncio.sleep(0)
                     if self._stopped:  # the provider ignored its cancellation
                         return
             completion = self._fold.completion()
@@ -232,8 +238,12 @@ class Relay:
                 self._completion = completion
         except CompletionError as error:
             self._error = self._error or error
+        except asyncio.CancelledError:
+            raise
         except Exception as fault:  # noqa: BLE001 - raised again in the reader, whose frontend reports it
             self._fault = fault
+        except BaseException as fault:  # noqa: BLE001 - one that leaves a task would end the process
+            self._fault = RuntimeError(describe(fault))
         finally:
             if not self._stopped and not self._known():
                 self._fault = RuntimeError("the upstream was cancelled by something other than its reader")
@@ -272,7 +282,7 @@ def _text(delta: v1.Delta, kind: Kind) -> str:
 
 
 def _size(delta: v1.Delta, kind: Kind) -> int:
-    size = len(_text(delta, kind))
+    size = len(_text(delta, kind)) or 1  # an empty one takes memory too
     if kind == "tool_call":
         size += len(delta.tool_call.id) + len(delta.tool_call.name)
     for logprob in delta.logprobs:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from dragoman_service.plugins.lifecycle import describe
+from dragoman_service.boundary import describe
 
 PROVIDERS = "dragoman.providers"
 FILTERS = "dragoman.filters"

@@ -13,9 +13,9 @@ from dragoman import v1
 from google.rpc import code_pb2
 from pydantic import ValidationError
 
+from dragoman_service.boundary import FILTER_REASONS, check_event, describe, is_cancellation, loggable, read_error
 from dragoman_service.contract import Call, Complete, CompletionError, Filter
 from dragoman_service.plugins.entry_points import FILTERS, Plugin, candidates, unavailable
-from dragoman_service.plugins.lifecycle import describe
 from dragoman_service.plugins.tables import annotation, read_table
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings.settings import Settings
@@ -93,10 +93,10 @@ def make_filters(prepared: Sequence[PreparedFilter], context: object) -> list[Fi
     for one in prepared:
         try:
             wrap = _make(one, context)
-        except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a plugin raises is reported with its name
+        except BaseException as fault:  # noqa: BLE001 - whatever a plugin raises is reported with its name
             mistakes.append(_broken(one.name, one.plugin, describe(fault)))
             continue
-        made.append(wrap if one.plugin.is_own else _guarded(wrap, one.name))
+        made.append(wrap if one.plugin.is_own else _guarded(wrap, one))
     if mistakes:
         raise SettingsError(mistakes)
     return made
@@ -116,32 +116,42 @@ def _broken(name: str, plugin: Plugin, reason: str) -> Mistake:
     return Mistake(f"filters.{name}", message)
 
 
-def _guarded(wrap: Filter, name: str) -> Filter:
+def _guarded(wrap: Filter, one: PreparedFilter) -> Filter:
     """The filter of another package: whatever it raises is a CompletionError to what stands around it."""
+    name = one.name
 
     def wrap_guarded(complete: Complete) -> Complete:
-        filtered = wrap(complete)
+        try:
+            filtered = wrap(complete)
+        except BaseException as fault:
+            raise SettingsError([_broken(name, one.plugin, describe(fault))]) from fault
 
         async def guarded(request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
             try:
                 async with aclosing(filtered(request, call)) as events:  # type: ignore[type-var]
                     async for event in events:
+                        check_event(event, started=True)
                         yield event
-            except Exception as fault:
-                error = CompletionError.of(fault)
-                if error is None:
-                    log.exception("plugin.failed", filter=name)
-                    error = _failed(name)
-                raise error from fault
+            except BaseException as fault:
+                if is_cancellation(fault):
+                    raise
+                raise _filter_error(name, fault) from fault
 
         return guarded
 
     return wrap_guarded
 
 
-def _failed(name: str) -> CompletionError:
-    return CompletionError(
-        code_pb2.INTERNAL,
-        v1.ERROR_REASON_PLUGIN_FAILED,
-        f"The filter {name!r} failed because of an error in its code. The server's log shows the error.",
-    )
+def _filter_error(name: str, fault: BaseException) -> CompletionError:
+    """The error that came out of a filter, or PLUGIN_FAILED for anything that must not."""
+    error, why = read_error(fault, FILTER_REASONS)
+    if error is None:
+        log.error("plugin.failed", filter=name, reason=why, exc_info=loggable(fault))
+        return CompletionError(
+            code_pb2.INTERNAL,
+            v1.ERROR_REASON_PLUGIN_FAILED,
+            f"The filter {name!r} failed because of an error in its code. The server's log shows the error.",
+        )
+    if why:
+        log.warning("plugin.error_corrected", filter=name, reason=why)
+    return error

@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from dragoman_service.boundary import describe
+
 T = TypeVar("T")
 CLOSE_TIMEOUT = 10.0  # seconds for providers to close before they are cancelled
 CANCEL_GRACE = 1.0  # seconds that a cancelled provider gets to clean up
@@ -91,15 +93,17 @@ class _Lifetime(Generic[T]):
         name = self._opening.name
         try:
             async with self._opening.enter() as opened:
+                if name in self._failed:  # it opened in spite of its cancellation
+                    return
                 self._opened[name] = opened
                 self._ready.set()
                 await self._stop.wait()
-        except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a plugin raises must not stop the server
-            self._fail(describe(fault))
         except asyncio.CancelledError:
             if name not in self._failed:  # it was not the open timeout that cancelled it
                 self._fail("cancelled itself while it opened")
             raise
+        except BaseException as fault:  # noqa: BLE001 - whatever a plugin raises must not stop the server
+            self._fail(describe(fault))
         finally:
             self._ready.set()
 
@@ -108,8 +112,3 @@ class _Lifetime(Generic[T]):
         self._opened.pop(name, None)
         self._failed[name] = reason
         log.error("provider.failed", provider=name, plugin=self._opening.plugin, reason=reason)
-
-
-def describe(fault: BaseException) -> str:
-    """An exception of a plugin in one line: its type, and its message if it has one."""
-    return f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__

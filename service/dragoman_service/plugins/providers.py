@@ -11,9 +11,10 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
+from dragoman_service.boundary import describe
 from dragoman_service.contract import Provider
 from dragoman_service.plugins.entry_points import PROVIDERS, Plugin, candidates, unavailable
-from dragoman_service.plugins.lifecycle import Opening, describe, open_all
+from dragoman_service.plugins.lifecycle import Opening, open_all
 from dragoman_service.plugins.tables import annotation, read_table
 from dragoman_service.settings.errors import Mistake, mistakes_of
 from dragoman_service.settings.settings import Settings

@@ -61,11 +61,11 @@ class Run:
         """Runs the completion to its end, whatever that is. Meanwhile `writer` takes its steps."""
         try:
             completion = await self._complete(writer)
+            return self._ending(State.SUCCEEDED, response=completion.SerializeToString())
         except CompletionError as error:
             return self._failed(error)
         except Exception as fault:  # noqa: BLE001 - whatever a provider raises ends its operation and nothing else
             return self._failed(CompletionError.of(fault) or self._reported(fault))
-        return self._ending(State.SUCCEEDED, response=completion.SerializeToString())
 
     async def _complete(self, writer: Writer) -> v1.Completion:
         operation_id = self.claimed.held.id
