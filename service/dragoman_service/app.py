@@ -102,6 +102,7 @@ async def running(
         in_flight = InFlight()
         context = await _build(settings, opened, prepared.filters, metrics, in_flight, stack)
         frontends: Mapping[str, Frontend] = mounts(settings)
+        context.http.probe("/readyz/operations", lambda: _why_no_operations(context))
         for name, mount in frontends.items():
             mount(context)
             log.debug("frontend.mounted", frontend=name)
@@ -109,7 +110,7 @@ async def running(
         stack.push_async_callback(context.grpc.stop)
         stack.push_async_callback(context.http.stop)
         addresses = (await context.grpc.start(), await context.http.start())
-        for task in (_watch_health(context.grpc, context.http, context.engine), watch_loop(metrics)):
+        for task in (_watch_health(context), watch_loop(metrics)):
             stack.push_async_callback(_cancel, asyncio.create_task(task))
         yield Running(context, in_flight, addresses, opened)
 
@@ -188,9 +189,15 @@ def _why_not_ready(grpc_server: GrpcServer, http_server: HttpServer, engine: Eng
     return ""
 
 
-async def _watch_health(grpc_server: GrpcServer, http_server: HttpServer, engine: Engine) -> None:
-    while not grpc_server.draining:
-        await grpc_server.set_ready(not _why_not_ready(grpc_server, http_server, engine))
+def _why_no_operations(context: FrontendContext) -> str:
+    reason = _why_not_ready(context.grpc, context.http, context.engine)
+    return reason or ("" if context.operations.available else "the store of operations cannot be used")
+
+
+async def _watch_health(context: FrontendContext) -> None:
+    while not context.grpc.draining:
+        ready = not _why_not_ready(context.grpc, context.http, context.engine)
+        await context.grpc.set_ready(ready, operations=context.operations.available)
         await asyncio.sleep(HEALTH_INTERVAL)
 
 

@@ -14,6 +14,7 @@ import structlog
 from dragoman import v1
 from dragoman_service.telemetry import log
 from dragoman_service.telemetry.log import MAX_WAITING, LogWriter, configure
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 from waiting import until
 
@@ -126,6 +127,32 @@ async def test_probes_tell_alive_and_ready_apart(start_service):
     assert (live[0], ready[0]) == (200, 200)
     assert draining == (503, "draining\n")
     assert still_live[0] == 200
+
+
+async def test_without_the_store_of_operations_only_what_needs_it_is_not_ready(start_service, tmp_path, prompt):
+    service = await start_service()
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+
+        async def serving(name: str) -> bool:
+            answer = await health.Check(health_pb2.HealthCheckRequest(service=name))
+            return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+        async def not_serving(name: str) -> bool:
+            return not await serving(name)
+
+        await until(lambda: serving("google.longrunning.Operations"))
+        before = await fetch(service, "/readyz/operations")
+        (tmp_path / "operations.db").unlink()
+        await until(lambda: not_serving("google.longrunning.Operations"))
+        after = await fetch(service, "/readyz/operations")
+        others = await fetch(service, "/readyz"), await serving(""), await serving("dragoman.v1.CompletionService")
+        completion = await v1.CompletionServiceStub(channel).CreateCompletion(prompt())
+
+    assert before == (200, "ok\n")
+    assert after == (503, "the store of operations cannot be used\n")
+    assert others == ((200, "ok\n"), True, True)
+    assert completion.choices
 
 
 async def test_without_a_usable_provider_the_service_is_alive_and_not_ready(start_service, prompt, refused):

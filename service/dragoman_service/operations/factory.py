@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from dragoman_service.contract import CompletionError
 from dragoman_service.engine.engine import Engine
 from dragoman_service.operations.listing.pages import PageTokens
 from dragoman_service.operations.model.changes import Work
+from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.model.intervals import Intervals, Options
 from dragoman_service.operations.model.observer import Observer, Unobserved
 from dragoman_service.operations.notify.waiters import Waiters
@@ -58,15 +60,20 @@ async def open_operations(
     intervals, waiters, observing = intervals or Intervals(), Waiters(), observer or Unobserved()
     dispatch = _Dispatch(waiters)
     async with opener(settings.url, StoreContext(data_dir, dispatch, workers)) as store:
-        tokens = PageTokens(await store.page_key())
+        try:
+            tokens = PageTokens(await store.page_key())
+        except CompletionError as error:
+            raise OperationStoreError("the store cannot be read; the log says why") from error
         dispatch.runner = runner = Runner(store, engine, waiters, observing, settings, intervals)
-        janitor = asyncio.create_task(Janitor(store, intervals).run(observer))
+        janitor = Janitor(store, intervals)
+        cleaning = asyncio.create_task(janitor.run(observing))
         runner.begin()
         try:
-            yield Operations(store, runner, OperationReader(store, waiters, intervals.wait), engine, tokens, settings)
+            reader = OperationReader(store, waiters, intervals.wait)
+            yield Operations(store, runner, janitor, reader, engine, tokens, settings)
         finally:
-            janitor.cancel()
+            cleaning.cancel()
             try:
                 await runner.drain(0)
             finally:
-                await asyncio.gather(janitor, runner.close(), return_exceptions=True)
+                await asyncio.gather(cleaning, runner.close(), return_exceptions=True)

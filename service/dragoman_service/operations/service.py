@@ -34,6 +34,7 @@ from dragoman_service.operations.reading import OperationReader
 from dragoman_service.operations.start_options import StartOptions
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.view import operation
+from dragoman_service.operations.worker.janitor import Janitor
 from dragoman_service.operations.worker.runner import Runner
 from dragoman_service.validation import limits
 from dragoman_service.validation.rpcs import effective_page_size
@@ -51,16 +52,22 @@ class Operations:
         self,
         store: OperationStore,
         runner: Runner,
+        janitor: Janitor,
         reader: OperationReader,
         engine: Engine,
         tokens: PageTokens,
         options: Options,
     ) -> None:
-        self._store, self._runner, self._engine = store, runner, engine
+        self._store, self._runner, self._janitor, self._engine = store, runner, janitor, engine
         self._reader, self._tokens = reader, tokens
         self._max_attempts, self._ttl = options.max_attempts, round(options.ttl * 1000)
         self._readers = Readers(self._cancel)
         self._ids = Ids()
+
+    @property
+    def available(self) -> bool:
+        """Whether the store could be used when that was last checked, which is every few seconds."""
+        return self._janitor.store_usable
 
     async def start(
         self,

@@ -9,6 +9,7 @@ from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.longrunning import LongRunning
 from dragoman_service.frontends.native.completions import Completions
 from dragoman_service.frontends.native.models import Models
+from dragoman_service.transport.grpc.policy import ServicePolicy
 
 
 def mount(context: FrontendContext) -> None:
@@ -18,9 +19,10 @@ def mount(context: FrontendContext) -> None:
     v1.add_CompletionServiceServicer_to_server(completions, server)
     v1.add_ModelServiceServicer_to_server(Models(context.engine), server)
     operations_pb2_grpc.add_OperationsServicer_to_server(LongRunning(context.operations), server)
-    for file, name in (
-        (v1.completion_service_pb2.DESCRIPTOR, "CompletionService"),
-        (v1.model_service_pb2.DESCRIPTOR, "ModelService"),
-        (operations_pb2.DESCRIPTOR, "Operations"),
+    for file, name, needs_operations in (
+        (v1.completion_service_pb2.DESCRIPTOR, "CompletionService", False),
+        (v1.model_service_pb2.DESCRIPTOR, "ModelService", False),
+        (operations_pb2.DESCRIPTOR, "Operations", True),
     ):
-        context.grpc.serve(file.services_by_name[name])
+        policy = ServicePolicy(needs_operations=needs_operations)
+        context.grpc.serve(file.services_by_name[name], policy=policy)

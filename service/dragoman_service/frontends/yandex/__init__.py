@@ -50,4 +50,5 @@ def _serve(server: GrpcServer, names: ForeignNames, file: FileDescriptor, name: 
     server.server.add_generic_rpc_handlers((handlers,))
     # Discovery needs no key, because the vendor's clients call it before they have one.
     public = isinstance(servicer, ApiEndpoints)
-    server.serve(foreign, policy=ServicePolicy(public, REQUEST_ID, encode_error))
+    needs_operations = isinstance(servicer, AsyncTextGeneration | Operations)
+    server.serve(foreign, policy=ServicePolicy(public, needs_operations, REQUEST_ID, encode_error))

@@ -12,12 +12,15 @@ from dragoman_service.operations.model.errors import first_line_of, unavailable
 
 
 class Health:
-    """`also`: the errors, in addition to SQLAlchemy's, that mean that the database cannot be used."""
+    """`also`: the errors, in addition to SQLAlchemy's, that mean that the database cannot be used.
 
-    def __init__(self, *also: type[Exception]) -> None:
+    `store` names the database in the log.
+    """
+
+    def __init__(self, *also: type[Exception], store: str) -> None:
         self._means_trouble: tuple[type[Exception], ...] = (DBAPIError, *also)
         self._failing: set[bool] = set()
-        self._log = structlog.get_logger()
+        self._log = structlog.get_logger().bind(store=store)
 
     @contextmanager
     def watched(self, *, writing: bool) -> Iterator[None]:

@@ -53,7 +53,7 @@ class PostgresDatabase:
         self._reader, self._writer, self._tag = reader, writer, tag
         self._at_once = reader.execution_options(isolation_level="AUTOCOMMIT")
         self._group = GroupCommit(self._commit, committed)
-        self._health = Health(*_TROUBLE)
+        self._health = Health(*_TROUBLE, store="postgresql")
         self._reads: set[asyncio.Task[Any]] = set()
 
     async def select(self, statement: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -7,7 +7,6 @@ thread costs more than a statement does.
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -31,6 +30,7 @@ from dragoman_service.operations.sql.transaction import Dialect, Transaction
 from dragoman_service.operations.store.group_commit import Committed, Failed, GroupCommit, Run, in_all, run_all
 from dragoman_service.operations.store.interface import StoreContext
 from dragoman_service.operations.store.relational import SqlStore
+from dragoman_service.operations.store.single_file import LostFileError, SingleFile
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,18 +44,19 @@ _DIALECT = Dialect(insert)
 class SqliteDatabase:
     """A `Database`, see there."""
 
-    def __init__(self, reader: Engine, writer: Engine, committed: Callable[[Changes], None]) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(self, file: SingleFile, reader: Engine, writer: Engine, committed: Callable[[Changes], None]) -> None:
+        self._file, self._reader, self._writer = file, reader, writer
         self._readers = ThreadPoolExecutor(READERS, "operations-reader")
         self._thread = ThreadPoolExecutor(1, "operations-writer")
         self._group = GroupCommit(self._commit, committed)
-        self._health = Health()
+        self._health = Health(LostFileError, store=str(file.path))
 
     async def select(self, statement: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.read(statement, *args, **kwargs)
 
     async def read(self, statement: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run() -> T:
+            self._file.check()
             with self._reader.connect() as connection:
                 return statement(connection, *args, **kwargs)
 
@@ -70,7 +71,14 @@ class SqliteDatabase:
             return await self._group.submit(run)
 
     def _commit(self, runs: Sequence[Run]) -> asyncio.Future[Committed]:
-        return asyncio.get_running_loop().run_in_executor(self._thread, _commit, self._writer, runs)
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._commit_to_file, runs)
+
+    def _commit_to_file(self, runs: Sequence[Run]) -> Committed:
+        # Checked again afterwards, because a commit into a file that nobody will find again must not be confirmed.
+        self._file.check()
+        done = _commit(self._writer, runs)
+        self._file.check()
+        return done
 
     async def close(self) -> None:
         """Waits for the transaction that is under way."""
@@ -86,6 +94,7 @@ async def open_sqlite(url: str, context: StoreContext) -> AsyncIterator[SqlStore
     Beside the file lies a folder for the processes that have it open, see `UnixNotifier`. Raises OperationStoreError.
     """
     place = _place(url, context.data_dir)
+    file = await asyncio.to_thread(_inspected, Path(place.database or ""), _timeout(place))
     reader, writer = _engine(place, "BEGIN", "PRAGMA query_only = ON"), _engine(place, "BEGIN IMMEDIATE")
     notifier = open_notifier(Path(f"{place.database}.bells"), context.on_change)
 
@@ -94,7 +103,7 @@ async def open_sqlite(url: str, context: StoreContext) -> AsyncIterator[SqlStore
         if notifier is not None:
             notifier.send(changes)
 
-    database = SqliteDatabase(reader, writer, committed)
+    database = SqliteDatabase(file, reader, writer, committed)
     try:
         load_alembic()
         try:
@@ -102,6 +111,7 @@ async def open_sqlite(url: str, context: StoreContext) -> AsyncIterator[SqlStore
         except CompletionError as error:
             reason = reason_of(error.__cause__ or error)
             raise OperationStoreError(f"{place.database} cannot be used: {reason}") from error
+        file.watch()
         yield SqlStore(database)
     finally:
         await database.close()
@@ -133,18 +143,24 @@ def _commit_alone(engine: Engine, run: Run) -> Committed:
 
 
 def _place(url: str, folder: Path) -> URL:
-    """The URL with the file's full path. The file holds prompts: only its owner may read it."""
+    """The URL with the file's full path."""
     name = url.removeprefix("sqlite:///").partition("?")[0]
     if not url.startswith("sqlite:///") or name in ("", ":memory:") or name.startswith("file:"):
         raise OperationStoreError("should be sqlite:///FILE")
     given = make_url(url)
     path = folder / (given.database or "")
+    return given.set(drivername="sqlite+pysqlite", database=str(path))
+
+
+def _inspected(path: Path, timeout: float) -> SingleFile:
+    """The file at `path`, created if it does not exist, and not damaged."""
+    file = SingleFile(path)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        file.create()
+        file.inspect(timeout)
     except OSError as error:
         raise OperationStoreError(f"{path} cannot be created or opened: {error.strerror}") from error
-    return given.set(drivername="sqlite+pysqlite", database=str(path))
+    return file
 
 
 def _engine(place: URL, begin: str, *pragmas: str) -> Engine:

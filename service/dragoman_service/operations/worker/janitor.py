@@ -1,10 +1,11 @@
-"""Deletes expired operations, and counts the others."""
+"""Deletes expired operations, and counts the others, which shows whether the store can be used."""
 
 from __future__ import annotations
 
 import asyncio
 from functools import partial
 
+from dragoman_service.contract import CompletionError
 from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.model.observer import Observer
 from dragoman_service.operations.store.interface import OperationStore
@@ -21,13 +22,14 @@ class Janitor:
         self._store = store
         self._intervals = intervals
         self._batch = batch
+        self.store_usable = True
+        """Whether the operations could be counted when that was last tried."""
 
-    async def run(self, observer: Observer | None) -> None:
+    async def run(self, observer: Observer) -> None:
         """Runs until it is cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(repeat("sweep", self.sweep))
-            if observer is not None:
-                group.create_task(repeat("count", partial(self.count, observer)))
+            group.create_task(repeat("count", partial(self.count, observer)))
 
     async def sweep(self) -> float:
         """Deletes a batch; the next one follows soon if there is more."""
@@ -36,5 +38,11 @@ class Janitor:
 
     async def count(self, observer: Observer) -> float:
         """Reports how many operations are in each state."""
-        observer.states(await self._store.count_states())
+        try:
+            counts = await self._store.count_states()
+        except CompletionError:
+            self.store_usable = False
+            raise
+        self.store_usable = True
+        observer.states(counts)
         return self._intervals.count

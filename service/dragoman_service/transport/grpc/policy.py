@@ -20,6 +20,8 @@ class ServicePolicy:
 
     public: bool = False
     """Calls need no API key."""
+    needs_operations: bool = False
+    """Calls need the store of operations: the health of the service is NOT_SERVING while it cannot be used."""
     echoed_metadata: str = ""
     """Key of the request metadata that is returned unchanged as initial metadata, with errors too. Empty: none."""
     encode_error: Callable[[CompletionError, str], Status] = lambda error, call_id: error.status(call_id)

@@ -71,7 +71,7 @@ class GrpcServer:
         self._health = health.aio.HealthServicer()
         self._services: list[ServiceDescriptor] = []
         self._address: Address | None = None
-        self._ready: bool | None = None
+        self._ready: tuple[bool, bool] | None = None
         self.draining = False
 
     def serve(self, service: ServiceDescriptor, *, policy: ServicePolicy | None = None) -> None:
@@ -113,14 +113,19 @@ class GrpcServer:
             raise SettingsError([mistake]) from None
         return self._address
 
-    async def set_ready(self, ready: bool) -> None:
-        """Sets the health status of the server and of each service."""
-        if ready is self._ready:
+    async def set_ready(self, ready: bool, *, operations: bool = True) -> None:
+        """Sets the health status of the server and of each service.
+
+        Without `operations`, the services that need their store are not ready.
+        """
+        if (ready, operations) == self._ready:
             return
-        self._ready = ready
-        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        self._ready = ready, operations
+        serving, not_serving = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
         for name in ("", *(service.full_name for service in self._services)):
-            await self._health.set(name, status)
+            policy = self.guard.policies.get(name)
+            hindered = policy is not None and policy.needs_operations and not operations
+            await self._health.set(name, serving if ready and not hindered else not_serving)
 
     async def stop(self) -> None:
         """Ends all calls at once and closes the listener."""

@@ -25,7 +25,7 @@ Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class HttpServer:
-    """Serves `/livez`, `/readyz`, `/metrics` and the services that frontends add with `serve`.
+    """Serves `/livez`, `/readyz`, `/metrics`, probes added with `probe`, and the services added with `serve`.
 
     With `share_port` other processes may listen on the same port. `head_timeout` limits how long a request head may
     take, in seconds.
@@ -43,13 +43,12 @@ class HttpServer:
     ) -> None:
         self._address = address
         self._share_port = share_port
-        self._readiness = readiness
         self._registry = registry
         self._guard = guard
         self._services: list[HttpService] = []
         self.app = web.Application(middlewares=[self._unrouted])
         self.app.router.add_get("/livez", self._live)
-        self.app.router.add_get("/readyz", self._ready)
+        self.probe("/readyz", readiness)
         self.app.router.add_get("/metrics", self._metrics)
         self._runner = Runner(
             self.app,
@@ -60,6 +59,15 @@ class HttpServer:
             shutdown_timeout=STOP_GRACE,
             head_timeout=head_timeout,
         )
+
+    def probe(self, path: str, readiness: Readiness) -> None:
+        """Adds a probe, which is 200 or, if there is a reason, 503. Call it before `start`."""
+
+        async def answer(_: web.Request) -> web.Response:
+            reason = readiness()
+            return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)
+
+        self.app.router.add_get(path, answer)
 
     def serve(self, service: HttpService) -> None:
         """Adds a service. Call it before `start`."""
@@ -118,10 +126,6 @@ class HttpServer:
 
     async def _live(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
-
-    async def _ready(self, _: web.Request) -> web.Response:
-        reason = self._readiness()
-        return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)
 
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))

@@ -1,0 +1,159 @@
+"""The file of a SQLite store: created, inspected before it is used, and watched while it is."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import struct
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from dragoman_service.operations.model.errors import OperationStoreError, first_line_of
+
+INSPECTION_SECONDS = 2.0  # a file that takes longer to check is used unchecked
+_WAL_MAGIC = (0x377F0682, 0x377F0683)  # the last bit is the byte order of the checksums
+_WAL_HEADER = 32  # bytes
+_RESTORE = (
+    "Nothing was changed. Restore {name} from a backup; or, to start without the operations in it, move {name}, "
+    "{name}-wal and {name}-shm to another place"
+)
+
+
+class LostFileError(Exception):
+    """The file that is open is not the one at its path any more."""
+
+
+class SingleFile:
+    """A database file with the write-ahead log and the index of it that SQLite keeps beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._wal = Path(f"{path}-wal")
+        self._parts = (path, self._wal, Path(f"{path}-shm"))
+        self._opened: tuple[tuple[int, int] | None, ...] = ()
+
+    def create(self) -> None:
+        """Creates the file, unless there is one. Only its owner may read it. Raises OSError and OperationStoreError.
+
+        A new file is never empty, so that one that was emptied can be told from it.
+        """
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.path.exists():
+            if not os.access(self.path, os.R_OK | os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
+        if _size(self._wal):
+            raise OperationStoreError(
+                f"{self.path} is missing, but {self._wal.name}, which holds its last operations, is not. Nothing was "
+                f"changed. Restore {self.path.name}; or, to start without operations, move {self._wal.name} to another "
+                "place"
+            )
+        with closing(sqlite3.connect(":memory:")) as memory:
+            memory.execute("PRAGMA user_version = 1")  # any write makes the first page
+            page = memory.serialize()
+        try:
+            descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        except FileExistsError:  # another process was faster
+            return
+        try:
+            os.write(descriptor, page)
+        finally:
+            os.close(descriptor)
+
+    def inspect(self, timeout: float) -> None:
+        """Raises OperationStoreError if the file is damaged. It changes nothing.
+
+        `timeout`: seconds that it waits for a file that another process has locked.
+        """
+        if _stays(lambda: not _size(self.path)):
+            raise self._damaged("it is empty")
+        if _stays(lambda: not _is_wal(self._wal)):
+            raise self._damaged(f"{self._wal.name} is not a write-ahead log of SQLite")
+        try:
+            fault = self._check(timeout)
+        except sqlite3.OperationalError:  # locked, or not readable: opening it for use says why, or succeeds
+            return
+        except sqlite3.DatabaseError as error:
+            fault = first_line_of(error)
+        if fault != "ok":
+            raise self._damaged(fault)
+
+    def _check(self, timeout: float) -> str:
+        end = time.monotonic() + INSPECTION_SECONDS
+        # Read-only, because a connection that may write moves the log into the file when it is closed.
+        place = f"{self.path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(place, uri=True, timeout=timeout)) as connection:
+            connection.set_progress_handler(lambda: time.monotonic() > end, 100_000)
+            lines = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0]).splitlines()
+            return lines[-1] if lines else "ok"
+
+    def _damaged(self, fault: str) -> OperationStoreError:
+        return OperationStoreError(f"{self.path} cannot be used: {fault}. {_RESTORE.format(name=self.path.name)}")
+
+    def watch(self) -> None:
+        """Remembers the files that are open now, for `check`."""
+        self._opened = self._identities()
+
+    def check(self) -> None:
+        """Raises LostFileError if one of the files was removed or replaced: what is written now would be lost."""
+        if not self._opened:
+            return
+        for path, opened, found in zip(self._parts, self._opened, self._identities(), strict=True):
+            if found != opened:
+                what = "removed" if found is None else "replaced"
+                raise LostFileError(
+                    f"{path} was {what} while the service runs: move the file back, or restart the service to use "
+                    f"what is there now"
+                )
+
+    def _identities(self) -> tuple[tuple[int, int] | None, ...]:
+        return tuple(_identity(path) for path in self._parts)
+
+
+def _stays(wrong: Callable[[], bool]) -> bool:
+    """Whether it is wrong, and still is a moment later: another process may be writing the first bytes now."""
+    if not wrong():
+        return False
+    time.sleep(0.1)
+    return wrong()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _is_wal(path: Path) -> bool:
+    """Whether SQLite will read the log at `path`, if there is one. It takes a log that it cannot read for none."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_WAL_HEADER)
+            longer = bool(file.read(1))
+    except FileNotFoundError:
+        return True
+    if not any(header) and not longer:  # not begun yet: the first bytes are synced before others follow
+        return True
+    if len(header) < _WAL_HEADER:
+        return False
+    magic, *_ = struct.unpack(">I", header[:4])
+    if magic not in _WAL_MAGIC:
+        return False
+    words = struct.unpack((">" if magic & 1 else "<") + "6I", header[:24])
+    first = second = 0
+    for index in range(0, 6, 2):
+        first = (first + words[index] + second) & 0xFFFFFFFF
+        second = (second + words[index + 1] + first) & 0xFFFFFFFF
+    return header[24:] == struct.pack(">2I", first, second)
