@@ -29,6 +29,7 @@ from dragoman_service.telemetry.operations import OperationMeter
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.telemetry.watch import watch_loop
 from dragoman_service.transport.auth import Auth
+from dragoman_service.transport.descriptors import watch_descriptors
 from dragoman_service.transport.grpc.guard import Guard
 from dragoman_service.transport.grpc.server import GrpcServer
 from dragoman_service.transport.http.cors import Cors
@@ -110,7 +111,7 @@ async def running(
         stack.push_async_callback(context.grpc.stop)
         stack.push_async_callback(context.http.stop)
         addresses = (await context.grpc.start(), await context.http.start())
-        for task in (_watch_health(context), watch_loop(metrics)):
+        for task in (_watch_health(context), watch_loop(metrics), watch_descriptors()):
             stack.push_async_callback(_cancel, asyncio.create_task(task))
         yield Running(context, in_flight, addresses, opened)
 

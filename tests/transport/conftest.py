@@ -39,12 +39,14 @@ async def serving() -> AsyncIterator[StartServing]:
             stall: float = 5.0,
             body: float = 60.0,
             head: float = 10.0,
+            limit: int | None = None,
         ) -> Served:
             metrics, in_flight = Metrics(), InFlight()
             auth = Auth(AccessSettings.model_validate({"keys": keys}), anonymous=not keys)
             telemetry, deadlines, cors = RpcTelemetry(metrics), Deadlines(), Cors(origins)
             guard = HttpGuard(auth, telemetry, in_flight, deadlines, cors, LIMIT, stall, body_timeout=body)
-            server = HttpServer(Address("127.0.0.1", 0), lambda: "", metrics.registry, guard, head_timeout=head)
+            address = Address("127.0.0.1", 0)
+            server = HttpServer(address, lambda: "", metrics.registry, guard, head_timeout=head, limit=limit)
             server.serve(HttpService("odd", encode_error, (Method("POST", "/ask", "Ask", serve, streams=True),)))
             stack.push_async_callback(server.stop)
             return Served(str(await server.start()), metrics, in_flight)

@@ -17,6 +17,7 @@ class Watched(web.RequestHandler):
     """Records whether the connection waits for a request: after each read, and while a handler runs."""
 
     waits: ClassVar[list[bool]] = []
+    serves: ClassVar[list[bool]] = []
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -24,10 +25,12 @@ class Watched(web.RequestHandler):
 
     def note(self) -> None:
         self.waits.append(self._waiter is not None and not self._waiter.done())
+        self.serves.append(self._current_request is not None)
 
 
 async def test_the_waiter_of_a_connection_is_pending_exactly_while_no_request_is_served():
     Watched.waits.clear()
+    Watched.serves.clear()
     served = asyncio.Event()
 
     async def handle(request: web.BaseRequest) -> web.Response:
@@ -50,6 +53,7 @@ async def test_the_waiter_of_a_connection_is_pending_exactly_while_no_request_is
     await server.shutdown(0)
 
     assert Watched.waits == [True, False, False], WHERE
+    assert Watched.serves == [False, False, True], WHERE
 
 
 async def test_a_runner_makes_a_server_that_keeps_the_options_of_its_connections():
@@ -71,6 +75,8 @@ async def test_a_server_is_the_factory_of_its_connections():
 @pytest.mark.parametrize(
     ("method", "parameters"),
     [
+        ("handle_error", ["self", "request", "status", "exc", "message"]),
+        ("connection_made", ["self", "transport"]),
         ("finish_response", ["self", "request", "resp", "start_time"]),
         ("data_received", ["self", "data"]),
         ("connection_lost", ["self", "exc"]),

@@ -39,3 +39,14 @@ async def test_waiting_for_the_end_of_a_failed_server_lasts_as_long_as_a_connect
     (error,) = await asyncio.gather(end, return_exceptions=True)
 
     assert (failed, waits, type(error)) == (True, True, UnicodeDecodeError), WHERE
+
+
+async def test_a_server_closes_connections_over_its_limit():
+    server = aio.server(options=[("grpc.max_allowed_incoming_connections", 2)])
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    async with opened(address) as (first, _), opened(address) as (second, _), opened(address) as (third, _):
+        heads = [await reader.read(9) for reader in (first, second, third)]
+    await server.stop(None)
+
+    assert [bool(head) for head in heads] == [True, True, False], WHERE

@@ -7,6 +7,17 @@ try:
 except ImportError:  # Windows has neither limits nor core dumps
     resource = None  # type: ignore[assignment]
 
+MAX_DESCRIPTORS = 65_536  # more serve nothing, and some libraries close each number up to the limit
+
+
+def raise_descriptor_limit() -> None:
+    """Allows as many open files as this user may have, because every connection takes one."""
+    if resource is not None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
 
 def forbid_core_dumps() -> None:
     """Turns core dumps off for this process and its children: they would hold API keys and prompts.

@@ -12,7 +12,7 @@ import structlog
 import uvloop
 
 from dragoman_service.app import Running, running
-from dragoman_service.process.limits import forbid_core_dumps
+from dragoman_service.process.limits import forbid_core_dumps, raise_descriptor_limit
 from dragoman_service.process.signals import ServiceSignals, SignalHandler, handle_signals
 from dragoman_service.settings.settings import ServerSettings, Settings
 from dragoman_service.telemetry.log import configure
@@ -47,6 +47,7 @@ def serve(settings: Settings, announce: Announce, role: ProcessRole | None = Non
     process ends, whatever a plugin does. Raises SettingsError.
     """
     forbid_core_dumps()
+    raise_descriptor_limit()
     role = role or ProcessRole()
     if role.worker:
         join(role.worker)

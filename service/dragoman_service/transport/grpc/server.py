@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.settings import ServerSettings
 from dragoman_service.settings.types import Address
+from dragoman_service.transport.descriptors import max_connections
 from dragoman_service.transport.grpc.guard import Guard
 from dragoman_service.transport.grpc.listener import Listener
 from dragoman_service.transport.grpc.policy import ServicePolicy
@@ -51,6 +52,7 @@ def options(max_request: int, longest_call: float, *, share_port: bool) -> list[
         ("grpc.server_handshake_timeout_ms", 10_000),
         ("grpc.max_receive_message_length", 3 * max_request),
         ("grpc.max_metadata_size", 16 * 1024),
+        ("grpc.max_allowed_incoming_connections", max_connections()),  # further ones are closed
     ]
 
 

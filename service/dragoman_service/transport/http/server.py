@@ -12,6 +12,7 @@ from prometheus_client.exposition import choose_encoder
 
 from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.types import Address
+from dragoman_service.transport.descriptors import max_connections
 from dragoman_service.transport.http.connection import HEAD_TIMEOUT, Runner
 from dragoman_service.transport.http.guard import HttpGuard, HttpService
 from dragoman_service.transport.protocol_log import ProtocolLog
@@ -28,7 +29,7 @@ class HttpServer:
     """Serves `/livez`, `/readyz`, `/metrics`, probes added with `probe`, and the services added with `serve`.
 
     With `share_port` other processes may listen on the same port. `head_timeout` limits how long a request head may
-    take, in seconds.
+    take, in seconds. `limit` is the number of connections (default: a share of the descriptors).
     """
 
     def __init__(
@@ -40,18 +41,21 @@ class HttpServer:
         *,
         share_port: bool = False,
         head_timeout: float = HEAD_TIMEOUT,
+        limit: int | None = None,
     ) -> None:
         self._address = address
         self._share_port = share_port
         self._registry = registry
         self._guard = guard
         self._services: list[HttpService] = []
+        self._probes = {"/livez", "/metrics"}
         self.app = web.Application(middlewares=[self._unrouted])
         self.app.router.add_get("/livez", self._live)
         self.probe("/readyz", readiness)
         self.app.router.add_get("/metrics", self._metrics)
         self._runner = Runner(
             self.app,
+            limit or max_connections(),
             access_log=None,
             logger=ProtocolLog(),
             handler_cancellation=True,
@@ -67,6 +71,7 @@ class HttpServer:
             reason = readiness()
             return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)
 
+        self._probes.add(path)
         self.app.router.add_get(path, answer)
 
     def serve(self, service: HttpService) -> None:
@@ -103,7 +108,10 @@ class HttpServer:
 
     @web.middleware
     async def _unrouted(self, request: web.Request, handler: Handle) -> web.StreamResponse:
-        """Answers requests that match no route: CORS preflights, unknown paths, unknown HTTP methods."""
+        """Answers requests that match no route: CORS preflights, unknown paths, unknown HTTP methods. Refuses all but
+        probes on connections beyond the limit."""
+        if request.path not in self._probes and getattr(request.protocol, "reserved", False):
+            return self._refused(request)
         try:
             return await handler(request)
         except web.HTTPMethodNotAllowed as wrong:
@@ -123,6 +131,14 @@ class HttpServer:
         always = {"x-request-id": uuid.uuid4().hex, **self._guard.cors.headers(request)}
         body = {"error": {"code": status, "status": name, "message": message}}
         return web.json_response(body, status=status, headers={**always, **(headers or {})})
+
+    def _refused(self, request: web.Request) -> web.Response:
+        message = "Too many connections are open. Try again later."
+        body = {"error": {"code": 503, "status": "UNAVAILABLE", "message": message}}
+        headers = {"x-request-id": uuid.uuid4().hex, "retry-after": "1", **self._guard.cors.headers(request)}
+        response = web.json_response(body, status=503, headers=headers)
+        response.force_close()
+        return response
 
     async def _live(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
