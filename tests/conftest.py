@@ -39,7 +39,8 @@ async def start_service(tmp_path: Path) -> AsyncIterator[StartService]:
         async def start(providers: dict[str, Any] | None = None, **sections: dict[str, Any]) -> Running:
             server = {"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "data_dir": str(tmp_path)}
             server |= sections.pop("server", {})
-            tree = {"server": server, "providers": providers or {"echo": {}}, **sections}
+            access = {"anonymous_listing": True}
+            tree = {"server": server, "access": access, "providers": providers or {"echo": {}}, **sections}
             return await stack.enter_async_context(running(load(None, {}, tree)))
 
         yield start

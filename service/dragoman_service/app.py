@@ -28,7 +28,7 @@ from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.operations import OperationMeter
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.telemetry.watch import watch_loop
-from dragoman_service.transport.auth import Auth
+from dragoman_service.transport.auth import ANONYMOUS, Auth
 from dragoman_service.transport.descriptors import watch_descriptors
 from dragoman_service.transport.grpc.guard import Guard
 from dragoman_service.transport.grpc.server import GrpcServer
@@ -143,6 +143,7 @@ async def _build(
         engine,
         OperationMeter(metrics),
         workers=server.workers,
+        unlisted=() if settings.access.anonymous_listing else (ANONYMOUS,),
         opener=partial(open_store, allow=settings.plugins.allow),
     )
     try:

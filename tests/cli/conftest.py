@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dragoman_command import Service, serving
 
-ECHO = '[providers.echo]\nplugin = "echo"\n'
+ECHO = '[access]\nanonymous_listing = true\n[providers.echo]\nplugin = "echo"\n'
 
 
 @pytest.fixture(scope="session")

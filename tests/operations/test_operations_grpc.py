@@ -175,3 +175,23 @@ async def test_a_store_that_cannot_be_opened_is_a_mistake_in_the_settings(
 
     with pytest.raises(SettingsError, match=r"operations\.url: .* file is not a database"):
         await start_service()
+
+
+async def test_callers_without_a_key_know_operations_by_their_names_alone(
+    start_service: Callable[..., Awaitable[Any]], prompt: Ask, refused: Refused
+) -> None:
+    access = {"anonymous": True, "keys": [{"id": "ann", "sha256": hashlib.sha256(b"secret of ann").hexdigest()}]}
+    key = (("authorization", "Bearer secret of ann"),)
+    service = await start_service(access=access)
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        stub = operations_pb2_grpc.OperationsStub(channel)
+        operation = await started(channel, prompt())
+        everything = operations_pb2.ListOperationsRequest()
+        refusal = await refused(stub.ListOperations(everything))
+        by_name = await stub.GetOperation(operations_pb2.GetOperationRequest(name=operation.name))
+        with_key = await stub.ListOperations(everything, metadata=key)
+
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING")
+    assert "API key" in refusal.message
+    assert by_name.name == operation.name
+    assert not with_key.operations

@@ -49,12 +49,14 @@ async def open_operations(
     intervals: Intervals | None = None,
     *,
     workers: int = 1,
+    unlisted: Collection[str] = (),
     opener: OpenStore = open_store,
 ) -> AsyncIterator[Operations]:
     """Operations, with a worker that runs them. Leaving the context gives back what still runs; call
     `Operations.drain` before, to grant it time.
 
-    `workers`: the processes of this server. `opener` opens the store at `settings.url`. Raises OperationStoreError if
+    `workers`: the processes of this server. `unlisted`: owners that are many people, who must not list each
+    other's operations. `opener` opens the store at `settings.url`. Raises OperationStoreError if
     the store cannot be opened.
     """
     intervals, waiters, observing = intervals or Intervals(), Waiters(), observer or Unobserved()
@@ -70,7 +72,7 @@ async def open_operations(
         runner.begin()
         try:
             reader = OperationReader(store, waiters, intervals.wait)
-            yield Operations(store, runner, janitor, reader, engine, tokens, settings)
+            yield Operations(store, runner, janitor, reader, engine, tokens, settings, unlisted)
         finally:
             cleaning.cancel()
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
@@ -21,6 +21,7 @@ from dragoman_service.operations.model.errors import (
     StoredError,
     cancelled,
     exists,
+    no_listing,
     not_found,
     reading_over,
     request_id_reused,
@@ -57,10 +58,12 @@ class Operations:
         engine: Engine,
         tokens: PageTokens,
         options: Options,
+        unlisted: Collection[str] = (),
     ) -> None:
         self._store, self._runner, self._janitor, self._engine = store, runner, janitor, engine
         self._reader, self._tokens = reader, tokens
         self._max_attempts, self._ttl = options.max_attempts, round(options.ttl * 1000)
+        self._unlisted = frozenset(unlisted)
         self._readers = Readers(self._cancel)
         self._ids = Ids()
 
@@ -172,8 +175,10 @@ class Operations:
     ) -> operations_pb2.ListOperationsResponse:
         """The caller's operations, newest first. `page_size` 0 is 50, more than 1,000 is 1,000.
 
-        Raises INVALID_FIELD.
+        Raises INVALID_FIELD, and CREDENTIALS_MISSING for owners that are many people.
         """
+        if caller in self._unlisted:
+            raise no_listing()
         size = effective_page_size(page_size, limits.OPERATIONS_PAGE)
         condition = parse(filter_text)
         before = self._tokens.read(page_token, caller, filter_text)

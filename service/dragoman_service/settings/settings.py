@@ -113,6 +113,8 @@ class AccessSettings(Section):
     """Who may call. `anonymous` accepts calls without a key too, on any address."""
 
     anonymous: bool = False
+    anonymous_listing: bool = False
+    """Callers without a key may list operations: those of all of them."""
     keys: tuple[KeySettings, ...] = ()
 
 

@@ -51,7 +51,7 @@ async def serving(
 
     `settings` are those of the settings file, as in `{"server.grace": "1s", "providers": {"echo": {"delay": "10ms"}}}`.
     By default the service listens on loopback, on ports that the system chooses, and its data directory is deleted
-    when the context ends.
+    when the context ends. Callers without a key may list operations.
     """
     from dragoman_service.app import running  # not at the top, because the laws need no server
 
@@ -60,6 +60,7 @@ async def serving(
             "server.grpc": "127.0.0.1:0",
             "server.http": "127.0.0.1:0",
             "server.data_dir": folder,
+            "access.anonymous_listing": True,
             "providers": {} if providers else {"echo": {}},
         }
         loaded = load(overrides=defaults | dict(settings or {}))

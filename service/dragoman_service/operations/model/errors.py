@@ -26,6 +26,17 @@ def not_found(name: str) -> CompletionError:
     )
 
 
+def no_listing() -> CompletionError:
+    """Callers without a key are one owner but many people: who knows the name of an operation may use it."""
+    return CompletionError(
+        code_pb2.UNAUTHENTICATED,
+        v1.ERROR_REASON_CREDENTIALS_MISSING,
+        "ListOperations needs an API key that the service knows, because callers without one would see each other's "
+        "operations. Read an operation by its name, which StartCompletion returns. The operator can allow it for "
+        "everybody with access.anonymous_listing.",
+    )
+
+
 def unavailable() -> CompletionError:
     """The store cannot be used now."""
     return CompletionError(
