@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -39,6 +40,12 @@ from dragoman_service.transport.in_flight import InFlight
 
 HEALTH_INTERVAL = 0.5  # seconds between checks of the providers
 STOP_GRACE = 2.0  # seconds in which calls report to their callers that the server is shutting down
+
+_POLICIES = {
+    None: v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED,
+    "reject": v1.UNSUPPORTED_FIELD_POLICY_REJECT,
+    "warn": v1.UNSUPPORTED_FIELD_POLICY_WARN,
+}
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +112,7 @@ async def running(
         frontends: Mapping[str, Frontend] = mounts(settings)
         context.http.probe("/readyz/operations", lambda: _why_no_operations(context))
         for name, mount in frontends.items():
-            mount(context)
+            mount(_context_of(name, context, settings))
             log.debug("frontend.mounted", frontend=name)
         _create_series(metrics, context, opened)
         stack.push_async_callback(context.grpc.stop)
@@ -162,6 +169,14 @@ async def _build(
         share_port=server.workers > 1,
     )
     return FrontendContext(grpc_server, http_server, Delivery(engine, operations), engine, operations)
+
+
+def _context_of(name: str, context: FrontendContext, settings: Settings) -> FrontendContext:
+    """`context` with the settings of the frontend `name`."""
+    if name not in settings.frontends:
+        return context
+    policy = _POLICIES[settings.frontends[name].unsupported]
+    return replace(context, delivery=Delivery(context.engine, context.operations, policy), unsupported=policy)
 
 
 def _create_series(metrics: Metrics, context: FrontendContext, opened: Opened) -> None:

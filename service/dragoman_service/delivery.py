@@ -25,16 +25,23 @@ class Delivery:
     """Validates a request and delivers its answer, which is the same in all three deliveries.
 
     A request with a `request_id`, or one that goes on when its caller leaves, becomes an operation, whatever its
-    delivery. `target` is the model of the request, if the frontend has resolved it already. All methods raise
-    CompletionError; INVALID_FIELD names every wrong field.
+    delivery. `target` is the model of the request, if the frontend has resolved it already. `unsupported` is the policy
+    for requests that set none. All methods raise CompletionError; INVALID_FIELD names every wrong field.
     """
 
-    def __init__(self, engine: Engine, operations: Operations) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        operations: Operations,
+        unsupported: v1.UnsupportedFieldPolicy.ValueType = v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED,
+    ) -> None:
         self._engine = engine
         self._operations = operations
+        self._unsupported = unsupported
 
     async def complete(self, request: v1.CompletionRequest, call: Call, target: Target | None = None) -> v1.Completion:
         """Returns the whole answer. Cancelling the task stops the upstream."""
+        self._complete_policy(request)
         stored = _becomes_operation(request)
         check_request(request)
         if stored:
@@ -82,6 +89,7 @@ class Delivery:
         `path` is the prefix for the names of wrong fields, such as `request.`. `others` are violations in the
         frontend's own fields, so that one error names all wrong fields.
         """
+        self._complete_policy(request)
         check(chain(violations(request, path), others))
         operation = await self._operations.start(request, call.caller, options, target)
         _note(request, call, operation.name)
@@ -90,6 +98,7 @@ class Delivery:
     async def _events(
         self, request: v1.CompletionRequest, call: Call, target: Target | None, stack: AsyncExitStack
     ) -> Relay | _Stored:
+        self._complete_policy(request)
         refusal, stored = None, _becomes_operation(request)
         try:
             check_request(request)
@@ -104,6 +113,10 @@ class Delivery:
         if refusal is not None:
             relay.fail(refusal)
         return relay
+
+    def _complete_policy(self, request: v1.CompletionRequest) -> None:
+        if not request.unsupported_field_policy:
+            request.unsupported_field_policy = self._unsupported
 
 
 def _becomes_operation(request: v1.CompletionRequest) -> bool:

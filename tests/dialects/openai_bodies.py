@@ -17,12 +17,12 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"b": 1, "a"
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
-def chat(**more: Any) -> DecodedRequest:
-    return decode_chat_request(json.dumps({"model": "m", "messages": HELLO, **more}).encode())
+def chat(*, reject: bool = True, **more: Any) -> DecodedRequest:
+    return decode_chat_request(json.dumps({"model": "m", "messages": HELLO, **more}).encode(), reject=reject)
 
 
-def legacy(**more: Any) -> DecodedRequest:
-    return decode_text_request(json.dumps({"model": "m", "prompt": "Hello", **more}).encode())
+def legacy(*, reject: bool = True, **more: Any) -> DecodedRequest:
+    return decode_text_request(json.dumps({"model": "m", "prompt": "Hello", **more}).encode(), reject=reject)
 
 
 def decoded_messages(*messages: dict[str, Any]) -> list[v1.Message]:

@@ -53,7 +53,7 @@ def test_a_bare_request_asks_for_a_stream_with_its_usage() -> None:
     ],
 )
 def test_each_role_has_its_name(role: v1.Role.ValueType, name: str) -> None:
-    assert said(role, text("a"), text("b")) == {"role": name, "content": "ab"}
+    assert said(role, text("a"), text("b")) == {"role": name, "content": "a\nb"}
 
 
 def test_the_developer_role_is_kept_if_the_upstream_has_it() -> None:
@@ -246,6 +246,7 @@ def test_a_field_without_a_key_is_not_supported() -> None:
     less = set(OPENAI.supported_fields) - set(LLAMA_CPP.supported_fields)
 
     assert more == {
+        "extensions.logit_bias",
         "generation_config.top_k",
         "generation_config.min_p",
         "generation_config.repetition_penalty",

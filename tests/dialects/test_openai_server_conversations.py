@@ -43,25 +43,27 @@ def test_content_may_be_a_list_of_parts() -> None:
     assert list(message.parts) == [v1.Part(text="a"), v1.Part(text="b"), v1.Part(refusal="c")]
 
 
-@pytest.mark.parametrize("content", ["42", [{"type": "text", "text": "4"}, {"type": "text", "text": "2"}]])
-def test_the_result_of_a_call_is_decoded(content: Any) -> None:
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [("42", "42"), ([{"type": "text", "text": "4"}, {"type": "text", "text": "2"}], "4\n2"), (None, ""), ([], "")],
+)
+def test_the_result_of_a_call_is_decoded(content: Any, text: str) -> None:
     message = decoded_messages({"role": "tool", "tool_call_id": "c1", "content": content})[0]
 
-    assert message.parts[0].tool_result == v1.ToolResult(tool_call_id="c1", text="42")
+    assert message.parts[0].tool_result == v1.ToolResult(tool_call_id="c1", text=text)
 
 
 @pytest.mark.parametrize(
     ("message", "param"),
     [
-        ({"role": "function", "name": "f", "content": "x"}, "messages[0].role"),
+        ({"role": "function", "name": "f", "content": "x"}, "messages[0].name"),
+        ({"role": "function", "content": "x"}, "messages[0].name"),
         ({"role": "wizard", "content": "x"}, "messages[0].role"),
         ({"content": "x"}, "messages[0].role"),
         ({"role": "user", "content": 5}, "messages[0].content"),
         ({"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, "messages[0].content[0].type"),
         ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, "messages[0].content[0].type"),
-        ({"role": "user", "content": [{"type": "text"}]}, "messages[0].content[0].text"),
-        ({"role": "user", "content": [{"type": "text", "text": "x", "more": 1}]}, "messages[0].content[0].more"),
-        ({"role": "user", "content": "x", "audio": {"id": "1"}}, "messages[0].audio"),
+        ({"role": "user", "content": [{"type": "text", "text": 5}]}, "messages[0].content[0].text"),
         ({"role": "user", "content": "x", "tool_calls": [CALL]}, "messages[0].tool_calls"),
         ({"role": "user", "content": "x", "tool_call_id": "c"}, "messages[0].tool_call_id"),
         ({"role": "user", "content": "x", "refusal": "no"}, "messages[0].refusal"),
@@ -73,13 +75,27 @@ def test_the_result_of_a_call_is_decoded(content: Any) -> None:
         ({"role": "assistant", "tool_calls": [{**CALL, "id": None}]}, "messages[0].tool_calls[0].id"),
         ({"role": "assistant", "tool_calls": [{**CALL, "type": "custom"}]}, "messages[0].tool_calls[0].type"),
         (
-            {"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "f", "arguments": {}}}]},
+            {"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "f", "arguments": 5}}]},
             "messages[0].tool_calls[0].function.arguments",
         ),
     ],
 )
 def test_an_invalid_message_is_refused_by_its_invalid_part(message: dict[str, Any], param: str) -> None:
     assert refusal(chat, messages=[message])[0] == param
+
+
+def test_unknown_keys_become_extensions_where_they_stand() -> None:
+    part = {"type": "text", "text": "x", "more": 1}
+    (message,) = decoded_messages({"role": "assistant", "content": [part], "k": None, "a": {"b": 2, "a": 1}})
+    request = chat(
+        foo=[1], tools=[{**TOOL, "t": True}], messages=[{"role": "assistant", "tool_calls": [{**CALL, "c": 1}]}]
+    )
+
+    assert dict(message.extensions) == {"a": '{"b":2,"a":1}'}
+    assert dict(message.parts[0].extensions) == {"more": "1"}
+    assert dict(request.request.extensions) == {"foo": "[1]"}
+    assert dict(request.request.tools[0].extensions) == {"t": "true"}
+    assert dict(request.request.messages[0].parts[0].tool_call.extensions) == {"c": "1"}
 
 
 def test_tools_keep_the_order_of_their_schema() -> None:
@@ -122,7 +138,7 @@ def test_every_form_of_a_tool_choice_is_decoded(choice: Any, mode: Any, allowed:
             {"tools": [{"type": "function", "function": {"name": "f", "parameters": "x"}}]},
             "tools[0].function.parameters",
         ),
-        ({"tool_choice": "any"}, "tool_choice"),
+        ({"tool_choice": "some"}, "tool_choice"),
         ({"tool_choice": 5}, "tool_choice"),
         ({"tool_choice": {"type": "custom", "custom": {"name": "f"}}}, "tool_choice.type"),
         ({"tool_choice": {"type": "function"}}, "tool_choice.function"),

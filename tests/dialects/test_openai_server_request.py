@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from dragoman import v1
 from dragoman_service.dialects.openai.server.request import decode_chat_request
 from dragoman_service.errors import CompletionError
-from openai_bodies import HELLO, TOOL, chat, legacy, refusal
+from openai_bodies import chat, legacy, refusal
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ from openai_bodies import HELLO, TOOL, chat, legacy, refusal
         ({"response_format": {"type": "json_object"}}, {"response_format": {"json_object": {}}}),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"b": 1, "a": 2}}}},
-            {"response_format": {"json_schema": {"schema_json": '{"b":1,"a":2}'}}},
+            {"response_format": {"json_schema": {"schema_json": '{"b":1,"a":2}', "name": "n", "strict": False}}},
         ),
         ({"grammar": "root ::= x"}, {"response_format": {"grammar": "root ::= x"}}),
     ],
@@ -57,6 +58,7 @@ def test_generation_parameters_are_decoded(parameters: dict[str, Any], config: d
         {"logit_bias": {}},
         {"functions": []},
         {"prompt_cache_key": "k"},
+        {"prompt_cache_retention": "24h"},
         {"stream": False},
         {"parallel_tool_calls": None},
         {"audio": None},
@@ -69,8 +71,6 @@ def test_values_that_ask_for_what_happens_anyway_are_ignored(idle: dict[str, Any
 @pytest.mark.parametrize(
     ("parameters", "param", "code"),
     [
-        ({"foo": 1}, "foo", "unknown_parameter"),
-        ({"audio": {}}, "audio", "unknown_parameter"),
         ({"model": None}, "model", "missing_required_parameter"),
         ({"messages": None}, "messages", "missing_required_parameter"),
         ({"model": 5}, "model", "invalid_type"),
@@ -95,36 +95,56 @@ def test_values_that_ask_for_what_happens_anyway_are_ignored(idle: dict[str, Any
             "unsupported_parameter",
         ),
         ({"logprobs": 5}, "logprobs", "invalid_type"),
-        ({"logit_bias": {"5": 1}}, "logit_bias", "unsupported_parameter"),
         ({"store": True}, "store", "unsupported_parameter"),
-        ({"service_tier": "flex"}, "service_tier", "unsupported_parameter"),
         ({"modalities": ["text", "audio"]}, "modalities", "unsupported_parameter"),
         ({"moderate_before": True}, "moderate_before", "unsupported_parameter"),
-        ({"functions": [{}]}, "functions", "unsupported_parameter"),
-        ({"function_call": "auto"}, "function_call", "unsupported_parameter"),
-        ({"verbosity": "low"}, "verbosity", "unsupported_parameter"),
-        ({"prompt_cache_retention": "24h"}, "prompt_cache_retention", "unsupported_parameter"),
-        ({"reasoning_effort": "xhigh"}, "reasoning_effort", "invalid_value"),
+        ({"functions": [{}]}, "functions[0].name", "missing_required_parameter"),
+        ({"function_call": "required"}, "function_call", "invalid_value"),
+        ({"reasoning_effort": 5}, "reasoning_effort", "invalid_type"),
+        ({"reasoning": "high"}, "reasoning", "invalid_type"),
+        ({"modalities": ["audio"]}, "modalities", "unsupported_parameter"),
         ({"user": "a", "safety_identifier": "b"}, "safety_identifier", "invalid_value"),
         ({"metadata": {"a": 1}}, "metadata.a", "invalid_type"),
         ({"response_format": "json"}, "response_format", "invalid_type"),
         ({"response_format": {"type": "xml"}}, "response_format.type", "invalid_value"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "missing_required_parameter"),
-        (
-            {
-                "response_format": {
-                    "type": "json_schema",
-                    "json_schema": {"name": "n", "description": "d", "schema": {}},
-                }
-            },
-            "response_format.json_schema.description",
-            "unsupported_parameter",
-        ),
+        ({"response_format": {"type": "text", "x": 1}}, "response_format.x", "unknown_parameter"),
         ({"response_format": {"type": "json_object"}, "grammar": "g"}, "grammar", "invalid_value"),
     ],
 )
 def test_a_wrong_parameter_is_refused_by_its_name(parameters: dict[str, Any], param: str, code: str) -> None:
     assert refusal(chat, **parameters) == (param, code)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "left_out"),
+    [
+        ({"store": True}, "store"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"stream_options": {"include_usage": True}}, "stream_options"),
+        ({"stream": True, "stream_options": {"other": 1}}, "stream_options.other"),
+        ({"user": "a", "safety_identifier": "b"}, "safety_identifier"),
+        ({"user": "x" * 257}, "user"),
+        ({"metadata": {"a": "x" * 513}}, "metadata.a"),
+        ({"metadata": {"a\0": "x"}}, "metadata.a\0"),
+        ({"response_format": {"type": "text", "x": 1}}, "response_format.x"),
+    ],
+)
+def test_what_changes_no_answer_is_left_out_with_a_warning_if_it_may(parameters: dict[str, Any], left_out: str) -> None:
+    decoded = chat(reject=False, **parameters)
+
+    assert [warning.field for warning in decoded.warnings] == [left_out]
+    assert decoded.warnings[0].message
+    assert refusal(chat, **parameters)[0] == left_out
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"foo": 1}, {"audio": {}}, {"logit_bias": {"5": 1}}, {"service_tier": "flex"}, {"verbosity": "low"}]
+)
+def test_a_key_without_a_field_is_kept_for_the_upstream(parameters: dict[str, Any]) -> None:
+    kept = chat(**parameters).request.extensions
+
+    assert {key: json.loads(value) for key, value in kept.items()} == parameters
 
 
 def test_the_end_user_and_labels_are_decoded() -> None:
@@ -161,8 +181,6 @@ def test_the_logprobs_of_a_legacy_completion_are_a_number() -> None:
         ({"echo": True}, "echo"),
         ({"best_of": 2}, "best_of"),
         ({"logprobs": True}, "logprobs"),
-        ({"messages": HELLO}, "messages"),
-        ({"tools": [TOOL]}, "tools"),
     ],
 )
 def test_a_legacy_completion_refuses_unsupported_parameters(parameters: dict[str, Any], param: str) -> None:

@@ -100,6 +100,8 @@ def turns(draw: st.DrawFn) -> list[v1.Message]:
         for call_id in draw(st.lists(NAMES, max_size=2, unique=True))
     ]
     message.parts.extend(v1.Part(tool_call=call) for call in calls)
+    if not message.parts:
+        message.parts.add(text="")
     results = [v1.ToolResult(tool_call_id=call.id, name=call.name, text=draw(st.text(max_size=5))) for call in calls]
     return [message, *(v1.Message(role=v1.ROLE_TOOL, parts=[v1.Part(tool_result=result)]) for result in results)]
 

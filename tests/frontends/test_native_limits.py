@@ -125,7 +125,6 @@ COUNTS = [
     (lambda n: request(choice_count=n), limits.CHOICES, "generation_config.choice_count"),
     (lambda n: request(max_output_tokens=n), limits.OUTPUT_TOKENS, "generation_config.max_output_tokens"),
     (lambda n: request(top_k=n), limits.TOP_K, "generation_config.top_k"),
-    (lambda n: request(seed=n), limits.SEED, "generation_config.seed"),
     (
         lambda n: request(include_logprobs=True, top_logprobs=n),
         limits.TOP_LOGPROBS,
@@ -145,7 +144,7 @@ def test_a_limit_holds_exactly(make, limit, field):
     ("field", "good", "bad"),
     [
         ("temperature", (0, 1, 2), (-0.01, 2.01, 9, float("nan"), float("inf"))),
-        ("top_p", (0.01, 1), (0, 1.01, -1)),
+        ("top_p", (0, 1), (1.01, -0.01)),
         ("min_p", (0, 1), (-0.1, 1.1)),
         ("presence_penalty", (-2, 2), (-2.1, 2.1)),
         ("frequency_penalty", (-2, 2), (-2.1, 2.1)),
@@ -153,7 +152,7 @@ def test_a_limit_holds_exactly(make, limit, field):
         ("max_output_tokens", (1,), (0, -1)),
         ("top_k", (1,), (0, -1)),
         ("choice_count", (1,), (0, -1)),
-        ("seed", (0,), (-1,)),
+        ("seed", (-(2**63), 2**63 - 1), ()),
     ],
 )
 def test_a_number_is_taken_only_in_its_range(field, good, bad):
@@ -183,7 +182,8 @@ def test_every_wrong_field_is_named_at_once():
     made.messages.add(role=v1.ROLE_USER).parts.add()
     made.messages.add(role=v1.ROLE_USER).parts.add(refusal="no")
     made.unsupported_field_policy = 9
-    made.labels["Bad Key"] = "v"
+    made.labels["k" * 65] = "v"
+    made.extensions["x"] = "{"
 
     assert wrong_fields(made) == [
         "model",
@@ -194,7 +194,8 @@ def test_every_wrong_field_is_named_at_once():
         "messages[2].parts[0].refusal",
         "generation_config.temperature",
         "generation_config.stop_sequences",
-        "labels['Bad Key']",
+        f"labels['{'k' * 63}']",
+        "extensions['x']",
     ]
 
 

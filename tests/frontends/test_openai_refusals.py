@@ -18,16 +18,13 @@ WRONG = [
     (chat(max_tokens=0), "max_tokens", "invalid_value"),
     (chat(max_completion_tokens=limits.OUTPUT_TOKENS + 1), "max_tokens", "invalid_value"),
     (chat(temperature=2.1), "temperature", "invalid_value"),
-    (chat(top_p=0), "top_p", "invalid_value"),
-    (chat(seed=-1), "seed", "invalid_value"),
+    (chat(top_p=1.01), "top_p", "invalid_value"),
+    (chat(seed=2**63), "seed", "invalid_value"),
     (chat(logprobs=True, top_logprobs=limits.TOP_LOGPROBS + 1), "top_logprobs", "invalid_value"),
     (chat(top_logprobs=1), "top_logprobs", "invalid_value"),
     (chat(stop=["x"] * (limits.STOP_SEQUENCES + 1)), "stop", "invalid_value"),
-    (chat(stop=["ok", ""]), "stop[1]", "invalid_value"),
-    (chat(metadata={"Upper": "x"}), "metadata", "invalid_value"),
-    (chat(user="x" * (limits.END_USER + 1)), "user", "invalid_value"),
+    (chat(stop=["ok", "x" * (limits.STOP_SEQUENCE + 1)]), "stop[1]", "invalid_value"),
     (chat(messages=[]), "messages", "invalid_value"),
-    (chat(""), "messages[0].content", "invalid_value"),
     (chat(messages=[{"role": "user", "content": "x"}] * (limits.MESSAGES + 1)), "messages", "invalid_value"),
     (
         chat(messages=[{"role": "tool", "content": "x", "tool_call_id": "c"}]),
@@ -36,11 +33,7 @@ WRONG = [
     ),
     (chat(tools=[TOOL, TOOL]), "tools[1].function.name", "invalid_value"),
     (chat(tool_choice="required"), "tool_choice", "invalid_value"),
-    (chat(parallel_tool_calls=True), "tool_choice", "invalid_value"),
-    (chat(presence_penalty=1), "presence_penalty", "unsupported_parameter"),
-    (chat(response_format={"type": "json_object"}), "response_format", "unsupported_parameter"),
-    (chat(messages=[{"role": "user", "content": "x", "name": "ann"}]), "messages.name", "unsupported_parameter"),
-    (chat(anything=1), "anything", "unknown_parameter"),
+    (chat(moderate_before=True), "moderate_before", "unsupported_parameter"),
     (chat(model="gpt-17"), "model", "model_not_found"),
     (chat(script={"chunk_size": "x"}), "messages[0]", "invalid_value"),
 ]
@@ -165,7 +158,7 @@ async def test_pages_may_call_only_where_the_settings_name_them(start_service, o
 
 async def test_an_unknown_path_is_not_found(start_service):
     service = await start_service()
-    for path in ("/v1/embeddings", "/chat/completions", "/v1", "/"):
+    for path in ("/v1/embeddings", "/chat", "/v1", "/"):
         answer, reply = await post(service, {}, path)
 
         assert answer.status == 404

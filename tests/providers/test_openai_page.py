@@ -19,8 +19,9 @@ ROWS = re.findall(r"^\| `([\w-]+)` \| `(\S+)` \| (.*?)\|(.*?)\|$", REST, re.MULT
 
 
 def leaves(quirks: Quirks) -> set[str]:
-    """The last names of the supported fields."""
-    return {field.rpartition(".")[2] for field in quirks.supported_fields}
+    """The last names of the supported fields, without the keys of the vendor's own."""
+    named = (field for field in quirks.supported_fields if not field.startswith(("extensions", "messages.reasoning")))
+    return {field.rpartition(".")[2] for field in named}
 
 
 def ticked(text: str) -> set[str]:
@@ -66,6 +67,15 @@ def test_every_vendor_is_listed_with_its_address_and_its_fields() -> None:
         assert ("ROLE_DATA" in more) == bool(quirks.data_role)
         assert ("ROLE_DEVELOPER" in more) == (quirks.developer_role == "developer")
     assert [name for name, *_ in ROWS] == list(VENDORS)
+
+
+def test_the_keys_that_are_passed_on_are_listed() -> None:
+    table = REST.partition("| keys of its own")[2].partition("\n\n")[0]
+    listed = {name: ticked(keys) for name, keys in re.findall(r"^\| `([\w-]+)` \| (.*?)\|$", table, re.MULTILINE)}
+
+    assert listed == {
+        name: set(vendor.quirks.extensions) for name, vendor in VENDORS.items() if vendor.quirks.extensions
+    }
 
 
 def test_what_every_vendor_supports_is_what_a_server_without_a_vendor_supports() -> None:

@@ -68,7 +68,7 @@ async def test_calls_over_http_are_counted_in_the_same_families(start_service):
     service = await start_service()
     body = {"model": "echo", "messages": [{"role": "user", "content": "one two three"}]}
     async with aiohttp.ClientSession(f"http://{service.http_address}") as session:
-        for more in ({}, {"stream": True}, {"model": "gpt-17"}, {"odd": 1}):
+        for more in ({}, {"stream": True}, {"model": "gpt-17"}, {"n": "odd"}):
             async with session.post("/v1/chat/completions", json=body | more) as answer:
                 await answer.read()
         async with session.post("/v1/odd", json=body) as answer:

@@ -40,6 +40,8 @@ class DecodedRequest:
     """The caller asked for the stream delivery, otherwise for the complete one."""
     include_usage: bool = False
     """A stream ends with the token usage. Dialects that always send usage ignore it."""
+    warnings: list[v1.Warning] = field(default_factory=list)
+    """What the dialect left out, because no field stands for it. `field` is the caller's name of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 
 from dragoman import v1
 from google.rpc import code_pb2
@@ -16,6 +16,8 @@ _PARTS = {  # content of a part: the path in Model.supported_fields
     "tool_result": "tools",
 }
 _TOOL_PARTS = frozenset(("tool_call", "tool_result"))
+EXTENSIONS = "extensions."
+"""The start of the paths of extensions in `Model.supported_fields`, before their keys."""
 _NEUTRAL = {  # values that every provider honours by not sending them
     "choice_count": 1,
     "include_logprobs": False,
@@ -33,7 +35,7 @@ def fit_fields(request: v1.CompletionRequest, model: v1.Model) -> tuple[v1.Compl
     its conversation would become meaningless, as it does without its tool calls.
     """
     honoured = _honoured(request, model)
-    missing = [path for path in set_fields(request) if path not in honoured]
+    missing = [path for path in set_fields(request) if not _holds(path, honoured)]
     if "tools" in missing:  # the choice among them goes too
         missing = [path for path in missing if not path.startswith("tool_choice.")]
     if missing and request.unsupported_field_policy != v1.UNSUPPORTED_FIELD_POLICY_WARN:
@@ -76,7 +78,28 @@ def set_fields(request: v1.CompletionRequest) -> list[str]:
         used.update(_tool_demands(request.tool_choice))
     if any(message.author for message in request.messages):
         used.add("messages.author")
-    return paths + sorted(used)
+    return paths + sorted(used | {f"{at}{key}" for at, extensions in _extensions(request) for key in extensions})
+
+
+def _holds(path: str, honoured: Sequence[str]) -> bool:
+    """Whether `path` is supported; that of an extension, wherever it is, by its key or by the word for all keys."""
+    if path in honoured:
+        return True
+    _, extension, key = path.partition(EXTENSIONS)
+    return bool(extension) and ("extensions" in honoured or f"{EXTENSIONS}{key}" in honoured)
+
+
+def _extensions(request: v1.CompletionRequest) -> Iterator[tuple[str, MutableMapping[str, str]]]:
+    """The extensions of the request and of all its parts, each with the start of the paths of its keys."""
+    yield EXTENSIONS, request.extensions
+    for tool in request.tools:
+        yield f"tools.{EXTENSIONS}", tool.extensions
+    for message in request.messages:
+        yield f"messages.{EXTENSIONS}", message.extensions
+        for part in message.parts:
+            yield f"messages.{EXTENSIONS}", part.extensions
+            if part.HasField("tool_call"):
+                yield f"messages.{EXTENSIONS}", part.tool_call.extensions
 
 
 def _honoured(request: v1.CompletionRequest, model: v1.Model) -> list[str]:
@@ -103,6 +126,11 @@ def _kinds(request: v1.CompletionRequest) -> set[str | None]:
 
 
 def _clear(request: v1.CompletionRequest, path: str) -> None:
+    if EXTENSIONS in path:
+        for at, extensions in _extensions(request):
+            if path.startswith(at):
+                extensions.pop(path[len(at) :], None)
+        return
     match path.split("."):
         case ["generation_config", name, *_]:
             request.generation_config.ClearField(name)  # type: ignore[arg-type]

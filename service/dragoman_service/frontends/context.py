@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from dragoman import v1
+
 from dragoman_service.delivery import Delivery
 from dragoman_service.engine.engine import Engine
 from dragoman_service.operations import Operations
@@ -26,6 +28,9 @@ class FrontendContext:
     """Lists and resolves models, counts tokens and tokenizes."""
     operations: Operations
     """Reads, lists, waits for, cancels and deletes operations."""
+    unsupported: v1.UnsupportedFieldPolicy.ValueType = v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED
+    """What the settings say about fields that a model does not support, if they say anything about this frontend.
+    `delivery` applies it to requests that do not say it themselves."""
 
 
 class Frontend(Protocol):

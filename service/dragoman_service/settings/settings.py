@@ -135,6 +135,12 @@ class ModelSettings(Section):
     targets: Annotated[tuple[ModelTarget, ...], Field(min_length=1)]
 
 
+class FrontendSettings(Section):
+    """One frontend: what becomes of request fields that the model does not support (default: the frontend's own)."""
+
+    unsupported: Literal["reject", "warn"] | None = None
+
+
 class PluginSettings(Section):
     """Plugins that may load, by entry-point name (default: all that providers name), and how long opening may take."""
 
@@ -162,6 +168,7 @@ class Settings(Section):
     )
     filters: dict[Name, dict[str, Any]] = Field(default_factory=dict, repr=False)
     models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
+    frontends: dict[Name, FrontendSettings] = Field(default_factory=dict)
     _base: Path = PrivateAttr(default_factory=Path.cwd)
 
     @property

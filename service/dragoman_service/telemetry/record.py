@@ -44,6 +44,8 @@ class CallRecord:
     input_tokens: int = 0
     output_tokens: int = 0
     finish_reason: str = ""
+    left_out: str = ""
+    """Names of what was left out of the request, separated by commas."""
     operation: str = ""
     """Name of the operation that answers."""
     cancelled_by: str = ""

@@ -64,6 +64,7 @@ class RpcTelemetry:
             "provider": record.provider,
             "model_requested": record.model_requested[:128],
             "model_served": record.model_served,
+            "left_out": record.left_out[:512],
             "operation": record.operation,
             "input_tokens": record.input_tokens,
             "output_tokens": record.output_tokens,

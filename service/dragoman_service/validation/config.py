@@ -16,10 +16,9 @@ _EFFORTS = frozenset(v1.ReasoningEffort.values()) - {v1.REASONING_EFFORT_UNSPECI
 _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "max_output_tokens": (f"from 1 to {limits.OUTPUT_TOKENS}", lambda n: 1 <= n <= limits.OUTPUT_TOKENS),
     "temperature": ("from 0 to 2", lambda n: 0 <= n <= 2),
-    "top_p": ("above 0 and at most 1", lambda n: 0 < n <= 1),
+    "top_p": ("from 0 to 1", lambda n: 0 <= n <= 1),
     "top_k": (f"from 1 to {limits.TOP_K}", lambda n: 1 <= n <= limits.TOP_K),
     "min_p": ("from 0 to 1", lambda n: 0 <= n <= 1),
-    "seed": (f"from 0 to {limits.SEED}", lambda n: 0 <= n <= limits.SEED),
     "choice_count": (f"from 1 to {limits.CHOICES}", lambda n: 1 <= n <= limits.CHOICES),
     "presence_penalty": ("from -2 to 2", lambda n: -2 <= n <= 2),
     "frequency_penalty": ("from -2 to 2", lambda n: -2 <= n <= 2),

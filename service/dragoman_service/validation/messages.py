@@ -8,6 +8,7 @@ from dragoman import v1
 
 from dragoman_service.errors import FieldViolation
 from dragoman_service.validation import limits
+from dragoman_service.validation.extensions import extension_violations
 from dragoman_service.validation.wording import missing, too_long, too_many, unknown_value
 
 _ROLES = frozenset(v1.Role.values()) - {v1.ROLE_UNSPECIFIED}
@@ -36,7 +37,9 @@ def _message(message: v1.Message, at: str, calls: set[str]) -> Iterator[FieldVio
     if len(message.parts) > limits.PARTS:
         yield too_many(f"{at}.parts", len(message.parts), limits.PARTS, "parts")
         return
+    yield from extension_violations(message.extensions, f"{at}.extensions")
     for number, part in enumerate(message.parts):
+        yield from extension_violations(part.extensions, f"{at}.parts[{number}].extensions")
         yield from _part(part, f"{at}.parts[{number}]", message.role, calls)
 
 
@@ -48,16 +51,14 @@ def _part(part: v1.Part, at: str, role: v1.Role.ValueType, calls: set[str]) -> I
         yield from _result(part.tool_result, f"{at}.tool_result", role, calls)
     elif role == v1.ROLE_TOOL:
         yield FieldViolation(f"{at}.{kind}", "is not allowed: messages of ROLE_TOOL contain only tool results")
-    elif kind == "text":
-        if not part.text:
-            yield FieldViolation(f"{at}.text", "must not be empty")
-    elif role != v1.ROLE_ASSISTANT:
+    elif kind != "text" and role != v1.ROLE_ASSISTANT:
         yield FieldViolation(f"{at}.{kind}", "is allowed only in messages of ROLE_ASSISTANT")
     elif kind == "tool_call":
         yield from _call(part.tool_call, f"{at}.tool_call", calls)
 
 
 def _call(call: v1.ToolCall, at: str, calls: set[str]) -> Iterator[FieldViolation]:
+    yield from extension_violations(call.extensions, f"{at}.extensions")
     if not call.id:
         yield missing(f"{at}.id", "the id that came with the call")
     if not call.name:

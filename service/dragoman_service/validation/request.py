@@ -10,13 +10,13 @@ from dragoman import v1
 from dragoman_service.errors import FieldViolation, invalid
 from dragoman_service.validation import limits
 from dragoman_service.validation.config import config_violations
+from dragoman_service.validation.extensions import extension_violations
 from dragoman_service.validation.messages import message_violations
 from dragoman_service.validation.tools import tool_violations
 from dragoman_service.validation.wording import missing, too_long, too_many, unknown_value
 
 _POLICIES = frozenset(v1.UnsupportedFieldPolicy.values())
 _DISCONNECT = frozenset(v1.DisconnectPolicy.values())
-_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _REQUEST_ID = re.compile(rf"[!-~]{{1,{limits.REQUEST_ID}}}")
 
 
@@ -51,6 +51,7 @@ def violations(request: v1.CompletionRequest, at: str = "") -> Iterator[FieldVio
     if request.HasField("generation_config"):
         yield from config_violations(request.generation_config, f"{at}generation_config")
     yield from _labels(request, at)
+    yield from extension_violations(request.extensions, f"{at}extensions")
 
 
 def _input(request: v1.CompletionRequest, at: str) -> Iterator[FieldViolation]:
@@ -68,10 +69,9 @@ def _labels(request: v1.CompletionRequest, at: str) -> Iterator[FieldViolation]:
         return
     for key, value in sorted(request.labels.items()):
         path = f"{at}labels[{key[:63]!r}]"
-        if not _LABEL_KEY.fullmatch(key):
-            allowed = "1 to 63 characters from a-z, 0-9, _ and -, starting with a letter"
-            yield FieldViolation(path, f"keys must have {allowed}")
+        if not 1 <= len(key) <= limits.LABEL_KEY:
+            yield FieldViolation(path, f"keys must have 1 to {limits.LABEL_KEY} characters")
         if len(value) > limits.LABEL_VALUE:
             yield FieldViolation(path, f"values may have at most {limits.LABEL_VALUE} characters")
-        if "\0" in value:
-            yield FieldViolation(path, "values must not contain NUL, which not every store can keep")
+        if "\0" in key + value:
+            yield FieldViolation(path, "must not contain NUL, which not every store can keep")

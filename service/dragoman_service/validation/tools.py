@@ -9,6 +9,7 @@ from dragoman import v1
 
 from dragoman_service.errors import FieldViolation
 from dragoman_service.validation import limits
+from dragoman_service.validation.extensions import extension_violations
 from dragoman_service.validation.wording import schema_violations, too_long, too_many, unknown_value
 
 _MODES = frozenset(v1.ToolChoice.Mode.values())
@@ -31,6 +32,7 @@ def tool_violations(request: v1.CompletionRequest, at: str) -> Iterator[FieldVio
 
 def _tool(tool: v1.Tool, at: str, names: set[str]) -> Iterator[FieldViolation]:
     """`names` holds the names of earlier tools; the name of this one is added."""
+    yield from extension_violations(tool.extensions, f"{at}.extensions")
     if not tool.HasField("function"):
         yield FieldViolation(at, "is empty: set function")
         return

@@ -160,6 +160,26 @@ class CompletionRequest(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ExtensionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MODEL_FIELD_NUMBER: _builtins.int
     MESSAGES_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
@@ -171,6 +191,7 @@ class CompletionRequest(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     DISCONNECT_POLICY_FIELD_NUMBER: _builtins.int
+    EXTENSIONS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name or alias of the model, as returned by ModelService.ListModels. Required."""
     prompt: _builtins.str
@@ -225,8 +246,17 @@ class CompletionRequest(_message.Message):
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The caller's own labels, copied to the Completion and to the operation's metadata; no model
-        sees them. At most 64. Keys have 1 to 63 characters from a-z, 0-9, _ and -, and start with a
-        letter; values have at most 255 characters.
+        sees them. At most 64. Keys have 1 to 64 characters and values at most 512, none of them NUL.
+        Filters of operations can only name keys of a-z, 0-9, _ and - that start with a letter.
+        """
+
+    @_builtins.property
+    def extensions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Parameters of one vendor that this schema has no field for: the vendor's own key, and its value
+        as JSON text. At most 64; keys have 1 to 128 characters. Supported only by models that list
+        `extensions.KEY` in Model.supported_fields, or `extensions` for any key. The same holds for the
+        `extensions` of messages, parts, tools and tool calls. A key that stands for a field of this
+        schema is rejected.
         """
 
     def __init__(
@@ -243,10 +273,11 @@ class CompletionRequest(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         request_id: _builtins.str = ...,
         disconnect_policy: Global___DisconnectPolicy.ValueType = ...,
+        extensions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["disconnect_policy", b"disconnect_policy", "end_user", b"end_user", "generation_config", b"generation_config", "labels", b"labels", "messages", b"messages", "model", b"model", "prompt", b"prompt", "request_id", b"request_id", "tool_choice", b"tool_choice", "tools", b"tools", "unsupported_field_policy", b"unsupported_field_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disconnect_policy", b"disconnect_policy", "end_user", b"end_user", "extensions", b"extensions", "generation_config", b"generation_config", "labels", b"labels", "messages", b"messages", "model", b"model", "prompt", b"prompt", "request_id", b"request_id", "tool_choice", b"tool_choice", "tools", b"tools", "unsupported_field_policy", b"unsupported_field_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

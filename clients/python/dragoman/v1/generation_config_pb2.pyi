@@ -40,6 +40,8 @@ class _ReasoningEffortEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reaso
     """The usual amount."""
     REASONING_EFFORT_HIGH: _ReasoningEffort.ValueType  # 5
     """A large amount: slower, and better at hard tasks."""
+    REASONING_EFFORT_XHIGH: _ReasoningEffort.ValueType  # 6
+    """More than REASONING_EFFORT_HIGH, for models that know it."""
 
 class ReasoningEffort(_ReasoningEffort, metaclass=_ReasoningEffortEnumTypeWrapper):
     """Amount of reasoning."""
@@ -56,6 +58,8 @@ REASONING_EFFORT_MEDIUM: ReasoningEffort.ValueType  # 4
 """The usual amount."""
 REASONING_EFFORT_HIGH: ReasoningEffort.ValueType  # 5
 """A large amount: slower, and better at hard tasks."""
+REASONING_EFFORT_XHIGH: ReasoningEffort.ValueType  # 6
+"""More than REASONING_EFFORT_HIGH, for models that know it."""
 Global___ReasoningEffort: _TypeAlias = ReasoningEffort  # noqa: Y015
 
 @_typing.final
@@ -89,7 +93,7 @@ class GenerationConfig(_message.Message):
     """
     top_p: _builtins.float
     """Nucleus sampling: samples only from the most likely tokens whose probabilities add up to this
-    value. Above 0, at most 1. If absent, the provider's default applies.
+    value. From 0 (only the most likely token) to 1. If absent, the provider's default applies.
     """
     top_k: _builtins.int
     """Samples only from this many of the most likely tokens; from 1 to 1,000. If absent, the
@@ -100,9 +104,9 @@ class GenerationConfig(_message.Message):
     1. If absent, the provider's default applies.
     """
     seed: _builtins.int
-    """Seed of the random sampling, from 0 to 2^31 - 1: as far as the provider can, the same request
-    with the same seed gives the same answer. Choice i (from 0) uses seed + i. If absent, the
-    provider's default applies.
+    """Seed of the random sampling: as far as the provider can, the same request with the same seed
+    gives the same answer. A provider with smaller seeds uses the lowest bits. Choice i (from 0)
+    uses seed + i. If absent, the provider's default applies.
     """
     choice_count: _builtins.int
     """Number of independent answers, from 1 to 8. The default is 1."""
@@ -294,19 +298,35 @@ class JsonSchema(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SCHEMA_JSON_FIELD_NUMBER: _builtins.int
+    STRICT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     schema_json: _builtins.str
     """The JSON Schema, a JSON object as text; at most 65,536 characters. It is text because models
     depend on the order of properties, which google.protobuf.Struct does not keep.
     """
+    strict: _builtins.bool
+    """Whether the provider must hold the answer to the schema exactly, which some do for a part of
+    JSON Schema only. If absent, it must.
+    """
+    name: _builtins.str
+    """Name of the schema, which some providers show to the model. If empty, the service sends one."""
+    description: _builtins.str
+    """Description of the schema for the model."""
     def __init__(
         self,
         *,
         schema_json: _builtins.str = ...,
+        strict: _builtins.bool | None = ...,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_strict", b"_strict", "strict", b"strict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["schema_json", b"schema_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_strict", b"_strict", "description", b"description", "name", b"name", "schema_json", b"schema_json", "strict", b"strict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__strict: _TypeAlias = _typing.Literal["strict"]  # noqa: Y015
+    _WhichOneofArgType__strict: _TypeAlias = _typing.Literal["_strict", b"_strict"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__strict) -> _WhichOneofReturnType__strict | None: ...
 
 Global___JsonSchema: _TypeAlias = JsonSchema  # noqa: Y015

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64ragoman/v1/tool.proto\x12\x0b\x64ragoman.v1\"G\n\x04Tool\x12\x37\n\x08\x66unction\x18\x01 \x01(\x0b\x32\x19.dragoman.v1.FunctionToolH\x00R\x08\x66unctionB\x06\n\x04kind\"\xa2\x01\n\x0c\x46unctionTool\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x34\n\x16parameters_json_schema\x18\x03 \x01(\tR\x14parametersJsonSchema\x12\x1b\n\x06strict\x18\x04 \x01(\x08H\x00R\x06strict\x88\x01\x01\x42\t\n\x07_strict\"\xe8\x01\n\nToolChoice\x12\x30\n\x04mode\x18\x01 \x01(\x0e\x32\x1c.dragoman.v1.ToolChoice.ModeR\x04mode\x12+\n\x11\x61llowed_functions\x18\x02 \x03(\tR\x10\x61llowedFunctions\x12\x1f\n\x08parallel\x18\x03 \x01(\x08H\x00R\x08parallel\x88\x01\x01\"M\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_AUTO\x10\x01\x12\r\n\tMODE_NONE\x10\x02\x12\x11\n\rMODE_REQUIRED\x10\x03\x42\x0b\n\t_parallel\"U\n\x08ToolCall\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12%\n\x0e\x61rguments_json\x18\x03 \x01(\tR\rargumentsJson\"V\n\nToolResult\x12 \n\x0ctool_call_id\x18\x01 \x01(\tR\ntoolCallId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\"p\n\rToolCallDelta\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12%\n\x0e\x61rguments_json\x18\x04 \x01(\tR\rargumentsJsonBc\n\x0b\x64ragoman.v1B\tToolProtoP\x01Z\x16\x64ragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64ragoman/v1/tool.proto\x12\x0b\x64ragoman.v1\"\xc9\x01\n\x04Tool\x12\x37\n\x08\x66unction\x18\x01 \x01(\x0b\x32\x19.dragoman.v1.FunctionToolH\x00R\x08\x66unction\x12\x41\n\nextensions\x18\x02 \x03(\x0b\x32!.dragoman.v1.Tool.ExtensionsEntryR\nextensions\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\x06\n\x04kind\"\xa2\x01\n\x0c\x46unctionTool\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x34\n\x16parameters_json_schema\x18\x03 \x01(\tR\x14parametersJsonSchema\x12\x1b\n\x06strict\x18\x04 \x01(\x08H\x00R\x06strict\x88\x01\x01\x42\t\n\x07_strict\"\xe8\x01\n\nToolChoice\x12\x30\n\x04mode\x18\x01 \x01(\x0e\x32\x1c.dragoman.v1.ToolChoice.ModeR\x04mode\x12+\n\x11\x61llowed_functions\x18\x02 \x03(\tR\x10\x61llowedFunctions\x12\x1f\n\x08parallel\x18\x03 \x01(\x08H\x00R\x08parallel\x88\x01\x01\"M\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_AUTO\x10\x01\x12\r\n\tMODE_NONE\x10\x02\x12\x11\n\rMODE_REQUIRED\x10\x03\x42\x0b\n\t_parallel\"\xdb\x01\n\x08ToolCall\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12%\n\x0e\x61rguments_json\x18\x03 \x01(\tR\rargumentsJson\x12\x45\n\nextensions\x18\x04 \x03(\x0b\x32%.dragoman.v1.ToolCall.ExtensionsEntryR\nextensions\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"V\n\nToolResult\x12 \n\x0ctool_call_id\x18\x01 \x01(\tR\ntoolCallId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\"\xfb\x01\n\rToolCallDelta\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12%\n\x0e\x61rguments_json\x18\x04 \x01(\tR\rargumentsJson\x12J\n\nextensions\x18\x05 \x03(\x0b\x32*.dragoman.v1.ToolCallDelta.ExtensionsEntryR\nextensions\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\x63\n\x0b\x64ragoman.v1B\tToolProtoP\x01Z\x16\x64ragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,18 +32,30 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dragoman.v1.tool_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\013dragoman.v1B\tToolProtoP\001Z\026dragoman/v1;dragomanv1\242\002\003DXX\252\002\013Dragoman.V1\312\002\013Dragoman\\V1\352\002\014Dragoman::V1'
-  _globals['_TOOL']._serialized_start=39
-  _globals['_TOOL']._serialized_end=110
-  _globals['_FUNCTIONTOOL']._serialized_start=113
-  _globals['_FUNCTIONTOOL']._serialized_end=275
-  _globals['_TOOLCHOICE']._serialized_start=278
-  _globals['_TOOLCHOICE']._serialized_end=510
-  _globals['_TOOLCHOICE_MODE']._serialized_start=420
-  _globals['_TOOLCHOICE_MODE']._serialized_end=497
-  _globals['_TOOLCALL']._serialized_start=512
-  _globals['_TOOLCALL']._serialized_end=597
-  _globals['_TOOLRESULT']._serialized_start=599
-  _globals['_TOOLRESULT']._serialized_end=685
-  _globals['_TOOLCALLDELTA']._serialized_start=687
-  _globals['_TOOLCALLDELTA']._serialized_end=799
+  _globals['_TOOL_EXTENSIONSENTRY']._loaded_options = None
+  _globals['_TOOL_EXTENSIONSENTRY']._serialized_options = b'8\001'
+  _globals['_TOOLCALL_EXTENSIONSENTRY']._loaded_options = None
+  _globals['_TOOLCALL_EXTENSIONSENTRY']._serialized_options = b'8\001'
+  _globals['_TOOLCALLDELTA_EXTENSIONSENTRY']._loaded_options = None
+  _globals['_TOOLCALLDELTA_EXTENSIONSENTRY']._serialized_options = b'8\001'
+  _globals['_TOOL']._serialized_start=40
+  _globals['_TOOL']._serialized_end=241
+  _globals['_TOOL_EXTENSIONSENTRY']._serialized_start=172
+  _globals['_TOOL_EXTENSIONSENTRY']._serialized_end=233
+  _globals['_FUNCTIONTOOL']._serialized_start=244
+  _globals['_FUNCTIONTOOL']._serialized_end=406
+  _globals['_TOOLCHOICE']._serialized_start=409
+  _globals['_TOOLCHOICE']._serialized_end=641
+  _globals['_TOOLCHOICE_MODE']._serialized_start=551
+  _globals['_TOOLCHOICE_MODE']._serialized_end=628
+  _globals['_TOOLCALL']._serialized_start=644
+  _globals['_TOOLCALL']._serialized_end=863
+  _globals['_TOOLCALL_EXTENSIONSENTRY']._serialized_start=172
+  _globals['_TOOLCALL_EXTENSIONSENTRY']._serialized_end=233
+  _globals['_TOOLRESULT']._serialized_start=865
+  _globals['_TOOLRESULT']._serialized_end=951
+  _globals['_TOOLCALLDELTA']._serialized_start=954
+  _globals['_TOOLCALLDELTA']._serialized_end=1205
+  _globals['_TOOLCALLDELTA_EXTENSIONSENTRY']._serialized_start=172
+  _globals['_TOOLCALLDELTA_EXTENSIONSENTRY']._serialized_end=233
 # @@protoc_insertion_point(module_scope)

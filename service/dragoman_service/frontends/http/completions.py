@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
+from dragoman import v1
+
 from dragoman_service.contract import Call
 from dragoman_service.dialects.contract import DecodedRequest, HttpErrorResponse, ServerDialect
 from dragoman_service.frontends.context import FrontendContext
@@ -12,15 +16,28 @@ HttpDialect = ServerDialect[bytes, bytes, HttpErrorResponse]
 
 
 class Completions:
-    """Answers the calls of one route."""
+    """Answers the calls of one route.
 
-    def __init__(self, context: FrontendContext, dialect: HttpDialect) -> None:
+    `policy` decides what becomes of fields that the model does not support. Of what is left out, the response tells in
+    the header `x-dragoman-warning`, where `name_of` turns the path of a field into the caller's name of it.
+    """
+
+    def __init__(
+        self,
+        context: FrontendContext,
+        dialect: HttpDialect,
+        policy: v1.UnsupportedFieldPolicy.ValueType = v1.UNSUPPORTED_FIELD_POLICY_REJECT,
+        name_of: Callable[[str], str] = str,
+    ) -> None:
         self._delivery = context.delivery
         self._dialect = dialect
+        self._policy = policy
+        self._name_of = name_of
 
     async def serve(self, call: HttpCall) -> None:
         """A request with the header `Idempotency-Key` is answered once, and continues if its caller leaves."""
         decoded = self._dialect.decode_request(call.body)
+        decoded.request.unsupported_field_policy = self._policy
         decoded.request.request_id = call.request.headers.get("Idempotency-Key", "")
         call.accept(streaming=decoded.stream)
         ours = call.context.call(streaming=decoded.stream)
@@ -28,6 +45,7 @@ class Completions:
             await self._stream(decoded, call, ours)
         else:
             completion = await self._delivery.complete(decoded.request, ours)
+            self._warn(call, decoded, completion.warnings)
             await call.reply(self._dialect.encode_completion(completion, decoded))
 
     async def _stream(self, decoded: DecodedRequest, call: HttpCall, ours: Call) -> None:
@@ -37,7 +55,12 @@ class Completions:
             self._delivery.stream(decoded.request, ours) as events,
         ):
             async for event in events:
+                if event.HasField("started") and call.response is None:
+                    self._warn(call, decoded, event.started.warnings)
                 for piece in encoder.feed(event):
                     await stream.send(piece)
             for piece in encoder.end():
                 await stream.send(piece)
+
+    def _warn(self, call: HttpCall, decoded: DecodedRequest, warnings: Iterable[v1.Warning]) -> None:
+        call.warn((self._name_of(warning.field), warning.message) for warning in (*decoded.warnings, *warnings))

@@ -21,7 +21,7 @@ from dragoman_service.operations.model.records import State
 
 FIELDS = "state, model, create_time, labels.KEY and labels"
 _STATES = (*(state.value for state in State), CANCELLING)
-_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
 class Mistake(Exception):  # noqa: N818 - one of the caller's, with its place

@@ -10,10 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, LLAMA_CPP, OPENAI, PROMPT_NAMES, Quirks, names
+from dragoman_service.dialects.openai.client.quirks import (
+    ANY,
+    CHAT_NAMES,
+    LLAMA_CPP,
+    OPENAI,
+    PROMPT_NAMES,
+    Quirks,
+    names,
+)
 
 _LOGPROBS = ("include_logprobs", "top_logprobs")
 _SAMPLERS = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty"}
+
+
+def _keys(words: str) -> frozenset[str]:
+    return frozenset(words.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +41,7 @@ class Vendor:
     """The endpoint that lists its models. Empty: it has none, and the settings must name them."""
 
 
-ANY = Vendor(OPENAI)
+ANY_VENDOR = Vendor(ANY)
 """For settings without a vendor."""
 
 VENDORS: Mapping[str, Vendor] = MappingProxyType(
@@ -40,7 +52,8 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 OPENAI,
                 names=names(CHAT_NAMES, "seed", "reasoning"),
                 formats=frozenset({"json_object"}),
-                parts=frozenset(),
+                parts=frozenset({"reasoning"}),  # https://api-docs.deepseek.com/guides/thinking_mode demands it
+                extensions=frozenset({"thinking"}),
                 prompt_path="",
                 user_key="",
                 single_choice=True,
@@ -89,12 +102,26 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 prompt_path="",
                 authors=False,
                 single_choice=True,
+                extensions=_keys(
+                    "citation_options disable_tool_validation documents include_reasoning reasoning_format"
+                )
+                | _keys("compound_custom search_settings service_tier"),
             ),
             "https://api.groq.com/openai/v1",
         ),
         # https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md; tools need a template that has them.
         "llama-cpp": Vendor(
-            replace(LLAMA_CPP, path="/chat/completions", prompt_path="/completions", tools=True),
+            replace(
+                LLAMA_CPP,
+                path="/chat/completions",
+                prompt_path="/completions",
+                tools=True,
+                parts=frozenset({"reasoning"}),
+                extensions=LLAMA_CPP.extensions
+                | _keys("chat_template_kwargs reasoning_format samplers ignore_eos mirostat mirostat_tau mirostat_eta")
+                | _keys("typical_p dynatemp_range dynatemp_exponent xtc_probability xtc_threshold dry_multiplier")
+                | _keys("dry_base dry_allowed_length dry_penalty_last_n dry_sequence_breakers"),
+            ),
             "http://127.0.0.1:8080/v1",
         ),
         # https://docs.mistral.ai/api and the types of its package mistralai
@@ -108,6 +135,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 user_key="",
                 tool_names=True,
                 stream_usage=False,
+                extensions=_keys("safe_prompt prediction prompt_mode"),
             ),
             "https://api.mistral.ai/v1",
         ),
@@ -135,6 +163,8 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 names=names(CHAT_NAMES, max_output_tokens="max_completion_tokens"),
                 developer_role="developer",
                 allowed_tools=True,
+                extensions=_keys("logit_bias prediction prompt_cache_key prompt_cache_retention service_tier verbosity")
+                | _keys("web_search_options"),
             ),
             "https://api.openai.com/v1",
         ),
@@ -147,6 +177,10 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 reasoning_key="reasoning",
                 prompt_path="",
                 single_choice=True,
+                extensions=_keys(
+                    "usage provider reasoning models route transforms plugins include_reasoning logit_bias"
+                )
+                | _keys("top_a prediction verbosity web_search_options cache_control reasoning_details"),
             ),
             "https://openrouter.ai/api/v1",
         ),
@@ -161,6 +195,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 user_key="",
                 single_choice=True,
                 parallel_tools=False,
+                least_top_p=1e-6,
             ),
             "https://api.scaleway.ai/v1",
         ),
@@ -173,6 +208,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 parts=frozenset(),
                 user_key="",
                 parallel_tools=False,
+                extensions=_keys("logit_bias safety_model context_length_exceeded_behavior chat_template_kwargs"),
             ),
             "https://api.together.xyz/v1",
         ),
@@ -183,6 +219,12 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 names=names(CHAT_NAMES, max_output_tokens="max_completion_tokens", **_SAMPLERS),
                 prompt_names=names(PROMPT_NAMES, **_SAMPLERS),
                 parallel_tools=False,
+                parts=frozenset({"refusal", "reasoning"}),
+                least_top_p=1e-6,
+                extensions=_keys("logit_bias chat_template_kwargs include_reasoning structured_outputs guided_json")
+                | _keys("guided_regex guided_choice guided_grammar min_tokens ignore_eos stop_token_ids bad_words")
+                | _keys("allowed_token_ids length_penalty skip_special_tokens spaces_between_special_tokens")
+                | _keys("truncate_prompt_tokens documents mm_processor_kwargs cache_salt"),
             ),
             "http://127.0.0.1:8000/v1",
         ),
@@ -191,9 +233,9 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
 
 
 def vendor_of(name: str | None) -> Vendor:
-    """The row of that name, `ANY` for None. Raises ValueError with the most similar name."""
+    """The row of that name, `ANY_VENDOR` for None. Raises ValueError with the most similar name."""
     if name is None:
-        return ANY
+        return ANY_VENDOR
     if name not in VENDORS:
         near = difflib.get_close_matches(name.lower(), VENDORS, 1, 0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(VENDORS)}"

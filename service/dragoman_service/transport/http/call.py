@@ -19,6 +19,9 @@ from dragoman_service.transport.http.connection import NAME
 from dragoman_service.transport.status import stalled_reader
 
 JSON = "application/json"
+WARNING = "x-dragoman-warning"
+"""The response header that names what was left out of the request."""
+_LONGEST_WARNING = 1000  # characters; proxies limit the size of all headers
 MAX_BUFFERED = 65_536  # bytes that may wait for a slow reader; beyond that `send` waits too
 
 EncodeError = Callable[[CompletionError, str], Iterable[bytes]]
@@ -53,6 +56,14 @@ class HttpCall:
         record.kind = "server_stream" if streaming else "unary"
         self._telemetry.begin(record)
         record.received = 1
+
+    def warn(self, warnings: Iterable[tuple[str, str]]) -> None:
+        """Tells of parts of the request that were left out, by name and reason, in a header and in the log line. Call
+        it before the response begins."""
+        listed = list(warnings)
+        if listed:
+            self.headers[WARNING] = _header("; ".join(f"{name}: {reason}" for name, reason in listed))
+            self.context.record.left_out = ", ".join(name for name, _ in listed)
 
     async def reply(
         self, body: bytes, *, status: int = 200, content_type: str = JSON, headers: Mapping[str, str] | None = None
@@ -117,3 +128,9 @@ class HttpCall:
             raise stalled_reader(self._stall_timeout) from None
         finally:
             self.context.record.stalled += loop.time() - begin
+
+
+def _header(text: str) -> str:
+    """`text` as the value of a header: visible ASCII and spaces, not too long."""
+    shown = "".join(letter if " " <= letter <= "~" else "?" for letter in text[: _LONGEST_WARNING + 1])
+    return shown if len(shown) <= _LONGEST_WARNING else f"{shown[: _LONGEST_WARNING - 3]}..."

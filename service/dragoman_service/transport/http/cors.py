@@ -8,7 +8,7 @@ from aiohttp import web
 
 ANY = "*"
 MAX_AGE = 600  # seconds for which a browser may cache a preflight response
-EXPOSED = "x-request-id, retry-after"  # response headers that a page may read
+EXPOSED = "x-request-id, x-dragoman-warning, retry-after"  # response headers that a page may read
 
 
 class Cors:

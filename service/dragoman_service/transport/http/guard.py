@@ -4,6 +4,7 @@ measures and logs it."""
 from __future__ import annotations
 
 import asyncio
+import codecs
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -158,7 +159,7 @@ class HttpGuard:
             raise malformed_request(f"The body did not arrive within {self._body_timeout:g} s.") from None
         except web.RequestPayloadError:
             raise malformed_request("The encoding of the body does not match its headers.") from None
-        return b"".join(pieces)
+        return b"".join(pieces).removeprefix(codecs.BOM_UTF8)  # programs for Windows begin a text with one
 
     async def _refuse(self, call: HttpCall, service: HttpService, error: CompletionError) -> grpc.StatusCode:
         call.context.record.reason = error.reason_name

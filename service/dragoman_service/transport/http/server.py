@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -20,9 +22,20 @@ from dragoman_service.transport.protocol_log import ProtocolLog
 KEEPALIVE = 620.0  # seconds that an idle connection stays open: longer than the proxies in front of it keep theirs
 STOP_GRACE = 0.1  # seconds; a drain has waited for the calls already
 
+_PARAMETER = re.compile(r"(\{[^{}]*\})")  # of a path in aiohttp's notation
 Readiness = Callable[[], str]
 """Returns the reason why the service is not ready, or an empty string if it is."""
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _tolerant(path: str) -> str:
+    """`path` with any number of slashes in place of each, and at its end: programs join addresses naively."""
+    number = itertools.count()
+    pieces = (
+        piece if piece.startswith("{") else re.sub("/", lambda _: f"{{_{next(number)}:/+}}", piece)
+        for piece in _PARAMETER.split(path.removeprefix("/"))
+    )
+    return "/{_first:/*}" + "".join(pieces) + "{_last:/*}"
 
 
 class HttpServer:
@@ -78,7 +91,10 @@ class HttpServer:
         """Adds a service. Call it before `start`."""
         self._services.append(service)
         for method in service.methods:
-            self.app.router.add_route(method.verb, method.path, self._guard.handler(service, method))
+            handler = self._guard.handler(service, method)
+            for path in (method.path, _tolerant(method.path)):
+                for verb in (method.verb, "HEAD") if method.verb == "GET" else (method.verb,):
+                    self.app.router.add_route(verb, path, handler)
 
     @property
     def services(self) -> tuple[HttpService, ...]:

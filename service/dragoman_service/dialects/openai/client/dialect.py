@@ -10,7 +10,7 @@ from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.dialects.openai.client.errors import decode_error
 from dragoman_service.dialects.openai.client.json import json_bytes
 from dragoman_service.dialects.openai.client.messages import continuation_prefix
-from dragoman_service.dialects.openai.client.quirks import OPENAI, Quirks
+from dragoman_service.dialects.openai.client.quirks import ANY, Quirks
 from dragoman_service.dialects.openai.client.request import encode_chat, encode_prompt
 from dragoman_service.dialects.openai.client.response import AnswerDecoder
 from dragoman_service.dialects.openai.client.stream import StreamDecoder
@@ -23,7 +23,7 @@ class OpenAIClientDialect:
     Where a method takes `choice`, it is the index of the one choice that the request is for, None for all of them.
     """
 
-    def __init__(self, quirks: Quirks = OPENAI) -> None:
+    def __init__(self, quirks: Quirks = ANY) -> None:
         self.quirks = quirks
 
     @property

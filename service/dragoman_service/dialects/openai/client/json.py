@@ -1,4 +1,5 @@
-"""Reads and writes JSON: answers of upstreams, quickly and then leniently, and requests with their schemas."""
+"""Reads and writes JSON: answers of upstreams, quickly and then leniently, and requests with their schemas and
+extensions."""
 
 from __future__ import annotations
 
@@ -10,6 +11,16 @@ import orjson
 
 from dragoman_service.errors import FieldViolation, invalid, malformed_answer
 
+_OWN = frozenset(
+    {
+        "model", "messages", "prompt", "stream", "stream_options", "n", "stop", "seed", "temperature", "top_p", "top_k",
+        "min_p", "max_tokens", "max_completion_tokens", "presence_penalty", "frequency_penalty", "repetition_penalty",
+        "logprobs", "top_logprobs", "response_format", "tools", "tool_choice", "parallel_tool_calls", "role", "content",
+        "tool_calls", "tool_call_id", "id", "type", "function", "text", "name", "refusal",
+    }
+)  # fmt: skip
+"""Keys that fields of the schema stand for: as extensions they would change what the answer is read as."""
+
 
 def schema_object(text: str, path: str) -> Mapping[str, Any]:
     """The JSON schema in `text`, its properties in their order. Raises INVALID_FIELD for `path`."""
@@ -20,6 +31,23 @@ def schema_object(text: str, path: str) -> Mapping[str, Any]:
     if not isinstance(schema, dict):
         raise invalid(FieldViolation(path, "must be a JSON object"))
     return schema
+
+
+def extend(encoded: dict[str, Any], extensions: Mapping[str, str], at: str = "extensions") -> dict[str, Any]:
+    """`encoded` with the `extensions` whose path is `at`; objects that both have are merged. Raises INVALID_FIELD."""
+    for key, text in extensions.items():
+        if key in _OWN:
+            raise invalid(FieldViolation(f"{at}[{key!r}]", "stands for a field of the request: set that field"))
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            raise invalid(FieldViolation(f"{at}[{key!r}]", "must be valid JSON")) from None
+        known = encoded.get(key)
+        if isinstance(known, dict) and isinstance(value, dict):
+            encoded[key] = {**known, **value}
+        else:
+            encoded.setdefault(key, value)
+    return encoded
 
 
 def json_bytes(value: Any) -> bytes:

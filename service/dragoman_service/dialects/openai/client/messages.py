@@ -7,6 +7,7 @@ from typing import Any
 
 from dragoman import v1
 
+from dragoman_service.dialects.openai.client.json import extend
 from dragoman_service.dialects.openai.client.quirks import Quirks
 from dragoman_service.dialects.quoting import quoted
 from dragoman_service.errors import FieldViolation, invalid
@@ -33,7 +34,7 @@ def continuation_prefix(request: v1.CompletionRequest) -> str:
 
 
 def _encode(message: v1.Message, quirks: Quirks, call_names: Mapping[str, str]) -> Iterator[Encoded]:
-    results = [part.tool_result for part in message.parts if part.HasField("tool_result")]
+    results = [part for part in message.parts if part.HasField("tool_result")]
     if not results:
         yield _message(message, quirks)
     elif len(results) < len(message.parts):
@@ -57,7 +58,7 @@ def _message(message: v1.Message, quirks: Quirks) -> Encoded:
         encoded["tool_calls"] = calls
     if (refusal or calls) and not encoded["content"]:
         encoded["content"] = None
-    return encoded
+    return extend(encoded, message.extensions, "messages.extensions")
 
 
 def _role_and_text(message: v1.Message, quirks: Quirks) -> Encoded:
@@ -68,19 +69,28 @@ def _role_and_text(message: v1.Message, quirks: Quirks) -> Encoded:
     role = special.get(message.role) or _ROLES.get(message.role)
     if role is None:
         raise invalid(FieldViolation("messages.role", "must be one of the named values of Role"))
-    return {"role": role, "content": text}
+    return {"role": role, "content": _content(message, text)}
+
+
+def _content(message: v1.Message, text: str) -> str | list[Encoded]:
+    """The text; if a part of it has extensions, its parts, which are the only place for them."""
+    parts = [part for part in message.parts if part.HasField("text")]
+    if not any(part.extensions for part in parts):
+        return text
+    return [extend({"type": "text", "text": part.text}, part.extensions, "messages.parts.extensions") for part in parts]
 
 
 def _call(call: v1.ToolCall) -> Encoded:
-    return {
-        "id": call.id,
-        "type": "function",
-        "function": {"name": call.name, "arguments": call.arguments_json or "{}"},
-    }
+    function = {"name": call.name, "arguments": call.arguments_json or "{}"}
+    encoded = {"id": call.id, "type": "function", "function": function}
+    return extend(encoded, call.extensions, "messages.parts.tool_call.extensions")
 
 
-def _result(result: v1.ToolResult, quirks: Quirks, call_names: Mapping[str, str]) -> Encoded:
-    encoded = {"role": "tool", "tool_call_id": result.tool_call_id, "content": result.text}
+def _result(part: v1.Part, quirks: Quirks, call_names: Mapping[str, str]) -> Encoded:
+    result, content = part.tool_result, part.tool_result.text
+    encoded: Encoded = {"role": "tool", "tool_call_id": result.tool_call_id, "content": content}
+    if part.extensions:
+        encoded["content"] = [extend({"type": "text", "text": content}, part.extensions, "messages.parts.extensions")]
     name = result.name or call_names.get(result.tool_call_id)
     if name and quirks.tool_names:
         encoded["name"] = name
@@ -88,4 +98,5 @@ def _result(result: v1.ToolResult, quirks: Quirks, call_names: Mapping[str, str]
 
 
 def _text(message: v1.Message) -> str:
-    return "".join(part.text for part in message.parts if part.HasField("text"))
+    """The text parts, each on lines of its own: without a break the last word of one would run into the next."""
+    return "\n".join(part.text for part in message.parts if part.HasField("text"))

@@ -76,6 +76,14 @@ class Quirks:
     """It gives one choice per request, or reports the usage of one only: more choices are parallel requests."""
     least_top_logprobs: int = 0
     """With fewer alternatives it sends no logprobs at all."""
+    seed_bits: int = 64
+    """The size of its seeds. With 64 bits they are signed, smaller ones are not negative."""
+    least_top_p: float = 0.0
+    """A smaller `top_p` is refused by it, and this one also leaves only the most likely token."""
+    extensions: frozenset[str] = frozenset()
+    """The keys of its own that it knows, wherever they are in a request."""
+    any_extension: bool = False
+    """All keys are passed on to it."""
     continues_answer: bool = False
     """It continues a last message of the assistant, and does not repeat that message in its stream."""
     always: Mapping[str, Any] = field(default_factory=dict)
@@ -94,7 +102,9 @@ class Quirks:
         }
         others = {"tools": self.tools, "prompt": bool(self.prompt_path), "messages.author": self.authors}
         parts = {f"messages.{name}" for name in self.parts}
-        return sorted(config | formats | parts | {name for name, has in (others | choices).items() if has})
+        extensions = {"extensions"} if self.any_extension else {f"extensions.{key}" for key in self.extensions}
+        named = {name for name, has in (others | choices).items() if has}
+        return sorted(config | formats | parts | extensions | named)
 
     @property
     def conversation_fields(self) -> list[str]:
@@ -107,7 +117,15 @@ class Quirks:
 
 
 OPENAI = Quirks(parts=frozenset({"refusal"}))
-"""An upstream whose vendor is unknown."""
+"""What all vendors of OpenAI's dialect share. Their rows are made from it."""
+_SAMPLERS = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty"}
+ANY = Quirks(
+    names=names(CHAT_NAMES, **_SAMPLERS),
+    prompt_names=names(PROMPT_NAMES, **_SAMPLERS),
+    parts=frozenset({"refusal", "reasoning"}),
+    any_extension=True,
+)
+"""An upstream whose vendor is unknown: it gets what the caller sent."""
 
 # Penalties look back over 64 tokens by default. The server keeps as many in memory as this says.
 _FAR_BACK = {"repeat_last_n": 4096}
@@ -128,6 +146,8 @@ LLAMA_CPP = Quirks(
     tool_choices=frozenset(),
     tool_names=True,
     single_choice=True,
+    seed_bits=31,  # of 32 bits, one value stands for a random seed
+    extensions=frozenset({"logit_bias"}),
     least_top_logprobs=1,
     continues_answer=True,
     # Without progress reports, a prompt is read to its end after its caller has left.

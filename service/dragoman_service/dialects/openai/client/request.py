@@ -7,20 +7,23 @@ from typing import Any
 from dragoman import v1
 
 from dragoman_service.dialects.openai.client.errors import unsupported
-from dragoman_service.dialects.openai.client.json import schema_object
+from dragoman_service.dialects.openai.client.json import extend, schema_object
 from dragoman_service.dialects.openai.client.messages import encode_messages
 from dragoman_service.dialects.openai.client.quirks import Names, Quirks
 from dragoman_service.dialects.openai.client.tools import encode_tools
 from dragoman_service.errors import FieldViolation, invalid
 
 _SCHEMA_FIELD = "generation_config.response_format.json_schema.schema_json"
-_SPECIAL = frozenset({"response_format", "choice_count", "seed", "include_logprobs", "top_logprobs", "reasoning"})
+_SPECIAL = frozenset(
+    {"response_format", "choice_count", "seed", "top_p", "include_logprobs", "top_logprobs", "reasoning"}
+)
 _EFFORTS = {
     v1.REASONING_EFFORT_NONE: "none",
     v1.REASONING_EFFORT_MINIMAL: "minimal",
     v1.REASONING_EFFORT_LOW: "low",
     v1.REASONING_EFFORT_MEDIUM: "medium",
     v1.REASONING_EFFORT_HIGH: "high",
+    v1.REASONING_EFFORT_XHIGH: "xhigh",
 }
 
 
@@ -33,16 +36,17 @@ def encode_chat(request: v1.CompletionRequest, quirks: Quirks, choice: int | Non
     if not request.messages:
         raise invalid(FieldViolation("messages", "at least one message is required"))
     config = request.generation_config
-    return {
+    encoded = {
         "model": request.model,
         "messages": encode_messages(request, quirks),
         **_stream(request, quirks),
-        **_sampling(config, quirks.names, choice),
+        **_sampling(config, quirks, quirks.names, choice),
         **_logprobs(config, quirks),
         **_reasoning(config, quirks),
         **_response_format(config),
         **encode_tools(request, quirks),
     }
+    return extend(encoded, request.extensions)
 
 
 def encode_prompt(request: v1.CompletionRequest, quirks: Quirks, choice: int | None = None) -> dict[str, Any]:
@@ -57,14 +61,15 @@ def encode_prompt(request: v1.CompletionRequest, quirks: Quirks, choice: int | N
     if unsupported_names:
         reason = "is not supported by the provider together with `prompt`"
         raise unsupported(*(FieldViolation(f"generation_config.{name}", reason) for name in unsupported_names))
-    return {
+    encoded = {
         "model": request.model,
         "prompt": request.prompt,
         **_stream(request, quirks),
-        **_sampling(config, quirks.prompt_names, choice),
+        **_sampling(config, quirks, quirks.prompt_names, choice),
         **_prompt_logprobs(config, quirks),
         **_prompt_format(config),
     }
+    return extend(encoded, request.extensions)
 
 
 def _fields(config: v1.GenerationConfig) -> list[str]:
@@ -82,16 +87,25 @@ def _stream(request: v1.CompletionRequest, quirks: Quirks) -> dict[str, Any]:
     return keys
 
 
-def _sampling(config: v1.GenerationConfig, names: Names, choice: int | None) -> dict[str, Any]:
+def _sampling(config: v1.GenerationConfig, quirks: Quirks, names: Names, choice: int | None) -> dict[str, Any]:
     keys: dict[str, Any] = {}
     for descriptor, value in config.ListFields():
         if descriptor.name not in _SPECIAL and descriptor.name in names:
             keys[names[descriptor.name]] = list(value) if descriptor.name == "stop_sequences" else value
     if config.HasField("seed") and "seed" in names:
-        keys[names["seed"]] = config.seed + (choice or 0)
+        keys[names["seed"]] = _seed(config.seed + (choice or 0), quirks.seed_bits)
+    if config.HasField("top_p") and "top_p" in names:
+        keys[names["top_p"]] = max(config.top_p, quirks.least_top_p)
     if choice is None and config.choice_count > 1:
         keys[names["choice_count"]] = config.choice_count
     return keys
+
+
+def _seed(seed: int, bits: int) -> int:
+    """The lowest `bits` of `seed`; with 64 bits a signed number, otherwise one that is not negative."""
+    size = 1 << bits
+    lowest = seed % size
+    return lowest - size if bits == 64 and lowest >= size // 2 else lowest
 
 
 def _logprobs(config: v1.GenerationConfig, quirks: Quirks) -> dict[str, Any]:
@@ -123,16 +137,21 @@ def _response_format(config: v1.GenerationConfig) -> dict[str, Any]:
         case "json_object":
             return {"response_format": {"type": "json_object"}}
         case "json_schema":
-            schema = schema_object(config.response_format.json_schema.schema_json, _SCHEMA_FIELD)
             return {
-                "response_format": {
-                    "type": "json_schema",
-                    "json_schema": {"name": "answer", "strict": True, "schema": schema},
-                }
+                "response_format": {"type": "json_schema", "json_schema": _schema(config.response_format.json_schema)}
             }
         case "grammar":
             return {"grammar": config.response_format.grammar}
     return {}
+
+
+def _schema(wanted: v1.JsonSchema) -> dict[str, Any]:
+    return {
+        "name": wanted.name or "answer",
+        **({"description": wanted.description} if wanted.description else {}),
+        "strict": wanted.strict if wanted.HasField("strict") else True,
+        "schema": schema_object(wanted.schema_json, _SCHEMA_FIELD),
+    }
 
 
 def _prompt_format(config: v1.GenerationConfig) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from dragoman import v1
 
 from dragoman_service.dialects.openai.client.errors import unsupported
-from dragoman_service.dialects.openai.client.json import schema_object
+from dragoman_service.dialects.openai.client.json import extend, schema_object
 from dragoman_service.dialects.openai.client.quirks import Quirks
 from dragoman_service.errors import FieldViolation
 
@@ -17,7 +17,7 @@ _NONE, _REQUIRED = v1.ToolChoice.MODE_NONE, v1.ToolChoice.MODE_REQUIRED
 def encode_tools(request: v1.CompletionRequest, quirks: Quirks) -> dict[str, Any]:
     """The keys for tools, none without tools. Raises UNSUPPORTED_FIELD and INVALID_FIELD."""
     choice = request.tool_choice
-    tools = {tool.function.name: _tool(number, tool.function) for number, tool in enumerate(request.tools)}
+    tools = {tool.function.name: _tool(number, tool) for number, tool in enumerate(request.tools)}
     if choice.mode == _NONE and not quirks.tool_choices:
         return {}  # it would ignore the choice, but cannot call tools that it does not know
     if choice.allowed_functions and not quirks.allowed_tools:
@@ -27,7 +27,8 @@ def encode_tools(request: v1.CompletionRequest, quirks: Quirks) -> dict[str, Any
     return {"tools": list(tools.values()), **_choice(request, quirks), **_parallel(choice, quirks)}
 
 
-def _tool(number: int, function: v1.FunctionTool) -> dict[str, Any]:
+def _tool(number: int, tool: v1.Tool) -> dict[str, Any]:
+    function = tool.function
     path = f"tools[{number}].function.parameters_json_schema"
     encoded: dict[str, Any] = {"name": function.name}
     if function.description:
@@ -36,7 +37,7 @@ def _tool(number: int, function: v1.FunctionTool) -> dict[str, Any]:
     encoded["parameters"] = schema_object(schema, path) if schema else {"type": "object", "properties": {}}
     if function.HasField("strict"):
         encoded["strict"] = function.strict
-    return {"type": "function", "function": encoded}
+    return extend({"type": "function", "function": encoded}, tool.extensions, f"tools[{number}].extensions")
 
 
 def _choice(request: v1.CompletionRequest, quirks: Quirks) -> dict[str, Any]:

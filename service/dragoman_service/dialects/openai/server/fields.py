@@ -38,8 +38,7 @@ def wrong(param: str, message: str, code: str = "invalid_value") -> CompletionEr
 
 def unknown(param: str) -> CompletionError:
     """INVALID_FIELD for a parameter that does not exist."""
-    message = f"Unknown parameter: '{param[:128]}'. Remove it: ignoring it would change the answer."
-    return wrong(param[:128], message, "unknown_parameter")
+    return wrong(param[:128], f"Unknown parameter: '{param[:128]}'.", "unknown_parameter")
 
 
 def unsupported(param: str, advice: str) -> CompletionError:
@@ -61,15 +60,6 @@ def read_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise malformed_request(f"The body must be a JSON object, not {named(value)}.")
     return value
-
-
-def given(mapping: Mapping[str, Any], known: frozenset[str], at: str) -> dict[str, Any]:
-    """The entries of `mapping` that are neither null nor an empty list. Raises INVALID_FIELD for an unknown name."""
-    found = {name: value for name, value in mapping.items() if value is not None and value != []}
-    for name in found:
-        if name not in known:
-            raise unknown(f"{at}.{name}")
-    return found
 
 
 def text(value: Any, param: str) -> str:

@@ -1,4 +1,4 @@
-"""Decodes the messages of a conversation."""
+"""Decodes the messages of a conversation, also as a vendor gave them: an answer must be able to come back."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 from dragoman import v1
 
+from dragoman_service.dialects.openai.server.decoded import OpenAIRequest
 from dragoman_service.dialects.openai.server.fields import (
-    given,
     items,
+    json_text,
     mapping,
     one_of,
     required,
@@ -24,93 +25,155 @@ _ROLES = {
     "user": v1.ROLE_USER,
     "assistant": v1.ROLE_ASSISTANT,
     "tool": v1.ROLE_TOOL,
+    "function": v1.ROLE_TOOL,
     "data": v1.ROLE_DATA,
 }
-_MESSAGE = frozenset(
-    {"role", "content", "name", "refusal", "reasoning_content", "reasoning", "tool_calls", "tool_call_id"}
-)
 _OWNERS = {
-    "tool_call_id": "tool",
-    "tool_calls": "assistant",
-    "refusal": "assistant",
-    "reasoning_content": "assistant",
-    "reasoning": "assistant",
+    "tool_call_id": ("tool", "function"),
+    "tool_calls": ("assistant",),
+    "function_call": ("assistant",),
+    "refusal": ("assistant",),
+    "reasoning_content": ("assistant",),
+    "reasoning": ("assistant",),
 }
-"""Keys that only messages of one role may have, and that role."""
-_CONTENT_PARTS = {"text": "text", "refusal": "refusal"}
+"""Keys that only messages of some roles may have, and those roles."""
+_NEEDLESS = frozenset({"refusal", "reasoning_content", "reasoning"})
+_MESSAGE = frozenset({"role", "content", "name", *_OWNERS})
+_TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+_THOUGHTS = ("thinking", "reasoning", "text")
+"""Types of parts that hold reasoning, and the keys that its text is under, the first that is there."""
 
 
-def decode_messages(value: Any, param: str) -> Iterator[v1.Message]:
-    """The messages in the array `value`. Raises INVALID_FIELD."""
-    for number, message in enumerate(items(value, param)):
-        yield _message(mapping(message, f"{param}[{number}]"), f"{param}[{number}]")
+class MessageDecoder:
+    """Decodes the messages of one request. What cannot be honoured is noted in `decoded`."""
 
+    def __init__(self, decoded: OpenAIRequest) -> None:
+        self._decoded = decoded
+        self._calls: dict[str, str] = {}  # the name of a function: the id of its newest call
 
-def _message(message: Mapping[str, Any], at: str) -> v1.Message:
-    role = required(message, "role", f"{at}.")
-    if role == "function":
-        raise unsupported(f"{at}.role", "Send the result as a message of role 'tool' with its 'tool_call_id'.")
-    decoded = v1.Message(role=_ROLES[one_of(role, tuple(_ROLES), f"{at}.role")])
-    values = given(message, _MESSAGE, at)
-    if "name" in values and role != "tool":
-        decoded.author = text(values["name"], f"{at}.name")
-    _check_owners(values, role, at)
-    decoded.parts.extend(_result(values, at) if role == "tool" else _parts(values, at))
-    return decoded
+    def decode(self, value: Any, param: str) -> Iterator[v1.Message]:
+        """The messages in the array `value`. Raises INVALID_FIELD."""
+        for number, message in enumerate(items(value, param)):
+            yield self._message(mapping(message, f"{param}[{number}]"), f"{param}[{number}]")
 
+    def _message(self, message: Mapping[str, Any], at: str) -> v1.Message:
+        role = one_of(required(message, "role", f"{at}."), tuple(_ROLES), f"{at}.role")
+        decoded = v1.Message(role=_ROLES[role])
+        values = self._decoded.split(message, _MESSAGE, decoded.extensions, at)
+        self._check_owners(values, role, at)
+        if decoded.role == v1.ROLE_TOOL:
+            decoded.parts.append(self._result(values, role, at))
+            return decoded
+        if "name" in values:
+            decoded.author = text(values["name"], f"{at}.name")
+        decoded.parts.extend(self._parts(values, at))
+        if not decoded.parts:  # a message without content is one too
+            decoded.parts.add(text="")
+        return decoded
 
-def _check_owners(values: Mapping[str, Any], role: str, at: str) -> None:
-    """Raises INVALID_FIELD for a key that belongs to another role: it would have no meaning."""
-    for name, owner in _OWNERS.items():
-        if values.get(name) and role != owner:
-            raise wrong(f"{at}.{name}", f"'{at}.{name}' is only allowed in messages of role '{owner}'.")
+    def _check_owners(self, values: dict[str, Any], role: str, at: str) -> None:
+        """Leaves out a key that belongs to another role. Raises INVALID_FIELD for one of a tool call."""
+        for name in [name for name in values if role not in _OWNERS.get(name, (role,))]:
+            value = values.pop(name)
+            error = wrong(f"{at}.{name}", f"'{at}.{name}' is only allowed in messages of role '{_OWNERS[name][0]}'.")
+            if value and name not in _NEEDLESS:
+                raise error
+            if value:
+                self._decoded.leave_out(error)
 
+    def _result(self, values: Mapping[str, Any], role: str, at: str) -> v1.Part:
+        parts = list(self._content(values.get("content", ""), f"{at}.content"))
+        if any(not part.HasField("text") for part in parts):
+            raise wrong(f"{at}.content", f"'{at}.content' holds more than text. The result of a call is text.")
+        name = text(values.get("name", ""), f"{at}.name")
+        result = v1.ToolResult(tool_call_id=self._call_id(values, role, name, at), name=name)
+        result.text = "\n".join(part.text for part in parts)
+        decoded = v1.Part(tool_result=result)
+        for part in parts:
+            decoded.extensions.update(part.extensions)
+        return decoded
 
-def _result(values: Mapping[str, Any], at: str) -> Iterator[v1.Part]:
-    call = text(required(values, "tool_call_id", f"{at}."), f"{at}.tool_call_id")
-    parts = list(_content(values.get("content", ""), f"{at}.content"))
-    if any(part.HasField("refusal") for part in parts):
-        raise wrong(f"{at}.content", f"'{at}.content' holds a refusal. The result of a call is text.")
-    result = "".join(part.text for part in parts)
-    name = text(values.get("name", ""), f"{at}.name")
-    yield v1.Part(tool_result=v1.ToolResult(tool_call_id=call, name=name, text=result))
+    def _call_id(self, values: Mapping[str, Any], role: str, name: str, at: str) -> str:
+        """The id of the call that a result answers; that of role `function`, which is deprecated, has only a name."""
+        if role == "tool" or "tool_call_id" in values:
+            return text(required(values, "tool_call_id", f"{at}."), f"{at}.tool_call_id")
+        required(values, "name", f"{at}.")
+        if name not in self._calls:
+            raise wrong(f"{at}.name", f"'{at}.name' must be the function of a call in an earlier message.")
+        return self._calls[name]
 
+    def _parts(self, values: Mapping[str, Any], at: str) -> Iterator[v1.Part]:
+        """The parts in the order in which a model generates them."""
+        key = "reasoning_content" if values.get("reasoning_content") else "reasoning"
+        if values.get(key):
+            yield v1.Part(reasoning=v1.Reasoning(text=text(values[key], f"{at}.{key}")))
+        yield from self._content(values.get("content", ""), f"{at}.content")
+        if values.get("refusal"):
+            yield v1.Part(refusal=text(values["refusal"], f"{at}.refusal"))
+        calls = [
+            self._call(call, f"{at}.tool_calls[{number}]")
+            for number, call in enumerate(items(values.get("tool_calls", []), f"{at}.tool_calls"))
+        ]
+        if not calls and "function_call" in values:
+            calls = [self._deprecated_call(values["function_call"], at)]
+        for call in calls:
+            self._calls[call.name] = call.id
+            yield v1.Part(tool_call=call)
 
-def _parts(values: Mapping[str, Any], at: str) -> Iterator[v1.Part]:
-    """The parts in the order in which a model generates them."""
-    key = "reasoning_content" if "reasoning_content" in values else "reasoning"
-    if values.get(key):
-        yield v1.Part(reasoning=v1.Reasoning(text=text(values[key], f"{at}.{key}")))
-    yield from _content(values.get("content", ""), f"{at}.content")
-    if values.get("refusal"):
-        yield v1.Part(refusal=text(values["refusal"], f"{at}.refusal"))
-    for number, call in enumerate(items(values.get("tool_calls", []), f"{at}.tool_calls")):
-        yield v1.Part(tool_call=_tool_call(call, f"{at}.tool_calls[{number}]"))
+    def _content(self, value: Any, param: str) -> Iterator[v1.Part]:
+        """The parts that are not empty."""
+        listed = [value] if isinstance(value, str) else items(value, param)
+        for number, part in enumerate(listed):
+            if not isinstance(part, str):
+                yield from self._part(mapping(part, f"{param}[{number}]"), f"{param}[{number}]")
+            elif part:
+                yield v1.Part(text=part)
 
-
-def _content(value: Any, param: str) -> Iterator[v1.Part]:
-    if isinstance(value, str):
-        if value:
-            yield v1.Part(text=value)
-        return
-    for number, part in enumerate(items(value, param)):
-        at = f"{param}[{number}]"
-        kind = text(required(mapping(part, at), "type", f"{at}."), f"{at}.type")
-        if kind not in _CONTENT_PARTS:
+    def _part(self, part: Mapping[str, Any], at: str) -> Iterator[v1.Part]:
+        kind = text(required(part, "type", f"{at}."), f"{at}.type")
+        decoded = v1.Part()
+        if kind in _TEXT_PARTS:
+            values = self._decoded.split(part, frozenset({"type", "text"}), decoded.extensions, at)
+            decoded.text = text(values.get("text", ""), f"{at}.text")
+        elif kind == "refusal":
+            values = self._decoded.given(part, frozenset({"type", "refusal"}), at)
+            decoded.refusal = text(values.get("refusal", ""), f"{at}.refusal")
+        elif kind in _THOUGHTS:
+            decoded.reasoning.text = self._thought(part, at)
+        elif kind == "redacted_thinking":
+            self._decoded.leave_out(unsupported(f"{at}.type", "Encrypted reasoning can only go back to its vendor."))
+        else:
             raise unsupported(f"{at}.type", f"Messages hold text. Remove the part of type '{kind[:64]}'.")
-        values = given(part, frozenset({"type", kind}), at)
-        content = text(required(values, kind, f"{at}."), f"{at}.{kind}")
-        yield v1.Part(text=content) if kind == "text" else v1.Part(refusal=content)
+        if decoded.text or decoded.refusal or decoded.reasoning.text:
+            yield decoded
 
+    def _thought(self, part: Mapping[str, Any], at: str) -> str:
+        """The reasoning in a part, which is a text or a list of parts. Its signature is left out."""
+        self._decoded.given(part, frozenset({"type", *_THOUGHTS}), at)
+        value = next((part[key] for key in _THOUGHTS if part.get(key)), "")
+        if not isinstance(value, list):
+            return text(value, at)
+        return "\n".join(text(mapping(inner, at).get("text") or "", at) for inner in value)
 
-def _tool_call(value: Any, at: str) -> v1.ToolCall:
-    call = mapping(value, at)
-    given(call, frozenset({"id", "type", "function", "index"}), at)
-    one_of(call.get("type", "function"), ("function",), f"{at}.type")
-    function = mapping(required(call, "function", f"{at}."), f"{at}.function")
-    given(function, frozenset({"name", "arguments"}), f"{at}.function")
-    return v1.ToolCall(
-        id=text(required(call, "id", f"{at}."), f"{at}.id"),
-        name=text(required(function, "name", f"{at}.function."), f"{at}.function.name"),
-        arguments_json=text(required(function, "arguments", f"{at}.function."), f"{at}.function.arguments"),
-    )
+    def _call(self, value: Any, at: str) -> v1.ToolCall:
+        call, decoded = mapping(value, at), v1.ToolCall()
+        values = self._decoded.split(call, frozenset({"id", "type", "function", "index"}), decoded.extensions, at)
+        one_of(values.get("type", "function"), ("function",), f"{at}.type")
+        decoded.MergeFrom(self._function(required(values, "function", f"{at}."), f"{at}.function"))
+        decoded.id = text(required(values, "id", f"{at}."), f"{at}.id")
+        return decoded
+
+    def _deprecated_call(self, value: Any, at: str) -> v1.ToolCall:
+        """A call as it was before there were ids."""
+        call = self._function(value, f"{at}.function_call")
+        call.id = f"call_{at.rpartition('[')[2].rstrip(']')}"
+        return call
+
+    def _function(self, value: Any, at: str) -> v1.ToolCall:
+        function = mapping(value, at)
+        values = self._decoded.given(function, frozenset({"name", "arguments"}), at)
+        arguments = values.get("arguments", "")
+        return v1.ToolCall(
+            name=text(required(values, "name", f"{at}."), f"{at}.name"),
+            arguments_json=json_text(arguments) if isinstance(arguments, dict) else text(arguments, f"{at}.arguments"),
+        )

@@ -1,6 +1,7 @@
 """Decodes the body of a chat completion or of a legacy text completion.
 
-Every parameter is decoded, or refused by its name. Only null, and values that ask for what happens anyway, are ignored.
+Every parameter is decoded, kept as an extension that the upstream may know, left out with a warning, or refused by its
+name. Only null, and values that ask for what happens anyway, are ignored.
 """
 
 from __future__ import annotations
@@ -10,77 +11,84 @@ from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.contract import DecodedRequest
+from dragoman_service.dialects.openai.server.decoded import OpenAIRequest
 from dragoman_service.dialects.openai.server.fields import (
     boolean,
-    given,
     integer,
     items,
+    json_text,
     long_integer,
     mapping,
     number,
-    one_of,
     read_object,
     required,
     text,
-    unknown,
     unsupported,
     wrong,
 )
-from dragoman_service.dialects.openai.server.messages import decode_messages
+from dragoman_service.dialects.openai.server.messages import MessageDecoder
 from dragoman_service.dialects.openai.server.response_format import decode_response_format
-from dragoman_service.dialects.openai.server.tools import decode_tool_choice, decode_tools
+from dragoman_service.dialects.openai.server.tools import (
+    decode_function_choice,
+    decode_functions,
+    decode_tool_choice,
+    decode_tools,
+)
+from dragoman_service.dialects.openai.server.unmapped import Decode, extension, known_to_some, needed, needless
 from dragoman_service.errors import malformed_request
 
 LEGACY_MAX_TOKENS = 16
 """`max_tokens` of a text completion that does not set it, as with OpenAI."""
-_EFFORTS = ("none", "minimal", "low", "medium", "high")
-
-Decode = Callable[[DecodedRequest, Any, str], None]
-"""Decodes the value of the parameter that the third argument names into the request."""
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
+_LABELS, _LABEL_KEY, _LABEL, _END_USER = 64, 64, 512, 256  # how many, and the characters of each
 
 
-def decode_chat_request(body: bytes) -> DecodedRequest:
-    """The body of a chat completion. Raises INVALID_FIELD or MALFORMED_REQUEST."""
-    return _decode(body, CHAT_PARAMETERS, ("model", "messages"))
+def decode_chat_request(body: bytes, *, reject: bool = False) -> OpenAIRequest:
+    """The body of a chat completion. Raises INVALID_FIELD or MALFORMED_REQUEST.
+
+    With `reject`, also for what could be left out with a warning.
+    """
+    decoded = _decode(body, CHAT_PARAMETERS, ("model", "messages"), reject=reject)
+    request = decoded.request
+    if not (reject or request.tools or request.tool_choice.mode == v1.ToolChoice.MODE_REQUIRED):
+        request.ClearField("tool_choice")  # there is nothing to choose from
+    return decoded
 
 
-def decode_text_request(body: bytes) -> DecodedRequest:
-    """The body of a legacy text completion. Raises INVALID_FIELD or MALFORMED_REQUEST."""
-    decoded = _decode(body, TEXT_PARAMETERS, ("model", "prompt"))
+def decode_text_request(body: bytes, *, reject: bool = False) -> OpenAIRequest:
+    """The body of a legacy text completion. See `decode_chat_request`."""
+    decoded = _decode(body, TEXT_PARAMETERS, ("model", "prompt"), reject=reject)
     if not decoded.request.generation_config.HasField("max_output_tokens"):
         decoded.request.generation_config.max_output_tokens = LEGACY_MAX_TOKENS
     return decoded
 
 
-def _decode(body: bytes, known: Mapping[str, Decode], needed: tuple[str, ...]) -> DecodedRequest:
+def _decode(body: bytes, known: Mapping[str, Decode], names: tuple[str, ...], *, reject: bool) -> OpenAIRequest:
     parameters = read_object(body)
-    decoded = DecodedRequest()
-    for name in needed:
+    decoded = OpenAIRequest(reject=reject)
+    for name in names:
         required(parameters, name)
     try:
         for name, value in parameters.items():
-            if value is None:
-                continue
-            if name not in known:
-                raise unknown(name)
-            known[name](decoded, value, name)
+            if value is not None:
+                known.get(name, extension)(decoded, value, name)
     except UnicodeEncodeError:
         raise malformed_request("A text holds a lone surrogate, which is half a character. Send whole ones.") from None
     if parameters.get("stream_options") and not decoded.stream:
-        raise wrong("stream_options", "'stream_options' is only allowed when 'stream' is true.")
+        decoded.include_usage = False
+        decoded.leave_out(wrong("stream_options", "'stream_options' is only allowed when 'stream' is true."))
     return decoded
 
 
-def _model(decoded: DecodedRequest, value: Any, param: str) -> None:
+def _model(decoded: OpenAIRequest, value: Any, param: str) -> None:
     decoded.request.model = text(value, param)
 
 
-def _messages(decoded: DecodedRequest, value: Any, param: str) -> None:
-    decoded.request.messages.extend(decode_messages(value, param))
+def _messages(decoded: OpenAIRequest, value: Any, param: str) -> None:
+    decoded.request.messages.extend(MessageDecoder(decoded).decode(value, param))
 
 
-def _prompt(decoded: DecodedRequest, value: Any, param: str) -> None:
+def _prompt(decoded: OpenAIRequest, value: Any, param: str) -> None:
     if isinstance(value, list):
         if any(isinstance(item, int | list) for item in value):
             raise unsupported(param, "Token ids depend on the tokenizer of one model. Send text.")
@@ -94,108 +102,138 @@ def _prompt(decoded: DecodedRequest, value: Any, param: str) -> None:
     decoded.request.prompt = value
 
 
-def _stream(decoded: DecodedRequest, value: Any, param: str) -> None:
+def _stream(decoded: OpenAIRequest, value: Any, param: str) -> None:
     decoded.stream = boolean(value, param)
 
 
-def _stream_options(decoded: DecodedRequest, value: Any, param: str) -> None:
+def _stream_options(decoded: OpenAIRequest, value: Any, param: str) -> None:
     known = frozenset({"include_usage", "include_obfuscation"})
-    for name, option in given(mapping(value, param), known, param).items():
+    for name, option in decoded.given(mapping(value, param), known, param).items():
         wanted = boolean(option, f"{param}.{name}")
         if name == "include_usage":
             decoded.include_usage = wanted
         elif wanted:
-            raise unsupported(f"{param}.{name}", "Leave it out.")
+            decoded.leave_out(unsupported(f"{param}.{name}", "Leave it out."))
 
 
 def _config(name: str, convert: Callable[[Any, str], Any]) -> Decode:
     """Decodes a parameter that is the field `name` of GenerationConfig."""
 
-    def decode(decoded: DecodedRequest, value: Any, param: str) -> None:
+    def decode(decoded: OpenAIRequest, value: Any, param: str) -> None:
         setattr(decoded.request.generation_config, name, convert(value, param))
 
     return decode
 
 
-def _max_tokens(decoded: DecodedRequest, value: Any, param: str) -> None:
+def _max_tokens(decoded: OpenAIRequest, value: Any, param: str) -> None:
     config, most = decoded.request.generation_config, integer(value, param)
+    if most == -1:  # no limit, as some servers have it
+        return
     if config.HasField("max_output_tokens") and config.max_output_tokens != most:
         raise wrong(param, "'max_tokens' and 'max_completion_tokens' differ. Send only the latter.")
     config.max_output_tokens = most
 
 
-def _stop(decoded: DecodedRequest, value: Any, param: str) -> None:
+def _stop(decoded: OpenAIRequest, value: Any, param: str) -> None:
     stops = [value] if isinstance(value, str) else items(value, param)
     decoded.request.generation_config.stop_sequences.extend(
-        text(stop, f"{param}[{number}]") for number, stop in enumerate(stops)
+        stop for number, stop in enumerate(stops) if text(stop, f"{param}[{number}]")
     )
 
 
-def _top_k(decoded: DecodedRequest, value: Any, param: str) -> None:
+def _top_k(decoded: OpenAIRequest, value: Any, param: str) -> None:
     most = integer(value, param)
     if most not in (-1, 0):  # both mean all tokens
         decoded.request.generation_config.top_k = most
 
 
-def _reasoning_effort(decoded: DecodedRequest, value: Any, param: str) -> None:
-    effort = one_of(value, _EFFORTS, param)
-    decoded.request.generation_config.reasoning.effort = v1.ReasoningEffort.Value(f"REASONING_EFFORT_{effort.upper()}")
+def _reasoning_effort(decoded: OpenAIRequest, value: Any, param: str) -> None:
+    effort = text(value, param).lower()
+    if effort not in _EFFORTS:  # single vendors have words of their own
+        extension(decoded, value, param)
+    else:
+        number = v1.ReasoningEffort.Value(f"REASONING_EFFORT_{effort.upper()}")
+        decoded.request.generation_config.reasoning.effort = number
 
 
-def _response_format(decoded: DecodedRequest, value: Any, param: str) -> None:
-    wanted = decode_response_format(value, param)
+def _reasoning(decoded: OpenAIRequest, value: Any, param: str) -> None:
+    """OpenRouter's object: the effort that other vendors have too, and more that only OpenRouter knows."""
+    wanted = mapping(value, param)
+    effort = wanted.get("effort")
+    if effort in _EFFORTS and not decoded.request.generation_config.HasField("reasoning"):
+        _reasoning_effort(decoded, effort, f"{param}.effort")
+    if effort not in _EFFORTS or any(wanted[key] is not None for key in wanted if key != "effort"):
+        extension(decoded, value, param)
+
+
+def _response_format(decoded: OpenAIRequest, value: Any, param: str) -> None:
+    wanted = decode_response_format(decoded, value, param)
     if wanted is not None:
         decoded.request.generation_config.response_format.CopyFrom(wanted)
 
 
-def _grammar(decoded: DecodedRequest, value: Any, param: str) -> None:
+def _grammar(decoded: OpenAIRequest, value: Any, param: str) -> None:
     if decoded.request.generation_config.HasField("response_format"):
         raise wrong(param, "'grammar' and 'response_format' exclude each other. Send one of them.")
     decoded.request.generation_config.response_format.grammar = text(value, param)
 
 
-def _tools(decoded: DecodedRequest, value: Any, param: str) -> None:
-    decoded.request.tools.extend(decode_tools(value, param))
+def _tools(decoded: OpenAIRequest, value: Any, param: str) -> None:
+    decoded.request.tools.extend(decode_tools(decoded, value, param))
 
 
-def _tool_choice(decoded: DecodedRequest, value: Any, param: str) -> None:
-    decoded.request.tool_choice.MergeFrom(decode_tool_choice(value, param))
+def _tool_choice(decoded: OpenAIRequest, value: Any, param: str) -> None:
+    decoded.request.tool_choice.MergeFrom(decode_tool_choice(decoded, value, param))
 
 
-def _parallel(decoded: DecodedRequest, value: Any, param: str) -> None:
+def _functions(decoded: OpenAIRequest, value: Any, param: str) -> None:
+    tools = list(decode_functions(decoded, value, param))
+    decoded.functions = bool(tools)
+    decoded.request.tools.extend(tools)
+
+
+def _function_call(decoded: OpenAIRequest, value: Any, param: str) -> None:
+    decoded.request.tool_choice.MergeFrom(decode_function_choice(value, param))
+
+
+def _parallel(decoded: OpenAIRequest, value: Any, param: str) -> None:
     decoded.request.tool_choice.parallel = boolean(value, param)
 
 
-def _end_user(decoded: DecodedRequest, value: Any, param: str) -> None:
+def _end_user(decoded: OpenAIRequest, value: Any, param: str) -> None:
     user = text(value, param)
     if decoded.request.end_user not in ("", user):
-        raise wrong(param, "'user' and 'safety_identifier' differ. Send only the latter.")
-    decoded.request.end_user = user
+        decoded.leave_out(wrong(param, "'user' and 'safety_identifier' differ. Send only the latter."))
+    elif len(user) > _END_USER:
+        decoded.leave_out(wrong(param, f"'{param}' has {len(user)} characters; at most {_END_USER} are allowed."))
+    else:
+        decoded.request.end_user = user
 
 
-def _labels(decoded: DecodedRequest, value: Any, param: str) -> None:
+def _labels(decoded: OpenAIRequest, value: Any, param: str) -> None:
+    """Labels, which no model sees, so that one that cannot be kept is left out."""
+    labels = decoded.request.labels
     for name, label in mapping(value, param).items():
-        decoded.request.labels[name] = text(label, f"{param}.{name[:64]}")
+        at = f"{param}.{name[:64]}"
+        kept = text(label, at) if decoded.reject or isinstance(label, str) else json_text(label)
+        if 0 < len(name) <= _LABEL_KEY and len(kept) <= _LABEL and "\0" not in name + kept and len(labels) < _LABELS:
+            labels[name] = kept
+        else:
+            limits = f"{_LABELS} with keys of 1 to {_LABEL_KEY} and values of at most {_LABEL} characters"
+            decoded.leave_out(wrong(at, f"'{at}' cannot be kept: '{param}' holds at most {limits}."))
 
 
-def _legacy_logprobs(decoded: DecodedRequest, value: Any, param: str) -> None:
+def _legacy_logprobs(decoded: OpenAIRequest, value: Any, param: str) -> None:
     decoded.request.generation_config.top_logprobs = integer(value, param)
     decoded.request.generation_config.include_logprobs = True
 
 
-def _idle(*values: Any, advice: str = "Leave it out.") -> Decode:
-    """Accepts only `values`, which ask for what happens anyway. Raises INVALID_FIELD for any other."""
-
-    def decode(_: DecodedRequest, value: Any, param: str) -> None:
-        if not any(type(value) is type(idle) and value == idle for idle in values):
-            raise unsupported(param, advice)
-
-    return decode
-
-
-def _cache_key(_: DecodedRequest, value: Any, param: str) -> None:
-    """Ignores a hint for prompt caches, because the answer does not depend on it."""
-    text(value, param)
+def _modalities(decoded: OpenAIRequest, value: Any, param: str) -> None:
+    listed, error = items(value, param), unsupported(param, "Models answer in text only.")
+    if listed and "text" not in listed:
+        raise error
+    if len(listed) > 1:
+        decoded.leave_out(error)
 
 
 _SHARED: dict[str, Decode] = {
@@ -217,7 +255,7 @@ _SHARED: dict[str, Decode] = {
     "response_format": _response_format,
     "user": _end_user,
     "metadata": _labels,
-    "logit_bias": _idle({}, advice="No provider supports it."),
+    "logit_bias": known_to_some({}),
 }
 CHAT_PARAMETERS: dict[str, Decode] = {
     **_SHARED,
@@ -226,25 +264,26 @@ CHAT_PARAMETERS: dict[str, Decode] = {
     "logprobs": _config("include_logprobs", boolean),
     "top_logprobs": _config("top_logprobs", integer),
     "reasoning_effort": _reasoning_effort,
+    "reasoning": _reasoning,
     "tools": _tools,
     "tool_choice": _tool_choice,
     "parallel_tool_calls": _parallel,
     "safety_identifier": _end_user,
-    "prompt_cache_key": _cache_key,
-    "prompt_cache_retention": _idle("in_memory"),
-    "store": _idle(False, advice="Answers are not stored. Send false, or start an operation with the native API."),
-    "service_tier": _idle("auto", "default", advice="There is only one tier. Send 'auto'."),
-    "modalities": _idle(["text"], [], advice="Models answer in text only."),
-    "verbosity": _idle("medium", advice="Ask for the length of the answer in a message."),
-    "moderate_before": _idle(False, advice="No moderation runs before the model. A provider's own always applies."),
-    "functions": _idle([], advice="Send 'tools' instead."),
-    "function_call": _idle("none", advice="Send 'tool_choice' instead."),
+    "prompt_cache_key": known_to_some(),
+    "prompt_cache_retention": known_to_some("in_memory"),
+    "store": needless(False, advice="The answer is not kept. To keep one, start an operation with the native API."),
+    "service_tier": known_to_some("auto", "default"),
+    "modalities": _modalities,
+    "verbosity": known_to_some("medium"),
+    "moderate_before": needed(False, advice="No moderation runs before the model. A provider's own always applies."),
+    "functions": _functions,
+    "function_call": _function_call,
 }
 TEXT_PARAMETERS: dict[str, Decode] = {
     **_SHARED,
     "prompt": _prompt,
     "logprobs": _legacy_logprobs,
-    "suffix": _idle("", advice="Models continue a text. They cannot insert into one."),
-    "best_of": _idle(1, advice="All generated choices are returned. Send only 'n'."),
-    "echo": _idle(False, advice="Prepend the prompt to the answer yourself."),
+    "suffix": needed("", advice="Models continue a text. They cannot insert into one."),
+    "best_of": needless(1, advice="All generated choices are returned. Send only 'n'."),
+    "echo": needed(False, advice="Prepend the prompt to the answer yourself."),
 }

@@ -12,6 +12,8 @@ from dragoman_service.dialects.openai.server.logprobs import chat_logprobs, lega
 
 Wire = dict[str, Any]
 
+FUNCTION_CALL = "function_call"
+"""The finish reason of a deprecated call."""
 _REASONS = {
     v1.FINISH_REASON_MAX_OUTPUT_TOKENS: "length",
     v1.FINISH_REASON_CONTEXT_LENGTH: "length",
@@ -20,9 +22,11 @@ _REASONS = {
 }
 
 
-def encode_chat_completion(completion: v1.Completion) -> bytes:
-    """A `chat.completion` as JSON."""
+def encode_chat_completion(completion: v1.Completion, *, functions: bool = False) -> bytes:
+    """A `chat.completion` as JSON. With `functions` it has the deprecated `function_call` in place of `tool_calls`."""
     choices = [_chat_choice(choice) for choice in completion.choices]
+    for choice in choices if functions else ():
+        _use_function_call(choice)
     return orjson.dumps({**_head(completion, "chat.completion", "chatcmpl"), "choices": choices, **_tail(completion)})
 
 
@@ -83,6 +87,15 @@ def _chat_choice(choice: v1.Choice) -> Wire:
         "logprobs": chat_logprobs(choice.logprobs, of_refusal=of_refusal),
         **encode_end(choice),
     }
+
+
+def _use_function_call(choice: Wire) -> None:
+    """Before there were tools an answer held one call: the first, since a model repeats what it still wants to call."""
+    calls = choice["message"].pop("tool_calls", None)
+    if calls:
+        choice["message"]["function_call"] = calls[0]["function"]
+    if choice["finish_reason"] == "tool_calls":
+        choice["finish_reason"] = FUNCTION_CALL
 
 
 def _legacy_choice(choice: v1.Choice) -> Wire:

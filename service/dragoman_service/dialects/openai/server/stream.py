@@ -14,21 +14,23 @@ from google.rpc import code_pb2
 
 from dragoman_service.dialects.openai.server.errors import encode_terminal_error
 from dragoman_service.dialects.openai.server.logprobs import chat_logprobs, legacy_logprobs
-from dragoman_service.dialects.openai.server.response import answer_id, encode_end, encode_usage
+from dragoman_service.dialects.openai.server.response import FUNCTION_CALL, answer_id, encode_end, encode_usage
 from dragoman_service.errors import CompletionError, broken_answer
 
 DONE = b"data: [DONE]\n\n"
 
 
 class ChatEventEncoder:
-    """The chunks of a chat completion. With `include_usage` the last one holds the usage."""
+    """The chunks of a chat completion. With `include_usage` the last one holds the usage. With `functions` there is the
+    deprecated `function_call` in place of `tool_calls`."""
 
     kind, prefix = "chat.completion.chunk", "chatcmpl"
     template = b'%b{"index":%d,"delta":%b,"logprobs":%b,%b}]%b%b'
     no_content = b'{"content":""}'
 
-    def __init__(self, *, include_usage: bool = False) -> None:
+    def __init__(self, *, include_usage: bool = False, functions: bool = False) -> None:
         self._include_usage = include_usage
+        self._functions = functions
         self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._head = b""
         self._created = 0
@@ -39,6 +41,8 @@ class ChatEventEncoder:
         """Raises WORKER_LOST if the answer was retracted after a part of it was sent."""
         match event.WhichOneof("event"):
             case "delta":
+                if self._functions and event.delta.HasField("tool_call"):
+                    return self._function_call(event.delta)
                 return (self._open(event.delta.choice_index) + self._delta(event.delta),)
             case "choice_finished":
                 return (self._open(event.choice_finished.choice_index) + self._end(event.choice_finished),)
@@ -93,8 +97,20 @@ class ChatEventEncoder:
             logprobs = orjson.dumps(chat_logprobs(delta.logprobs, of_refusal=bool(delta.refusal)))
         return self._chunk(delta.choice_index, _content(delta), logprobs)
 
+    def _function_call(self, delta: v1.Delta) -> Iterable[bytes]:
+        """The chunk for a piece of the first call; others are left out, as in a complete answer."""
+        piece = delta.tool_call
+        if piece.index:
+            return ()
+        call = {"name": piece.name} if piece.name else {}
+        encoded = orjson.dumps({FUNCTION_CALL: {**call, "arguments": piece.arguments_json}})
+        return (self._open(delta.choice_index) + self._chunk(delta.choice_index, encoded),)
+
     def _end(self, end: v1.ChoiceFinished) -> bytes:
-        encoded = orjson.dumps(encode_end(end))[1:-1]
+        reason = encode_end(end)
+        if self._functions and reason["finish_reason"] == "tool_calls":
+            reason["finish_reason"] = FUNCTION_CALL
+        encoded = orjson.dumps(reason)[1:-1]
         return self._chunk(end.choice_index, self.no_content, b"null", encoded, _fingerprint(end))
 
     def _chunk(
