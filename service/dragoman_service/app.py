@@ -18,10 +18,11 @@ from dragoman_service.engine.aliases import Aliases
 from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Deadlines, Engine
 from dragoman_service.filters.context import FilterContext
-from dragoman_service.frontends.context import Frontend, FrontendContext
+from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.operations import OperationStoreError, open_operations, open_store
 from dragoman_service.plugins.filters import PreparedFilter, make_filters
-from dragoman_service.plugins.plugins import mounts, prepare
+from dragoman_service.plugins.frontends import mount_frontends
+from dragoman_service.plugins.plugins import prepare
 from dragoman_service.plugins.providers import Opened, open_providers
 from dragoman_service.settings.settings import Mistake, Settings, SettingsError
 from dragoman_service.settings.types import Address
@@ -109,11 +110,8 @@ async def running(
         opened.providers.update(providers or {})
         in_flight = InFlight()
         context = await _build(settings, opened, prepared.filters, metrics, in_flight, stack)
-        frontends: Mapping[str, Frontend] = mounts(settings)
         context.http.probe("/readyz/operations", lambda: _why_no_operations(context))
-        for name, mount in frontends.items():
-            mount(_context_of(name, context, settings))
-            log.debug("frontend.mounted", frontend=name)
+        mount_frontends(settings, lambda name: _context_of(name, context, settings))
         _create_series(metrics, context, opened)
         stack.push_async_callback(context.grpc.stop)
         stack.push_async_callback(context.http.stop)

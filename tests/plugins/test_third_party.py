@@ -32,11 +32,21 @@ mark = "!!"
 [providers.refusing]
 [providers.leaving]
 [providers.hanging]
+[providers.interrupted]
+[providers.stalling]
+[providers.own]
+[providers.trapped]
+[providers.interrupting]
+[providers.owning]
+[providers.late]
 """
 BROKEN = {
     "broken": "ModuleNotFoundError: No module named 'no_such_library'",
     "quitting": "SystemExit: I quit",
     "number": "broken_provider:NUMBER is not a function",
+    "interrupted": "KeyboardInterrupt",
+    "stalling": "its import did not finish within 1 s",
+    "own": "OwnBaseError: mine",
     "missing": "AttributeError: module 'broken_provider' has no attribute 'open_missing'",
 }
 UNOPENED = {
@@ -44,6 +54,10 @@ UNOPENED = {
     "refusing": "ConnectionError: the upstream is away",
     "leaving": "SystemExit: that is too much",
     "hanging": "did not open within 1 s",
+    "trapped": "SystemExit: invalid",
+    "interrupting": "KeyboardInterrupt",
+    "owning": "OwnBaseError: mine alone",
+    "late": "did not open within 1 s",
 }
 
 
@@ -83,12 +97,19 @@ def refused(call: object) -> tuple[Status, error_details_pb2.ErrorInfo]:
     return status, error_details_pb2.ErrorInfo.FromString(status.details[0].value)
 
 
+def listed(environment: ScratchEnvironment) -> list[dict[str, str]]:
+    """All installed plugins; one of them never finishes its import."""
+    config = environment.folder / "listing.toml"
+    config.write_text('[plugins]\nopen_timeout = "1s"\n')
+    return environment.plugins("--config", str(config))
+
+
 def own(plugins: list[dict[str, str]]) -> list[dict[str, str]]:
     return [plugin for plugin in plugins if plugin["distribution"] == "dragoman-service"]
 
 
 def test_the_command_lists_what_works_and_what_is_broken_with_its_reason(environment: ScratchEnvironment) -> None:
-    found = {(plugin["distribution"], plugin["name"]): plugin for plugin in environment.plugins()}
+    found = {(plugin["distribution"], plugin["name"]): plugin for plugin in listed(environment)}
 
     assert found["acme-provider", "acme"] == {
         "name": "acme",
@@ -103,7 +124,7 @@ def test_the_command_lists_what_works_and_what_is_broken_with_its_reason(environ
 
 
 def test_a_built_in_name_wins_and_the_clash_is_reported(environment: ScratchEnvironment) -> None:
-    echoes = {plugin["distribution"]: plugin for plugin in environment.plugins() if plugin["name"] == "echo"}
+    echoes = {plugin["distribution"]: plugin for plugin in listed(environment) if plugin["name"] == "echo"}
 
     assert echoes["dragoman-service"]["state"] == "LOADED"
     assert echoes["broken-provider"]["state"] == "SHADOWED"
@@ -113,7 +134,7 @@ def test_a_built_in_name_wins_and_the_clash_is_reported(environment: ScratchEnvi
 def test_broken_plugins_change_nothing_of_the_others(environment: ScratchEnvironment, tmp_path: Path) -> None:
     alone = ScratchEnvironment(tmp_path)
 
-    assert own(environment.plugins()) == own(alone.plugins()) == alone.plugins()
+    assert own(listed(environment)) == own(alone.plugins()) == alone.plugins()
 
 
 def test_a_third_party_provider_answers(stub: v1.CompletionServiceStub) -> None:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from dragoman_service.boundary import describe
+from dragoman_service.plugins.isolation import PluginRaisedError, UnfinishedError, finish_within
 
+T = TypeVar("T")
 PROVIDERS = "dragoman.providers"
 FILTERS = "dragoman.filters"
 FRONTENDS = "dragoman.frontends"
 STORES = "dragoman.stores"
 OWN = "dragoman-service"
+IMPORT_TIMEOUT = 60.0  # seconds, as `plugins.open_timeout` by default
+
+
+class PluginError(Exception):
+    """Why a plugin does not work, in one line."""
 
 
 class State(enum.StrEnum):
@@ -36,6 +46,9 @@ class Plugin:
     entry: EntryPoint
     state: State = State.LOADED
     reason: str = ""
+    import_timeout: float = IMPORT_TIMEOUT
+    """Seconds that the import may take."""
+    _unloadable: bool = False
 
     @property
     def name(self) -> str:
@@ -64,24 +77,45 @@ class Plugin:
 
     def load(self) -> Any:
         """The function that the entry point names; None if it cannot be imported, and then the plugin is FAILED."""
+        if self._unloadable:  # a second attempt might take as long as the first one
+            return None
         try:
-            function = self.entry.load()
-        except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a foreign module raises must not stop us
-            self.fail(describe(fault))
-            return None
-        if not callable(function):
+            function = self.run("its import", self.entry.load)
+        except PluginError as error:
+            self.fail(str(error))
+        else:
+            if callable(function):
+                return function
             self.fail(f"{self.entry.value} is not a function")
-            return None
-        return function
+        self._unloadable = True
+        return None
+
+    def run(self, what: str, work: Callable[[], T]) -> T:
+        """What `work` returns, which runs code of the plugin. Raises PluginError, or ValidationError for its settings.
+
+        Code of another package runs in a thread, because it may never return. `what` names the work in the error.
+        """
+        try:
+            return work() if self.is_own else finish_within(self.import_timeout, work)
+        except UnfinishedError:
+            raise PluginError(f"{what} did not finish within {self.import_timeout:g} s") from None
+        except PluginRaisedError as raised:
+            if isinstance(raised.fault, ValidationError):
+                raise raised.fault from None
+            raise PluginError(describe(raised.fault)) from raised.fault
+        except ValidationError:
+            raise
+        except Exception as fault:  # one of ours, such as one that lacks a library
+            raise PluginError(describe(fault)) from fault
 
 
-def discover(group: str, allow: tuple[str, ...] | None = None) -> list[Plugin]:
+def discover(group: str, allow: tuple[str, ...] | None = None, import_timeout: float = IMPORT_TIMEOUT) -> list[Plugin]:
     """The plugins of an entry-point group, ours first: a name belongs to ours, otherwise to the first distribution.
 
     Our own frontends, filters and stores need no place in `allow`, because the service does not work without them.
     """
     found = sorted(
-        (Plugin(entry) for entry in entry_points(group=group)),
+        (Plugin(entry, import_timeout=import_timeout) for entry in entry_points(group=group)),
         key=lambda plugin: (not plugin.is_own, plugin.name, plugin.distribution),
     )
     owners: dict[str, Plugin] = {}
@@ -95,9 +129,11 @@ def discover(group: str, allow: tuple[str, ...] | None = None) -> list[Plugin]:
     return found
 
 
-def candidates(group: str, allow: tuple[str, ...] | None) -> dict[str, Plugin]:
+def candidates(group: str, allow: tuple[str, ...] | None, import_timeout: float = IMPORT_TIMEOUT) -> dict[str, Plugin]:
     """The plugins that settings can name, including those that are DISABLED, so that errors can say so."""
-    return {plugin.name: plugin for plugin in discover(group, allow) if plugin.state is not State.SHADOWED}
+    return {
+        plugin.name: plugin for plugin in discover(group, allow, import_timeout) if plugin.state is not State.SHADOWED
+    }
 
 
 def unavailable(wanted: str, plugins: dict[str, Plugin]) -> str:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from dragoman_service.boundary import FILTER_REASONS, check_event, describe, is_cancellation, loggable, read_error
 from dragoman_service.contract import Call, Complete, CompletionError, Filter
-from dragoman_service.plugins.entry_points import FILTERS, Plugin, candidates, unavailable
+from dragoman_service.plugins.entry_points import FILTERS, Plugin, PluginError, candidates, unavailable
 from dragoman_service.plugins.tables import annotation, read_table
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings.settings import Settings
@@ -48,7 +48,7 @@ def prepare_filters(settings: Settings, context: Mapping[str, Any], mistakes: li
     A configured filter that cannot be loaded is a mistake, unlike a provider: without a filter that redacts or refuses,
     the service would let through what it must not.
     """
-    plugins = candidates(FILTERS, settings.plugins.allow)
+    plugins = candidates(FILTERS, settings.plugins.allow, settings.plugins.open_timeout)
     prepared: list[PreparedFilter] = []
     for place in ORDER:
         if place != CONFIGURED:
@@ -79,11 +79,12 @@ def _prepare(
         mistakes.append(_broken(name, plugin, plugin.reason))
         return []
     try:
-        return [PreparedFilter(name, plugin, make, read_table(make, table, context))]
+        read = plugin.run("reading its settings", lambda: read_table(make, table, context))
+        return [PreparedFilter(name, plugin, make, read)]
     except ValidationError as error:
         mistakes += mistakes_of(error, annotation(make), prefix=("filters", name))
-    except Exception as fault:  # noqa: BLE001 - the annotation and the validators are the plugin's
-        mistakes.append(_broken(name, plugin, describe(fault)))
+    except PluginError as error:
+        mistakes.append(_broken(name, plugin, str(error)))
     return []
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import structlog
 
 from dragoman_service.plugins.entry_points import FILTERS, FRONTENDS, PROVIDERS, STORES, Plugin, State, discover
 from dragoman_service.plugins.filters import PreparedFilter, prepare_filters
@@ -14,8 +11,6 @@ from dragoman_service.plugins.providers import Opened, PreparedProvider, prepare
 from dragoman_service.plugins.stores import UnusableStoreError, find_store
 from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.settings import Settings
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +48,12 @@ def prepare(
 def inspect(settings: Settings) -> list[Plugin]:
     """All installed plugins, each imported once to see whether it can be. Opens none."""
     groups = (PROVIDERS, FILTERS, FRONTENDS, STORES)
-    plugins = [plugin for group in groups for plugin in discover(group, settings.plugins.allow)]
+    plugins = [plugin for group in groups for plugin in _discover(group, settings)]
     for plugin in plugins:
         if plugin.state is State.LOADED:
             plugin.load()
     return plugins
 
 
-def mounts(settings: Settings) -> dict[str, Any]:
-    """The frontends that are installed and allowed, by name: each a function that mounts itself on the listeners."""
-    found = {}
-    for plugin in discover(FRONTENDS, settings.plugins.allow):
-        mount = plugin.load() if plugin.state is State.LOADED else None
-        if mount is not None:
-            found[plugin.name] = mount
-        elif plugin.state is State.FAILED:
-            log.error("plugin.failed", kind=plugin.kind, plugin=plugin.name, reason=plugin.reason)
-    return found
+def _discover(group: str, settings: Settings) -> list[Plugin]:
+    return discover(group, settings.plugins.allow, settings.plugins.open_timeout)

@@ -11,9 +11,8 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from dragoman_service.boundary import describe
 from dragoman_service.contract import Provider
-from dragoman_service.plugins.entry_points import PROVIDERS, Plugin, candidates, unavailable
+from dragoman_service.plugins.entry_points import PROVIDERS, Plugin, PluginError, candidates, unavailable
 from dragoman_service.plugins.lifecycle import Opening, open_all
 from dragoman_service.plugins.tables import annotation, read_table
 from dragoman_service.settings.errors import Mistake, mistakes_of
@@ -58,7 +57,7 @@ def prepare_providers(
     `opened`.
     """
     mistakes += _unknown_providers(settings, {*settings.providers, *present})
-    plugins = candidates(PROVIDERS, settings.plugins.allow)
+    plugins = candidates(PROVIDERS, settings.plugins.allow, settings.plugins.open_timeout)
     prepared = []
     for name, table in settings.providers.items():
         if name in opened.unreachable:
@@ -89,12 +88,11 @@ def _prepare(
     if open_provider is None:
         return None
     try:
-        return PreparedProvider(name, plugin, open_provider, read_table(open_provider, table, context))
-    except ValidationError:
-        raise
-    except Exception as fault:  # noqa: BLE001 - the annotation and the validators are the plugin's
-        plugin.fail(describe(fault))
+        read = plugin.run("reading its settings", lambda: read_table(open_provider, table, context))
+    except PluginError as error:
+        plugin.fail(str(error))
         return None
+    return PreparedProvider(name, plugin, open_provider, read)
 
 
 @asynccontextmanager

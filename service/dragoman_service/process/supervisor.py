@@ -17,6 +17,7 @@ from dragoman_service.plugins.plugins import prepare
 from dragoman_service.plugins.providers import Shared, open_shared
 from dragoman_service.process.child import WorkerError
 from dragoman_service.process.limits import forbid_core_dumps
+from dragoman_service.process.loop import run_to_end
 from dragoman_service.process.pool import WorkerPool
 from dragoman_service.process.ports import reserved
 from dragoman_service.process.signals import ServiceSignals, handle_signals
@@ -41,7 +42,7 @@ def supervise(settings: Settings, announce: Callable[[str, str], None]) -> int:
     writer = configure(settings.log.level, settings.log.format, lambda: None)
     try:
         with asyncio.Runner() as runner:
-            return runner.run(_supervise(settings, announce, writer.close))
+            return run_to_end(runner, _supervise(settings, announce, writer.close))
     except WorkerError as error:
         log.error("worker.not_started", reason=str(error))
         return error.code or 1

@@ -1,0 +1,3 @@
+"""Is interrupted as soon as it is imported."""
+
+raise KeyboardInterrupt
