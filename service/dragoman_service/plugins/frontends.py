@@ -17,7 +17,8 @@ log = structlog.get_logger(__name__)
 def mount_frontends(settings: Settings, context_of: Callable[[str], object]) -> list[Plugin]:
     """Mounts the frontends that are installed and allowed. Returns all of them, each with its state.
 
-    `context_of` returns the context of the frontend of that name. One of another package that cannot be imported or mounted is FAILED. What it has added before that stays.
+    `context_of` returns the context of the frontend of that name. One of another package that cannot be imported or
+    mounted is FAILED. What it has added before that stays.
     """
     plugins = discover(FRONTENDS, settings.plugins.allow, settings.plugins.open_timeout)
     for plugin in plugins:
