@@ -46,7 +46,9 @@ def request_bytes(
 ) -> bytes:
     """A request as it is on the wire; a `body` that is not bytes is sent as JSON."""
     raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-    fields = {"host": "here", "content-length": str(len(raw))} | ({"content-type": "application/json"} if raw else {})
+    fields = {"host": "localhost", "content-length": str(len(raw))} | (
+        {"content-type": "application/json"} if raw else {}
+    )
     lines = [f"{verb} {path} HTTP/{version}", *(f"{k}: {v}" for k, v in {**fields, **(headers or {})}.items() if v)]
     return "\r\n".join([*lines, "", ""]).encode() + raw
 

@@ -36,6 +36,7 @@ from dragoman_service.transport.grpc.guard import Guard
 from dragoman_service.transport.grpc.server import GrpcServer
 from dragoman_service.transport.http.cors import Cors
 from dragoman_service.transport.http.guard import HttpGuard
+from dragoman_service.transport.http.host import Hosts
 from dragoman_service.transport.http.server import HttpServer
 from dragoman_service.transport.in_flight import InFlight
 
@@ -165,6 +166,7 @@ async def _build(
         metrics.registry,
         HttpGuard(auth, telemetry, in_flight, deadlines, Cors(server.cors_origins), *limits),
         share_port=server.workers > 1,
+        hosts=_hosts(settings),
     )
     return FrontendContext(grpc_server, http_server, Delivery(engine, operations), engine, operations)
 
@@ -175,6 +177,14 @@ def _context_of(name: str, context: FrontendContext, settings: Settings) -> Fron
         return context
     policy = _POLICIES[settings.frontends[name].unsupported]
     return replace(context, delivery=Delivery(context.engine, context.operations, policy), unsupported=policy)
+
+
+def _hosts(settings: Settings) -> Hosts | None:
+    """The hosts that requests may name. None is any: if there are keys, or everybody may call by intention."""
+    if settings.access.keys or settings.access.anonymous:
+        return None
+    server = settings.server
+    return Hosts(address.host for address in (server.http, server.advertised) if address is not None)
 
 
 def _create_series(metrics: Metrics, context: FrontendContext, opened: Opened) -> None:

@@ -87,7 +87,7 @@ async def test_a_call_over_http_whose_user_agent_is_not_utf8_has_its_line(
 ) -> None:
     service = await start_service(access=KEYS)
     reader, writer = await asyncio.open_connection(*service.http_address.rsplit(":", 1))
-    writer.write(b"GET /v1/models HTTP/1.1\r\nhost: here\r\nuser-agent: " + agent + b"\r\n" + headers + b"\r\n")
+    writer.write(b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nuser-agent: " + agent + b"\r\n" + headers + b"\r\n")
     answer = await reader.readuntil(b"\r\n\r\n")
     writer.close()
     await until(lambda: json_log.records("rpc.done"))

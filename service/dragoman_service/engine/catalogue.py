@@ -182,15 +182,16 @@ class Catalogue:
         return described
 
     def _missing(self, name: str, shown: Callable[[v1.Model], bool]) -> CompletionError:
-        provider = name.partition("/")[0]
-        if provider in self.unreachable:
+        provider, _, rest = name.partition("/")
+        named = shown(v1.Model(name=name, provider_model=rest))  # others learn no names of providers and aliases
+        if named and provider in self.unreachable:
             return CompletionError(
                 code_pb2.UNAVAILABLE,
                 v1.ERROR_REASON_NO_PROVIDER_AVAILABLE,
                 f"The provider {provider!r} of the model could not be opened. The server's log says why.",
                 metadata={"provider": provider},
             )
-        if name in self._aliases.exact or self._pattern_for(name) is not None:
+        if named and (name in self._aliases.exact or self._pattern_for(name) is not None):
             return CompletionError(
                 code_pb2.UNAVAILABLE,
                 v1.ERROR_REASON_NO_PROVIDER_AVAILABLE,

@@ -110,11 +110,12 @@ class KeySettings(Section):
 
 
 class AccessSettings(Section):
-    """Who may call. `anonymous` accepts calls without a key too, on any address."""
+    """Who may call. `anonymous` accepts calls without a key too, on any address; `open_metrics` opens /metrics."""
 
     anonymous: bool = False
     anonymous_listing: bool = False
     """Callers without a key may list operations: those of all of them."""
+    open_metrics: bool = False
     keys: tuple[KeySettings, ...] = ()
 
 

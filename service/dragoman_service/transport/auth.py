@@ -24,6 +24,7 @@ class Auth:
     def __init__(self, settings: AccessSettings, *, anonymous: bool) -> None:
         self._callers = {bytes.fromhex(key.sha256): key.id for key in settings.keys}
         self._anonymous = anonymous
+        self._open_metrics = settings.open_metrics
         self.allowed: Mapping[str, tuple[str, ...]] = {key.id: key.models for key in settings.keys if key.models}
         """Patterns of the models that a caller may use, by caller. A caller without an entry may use every model."""
 
@@ -38,6 +39,16 @@ class Auth:
         if scheme.lower() not in SCHEMES or caller is None:
             raise _unauthenticated(v1.ERROR_REASON_CREDENTIALS_INVALID)
         return caller
+
+    def check_metrics(self, authorization: str) -> None:
+        """Raises UNAUTHENTICATED, or PERMISSION_DENIED for a caller who may not use every model: metrics name all."""
+        if self._open_metrics or self.caller(authorization) not in self.allowed:
+            return
+        raise CompletionError(
+            code_pb2.PERMISSION_DENIED,
+            v1.ERROR_REASON_MODEL_NOT_ALLOWED,
+            "The metrics name all models, and your API key may use some. Send a key that has no `models`.",
+        )
 
 
 def _unauthenticated(reason: v1.ErrorReason.ValueType) -> CompletionError:

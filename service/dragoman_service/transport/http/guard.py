@@ -113,6 +113,10 @@ class HttpGuard:
         )
         return CallContext(record, call_id, self._deadlines.until(None), hops)
 
+    def check_metrics(self, request: web.Request) -> None:
+        """Raises UNAUTHENTICATED or PERMISSION_DENIED for a caller who may not read the metrics."""
+        self._auth.check_metrics(request.headers.get("Authorization", ""))
+
     async def _serve(self, call: HttpCall, service: HttpService, method: Method) -> None:
         code, record = grpc.StatusCode.OK, call.context.record
         try:

@@ -9,17 +9,24 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
+from google.rpc import code_pb2
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from dragoman_service.contract import CompletionError
 from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.types import Address
 from dragoman_service.transport.descriptors import max_connections
 from dragoman_service.transport.http.connection import HEAD_TIMEOUT, Runner
 from dragoman_service.transport.http.guard import HttpGuard, HttpService
+from dragoman_service.transport.http.host import Hosts
 from dragoman_service.transport.protocol_log import ProtocolLog
 
 KEEPALIVE = 620.0  # seconds that an idle connection stays open: longer than the proxies in front of it keep theirs
+FOREIGN_HOST = (
+    "This service has no API keys, so it answers only requests whose Host header names this machine, as in localhost. "
+    "Call it under such a name, add keys, or set access.anonymous = true."
+)
 STOP_GRACE = 0.1  # seconds; a drain has waited for the calls already
 
 _PARAMETER = re.compile(r"(\{[^{}]*\})")  # of a path in aiohttp's notation
@@ -42,7 +49,8 @@ class HttpServer:
     """Serves `/livez`, `/readyz`, `/metrics`, probes added with `probe`, and the services added with `serve`.
 
     With `share_port` other processes may listen on the same port. `head_timeout` limits how long a request head may
-    take, in seconds. `limit` is the number of connections (default: a share of the descriptors).
+    take, in seconds. `limit` is the number of connections (default: a share of the descriptors). Requests
+    must name one of `hosts` (default: any).
     """
 
     def __init__(
@@ -55,11 +63,13 @@ class HttpServer:
         share_port: bool = False,
         head_timeout: float = HEAD_TIMEOUT,
         limit: int | None = None,
+        hosts: Hosts | None = None,
     ) -> None:
         self._address = address
         self._share_port = share_port
         self._registry = registry
         self._guard = guard
+        self._hosts = hosts
         self._services: list[HttpService] = []
         self._probes = {"/livez", "/metrics"}
         self.app = web.Application(middlewares=[self._unrouted])
@@ -128,6 +138,8 @@ class HttpServer:
         probes on connections beyond the limit."""
         if request.path not in self._probes and getattr(request.protocol, "reserved", False):
             return self._refused(request)
+        if self._hosts is not None and not self._hosts.accepts(request.headers.get("Host", "")):
+            return self._unknown(request, 403, FOREIGN_HOST)
         try:
             return await handler(request)
         except web.HTTPMethodNotAllowed as wrong:
@@ -143,7 +155,7 @@ class HttpServer:
         self, request: web.Request, status: int, message: str, headers: Mapping[str, str] | None = None
     ) -> web.Response:
         self._guard.telemetry.unknown_method()
-        name = "NOT_FOUND" if status == 404 else "UNIMPLEMENTED"
+        name = {403: "PERMISSION_DENIED", 404: "NOT_FOUND"}.get(status, "UNIMPLEMENTED")
         always = {"x-request-id": uuid.uuid4().hex, **self._guard.cors.headers(request)}
         body = {"error": {"code": status, "status": name, "message": message}}
         return web.json_response(body, status=status, headers={**always, **(headers or {})})
@@ -160,6 +172,14 @@ class HttpServer:
         return web.Response(text="ok\n")
 
     async def _metrics(self, request: web.Request) -> web.Response:
+        try:
+            self._guard.check_metrics(request)
+        except CompletionError as error:
+            status = 403 if error.code == code_pb2.PERMISSION_DENIED else 401
+            name = code_pb2.Code.Name(error.code)
+            return web.json_response(
+                {"error": {"code": status, "status": name, "message": error.message}}, status=status
+            )
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         # In a thread, because reading and adding up the series of many workers takes a while.
         body = await asyncio.to_thread(encode, self._registry)
