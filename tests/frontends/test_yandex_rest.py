@@ -233,7 +233,7 @@ async def test_an_operation_over_http_is_the_one_of_longrunning(rest, served):
 async def test_an_idempotency_key_that_is_not_utf8_is_refused(served):
     sent = b'{"modelUri": "echo", "messages": [{"role": "user", "text": "Hi"}]}'
     head = (
-        b"POST /foundationModels/v1/completionAsync HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
+        b"POST /foundationModels/v1/completionAsync HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         b"Content-Type: application/json\r\nIdempotency-Key: a\xffb\r\n"
     )
     reader, writer = await asyncio.open_connection(*str(served.running.http_address).rsplit(":", 1))

@@ -21,6 +21,9 @@ http = "127.0.0.1:0"
 data_dir = "data"
 drain_delay = "0s"
 
+[access]
+open_metrics = true
+
 [providers.local]
 [providers.echo]
 
