@@ -11,10 +11,12 @@ from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from dragoman_service.providers.upstream.connection import HttpAnswer, HttpError, HttpStream
+from dragoman_service.providers.upstream.failure_log import FailureLog
 
 CONNECT_TIMEOUT = 5.0  # seconds
 MAX_BODY = 64 * 1024 * 1024  # bytes of a complete response
@@ -32,10 +34,13 @@ class HttpClient:
     the kept connection at that very moment.
     """
 
-    def __init__(self, kept: aiohttp.ClientSession, fresh: aiohttp.ClientSession, base_url: str) -> None:
+    def __init__(
+        self, kept: aiohttp.ClientSession, fresh: aiohttp.ClientSession, base_url: str, failures: FailureLog
+    ) -> None:
         self._kept = kept
         self._fresh = fresh
         self._base = base_url.rstrip("/")
+        self._failures = failures
 
     async def get(self, path: str) -> HttpAnswer:
         return await self._complete("GET", path, None)
@@ -78,8 +83,13 @@ class HttpClient:
         except HttpError as failure:
             stale = not _opened.get() and not failure.malformed and time.monotonic() - began < _STALE
             if not stale:
+                self._failures.report(failure.__cause__)
                 raise
-        return await self._request(self._fresh, method, path, body, headers)
+        try:
+            return await self._request(self._fresh, method, path, body, headers)
+        except HttpError as failure:
+            self._failures.report(failure.__cause__)
+            raise
 
     async def _request(
         self,
@@ -133,7 +143,8 @@ async def open_http(
 
     async with AsyncExitStack() as stack:
         kept, fresh = [await stack.enter_async_context(session(fresh)) for fresh in (False, True)]
-        yield HttpClient(kept, fresh, base_url)
+        address = urlsplit(base_url).netloc.rpartition("@")[2]
+        yield HttpClient(kept, fresh, base_url, FailureLog(address if unix_socket is None else str(unix_socket)))
 
 
 def _connector(

@@ -1,0 +1,58 @@
+"""Tells the operator why an upstream could not be reached; callers learn only that it is unavailable."""
+
+from __future__ import annotations
+
+import errno
+import time
+
+import aiohttp
+import structlog
+
+INTERVAL = 10.0  # seconds between two lines about the same upstream and reason
+MAX_TEXT = 300  # characters of the error's text
+
+log = structlog.get_logger(__name__)
+
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (aiohttp.ClientConnectorDNSError, "dns"),
+    (aiohttp.ClientConnectorCertificateError, "certificate"),
+    (aiohttp.ClientSSLError, "tls"),
+    (aiohttp.ClientResponseError, "not_http"),
+    (TimeoutError, "timeout"),
+)
+_ERRNO = {
+    errno.ECONNREFUSED: "refused",
+    errno.ENOENT: "no_socket",
+    errno.ENETUNREACH: "unreachable",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.EMFILE: "descriptors",
+    errno.ENFILE: "descriptors",
+}
+
+
+class FailureLog:
+    """Logs the failures of one upstream, at `address`."""
+
+    def __init__(self, address: str, interval: float = INTERVAL) -> None:
+        self._address = address
+        self._interval = interval
+        self._due: dict[str, float] = {}
+
+    def report(self, error: BaseException | None) -> None:
+        """Logs why a request got no response, unless the same reason was logged a moment ago."""
+        reason = reason_of(error)
+        now = time.monotonic()
+        if now < self._due.get(reason, 0.0):
+            return
+        self._due[reason] = now + self._interval
+        # The text of a malformed response quotes the response and the URL.
+        text = type(error).__name__ if reason == "not_http" else str(error)[:MAX_TEXT]
+        log.warning("upstream.failed", upstream=self._address, reason=reason, error=text)
+
+
+def reason_of(error: BaseException | None) -> str:
+    """One word for the kind of failure: dns, certificate, tls, refused, unreachable, timeout, not_http, broken, …"""
+    for kind, reason in _REASONS:
+        if isinstance(error, kind):
+            return reason
+    return _ERRNO.get(error.errno or 0, "broken") if isinstance(error, OSError) else "broken"
