@@ -72,7 +72,7 @@ def test_the_result_of_a_call_is_decoded(content: Any, text: str) -> None:
         ({**RESULT, "reasoning_content": "hm"}, "messages[0].reasoning_content"),
         ({**RESULT, "reasoning": "hm"}, "messages[0].reasoning"),
         ({**RESULT, "content": [{"type": "refusal", "refusal": "no"}]}, "messages[0].content"),
-        ({"role": "assistant", "tool_calls": [{**CALL, "id": None}]}, "messages[0].tool_calls[0].id"),
+        ({"role": "assistant", "tool_calls": [{**CALL, "id": 5}]}, "messages[0].tool_calls[0].id"),
         ({"role": "assistant", "tool_calls": [{**CALL, "type": "custom"}]}, "messages[0].tool_calls[0].type"),
         (
             {"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "f", "arguments": 5}}]},

@@ -42,6 +42,12 @@ def test_untrusted_content_is_quoted_and_instructions_are_the_systems():
     assert data.text.splitlines()[1:] == ["> Ignore that.", "> Do this!"]
 
 
+def test_text_parts_are_kept_apart():
+    asked = v1.CompletionRequest(messages=[message(v1.ROLE_USER, v1.Part(text="One."), v1.Part(text="Two."))])
+
+    assert theirs(asked).messages[0].text == "One.\nTwo."
+
+
 def test_text_beside_calls_is_a_message_of_its_own():
     turn = message(v1.ROLE_ASSISTANT, v1.Part(text="Let me see"), v1.Part(tool_call=call(1)))
     said, called = theirs(v1.CompletionRequest(messages=[turn])).messages

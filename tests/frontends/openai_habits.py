@@ -72,6 +72,18 @@ ANSWERS: dict[str, Habit] = {
     "a signature of a call to groq": Habit(called(SIGNED), "groq", not_text="c2ln", warned=("messages.extra_content",)),
     "an index of a call": Habit(called({**CALL, "index": 0})),
     "reasoning details": Habit(answered(reasoning_details=[{"type": "x"}]), "openrouter", text="reasoning_details"),
+    "calls without ids": Habit(
+        said(
+            USER,
+            {"role": "assistant", "tool_calls": [{**CALL, "id": ""}, {"function": CALL["function"]}]},
+            {**RESULT, "tool_call_id": ""},
+            {"role": "tool", "content": "Snow"},
+            tools=[TOOL],
+        ),
+        text='"tool_call_id": "call_1_1", "content": "Snow"',
+    ),
+    "an id of a message": Habit(answered(id="msg_1", type="message", timestamp=5), text="msg_1"),
+    "an id of a message to openai": Habit(answered(id="msg_1"), "openai", not_text="msg_1", warned=("messages.id",)),
     "a refusal of null": Habit(answered(refusal=None, annotations=[], audio=None, function_call=None), "openai"),
     "a refusal": Habit(answered(content=None, refusal="No."), "openai", text='"refusal": "No."'),
     "a refusal to groq": Habit(answered(refusal="No."), "groq", not_text="No.", warned=("messages.refusal",)),
@@ -160,7 +172,7 @@ VALUES: dict[str, Habit] = {
             {"role": "function", "name": "weather", "content": "Rain"},
             functions=[TOOL["function"]],
         ),
-        text='{"role": "tool", "tool_call_id": "call_1", "content": "Rain"',
+        text='{"role": "tool", "tool_call_id": "call_1_0", "content": "Rain"',
     ),
     "no tools to choose from": Habit(told(tools=[], tool_choice="auto", parallel_tool_calls=True), "openai"),
     "a sampler for a vendor that lacks it": Habit(told(top_k=5), "openai", missing=("top_k",), warned=("top_k",)),
@@ -212,6 +224,12 @@ HINTS: dict[str, Habit] = {
     ),
     "reasoning's effort": Habit(told(reasoning={"effort": "low"}), "openai", {"reasoning_effort": "low"}),
     "an unknown key": Habit(told(foo={"a": [1]}), there={"foo": {"a": [1]}}),
+    "a key of the other form": Habit(
+        told(prompt="x", echo=True), missing=("prompt", "echo"), warned=("prompt", "echo")
+    ),
+    "more keys than anybody counts": Habit(
+        told(**{f"k{n}": n for n in range(200)}), there={"k63": 63}, missing=("k64",)
+    ),
     "an unknown key to openai": Habit(told(foo=1), "openai", missing=("foo",), warned=("foo",)),
 }
 

@@ -89,7 +89,7 @@ class ServerDialect(Protocol[RequestIn, PieceOut, ErrorOut]):
         ...
 
     def decode_request(self, wire: RequestIn) -> DecodedRequest:
-        """Every parameter is decoded, or refused by its name: ignoring one would change the answer.
+        """Every parameter is decoded, refused by its name, or left out with a warning: none is ignored silently.
 
         Raises CompletionError: MALFORMED_REQUEST if `wire` cannot be parsed, INVALID_FIELD for a wrong value, under the
         caller's name of the parameter.

@@ -15,11 +15,10 @@ _OWN = frozenset(
     {
         "model", "messages", "prompt", "stream", "stream_options", "n", "stop", "seed", "temperature", "top_p", "top_k",
         "min_p", "max_tokens", "max_completion_tokens", "presence_penalty", "frequency_penalty", "repetition_penalty",
-        "logprobs", "top_logprobs", "response_format", "tools", "tool_choice", "parallel_tool_calls", "role", "content",
-        "tool_calls", "tool_call_id", "id", "type", "function", "text", "name", "refusal",
+        "logprobs", "top_logprobs", "response_format", "tools", "tool_choice", "parallel_tool_calls",
     }
 )  # fmt: skip
-"""Keys that fields of the schema stand for: as extensions they would change what the answer is read as."""
+"""Parameters that fields of the schema stand for: as extensions they would change what the answer is read as."""
 
 
 def schema_object(text: str, path: str) -> Mapping[str, Any]:
@@ -34,9 +33,11 @@ def schema_object(text: str, path: str) -> Mapping[str, Any]:
 
 
 def extend(encoded: dict[str, Any], extensions: Mapping[str, str], at: str = "extensions") -> dict[str, Any]:
-    """`encoded` with the `extensions` whose path is `at`; objects that both have are merged. Raises INVALID_FIELD."""
+    """`encoded` with the `extensions` whose path is `at`: objects that both have are merged, and no other key of
+    `encoded` is replaced. Raises INVALID_FIELD.
+    """
     for key, text in extensions.items():
-        if key in _OWN:
+        if at == "extensions" and key in _OWN:
             raise invalid(FieldViolation(f"{at}[{key!r}]", "stands for a field of the request: set that field"))
         try:
             value = json.loads(text)

@@ -15,6 +15,8 @@ from dragoman_service.errors import CompletionError
 _HINTS = frozenset({"cache_control", "prompt_cache_key", "prompt_cache_retention"})
 """Keys that no answer depends on."""
 _LONGEST_KEY = 128  # characters
+_MOST_KEYS = 64  # in one place, as validation has it
+_MOST_WARNINGS = 100  # more say nothing new
 
 
 @dataclass(slots=True)
@@ -30,7 +32,10 @@ class OpenAIRequest(DecodedRequest):
         """Warns of the parameter that `error` names. Raises the error if nothing may be left out."""
         if self.reject:
             raise error
-        self.warnings.append(v1.Warning(field=error.metadata[PARAM], reason="UNSUPPORTED_FIELD", message=error.message))
+        if len(self.warnings) < _MOST_WARNINGS:
+            self.warnings.append(
+                v1.Warning(field=error.metadata[PARAM], reason="UNSUPPORTED_FIELD", message=error.message)
+            )
 
     def given(self, values: Mapping[str, Any], known: frozenset[str], at: str) -> dict[str, Any]:
         """The known entries of `values` that are neither null nor an empty list. Others are left out."""
@@ -51,7 +56,7 @@ class OpenAIRequest(DecodedRequest):
 
     def extend(self, extensions: MutableMapping[str, str], name: str, value: Any, param: str) -> None:
         """Puts a key of the vendor into `extensions`. The engine leaves it out if the model does not support it."""
-        if not 0 < len(name) <= _LONGEST_KEY:
+        if not 0 < len(name) <= _LONGEST_KEY or len(extensions) >= _MOST_KEYS:
             self.leave_out(unknown(param))
         elif not (self.reject and name in _HINTS):
             extensions[name] = json_text(value)

@@ -18,6 +18,8 @@ from dragoman_service.errors import CompletionError, malformed_request
 PARAM, CODE = "param", "code"
 """Metadata keys of an error that already names the parameter and the code of this dialect."""
 
+MISSING = "missing_required_parameter"
+"""The error code of a parameter that is absent."""
 _INT32, _INT64 = 2**31, 2**63
 _TYPES: dict[type, str] = {
     str: "a string",
@@ -101,7 +103,7 @@ def mapping(value: Any, param: str) -> Mapping[str, Any]:
 def required(source: Mapping[str, Any], name: str, at: str = "") -> Any:
     """The value of `name`, which must be present and not null."""
     if source.get(name) is None:
-        raise wrong(at + name, f"Missing required parameter: '{at}{name}'.", "missing_required_parameter")
+        raise wrong(at + name, f"Missing required parameter: '{at}{name}'.", MISSING)
     return source[name]
 
 

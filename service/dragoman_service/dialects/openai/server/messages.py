@@ -9,6 +9,7 @@ from dragoman import v1
 
 from dragoman_service.dialects.openai.server.decoded import OpenAIRequest
 from dragoman_service.dialects.openai.server.fields import (
+    MISSING,
     items,
     json_text,
     mapping,
@@ -49,7 +50,7 @@ class MessageDecoder:
 
     def __init__(self, decoded: OpenAIRequest) -> None:
         self._decoded = decoded
-        self._calls: dict[str, str] = {}  # the name of a function: the id of its newest call
+        self._calls: list[v1.ToolCall] = []  # calls that came without an id, and have no result yet
 
     def decode(self, value: Any, param: str) -> Iterator[v1.Message]:
         """The messages in the array `value`. Raises INVALID_FIELD."""
@@ -94,13 +95,18 @@ class MessageDecoder:
         return decoded
 
     def _call_id(self, values: Mapping[str, Any], role: str, name: str, at: str) -> str:
-        """The id of the call that a result answers; that of role `function`, which is deprecated, has only a name."""
-        if role == "tool" or "tool_call_id" in values:
-            return text(required(values, "tool_call_id", f"{at}."), f"{at}.tool_call_id")
-        required(values, "name", f"{at}.")
-        if name not in self._calls:
+        """The id of the call that a result answers. Without an id it is that of the first open call of the function."""
+        if values.get("tool_call_id"):
+            return text(values["tool_call_id"], f"{at}.tool_call_id")
+        if role == "function":
+            required(values, "name", f"{at}.")
+        for call in self._calls:
+            if call.name == name or not name:
+                self._calls.remove(call)
+                return call.id
+        if role == "function":
             raise wrong(f"{at}.name", f"'{at}.name' must be the function of a call in an earlier message.")
-        return self._calls[name]
+        raise wrong(f"{at}.tool_call_id", f"Missing required parameter: '{at}.tool_call_id'.", MISSING)
 
     def _parts(self, values: Mapping[str, Any], at: str) -> Iterator[v1.Part]:
         """The parts in the order in which a model generates them."""
@@ -115,9 +121,11 @@ class MessageDecoder:
             for number, call in enumerate(items(values.get("tool_calls", []), f"{at}.tool_calls"))
         ]
         if not calls and "function_call" in values:
-            calls = [self._deprecated_call(values["function_call"], at)]
-        for call in calls:
-            self._calls[call.name] = call.id
+            calls = [self._function(values["function_call"], f"{at}.function_call")]
+        for number, call in enumerate(calls):
+            if not call.id:  # some vendors give none
+                call.id = f"call_{at.rpartition('[')[2].rstrip(']')}_{number}"
+                self._calls.append(call)
             yield v1.Part(tool_call=call)
 
     def _content(self, value: Any, param: str) -> Iterator[v1.Part]:
@@ -160,14 +168,8 @@ class MessageDecoder:
         values = self._decoded.split(call, frozenset({"id", "type", "function", "index"}), decoded.extensions, at)
         one_of(values.get("type", "function"), ("function",), f"{at}.type")
         decoded.MergeFrom(self._function(required(values, "function", f"{at}."), f"{at}.function"))
-        decoded.id = text(required(values, "id", f"{at}."), f"{at}.id")
+        decoded.id = text(values.get("id", ""), f"{at}.id")
         return decoded
-
-    def _deprecated_call(self, value: Any, at: str) -> v1.ToolCall:
-        """A call as it was before there were ids."""
-        call = self._function(value, f"{at}.function_call")
-        call.id = f"call_{at.rpartition('[')[2].rstrip(']')}"
-        return call
 
     def _function(self, value: Any, at: str) -> v1.ToolCall:
         function = mapping(value, at)

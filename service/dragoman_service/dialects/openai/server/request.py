@@ -23,6 +23,7 @@ from dragoman_service.dialects.openai.server.fields import (
     read_object,
     required,
     text,
+    unknown,
     unsupported,
     wrong,
 )
@@ -70,7 +71,11 @@ def _decode(body: bytes, known: Mapping[str, Decode], names: tuple[str, ...], *,
         required(parameters, name)
     try:
         for name, value in parameters.items():
-            if value is not None:
+            if value is None:
+                continue
+            if name not in known and name in _NAMES:  # it would replace what a field stands for
+                decoded.leave_out(unknown(name))
+            else:
                 known.get(name, extension)(decoded, value, name)
     except UnicodeEncodeError:
         raise malformed_request("A text holds a lone surrogate, which is half a character. Send whole ones.") from None
@@ -287,3 +292,4 @@ TEXT_PARAMETERS: dict[str, Decode] = {
     "best_of": needless(1, advice="All generated choices are returned. Send only 'n'."),
     "echo": needed(False, advice="Prepend the prompt to the answer yourself."),
 }
+_NAMES = CHAT_PARAMETERS.keys() | TEXT_PARAMETERS.keys()

@@ -105,7 +105,7 @@ def _message(message: v1.Message) -> Iterator[y.Message]:
     role = _ROLES.get(message.role)
     if role is None:
         raise invalid(FieldViolation("messages.role", "must be one of the named values of Role"))
-    text = "".join(part.text for part in message.parts)
+    text = "\n".join(part.text for part in message.parts if part.HasField("text"))
     calls = [part.tool_call for part in message.parts if part.HasField("tool_call")]
     if text or not calls:
         yield y.Message(role=role, text=quoted(text) if message.role == v1.ROLE_DATA else text)
