@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
 import pytest
 from dragoman import v1
@@ -11,6 +12,7 @@ from dragoman_service.engine.engine import Engine
 from dragoman_service.testing import Scripted, choice_finished, delta, usage
 from engine_calls import answer, error_of, model, request_of
 from relaying import FOREVER, failure, kinds, read_all, relay_of
+from structlog.testing import capture_logs
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
@@ -164,3 +166,27 @@ async def test_kinds_of_a_sound_answer_stay_as_they_were():
 
     assert kinds(events) == ["started", "delta", "usage", "choice_finished", "finished"]
     assert error is None
+
+
+async def test_a_provider_that_swallows_its_cancellation_keeps_neither_its_call_nor_the_end_open():
+    release = asyncio.Event()
+
+    class Stubborn(Scripted):
+        async def complete(self, request, call):
+            while not release.is_set():
+                with suppress(asyncio.CancelledError):
+                    await release.wait()
+            yield delta("too late")
+
+    engine = Engine(Catalogue({"p": Stubborn()}, {}))
+    call = engine.call("me")
+    async with asyncio.timeout(5), engine.relay(request_of("p/scripted"), call) as relay:
+        await asyncio.sleep(0.01)
+        engine.stop()
+        _, error = await read_all(relay)
+    with capture_logs() as lines:
+        await engine.closed(0.05)
+    release.set()
+
+    assert error.reason_name == "SHUTTING_DOWN"
+    assert [(line["event"], line["task"]) for line in lines] == [("provider.stuck", f"relay {call.id}")]

@@ -102,6 +102,23 @@ def test_a_filter_that_raises_anything_else_fails_its_call_alone(
 
 
 @pytest.mark.parametrize(
+    ("text", "reason", "logged"),
+    [
+        ("quit", "PLUGIN_FAILED", "SystemExit: enough"),
+        ("interrupt", "PLUGIN_FAILED", "KeyboardInterrupt"),
+        ("pretend", "PLUGIN_FAILED", "UNAUTHENTICATED CREDENTIALS_INVALID, which only the service itself may raise"),
+        ("confuse", "PROVIDER_MALFORMED", ""),
+    ],
+)
+def test_nothing_that_a_filter_does_ends_more_than_its_call(
+    text: str, reason: str, logged: str, stub: v1.CompletionServiceStub, service: Service
+) -> None:
+    assert refused(stub, text)[1] == reason
+    assert service.logs(lambda line: logged in f"{line.get('reason')} {line.get('exception')}")
+    assert stub.CreateCompletion(ask("?"), timeout=10).choices[0].message.parts[0].text == "ba?"
+
+
+@pytest.mark.parametrize(
     ("table", "path", "said"),
     [
         ("[filters.broken]", "filters.broken", "ModuleNotFoundError: No module named 'no_such_library'"),

@@ -10,6 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
+import structlog
 from dragoman import v1
 from google.rpc import code_pb2
 
@@ -24,6 +25,8 @@ from dragoman_service.engine.relay import Relay, deadline_exceeded
 from dragoman_service.engine.tokenizing import ask, tokenizer_of
 from dragoman_service.engine.tool_call_ids import with_tool_call_id
 from dragoman_service.errors import too_many_hops
+
+log = structlog.get_logger(__name__)
 
 MIN_REMAINING = 0.02  # seconds; with less time left no upstream is called
 MAX_HOPS = 8  # services that a request may pass through; more than that is taken for a circle
@@ -190,9 +193,11 @@ class Engine:
             relay.fail(shutting_down())
 
     async def closed(self, within: float) -> None:
-        """Returns when all upstreams are closed, or after `within` seconds."""
+        """Returns when all upstreams are closed, or after `within` seconds: a provider may swallow its cancellation."""
         if self._pumps:
-            await asyncio.wait(tuple(self._pumps), timeout=within)
+            _, late = await asyncio.wait(tuple(self._pumps), timeout=within)
+            for task in late:
+                log.error("provider.stuck", task=task.get_name(), seconds=within)
 
     def _usable(self, caller: str) -> Iterator[tuple[v1.Model, bool, list[str]]]:
         """The models that `caller` may use: whether by their own names, and by which names in the settings."""
@@ -230,7 +235,8 @@ class Engine:
         try:
             async with aclosing(target.provider.complete(fitted, call)) as events:  # type: ignore[type-var]
                 async for event in events:
-                    check_event(event)
+                    if type(event) is not v1.CompletionEvent or not event.HasField("delta"):  # fast for almost all
+                        check_event(event)
                     yield with_tool_call_id(event, call) if event.delta.HasField("tool_call") else event
         except BaseException as fault:
             if is_cancellation(fault):

@@ -1,5 +1,6 @@
 """Filters of another package: one that works, and others that do not."""
 
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -24,6 +25,12 @@ class MarkError(Exception):
     message = "Nothing is marked twice."
 
 
+class PretendingError(Exception):
+    code = code_pb2.UNAUTHENTICATED
+    reason = v1.ERROR_REASON_CREDENTIALS_INVALID
+    message = "Your key is wrong."
+
+
 def make_mark(settings: MarkSettings, context: Any) -> Callable[[Any], Any]:
     """Puts a mark before each answer; fails in two ways if the prompt asks for it."""
     marked = Counter("acme_marks", "Answers marked.", registry=context.registry) if settings.count else None
@@ -33,6 +40,14 @@ def make_mark(settings: MarkSettings, context: Any) -> Callable[[Any], Any]:
             text = request.messages[-1].parts[0].text
             if text == "refuse":
                 raise MarkError
+            if text == "quit":
+                sys.exit("enough")
+            if text == "interrupt":
+                raise KeyboardInterrupt
+            if text == "pretend":
+                raise PretendingError
+            if text == "confuse":
+                yield "no event"  # type: ignore[misc]
             async with aclosing(complete(request, call)) as events:
                 async for event in events:
                     yield event
