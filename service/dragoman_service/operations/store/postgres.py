@@ -15,7 +15,7 @@ import asyncpg
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.operations.model.changes import Changes
@@ -26,6 +26,7 @@ from dragoman_service.operations.sql.migrate import load_alembic, migrate
 from dragoman_service.operations.sql.transaction import Dialect, Transaction
 from dragoman_service.operations.store.group_commit import Committed, Failed, GroupCommit, Run, in_all, run_all
 from dragoman_service.operations.store.interface import StoreContext
+from dragoman_service.operations.store.libpq_url import SHAPE, DatabaseAddress, read_url
 from dragoman_service.operations.store.relational import SqlStore
 
 P = ParamSpec("P")
@@ -39,6 +40,9 @@ _DIALECT = Dialect(insert, select(func.pg_advisory_xact_lock(_CLAIMING)))
 _TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _CONFLICTS = {"40001", "40P01"}  # serialization_failure, deadlock_detected
 _SHARED_FAULTS = ("08", "25", "53", "57", "58")  # no connection, read-only, no resources, shutting down, system error
+
+# The server went away, or is not the primary any more, or has lost what this session had: another connection may help.
+_LOST = ("08", "25006", "26", "57P", "58", "XX")
 
 _SESSION = {"application_name": "dragoman", "jit": "off", "statement_timeout": f"{STATEMENT_SECONDS:.0f}s"}
 _READ_ONLY = {"default_transaction_read_only": "on"}
@@ -88,7 +92,7 @@ class PostgresDatabase:
 
     async def _read(self, engine: AsyncEngine, statement: Callable[[Connection], T]) -> T:
         async def run() -> T:
-            async with asyncio.timeout(TRANSACTION_SECONDS), engine.connect() as connection:
+            async with asyncio.timeout(TRANSACTION_SECONDS), _connected(engine) as connection:
                 return await connection.run_sync(statement)
 
         with self._health.watched(writing=False):
@@ -124,6 +128,8 @@ class PostgresDatabase:
                 async with asyncio.timeout(TRANSACTION_SECONDS):
                     return await attempt.run(runs)
             except DBAPIError as error:
+                if _is_lost(error):
+                    await self._reader.dispose()  # connections to a former primary read what is outdated
                 if not left or not attempt.may_be_repeated(error):
                     raise
         raise AssertionError  # the last attempt has returned or raised
@@ -137,7 +143,7 @@ class _Attempt:
         self._connected = self._committing = False
 
     async def run(self, runs: Sequence[Run]) -> Committed:
-        async with self._engine.connect() as connection:
+        async with _connected(self._engine) as connection:
             self._connected = True
             done = await connection.run_sync(self._run_all, runs)
             self._committing = True
@@ -154,7 +160,23 @@ class _Attempt:
         """It conflicts with another transaction, or its idle connection turned out to be lost before the commit."""
         if _state_of(error) in _CONFLICTS:
             return True
-        return self._connected and not self._committing and error.connection_invalidated
+        return self._connected and not self._committing and (error.connection_invalidated or _is_lost(error))
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection of the pool, which is not used again if it was lost or leads to a server that takes no writes."""
+    async with engine.connect() as connection:
+        try:
+            yield connection
+        except DBAPIError as error:
+            if _is_lost(error) and not connection.invalidated:
+                await connection.invalidate()
+            raise
+
+
+def _is_lost(error: DBAPIError) -> bool:
+    return _state_of(error).startswith(_LOST)
 
 
 def _is_shared_fault(error: Exception) -> bool:
@@ -172,15 +194,16 @@ def _state_of(error: DBAPIError) -> str:
 async def open_postgres(
     url: str, context: StoreContext, *, probe: float = 3.0, frozen: float = 5.0
 ) -> AsyncIterator[SqlStore]:
-    """The store in the database at `url`, as libpq takes it. Raises OperationStoreError.
+    """The store in the database at `url`, see `read_url`. Raises OperationStoreError.
 
     A process that stands still within a transaction loses it after `frozen` seconds, so that others can use the rows
     that it has locked. Every `probe` seconds the listening connection is checked, and such processes are looked for.
     """
-    session = _SESSION | {"idle_in_transaction_session_timeout": f"{frozen * 1000:.0f}ms"}
-    connect, tag = _connector(url, session), secrets.token_hex(4)
+    address = read_url(url, CONNECT_SECONDS)
+    session = {**_SESSION, "idle_in_transaction_session_timeout": f"{frozen * 1000:.0f}ms", **address.settings}
+    connect, tag = _connector(address, session), secrets.token_hex(4)
     writer = _engine(connect, 1)
-    reader = _engine(_connector(url, session | _READ_ONLY), READERS, isolation_level="REPEATABLE READ")
+    reader = _engine(_connector(address, session | _READ_ONLY), READERS, isolation_level="REPEATABLE READ")
     database = PostgresDatabase(reader, writer, tag, lambda changes: changes.notify(context.on_change, own=True))
     try:
         load_alembic()
@@ -202,12 +225,19 @@ def _engine(connect: Connect, connections: int, **options: Any) -> AsyncEngine:
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, **pool, **options)
 
 
-def _connector(url: str, session: Mapping[str, str]) -> Connect:
+def _connector(address: DatabaseAddress, session: Mapping[str, str]) -> Connect:
     async def connect() -> asyncpg.Connection[asyncpg.Record]:
         try:
-            return await asyncpg.connect(url, timeout=CONNECT_SECONDS, server_settings=dict(session))
+            return await asyncpg.connect(
+                address.url,
+                timeout=address.connect_seconds,
+                server_settings=dict(session),
+                target_session_attrs="primary",
+            )
+        except asyncpg.TargetServerAttributeNotMatched:
+            raise ConnectionRefusedError("the server is a standby, which takes no writes") from None
         except (ValueError, asyncpg.ClientConfigurationError):
             # Without the driver's message, which may quote the URL and so its password.
-            raise OperationStoreError("should be as in postgresql://USER:PASSWORD@HOST:5432/DATABASE") from None
+            raise OperationStoreError(SHAPE) from None
 
     return connect
