@@ -38,6 +38,7 @@ FILTER_REASONS = frozenset(v1.ErrorReason.values()) - {
 """The reasons that may come out of a filter: its own, those of the provider, and those of choosing a provider."""
 
 PROVIDER_REASONS = FILTER_REASONS - {
+    v1.ERROR_REASON_OVERLOADED,
     v1.ERROR_REASON_MODEL_NOT_ALLOWED,
     v1.ERROR_REASON_MODEL_NOT_FOUND,
     v1.ERROR_REASON_NO_PROVIDER_AVAILABLE,

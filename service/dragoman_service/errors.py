@@ -6,6 +6,7 @@ exception with the attributes `code` and `reason`; `CompletionError.of` reads th
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,6 +25,7 @@ DOMAIN = "dragoman"
 MAX_MESSAGE = 768  # bytes
 MAX_STATUS = 4096  # bytes
 MAX_VIOLATIONS = 32
+OVERLOAD_DELAY = (1.0, 3.0)  # seconds: at random between these, so that not all callers return at once
 MAX_RETRY_AFTER = 10 * 365 * 24 * 3600.0  # seconds
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _PREFIX = "ERROR_REASON_"
@@ -158,6 +160,13 @@ def internal() -> CompletionError:
         v1.ERROR_REASON_INTERNAL,
         "The service failed. Its log has the cause under the call_id of this error.",
     )
+
+
+def overloaded(why: str) -> CompletionError:
+    """OVERLOADED: the service refuses a call because it has too much to do. `why` is one sentence."""
+    delay = random.uniform(*OVERLOAD_DELAY)  # noqa: S311 - spreads the callers that come back
+    message = f"{why} Try again after the delay in RetryInfo."
+    return CompletionError(code_pb2.UNAVAILABLE, v1.ERROR_REASON_OVERLOADED, message, retryable=True, retry_after=delay)
 
 
 def too_many_hops() -> CompletionError:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import grpc
 import pytest
 from dragoman import v1
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from raw_http2 import send
+from structlog.testing import capture_logs
 from waiting import until
 
 CREATE = "/dragoman.v1.CompletionService/CreateCompletion"
@@ -141,3 +144,36 @@ async def test_any_garbage_leaves_the_server_standing(channel, stub, prompt, ref
     completion = await stub.CreateCompletion(prompt("fine"))
 
     assert completion.choices[0].message.parts[0].text == "fine"
+
+
+async def test_metadata_over_the_limit_ends_a_call_before_the_client_has_acknowledged_it(start_service) -> None:
+    service = await start_service()
+    with capture_logs() as lines:
+        await send(service.grpc_address, b"/grpc.health.v1.Health/Watch", [(b"x-a", b"b")] * 600)
+        await until(lambda: [line for line in lines if line["event"] == "rpc.done"])
+    (line,) = [line for line in lines if line["event"] == "rpc.done"]
+
+    assert (line["method"], line["code"], line["reason"]) == ("Watch", "ResourceExhausted", "REQUEST_TOO_LARGE")
+
+
+async def test_streams_without_a_key_are_bounded_and_refused_with_a_delay(guarded, refused) -> None:
+    address = await guarded({}, public_streams=3)
+    async with grpc.aio.insecure_channel(address) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch
+        open_streams = [watch(health_pb2.HealthCheckRequest()) for _ in range(3)]
+        for stream in open_streams:
+            await stream.read()
+        refusal = await refused(watch(health_pb2.HealthCheckRequest()).read())
+        await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        open_streams[0].cancel()
+        await until(lambda: reads(watch(health_pb2.HealthCheckRequest())))
+
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "OVERLOADED")
+    assert 1000 <= refusal.retry.retry_delay.ToMilliseconds() <= 3000
+
+
+async def reads(stream) -> bool:
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        await stream.read()
+        return True
+    return False

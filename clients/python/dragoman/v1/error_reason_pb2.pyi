@@ -102,6 +102,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the request passed through more than 8 services like this one, because the
     address of a provider leads back to where the request came from.
     """
+    ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 37
+    """UNAVAILABLE: the service has too much to do. RetryInfo says when to try again."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request failed. google.rpc.ErrorInfo carries the name without its prefix in `reason`, and
@@ -190,4 +192,6 @@ ERROR_REASON_TOO_MANY_HOPS: ErrorReason.ValueType  # 36
 """FAILED_PRECONDITION: the request passed through more than 8 services like this one, because the
 address of a provider leads back to where the request came from.
 """
+ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 37
+"""UNAVAILABLE: the service has too much to do. RetryInfo says when to try again."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -30,6 +30,7 @@ from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.call_context import CallContext, GuardedContext
+from dragoman_service.transport.grpc.keyless import MAX_STREAMS, Streams, check_metadata
 from dragoman_service.transport.grpc.policy import BACKGROUND, PUBLIC_SERVICES, ServicePolicy
 from dragoman_service.transport.in_flight import InFlight
 from dragoman_service.transport.status import stalled_reader, status_code, too_large, trailers
@@ -62,7 +63,8 @@ class _Method:
 class Guard(aio.ServerInterceptor):
     """One for all services of a server. `max_request` is in bytes, the time-outs are in seconds.
 
-    `first_message_timeout` limits how long a caller may take to send the request after it has opened the call.
+    `first_message_timeout` limits how long a caller may take to send the request after it has opened the call;
+    `public_streams` how many streams of services that need no key may be open.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Guard(aio.ServerInterceptor):
         stall_timeout: float,
         *,
         first_message_timeout: float = 10.0,
+        public_streams: int = MAX_STREAMS,
     ) -> None:
         self._auth = auth
         self._telemetry = telemetry
@@ -83,6 +86,7 @@ class Guard(aio.ServerInterceptor):
         self._max_request = max_request
         self._stall_timeout = stall_timeout
         self._first_message_timeout = first_message_timeout
+        self._public_streams = Streams(public_streams)
         self._methods: dict[str, _Method] = {}
         self.policies: dict[str, ServicePolicy] = dict.fromkeys(PUBLIC_SERVICES, ServicePolicy(public=True))
         """Policies by the full name of the service. All other services have `ServicePolicy()`."""
@@ -138,9 +142,12 @@ class Guard(aio.ServerInterceptor):
                 await context.send_initial_metadata([(echoed, metadata[echoed])])
             if self._in_flight.refusing and not method.background:
                 raise shutting_down()
+            check_metadata(context.invocation_metadata() or ())
             if not method.policy.public:
                 call.caller = record.caller = self._auth.caller(metadata.get("authorization", ""))
-            return await self._answer(method, call, context)
+            bounded = method.policy.public and method.handler.response_streaming
+            with self._public_streams.counted() if bounded else nullcontext():
+                return await self._answer(method, call, context)
         except CompletionError as error:
             code = status_code(error.code)
             await _abort(context, error, call, method.policy)
