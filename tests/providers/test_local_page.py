@@ -44,5 +44,8 @@ def test_all_of_the_configuration_is_supported_but_what_the_page_excludes() -> N
     config = {field.name for field in v1.GenerationConfig.DESCRIPTOR.fields} - {"response_format", "reasoning"}
     formats = {f"response_format.{field.name}" for field in v1.ResponseFormat.DESCRIPTOR.fields}
 
-    assert set(LLAMA_CPP.supported_fields) == {f"generation_config.{name}" for name in config | formats} | {"prompt"}
-    assert "All of GenerationConfig but `reasoning`, and `prompt`." in PAGE
+    assert set(LLAMA_CPP.supported_fields) == {f"generation_config.{name}" for name in config | formats} | {
+        "prompt",
+        "extensions.logit_bias",
+    }
+    assert "All of GenerationConfig but `reasoning`, `prompt`, and the extension `logit_bias`." in PAGE

@@ -8,8 +8,7 @@ from dragoman import v1
 
 from dragoman_service.errors import FieldViolation
 from dragoman_service.validation import limits
-from dragoman_service.validation.extensions import extension_violations
-from dragoman_service.validation.wording import missing, too_long, too_many, unknown_value
+from dragoman_service.validation.wording import extension_violations, missing, too_long, too_many, unknown_value
 
 _ROLES = frozenset(v1.Role.values()) - {v1.ROLE_UNSPECIFIED}
 
@@ -37,9 +36,11 @@ def _message(message: v1.Message, at: str, calls: set[str]) -> Iterator[FieldVio
     if len(message.parts) > limits.PARTS:
         yield too_many(f"{at}.parts", len(message.parts), limits.PARTS, "parts")
         return
-    yield from extension_violations(message.extensions, f"{at}.extensions")
+    if message.extensions:
+        yield from extension_violations(message.extensions, f"{at}.extensions")
     for number, part in enumerate(message.parts):
-        yield from extension_violations(part.extensions, f"{at}.parts[{number}].extensions")
+        if part.extensions:
+            yield from extension_violations(part.extensions, f"{at}.parts[{number}].extensions")
         yield from _part(part, f"{at}.parts[{number}]", message.role, calls)
 
 
@@ -58,7 +59,8 @@ def _part(part: v1.Part, at: str, role: v1.Role.ValueType, calls: set[str]) -> I
 
 
 def _call(call: v1.ToolCall, at: str, calls: set[str]) -> Iterator[FieldViolation]:
-    yield from extension_violations(call.extensions, f"{at}.extensions")
+    if call.extensions:
+        yield from extension_violations(call.extensions, f"{at}.extensions")
     if not call.id:
         yield missing(f"{at}.id", "the id that came with the call")
     if not call.name:

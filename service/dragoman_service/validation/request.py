@@ -10,10 +10,9 @@ from dragoman import v1
 from dragoman_service.errors import FieldViolation, invalid
 from dragoman_service.validation import limits
 from dragoman_service.validation.config import config_violations
-from dragoman_service.validation.extensions import extension_violations
 from dragoman_service.validation.messages import message_violations
 from dragoman_service.validation.tools import tool_violations
-from dragoman_service.validation.wording import missing, too_long, too_many, unknown_value
+from dragoman_service.validation.wording import extension_violations, missing, too_long, too_many, unknown_value
 
 _POLICIES = frozenset(v1.UnsupportedFieldPolicy.values())
 _DISCONNECT = frozenset(v1.DisconnectPolicy.values())
@@ -51,7 +50,8 @@ def violations(request: v1.CompletionRequest, at: str = "") -> Iterator[FieldVio
     if request.HasField("generation_config"):
         yield from config_violations(request.generation_config, f"{at}generation_config")
     yield from _labels(request, at)
-    yield from extension_violations(request.extensions, f"{at}extensions")
+    if request.extensions:
+        yield from extension_violations(request.extensions, f"{at}extensions")
 
 
 def _input(request: v1.CompletionRequest, at: str) -> Iterator[FieldViolation]:

@@ -9,8 +9,13 @@ from dragoman import v1
 
 from dragoman_service.errors import FieldViolation
 from dragoman_service.validation import limits
-from dragoman_service.validation.extensions import extension_violations
-from dragoman_service.validation.wording import schema_violations, too_long, too_many, unknown_value
+from dragoman_service.validation.wording import (
+    extension_violations,
+    schema_violations,
+    too_long,
+    too_many,
+    unknown_value,
+)
 
 _MODES = frozenset(v1.ToolChoice.Mode.values())
 _NAME = re.compile(rf"[a-zA-Z0-9_-]{{1,{limits.TOOL_NAME}}}")
@@ -32,7 +37,8 @@ def tool_violations(request: v1.CompletionRequest, at: str) -> Iterator[FieldVio
 
 def _tool(tool: v1.Tool, at: str, names: set[str]) -> Iterator[FieldViolation]:
     """`names` holds the names of earlier tools; the name of this one is added."""
-    yield from extension_violations(tool.extensions, f"{at}.extensions")
+    if tool.extensions:
+        yield from extension_violations(tool.extensions, f"{at}.extensions")
     if not tool.HasField("function"):
         yield FieldViolation(at, "is empty: set function")
         return

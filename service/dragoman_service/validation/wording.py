@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import orjson
@@ -56,3 +56,18 @@ def schema_violations(text: str, at: str) -> Iterator[FieldViolation]:
         return
     if not isinstance(schema, dict):
         yield FieldViolation(at, 'must be a JSON object, as in {"type": "object"}')
+
+
+def extension_violations(extensions: Mapping[str, str], at: str) -> Iterator[FieldViolation]:
+    """Mistakes in the extensions of a request or of one of its parts, whose path is `at`."""
+    if len(extensions) > limits.EXTENSIONS:
+        yield too_many(at, len(extensions), limits.EXTENSIONS, "keys")
+        return
+    for key, value in sorted(extensions.items()):
+        path = f"{at}[{key[:64]!r}]"
+        if not 1 <= len(key) <= limits.EXTENSION_KEY:
+            yield FieldViolation(path, f"keys must have 1 to {limits.EXTENSION_KEY} characters")
+        try:
+            orjson.loads(value)
+        except orjson.JSONDecodeError:
+            yield FieldViolation(path, "must be valid JSON")
