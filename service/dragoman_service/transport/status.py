@@ -45,6 +45,16 @@ def too_large(size: int, limit: int) -> CompletionError:
     )
 
 
+def metadata_too_large(size: int, limit: int) -> CompletionError:
+    """REQUEST_TOO_LARGE for a call with `size` bytes of metadata."""
+    return CompletionError(
+        code_pb2.RESOURCE_EXHAUSTED,
+        v1.ERROR_REASON_REQUEST_TOO_LARGE,
+        f"The metadata has {size} bytes; the limit is {limit} bytes. Send less metadata.",
+        metadata={"limit": str(limit), "counted": str(size)},
+    )
+
+
 def stalled_reader(seconds: float) -> CompletionError:
     """STALLED_READER for a caller who did not read the stream for `seconds`."""
     return CompletionError(

@@ -30,12 +30,14 @@ from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.call_context import CallContext, GuardedContext
-from dragoman_service.transport.grpc.keyless import MAX_STREAMS, Streams, check_metadata
+from dragoman_service.transport.grpc.keyless import MAX_STREAMS, Streams
 from dragoman_service.transport.grpc.policy import BACKGROUND, PUBLIC_SERVICES, ServicePolicy
 from dragoman_service.transport.in_flight import InFlight
-from dragoman_service.transport.status import stalled_reader, status_code, too_large, trailers
+from dragoman_service.transport.status import metadata_too_large, stalled_reader, status_code, too_large, trailers
 
 ABORT_TIMEOUT = 1.0  # seconds to send the status of a failed call
+MAX_METADATA = 16 * 1024  # bytes; Core keeps to this only once the client has acknowledged the server's settings
+FIELD_OVERHEAD = 32  # bytes that HTTP/2 counts for each field beside its name and value
 CLOCK_TICK = 0.001  # seconds; the clock of the event loop is no more precise
 Handler = Any  # grpc.RpcMethodHandler; its members are not typed
 Context = Any  # grpc.aio.ServicerContext with raw bytes in and messages out
@@ -142,7 +144,9 @@ class Guard(aio.ServerInterceptor):
                 await context.send_initial_metadata([(echoed, metadata[echoed])])
             if self._in_flight.refusing and not method.background:
                 raise shutting_down()
-            check_metadata(context.invocation_metadata() or ())
+            size = sum(len(key) + len(value) + FIELD_OVERHEAD for key, value in context.invocation_metadata() or ())
+            if size > MAX_METADATA:
+                raise metadata_too_large(size, MAX_METADATA)
             if not method.policy.public:
                 call.caller = record.caller = self._auth.caller(metadata.get("authorization", ""))
             bounded = method.policy.public and method.handler.response_streaming
