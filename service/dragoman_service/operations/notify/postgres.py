@@ -80,7 +80,7 @@ class PostgresListener:
                 async with asyncio.timeout(self._probe):
                     await lost.wait()
                     raise ConnectionResetError("the connection was closed")
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(TIMEOUT), connection.transaction():
                 await connection.execute(_PROBE, self._frozen)
 
     def _notified(self, connection: object, process: int, channel: str, payload: object) -> None:

@@ -52,10 +52,17 @@ class PostgresDatabase:
     """A `Database`, see there."""
 
     def __init__(
-        self, reader: AsyncEngine, writer: AsyncEngine, tag: str, committed: Callable[[Changes], None]
+        self,
+        reader: AsyncEngine,
+        writer: AsyncEngine,
+        tag: str,
+        committed: Callable[[Changes], None],
+        local: Mapping[str, str] | None = None,
     ) -> None:
-        self._reader, self._writer, self._tag = reader, writer, tag
-        self._at_once = reader.execution_options(isolation_level="AUTOCOMMIT")
+        """`local`: settings of each transaction, for connections through a pooler, which cannot have their own."""
+        self._reader, self._writer, self._tag, self._local = reader, writer, tag, local
+        # A pooler may run the two steps of a statement in two sessions unless they are in one transaction.
+        self._at_once = reader if local else reader.execution_options(isolation_level="AUTOCOMMIT")
         self._group = GroupCommit(self._commit, committed)
         self._health = Health(*_TROUBLE, store="postgresql")
         self._reads: set[asyncio.Task[Any]] = set()
@@ -123,7 +130,7 @@ class PostgresDatabase:
 
     async def _transaction(self, runs: Sequence[Run]) -> Committed:
         for left in reversed(range(TRIES)):
-            attempt = _Attempt(self._writer, self._tag)
+            attempt = _Attempt(self._writer, self._tag, self._local or {})
             try:
                 async with asyncio.timeout(TRANSACTION_SECONDS):
                     return await attempt.run(runs)
@@ -138,8 +145,8 @@ class PostgresDatabase:
 class _Attempt:
     """One attempt at a transaction."""
 
-    def __init__(self, engine: AsyncEngine, tag: str) -> None:
-        self._engine, self._tag = engine, tag
+    def __init__(self, engine: AsyncEngine, tag: str, local: Mapping[str, str]) -> None:
+        self._engine, self._tag, self._local = engine, tag, local
         self._connected = self._committing = False
 
     async def run(self, runs: Sequence[Run]) -> Committed:
@@ -151,6 +158,8 @@ class _Attempt:
             return done
 
     def _run_all(self, connection: Connection, runs: Sequence[Run]) -> Committed:
+        for name, value in self._local.items():
+            connection.execute(select(func.set_config(name, value, True)))
         done = run_all(Transaction(connection, _DIALECT), runs)
         for message in done.changes.messages(MOST_BYTES - len(self._tag)):
             connection.execute(select(func.pg_notify(CHANNEL, f"{self._tag} {message}")))
@@ -201,10 +210,19 @@ async def open_postgres(
     """
     address = read_url(url, CONNECT_SECONDS)
     session = {**_SESSION, "idle_in_transaction_session_timeout": f"{frozen * 1000:.0f}ms", **address.settings}
-    connect, tag = _connector(address, session), secrets.token_hex(4)
-    writer = _engine(connect, 1)
-    reader = _engine(_connector(address, session | _READ_ONLY), READERS, isolation_level="REPEATABLE READ")
-    database = PostgresDatabase(reader, writer, tag, lambda changes: changes.notify(context.on_change, own=True))
+    pooled, tag = await _is_pooled(address, session), secrets.token_hex(4)
+    own = {"application_name": session["application_name"]} if pooled else session
+    connect = _connector(address, own, pooled=pooled)
+    read = _connector(address, own if pooled else own | _READ_ONLY, pooled=pooled)
+    writer = _engine(connect, 1, pooled=pooled)
+    reader = _engine(read, READERS, pooled=pooled, isolation_level="REPEATABLE READ")
+    database = PostgresDatabase(
+        reader,
+        writer,
+        tag,
+        lambda changes: changes.notify(context.on_change, own=True),
+        local={"idle_in_transaction_session_timeout": f"{frozen * 1000:.0f}ms"} if pooled else None,
+    )
     try:
         load_alembic()
         try:
@@ -220,18 +238,43 @@ async def open_postgres(
         await writer.dispose()
 
 
-def _engine(connect: Connect, connections: int, **options: Any) -> AsyncEngine:
+async def _is_pooled(address: DatabaseAddress, session: Mapping[str, str]) -> bool:
+    """Whether a pooler such as PgBouncer answers. It refuses settings of the session, or is not the server itself.
+
+    False if nobody answers: what follows reports that.
+    """
+    try:
+        connection = await _connector(address, session)()
+        try:
+            async with connection.transaction():
+                return bool(connection.get_server_pid() != await connection.fetchval("SELECT pg_backend_pid()"))
+        finally:
+            connection.terminate()
+    except asyncpg.PostgresError as error:
+        return "unsupported startup parameter" in str(error)
+    except (OSError, TimeoutError, asyncpg.InterfaceError):
+        return False
+
+
+def _engine(connect: Connect, connections: int, *, pooled: bool, **options: Any) -> AsyncEngine:
+    async def create(**_: object) -> asyncpg.Connection[asyncpg.Record]:
+        return await connect()
+
+    arguments: dict[str, Any] = {"async_creator_fn": create}
+    if pooled:  # statements without a name, prepared for each use: those of others lie in the same sessions
+        arguments |= {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
     pool = {"pool_size": connections, "max_overflow": 0, "pool_timeout": CONNECT_SECONDS}
-    return create_async_engine("postgresql+asyncpg://", async_creator=connect, **pool, **options)
+    return create_async_engine("postgresql+asyncpg://", connect_args=arguments, **pool, **options)
 
 
-def _connector(address: DatabaseAddress, session: Mapping[str, str]) -> Connect:
+def _connector(address: DatabaseAddress, session: Mapping[str, str], *, pooled: bool = False) -> Connect:
     async def connect() -> asyncpg.Connection[asyncpg.Record]:
         try:
             return await asyncpg.connect(
                 address.url,
                 timeout=address.connect_seconds,
                 server_settings=dict(session),
+                statement_cache_size=0 if pooled else 100,
                 target_session_attrs="primary",
             )
         except asyncpg.TargetServerAttributeNotMatched:
