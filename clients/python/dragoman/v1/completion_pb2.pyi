@@ -247,7 +247,7 @@ class CompletionRequest(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The caller's own labels, copied to the Completion and to the operation's metadata; no model
         sees them. At most 64. Keys have 1 to 64 characters and values at most 512, none of them NUL.
-        Filters of operations can only name keys of a-z, 0-9, _ and - that start with a letter.
+        Filters of operations can only name keys of letters, digits, _ and - that start with a letter.
         """
 
     @_builtins.property
