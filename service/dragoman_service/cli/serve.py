@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dragoman_service.cli.options.settings import Config, load_settings, report_mistakes
-from dragoman_service.cli.terminal.output import write
+from dragoman_service.cli.terminal.output import note, write
+from dragoman_service.cli.terminal.streams import discard
 
 if TYPE_CHECKING:
     from dragoman_service.settings.settings import Settings
@@ -70,5 +72,9 @@ def _serve(settings: Settings) -> int:
 
 
 def _announce(grpc: str, http: str) -> None:
-    """Writes the addresses, for scripts that let the system choose the ports."""
-    write(f"grpc {grpc}\nhttp {http}\n")
+    """Writes the addresses, for scripts that let the system choose the ports. The log has them too."""
+    try:
+        write(f"grpc {grpc}\nhttp {http}\n")
+    except OSError as fault:
+        note(f"warning: the addresses cannot be written to stdout: {fault.strerror}")
+        discard(sys.stdout)

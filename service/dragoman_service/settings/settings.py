@@ -74,6 +74,16 @@ class TlsSettings(Section):
     key: ConfigPath
 
 
+_HOMELESS = Path("~")  # of a user without a home directory
+
+
+def _data_dir() -> Path:
+    try:
+        return Path(platformdirs.user_data_dir("dragoman"))
+    except RuntimeError:
+        return _HOMELESS
+
+
 class ServerSettings(Section):
     """The two listeners, and the limits of calls."""
 
@@ -81,9 +91,7 @@ class ServerSettings(Section):
     http: Listen = Address("127.0.0.1", 8080)
     advertised: Reached | None = None
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    data_dir: ConfigPath = Field(
-        default_factory=lambda: Path(platformdirs.user_data_dir("dragoman"))
-    )  # starts with ~ if HOME is unknown
+    data_dir: ConfigPath = Field(default_factory=_data_dir)
     drain_delay: Duration = 5.0
     grace: Duration = 20.0
     default_deadline: Annotated[Duration, Field(gt=0)] = 600.0
@@ -198,7 +206,7 @@ class Settings(Section):
                 raise ValueError(f"access.keys.{number}.id: is the id of access.keys.{ids.index(caller)} too")
         if self.server.default_deadline > self.server.longest_deadline:
             raise ValueError("server.default_deadline: should not exceed server.longest_deadline")
-        if self.operations.url.startswith("sqlite:") and str(self.server.data_dir).startswith("~"):
+        if self.operations.url.startswith("sqlite:") and self.server.data_dir.parts[:1] == _HOMELESS.parts:
             raise ValueError("server.data_dir: is required, because this user has no home directory: set it, or HOME")
         return self
 
