@@ -16,11 +16,13 @@ from dragoman_service.cli.serve import serve
 from dragoman_service.cli.terminal.exits import ExitCode
 from dragoman_service.cli.terminal.output import note
 from dragoman_service.cli.terminal.streams import OUTPUT_FAULTS, discard, flush, open_missing
+from dragoman_service.plugins.metadata import tolerate_broken_metadata
 
 
 def main() -> None:
     """Runs the command line of this process."""
     open_missing()
+    tolerate_broken_metadata()
     code: int | str | None = 0
     try:
         command_line()(prog_name="dragoman")
