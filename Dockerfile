@@ -27,11 +27,12 @@ FROM python:${PYTHON}
 LABEL org.opencontainers.image.title="Dragoman" \
       org.opencontainers.image.description="A pluggable gRPC service in front of language models" \
       org.opencontainers.image.licenses="Apache-2.0"
-# The runtime of the embedded model is linked against libgomp1.
+# The runtime of the embedded model is linked against libgomp1. The folder belongs to group 0, which OpenShift gives to
+# containers that it runs under a user of its own.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgomp1 \
     && rm -rf /var/lib/apt/lists/* \
-    && install --directory --owner 10001 --group 10001 /var/lib/dragoman
+    && install --directory --owner 10001 --group 0 --mode 0775 /var/lib/dragoman
 COPY --from=weights /opt/weights /opt/weights
 COPY --from=installed /opt/dragoman /opt/dragoman
 ENV PATH=/opt/dragoman/bin:$PATH \
@@ -43,8 +44,9 @@ WORKDIR /var/lib/dragoman
 VOLUME /var/lib/dragoman
 EXPOSE 50051 8080
 # Checks the default port of the HTTP listener; a container with another port needs a health check of its own.
+# It asks no proxy: Docker sets HTTP_PROXY in containers if its configuration has one.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/livez', timeout=2)"]
+    CMD ["python", "-c", "from urllib.request import ProxyHandler as P, build_opener as b; b(P({})).open('http://127.0.0.1:8080/livez', timeout=2)"]
 # No init process is needed: as process 1 the service handles signals and reaps its only child, the embedded model's
 # engine. After SIGTERM it drains for up to 25 seconds, so stop it with `docker stop --time 30`.
 ENTRYPOINT ["dragoman"]

@@ -26,7 +26,7 @@ from dragoman_service.operations.sql.schema import operations
 from dragoman_service.operations.sql.transaction import Transaction
 from dragoman_service.operations.store.relational import SqlStore
 from dragoman_service.testing.operation_laws.process import Remote
-from dragoman_service.testing.operation_laws.replica import Replica
+from dragoman_service.testing.operation_laws.replica import CALLER, Replica
 from dragoman_service.testing.operation_laws.stage import AnyReplica, Stage, Store
 from sqlalchemy import Connection, func, insert, select
 
@@ -202,7 +202,7 @@ def _span(connection: Connection, owner: str) -> tuple[int, int]:
 async def _lags(reader: Replica, runner: AnyReplica) -> list[float]:
     name = await runner.start(f"beat {PIECES} {PAUSE}")
     lags = []
-    async for event in reader.operations.attach(name, "laws", 0, asyncio.get_running_loop().time() + 30):
+    async for event in reader.operations.attach(name, CALLER, 0, asyncio.get_running_loop().time() + 30):
         now = time.time_ns()
         said = v1.CompletionEvent.FromString(event)
         if said.HasField("delta"):

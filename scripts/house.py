@@ -1,5 +1,7 @@
 """Prints figures of the code's structure, and fails if one exceeds its limit: `house.py [ROOT]`.
 
+`house.py --tree` prints the folders of the service with their modules, as ARCHITECTURE.md shows them.
+
 A room is a folder. Generated files do not count, and `__init__.py` does not count as a module of its folder.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 import ast
 import statistics
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
@@ -17,6 +20,7 @@ ROOMS = ("service/dragoman_service", "clients/python/dragoman", "scripts", "benc
 CODE = (*ROOMS, "tests")
 MOST_MODULES = 12  # in a folder
 MOST_ALIKE = 2  # siblings whose names start with the same word
+TREE_INDENT = 24  # columns before the modules of a folder
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40  # lines; a function's lines without signature and docstring
 
 
@@ -27,6 +31,15 @@ def main(root: Path) -> int:
     for fault in faults:
         print(f"limit exceeded: {fault}", file=sys.stderr)
     return 1 if faults else 0
+
+
+def tree(folder: Path, depth: int = 0) -> Iterator[str]:
+    """The folder and those below it, a paragraph each: its name, then its modules."""
+    names = " ".join(sorted(path.stem for path in modules(folder)))
+    beginning = f"{'  ' * depth + folder.name + '/':<{TREE_INDENT - 1}} "
+    yield textwrap.fill(names or "-", 100, initial_indent=beginning, subsequent_indent=" " * TREE_INDENT)
+    for below in sorted(folders_below(folder)):
+        yield from tree(below, depth + 1)
 
 
 def modules_in_folders(root: Path) -> Iterator[str]:
@@ -154,4 +167,8 @@ def row(name: str, value: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent).resolve()))
+    here = Path(__file__).resolve().parent.parent
+    if sys.argv[1:] == ["--tree"]:
+        print("\n".join(tree(here / ROOMS[0])))
+        sys.exit()
+    sys.exit(main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else here))

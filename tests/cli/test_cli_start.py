@@ -38,7 +38,8 @@ def test_version_is_that_of_the_distribution() -> None:
 
 def imported(*arguments: str) -> set[str]:
     """The modules that a command has imported."""
-    code = "import sys\ntry:\n    import dragoman_service.__main__\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    run = "import dragoman_service.__main__ as command; command.main()"
+    code = f"import sys\ntry:\n    {run}\nfinally:\n    print(*sys.modules, file=sys.stderr)"
     shown = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     return set(shown.stderr.split())
 

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import subprocess
-from pathlib import Path
 
 import pytest
 from dragoman_service.testing import DialectLaws
 from scratch_environment import ScratchEnvironment
+from tutorial_page import TutorialPage
 
-PAGE = (Path(__file__).parents[2] / "docs" / "write-a-dialect.md").read_text()
-FILES = dict(re.findall(r"^`([^`\n]+)`\n\n```\w+\n(.*?)^```$", PAGE, re.M | re.S))
-CONSOLE = "".join(re.findall(r"^```console\n(.*?)^```$", PAGE, re.M | re.S))
-INSTALL, PROVE, SERVE, ASK = re.findall(r"^\$ (.+)$", CONSOLE, re.M)
+PAGE = TutorialPage("write-a-dialect.md")
+PROVE, SERVE, ASK = PAGE.commands
 SETTINGS = '[providers.echo]\n[server]\ndrain_delay = "0s"\n'
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> ScratchEnvironment:
     """An environment with the page's package in it; its folder holds the page's files."""
-    environment = ScratchEnvironment(tmp_path_factory.mktemp("dialect"))
-    for name, text in FILES.items():
-        path = environment.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    environment.install(environment.folder / INSTALL.removeprefix("pip install "))
-    return environment
+    return PAGE.install(tmp_path_factory.mktemp("dialect"))
 
 
 def test_the_page_shows_a_whole_package_and_how_to_use_it() -> None:
-    assert list(FILES) == [
+    assert list(PAGE.files) == [
         "dragoman-parrot/pyproject.toml",
         "dragoman-parrot/dragoman_parrot/server.py",
         "dragoman-parrot/dragoman_parrot/client.py",
@@ -56,7 +47,7 @@ def test_the_pages_frontend_answers_as_the_page_says(environment: ScratchEnviron
         streamed = stream_of(command)
         refused = subprocess.run(shlex.split(command.replace("user", "cat")), capture_output=True, check=True).stdout
 
-    assert answer.decode() == CONSOLE.split(ASK)[1].splitlines()[1]
+    assert answer.decode() == PAGE.console.split(ASK)[1].splitlines()[1]
     assert "".join(event.get("says", "") for event in streamed) == "Pretty Polly"
     assert streamed[-1] == {"stop": "done", "tokens": [2, 2]}
     assert json.loads(refused)["squawk"] == "INVALID_FIELD"

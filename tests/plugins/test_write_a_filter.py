@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 import grpc
 import pytest
@@ -13,11 +12,10 @@ from dragoman import v1
 from dragoman_service.testing import FilterLaws
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from scratch_environment import ScratchEnvironment, Service
+from tutorial_page import TutorialPage
 
-PAGE = (Path(__file__).parents[2] / "docs" / "write-a-filter.md").read_text()
-FILES = dict(re.findall(r"^`([^`\n]+)`\n\n```\w+\n(.*?)^```$", PAGE, re.M | re.S))
-CONSOLE = "".join(re.findall(r"^```console\n(.*?)^```$", PAGE, re.M | re.S))
-INSTALL, PROVE, SERVE, PASSING, REFUSED, LIST = re.findall(r"^\$ (.+)$", CONSOLE, re.M)
+PAGE = TutorialPage("write-a-filter.md")
+PROVE, SERVE, PASSING, REFUSED, LIST = PAGE.commands
 DELIVERIES = ("unary", "stream", "operation")
 MORE = """
 [providers.teller]
@@ -31,13 +29,7 @@ drain_delay = "0s"
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> ScratchEnvironment:
     """An environment with the page's package in it; its folder holds the page's files."""
-    environment = ScratchEnvironment(tmp_path_factory.mktemp("filter"))
-    for name, text in FILES.items():
-        path = environment.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    environment.install(environment.folder / INSTALL.removeprefix("pip install "))
-    return environment
+    return PAGE.install(tmp_path_factory.mktemp("filter"))
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +59,13 @@ def completion(service: Service, delivery: str, model: str, text: str) -> v1.Com
 
 
 def test_the_page_shows_a_whole_package_that_imports_only_the_messages() -> None:
-    assert list(FILES) == [
+    assert list(PAGE.files) == [
         "dragoman-discretion/pyproject.toml",
         "dragoman-discretion/dragoman_discretion/__init__.py",
         "dragoman-discretion/tests/test_discretion.py",
         "dragoman.toml",
     ]
-    assert "dragoman_service" not in FILES["dragoman-discretion/dragoman_discretion/__init__.py"]
+    assert "dragoman_service" not in PAGE.files["dragoman-discretion/dragoman_discretion/__init__.py"]
 
 
 def test_the_pages_filter_keeps_the_laws(environment: ScratchEnvironment) -> None:
@@ -93,7 +85,7 @@ def test_the_page_shows_what_the_command_prints(
     printed = environment.run("-m", "dragoman_service", *arguments, "--target", service.address)
 
     assert program == "dragoman"
-    assert printed.splitlines()[0] == CONSOLE.split(command)[1].splitlines()[1]
+    assert printed.splitlines()[0] == PAGE.console.split(command)[1].splitlines()[1]
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)

@@ -7,27 +7,19 @@ import re
 import shlex
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from scratch_environment import ScratchEnvironment, Service
+from tutorial_page import TutorialPage
 
-PAGE = (Path(__file__).parents[2] / "docs" / "write-a-frontend.md").read_text()
-FILES = dict(re.findall(r"^`([^`\n]+)`\n\n```\w+\n(.*?)^```$", PAGE, re.M | re.S))
-CONSOLE = "".join(re.findall(r"^```console\n(.*?)^```$", PAGE, re.M | re.S))
-INSTALL, PROVE, _, ASK = re.findall(r"^\$ (.+)$", CONSOLE, re.M)
+PAGE = TutorialPage("write-a-frontend.md")
+PROVE, _, ASK = PAGE.commands
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> ScratchEnvironment:
     """An environment with the page's package in it; its folder holds the page's files."""
-    environment = ScratchEnvironment(tmp_path_factory.mktemp("frontend"))
-    for name, text in FILES.items():
-        path = environment.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    environment.install(environment.folder / INSTALL.removeprefix("pip install "))
-    return environment
+    return PAGE.install(tmp_path_factory.mktemp("frontend"))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +45,7 @@ def test_the_tests_of_the_page_pass(environment: ScratchEnvironment) -> None:
 def test_the_page_shows_what_is_streamed(service: Service) -> None:
     body = json.loads(shlex.split(ASK)[-1])
 
-    assert asked(service, **body) == CONSOLE.split(ASK)[1].strip()
+    assert asked(service, **body) == PAGE.console.split(ASK)[1].strip()
 
 
 def test_the_calls_of_the_frontend_are_logged(service: Service) -> None:

@@ -8,17 +8,14 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from dragoman_service.testing import ProviderLaws
 from scratch_environment import TIMEOUT, ScratchEnvironment
+from tutorial_page import TutorialPage
 
-PAGE = (Path(__file__).parents[2] / "docs" / "write-a-plugin.md").read_text()
-FILES = dict(re.findall(r"^`([^`\n]+)`\n\n```\w+\n(.*?)^```$", PAGE, re.M | re.S))
-CONSOLE = "".join(re.findall(r"^```console\n(.*?)^```$", PAGE, re.M | re.S))
-COMMANDS = re.findall(r"^\$ (.+)$", CONSOLE, re.M)
-INSTALL, PROVE, UPSTREAM, SERVE, COMPLETE, LIST = COMMANDS
+PAGE = TutorialPage("write-a-plugin.md")
+PROVE, UPSTREAM, SERVE, COMPLETE, LIST = PAGE.commands
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +28,8 @@ def port() -> int:
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory, port: int) -> ScratchEnvironment:
     """An environment with the page's package in it; its folder holds the page's files."""
-    environment = ScratchEnvironment(tmp_path_factory.mktemp("tutorial"))
-    for name, text in FILES.items():
-        path = environment.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.replace("7000", str(port)))
-    environment.install(environment.folder / INSTALL.removeprefix("pip install "))
-    return environment
+    PAGE.files = {name: text.replace("7000", str(port)) for name, text in PAGE.files.items()}
+    return PAGE.install(tmp_path_factory.mktemp("tutorial"))
 
 
 @contextmanager
@@ -62,22 +54,21 @@ def listens(port: int) -> bool:
 
 
 def test_the_page_shows_a_whole_package_and_how_to_use_it() -> None:
-    assert list(FILES) == [
+    assert list(PAGE.files) == [
         "dragoman-oracle/tests/upstream.py",
         "dragoman-oracle/pyproject.toml",
         "dragoman-oracle/dragoman_oracle/__init__.py",
         "dragoman-oracle/tests/test_oracle.py",
         "dragoman.toml",
     ]
-    assert [command.split()[0] for command in COMMANDS] == [
-        "pip",
+    assert [command.split()[0] for command in PAGE.commands] == [
         "pytest",
         "python",
         "dragoman",
         "dragoman",
         "dragoman",
     ]
-    assert "dragoman_service" not in FILES["dragoman-oracle/dragoman_oracle/__init__.py"]
+    assert "dragoman_service" not in PAGE.files["dragoman-oracle/dragoman_oracle/__init__.py"]
 
 
 def test_the_pages_provider_keeps_the_laws(environment: ScratchEnvironment) -> None:
@@ -95,7 +86,7 @@ def test_the_pages_provider_answers_through_the_service(environment: ScratchEnvi
     with upstream(environment, port), environment.serving(settings) as service:
         printed = environment.run("-m", *module(COMPLETE), "--target", service.address)
 
-    assert printed.splitlines()[0] == CONSOLE.split(COMPLETE)[1].splitlines()[1]
+    assert printed.splitlines()[0] == PAGE.console.split(COMPLETE)[1].splitlines()[1]
 
 
 def test_the_pages_provider_is_listed(environment: ScratchEnvironment) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 import grpc
 import pytest
@@ -13,23 +12,16 @@ from dragoman import v1
 from dragoman_service.testing.operation_laws import OperationStoreLaws
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from scratch_environment import ScratchEnvironment, Service
+from tutorial_page import TutorialPage
 
-PAGE = (Path(__file__).parents[2] / "docs" / "write-a-store.md").read_text()
-FILES = dict(re.findall(r"^`([^`\n]+)`\n\n```\w+\n(.*?)^```$", PAGE, re.M | re.S))
-CONSOLE = "".join(re.findall(r"^```console\n(.*?)^```$", PAGE, re.M | re.S))
-INSTALL, PROVE, SERVE, LIST = re.findall(r"^\$ (.+)$", CONSOLE, re.M)
+PAGE = TutorialPage("write-a-store.md")
+PROVE, SERVE, LIST = PAGE.commands
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> ScratchEnvironment:
     """An environment with the page's package in it; its folder holds the page's files."""
-    environment = ScratchEnvironment(tmp_path_factory.mktemp("store"))
-    for name, text in FILES.items():
-        path = environment.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    environment.install(environment.folder / INSTALL.removeprefix("pip install "))
-    return environment
+    return PAGE.install(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ async def test_a_signal_that_is_repeated_within_a_second_keeps_the_drain(tmp_pat
 @pytest.mark.parametrize("body", ["await asyncio.sleep(3600)", "time.sleep(3600)"])
 async def test_a_signal_during_the_start_ends_it(tmp_path, body, number):
     async with stubborn(tmp_path, f'print("opening", flush=True); {body}') as service:
-        await service.wait_until_serving()  # what the plugin printed
+        await until(lambda: "opening" in service.stderr)
         service.send(number)
         code = await service.exit_code(15)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 from pathlib import Path
 
 import pytest
@@ -264,3 +265,20 @@ def test_a_target_of_a_provider_that_is_not_configured_is_a_mistake(tmp_path: Pa
     assert [str(mistake) for mistake in caught.value.mistakes] == [
         "models.best.targets.1: there is no such provider; configured: echo"
     ]
+
+
+def test_a_user_without_a_home_directory_names_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def unknown(_: int) -> None:
+        raise KeyError("uid not found")
+
+    for name in ("HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(SettingsError) as caught:
+        load()
+
+    assert str(caught.value).startswith("server.data_dir: is required, because this user has no home directory")
+    assert load(overrides={"server.data_dir": str(tmp_path)}).server.data_dir == tmp_path
+    assert load(overrides={"operations.url": "postgresql:///x"}).operations.url == "postgresql:///x"
+    with pytest.raises(SettingsError, match=r"^server\.data_dir: starts with '~'"):
+        load(overrides={"server.data_dir": "~/data"})

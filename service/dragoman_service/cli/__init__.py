@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import errno
 import sys
 from typing import Annotated
 
@@ -13,14 +13,41 @@ from dragoman_service.cli.complete import complete
 from dragoman_service.cli.models import models
 from dragoman_service.cli.plugins import plugins
 from dragoman_service.cli.serve import serve
+from dragoman_service.cli.terminal.exits import ExitCode
+from dragoman_service.cli.terminal.output import note
+from dragoman_service.cli.terminal.streams import OUTPUT_FAULTS, discard, flush, open_missing
+from dragoman_service.plugins.metadata import tolerate_broken_metadata
 
 
 def main() -> None:
     """Runs the command line of this process."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal may lack characters of an answer
-    command_line()(prog_name="dragoman")
+    open_missing()
+    tolerate_broken_metadata()
+    code: int | str | None = 0
+    try:
+        command_line()(prog_name="dragoman")
+    except SystemExit as end:
+        code = end.code
+    except OSError as fault:
+        if fault.errno not in OUTPUT_FAULTS:
+            raise
+        code = _failed(fault)
+    if left := flush():
+        code = code or _failed(left)
+    sys.exit(code)
+
+
+def _failed(fault: OSError) -> int:
+    """Reports that stdout took no more. Returns the exit code."""
+    if fault.errno != errno.EPIPE:  # the reader of a pipe has seen enough
+        note(f"error: stdout cannot be written: {fault.strerror}")
+    discard(sys.stdout)
+    reported: BaseException | None = fault
+    while reported is not None:  # a usage error that a full stderr does not take keeps its exit code
+        if isinstance(code := getattr(reported, "exit_code", None), int):
+            return code
+        reported = reported.__context__
+    return ExitCode.FAILED
 
 
 def command_line() -> typer.Typer:

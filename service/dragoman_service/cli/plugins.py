@@ -20,10 +20,13 @@ def plugins(
     as_json: Annotated[bool, typer.Option("--json", help="Write a JSON array instead of a table.")] = False,
 ) -> None:
     """List the plugins installed on this machine and whether they load. Contacts no service."""
-    from dragoman_service.cli.terminal.output import write_line, write_table
+    from dragoman_service.cli.terminal.output import note, write_line, write_table
+    from dragoman_service.plugins.entry_points import broken_distributions
     from dragoman_service.plugins.plugins import inspect
 
     rows = [_row(plugin) for plugin in inspect(load_settings(config))]
+    for sentence in broken_distributions():
+        note(f"warning: {sentence}")
     if as_json:
         write_line(json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows], indent=2, ensure_ascii=False))
     else:

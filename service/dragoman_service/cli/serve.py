@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from dragoman_service.cli.options.settings import Config, load_settings, report_mistakes
-from dragoman_service.cli.terminal.output import write
+from dragoman_service.cli.terminal.output import note
+from dragoman_service.cli.terminal.streams import discard
 
 if TYPE_CHECKING:
     from dragoman_service.settings.settings import Settings
@@ -53,22 +58,30 @@ def serve(
     settings = load_settings(config, {path: value for path, value in flags.items() if value is not None})
     from dragoman_service.settings.settings import SettingsError
 
+    announce = partial(_announce, sys.stdout)
     try:
-        raise typer.Exit(_serve(settings))
+        with redirect_stdout(sys.stderr):  # plugins may print
+            code = _serve(settings, announce)
+        raise typer.Exit(code)
     except SettingsError as wrong:
         raise report_mistakes(wrong) from None
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, announce: Callable[[str, str], None]) -> int:
     if settings.server.workers > 1:
         from dragoman_service.process.supervisor import supervise
 
-        return supervise(settings, _announce)
+        return supervise(settings, announce)
     from dragoman_service.process import single  # imports the whole service
 
-    return single.serve(settings, _announce)
+    return single.serve(settings, announce)
 
 
-def _announce(grpc: str, http: str) -> None:
-    """Writes the addresses, for scripts that let the system choose the ports."""
-    write(f"grpc {grpc}\nhttp {http}\n")
+def _announce(out: TextIO, grpc: str, http: str) -> None:
+    """Writes the addresses, for scripts that let the system choose the ports. The log has them too."""
+    try:
+        out.write(f"grpc {grpc}\nhttp {http}\n")
+        out.flush()
+    except OSError as fault:
+        note(f"warning: the addresses cannot be written to stdout: {fault.strerror}")
+        discard(out)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from dragoman_service.boundary import describe
 from dragoman_service.plugins.isolation import PluginRaisedError, UnfinishedError, finish_within
+from dragoman_service.plugins.metadata import read_entry_points
 
 T = TypeVar("T")
 PROVIDERS = "dragoman.providers"
@@ -80,7 +84,8 @@ class Plugin:
         if self._unloadable:  # a second attempt might take as long as the first one
             return None
         try:
-            function = self.run("its import", self.entry.load)
+            with redirect_stdout(sys.stderr):  # a module that prints must not spoil what a script reads
+                function = self.run("its import", self.entry.load)
         except PluginError as error:
             self.fail(str(error))
         else:
@@ -115,7 +120,7 @@ def discover(group: str, allow: tuple[str, ...] | None = None, import_timeout: f
     Our own frontends, filters and stores need no place in `allow`, because the service does not work without them.
     """
     found = sorted(
-        (Plugin(entry, import_timeout=import_timeout) for entry in entry_points(group=group)),
+        (Plugin(entry, import_timeout=import_timeout) for entry in _entry_points(group)),
         key=lambda plugin: (not plugin.is_own, plugin.name, plugin.distribution),
     )
     owners: dict[str, Plugin] = {}
@@ -127,6 +132,50 @@ def discover(group: str, allow: tuple[str, ...] | None = None, import_timeout: f
         elif allow is not None and plugin.name not in allow and (group == PROVIDERS or not plugin.is_own):
             plugin.state, plugin.reason = State.DISABLED, "not named in plugins.allow"
     return found
+
+
+def broken_distributions() -> list[str]:
+    """A sentence about each installed distribution whose entry points cannot be read. They stop nobody else."""
+    return [_broken(distribution, found) for distribution, found in _distributions() if isinstance(found, Exception)]
+
+
+def _broken(distribution: Distribution, fault: Exception) -> str:
+    name = _name(distribution) or "an unnamed distribution"
+    why = f"the entry points of {name} cannot be read: {type(fault).__name__}"
+    return f"{why}. Its plugins, if it has any, are missing; reinstall it"
+
+
+def _entry_points(group: str) -> Iterator[EntryPoint]:
+    """Those of a group, from every distribution whose metadata can be read."""
+    for _, found in _distributions():
+        if not isinstance(found, Exception):
+            yield from (entry for entry in found if entry.group == group)
+
+
+def _distributions() -> Iterator[tuple[Distribution, list[EntryPoint] | Exception]]:
+    """Each installed distribution, with its entry points or why they cannot be read.
+
+    Unlike importlib's `entry_points`, which raises for all if one is broken. Of two with the same name the first on the
+    path counts, as there.
+    """
+    seen = set[str]()
+    for distribution in distributions():
+        name = re.sub(r"[-_.]+", "-", _name(distribution)).lower()
+        if name and name in seen:
+            continue
+        seen.add(name)
+        try:
+            yield distribution, read_entry_points(distribution)
+        except Exception as fault:  # noqa: BLE001 - its file may hold anything
+            yield distribution, fault
+
+
+def _name(distribution: Distribution) -> str:
+    """The distribution's name; empty if it cannot be read."""
+    try:
+        return str(distribution.metadata["Name"] or "")
+    except Exception:  # noqa: BLE001 - its file may hold anything, and may be missing
+        return ""
 
 
 def candidates(group: str, allow: tuple[str, ...] | None, import_timeout: float = IMPORT_TIMEOUT) -> dict[str, Plugin]:

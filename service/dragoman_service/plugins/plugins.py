@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from dragoman_service.plugins.entry_points import FILTERS, FRONTENDS, PROVIDERS, STORES, Plugin, State, discover
+from dragoman_service.plugins.entry_points import (
+    FILTERS,
+    FRONTENDS,
+    PROVIDERS,
+    STORES,
+    Plugin,
+    State,
+    broken_distributions,
+    discover,
+)
 from dragoman_service.plugins.filters import PreparedFilter, prepare_filters
 from dragoman_service.plugins.providers import Opened, PreparedProvider, prepare_providers
 from dragoman_service.plugins.stores import UnusableStoreError, find_store
@@ -31,6 +40,7 @@ def prepare(
     whose plugin cannot be imported is unreachable. Raises SettingsError with all mistakes in the tables, for a filter
     that cannot be imported, and for a store that is not installed.
     """
+    warnings += broken_distributions()
     mistakes: list[Mistake] = []
     context = {"base": settings.base, "warnings": warnings}
     opened = Opened(unreachable=dict(failed or {}))

@@ -50,6 +50,12 @@ def answer_user_signals() -> None:
         signal.signal(signal.SIGUSR2, ignore)
 
 
+def ignore_late_signals() -> None:
+    """Keeps the exit code: while the interpreter ends, it would reset all handlers but SIG_IGN to the system's."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def ignore(*_: object) -> None:
     """A handler in place of SIG_IGN, which child processes would inherit."""
 

@@ -14,7 +14,7 @@ import uvloop
 from dragoman_service.app import Running, running
 from dragoman_service.process.limits import forbid_core_dumps, raise_descriptor_limit
 from dragoman_service.process.loop import run_to_end
-from dragoman_service.process.signals import ServiceSignals, SignalHandler, handle_signals
+from dragoman_service.process.signals import ServiceSignals, SignalHandler, handle_signals, ignore_late_signals
 from dragoman_service.settings.settings import ServerSettings, Settings
 from dragoman_service.telemetry.log import configure
 from dragoman_service.telemetry.metrics import Metrics
@@ -56,7 +56,9 @@ def serve(settings: Settings, announce: Announce, role: ProcessRole | None = Non
     writer = configure(settings.log.level, settings.log.format, metrics.log_dropped.inc, worker=role.worker)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return run_to_end(runner, _serve(settings, metrics, announce, role, writer.close))
+            code = run_to_end(runner, _serve(settings, metrics, announce, role, writer.close))
+            ignore_late_signals()
+            return code
     finally:
         structlog.reset_defaults()  # later records have no writer
         writer.close()

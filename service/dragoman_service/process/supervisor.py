@@ -20,7 +20,7 @@ from dragoman_service.process.limits import forbid_core_dumps
 from dragoman_service.process.loop import run_to_end
 from dragoman_service.process.pool import WorkerPool
 from dragoman_service.process.ports import reserved
-from dragoman_service.process.signals import ServiceSignals, handle_signals
+from dragoman_service.process.signals import ServiceSignals, handle_signals, ignore_late_signals
 from dragoman_service.process.worker_spec import WorkerSpec
 from dragoman_service.settings.settings import Settings
 from dragoman_service.settings.types import Address
@@ -42,7 +42,9 @@ def supervise(settings: Settings, announce: Callable[[str, str], None]) -> int:
     writer = configure(settings.log.level, settings.log.format, lambda: None)
     try:
         with asyncio.Runner() as runner:
-            return run_to_end(runner, _supervise(settings, announce, writer.close))
+            code = run_to_end(runner, _supervise(settings, announce, writer.close))
+            ignore_late_signals()
+            return code
     except WorkerError as error:
         log.error("worker.not_started", reason=str(error))
         return error.code or 1

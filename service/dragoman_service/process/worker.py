@@ -15,10 +15,14 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dragoman_service.process.signals import SignalHandler, answer_user_signals, ignore
-from dragoman_service.process.single import ProcessRole, serve
-from dragoman_service.process.worker_spec import decode_signals, encode_report, read_spec
-from dragoman_service.settings.errors import Mistake, SettingsError
+from dragoman_service.plugins.metadata import tolerate_broken_metadata
+
+tolerate_broken_metadata()  # before the libraries that it is for are imported
+
+from dragoman_service.process.signals import SignalHandler, answer_user_signals, ignore  # noqa: E402
+from dragoman_service.process.single import ProcessRole, serve  # noqa: E402
+from dragoman_service.process.worker_spec import decode_signals, encode_report, read_spec  # noqa: E402
+from dragoman_service.settings.errors import Mistake, SettingsError  # noqa: E402
 
 USAGE = 2  # exit code for mistakes in the settings
 

@@ -2,69 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import (
-    AfterValidator,
     Field,
     PrivateAttr,
-    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
-from dragoman_service.settings.sources import NAME, merge, read_environment, read_file, resolve_secrets
+from dragoman_service.settings.sources import merge, read_environment, read_file, resolve_secrets
+from dragoman_service.settings.strings import CallerId, ModelName, ModelTarget, Name, Origin, Sha256, StoreUrl
 from dragoman_service.settings.types import Address, ConfigPath, Duration, Listen, Reached, Section, Size
 
 __all__ = ["Mistake", "Settings", "SettingsError", "load"]
-
-
-def _matches(pattern: str, expected: str) -> AfterValidator:
-    """A validator whose message says in words what is expected."""
-
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(f"should be {expected}")
-        return text
-
-    return AfterValidator(check)
-
-
-Name = Annotated[
-    str,
-    _matches(NAME, "1 to 63 lower-case letters, digits, '_' and '-', starting with a letter"),
-]
-CALLER_ID = "1 to 63 letters, digits, '.', '_', '@' and '-', starting with a letter or digit"
-
-
-def _is_not_anonymous(caller: str) -> str:
-    if caller.lower() == "anonymous":
-        raise ValueError("should not be 'anonymous', which stands for callers without a key")
-    return caller
-
-
-CallerId = Annotated[str, _matches(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}", CALLER_ID), AfterValidator(_is_not_anonymous)]
-Sha256 = Annotated[
-    str,
-    StringConstraints(to_lower=True),
-    _matches(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal, as `dragoman keys create` writes it"),
-]
-ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-ModelTarget = Annotated[str, _matches(r"(?s)[a-z][a-z0-9_-]{0,62}/.+", "PROVIDER/MODEL, as in 'echo/echo'")]
-StoreUrl = Annotated[
-    str,
-    _matches(
-        r"(?s)(sqlite:///.|postgres(ql)?://.|(?!sqlite:|postgres(ql)?:)[a-z][a-z0-9+.-]*:).*",
-        "the URL of a store, as in sqlite:///FILE or postgresql://USER:PASSWORD@HOST:5432/DATABASE",
-    ),
-]
-Origin = Annotated[str, _matches(r"\*|[a-z][a-z0-9+.-]*://[^\s/]+", "an origin such as 'https://app.example', or '*'")]
 
 
 class TlsSettings(Section):
@@ -74,6 +30,16 @@ class TlsSettings(Section):
     key: ConfigPath
 
 
+_HOMELESS = Path("~")  # of a user without a home directory
+
+
+def _data_dir() -> Path:
+    try:
+        return Path(platformdirs.user_data_dir("dragoman"))
+    except RuntimeError:
+        return _HOMELESS
+
+
 class ServerSettings(Section):
     """The two listeners, and the limits of calls."""
 
@@ -81,9 +47,7 @@ class ServerSettings(Section):
     http: Listen = Address("127.0.0.1", 8080)
     advertised: Reached | None = None
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    data_dir: ConfigPath = Field(
-        default_factory=lambda: Path(platformdirs.user_data_dir("dragoman"))
-    )  # starts with ~ if HOME is unknown
+    data_dir: ConfigPath = Field(default_factory=_data_dir)
     drain_delay: Duration = 5.0
     grace: Duration = 20.0
     default_deadline: Annotated[Duration, Field(gt=0)] = 600.0
@@ -208,7 +172,7 @@ class Settings(Section):
                 raise ValueError(f"access.keys.{number}.id: is the id of access.keys.{ids.index(caller)} too")
         if self.server.default_deadline > self.server.longest_deadline:
             raise ValueError("server.default_deadline: should not exceed server.longest_deadline")
-        if self.operations.url.startswith("sqlite:") and str(self.server.data_dir).startswith("~"):
+        if self.operations.url.startswith("sqlite:") and self.server.data_dir.parts[:1] == _HOMELESS.parts:
             raise ValueError("server.data_dir: is required, because this user has no home directory: set it, or HOME")
         return self
 

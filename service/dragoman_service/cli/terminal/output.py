@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -70,15 +71,17 @@ def write_fields(fields: Sequence[tuple[str, str]]) -> None:
 
 def note(text: str) -> None:
     """Writes a line to stderr that is not part of the answer."""
-    sys.stderr.write(f"{printable(text)}\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # there is nowhere left to say it
+        sys.stderr.write(f"{printable(text)}\n")
+        sys.stderr.flush()
 
 
 def error(text: str) -> None:
     """Writes an error message to stderr."""
     from rich.text import Text
 
-    console(stderr=True).print(Text.assemble(("error: ", "bold red"), printable(text)), soft_wrap=True)
+    with suppress(OSError):
+        console(stderr=True).print(Text.assemble(("error: ", "bold red"), printable(text)), soft_wrap=True)
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -1,1 +1,1 @@
-"""The embedded model."""
+"""The embedded model, which the service runs itself."""

@@ -1,1 +1,1 @@
-"""Upstreams that speak OpenAI's API."""
+"""Upstreams that implement OpenAI's API."""

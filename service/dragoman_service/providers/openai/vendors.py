@@ -1,6 +1,6 @@
 """Vendors whose APIs speak OpenAI's dialect, a row each: their addresses and what they do differently.
 
-Each row names the source of its facts. A field that no source names is not claimed, so that it is refused, not dropped.
+Each row names the source of its facts. A field that no source names is not claimed, so it is rejected, not dropped.
 """
 
 from __future__ import annotations

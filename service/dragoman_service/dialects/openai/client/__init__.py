@@ -1,1 +1,1 @@
-"""OpenAI's API as a client speaks it: requests are encoded, answers are decoded."""
+"""The client side of the dialect: encodes requests, decodes answers and errors."""

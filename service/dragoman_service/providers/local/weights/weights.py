@@ -80,9 +80,15 @@ def sha256(path: Path) -> str:
 
 
 def models_dir() -> Path:
-    """The folder of fetched weights: `models` in DRAGOMAN_CACHE_DIR, or in the user's cache of this program."""
+    """The folder of fetched weights: `models` in DRAGOMAN_CACHE_DIR, or in the user's cache of this program.
+
+    Raises WeightsError for a user without a home directory.
+    """
     chosen = os.environ.get(CACHE_VARIABLE)
-    return (Path(chosen) if chosen else platformdirs.user_cache_path("dragoman")) / "models"
+    try:
+        return (Path(chosen) if chosen else platformdirs.user_cache_path("dragoman")) / "models"
+    except RuntimeError:
+        raise WeightsError(f"This user has no home directory for the weights: set HOME or {CACHE_VARIABLE}.") from None
 
 
 def find_weights(configured: Path | None) -> Path:
