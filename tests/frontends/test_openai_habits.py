@@ -12,7 +12,7 @@ import structlog
 from dragoman import v1
 from dragoman_service.telemetry.log import configure
 from http_asking import CHAT, LEGACY, chat, chunks, get, post
-from openai_habits import HABITS, TOOL, USER, Habit
+from openai_habits import HABITS, SIGNED, TOOL, USER, Habit
 from raw_http import asked
 from scripted_upstream import Upstream, upstream_of
 
@@ -179,6 +179,20 @@ async def test_a_body_may_begin_with_a_byte_order_mark(start_service: Any, path:
     text = b"\xef\xbb\xbf" + json.dumps(body).encode()
     async with asked(service.http_address, "POST", path, text, {"content-type": "application/json"}) as answer:
         assert answer.status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_signature_of_a_call_reaches_the_caller(start_service: Any, stream: bool) -> None:
+    call = {**SIGNED, "index": 0}
+    called = chunk({"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None})
+    end = chunk({"index": 0, "delta": {}, "finish_reason": "tool_calls"})
+    async with upstream_of(STREAM, called, end, b"data: [DONE]\n\n") as upstream:
+        service = await serving(start_service, upstream, "")
+        body = {"model": "plain/m", "messages": [USER], "tools": [TOOL], "stream": stream}
+        async with asked(service.http_address, "POST", CHAT, body) as answer:
+            wire = await answer.whole()
+
+    assert b'"extra_content":{"google":{"thought_signature":"c2ln"}}' in wire
 
 
 async def test_a_program_that_sends_functions_gets_a_function_call(start_service: Any) -> None:

@@ -27,6 +27,7 @@ class _OpenPart:
     texts: list[str]
     id: str = ""
     name: str = ""
+    extensions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -56,6 +57,7 @@ class _Choice:
         if delta.id not in ("", call.id) or delta.name not in ("", call.name):
             raise malformed_answer(f"changed the id or name of tool call {delta.index}")
         call.texts.append(delta.arguments_json)
+        call.extensions.update(delta.extensions)
 
     def _open_call(self, delta: v1.ToolCallDelta) -> None:
         if not delta.name:
@@ -110,6 +112,7 @@ class Fold:
         kind, before = delta.WhichOneof("content"), self.characters
         if kind == "tool_call":
             self.characters += len(delta.tool_call.arguments_json)
+            self.characters += sum(map(len, delta.tool_call.extensions.values()))
             choice.append_call(delta.tool_call)
         elif kind is not None:
             text: str = getattr(delta, kind)
@@ -187,4 +190,6 @@ def _part(part: _OpenPart) -> v1.Part:
         case "refusal":
             return v1.Part(refusal=text)
         case "tool_call":
-            return v1.Part(tool_call=v1.ToolCall(id=part.id, name=part.name, arguments_json=text))
+            return v1.Part(
+                tool_call=v1.ToolCall(id=part.id, name=part.name, arguments_json=text, extensions=part.extensions)
+            )

@@ -54,7 +54,9 @@ class _Waiting:
             return False
         if delta.choice_index != self.event.delta.choice_index:
             return False
-        if self.kind == "tool_call" and delta.tool_call.index != self.event.delta.tool_call.index:
+        if self.kind == "tool_call" and (
+            delta.tool_call.index != self.event.delta.tool_call.index or delta.tool_call.extensions
+        ):
             return False
         self.texts.append(_text(delta, self.kind))
         self.logprobs.extend(delta.logprobs)

@@ -12,6 +12,9 @@ from dragoman import v1
 from dragoman_service.dialects.openai.client.json import items, mapping, text
 from dragoman_service.errors import malformed_answer
 
+_KNOWN = frozenset({"index", "id", "type", "function"})
+_MOST_KEYS = 16  # of a piece of a call; no vendor has more
+
 
 @dataclass(slots=True)
 class _Call:
@@ -24,6 +27,8 @@ class _Call:
     begun: bool = False
     sent: int = 0
     """The number of pieces of its arguments that have been passed on."""
+    extensions: dict[str, str] = field(default_factory=dict)
+    """The vendor's own keys, which came before the call was passed on."""
 
     @property
     def complete(self) -> bool:
@@ -42,7 +47,9 @@ class _Call:
         self.sent = len(self.arguments)
         if not self.begun:
             self.begun = True
-            yield v1.ToolCallDelta(index=self.index, id=self.id, name=self.name, arguments_json=arguments)
+            yield v1.ToolCallDelta(
+                index=self.index, id=self.id, name=self.name, arguments_json=arguments, extensions=self.extensions
+            )
         elif arguments:
             yield v1.ToolCallDelta(index=self.index, arguments_json=arguments)
 
@@ -89,6 +96,9 @@ class ToolCalls:
         before = len(self._calls)
         call = self._call(piece.get("index"), id_, name)
         call.arguments.append(arguments)
+        for key in piece.keys() - _KNOWN if len(piece) <= _MOST_KEYS else ():
+            if piece[key] is not None:
+                call.extensions[key] = json.dumps(piece[key], ensure_ascii=False, separators=(",", ":"))
         if not call.name:
             call.id, call.name = call.id or id_, name
         if call.index < self._current:

@@ -14,6 +14,7 @@ Wire = dict[str, Any]
 
 FUNCTION_CALL = "function_call"
 """The finish reason of a deprecated call."""
+_CALL = frozenset({"index", "id", "type", "function"})
 _REASONS = {
     v1.FINISH_REASON_MAX_OUTPUT_TOKENS: "length",
     v1.FINISH_REASON_CONTEXT_LENGTH: "length",
@@ -136,4 +137,16 @@ def _message(parts: Iterable[v1.Part]) -> Wire:
 
 def _tool_call(call: v1.ToolCall) -> Wire:
     function = {"name": call.name, "arguments": call.arguments_json}
-    return {"id": call.id, "type": "function", "function": function}
+    return {"id": call.id, "type": "function", "function": function, **encode_extensions(call)}
+
+
+def encode_extensions(call: v1.ToolCall | v1.ToolCallDelta) -> Wire:
+    """The vendor's own keys of a call, such as the signature of a thought, which its caller has to send back."""
+    return {key: _json(value) for key, value in call.extensions.items() if key not in _CALL}
+
+
+def _json(value: str) -> Any:
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:  # a provider's mistake, which should not cost the answer
+        return value

@@ -14,7 +14,13 @@ from google.rpc import code_pb2
 
 from dragoman_service.dialects.openai.server.errors import encode_terminal_error
 from dragoman_service.dialects.openai.server.logprobs import chat_logprobs, legacy_logprobs
-from dragoman_service.dialects.openai.server.response import FUNCTION_CALL, answer_id, encode_end, encode_usage
+from dragoman_service.dialects.openai.server.response import (
+    FUNCTION_CALL,
+    answer_id,
+    encode_end,
+    encode_extensions,
+    encode_usage,
+)
 from dragoman_service.errors import CompletionError, broken_answer
 
 DONE = b"data: [DONE]\n\n"
@@ -168,7 +174,8 @@ def _call(piece: v1.ToolCallDelta) -> bytes:
     if not piece.name:
         return orjson.dumps({"index": piece.index, "function": function})
     named = {"name": piece.name, **function}
-    return orjson.dumps({"index": piece.index, "id": piece.id, "type": "function", "function": named})
+    call = {"index": piece.index, "id": piece.id, "type": "function", "function": named}
+    return orjson.dumps({**call, **encode_extensions(piece)})
 
 
 def _fingerprint(end: v1.ChoiceFinished) -> bytes:
