@@ -55,7 +55,7 @@ def _validate(caller: str, models: Sequence[str]) -> None:
     """A usage error for values that the settings would reject."""
     from pydantic import TypeAdapter, ValidationError
 
-    from dragoman_service.settings.settings import CALLER_ID, CallerId
+    from dragoman_service.settings.strings import CALLER_ID, CallerId
 
     try:
         TypeAdapter(CallerId).validate_python(caller)
