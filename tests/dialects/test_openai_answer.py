@@ -100,7 +100,9 @@ def test_the_first_of_two_finish_reasons_counts() -> None:
 
 
 def test_a_complete_answer_without_a_finish_reason_is_complete() -> None:
-    end = decoded(b'{"choices": [{"message": {"content": "a"}, "finish_reason": null}]}')[-1].choice_finished
+    decoder = AnswerDecoder()
+    decoder.decode_complete(b'{"choices": [{"message": {"content": "a"}, "finish_reason": null}]}')
+    end = decoder.end()[-1].choice_finished
 
     assert (end.finish_reason, end.provider_finish_reason) == (v1.FINISH_REASON_OTHER, "")
 
@@ -174,7 +176,15 @@ def test_done_ends_the_stream() -> None:
     assert (before, decoder.over) == (False, True)
 
 
-@pytest.mark.parametrize("texts", [(), (chunk({"content": "a"}),), (chunk({"content": "a"}), b"[DONE]")])
+def test_done_ends_an_answer_that_has_text_and_no_finish_reason() -> None:
+    end = decoded(chunk({"content": "a"}), b"[DONE]")[-1].choice_finished
+
+    assert (end.finish_reason, end.provider_finish_reason) == (v1.FINISH_REASON_OTHER, "")
+
+
+@pytest.mark.parametrize(
+    "texts", [(), (chunk({"content": "a"}),), (b"[DONE]",), (chunk({"reasoning": "a"}), b"[DONE]")]
+)
 def test_an_answer_without_a_finish_reason_is_incomplete(texts: tuple[bytes, ...]) -> None:
     with pytest.raises(IncompleteAnswerError):
         decoded(*texts)
@@ -191,7 +201,7 @@ def test_an_answer_without_a_finish_reason_is_incomplete(texts: tuple[bytes, ...
         b'{"choices": [{"delta": 5}]}',
         b'{"choices": [{"delta": {"content": 5}}]}',
         b'{"choices": [{"delta": {"content": ["a"]}}]}',
-        b'{"choices": [{"index": 9, "delta": {"content": "a"}}]}',
+        b'{"choices": [{"index": 1, "delta": {"content": "a"}}, {"index": 0, "delta": {"content": "b"}}]}',
         b'{"choices": [{"index": [1], "delta": {"content": "a"}}]}',
         b'{"choices": [{"delta": {"content": "a"}, "logprobs": {"content": [{}]}}]}',
         b'{"choices": [{"delta": {"content": "a"}, "logprobs": 7}]}',
@@ -208,8 +218,25 @@ def test_an_answer_that_makes_no_sense_is_malformed(text: bytes) -> None:
     assert (refused.value.code, refused.value.reason) == (code_pb2.INTERNAL, v1.ERROR_REASON_PROVIDER_MALFORMED)
 
 
-def test_a_choice_that_continues_after_its_end_is_malformed() -> None:
-    with pytest.raises(CompletionError) as refused:
-        decoded(chunk({"content": "a"}), chunk(finish="stop"), chunk({"content": "b"}))
+def test_a_choice_that_continues_after_its_end_needs_another_one() -> None:
+    went_on = (chunk({"content": "a"}), chunk(finish="stop"), chunk({"content": "b"}))
 
-    assert refused.value.reason == v1.ERROR_REASON_PROVIDER_MALFORMED
+    with pytest.raises(IncompleteAnswerError):
+        decoded(*went_on)
+    assert ending(*went_on, chunk(finish="length")) == v1.FINISH_REASON_MAX_OUTPUT_TOKENS
+    assert ending(*went_on, b"[DONE]") == v1.FINISH_REASON_STOP
+
+
+def test_an_answer_has_ended_only_if_its_finish_reason_cannot_be_premature() -> None:
+    decoder = AnswerDecoder()
+    seen = []
+    for text in (
+        chunk({"reasoning": "a"}, "stop"),
+        chunk({"content": "b"}, "stop"),
+        usage(1, 2),
+        chunk({"content": "c"}),
+    ):
+        decoder.decode([text])
+        seen.append(decoder.ended)
+
+    assert seen == [False, False, True, False]

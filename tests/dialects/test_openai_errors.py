@@ -113,9 +113,37 @@ def test_the_upstreams_text_reaches_the_caller_in_one_short_line_without_keys() 
     assert len(message) < 400
 
 
-def test_only_a_rejection_repeats_the_upstreams_text() -> None:
-    assert "secret" not in error_of(401, body(message="secret"), {}).message
-    assert "secret" not in error_of(500, body(message="secret"), {}).message
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 409, 422, 429, 500, 503])
+@pytest.mark.parametrize(
+    "content",
+    [
+        body(message="because"),
+        b'[{"error": {"message": "because"}}]',
+        b'{"error": "because"}',
+        b'{"detail": [{"loc": ["body"], "msg": "because"}]}',
+        b'{"message": "because"}',
+        b'{"error": {"message": "failed", "metadata": {"raw": "because"}}}',
+        b'{"base_resp": {"status_code": 1008, "status_msg": "because"}}',
+        b"because",
+    ],
+)
+def test_every_error_repeats_the_upstreams_text(status: int, content: bytes) -> None:
+    assert "because" in error_of(status, content, {}).message
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "reason"),
+    [
+        (403, "Your input was flagged", v1.ERROR_REASON_PROVIDER_REJECTED),
+        (403, "Your key may not use it", v1.ERROR_REASON_PROVIDER_CREDENTIALS),
+        (404, "No endpoints found that support tool use.", v1.ERROR_REASON_PROVIDER_REJECTED),
+        (404, "The model `m` does not exist", v1.ERROR_REASON_PROVIDER_MODEL_MISSING),
+    ],
+)
+def test_a_request_at_fault_is_told_from_a_service_at_fault(
+    status: int, text: str, reason: v1.ErrorReason.ValueType
+) -> None:
+    assert error_of(status, body(message=text), {}).reason == reason
 
 
 @pytest.mark.parametrize(

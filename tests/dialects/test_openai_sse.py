@@ -61,7 +61,7 @@ def test_events_do_not_depend_on_where_the_bytes_are_cut(events: list[str], end:
     bounds = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
     pieces = [wire[start:stop] for start, stop in pairwise(bounds)]
 
-    assert decoded(*pieces) == [event.encode() for event in events]
+    assert decoded(*pieces) == [event.encode() for event in events if not event.encode().isspace() and event]
 
 
 def test_comments_and_other_fields_are_passed_over() -> None:
@@ -107,8 +107,16 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
     assert decoded(b"\xef\xbb\xbfdata: a\n\n") == [b"a"]
 
 
-def test_a_truncated_event_is_ignored() -> None:
-    assert decoded(b"data: a\n\ndata: b\n") == [b"a"]
+@pytest.mark.parametrize("end", ["", "\n", "\r", "\r\n"])
+def test_the_last_event_may_lack_its_empty_line(end: str) -> None:
+    decoder = SseDecoder()
+    events = decoder.feed(b"data: a\n\ndata: b" + end.encode())
+
+    assert (events, decoder.end(), decoder.end()) == ([b"a"], b"b", None)
+
+
+def test_events_without_data_are_ignored() -> None:
+    assert decoded(b"data:\n\ndata: \n\ndata\n\ndata: a\n\n") == [b"a"]
 
 
 @pytest.mark.parametrize("wire", [b"data: " + b"x" * 200, b"data: xxxxxxxxx\n" * 20, b"x" * 200 + b"\n"])

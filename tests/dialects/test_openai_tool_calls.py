@@ -114,7 +114,15 @@ def test_calls_without_ids_get_none(chunks: list[list[Any]]) -> None:
 
 
 def test_a_call_without_arguments_is_one() -> None:
-    assert joined([piece(0, "a", "now")], [piece(0)]) == [("a", "now", "")]
+    assert joined([piece(0, "a", "now")], [piece(0)]) == [("a", "now", "{}")]
+
+
+def test_arguments_that_a_limit_cut_off_stay_absent() -> None:
+    decoder = AnswerDecoder()
+    call = {"choices": [{"index": 0, "delta": {"tool_calls": [piece(0, "a", "now", "")]}, "finish_reason": "length"}]}
+    decoder.decode([json.dumps(call).encode()])
+
+    assert [event.delta.tool_call.arguments_json for event in decoder.end() if event.HasField("delta")] == []
 
 
 def test_a_function_call_of_old_is_a_call_without_an_id() -> None:

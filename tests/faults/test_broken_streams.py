@@ -25,20 +25,22 @@ def failed(name: str, *script: Step) -> Fault:
     return Fault(name, script, "UNAVAILABLE", "PROVIDER_UNAVAILABLE", True, (0.001, 60.0))
 
 
+CALL = event(
+    choices=[{"index": 0, "delta": {"tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{"}}]}}]
+)
 ROWS = [
     broken("FIN", STREAM, HEL),
     broken("RST", STREAM, HEL, End.RST),
     broken("FIN with the first piece", STREAM + HEL),
     broken("RST with the first piece", STREAM + HEL, End.RST),
     broken("half a JSON line", STREAM, HEL, piece("lo")[:30]),
-    broken("a line without the end of its event", STREAM, HEL, piece("lo")[:-1]),
     broken("half a character", STREAM, HEL, HALF_CHARACTER),
     broken("half a chunk", CHUNKED, chunk(HEL), chunk(piece("lo"))[:40]),
     broken("chunks without the last", CHUNKED, chunk(HEL)),
     broken("chunks without the last, at once", CHUNKED + chunk(HEL)),
     broken("chunks whose size is no number", CHUNKED, chunk(HEL), b"zz\r\n" + piece("lo"), End.HANG),
     broken("fewer bytes than promised", answer(200, HEL + b" " * 99, "text/event-stream")[:-99]),
-    broken("[DONE] without a finish reason", STREAM, HEL, DONE),
+    broken("[DONE] in the middle of a call", STREAM, HEL, CALL, DONE),
     broken("an error in mid-stream", STREAM, HEL, event(error={"code": 500, "message": "boom"})),
     broken("an error of another type", STREAM, HEL, event(error={"type": "overloaded_error", "message": "boom"})),
     broken("an error without any detail", STREAM, HEL, event(error="boom")),
@@ -64,7 +66,7 @@ async def test_an_answer_that_breaks_off_is_never_ok(fault: Fault, standing: Any
 
 
 WHOLE = b"".join(GOOD)
-FINISHED = len(STREAM + b"".join(GOOD[:-1]))  # bytes up to and including the finish reason
+FINISHED = len((STREAM + b"".join(GOOD[:-1])).rstrip())  # bytes up to and including the finish reason
 
 
 @pytest.mark.parametrize("rst", [False, True], ids=["FIN", "RST"])

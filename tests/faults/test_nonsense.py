@@ -29,6 +29,8 @@ def choice(**fields: Any) -> bytes:
     return event(choices=[{"index": 0, **fields}])
 
 
+TWO = (event(choices=[{"index": 1, "delta": {"content": "x"}}]),)
+AFTER_THE_END = (STREAM, *GOOD[:-1], piece("!"))
 NONSENSE = [
     nonsense("a page for JSON", answer(200, b"<html>Welcome</html>", "text/html")),
     nonsense("a page called JSON", answer(200, b"<html>Welcome</html>")),
@@ -39,7 +41,7 @@ NONSENSE = [
     nonsense("a list", STREAM, b"data: []\n\n"),
     nonsense("choices that are no list", STREAM, event(choices={"0": {}})),
     nonsense("a choice that is no object", STREAM, event(choices=["Hello"])),
-    nonsense("a choice that nobody asked for", STREAM, event(choices=[{"index": 7, "delta": {"content": "x"}}])),
+    nonsense("a choice that nobody asked for", STREAM, HEL, *TWO, HEL, delivered="Helx"),
     nonsense("a delta that is no object", STREAM, choice(delta=17)),
     nonsense("content that is a number", STREAM, choice(delta={"content": 17})),
     nonsense("a count that is none", STREAM, HEL, event(choices=[], usage={"prompt_tokens": -1}), delivered="Hel"),
@@ -47,8 +49,9 @@ NONSENSE = [
     nonsense("Latin-1", STREAM, HEL, piece("é").decode().encode("latin-1"), delivered="Hel"),
     nonsense("UTF-16", UTF_16, piece("Hello").decode().encode("utf-16-le")),
     nonsense("half a character", STREAM, HEL, piece("é").replace("é".encode(), b"\xc3"), delivered="Hel"),
-    nonsense("text after the end", STREAM, *GOOD[:-1], piece("!"), delivered="Hello"),
-    nonsense("gzip that nobody asked for", GZIPPED + gzip.compress(b"".join(GOOD))),
+    Fault("text after the end", AFTER_THE_END, "UNAVAILABLE", "PROVIDER_STREAM_BROKEN", delivered="Hello!"),
+    nonsense("an encoding that is not known", STREAM.replace(b"\r\n\r\n", b"\r\ncontent-encoding: br\r\n\r\n"), *GOOD),
+    nonsense("gzip that is none", GZIPPED, *GOOD),
     nonsense("no HTTP", b"SSH-2.0-OpenSSH_9.9\r\n\r\n"),
     nonsense("more bytes than promised, at once", answer(200, HEL, "text/event-stream") + piece("lo") + DONE),
     nonsense("success without content", b"HTTP/1.1 204 None\r\n\r\n", End.KEEP),
@@ -90,6 +93,10 @@ ODD = [
     good("no space after the colon", STREAM, ALL.replace(b"data: ", b"data:")),
     good("data of several lines", STREAM, HEL.replace(b", ", b",\ndata: "), *GOOD[1:]),
     good("a byte order mark", STREAM, b"\xef\xbb\xbf", *GOOD),
+    good("gzip that nobody asked for", GZIPPED + gzip.compress(b"".join(GOOD))),
+    good("[DONE] without a finish reason", STREAM, *GOOD[:-2], DONE),
+    good("no empty line at the end", STREAM, b"".join(GOOD[:-1])[:-1]),
+    good("no line end at the end", STREAM, b"".join(GOOD[:-1])[:-2]),
     good("no [DONE]", STREAM, *GOOD[:-1]),
     good("[DONE], and it stays", STREAM, *GOOD, End.HANG),
     good("more after [DONE]", STREAM, *GOOD, piece("!")),

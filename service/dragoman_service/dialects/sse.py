@@ -20,7 +20,8 @@ class ErrorData(bytes):
 class SseDecoder:
     """Takes bytes in pieces of any size and returns the data of each complete event.
 
-    Lines end in LF, CRLF or CR. Comments and other fields are ignored, and so is an event that the stream cuts off.
+    Lines end in LF, CRLF or CR. Comments, other fields and events without data are ignored.
+    `end` returns an event that lacks its empty line.
     """
 
     def __init__(self, max_event: int = MAX_EVENT) -> None:
@@ -45,10 +46,19 @@ class SseDecoder:
             elif line:
                 self._other(line)
             elif self._data:
-                events.append(self._event())
+                data = self._event()
+                if (data and not data.isspace()) or type(data) is ErrorData:  # others are signs of life
+                    events.append(data)
             else:  # an event without data is ignored, whatever its name
                 self._failing = False
         return events
+
+    def end(self) -> bytes | None:
+        """The data of the last event if its empty line, or even its last line end, is missing; it may be cut off."""
+        rest, self._rest, self._held = b"".join(self._rest).strip(b"\r"), [], 0
+        if rest.startswith(b"data:"):
+            self._data.append(rest[6:] if rest.startswith(b"data: ") else rest[5:])
+        return self._event() if self._data else None
 
     def _event(self) -> bytes:
         data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)

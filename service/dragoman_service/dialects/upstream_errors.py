@@ -12,9 +12,14 @@ from google.rpc import code_pb2
 from dragoman_service.errors import CompletionError
 
 RETRY_AFTER = 1.0  # seconds, if a retryable failure names no delay
+SAYS = " The provider says: "
 _MAX_TEXT = 300  # characters of the upstream's text that a caller sees
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-_KEYS = re.compile(r"\b(?:(?:sk|pk|key)[-_][\w*-]{6,}|AQVN\w{8,}|t1\.\S{16,}|(?:bearer|api-key)\s+\S+)", re.IGNORECASE)
+_KEYS = re.compile(
+    r"\b(?:(?:sk|pk|rk|key|gsk|hf|r8|xai|nvapi|tgp|fw|ghp)[-_][\w*-]{6,}|AIza[\w-]{8,}|eyJ[\w.-]{16,}"
+    r"|AQVN\w{8,}|t1\.\S{16,}|(?:bearer|api-key)\s+\S+)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +31,20 @@ class UpstreamFailure:
     message: str
     retryable: bool = False
 
-    def error(self, upstream_status: str = "", retry_after: float | None = None) -> CompletionError:
+    def error(
+        self, upstream_status: str = "", retry_after: float | None = None, words: object = None
+    ) -> CompletionError:
         """The failure as an error.
 
         `upstream_status` is the HTTP status or the name of the gRPC code, empty if the upstream sent none.
-        `retry_after` is the delay in seconds that the upstream asks for, RETRY_AFTER if None.
+        `retry_after` is the delay in seconds that the upstream asks for, RETRY_AFTER if None. `words` is the upstream's
+        own text, which is added to the message.
         """
         wait = (RETRY_AFTER if retry_after is None else retry_after) if self.retryable else None
         metadata = {"upstream_status": upstream_status} if upstream_status else {}
+        message = with_words(self.message, sanitised(words))
         return CompletionError(
-            self.code, self.reason, self.message, retryable=self.retryable, retry_after=wait, metadata=metadata
+            self.code, self.reason, message, retryable=self.retryable, retry_after=wait, metadata=metadata
         )
 
 
@@ -121,6 +130,16 @@ def rejected(text: object, upstream_status: str) -> CompletionError:
         message,
         metadata={"upstream_status": upstream_status},
     )
+
+
+def with_words(message: str, words: str) -> str:
+    """`message`, and after it the `words` of the upstream, if there are any."""
+    return f"{message}{SAYS}{words}" if words else message
+
+
+def words_of(message: str) -> str:
+    """The upstream's words in `message`, empty without them."""
+    return message.partition(SAYS)[2]
 
 
 def sanitised(text: object) -> str:

@@ -60,9 +60,8 @@ async def decode_answer(
             if decoder.ended:  # a lost connection or a time-out takes nothing from an answer that has its end
                 break
             raise
-        before = decoder.received
         events, failure = _until_failure(decoder.feed(piece))
-        watch.received(events, message=decoder.received > before, ended=decoder.ended)
+        watch.received(events, ended=decoder.ended)
         if events:
             yield events
         if failure is not None:
@@ -119,7 +118,7 @@ class HttpAnswers:
             if response.status != 200:
                 raise await self._refusal(response, watch)
             if response.encoded:
-                raise malformed_answer("answered in an encoding that was not requested")
+                raise malformed_answer(f"answered in an encoding that was not requested: {response.encoding[:32]!r}")
             decoder = decoder_of(response.headers.get("content-type", ""))
             answer = decode_answer(_Watched(response.chunks, watch), decoder, watch)
             async for events in await stack.enter_async_context(aclosing(answer)):

@@ -38,10 +38,13 @@ class HttpStream:
     headers: Mapping[str, str]
     chunks: AsyncIterator[bytes]
 
+    encoding: str = ""
+    """How the chunks are compressed, if nothing here decompresses it."""
+
     @property
     def encoded(self) -> bool:
-        """The body is compressed, though that was not requested. Nothing here decompresses it."""
-        return self.headers.get("content-encoding", "identity").strip().lower() not in ("identity", "")
+        """The chunks are compressed, though that was not requested."""
+        return bool(self.encoding)
 
     async def read(self, most: int) -> bytes:
         """The rest of the body, cut after `most` bytes."""

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.contract import IncompleteAnswerError
-from dragoman_service.dialects.upstream_errors import UNAVAILABLE
+from dragoman_service.dialects.upstream_errors import UNAVAILABLE, with_words, words_of
 from dragoman_service.errors import broken_answer, malformed_answer
 from dragoman_service.providers.upstream.connection import HttpError
 
@@ -24,11 +24,22 @@ def error_of(failure: Failure, *, begun: bool = False, secrets: Sequence[str] = 
     """
     if not isinstance(failure, CompletionError):
         return broken_answer() if begun else _unanswered(failure)
+    failure.message = _without(secrets, failure.message)
     if begun and _is_transient(failure):
-        return broken_answer().with_metadata(**failure.metadata)
-    for secret in secrets:
-        failure.message = failure.message.replace(secret, "…")
+        broken = broken_answer().with_metadata(**failure.metadata)
+        broken.message = with_words(broken.message, words_of(failure.message))
+        return broken
     return failure
+
+
+def _without(secrets: Sequence[str], message: str) -> str:
+    for secret in secrets:
+        message = message.replace(secret, "…")
+        if message.endswith("…"):  # the text was shortened, perhaps in the middle of a secret
+            parts = (secret[:length] for length in range(len(secret) - 1, 3, -1))
+            part = next((part for part in parts if message.endswith(part + "…")), "")
+            message = message[: len(message) - len(part) - 1] + "…"
+    return message
 
 
 def secret_values(*secrets: SecretStr | None) -> tuple[str, ...]:

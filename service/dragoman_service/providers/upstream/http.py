@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from dragoman_service.providers.upstream.compression import ENCODINGS, decompressed
 from dragoman_service.providers.upstream.connection import HttpAnswer, HttpError, HttpStream
 from dragoman_service.providers.upstream.failure_log import FailureLog
 
@@ -55,14 +56,14 @@ class HttpClient:
         response = await self._send("POST", path, body, headers)
         try:
             with _noticing_loss(response):
-                yield HttpStream(response.status, _lower(response), _Chunks(response.content))
+                yield _stream(response)
         finally:
             response.close()
 
     async def _complete(self, method: str, path: str, body: bytes | None) -> HttpAnswer:
         response = await self._send(method, path, body)
         try:
-            stream = HttpStream(response.status, _lower(response), _Chunks(response.content))
+            stream = _stream(response)
             with _noticing_loss(response):
                 content = await stream.read(MAX_BODY + 1)
         finally:
@@ -223,6 +224,18 @@ def _retrieved(closed: asyncio.Future[None]) -> None:
     """Retrieves the exception, because asyncio logs one that nobody retrieves."""
     if not closed.cancelled():
         closed.exception()
+
+
+def _stream(response: aiohttp.ClientResponse) -> HttpStream:
+    """The response, its chunks decompressed if they come in an encoding that is known here."""
+    headers = _lower(response)
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    chunks: AsyncIterator[bytes] = _Chunks(response.content)
+    if encoding in ("", "identity"):
+        return HttpStream(response.status, headers, chunks)
+    if encoding in ENCODINGS:
+        return HttpStream(response.status, headers, decompressed(chunks, encoding))
+    return HttpStream(response.status, headers, chunks, encoding)
 
 
 def _lower(response: aiohttp.ClientResponse) -> dict[str, str]:

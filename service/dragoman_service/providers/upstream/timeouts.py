@@ -34,7 +34,7 @@ class TimeoutWatch:
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
         self._clock = asyncio.get_running_loop().time
-        self._begun = False
+        self._begun = self._ended = False
         self._due = self._in(timeouts.first_token)
         self._limit = TimeLimit()
 
@@ -58,14 +58,16 @@ class TimeoutWatch:
         except TimeoutError:
             raise (_idle() if self._begun else _timed_out()) from None
 
-    def received(self, events: Sequence[v1.CompletionEvent], *, message: bool, ended: bool) -> None:
+    def received(self, events: Sequence[v1.CompletionEvent], *, ended: bool) -> None:
         """The upstream sent a piece that was decoded to `events`.
 
-        `message`: the piece completed a message of the vendor's, which a comment or half a message does not.
         `ended`: every choice has its finish reason.
         """
+        if ended and self._ended:  # the grace has begun, and nothing but more of the answer prolongs it
+            return
+        self._ended = ended
         self._begun = self._begun or any(not event.HasField("usage") for event in events)
-        if self._begun and message:
+        if self._begun:  # any bytes are a sign of life: servers send comments while they hold back a long tool call
             self._due = self._in(self._timeouts.idle)
         elif events:
             self._due = self._in(self._timeouts.first_token)

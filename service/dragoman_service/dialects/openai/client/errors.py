@@ -36,6 +36,24 @@ _STATUS_OF_TYPE = {
     "rate_limit_exceeded": 429,
     "tokens": 429,
     "requests": 429,
+    # Google's names, in `status`
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 429,
+}
+# MiniMax's numbers in `base_resp`: https://platform.minimax.io/docs/api-reference/errorcode
+_STATUS_OF_NUMBER = {
+    1001: 408, 1002: 429, 1004: 401, 1008: 402, 1026: 400, 1027: 400, 1039: 400, 1041: 429, 1042: 400, 1043: 400,
+    1044: 400, 2013: 400, 2049: 401, 2056: 429,
+}  # fmt: skip
+_WORDS = ("message", "detail", "msg", "error_msg", "status_msg", "error_message", "error", "errors", "title")
+# The model exists and the account may use it, but not for this request: the caller can change that.
+_REQUEST_AT_FAULT = {
+    403: re.compile(r"moderat|flagged|content (?:policy|filter)|safety|guardrail", re.IGNORECASE),
+    404: re.compile(r"\bsupports? (?!this model|the model|model)|\bsupporting\b|data policy", re.IGNORECASE),
 }
 
 _LONGEST_WAIT = 86_400.0  # seconds; longer delays are cut to this
@@ -54,7 +72,23 @@ def decode_error(response: HttpErrorResponse) -> CompletionError:
 def decode_error_object(problem: Any) -> CompletionError:
     """The error of an error object, or a plain text, that came in place of an answer under status 200."""
     details = problem if isinstance(problem, dict) else {"message": problem}
+    details = _with_words(details)
     return _decode(_status(details), details, {})
+
+
+def reported_problem(chunk: Mapping[str, Any]) -> Any:
+    """The error that a JSON object of an answer reports, None if it reports none."""
+    if chunk.get("error"):
+        return chunk["error"]
+    base = chunk.get("base_resp")
+    if isinstance(base, dict) and base.get("status_code"):
+        number = base["status_code"]
+        return {"code": _STATUS_OF_NUMBER.get(number if isinstance(number, int) else 0, 500), "message": _text_of(base)}
+    if chunk.get("object") == "error":
+        return chunk
+    has_answer = chunk.get("choices") or chunk.get("usage") or "prompt_progress" in chunk
+    says = any(isinstance(chunk.get(key), str) for key in ("message", "detail", "msg", "error_msg", "status_msg"))
+    return chunk if not has_answer and (says or chunk.get("errors")) else None
 
 
 def decode_error_event(data: bytes) -> CompletionError:
@@ -75,7 +109,7 @@ def _status(details: Mapping[str, Any]) -> int:
         code = int(code)
     if isinstance(code, int) and 400 <= code < 600:
         return code
-    names = (str(details.get("type")), str(code))
+    names = (str(details.get("type")), str(code), str(details.get("status")))
     return next((_STATUS_OF_TYPE[name] for name in names if name in _STATUS_OF_TYPE), 500)
 
 
@@ -86,13 +120,17 @@ def _decode(status: int, details: Mapping[str, Any], headers: Mapping[str, str])
         return _context_length(details, status)
     if _TOO_MANY_HOPS in names:
         return too_many_hops().with_metadata(upstream_status=str(status))
+    words = details.get("message")
+    fault = _REQUEST_AT_FAULT.get(status)
+    if fault is not None and fault.search(str(words)):
+        return rejected(words, str(status))
     out_of_quota = any(_QUOTA_CODES.fullmatch(name) for name in names)
     failure = QUOTA if out_of_quota else failure_of_http_status(status)
     if failure is not None:
-        return failure.error(str(status), _retry_after(headers))
+        return failure.error(str(status), _retry_after(headers), words)
     if status < 400:
         return malformed_answer(f"answered with status {status}").with_metadata(upstream_status=str(status))
-    return rejected(details.get("message"), str(status))
+    return rejected(words, str(status))
 
 
 def _context_length(details: Mapping[str, Any], status: int) -> CompletionError:
@@ -120,12 +158,41 @@ def _token_counts(details: Mapping[str, Any]) -> tuple[int | None, int | None]:
 
 
 def _error_object(body: bytes) -> dict[str, Any]:
+    """The error in a body, with its text under `message`."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
-        return {}
-    problem = (answer.get("error") or answer.get("detail") or answer) if isinstance(answer, dict) else {}
-    return problem if isinstance(problem, dict) else {"message": problem}
+        return _plain_text(body)
+    if isinstance(answer, list) and answer:
+        answer = answer[0]
+    if not isinstance(answer, dict):
+        return {"message": answer} if isinstance(answer, str) else {}
+    problem = reported_problem(answer) if answer.get("base_resp") else answer.get("error") or answer.get("detail")
+    return _with_words(problem if isinstance(problem, dict) else answer if problem is None else {"message": problem})
+
+
+def _plain_text(body: bytes) -> dict[str, Any]:
+    """A body that is a text. A page is none."""
+    text = body[:4096].decode(errors="replace").strip()
+    return {} if not text or text.startswith("<") or "\ufffd" in text[:-1] else {"message": text}
+
+
+def _with_words(details: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = details.get("metadata")
+    behind = metadata.get("raw") if isinstance(metadata, dict) else None  # OpenRouter: the text of the vendor behind it
+    texts = [text for text in (_text_of(details), _text_of(behind)) if text]
+    return {**details, "message": ": ".join(texts)}
+
+
+def _text_of(value: Any, depth: int = 4) -> str:
+    """What `value` says, wherever servers put it; empty if it says nothing."""
+    if isinstance(value, str):
+        return value
+    if depth and isinstance(value, list):
+        return "; ".join(text for text in (_text_of(entry, depth - 1) for entry in value[:5]) if text)
+    if depth and isinstance(value, dict):
+        return next((text for key in _WORDS if (text := _text_of(value.get(key), depth - 1))), "")
+    return ""
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -9,9 +9,9 @@ from typing import Any
 from dragoman import v1
 
 from dragoman_service.dialects.contract import IncompleteAnswerError
-from dragoman_service.dialects.openai.client.content import EventCollector, decode_content
-from dragoman_service.dialects.openai.client.errors import decode_error_event, decode_error_object
-from dragoman_service.dialects.openai.client.json import count, items, mapping, parsed
+from dragoman_service.dialects.openai.client.content import EventCollector, Kind, decode_content
+from dragoman_service.dialects.openai.client.errors import decode_error_event, decode_error_object, reported_problem
+from dragoman_service.dialects.openai.client.json import ChunkParser, count, items, mapping
 from dragoman_service.dialects.openai.client.tokens import decode_logprobs, decode_usage
 from dragoman_service.dialects.openai.client.tool_calls import ToolCalls
 from dragoman_service.dialects.sse import DONE, ErrorData
@@ -25,6 +25,8 @@ _FINISH_REASONS = {
     "eos_token": v1.FINISH_REASON_STOP,
     "end_turn": v1.FINISH_REASON_STOP,
     "stop_sequence": v1.FINISH_REASON_STOP_SEQUENCE,
+    "complete": v1.FINISH_REASON_STOP,
+    "completed": v1.FINISH_REASON_STOP,
     "length": v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
     "max_tokens": v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
     "model_length": v1.FINISH_REASON_CONTEXT_LENGTH,
@@ -33,7 +35,14 @@ _FINISH_REASONS = {
     "function_call": v1.FINISH_REASON_TOOL_CALLS,
     "content_filter": v1.FINISH_REASON_CONTENT_FILTER,
     "violation": v1.FINISH_REASON_CONTENT_FILTER,
+    "max_output_tokens": v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
+    # Gemini's words, which translators leave as they are
+    **dict.fromkeys(
+        ("safety", "recitation", "blocklist", "prohibited_content", "spii"), v1.FINISH_REASON_CONTENT_FILTER
+    ),
 }
+_CUT = frozenset({v1.FINISH_REASON_MAX_OUTPUT_TOKENS, v1.FINISH_REASON_CONTEXT_LENGTH, v1.FINISH_REASON_CONTENT_FILTER})
+_NO_REASON = frozenset({"", "null", "none", "finish_reason_unspecified"})  # the choice goes on
 
 
 @dataclass(slots=True)
@@ -43,12 +52,69 @@ class _Choice:
     index: int
     prefixed: bool
     """The prefix has been put before its text, or there is none."""
+    number: int = 0
+    """The upstream's index in the last chunk with content."""
+    incoming: int = 0
+    """The upstream's index in the chunk that is being decoded."""
+    spoke: bool = False
+    """Text, a refusal or a tool call came. Reasoning alone is no answer."""
+    plain: bool = False
+    """Text came as a delta."""
     refused: bool = False
-    ended: bool = False
     finish_reason: str = ""
     """The upstream's own word; empty until it comes."""
+    reopened: bool = False
+    """Content came after the finish reason."""
+    continued: bool = False
+    """That has happened at least once, so that a finish reason beside content means nothing."""
+    apart: bool = False
+    """The finish reason came, or was followed by usage, without content: no server does that before the end."""
     stop_sequence: str = ""
+    streamed: set[str] = field(default_factory=set)
+    """The kinds of content that came as deltas, which a complete message repeats."""
+    messages: dict[str, str] = field(default_factory=dict)
+    """Kind of content → what complete messages have said so far."""
     calls: ToolCalls = field(default_factory=ToolCalls)
+
+    @property
+    def meaning(self) -> v1.FinishReason.ValueType:
+        return _FINISH_REASONS.get(self.finish_reason.lower(), v1.FINISH_REASON_OTHER)
+
+    @property
+    def failed(self) -> bool:
+        return self.finish_reason.lower() in _GAVE_UP
+
+    @property
+    def finished(self) -> bool:
+        """It has its end, whatever becomes of the connection. A finish reason beside content may be premature."""
+        stopped = self.meaning == v1.FINISH_REASON_STOP
+        return bool(self.finish_reason) and not self.reopened and self.apart and (self.spoke or not stopped)
+
+    def whole(self, *, complete: bool, done: bool) -> bool:
+        """The body has ended, and this choice is all there. `complete`: the body was one object; `done`: `[DONE]`."""
+        if self.failed:
+            return False
+        if complete or done:
+            return bool(self.finish_reason) or (self.spoke and self.calls.whole)
+        answered = self.spoke or self.meaning != v1.FINISH_REASON_STOP
+        return bool(self.finish_reason) and not self.reopened and (self.apart or (answered and not self.continued))
+
+    def goes_on(self) -> None:
+        """More content came. Raises PROVIDER_MALFORMED if it is that of a choice that was not requested."""
+        if self.incoming < self.number or (self.finish_reason and self.incoming != self.number):
+            raise malformed_answer("sent a choice that was not requested")
+        self.number = self.incoming
+        if self.finish_reason:
+            self.reopened = self.continued = True
+            self.apart = False
+
+    def finish(self, reason: str, stop_sequence: str, *, apart: bool) -> None:
+        """Takes a finish reason. Of several in a row the first counts, but "stop" beside content is weaker."""
+        early = not self.apart and self.meaning == v1.FINISH_REASON_STOP
+        if not self.finish_reason or self.reopened or early:
+            self.finish_reason, self.stop_sequence = reason, stop_sequence
+        self.reopened = False
+        self.apart = self.apart or apart
 
 
 class AnswerDecoder:
@@ -62,12 +128,15 @@ class AnswerDecoder:
         self, *, first_index: int = 0, choices: int = 1, max_tokens: int = 0, prefix: str = "", top_logprobs: int = 0
     ) -> None:
         self._choices = {index: _Choice(first_index + index, prefixed=not prefix) for index in range(choices)}
+        self._plain = dict(self._choices)  # those whose index in the chunks is their own
+        self._parse = ChunkParser().parse
         self._max_tokens = max_tokens
         self._prefix = prefix
         self._top_logprobs = top_logprobs
         self._events = EventCollector()
         self._fingerprint = ""
         self._usage = v1.Usage()
+        self._complete = False
         self.over = False
         """The upstream has said that no more texts follow."""
         self.ended = False
@@ -84,44 +153,54 @@ class AnswerDecoder:
                 break
             if type(data) is ErrorData:
                 raise decode_error_event(data)
-            self._chunk(parsed(data))
+            self._chunk(self._parse(data))
         return self.take()
+
+    def decode_complete(self, text: bytes) -> list[v1.CompletionEvent]:
+        """The events of an answer that is one JSON object: it is complete even without a finish reason."""
+        self._complete = True
+        return self.decode([text])
 
     def take(self) -> list[v1.CompletionEvent]:
         """The events that were decoded and not yet returned."""
         return self._events.take()
 
     def end(self) -> list[v1.CompletionEvent]:
-        """The last events of the choices. Raises IncompleteAnswerError if one has no finish reason."""
-        if not all(choice.ended and choice.finish_reason not in _GAVE_UP for choice in self._choices.values()):
+        """The last events of the choices. Raises IncompleteAnswerError if one is not whole."""
+        if not all(choice.whole(complete=self._complete, done=self.over) for choice in self._choices.values()):
             raise IncompleteAnswerError
         for choice in self._choices.values():
-            for call in choice.calls.end():
+            for call in choice.calls.end(cut=choice.meaning in _CUT):
                 self._events.add_tool_call(choice.index, call)
             self._add_prefix(choice)
             self._events.add(v1.CompletionEvent(choice_finished=self._choice_finished(choice)))
         return self.take()
 
     def _chunk(self, chunk: Mapping[str, Any]) -> None:
-        if chunk.get("error") or chunk.get("object") == "error":
-            raise decode_error_object(chunk.get("error") or chunk)
+        choices = chunk.get("choices")
+        if not choices or "error" in chunk or "base_resp" in chunk or chunk.get("object") == "error":
+            problem = reported_problem(chunk)
+            if problem is not None:
+                raise decode_error_object(problem)
         fingerprint = chunk.get("system_fingerprint")
         if type(fingerprint) is str:
             self._fingerprint = fingerprint
-        for choice in items(chunk.get("choices"), "choices"):
+        for choice in items(choices, "choices"):
             if not self._plain_text(choice):
                 self._choice(choice)
         if chunk.get("usage") or "prompt_progress" in chunk or "x_groq" in chunk:
             self._report_usage(chunk)
+            if not choices:
+                self._confirm()
 
     def _plain_text(self, data: Any) -> bool:
         """Takes `data` if it is more text and nothing else, because nearly every chunk is and this is quicker."""
         try:
-            choice, delta = self._choices[data["index"]], data["delta"]
+            choice, delta = self._plain[data["index"]], data["delta"]
             words = delta["content"]
             if type(words) is not str or len(delta) > 1 or not choice.prefixed or choice.finish_reason:
                 return False
-            if not words or data.get("finish_reason") or data.get("logprobs"):
+            if not words or not choice.plain or data.get("finish_reason") or data.get("logprobs"):
                 return False
         except (KeyError, TypeError, AttributeError):
             return False
@@ -131,44 +210,95 @@ class AnswerDecoder:
     def _choice(self, data: Any) -> None:
         if type(data) is not dict:
             raise malformed_answer("sent a choice that is not an object")
-        choice = self._choices.get(count(data.get("index"), "index"))
-        if choice is None:
-            raise malformed_answer("sent a choice that was not requested")
-        delta = data.get("delta") or data.get("message") or _text_delta(data)
-        if delta:
-            self._delta(choice, delta, data.get("logprobs"))
-        elif data.get("logprobs"):
-            self._delta(choice, {}, data["logprobs"])
+        if data.get("error"):
+            raise decode_error_object(data["error"])
+        choice = self._choice_of(count(data.get("index"), "index"))
+        content = False
+        delta = data.get("delta") or _text_delta(data)
+        if delta or data.get("logprobs"):
+            content = self._delta(choice, delta, data.get("logprobs") if delta or not data.get("message") else None)
+        if data.get("message"):
+            content = self._message(choice, mapping(data["message"], "message"), data.get("logprobs")) or content
         reason = data.get("finish_reason")
-        if reason and not choice.finish_reason:
-            choice.finish_reason = reason if type(reason) is str else "?"
-            choice.stop_sequence = _stop_sequence(data)
-        # A complete answer has ended even if it names no finish reason.
-        choice.ended = choice.ended or bool(choice.finish_reason) or bool(data.get("message"))
-        self.ended = all(choice.ended for choice in self._choices.values())
+        if reason and str(reason).lower() not in _NO_REASON:
+            choice.finish(reason if type(reason) is str else "?", _stop_sequence(data), apart=not content)
+        if data.get("usage"):
+            self._report_usage(data)
+        self.ended = all(choice.finished for choice in self._choices.values())
 
-    def _delta(self, choice: _Choice, delta: Any, logprobs: Any) -> None:
+    def _choice_of(self, number: int) -> _Choice:
+        """The choice with this index. If one was requested it is that one, because some servers count tokens there."""
+        if len(self._choices) > 1:
+            choice = self._choices.get(number)
+            if choice is None:
+                raise malformed_answer("sent a choice that was not requested")
+            choice.number = number
+        else:
+            choice = self._choices[0]
+            if number:
+                self._plain.clear()
+        choice.incoming = number
+        return choice
+
+    def _confirm(self) -> None:
+        """Usage without a choice comes at the end: what has a finish reason has ended."""
+        for choice in self._choices.values():
+            choice.apart = choice.apart or bool(choice.finish_reason and not choice.reopened)
+        self.ended = all(choice.finished for choice in self._choices.values())
+
+    def _delta(self, choice: _Choice, delta: Any, logprobs: Any) -> bool:
+        """Takes a delta. False: it has no content."""
         if type(delta) is not dict:
             delta = {"content": delta}
+        content = False
         tokens = decode_logprobs(logprobs, self._top_logprobs)
         for kind, words in decode_content(delta):
-            self._continue(choice)
-            choice.refused = choice.refused or kind == "refusal"
-            self._events.add_text(choice.index, kind, words, tokens)
+            content = True
+            self._add_text(choice, kind, words, tokens)
+            choice.streamed.add(kind)
+            choice.plain = choice.plain or kind == "text"
             tokens = []
         if tokens:
             self._events.add(v1.CompletionEvent(delta=v1.Delta(choice_index=choice.index, logprobs=tokens)))
-        if delta.get("tool_calls") or delta.get("function_call"):
-            self._continue(choice)
-            for call in choice.calls.feed(delta.get("tool_calls")):
-                self._events.add_tool_call(choice.index, call)
-            for call in choice.calls.feed_function(delta.get("function_call")):
-                self._events.add_tool_call(choice.index, call)
+        return self._tool_calls(choice, delta) or content
 
-    def _continue(self, choice: _Choice) -> None:
-        if choice.finish_reason:
-            raise malformed_answer("continued a choice after its end")
+    def _message(self, choice: _Choice, message: Mapping[str, Any], logprobs: Any) -> bool:
+        """Takes a complete message, or a growing one. What deltas or earlier messages have said is not said again."""
+        said: dict[Kind, str] = {}
+        for kind, words in decode_content(message):
+            said[kind] = said.get(kind, "") + words
+        content = False
+        tokens = decode_logprobs(logprobs, self._top_logprobs)
+        for kind, words in said.items():
+            before = choice.messages.get(kind, "")
+            new = words.removeprefix(before)
+            if kind in choice.streamed or not new:
+                continue
+            content = True
+            choice.messages[kind] = words if words.startswith(before) else before + words
+            self._add_text(choice, kind, new, tokens)
+            tokens = []
+        return (not choice.calls and self._tool_calls(choice, message)) or content
+
+    def _add_text(self, choice: _Choice, kind: Kind, words: str, tokens: list[v1.TokenLogprob]) -> None:
+        choice.goes_on()
         self._add_prefix(choice)
+        choice.spoke = choice.spoke or kind != "reasoning"
+        choice.refused = choice.refused or kind == "refusal"
+        self._events.add_text(choice.index, kind, words, tokens)
+
+    def _tool_calls(self, choice: _Choice, delta: Mapping[str, Any]) -> bool:
+        """Takes the tool calls of a delta or a message. False: it has none."""
+        if not (delta.get("tool_calls") or delta.get("function_call")):
+            return False
+        choice.goes_on()
+        self._add_prefix(choice)
+        choice.spoke = True
+        for call in choice.calls.feed(delta.get("tool_calls")):
+            self._events.add_tool_call(choice.index, call)
+        for call in choice.calls.feed_function(delta.get("function_call")):
+            self._events.add_tool_call(choice.index, call)
+        return True
 
     def _add_prefix(self, choice: _Choice) -> None:
         if not choice.prefixed:
@@ -196,7 +326,7 @@ class AnswerDecoder:
         )
 
     def _finish_reason(self, choice: _Choice) -> v1.FinishReason.ValueType:
-        reason = _FINISH_REASONS.get(choice.finish_reason, v1.FINISH_REASON_OTHER)
+        reason = choice.meaning
         if choice.calls and (reason == v1.FINISH_REASON_STOP or not choice.finish_reason):
             return v1.FINISH_REASON_TOOL_CALLS  # servers say "stop" if the request forced the call
         if reason == v1.FINISH_REASON_TOOL_CALLS and not choice.calls:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 
 from dragoman import v1
 
+from dragoman_service.dialects.openai.client.json import is_json
 from dragoman_service.dialects.openai.client.response import AnswerDecoder
-from dragoman_service.dialects.sse import SseDecoder
+from dragoman_service.dialects.sse import DONE, SseDecoder
 from dragoman_service.errors import CompletionError, malformed_answer
 
-MAX_COMPLETE = 16 * 1024 * 1024  # bytes of a complete answer
+MAX_COMPLETE = 16 * 1024 * 1024  # bytes of a complete answer, and of one event
 _EVENT_FIELDS = (b"data:", b"event:", b"id:", b":")
 
 
@@ -46,10 +47,22 @@ class StreamDecoder:
     def end(self) -> Iterator[v1.CompletionEvent]:
         """The events of a complete answer, and the end of each choice. Raises IncompleteAnswerError without one."""
         if self._body or (self._events is None and self._is_json):
-            yield from self._decode([bytes(self._body)])
-        elif self._events is not None and self._events.foreign and not self.received:
+            self.received += 1
+            yield from self._answer.decode_complete(bytes(self._body))
+        elif self._events is not None:
+            yield from self._last_event(self._events)
+        if self._events is not None and self._events.foreign and not self.received:
             raise malformed_answer("answered with something other than server-sent events")
         yield from self._answer.end()
+
+    def _last_event(self, events: SseDecoder) -> Iterable[v1.CompletionEvent]:
+        """An event whose empty line is missing. One that the stream cuts off is not decoded, as it is not JSON."""
+        text = events.end()
+        if text is None or self.over:
+            return ()
+        if text.strip() != DONE and not is_json(text):
+            return ()
+        return self._decode([text])
 
     def _decode(self, texts: list[bytes]) -> Iterable[v1.CompletionEvent]:
         self.received += len(texts)
@@ -64,13 +77,13 @@ class StreamDecoder:
         self._body += piece if self._body else piece.lstrip()
         if len(self._body) > MAX_COMPLETE:
             raise malformed_answer(f"sent an answer of more than {MAX_COMPLETE} bytes")
-        if not self._body or self._body.startswith(b"{"):
+        if not self._body or self._body.startswith((b"{", b"[")):
             return []
         if self._body.startswith(b"<"):
             raise malformed_answer("answered with an HTML page")
         if self._is_json and not self._body.startswith(_EVENT_FIELDS):
             return []
-        self._events, start = SseDecoder(), bytes(self._body)
+        self._events, start = SseDecoder(MAX_COMPLETE), bytes(self._body)
         self._body.clear()
         return self._events.feed(start)
 

@@ -32,13 +32,20 @@ def _usage(usage: Mapping[str, Any]) -> v1.Usage:
     output = count(usage.get("completion_tokens"), "completion_tokens")
     of_prompt = mapping(usage.get("prompt_tokens_details"), "usage")
     of_output = mapping(usage.get("completion_tokens_details"), "usage")
-    cached = of_prompt.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")  # the latter is DeepSeek's
+    # DeepSeek's key, and Moonshot's
+    cached = of_prompt.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or usage.get("cached_tokens")
+    reasoning = count(of_output.get("reasoning_tokens") or usage.get("reasoning_tokens"), "reasoning_tokens")
+    total = count(usage.get("total_tokens"), "total_tokens")
+    # xAI counts the reasoning beside the output, Gemini only in the total. OpenAI counts it within the output.
+    if reasoning > output or (reasoning and total == prompt + output + reasoning):
+        output += reasoning
+    output = max(output, total - prompt)
     return v1.Usage(
         input_tokens=prompt,
         output_tokens=output,
         total_tokens=prompt + output,
         cached_input_tokens=count(cached, "cached_tokens"),
-        reasoning_tokens=count(of_output.get("reasoning_tokens"), "reasoning_tokens"),
+        reasoning_tokens=reasoning,
     )
 
 
