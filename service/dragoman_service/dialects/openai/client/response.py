@@ -3,118 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from dragoman import v1
 
 from dragoman_service.dialects.contract import IncompleteAnswerError
-from dragoman_service.dialects.openai.client.content import EventCollector, Kind, decode_content
+from dragoman_service.dialects.openai.client.content import (
+    CUT,
+    NO_REASON,
+    ChoiceState,
+    EventCollector,
+    Kind,
+    decode_content,
+)
 from dragoman_service.dialects.openai.client.errors import decode_error_event, decode_error_object, reported_problem
 from dragoman_service.dialects.openai.client.json import ChunkParser, count, items, mapping
 from dragoman_service.dialects.openai.client.tokens import decode_logprobs, decode_usage
-from dragoman_service.dialects.openai.client.tool_calls import ToolCalls
 from dragoman_service.dialects.sse import DONE, ErrorData
 from dragoman_service.errors import malformed_answer
-
-# The server gave up before the end: the words of DeepSeek, vLLM, OpenRouter and Mistral.
-_GAVE_UP = frozenset({"insufficient_system_resource", "abort", "error"})
-_FINISH_REASONS = {
-    "stop": v1.FINISH_REASON_STOP,
-    "eos": v1.FINISH_REASON_STOP,
-    "eos_token": v1.FINISH_REASON_STOP,
-    "end_turn": v1.FINISH_REASON_STOP,
-    "stop_sequence": v1.FINISH_REASON_STOP_SEQUENCE,
-    "complete": v1.FINISH_REASON_STOP,
-    "completed": v1.FINISH_REASON_STOP,
-    "length": v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
-    "max_tokens": v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
-    "model_length": v1.FINISH_REASON_CONTEXT_LENGTH,
-    "tool_calls": v1.FINISH_REASON_TOOL_CALLS,
-    "tool_use": v1.FINISH_REASON_TOOL_CALLS,
-    "function_call": v1.FINISH_REASON_TOOL_CALLS,
-    "content_filter": v1.FINISH_REASON_CONTENT_FILTER,
-    "violation": v1.FINISH_REASON_CONTENT_FILTER,
-    "max_output_tokens": v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
-    # Gemini's words, which translators leave as they are
-    **dict.fromkeys(
-        ("safety", "recitation", "blocklist", "prohibited_content", "spii"), v1.FINISH_REASON_CONTENT_FILTER
-    ),
-}
-_CUT = frozenset({v1.FINISH_REASON_MAX_OUTPUT_TOKENS, v1.FINISH_REASON_CONTEXT_LENGTH, v1.FINISH_REASON_CONTENT_FILTER})
-_NO_REASON = frozenset({"", "null", "none", "finish_reason_unspecified"})  # the choice goes on
-
-
-@dataclass(slots=True)
-class _Choice:
-    """The progress of one choice."""
-
-    index: int
-    prefixed: bool
-    """The prefix has been put before its text, or there is none."""
-    number: int = 0
-    """The upstream's index in the last chunk with content."""
-    incoming: int = 0
-    """The upstream's index in the chunk that is being decoded."""
-    spoke: bool = False
-    """Text, a refusal or a tool call came. Reasoning alone is no answer."""
-    plain: bool = False
-    """Text came as a delta."""
-    refused: bool = False
-    finish_reason: str = ""
-    """The upstream's own word; empty until it comes."""
-    reopened: bool = False
-    """Content came after the finish reason."""
-    continued: bool = False
-    """That has happened at least once, so that a finish reason beside content means nothing."""
-    apart: bool = False
-    """The finish reason came, or was followed by usage, without content: no server does that before the end."""
-    stop_sequence: str = ""
-    streamed: set[str] = field(default_factory=set)
-    """The kinds of content that came as deltas, which a complete message repeats."""
-    messages: dict[str, str] = field(default_factory=dict)
-    """Kind of content → what complete messages have said so far."""
-    calls: ToolCalls = field(default_factory=ToolCalls)
-
-    @property
-    def meaning(self) -> v1.FinishReason.ValueType:
-        return _FINISH_REASONS.get(self.finish_reason.lower(), v1.FINISH_REASON_OTHER)
-
-    @property
-    def failed(self) -> bool:
-        return self.finish_reason.lower() in _GAVE_UP
-
-    @property
-    def finished(self) -> bool:
-        """It has its end, whatever becomes of the connection. A finish reason beside content may be premature."""
-        stopped = self.meaning == v1.FINISH_REASON_STOP
-        return bool(self.finish_reason) and not self.reopened and self.apart and (self.spoke or not stopped)
-
-    def whole(self, *, complete: bool, done: bool) -> bool:
-        """The body has ended, and this choice is all there. `complete`: the body was one object; `done`: `[DONE]`."""
-        if self.failed:
-            return False
-        if complete or done:
-            return bool(self.finish_reason) or (self.spoke and self.calls.whole)
-        answered = self.spoke or self.meaning != v1.FINISH_REASON_STOP
-        return bool(self.finish_reason) and not self.reopened and (self.apart or (answered and not self.continued))
-
-    def goes_on(self) -> None:
-        """More content came. Raises PROVIDER_MALFORMED if it is that of a choice that was not requested."""
-        if self.incoming < self.number or (self.finish_reason and self.incoming != self.number):
-            raise malformed_answer("sent a choice that was not requested")
-        self.number = self.incoming
-        if self.finish_reason:
-            self.reopened = self.continued = True
-            self.apart = False
-
-    def finish(self, reason: str, stop_sequence: str, *, apart: bool) -> None:
-        """Takes a finish reason. Of several in a row the first counts, but "stop" beside content is weaker."""
-        early = not self.apart and self.meaning == v1.FINISH_REASON_STOP
-        if not self.finish_reason or self.reopened or early:
-            self.finish_reason, self.stop_sequence = reason, stop_sequence
-        self.reopened = False
-        self.apart = self.apart or apart
 
 
 class AnswerDecoder:
@@ -127,7 +33,7 @@ class AnswerDecoder:
     def __init__(
         self, *, first_index: int = 0, choices: int = 1, max_tokens: int = 0, prefix: str = "", top_logprobs: int = 0
     ) -> None:
-        self._choices = {index: _Choice(first_index + index, prefixed=not prefix) for index in range(choices)}
+        self._choices = {index: ChoiceState(first_index + index, prefixed=not prefix) for index in range(choices)}
         self._plain = dict(self._choices)  # those whose index in the chunks is their own
         self._parse = ChunkParser().parse
         self._max_tokens = max_tokens
@@ -170,7 +76,7 @@ class AnswerDecoder:
         if not all(choice.whole(complete=self._complete, done=self.over) for choice in self._choices.values()):
             raise IncompleteAnswerError
         for choice in self._choices.values():
-            for call in choice.calls.end(cut=choice.meaning in _CUT):
+            for call in choice.calls.end(cut=choice.meaning in CUT):
                 self._events.add_tool_call(choice.index, call)
             self._add_prefix(choice)
             self._events.add(v1.CompletionEvent(choice_finished=self._choice_finished(choice)))
@@ -220,13 +126,15 @@ class AnswerDecoder:
         if data.get("message"):
             content = self._message(choice, mapping(data["message"], "message"), data.get("logprobs")) or content
         reason = data.get("finish_reason")
-        if reason and str(reason).lower() not in _NO_REASON:
+        if reason and str(reason).lower() not in NO_REASON:
             choice.finish(reason if type(reason) is str else "?", _stop_sequence(data), apart=not content)
+        elif content:
+            choice.unmarked = choice.unmarked or choice.spoke
         if data.get("usage"):
             self._report_usage(data)
         self.ended = all(choice.finished for choice in self._choices.values())
 
-    def _choice_of(self, number: int) -> _Choice:
+    def _choice_of(self, number: int) -> ChoiceState:
         """The choice with this index. If one was requested it is that one, because some servers count tokens there."""
         if len(self._choices) > 1:
             choice = self._choices.get(number)
@@ -246,7 +154,7 @@ class AnswerDecoder:
             choice.apart = choice.apart or bool(choice.finish_reason and not choice.reopened)
         self.ended = all(choice.finished for choice in self._choices.values())
 
-    def _delta(self, choice: _Choice, delta: Any, logprobs: Any) -> bool:
+    def _delta(self, choice: ChoiceState, delta: Any, logprobs: Any) -> bool:
         """Takes a delta. False: it has no content."""
         if type(delta) is not dict:
             delta = {"content": delta}
@@ -262,7 +170,7 @@ class AnswerDecoder:
             self._events.add(v1.CompletionEvent(delta=v1.Delta(choice_index=choice.index, logprobs=tokens)))
         return self._tool_calls(choice, delta) or content
 
-    def _message(self, choice: _Choice, message: Mapping[str, Any], logprobs: Any) -> bool:
+    def _message(self, choice: ChoiceState, message: Mapping[str, Any], logprobs: Any) -> bool:
         """Takes a complete message, or a growing one. What deltas or earlier messages have said is not said again."""
         said: dict[Kind, str] = {}
         for kind, words in decode_content(message):
@@ -280,14 +188,14 @@ class AnswerDecoder:
             tokens = []
         return (not choice.calls and self._tool_calls(choice, message)) or content
 
-    def _add_text(self, choice: _Choice, kind: Kind, words: str, tokens: list[v1.TokenLogprob]) -> None:
+    def _add_text(self, choice: ChoiceState, kind: Kind, words: str, tokens: list[v1.TokenLogprob]) -> None:
         choice.goes_on()
         self._add_prefix(choice)
         choice.spoke = choice.spoke or kind != "reasoning"
         choice.refused = choice.refused or kind == "refusal"
         self._events.add_text(choice.index, kind, words, tokens)
 
-    def _tool_calls(self, choice: _Choice, delta: Mapping[str, Any]) -> bool:
+    def _tool_calls(self, choice: ChoiceState, delta: Mapping[str, Any]) -> bool:
         """Takes the tool calls of a delta or a message. False: it has none."""
         if not (delta.get("tool_calls") or delta.get("function_call")):
             return False
@@ -300,7 +208,7 @@ class AnswerDecoder:
             self._events.add_tool_call(choice.index, call)
         return True
 
-    def _add_prefix(self, choice: _Choice) -> None:
+    def _add_prefix(self, choice: ChoiceState) -> None:
         if not choice.prefixed:
             self._events.add_text(choice.index, "text", self._prefix)
         choice.prefixed = True
@@ -314,7 +222,7 @@ class AnswerDecoder:
             self._usage = usage
             self._events.set_usage(usage)
 
-    def _choice_finished(self, choice: _Choice) -> v1.ChoiceFinished:
+    def _choice_finished(self, choice: ChoiceState) -> v1.ChoiceFinished:
         reason = self._finish_reason(choice)
         stopped = reason == v1.FINISH_REASON_STOP and choice.stop_sequence
         return v1.ChoiceFinished(
@@ -325,7 +233,7 @@ class AnswerDecoder:
             system_fingerprint=self._fingerprint[:128],
         )
 
-    def _finish_reason(self, choice: _Choice) -> v1.FinishReason.ValueType:
+    def _finish_reason(self, choice: ChoiceState) -> v1.FinishReason.ValueType:
         reason = choice.meaning
         if choice.calls and (reason == v1.FINISH_REASON_STOP or not choice.finish_reason):
             return v1.FINISH_REASON_TOOL_CALLS  # servers say "stop" if the request forced the call
