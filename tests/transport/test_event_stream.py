@@ -48,6 +48,19 @@ async def test_silence_is_filled_with_comments_before_and_between_events(serving
     assert len(pieces) <= 16, "one comment per silence, not one per check"
 
 
+async def test_a_comment_has_one_line_end_because_an_empty_line_ends_streams_of_some_clients(serving) -> None:
+    async def send(stream: EventStream) -> None:
+        await asyncio.sleep(0.05)
+        await stream.send(EVENT)
+
+    served = await serving(answering(send))
+    async with asked(served.address, "POST", "/ask", {}) as answer:
+        wire = b"".join(await pieces_of(answer))
+
+    assert wire.startswith(b": ping\n")
+    assert b": ping\n\n" not in wire
+
+
 async def test_events_without_silence_have_no_comments(serving) -> None:
     async def send(stream: EventStream) -> None:
         for _ in range(50):

@@ -11,18 +11,23 @@ from dragoman_service.contract import CompletionError
 from dragoman_service.transport.http.call import EncodeError, HttpCall
 
 KEEP_ALIVE = 15.0  # seconds of silence
-PING = b": ping\n\n"
-"""A comment, which clients ignore. It keeps proxies from taking a long prompt for a dead connection."""
+PING = b": ping\n"
+"""A comment, which clients ignore. It keeps proxies from taking a long prompt for a dead connection. One line
+end only: an empty line after a comment ends every stream in openai-go before 3.43."""
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}  # so that no proxy caches or buffers events
 
 
 class EventStream:
     """Begins with the first event, so that an error before it has a status of its own; or with a comment, once the
-    caller has waited for `keep_alive` seconds. An error after the beginning is encoded by `encode_error`."""
+    caller has waited for `keep_alive` seconds. An error after the beginning is encoded by `encode_error`.
+    `sign_of_life` is what the dialect's clients ignore between events."""
 
-    def __init__(self, call: HttpCall, encode_error: EncodeError, keep_alive: float = KEEP_ALIVE) -> None:
+    def __init__(
+        self, call: HttpCall, encode_error: EncodeError, keep_alive: float = KEEP_ALIVE, sign_of_life: bytes = PING
+    ) -> None:
         self._call = call
         self._encode_error = encode_error
+        self._sign_of_life = sign_of_life
         self._keep_alive = keep_alive
         self._loop = asyncio.get_running_loop()
         self._sent = self._loop.time()
@@ -64,4 +69,4 @@ class EventStream:
 
     async def _send_ping(self) -> None:
         with suppress(CompletionError, ConnectionError):  # the next event reports a caller who does not read
-            await self.send(PING)
+            await self.send(self._sign_of_life)
