@@ -56,7 +56,11 @@ async def test_models_that_raises_hides_no_others(raised):
     assert type(raised).__name__ in catalogue.unreachable["wrong"]
 
 
-@pytest.mark.parametrize("returned", [None, [None], ["text"], [v1.Delta()], 7, iter(lambda: v1.Model(), None)], ids=str)
+@pytest.mark.parametrize(
+    "returned",
+    [None, [None], ["text"], [v1.Delta()], 7, iter(lambda: v1.Model(), None)],
+    ids=lambda v: type(v).__name__,
+)
 async def test_models_that_returns_no_models_hides_no_others(returned):
     class Wrong(Scripted):
         def models(self):
