@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -119,3 +123,28 @@ async def test_a_connection_that_takes_no_writes_any_more_is_given_up(store: Sto
         counts = await opened.count_states()
 
     assert counts["QUEUED"] == 2
+
+
+async def test_closing_does_not_wait_for_a_server_that_stands_still(postgres: PostgresServer, store: Store) -> None:
+    opening = open_store(store.url, StoreContext(store.folder, ChangeRecorder()))
+    opened = await opening.__aenter__()
+    await opened.count_states()
+    database = store.url.partition("@/")[2].partition("?")[0]
+    rows = await postgres.run(f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}'")  # noqa: S608
+    for row in rows:
+        os.kill(row["pid"], signal.SIGSTOP)
+    try:
+        waiting = [asyncio.ensure_future(opened.start(new(number))) for number in range(3)]
+        reading = asyncio.ensure_future(opened.count_states())
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        await opening.__aexit__(None, None, None)
+        seconds = time.monotonic() - began
+    finally:
+        for row in rows:
+            os.kill(row["pid"], signal.SIGCONT)
+    for task in (*waiting, reading):  # as the end of the service does with its calls
+        task.cancel()
+    await asyncio.gather(*waiting, reading, return_exceptions=True)
+
+    assert seconds < 4

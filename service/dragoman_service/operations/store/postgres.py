@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 READERS = 4  # connections
 CONNECT_SECONDS, STATEMENT_SECONDS, TRANSACTION_SECONDS = 5.0, 10.0, 20.0
+CLOSE_SECONDS = 1.0  # for the transactions that are under way at the end
 TRIES = 5  # of a transaction that conflicts with another one
 _MIGRATING, _CLAIMING = 0x64_72_61_67_01, 0x64_72_61_67_02  # the numbers of locks
 _DIALECT = Dialect(insert, select(func.pg_advisory_xact_lock(_CLAIMING)))
@@ -93,9 +94,14 @@ class PostgresDatabase:
                 await connection.run_sync(locked)
 
     async def close(self) -> None:
-        """Waits for the transactions that are under way."""
-        await self._group.close()
-        await asyncio.gather(*self._reads, return_exceptions=True)
+        """Waits for the transactions that are under way, but no longer than a server that answers takes."""
+        closing = {asyncio.ensure_future(self._group.close()), *self._reads}
+        disposing = (self._reader.dispose(), self._writer.dispose())
+        _, left = await asyncio.wait(closing, timeout=CLOSE_SECONDS)
+        # Whatever is still left is not waited for, because its end would wait for the server again.
+        _, open_still = await asyncio.wait(map(asyncio.ensure_future, disposing), timeout=CLOSE_SECONDS)
+        for task in left | open_still:
+            task.cancel()
 
     async def _read(self, engine: AsyncEngine, statement: Callable[[Connection], T]) -> T:
         async def run() -> T:
@@ -234,8 +240,6 @@ async def open_postgres(
             yield SqlStore(database)
     finally:
         await database.close()
-        await reader.dispose()
-        await writer.dispose()
 
 
 async def _is_pooled(address: DatabaseAddress, session: Mapping[str, str]) -> bool:

@@ -95,10 +95,13 @@ class Runner:
     async def drain(self, grace: float) -> None:
         """Claims nothing more, lets running operations go on for `grace` seconds, and gives back the rest."""
         self._draining = True
-        async with self._claiming:
-            running = set(self._tasks)
-        if running:
-            await asyncio.wait(running, timeout=grace)
+        end = asyncio.get_running_loop().time() + grace
+        # A claim that is under way yields more runs; but a store that does not answer must not cost more than `grace`.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace), self._claiming:
+                pass
+        if running := set(self._tasks):
+            await asyncio.wait(running, timeout=max(0, end - asyncio.get_running_loop().time()))
         for run in list(self._runs.values()):
             run.stop(shutting_down())
         if self._tasks:
