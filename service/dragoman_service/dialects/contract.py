@@ -113,11 +113,6 @@ class EventDecoder(Protocol[PieceIn]):
     """Decodes one answer, streamed or complete. Use one instance for one answer."""
 
     @property
-    def received(self) -> int:
-        """How many of the vendor's messages were decoded, with or without events. Each restarts the idle timeout."""
-        ...
-
-    @property
     def ended(self) -> bool:
         """Every choice has ended, so that only usage may follow. From here on a lost connection is not a failure."""
         ...

@@ -27,7 +27,7 @@ class StreamDecoder:
         self._is_json = is_json
         self._events: SseDecoder | None = None
         self._body = bytearray()  # of a complete answer, or what has come before the format is known
-        self.received = 0
+        self._received = 0
         """JSON texts decoded so far. Comments and incomplete texts do not count."""
 
     @property
@@ -47,11 +47,11 @@ class StreamDecoder:
     def end(self) -> Iterator[v1.CompletionEvent]:
         """The events of a complete answer, and the end of each choice. Raises IncompleteAnswerError without one."""
         if self._body or (self._events is None and self._is_json):
-            self.received += 1
+            self._received += 1
             yield from self._answer.decode_complete(bytes(self._body))
         elif self._events is not None:
             yield from self._last_event(self._events)
-        if self._events is not None and self._events.foreign and not self.received:
+        if self._events is not None and self._events.foreign and not self._received:
             raise malformed_answer("answered with something other than server-sent events")
         yield from self._answer.end()
 
@@ -65,7 +65,7 @@ class StreamDecoder:
         return self._decode([text])
 
     def _decode(self, texts: list[bytes]) -> Iterable[v1.CompletionEvent]:
-        self.received += len(texts)
+        self._received += len(texts)
         try:
             return self._answer.decode(texts)
         except CompletionError as failure:

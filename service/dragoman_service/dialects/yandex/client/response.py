@@ -36,8 +36,6 @@ class AnswerDecoder:
         self._usage = v1.Usage()
         self._status: _Status.ValueType = y.Alternative.ALTERNATIVE_STATUS_UNSPECIFIED
         self._version = ""
-        self.received = 0
-        """Pieces decoded so far."""
 
     @property
     def ended(self) -> bool:
@@ -46,7 +44,6 @@ class AnswerDecoder:
 
     def feed(self, piece: y.CompletionResponse) -> Iterator[v1.CompletionEvent]:
         """The events of one piece. Raises PROVIDER_MALFORMED."""
-        self.received += 1
         if self.ended:
             raise malformed_answer("continued its answer after the end")
         if len(piece.alternatives) > 1:
