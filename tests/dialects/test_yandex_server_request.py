@@ -128,7 +128,6 @@ def test_calls_get_ids_and_results_find_their_calls():
         ({"modelUri": ""}, "model_uri"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "user"}]}, "messages[0]"),
-        ({"messages": [{"role": "user", "text": ""}]}, "messages[0].text"),
         ({"messages": [{"role": "narrator", "text": "x"}]}, "messages[0].role"),
         ({"completionOptions": {"maxTokens": 0}}, "completion_options.max_tokens"),
         ({"completionOptions": {"maxTokens": 2**40}}, "completion_options.max_tokens"),
@@ -150,6 +149,10 @@ def test_a_wrong_field_is_named_as_the_vendor_names_it(fields, field):
 
     assert [wrong.field for wrong in error.fields] == [field]
     assert error.message.startswith(field)
+
+
+def test_an_empty_text_is_taken():
+    check_request(decode_request(asking(messages=[{"role": "user", "text": ""}])))
 
 
 def test_an_unsupported_field_is_reported_in_the_vendors_terms():
