@@ -6,6 +6,7 @@ callers must receive. Its provider `quick` has short time-outs.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import zlib
 from pathlib import Path
@@ -65,5 +66,6 @@ def check(expect: dict[str, Any], answer: Answer) -> None:
 async def test_a_stream_from_the_wild_is_whole_or_an_error(case: dict[str, Any], upstream: Any, serve: Any) -> None:
     upstream.script = script_of(case)
     door = await serve(upstream.url, **(QUICK if case.get("provider") == "quick" else {}))
-    for ask in ASKS.values():
-        check(case["expect"], await ask(door, bool(case.get("ask", {}).get("tools"))))
+    tools = bool(case.get("ask", {}).get("tools"))
+    for answer in await asyncio.gather(*(ask(door, tools) for ask in ASKS.values())):
+        check(case["expect"], answer)

@@ -12,8 +12,8 @@ from dragoman_service.transport.http.call import EncodeError, HttpCall
 
 KEEP_ALIVE = 15.0  # seconds of silence
 PING = b": ping\n"
-"""A comment, which clients ignore. It keeps proxies from taking a long prompt for a dead connection. One line
-end only: an empty line after a comment ends every stream in openai-go before 3.43."""
+"""A comment, which clients ignore. It keeps proxies from taking a long prompt for a dead connection. It has one
+line end only, because there are clients that take an empty line after a comment for the end of the stream."""
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}  # so that no proxy caches or buffers events
 
 
