@@ -99,7 +99,7 @@ async def test_a_provider_that_never_waits_lets_others_run_until_the_deadline(ev
             longest = max(longest, time.monotonic() - before)
 
     other = asyncio.create_task(others())
-    async with relay_of(Restless(event), remaining=0.3) as relay:
+    async with relay_of(Restless(event), remaining=1.0) as relay:
         try:
             if streamed:
                 async for _ in relay:
@@ -110,8 +110,9 @@ async def test_a_provider_that_never_waits_lets_others_run_until_the_deadline(ev
             assert error.reason_name == "DEADLINE"  # noqa: PT017 - an answer is impossible
     other.cancel()
 
-    assert longest < 0.25
-    assert time.monotonic() - begin < 3
+    took = time.monotonic() - begin
+    assert longest < took * 0.75, "others never ran until the deadline"
+    assert took < 30, "the deadline never fired"
 
 
 class Counting(Scripted):
