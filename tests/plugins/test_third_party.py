@@ -8,8 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 from dragoman import text_of, v1
-from google.rpc import error_details_pb2
-from google.rpc.status_pb2 import Status
+from plugin_calls import request_for, status_of
 from scratch_environment import ScratchEnvironment, Service
 
 HERE = Path(__file__).parent
@@ -86,17 +85,6 @@ def stub(channel: grpc.Channel) -> v1.CompletionServiceStub:
     return v1.CompletionServiceStub(channel)
 
 
-def ask(model: str, text: str = "Hello there") -> v1.CompletionRequest:
-    return v1.CompletionRequest(model=model, messages=[v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text=text)])])
-
-
-def refused(call: object) -> tuple[Status, error_details_pb2.ErrorInfo]:
-    """The status of a failed call and its ErrorInfo."""
-    trailers = dict(call.trailing_metadata())  # type: ignore[attr-defined]
-    status = Status.FromString(trailers["grpc-status-details-bin"])
-    return status, error_details_pb2.ErrorInfo.FromString(status.details[0].value)
-
-
 def listed(environment: ScratchEnvironment) -> list[dict[str, str]]:
     """All installed plugins; one of them never finishes its import."""
     config = environment.folder / "listing.toml"
@@ -138,8 +126,8 @@ def test_broken_plugins_change_nothing_of_the_others(environment: ScratchEnviron
 
 
 def test_a_third_party_provider_answers(stub: v1.CompletionServiceStub) -> None:
-    whole = stub.CreateCompletion(ask("acme/shout"), timeout=10)
-    *_, finished = stub.StreamCompletion(ask("loud"), timeout=10)
+    whole = stub.CreateCompletion(request_for("acme/shout", "Hello there"), timeout=10)
+    *_, finished = stub.StreamCompletion(request_for("loud", "Hello there"), timeout=10)
 
     assert text_of(whole) == text_of(finished.finished.completion) == "HELLO THERE !!"
     assert (whole.provider, whole.served_model) == ("acme", "shout")
@@ -147,15 +135,15 @@ def test_a_third_party_provider_answers(stub: v1.CompletionServiceStub) -> None:
 
 def test_its_own_errors_reach_the_caller(stub: v1.CompletionServiceStub) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        stub.CreateCompletion(ask("acme/shout", "nothing"), timeout=10)
-    status, info = refused(caught.value)
+        stub.CreateCompletion(request_for("acme/shout", "nothing"), timeout=10)
+    status, info = status_of(caught.value)
 
     assert (status.code, status.message, info.reason) == (3, "There is nothing to say.", "PROVIDER_REJECTED")
     assert info.metadata["provider"] == "acme"
 
 
 def test_the_built_in_provider_answers_beside_broken_ones(stub: v1.CompletionServiceStub) -> None:
-    assert text_of(stub.CreateCompletion(ask("echo/echo"), timeout=10)) == "Hello there"
+    assert text_of(stub.CreateCompletion(request_for("echo/echo", "Hello there"), timeout=10)) == "Hello there"
 
 
 def test_providers_that_could_not_be_opened_are_listed_as_unreachable(channel: grpc.Channel) -> None:
@@ -170,8 +158,8 @@ def test_a_model_of_a_broken_provider_is_unavailable_and_the_log_says_why(
     name: str, stub: v1.CompletionServiceStub, service: Service
 ) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        stub.CreateCompletion(ask(f"{name}/model"), timeout=10)
-    status, info = refused(caught.value)
+        stub.CreateCompletion(request_for(f"{name}/model", "Hello there"), timeout=10)
+    status, info = status_of(caught.value)
     logged = [line["reason"] for line in service.log if line["event"] == "provider.failed" and line["provider"] == name]
 
     assert (status.code, info.reason) == (14, "NO_PROVIDER_AVAILABLE")
@@ -179,19 +167,19 @@ def test_a_model_of_a_broken_provider_is_unavailable_and_the_log_says_why(
 
 
 def test_a_plugin_that_raises_later_fails_its_call_alone(stub: v1.CompletionServiceStub, service: Service) -> None:
-    call = stub.StreamCompletion(ask("raising/raising"), timeout=10)
+    call = stub.StreamCompletion(request_for("raising/raising", "Hello there"), timeout=10)
     events = []
     with pytest.raises(grpc.RpcError) as caught:
         for event in call:
             events.append(event)
-    status, info = refused(caught.value)
+    status, info = status_of(caught.value)
 
     assert [event.WhichOneof("event") for event in events] == ["started", "delta", "finished"]
     assert (status.code, info.reason) == (13, "PLUGIN_FAILED")
     assert events[-1].finished.error == status
     assert "hunter2" not in str(status)
     assert service.logs(lambda line: line["event"] == "plugin.failed" and "hunter2" in str(line))
-    assert text_of(stub.CreateCompletion(ask("acme/shout"), timeout=10)) == "HELLO THERE !!"
+    assert text_of(stub.CreateCompletion(request_for("acme/shout", "Hello there"), timeout=10)) == "HELLO THERE !!"
 
 
 def test_the_allow_list_keeps_plugins_out(environment: ScratchEnvironment, tmp_path: Path) -> None:

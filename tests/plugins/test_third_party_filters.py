@@ -9,8 +9,8 @@ from pathlib import Path
 import grpc
 import pytest
 from dragoman import v1
-from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
+from plugin_calls import request_for, status_of
 from scratch_environment import ScratchEnvironment, Service
 
 SETTINGS = """
@@ -49,21 +49,16 @@ def stub(service: Service) -> Iterator[v1.CompletionServiceStub]:
         yield v1.CompletionServiceStub(channel)
 
 
-def ask(text: str) -> v1.CompletionRequest:
-    return v1.CompletionRequest(model="echo/echo", messages=[v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text=text)])])
-
-
 def refused(stub: v1.CompletionServiceStub, text: str) -> tuple[Status, str]:
     with pytest.raises(grpc.RpcError) as caught:
-        stub.CreateCompletion(ask(text), timeout=10)
-    trailers = dict(caught.value.trailing_metadata())
-    status = Status.FromString(trailers["grpc-status-details-bin"])
-    return status, error_details_pb2.ErrorInfo.FromString(status.details[0].value).reason
+        stub.CreateCompletion(request_for("echo/echo", text), timeout=10)
+    status, info = status_of(caught.value)
+    return status, info.reason
 
 
 def test_filters_wrap_in_the_order_of_their_tables_the_first_outermost(stub: v1.CompletionServiceStub) -> None:
-    whole = stub.CreateCompletion(ask("!"), timeout=10)
-    events = list(stub.StreamCompletion(ask("!"), timeout=10))
+    whole = stub.CreateCompletion(request_for("echo/echo", "!"), timeout=10)
+    events = list(stub.StreamCompletion(request_for("echo/echo", "!"), timeout=10))
 
     assert whole.choices[0].message.parts[0].text == "ba!"
     assert events[-1].finished.completion.choices == whole.choices
@@ -73,7 +68,7 @@ def test_metrics_of_a_filter_are_shown_with_those_of_the_service(
     stub: v1.CompletionServiceStub, service: Service
 ) -> None:
     before = marks(service)
-    stub.CreateCompletion(ask("!"), timeout=10)
+    stub.CreateCompletion(request_for("echo/echo", "!"), timeout=10)
 
     assert marks(service) == before + 1
 
@@ -98,7 +93,7 @@ def test_a_filter_that_raises_anything_else_fails_its_call_alone(
     assert (status.code, reason) == (13, "PLUGIN_FAILED")
     assert "hunter2" not in str(status)
     assert service.logs(lambda line: line["event"] == "plugin.failed" and "hunter2" in str(line))
-    assert stub.CreateCompletion(ask("?"), timeout=10).choices[0].message.parts[0].text == "ba?"
+    assert stub.CreateCompletion(request_for("echo/echo", "?"), timeout=10).choices[0].message.parts[0].text == "ba?"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +110,7 @@ def test_nothing_that_a_filter_does_ends_more_than_its_call(
 ) -> None:
     assert refused(stub, text)[1] == reason
     assert service.logs(lambda line: logged in f"{line.get('reason')} {line.get('exception')}")
-    assert stub.CreateCompletion(ask("?"), timeout=10).choices[0].message.parts[0].text == "ba?"
+    assert stub.CreateCompletion(request_for("echo/echo", "?"), timeout=10).choices[0].message.parts[0].text == "ba?"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 from dragoman import text_of, v1
-from google.rpc import error_details_pb2
-from google.rpc.status_pb2 import Status
+from plugin_calls import request_for, status_of
 from scratch_environment import ScratchEnvironment, Service
 
 PLACES, FAULTS = ("models", "complete", "task"), ("exit", "interrupt", "own")
@@ -53,32 +52,23 @@ def stub(channel: grpc.Channel) -> v1.CompletionServiceStub:
     return v1.CompletionServiceStub(channel)
 
 
-def ask(model: str) -> v1.CompletionRequest:
-    return v1.CompletionRequest(model=model, messages=[v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Hello")])])
-
-
-def reason_of(error: grpc.RpcError) -> str:
-    status = Status.FromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
-    return error_details_pb2.ErrorInfo.FromString(status.details[0].value).reason
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_complete_raises_fails_its_call_alone(
     stub: v1.CompletionServiceStub, service: Service, fault: str
 ) -> None:
     for _ in range(3):
         with pytest.raises(grpc.RpcError) as caught:
-            stub.CreateCompletion(ask(f"complete-{fault}/unruly"), timeout=10)
+            stub.CreateCompletion(request_for(f"complete-{fault}/unruly", "Hello"), timeout=10)
 
-        assert reason_of(caught.value) == "PLUGIN_FAILED"
-        assert text_of(stub.CreateCompletion(ask("echo/echo"), timeout=10)) == "Hello"
+        assert status_of(caught.value)[1].reason == "PLUGIN_FAILED"
+        assert text_of(stub.CreateCompletion(request_for("echo/echo", "Hello"), timeout=10)) == "Hello"
     assert service.logs(lambda line: line["event"] == "plugin.failed" and line.get("provider") == f"complete-{fault}")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_a_task_of_a_plugin_raises_fails_nothing_else(stub: v1.CompletionServiceStub, fault: str) -> None:
     for _ in range(3):
-        answer = stub.CreateCompletion(ask(f"task-{fault}/unruly"), timeout=10)
+        answer = stub.CreateCompletion(request_for(f"task-{fault}/unruly", "Hello"), timeout=10)
 
         assert text_of(answer) == "Still here"
 
@@ -87,7 +77,7 @@ def test_what_a_task_of_a_plugin_raises_fails_nothing_else(stub: v1.CompletionSe
 def test_the_log_tells_what_a_task_raised(
     stub: v1.CompletionServiceStub, service: Service, fault: str, name: str
 ) -> None:
-    stub.CreateCompletion(ask(f"task-{fault}/unruly"), timeout=10)
+    stub.CreateCompletion(request_for(f"task-{fault}/unruly", "Hello"), timeout=10)
 
     assert service.logs(
         lambda line: (
@@ -121,4 +111,4 @@ def test_frontends_that_cannot_be_mounted_are_left_out_and_logged(
         "mounting": "SystemExit: no room for me",
         "tardy": "TypeError: broken_provider:mount_late is a coroutine function",
     }
-    assert text_of(stub.CreateCompletion(ask("echo/echo"), timeout=10)) == "Hello"
+    assert text_of(stub.CreateCompletion(request_for("echo/echo", "Hello"), timeout=10)) == "Hello"
