@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import enum
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from dragoman_service.boundary import describe
 from dragoman_service.plugins.isolation import PluginRaisedError, UnfinishedError, finish_within
-from dragoman_service.plugins.metadata import read_entry_points
+from dragoman_service.plugins.metadata import installed_distributions
 
 T = TypeVar("T")
 PROVIDERS = "dragoman.providers"
@@ -48,6 +47,9 @@ class Plugin:
     """An entry point and its state."""
 
     entry: EntryPoint
+    distribution: str = ""
+    """The name of the package that it comes with."""
+    version: str = ""
     state: State = State.LOADED
     reason: str = ""
     import_timeout: float = IMPORT_TIMEOUT
@@ -62,14 +64,6 @@ class Plugin:
     def kind(self) -> str:
         """`provider`, `filter`, `frontend` or `store`."""
         return self.entry.group.removeprefix("dragoman.").removesuffix("s")
-
-    @property
-    def distribution(self) -> str:
-        return self.entry.dist.name if self.entry.dist else ""
-
-    @property
-    def version(self) -> str:
-        return self.entry.dist.version if self.entry.dist else ""
 
     @property
     def is_own(self) -> bool:
@@ -120,7 +114,7 @@ def discover(group: str, allow: tuple[str, ...] | None = None, import_timeout: f
     Our own frontends, filters and stores need no place in `allow`, because the service does not work without them.
     """
     found = sorted(
-        (Plugin(entry, import_timeout=import_timeout) for entry in _entry_points(group)),
+        _plugins(group, import_timeout),
         key=lambda plugin: (not plugin.is_own, plugin.name, plugin.distribution),
     )
     owners: dict[str, Plugin] = {}
@@ -136,46 +130,20 @@ def discover(group: str, allow: tuple[str, ...] | None = None, import_timeout: f
 
 def broken_distributions() -> list[str]:
     """A sentence about each installed distribution whose entry points cannot be read. They stop nobody else."""
-    return [_broken(distribution, found) for distribution, found in _distributions() if isinstance(found, Exception)]
+    return [_broken(found.name, found.fault) for found in installed_distributions() if found.fault]
 
 
-def _broken(distribution: Distribution, fault: Exception) -> str:
-    name = _name(distribution) or "an unnamed distribution"
-    why = f"the entry points of {name} cannot be read: {type(fault).__name__}"
+def _broken(name: str, fault: Exception) -> str:
+    why = f"the entry points of {name or 'an unnamed distribution'} cannot be read: {type(fault).__name__}"
     return f"{why}. Its plugins, if it has any, are missing; reinstall it"
 
 
-def _entry_points(group: str) -> Iterator[EntryPoint]:
+def _plugins(group: str, import_timeout: float) -> Iterator[Plugin]:
     """Those of a group, from every distribution whose metadata can be read."""
-    for _, found in _distributions():
-        if not isinstance(found, Exception):
-            yield from (entry for entry in found if entry.group == group)
-
-
-def _distributions() -> Iterator[tuple[Distribution, list[EntryPoint] | Exception]]:
-    """Each installed distribution, with its entry points or why they cannot be read.
-
-    Unlike importlib's `entry_points`, which raises for all if one is broken. Of two with the same name the first on the
-    path counts, as there.
-    """
-    seen = set[str]()
-    for distribution in distributions():
-        name = re.sub(r"[-_.]+", "-", _name(distribution)).lower()
-        if name and name in seen:
-            continue
-        seen.add(name)
-        try:
-            yield distribution, read_entry_points(distribution)
-        except Exception as fault:  # noqa: BLE001 - its file may hold anything
-            yield distribution, fault
-
-
-def _name(distribution: Distribution) -> str:
-    """The distribution's name; empty if it cannot be read."""
-    try:
-        return str(distribution.metadata["Name"] or "")
-    except Exception:  # noqa: BLE001 - its file may hold anything, and may be missing
-        return ""
+    for found in installed_distributions():
+        for entry in found.entries:
+            if entry.group == group:
+                yield Plugin(entry, found.name, found.version, import_timeout=import_timeout)
 
 
 def candidates(group: str, allow: tuple[str, ...] | None, import_timeout: float = IMPORT_TIMEOUT) -> dict[str, Plugin]:
