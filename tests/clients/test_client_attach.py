@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import dragoman
+import grpc
 import pytest
 from dragoman import v1
 from dragoman_service.errors import CompletionError
@@ -55,6 +56,29 @@ async def test_an_interrupted_call_resumes_after_its_last_event(client, service)
 
     assert events == service.log
     assert sorted(set(cursors(service))) == [0, 2, 4]
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED])
+async def test_a_status_that_a_proxy_made_is_a_lost_connection(client, service, code):
+    service.log = sequence_of(*WORDS, DONE)
+    service.failures.append(Failure(code, "Stream removed"))  # before the first event
+    service.breaks.extend([2, 2])
+    service.broken = Failure(code, "Stream removed")
+    events = await collect(client.attach(NAME))
+
+    assert events == service.log
+    assert cursors(service) == [0, 0, 2, 2]
+
+
+async def test_a_client_that_is_closed_does_not_attach_again(client, service):
+    service.log = sequence_of(*WORDS)
+    reading = asyncio.create_task(collect(client.attach(NAME)))
+    await asyncio.wait_for(service.under_way.wait(), 5)
+    await ask(client.close)
+    with pytest.raises((dragoman.CancelledError, asyncio.CancelledError)):
+        await asyncio.wait_for(reading, 5)
+
+    assert cursors(service) == [0]
 
 
 async def test_a_stream_that_the_server_closes_early_resumes(client, service):
@@ -122,6 +146,7 @@ async def test_a_rerun_is_reported_by_an_event(client, service):
     [
         (CompletionError(code_pb2.NOT_FOUND, v1.ERROR_REASON_OPERATION_NOT_FOUND, "?"), dragoman.NotFoundError),
         (NO_STORE, dragoman.UnavailableError),
+        (CompletionError(code_pb2.INTERNAL, v1.ERROR_REASON_INTERNAL, "?"), dragoman.InternalError),
     ],
 )
 async def test_a_permanent_error_is_raised_at_once(client, service, error, kind):

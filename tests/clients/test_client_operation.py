@@ -6,12 +6,18 @@ import asyncio
 import time
 
 import dragoman
+import grpc
 import pytest
 from dragoman import v1
+from dragoman.channel import DEFAULT_LONGEST_WAIT
 from dragoman_service.errors import CompletionError
+from dragoman_service.frontends.http.event_stream import KEEP_ALIVE
+from dragoman_service.frontends.longrunning import LONGEST_WAIT
+from dragoman_service.frontends.native.completions import ATTACH_IDLE
 from either_client import CLIENTS, ask, collect
 from google.rpc import code_pb2
-from scripted_service import ScriptedService, serving
+from scripted_service import Failure, ScriptedService, serving
+from waiting import until
 
 QUEUED = v1.CompletionOperationMetadata.STATE_QUEUED
 LOST = CompletionError(code_pb2.ABORTED, v1.ERROR_REASON_WORKER_LOST, "Lost.", retryable=True)
@@ -120,6 +126,60 @@ async def test_a_long_wait_is_several_calls(open_client, address, service):
     await ask(client.close)
 
     assert dragoman.text_of(completion) == "Hello"
+
+
+UNAVAILABLE = CompletionError(code_pb2.UNAVAILABLE, v1.ERROR_REASON_SHUTTING_DOWN, "Going.", retryable=True)
+NOT_RETRIED = ("grpc-retry-pushback-ms", "-1")  # by gRPC itself
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Failure.of(UNAVAILABLE, NOT_RETRIED),
+        Failure(grpc.StatusCode.UNAVAILABLE, "502 Bad Gateway", trailers=(NOT_RETRIED,)),
+        Failure(grpc.StatusCode.INTERNAL, "Stream removed"),
+    ],
+)
+@pytest.mark.parametrize("open_client", CLIENTS)
+async def test_waiting_goes_on_after_a_lost_connection(open_client, address, service, failure):
+    client = open_client(address, reconnect_delay=0.001)
+    handle = await ask(client.start, "Hello")
+    service.failures.extend([failure] * 6)
+    waiting = asyncio.create_task(ask(handle.result))
+    await until(lambda: not service.failures)
+    await service.answer(handle.name, "Hello")
+    completion = await waiting
+    await ask(client.close)
+
+    assert dragoman.text_of(completion) == "Hello"
+    assert len(service.calls("WaitOperation")) == 7
+
+
+@pytest.mark.parametrize("open_client", CLIENTS)
+async def test_waiting_fails_after_the_reconnect_timeout(open_client, address, service):
+    client = open_client(address, reconnect_delay=0.001, reconnect_timeout=0.05)
+    handle = await ask(client.start, "Hello")
+    service.failures.extend([Failure(grpc.StatusCode.INTERNAL, "Stream removed")] * 999)
+    with pytest.raises(dragoman.InternalError, match="Stream removed"):
+        await asyncio.wait_for(ask(handle.result), 5)
+    await ask(client.close)
+
+    assert len(service.calls("WaitOperation")) > 2
+
+
+async def test_waiting_for_what_does_not_exist_fails_at_once(client, service):
+    handle = await ask(client.start, "Hello")
+    service.failures.append(
+        Failure.of(CompletionError(code_pb2.NOT_FOUND, v1.ERROR_REASON_OPERATION_NOT_FOUND, "Gone."))
+    )
+    with pytest.raises(dragoman.NotFoundError):
+        await ask(handle.result)
+
+    assert len(service.calls("WaitOperation")) == 1
+
+
+def test_no_call_is_silent_for_as_long_as_proxies_allow() -> None:
+    assert max(DEFAULT_LONGEST_WAIT, LONGEST_WAIT, ATTACH_IDLE, KEEP_ALIVE) <= 25
 
 
 @pytest.mark.parametrize("open_client", CLIENTS)

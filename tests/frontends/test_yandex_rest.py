@@ -92,6 +92,13 @@ async def test_a_streamed_completion_is_a_result_a_line(rest):
     assert results[-1]["usage"]["totalTokens"] > "0"
 
 
+async def test_no_proxy_collects_the_lines(rest):
+    async with rest.session.post(f"{rest.root}{MODELS}/completion", json=body(**STREAM)) as answer:
+        await answer.read()
+
+    assert (answer.headers["x-accel-buffering"], answer.headers["cache-control"]) == ("no", "no-store")
+
+
 async def test_lines_arrive_as_they_are_generated(rest, echo):
     lines = rest.lines(body(script='{"delay": "200ms"}', **STREAM))
     first = await anext(lines)

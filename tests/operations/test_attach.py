@@ -14,6 +14,7 @@ import pytest
 from attached import events_of, kinds_of, numbers_of, read, reading
 from dragoman import v1
 from dragoman_service.app import Running
+from dragoman_service.contract import CompletionError
 from dragoman_service.testing.operation_laws.stage import State, metadata_of
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from streamed import text_of_events
@@ -212,6 +213,25 @@ async def test_a_reader_s_deadline_ends_only_the_reading(channel_to: Channels, p
 
     assert refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert text_of_events(events) == "a b c d e f g h i j"
+
+
+async def test_a_reader_of_a_silent_operation_is_asked_to_attach_again(
+    start_service: Callable[..., Awaitable[Running]], prompt: Ask
+) -> None:
+    operations = (await start_service({"echo": {"delay": "150ms"}})).operations
+    name = (await operations.start(prompt("a b c"), "anonymous")).name
+    events: list[bytes] = []
+    silences: list[str] = []
+    while not events or not v1.CompletionEvent.FromString(events[-1]).HasField("finished"):
+        try:
+            async for event in operations.attach(name, "anonymous", len(events), idle=0.05):
+                events.append(event)
+        except CompletionError as error:
+            silences.append(error.reason_name)
+
+    assert set(silences) == {"DEADLINE"}
+    assert len(silences) >= 3
+    assert text_of_events(events_of(events)) == "a b c"
 
 
 async def test_an_answer_of_many_megabytes_is_read_piece_by_piece(channel_to: Channels, prompt: Ask) -> None:

@@ -48,6 +48,23 @@ async def test_silence_is_filled_with_comments_before_and_between_events(serving
     assert len(pieces) <= 16, "one comment per silence, not one per check"
 
 
+async def test_a_dialect_chooses_its_type_and_its_sign_of_life(serving) -> None:
+    async def serve(call: HttpCall) -> None:
+        call.accept(streaming=True)
+        async with EventStream(call, encode_terminal_error, 0.02, b" ", "application/json") as stream:
+            await asyncio.sleep(0.05)
+            await stream.send(b"{}\n")
+
+    served = await serving(serve)
+    async with asked(served.address, "POST", "/ask", {}) as answer:
+        wire = b"".join(await pieces_of(answer))
+
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-accel-buffering"] == "no"
+    assert wire.startswith(b" ")
+    assert wire.strip() == b"{}"
+
+
 async def test_a_comment_has_one_line_end_because_an_empty_line_ends_streams_of_some_clients(serving) -> None:
     async def send(stream: EventStream) -> None:
         await asyncio.sleep(0.05)

@@ -15,7 +15,7 @@ DEFAULT_TARGET = "127.0.0.1:50051"
 DEFAULT_TIMEOUT = 600.0  # seconds
 DEFAULT_RECONNECT_TIMEOUT = 120.0  # seconds
 DEFAULT_RECONNECT_DELAY = 0.1  # seconds
-DEFAULT_LONGEST_WAIT = 60.0  # seconds
+DEFAULT_LONGEST_WAIT = 25.0  # seconds; proxies end calls that are silent for a minute
 ENV_TARGET = "DRAGOMAN_TARGET"
 ENV_API_KEY = "DRAGOMAN_API_KEY"
 

@@ -28,7 +28,7 @@ class Client:
     - `api_key`: sent with each call. Default: $DRAGOMAN_API_KEY, else none. Without TLS, the network can read it.
     - `tls`: True trusts gRPC's built-in authorities; a `TLS` object sets more. Default: no TLS.
     - `timeout`: seconds that a call may take unless the call sets its own timeout.
-    - `reconnect_timeout`: seconds without contact with the service after which reading an operation's events fails.
+    - `reconnect_timeout`: seconds without contact with the service after which reading or awaiting an operation fails.
     - `reconnect_delay`: most seconds before the first attempt to reconnect; doubles with each further one, up to 5 s.
     - `longest_wait`: seconds of one WaitOperation call; a longer wait consists of several calls.
 

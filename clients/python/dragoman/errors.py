@@ -69,6 +69,14 @@ class DragomanError(Exception):
         self.fields = tuple(fields)
         self.retry_after = retry_after
         self.metadata = dict(metadata or {})
+        self.connection_lost = False
+        """Whether the connection failed rather than the call: a proxy or gRPC itself made the status."""
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same call may succeed a moment later."""
+        unavailable = isinstance(self, UnavailableError) and self.metadata.get("retryable") != "false"
+        return self.connection_lost or unavailable
 
     @property
     def call_id(self) -> str:
@@ -149,6 +157,10 @@ _TYPES: dict[grpc.StatusCode, type[DragomanError]] = {
     grpc.StatusCode.DATA_LOSS: DataLossError,
     grpc.StatusCode.UNAUTHENTICATED: UnauthenticatedError,
 }
+# Proxies end streams with INTERNAL or CANCELLED, and gRPC makes UNKNOWN of what a proxy answers itself. The service
+# attaches its reason to each of its errors.
+_LOST = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED}
+_LEFT = ("Channel closed", "Locally cancelled by application")  # in the details of calls that the client ended
 _MESSAGES = {
     grpc.StatusCode.UNAVAILABLE: "Cannot reach {target}: {details}. "
     "Check that the service runs there, that the address is right, and that both sides use TLS or neither does.",
@@ -167,7 +179,9 @@ def from_rpc_error(error: grpc.RpcError, target: str) -> DragomanError:
     code = error.code()
     details = (error.details() or "no details").rpartition("; last error: ")[2].rstrip(".!")
     message = _MESSAGES.get(code, "{target} answered: {details}.").format(target=target, details=details)
-    return _type_of(code)(code, message)
+    raised = _type_of(code)(code, message)
+    raised.connection_lost = code in _LOST and not any(text in message for text in _LEFT)
+    return raised
 
 
 def from_status(status: Status) -> DragomanError:

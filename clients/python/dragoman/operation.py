@@ -3,18 +3,22 @@
 # ruff: noqa: ASYNC109 - a timeout becomes part of a request
 from __future__ import annotations
 
+import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from typing import Self
 
 from google.longrunning import operations_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from dragoman import v1
-from dragoman.errors import from_status
+from dragoman.channel import Connection
+from dragoman.errors import DeadlineExceededError, DragomanError, from_status
+from dragoman.stream import reconnect_delay
 from dragoman.transport import AsyncTransport, Transport
 
+_SHORT_WAIT = 2.0  # seconds of a WaitOperation that no proxy takes for a dead one
 _SLACK = 10.0  # seconds that the answer to a WaitOperation may be late
 
 
@@ -37,22 +41,44 @@ def completion_of(operation: operations_pb2.Operation) -> v1.Completion:
     return completion
 
 
-def wait_requests(
-    name: str, timeout: float | None, longest_wait: float
-) -> Iterator[tuple[operations_pb2.WaitOperationRequest, float]]:
-    """Requests to send in turn until the operation is done or `timeout` has passed, each with its call's timeout.
+class Wait:
+    """Decides which calls wait for an operation, and what follows one that failed. It does no I/O.
 
-    There is always at least one, which returns the newest state. All times are in seconds; `timeout` None means no
-    limit. A long wait becomes several calls of `longest_wait` each.
+    A long wait becomes several calls of the connection's `longest_wait` each; at least one is made, which returns the
+    newest state. All times are in seconds; `timeout` None means no limit.
     """
-    end = math.inf if timeout is None else time.monotonic() + timeout
-    left = longest_wait
-    while left > 0:
-        left = max(0.0, min(end - time.monotonic(), longest_wait))
+
+    def __init__(self, name: str, timeout: float | None, connection: Connection) -> None:
+        self._name, self._connection = name, connection
+        self._last_contact = self._call_began = time.monotonic()
+        self._longest = connection.longest_wait
+        self._end = math.inf if timeout is None else self._last_contact + timeout
+        self._failures = 0
+
+    def next_call(self) -> tuple[operations_pb2.WaitOperationRequest, float]:
+        """The request of the call that is due, and its timeout."""
+        self._call_began = time.monotonic()
+        left = max(0.0, min(self._end - self._call_began, self._longest))
         duration = Duration()
         duration.FromMilliseconds(round(left * 1000))
-        yield operations_pb2.WaitOperationRequest(name=name, timeout=duration), left + _SLACK
-        left = end - time.monotonic()
+        return operations_pb2.WaitOperationRequest(name=self._name, timeout=duration), left + _SLACK
+
+    def is_over(self, operation: operations_pb2.Operation) -> bool:
+        """Whether no further call follows one that returned `operation`."""
+        self._last_contact, self._failures = time.monotonic(), 0
+        return operation.done or self._end <= self._last_contact
+
+    def next_delay(self, error: DragomanError) -> float:
+        """Seconds until the next call, after one that failed. Raises `error` if another call cannot help."""
+        is_silent = isinstance(error, DeadlineExceededError) and not error.reason  # nobody answered
+        lasted = time.monotonic() - self._call_began
+        self._longest = min(self._longest, max(lasted / 2, _SHORT_WAIT))  # a proxy may have ended a long one
+        gives_up = min(self._end, self._last_contact + self._connection.reconnect_timeout)
+        if not (error.transient or is_silent) or time.monotonic() >= gives_up:
+            raise error
+        delay = max(reconnect_delay(self._connection, self._failures), error.retry_after or 0.0)
+        self._failures += 1
+        return max(0.0, min(delay, self._end - time.monotonic()))
 
 
 class OperationHandle:
@@ -85,14 +111,17 @@ class OperationHandle:
     def wait(self, timeout: float | None = None) -> Self:
         """Waits until the operation is done or `timeout` seconds have passed; None means no limit.
 
-        `operation` is then the newest state. Waiting continues while the service restarts.
+        `operation` is then the newest state. Waiting continues while the service restarts, up to the client's
+        `reconnect_timeout` without contact.
         """
-        if not self.operation.done:
-            for request, seconds in wait_requests(self.name, timeout, self._transport.connection.longest_wait):
-                self.operation = self._transport.call(
-                    self._transport.operations.WaitOperation, request, seconds, wait_for_ready=True
-                )
-                if self.operation.done:
+        wait, method = Wait(self.name, timeout, self._transport.connection), self._transport.operations.WaitOperation
+        while not self.operation.done:
+            try:
+                self.operation = self._transport.call(method, *wait.next_call(), wait_for_ready=True)
+            except DragomanError as error:
+                time.sleep(wait.next_delay(error))
+            else:
+                if wait.is_over(self.operation):
                     break
         return self
 
@@ -155,12 +184,14 @@ class AsyncOperationHandle:
 
     async def wait(self, timeout: float | None = None) -> Self:
         """See `OperationHandle.wait`."""
-        if not self.operation.done:
-            for request, seconds in wait_requests(self.name, timeout, self._transport.connection.longest_wait):
-                self.operation = await self._transport.call(
-                    self._transport.operations.WaitOperation, request, seconds, wait_for_ready=True
-                )
-                if self.operation.done:
+        wait, method = Wait(self.name, timeout, self._transport.connection), self._transport.operations.WaitOperation
+        while not self.operation.done:
+            try:
+                self.operation = await self._transport.call(method, *wait.next_call(), wait_for_ready=True)
+            except DragomanError as error:
+                await asyncio.sleep(wait.next_delay(error))
+            else:
+                if wait.is_over(self.operation):
                     break
         return self
 

@@ -13,7 +13,6 @@ from dragoman.channel import Connection
 from dragoman.errors import (
     DeadlineExceededError,
     DragomanError,
-    UnavailableError,
     from_rpc_error,
     from_status,
     interrupted_operation,
@@ -22,6 +21,13 @@ from dragoman.errors import (
 
 _STEADY = 30.0  # seconds; a call that lasted longer had reached the service, even if it delivered no event
 _LONGEST_DELAY = 5.0  # seconds between two calls
+_MOST_DOUBLINGS = 30  # of the delay, which is the longest one by then
+
+
+def reconnect_delay(connection: Connection, failures: int) -> float:
+    """Seconds to wait before the next attempt, after that many that failed."""
+    delay = min(math.ldexp(connection.reconnect_delay, min(failures, _MOST_DOUBLINGS)), _LONGEST_DELAY)
+    return delay * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
 class StreamProgress:
@@ -82,8 +88,7 @@ class StreamProgress:
     def _error_of_call(self, raised: grpc.RpcError | None) -> DragomanError:
         target = self._connection.target
         error = from_rpc_error(raised, target) if raised else None
-        is_lost = self._has_events and isinstance(error, UnavailableError) and not error.reason
-        if error is not None and not is_lost:
+        if error is not None and not (self._has_events and error.connection_lost):
             return error
         details = f"the connection to {target} was lost, {raised.details()}" if raised else f"{target} closed it"
         if self._operation:
@@ -93,15 +98,13 @@ class StreamProgress:
     def _can_resume(self, error: DragomanError) -> bool:
         """Whether only the call ended, and neither the completion, the caller's timeout nor the reconnect timeout."""
         now = time.monotonic()
-        if now - self._call_began > _STEADY:
+        is_time_up = isinstance(error, DeadlineExceededError)
+        if (is_time_up and error.reason) or now - self._call_began > _STEADY:  # the service answered
             self._last_contact, self._delays = now, 0
-        is_transient = isinstance(error, UnavailableError | DeadlineExceededError)
-        is_final = isinstance(error, UnavailableError) and error.metadata.get("retryable") == "false"
         gives_up = min(self._deadline, self._last_contact + self._connection.reconnect_timeout)
-        return bool(self._operation) and is_transient and not is_final and now < gives_up
+        return bool(self._operation) and (is_time_up or error.transient) and now < gives_up
 
     def _reconnect_delay(self, least: float) -> float:
-        delay = min(math.ldexp(self._connection.reconnect_delay, self._delays), _LONGEST_DELAY)
-        delay *= random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        delay = reconnect_delay(self._connection, self._delays)
         self._delays += 1
         return max(0.0, min(max(delay, least), self._deadline - time.monotonic()))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from dragoman import AsyncClient, UnavailableError
+from dragoman import AsyncClient, DragomanError
 from google.longrunning.operations_pb2 import Operation
 from rich.live import Live
 
@@ -32,7 +32,9 @@ async def watch(client: AsyncClient, filter_: str, limit: int) -> None:
                 return
             try:
                 operations, lost = await listed(client, filter_, limit), ""
-            except UnavailableError as failure:
+            except DragomanError as failure:
+                if not failure.transient:
+                    raise
                 lost = f"{failure.message} Retrying."
             show(operations, lost)
 

@@ -42,27 +42,33 @@ class OperationReader:
                 if record.done or not await self._change(follower, until):
                     return record
 
-    async def events(self, owner: str, name: str, after: int, until: float | None) -> AsyncIterator[bytes]:
+    async def events(
+        self, owner: str, name: str, after: int, until: float | None, idle: float | None = None
+    ) -> AsyncIterator[bytes]:
         """The events after number `after`, as they are stored. Then raises the operation's error, if it has one.
 
-        Raises INVALID_FIELD for an `after` that no event has, and DEADLINE at loop time `until`.
+        Raises INVALID_FIELD for an `after` that no event has, and DEADLINE at loop time `until` or after `idle` seconds
+        without an event (None: no limit).
         """
         cursor, operation_id = _Cursor(after), id_of(name, owner)
+        deadline = _Deadline(until, idle)
         with self._waiters.follow(operation_id) as follower:
             while True:
                 fed, stale = follower.take()
                 for event in cursor.past(fed):
                     yield event
+                    deadline.postpone()
                 if stale or cursor.misses(fed):
                     view = await self._view(owner, name, cursor.after)
                     for event in cursor.past(view.chunks):
                         yield event
+                        deadline.postpone()
                     if view.chunks and cursor.after < view.record.last_sequence:
                         follower.wake()
                         continue
                     if view.record.done:
                         break
-                if not await self._change(follower, until):
+                if not await self._change(follower, deadline.time):
                     raise reading_over(name)
         number, last = finished(view.record)
         if cursor.after < number:
@@ -91,6 +97,21 @@ class OperationReader:
         except TimeoutError:
             follower.wake()
         return True
+
+
+class _Deadline:
+    """The loop time at which a reader has waited long enough."""
+
+    def __init__(self, until: float | None, idle: float | None) -> None:
+        self._until = math.inf if until is None else until
+        self._idle = math.inf if idle is None else idle
+        self._loop = asyncio.get_running_loop()
+        self.time = self._until
+        self.postpone()
+
+    def postpone(self) -> None:
+        """Begins the idle time anew."""
+        self.time = min(self._until, self._loop.time() + self._idle)
 
 
 class _Cursor:

@@ -118,14 +118,18 @@ class Operations:
             request_hash=request_hash(request) if request.request_id else None,
         )
 
-    async def attach(self, name: str, caller: str, after: int, until: float | None = None) -> AsyncIterator[bytes]:
+    async def attach(
+        self, name: str, caller: str, after: int, until: float | None = None, *, idle: float | None = None
+    ) -> AsyncIterator[bytes]:
         """The operation's events after number `after`, each as the bytes of a CompletionEvent; the last is `finished`.
 
         Then raises the operation's error, if it has one. Raises INVALID_FIELD for an `after` that no event has,
-        DEADLINE at loop time `until`, and SHUTTING_DOWN once this server has given the operation back.
+        DEADLINE at loop time `until` or after `idle` seconds without an event, and SHUTTING_DOWN once this server has
+        given the operation back.
         """
         with self._readers.reading(caller, id_of(name, caller)):
-            async with aclosing(self._reader.events(caller, name, after, until)) as events:  # type: ignore[type-var]
+            following = self._reader.events(caller, name, after, until, idle)
+            async with aclosing(following) as events:  # type: ignore[type-var]
                 async for event in events:
                     yield event
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import typer
-from dragoman import DeadlineExceededError, UnavailableError, v1
+from dragoman import DeadlineExceededError, DragomanError, v1
 
 from dragoman_service.cli.terminal.exits import ExitCode
 from dragoman_service.cli.terminal.output import note
@@ -45,8 +45,8 @@ def explaining_interruption(cursor: Cursor, request: v1.CompletionRequest | None
         if cursor.is_finished or not cursor.operation:
             raise
         exit_on_timeout(cursor)
-    except UnavailableError:
-        if cursor.operation and not cursor.is_finished:
+    except DragomanError as failure:
+        if failure.transient and cursor.operation and not cursor.is_finished:
             _hint(cursor, "was started and may still be running")
         raise
 

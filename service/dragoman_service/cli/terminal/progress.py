@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
-from dragoman import v1
+from dragoman import DragomanError, v1
 from dragoman.operation import metadata_of
 from google.rpc import code_pb2
 
@@ -34,7 +34,12 @@ async def follow(handle: AsyncOperationHandle, timeout: float | None) -> None:  
             left = INTERVAL if end is None else min(INTERVAL, end - time.monotonic())
             if left <= 0:
                 return
-            await handle.wait(left)
+            try:
+                await handle.wait(left)
+            except DragomanError as failure:
+                if not failure.transient:
+                    raise
+                await handle.wait(None if end is None else end - time.monotonic())  # which goes on for a while
             show(handle.name, metadata_of(handle.operation))
 
 

@@ -1,4 +1,4 @@
-"""A stream of server-sent events to one caller, kept alive with comments while there is nothing to send."""
+"""A streamed answer to one caller, kept alive while there is nothing to send."""
 
 from __future__ import annotations
 
@@ -14,18 +14,24 @@ KEEP_ALIVE = 15.0  # seconds of silence
 PING = b": ping\n"
 """A comment, which clients ignore. It keeps proxies from taking a long prompt for a dead connection. It has one
 line end only, because there are clients that take an empty line after a comment for the end of the stream."""
-HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}  # so that no proxy caches or buffers events
 
 
 class EventStream:
-    """Begins with the first event, so that an error before it has a status of its own; or with a comment, once the
+    """Begins with the first event, so that an error before it has a status of its own; or with a sign of life, once the
     caller has waited for `keep_alive` seconds. An error after the beginning is encoded by `encode_error`.
-    `sign_of_life` is what the dialect's clients ignore between events."""
+    `sign_of_life` is what the dialect's clients ignore between events. The stream consists of server-sent events,
+    unless `content_type` says otherwise."""
 
     def __init__(
-        self, call: HttpCall, encode_error: EncodeError, keep_alive: float = KEEP_ALIVE, sign_of_life: bytes = PING
+        self,
+        call: HttpCall,
+        encode_error: EncodeError,
+        keep_alive: float = KEEP_ALIVE,
+        sign_of_life: bytes = PING,
+        content_type: str = "text/event-stream",
     ) -> None:
         self._call = call
+        self._content_type = content_type
         self._encode_error = encode_error
         self._sign_of_life = sign_of_life
         self._keep_alive = keep_alive
@@ -55,12 +61,12 @@ class EventStream:
         await self._call.send(piece)
 
     async def _begin(self) -> None:
-        async with self._beginning:  # a comment and an event may begin the response at the same time
+        async with self._beginning:  # a sign of life and an event may begin the response at the same time
             if self._call.response is None:
-                await self._call.begin("text/event-stream", self._encode_error, HEADERS)
+                await self._call.begin(self._content_type, self._encode_error)
 
     def _check(self) -> None:
-        """Sends a comment if it is due. One timer per stream is enough, however many events there are."""
+        """Sends a sign of life if it is due. One timer per stream is enough, however many events there are."""
         left = self._sent + self._keep_alive - self._loop.time()
         if left <= 0:
             self._ping = self._loop.create_task(self._send_ping())

@@ -16,12 +16,18 @@ from dragoman_service.transport.call_context import call_context
 from dragoman_service.validation import check_request
 from dragoman_service.validation.rpcs import check_attach, check_tokenize, seconds, start_violations
 
+ATTACH_IDLE = 25.0
+"""Seconds without an event after which AttachCompletion ends, because proxies end silent streams after a minute."""
+
 
 class Completions(v1.CompletionServiceServicer):
     """Serves the native methods. `Delivery` answers completions; fields of the native API alone are validated here."""
 
-    def __init__(self, delivery: Delivery, engine: Engine, operations: Operations) -> None:
+    def __init__(
+        self, delivery: Delivery, engine: Engine, operations: Operations, *, attach_idle: float = ATTACH_IDLE
+    ) -> None:
         self._delivery, self._engine, self._operations = delivery, engine, operations
+        self._attach_idle = attach_idle
 
     async def CreateCompletion(
         self, request: v1.CompletionRequest, context: grpc.aio.ServicerContext[v1.CompletionRequest, v1.Completion]
@@ -42,7 +48,9 @@ class Completions(v1.CompletionServiceServicer):
     ) -> AsyncIterator[bytes]:
         check_attach(request)
         call = call_context(context).call(streaming=True)
-        return self._operations.attach(request.name, call.caller, request.after_sequence, call.deadline)
+        return self._operations.attach(
+            request.name, call.caller, request.after_sequence, call.deadline, idle=self._attach_idle
+        )
 
     async def StartCompletion(
         self,

@@ -10,12 +10,15 @@ from dragoman.dialect.yandex import v1 as y
 from dragoman_service.dialects.yandex import json
 from dragoman_service.dialects.yandex.names import IDEMPOTENCY_KEY, REQUEST_ID
 from dragoman_service.dialects.yandex.server.dialect import JsonDialect
+from dragoman_service.frontends.http import EventStream, HttpService, Method
 from dragoman_service.frontends.yandex.answers import Answers
 from dragoman_service.transport.http.call import JSON, HttpCall
-from dragoman_service.transport.http.guard import HttpService, Method
 
 _MODELS = "/foundationModels/v1"
 _OPERATION = "/operations/{id:[^/:]+}"
+
+SPACE = b" "
+"""A sign of life: readers of JSON skip a space before a value, whereas an empty line would be read as one."""
 
 Serve = Callable[[HttpCall], Awaitable[None]]
 
@@ -49,11 +52,12 @@ class Rest:
             await http.reply(self._dialect.encode_completion(completion, decoded))
             return
         encoder = self._dialect.event_encoder(decoded)
-        async with aclosing(self._answers.stream(decoded, call, encoder)) as lines:
+        async with (
+            EventStream(http, encoder.fail, sign_of_life=SPACE, content_type=JSON) as stream,
+            aclosing(self._answers.stream(decoded, call, encoder)) as lines,
+        ):
             async for line in lines:
-                if http.response is None:  # not earlier, so that an error before the first line has its own status
-                    await http.begin(JSON, encoder.fail)
-                await http.send(line)
+                await stream.send(line)
 
     async def _start(self, http: HttpCall) -> None:
         decoded = self._dialect.decode_request(http.body)

@@ -98,11 +98,11 @@ def beyond(newest: int) -> CompletionError:
 
 
 def reading_over(name: str) -> CompletionError:
-    """The reader's deadline has passed; the operation goes on."""
+    """The time for reading is over; the operation goes on."""
     return CompletionError(
         code_pb2.DEADLINE_EXCEEDED,
         v1.ERROR_REASON_DEADLINE,
-        f"The deadline passed before {name} was finished. It goes on: attach to it, or send the request again.",
+        f"The time for reading {name} is over before it is finished. Attach to it, or send the request again.",
     )
 
 

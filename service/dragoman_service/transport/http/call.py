@@ -22,6 +22,8 @@ JSON = "application/json"
 WARNING = "x-dragoman-warning"
 """The response header that names what was left out of the request."""
 _LONGEST_WARNING = 1000  # characters; proxies limit the size of all headers
+STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+"""Headers of every streamed response, so that no proxy stores or collects it."""
 MAX_BUFFERED = 65_536  # bytes that may wait for a slow reader; beyond that `send` waits too
 
 EncodeError = Callable[[CompletionError, str], Iterable[bytes]]
@@ -75,12 +77,10 @@ class HttpCall:
         await self._open(response)
         self.context.record.sent += 1
 
-    async def begin(
-        self, content_type: str, encode_error: EncodeError, headers: Mapping[str, str] | None = None
-    ) -> None:
+    async def begin(self, content_type: str, encode_error: EncodeError) -> None:
         """Begins a streamed response; its head is sent with the first piece. An error raised from now on is sent as
         `encode_error` makes it, and then the connection is cut off."""
-        response = web.StreamResponse(headers={**self.headers, **(headers or {})})
+        response = web.StreamResponse(headers={**self.headers, **STREAM_HEADERS})
         response.content_type = content_type
         if self.request.version < HttpVersion11:
             response.force_close()
