@@ -10,9 +10,10 @@ from contextlib import suppress
 import grpc
 import pytest
 from dragoman import v1
+from dragoman_service.transport.grpc.server import MIN_PING_INTERVAL
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from raw_http import asked
-from raw_http2 import send
+from raw_http2 import ACK, PING, SETTINGS, frame, opened, send
 from waiting import until
 
 NOT_UTF8 = b"/dragoman.v1.ModelService/\xff"
@@ -35,6 +36,33 @@ async def page(service, path: str) -> tuple[int, str]:
 async def counted(service) -> str:
     _, text = await page(service, "/metrics")
     return next(line for line in text.splitlines() if line.startswith("dragoman_listener_restarts_total"))
+
+
+async def test_a_client_that_pings_its_idle_connection_is_not_sent_away(start_service) -> None:
+    service = await start_service()
+    async with opened(service.grpc_address) as (reader, writer):
+        writer.write(frame(SETTINGS, ACK, 0, b""))
+        for _ in range(4):  # gRPC forgives two pings that come too early
+            await asyncio.sleep(MIN_PING_INTERVAL / 1000 + 0.05)
+            writer.write(frame(PING, 0, 0, b"12345678"))
+        answer = frame(PING, ACK, 0, b"12345678")
+        received = b""
+        async with asyncio.timeout(5):
+            while received.count(answer) < 4:
+                received += await reader.read(4096)
+
+    assert b"too_many_pings" not in received
+
+
+async def test_unspecified_ipv6_means_all_interfaces_on_both_listeners(start_service) -> None:
+    service = await start_service(
+        server={"grpc": "[::]:0", "http": "[::]:0"}, access={"anonymous": True, "anonymous_listing": True}
+    )
+    for address in (service.grpc_address, service.http_address):
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            with socket.socket(family) as connection:
+                connection.settimeout(5)
+                await asyncio.to_thread(connection.connect, (host, int(address.rpartition(":")[2])))
 
 
 @pytest.mark.parametrize("attacks", [1, 5])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+
 import grpc
 import pytest
 import trustme
 from dragoman import v1
 from dragoman_service.settings.settings import SettingsError, load
+from structlog.testing import capture_logs
 
 
 @pytest.fixture
@@ -27,6 +31,50 @@ async def test_a_client_that_trusts_the_ca_is_served(start_service, prompt, pair
         completion = await v1.CompletionServiceStub(channel).CreateCompletion(prompt("safe"))
 
     assert completion.choices[0].message.parts[0].text == "safe"
+
+
+async def trusted_by(address: str, ca: trustme.CA) -> bool:
+    """Whether a new connection gets a certificate of `ca`."""
+    context = ssl.create_default_context(cadata=ca.cert_pem.bytes().decode())
+    context.set_alpn_protocols(["h2"])
+    try:
+        _, writer = await asyncio.open_connection(*address.split(":"), ssl=context)
+    except ssl.SSLCertVerificationError:
+        return False
+    writer.close()
+    return True
+
+
+async def test_renewed_files_are_used_for_new_connections(start_service, prompt, tmp_path):
+    old, new = trustme.CA(), trustme.CA()
+    tls = {"certificate": str(tmp_path / "server.pem"), "key": str(tmp_path / "server.key")}
+
+    def write(ca: trustme.CA, *, only_certificate: bool = False) -> None:
+        pair = ca.issue_cert("127.0.0.1")
+        pair.cert_chain_pems[0].write_to_path(tls["certificate"])
+        if not only_certificate:
+            pair.private_key_pem.write_to_path(tls["key"])
+
+    write(old)
+    service = await start_service(server={"tls": tls})
+    credentials = grpc.ssl_channel_credentials(old.cert_pem.bytes())
+    async with grpc.aio.secure_channel(service.grpc_address, credentials) as channel:
+        stub = v1.CompletionServiceStub(channel)
+        await stub.CreateCompletion(prompt())
+        with capture_logs() as logs:
+            write(new, only_certificate=True)
+            kept = [await trusted_by(service.grpc_address, old) for _ in range(2)]
+            write(new)
+            used = await trusted_by(service.grpc_address, new)
+        await stub.CreateCompletion(prompt())  # on the old connection
+
+    assert kept == [True, True]
+    assert used
+    assert not await trusted_by(service.grpc_address, old)
+    assert [(entry["log_level"], entry["event"]) for entry in logs if entry["event"].startswith("tls")] == [
+        ("error", "tls.certificate_unusable"),
+        ("info", "tls.certificate_renewed"),
+    ]
 
 
 async def test_others_are_refused_in_the_handshake(start_service, prompt, refused, pair):

@@ -44,7 +44,7 @@ _OPTIONS: Mapping[str, int] = {
     "grpc.min_reconnect_backoff_ms": 5_000,  # gRPC's name for the timeout of one attempt to connect
     "grpc.initial_reconnect_backoff_ms": 200,  # short enough to find a restarted service within the retries above
     "grpc.max_reconnect_backoff_ms": 5_000,
-    # Detects a frozen service while calls wait for it. The service allows a ping every 10 s. Without the last two
+    # Detects a frozen service while calls wait for it. The service allows more pings than that. Without the last two
     # options, gRPC stops pinging after the second ping and waits a minute for the answer to a ping.
     "grpc.keepalive_time_ms": 20_000,
     "grpc.keepalive_timeout_ms": 10_000,

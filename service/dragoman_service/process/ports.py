@@ -41,10 +41,10 @@ def _reserve(address: Address, stack: ExitStack) -> Address:
         try:
             # A first bind without SO_REUSEPORT fails if anybody listens there, even with SO_REUSEPORT.
             with socket.socket(family, socket.SOCK_STREAM) as alone:
-                _bind(alone, (place[0], port, *place[2:]))
+                _bind(alone, (place[0], port, *place[2:]), address)
             shared = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
             shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            _bind(shared, (place[0], port, *place[2:]))
+            _bind(shared, (place[0], port, *place[2:]), address)
         except OSError as error:
             if error.errno not in _FAMILY_UNAVAILABLE:
                 raise
@@ -57,8 +57,8 @@ def _reserve(address: Address, stack: ExitStack) -> Address:
     return Address(address.host, port)
 
 
-def _bind(listener: socket.socket, place: tuple[Any, ...]) -> None:
+def _bind(listener: socket.socket, place: tuple[Any, ...], address: Address) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ignores connections in TIME_WAIT
     if listener.family is socket.AF_INET6:
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not address.all_families))
     listener.bind(place)

@@ -161,6 +161,11 @@ class Address:
         except ValueError:
             return False
 
+    @property
+    def all_families(self) -> bool:
+        """Whether it stands for all interfaces over both IPv4 and IPv6."""
+        return self.unspecified and ":" in self.host
+
     @classmethod
     def parse(cls, value: object) -> object:
         """The address in `HOST:PORT`, `[IPV6]:PORT` or `:PORT` (all interfaces). With port 0 the system chooses one."""

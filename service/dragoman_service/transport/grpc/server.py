@@ -15,15 +15,20 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dragoman_service.settings.errors import Mistake, SettingsError
-from dragoman_service.settings.settings import ServerSettings
+from dragoman_service.settings.settings import ServerSettings, TlsSettings
 from dragoman_service.settings.types import Address
 from dragoman_service.transport.descriptors import max_connections
+from dragoman_service.transport.grpc.certificates import Certificate
 from dragoman_service.transport.grpc.guard import Guard
 from dragoman_service.transport.grpc.listener import Listener
 from dragoman_service.transport.grpc.policy import ServicePolicy
 from dragoman_service.transport.grpc.twins import Pools
 
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
+
+MIN_PING_INTERVAL = 500
+"""Milliseconds between pings of a client; gRPC sends those away that ping more often. Common clients ping every second
+at most."""
 
 
 def options(max_request: int, longest_call: float, *, share_port: bool) -> list[tuple[str, int]]:
@@ -45,7 +50,8 @@ def options(max_request: int, longest_call: float, *, share_port: bool) -> list[
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.http2.ping_timeout_ms", 10_000),  # without it a frozen peer is never noticed
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),  # else a client that pings its idle connection is sent away
+        ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL),
         ("grpc.max_connection_idle_ms", 300_000),
         ("grpc.max_connection_age_ms", 1_800_000),
         ("grpc.max_connection_age_grace_ms", round((longest_call + 60) * 1000)),
@@ -71,6 +77,7 @@ class GrpcServer:
         self.server = cast("aio.Server", self._listener)
         """Takes handlers as `grpc.aio.Server` does, and nothing else."""
         self._health = health.aio.HealthServicer()
+        self._certificate = _certificate(settings.tls)
         self._services: list[ServiceDescriptor] = []
         self._address: Address | None = None
         self._ready: tuple[bool, bool] | None = None
@@ -149,13 +156,16 @@ class GrpcServer:
             )
 
     def _bind(self, server: aio.Server, address: str) -> int:
-        tls = self._settings.tls
-        if tls is None:
+        if self._certificate is None:
             return server.add_insecure_port(address)
-        try:
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(tls.certificate, tls.key)
-        except (ssl.SSLError, OSError) as error:
-            message = f"{tls.certificate} and {tls.key} should be a certificate and its key in PEM: {error}"
-            raise SettingsError([Mistake("server.tls", message)]) from None
-        pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
-        return server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+        return server.add_secure_port(address, self._certificate.credentials())
+
+
+def _certificate(tls: TlsSettings | None) -> Certificate | None:
+    if tls is None:
+        return None
+    try:
+        return Certificate(tls.certificate, tls.key)
+    except (ssl.SSLError, OSError) as error:
+        message = f"{tls.certificate} and {tls.key} should be a certificate and its key in PEM: {error}"
+        raise SettingsError([Mistake("server.tls", message)]) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import socket
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -120,13 +121,24 @@ class HttpServer:
         """Starts to listen and returns the address. Raises SettingsError if it cannot listen there."""
         await self._runner.setup()
         address = self._address
-        site = web.TCPSite(self._runner, address.host, address.port, reuse_port=self._share_port or None)
         try:
-            await site.start()
+            await self._site(address).start()
         except OSError as error:
             mistake = Mistake("server.http", f"cannot listen on {address}: {error.strerror or error}")
             raise SettingsError([mistake]) from None
         return Address(address.host, self._runner.addresses[0][1])
+
+    def _site(self, address: Address) -> web.BaseSite:
+        if not address.all_families:
+            return web.TCPSite(self._runner, address.host, address.port, reuse_port=self._share_port or None)
+        listener = socket.create_server(  # asyncio would accept IPv6 only, whereas gRPC accepts both
+            (address.host, address.port),
+            family=socket.AF_INET6,
+            reuse_port=self._share_port,
+            dualstack_ipv6=True,
+        )
+        listener.setblocking(False)
+        return web.SockSite(self._runner, listener)
 
     async def stop(self) -> None:
         """Closes the listener and all connections."""

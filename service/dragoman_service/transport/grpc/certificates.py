@@ -1,0 +1,72 @@
+"""The certificate of the gRPC listener, whose files may be renewed while it listens."""
+
+from __future__ import annotations
+
+import ssl
+from os import stat_result
+from pathlib import Path
+
+import grpc
+import structlog
+
+log = structlog.get_logger(__name__)
+
+_State = tuple[tuple[int, ...], ...]
+
+
+class Certificate:
+    """A certificate and its key, in PEM files. Renewed files are used for new connections; a pair that cannot be used
+    is logged, and the last sound one is kept.
+
+    Raises SSLError or OSError if the pair cannot be used now. Its methods may be called in any thread.
+    """
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._certificate, self._key = certificate, key
+        self._seen = self._state()
+        self._configuration = self._read()
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """Credentials for a port, which look at the files in each handshake."""
+        return grpc.dynamic_ssl_server_credentials(self._configuration, self.renewed)  # type: ignore[arg-type]
+
+    def renewed(self) -> grpc.ServerCertificateConfiguration | None:
+        """The pair in the files, if it is sound and other than in the last call; else None."""
+        try:
+            if (state := self._state()) == self._seen:
+                return None
+            configuration = self._read()
+            if self._state() != state:  # they are being written; the next connection looks again
+                return None
+        except (ssl.SSLError, OSError) as error:
+            self._report(error)
+            return None
+        self._seen, self._configuration = state, configuration
+        log.info("tls.certificate_renewed", certificate=str(self._certificate))
+        return configuration
+
+    def _report(self, error: OSError) -> None:
+        """Logs an error once for each state of the files."""
+        try:
+            state = self._state()
+        except OSError:
+            state = ()
+        if state != self._seen:
+            self._seen = state
+            log.error("tls.certificate_unusable", certificate=str(self._certificate), error=str(error))
+
+    def _read(self) -> grpc.ServerCertificateConfiguration:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            self._certificate,
+            self._key,
+            password="",  # not None, which would ask on the terminal
+        )
+        pair = (self._key.read_bytes(), self._certificate.read_bytes())
+        return grpc.ssl_server_certificate_configuration([pair])
+
+    def _state(self) -> _State:
+        return tuple(_identity(path.stat()) for path in (self._certificate, self._key))
+
+
+def _identity(status: stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
