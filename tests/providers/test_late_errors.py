@@ -74,6 +74,7 @@ class ReadyEngine:
 
     socket = Path("/nonexistent")
     available = True
+    silent_since = None
 
     async def ready(self, timeout: float) -> bool:
         return True

@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -16,17 +17,19 @@ from pydantic import Field
 
 from dragoman_service.contract import Call
 from dragoman_service.dialects.openai.client.quirks import LLAMA_CPP, Quirks
+from dragoman_service.providers.local.attempts import attempts
 from dragoman_service.providers.local.engine.attached import attached_engine
 from dragoman_service.providers.local.engine.client import Engine, EngineHttp
 from dragoman_service.providers.local.engine.machine import default_threads
 from dragoman_service.providers.local.engine.own import EngineOptions, running_engine
 from dragoman_service.providers.local.engine.process import EngineError
+from dragoman_service.providers.local.engine.watchdog import limit_of
 from dragoman_service.providers.local.tokenizer import LocalTokenizer
 from dragoman_service.providers.local.weights.weights import find_weights
 from dragoman_service.providers.openai.provider import OpenAIProvider
 from dragoman_service.providers.upstream.connection import HttpError
 from dragoman_service.providers.upstream.http import open_http
-from dragoman_service.settings.types import ConfigPath, Section
+from dragoman_service.settings.types import ConfigPath, Duration, Section
 
 T = TypeVar("T")
 NAME = "smollm2-135m-instruct"
@@ -57,6 +60,9 @@ class LocalSettings(Section):
     """Maximum tokens of prompt and answer together, in each slot."""
     engine: ConfigPath | None = None
     """The unix socket of an engine that another process runs, on the same weights. None: one is started."""
+    step_limit: Annotated[Duration, Field(gt=0)] | None = None
+    """Processor time of one step after which the engine counts as stuck and is restarted. None: 5 s, and more for
+    weights of more than 250 MB."""
 
 
 @asynccontextmanager
@@ -84,12 +90,14 @@ open_local.shared = share_local  # type: ignore[attr-defined]
 @asynccontextmanager
 async def _engine(settings: LocalSettings, weights: Path) -> AsyncIterator[Engine]:
     if settings.engine is not None:
-        async with attached_engine(settings.engine) as engine:
+        async with attached_engine(
+            settings.engine, await asyncio.to_thread(limit_of, weights, settings.step_limit)
+        ) as engine:
             yield engine
         return
     threads = await asyncio.to_thread(default_threads) if settings.threads is None else settings.threads
     options = EngineOptions(weights, _name(settings, weights), threads, settings.slots, settings.context_tokens)
-    async with running_engine(options) as started:
+    async with running_engine(options, settings.step_limit) as started:
         yield started
 
 
@@ -133,7 +141,8 @@ class LocalProvider:
         return [model]
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
-        return self._upstream.complete(self._prepared(request), call)
+        prepared = self._prepared(request)
+        return attempts(partial(self._upstream.complete, prepared, call), self.engine, prepared)
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
         tokens = await self._tokenizer.count(self._prepared(request))

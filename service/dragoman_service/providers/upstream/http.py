@@ -153,7 +153,7 @@ def _connector(
 ) -> aiohttp.BaseConnector:
     if unix_socket is not None:
         # An idle connection occupies the other side, and a new one costs next to nothing on a unix socket.
-        return aiohttp.UnixConnector(str(unix_socket), limit=limit, force_close=True)
+        return _UnixConnector(str(unix_socket), limit=limit, force_close=True)
     return _TcpConnector(limit=limit, force_close=fresh, ssl=trust)
 
 
@@ -161,7 +161,7 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext | bool:
     return True if ca_file is None else ssl.create_default_context(cafile=str(ca_file))
 
 
-class _TcpConnector(aiohttp.TCPConnector):
+class _Noting(aiohttp.BaseConnector):
     """Notes that the current request opened a new connection.
 
     The public way, aiohttp's tracing, costs a fifth of the whole request. tests/providers/test_aiohttp.py pins the
@@ -171,6 +171,14 @@ class _TcpConnector(aiohttp.TCPConnector):
     async def _create_connection(self, *args: Any, **more: Any) -> Any:
         _opened.set(True)
         return await super()._create_connection(*args, **more)
+
+
+class _TcpConnector(_Noting, aiohttp.TCPConnector):
+    pass
+
+
+class _UnixConnector(_Noting, aiohttp.UnixConnector):
+    pass
 
 
 class _Chunks:

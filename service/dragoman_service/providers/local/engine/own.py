@@ -18,10 +18,12 @@ import structlog
 
 from dragoman_service.providers.local.engine.machine import missing_instructions
 from dragoman_service.providers.local.engine.process import EngineError, EngineProcess
+from dragoman_service.providers.local.engine.watchdog import Watchdog, limit_of
 
 START_TIMEOUT = 300.0  # seconds; large weights on a slow disk take long to load
 _BACKOFF = 0.1  # seconds before the first restart, doubled for each further one
 _LONGEST_BACKOFF = 30.0
+_LONGEST_AFTER_WORK = 1.0  # for an engine that answered: what ended it was the work, not the machine
 _STABLE = 60.0  # seconds of uptime after which the backoff starts again
 _SOCKET = "engine.sock"
 _LONGEST_PATH = 100  # bytes; systems refuse sockets whose paths have more than 104 to 108
@@ -43,11 +45,13 @@ class EngineOptions:
 class LocalEngine:
     """One process after the other, all on the unix socket `socket`. Created by `running_engine`."""
 
-    def __init__(self, options: EngineOptions, socket: Path) -> None:
+    def __init__(self, options: EngineOptions, socket: Path, step_limit: float) -> None:
         self.restarts = 0
         """The number of restarts so far."""
         self._socket = socket
         self._options = options
+        self._step_limit = step_limit
+        self._watchdog: Watchdog | None = None
         self._process: EngineProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
@@ -58,8 +62,12 @@ class LocalEngine:
 
     @property
     def available(self) -> bool:
-        """It has started to answer, and has not ended."""
+        """It has started to answer, has not ended, and does not stand still."""
         return self._up.is_set()
+
+    @property
+    def silent_since(self) -> float | None:
+        return None if self._watchdog is None else self._watchdog.silent_since
 
     @property
     def pid(self) -> int | None:
@@ -90,12 +98,32 @@ class LocalEngine:
         delay = _BACKOFF
         while True:
             began = time.monotonic()
-            reason = await process.ended()
+            reason = await self._watched(process)
             self._up.clear()
             log.error("engine.ended", reason=reason, restarts=self.restarts)
-            if time.monotonic() - began > _STABLE:
-                delay = _BACKOFF
+            delay = _BACKOFF if time.monotonic() - began > _STABLE else min(delay, _LONGEST_AFTER_WORK)
             process, delay = await self._relaunch(delay)
+
+    async def _watched(self, process: EngineProcess) -> str:
+        """Waits for the end of a process, which comes at once if it stands still. Returns the reason."""
+
+        def stuck() -> None:
+            process.condemn(f"The engine stood still: one step took {self._step_limit:g} s of processor time.")
+
+        self._watchdog = Watchdog(self.socket, self._step_limit, process.spent, self._stall, stuck)
+        watching = asyncio.create_task(self._watchdog.run(), name="engine watchdog")
+        try:
+            return await process.ended()
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    def _stall(self, stalled: bool) -> None:
+        if stalled:
+            self._up.clear()
+            log.warning("engine.stalled", limit=self._step_limit)
+        else:
+            self._up.set()
 
     async def _relaunch(self, delay: float) -> tuple[EngineProcess, float]:
         """The next process that answers, and the seconds to wait before a further one."""
@@ -125,11 +153,14 @@ class LocalEngine:
 
 
 @asynccontextmanager
-async def running_engine(options: EngineOptions) -> AsyncIterator[LocalEngine]:
-    """A running engine, until the context is left. Raises EngineError if it cannot be started."""
+async def running_engine(options: EngineOptions, step_limit: float | None = None) -> AsyncIterator[LocalEngine]:
+    """A running engine, until the context is left. Raises EngineError if it cannot be started.
+
+    An engine of which one step takes `step_limit` seconds of processor time is restarted. None: what `limit_of` says.
+    """
     await asyncio.to_thread(_check)
     folder = await asyncio.to_thread(_private_folder)
-    engine = LocalEngine(options, folder / _SOCKET)
+    engine = LocalEngine(options, folder / _SOCKET, await asyncio.to_thread(limit_of, options.weights, step_limit))
     try:
         await engine.start()
         yield engine

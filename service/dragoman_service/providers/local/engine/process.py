@@ -18,6 +18,8 @@ from dragoman_service.providers.local.engine.main import PLAIN
 _MODULE = "dragoman_service.providers.local.engine.main"
 _POLL = 0.02  # seconds between two health checks while it starts
 _PROBE = 2.0  # seconds that a health check may take
+_USER_TIME = 11  # the word of /proc/PID/stat after the name; the next one is the system's time
+_TICKS = os.sysconf("SC_CLK_TCK")
 _TAIL = 4096  # bytes of its output that are kept, the last ones
 _KEPT_NAMES = frozenset({"PATH", "HOME", "TMPDIR", "VIRTUAL_ENV"})
 _KEPT_PREFIXES = ("LD_", "DYLD_", "PYTHON", "LC_", "LANG", "OMP_", "GOMP_", "GGML_", "LLAMA_")
@@ -33,6 +35,7 @@ class EngineProcess:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._output = b""
+        self._verdict = ""
         self._listener = asyncio.create_task(self._listen(), name="engine stderr")
 
     @classmethod
@@ -56,6 +59,20 @@ class EngineProcess:
         """The process id, None after its end."""
         return self._process.pid if self._process.returncode is None else None
 
+    def spent(self) -> float:
+        """Seconds of processor time that it has used so far; 0.0 after its end."""
+        try:
+            words = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(words[_USER_TIME]) + int(words[_USER_TIME + 1])) / _TICKS
+
+    def condemn(self, verdict: str) -> None:
+        """Ends it at once, for the reason that `ended` returns."""
+        self._verdict = verdict
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
     async def answering(self, socket: Path) -> None:
         """Returns when it answers on `socket`. Raises EngineError if it ends first."""
         while not await health(socket):
@@ -67,6 +84,8 @@ class EngineProcess:
         """Waits for its end and returns the reason."""
         code = await self._process.wait()
         await asyncio.wait({self._listener}, timeout=1.0)
+        if self._verdict:
+            return self._verdict
         lines = [line.strip()[:200] for line in self._output.decode(errors="replace").splitlines() if line.strip()]
         if code == PLAIN and lines:
             return lines[-1]
