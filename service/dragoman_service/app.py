@@ -30,6 +30,7 @@ from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.operations import OperationMeter
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.telemetry.watch import watch_loop
+from dragoman_service.timing.off_loop import OffLoop
 from dragoman_service.transport.auth import ANONYMOUS, Auth
 from dragoman_service.transport.descriptors import watch_descriptors
 from dragoman_service.transport.grpc.guard import Guard
@@ -156,15 +157,15 @@ async def _build(
         operations = await stack.enter_async_context(opened_operations)
     except OperationStoreError as error:
         raise SettingsError([Mistake("operations.url", str(error))]) from error
-    telemetry = RpcTelemetry(metrics)
+    telemetry, off_loop = RpcTelemetry(metrics), OffLoop()
     limits = (server.max_request_size, server.stall_timeout)
-    grpc_guard = Guard(auth, telemetry, in_flight, deadlines, *limits)
+    grpc_guard = Guard(auth, telemetry, in_flight, deadlines, *limits, off_loop=off_loop)
     grpc_server = GrpcServer(server, grpc_guard, metrics.listener_restarts["grpc"].inc)
     http_server = HttpServer(
         server.http,
         lambda: _why_not_ready(grpc_server, http_server, engine),
         metrics.registry,
-        HttpGuard(auth, telemetry, in_flight, deadlines, Cors(server.cors_origins), *limits),
+        HttpGuard(auth, telemetry, in_flight, deadlines, Cors(server.cors_origins), *limits, off_loop=off_loop),
         share_port=server.workers > 1,
         hosts=_hosts(settings),
     )

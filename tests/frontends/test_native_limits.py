@@ -6,6 +6,7 @@ import grpc
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
+from dragoman_service.errors import MAX_VIOLATIONS
 from dragoman_service.validation import check_request, limits
 
 
@@ -105,7 +106,17 @@ def with_end_user(size: int) -> v1.CompletionRequest:
     return made
 
 
+def with_parts_in_all(count: int) -> v1.CompletionRequest:
+    made = request()
+    del made.messages[:]
+    for first in range(0, count, limits.PARTS):
+        parts = [v1.Part(text="x")] * min(limits.PARTS, count - first)
+        made.messages.add(role=v1.ROLE_USER, parts=parts)
+    return made
+
+
 COUNTS = [
+    (with_parts_in_all, limits.ALL_PARTS, "messages"),
     (with_messages, limits.MESSAGES, "messages"),
     (with_parts, limits.PARTS, "messages[0].parts"),
     (with_labels, limits.LABELS, "labels"),
@@ -138,6 +149,16 @@ def test_a_limit_holds_exactly(make, limit, field):
     below, at, above = (wrong_fields(make(number)) for number in (limit - 1, limit, limit + 1))
 
     assert (below, at, above) == ([], [], [field])
+
+
+def test_no_more_wrong_fields_are_collected_than_a_status_can_name():
+    made = request()
+    for _ in range(1000):
+        made.messages.add()
+    with pytest.raises(CompletionError) as caught:
+        check_request(made)
+
+    assert len(caught.value.fields) == MAX_VIOLATIONS
 
 
 @pytest.mark.parametrize(

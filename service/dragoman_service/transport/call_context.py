@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, TypeVar
 
 from grpc import aio
 
 from dragoman_service.contract import Call
 from dragoman_service.telemetry.record import CallRecord
+from dragoman_service.timing.off_loop import OffLoop
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(slots=True)
@@ -28,6 +33,12 @@ class CallContext:
     """Number of Dragoman services that the request has passed through."""
     caller: str = ""
     """Id of the caller's API key, or `anonymous`. Empty until the guard has authenticated the call."""
+    off_loop: OffLoop = field(default_factory=OffLoop)
+    """Shared by all calls, see `convert`."""
+
+    async def convert(self, size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """`function(*args)`, which decodes or encodes `size` bytes; in a thread if these are many."""
+        return await self.off_loop.run(size, function, *args, **kwargs)
 
     def call(self, *, streaming: bool = False) -> Call:
         """The call as filters and providers get it."""

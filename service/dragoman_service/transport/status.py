@@ -9,6 +9,9 @@ from google.rpc.status_pb2 import Status
 
 from dragoman_service.contract import CompletionError
 
+MAX_VALUES = 65_536
+"""Fields and items of lists in one request. Each takes some microseconds and a hundred bytes, however short it is."""
+
 CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 Trailers = tuple[tuple[str, str | bytes], ...]
@@ -42,6 +45,16 @@ def too_large(size: int, limit: int) -> CompletionError:
         v1.ERROR_REASON_REQUEST_TOO_LARGE,
         f"The request has {size} bytes; the limit is {limit} bytes. Send a smaller request.",
         metadata={"limit": str(limit), "counted": str(size)},
+    )
+
+
+def too_many_values(limit: int) -> CompletionError:
+    """REQUEST_TOO_LARGE for a request with more than `limit` values."""
+    return CompletionError(
+        code_pb2.RESOURCE_EXHAUSTED,
+        v1.ERROR_REASON_REQUEST_TOO_LARGE,
+        f"The request has more than {limit} values, counting each field and each item of a list. Send fewer.",
+        metadata={"limit": str(limit)},
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MESSAGES = 1024
 PARTS = 64
+ALL_PARTS = 8192  # of all messages together
 AUTHOR = 64  # characters
 PROMPT = 1_048_576  # characters
 TOOLS = 128

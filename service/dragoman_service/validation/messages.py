@@ -20,6 +20,9 @@ def message_violations(messages: Sequence[v1.Message], at: str) -> Iterator[Fiel
     if len(messages) > limits.MESSAGES:
         yield too_many(at, len(messages), limits.MESSAGES, "messages")
         return
+    if (parts := sum(len(message.parts) for message in messages)) > limits.ALL_PARTS:
+        yield too_many(at, parts, limits.ALL_PARTS, "parts in all messages together")
+        return
     calls: set[str] = set()
     for number, message in enumerate(messages):
         yield from _message(message, f"{at}[{number}]", calls)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from dragoman import v1
 
-from dragoman_service.errors import FieldViolation, invalid
+from dragoman_service.errors import MAX_VIOLATIONS, FieldViolation, invalid
 from dragoman_service.validation import limits
 from dragoman_service.validation.config import config_violations
 from dragoman_service.validation.messages import message_violations
@@ -26,7 +27,7 @@ def check_request(request: v1.CompletionRequest) -> None:
 
 def check(violations: Iterator[FieldViolation]) -> None:
     """Raises INVALID_FIELD with the violations, if there are any."""
-    wrong = tuple(violations)
+    wrong = tuple(islice(violations, MAX_VIOLATIONS))  # a status has room for no more
     if wrong:
         raise invalid(*wrong)
 

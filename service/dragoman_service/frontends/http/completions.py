@@ -39,7 +39,7 @@ class Completions:
 
     async def serve(self, call: HttpCall) -> None:
         """A request with the header `Idempotency-Key` is answered once, and continues if its caller leaves."""
-        decoded = self._dialect.decode_request(call.body)
+        decoded = await call.decoded(self._dialect.decode_request)
         decoded.request.unsupported_field_policy = self._policy
         decoded.request.request_id = call.request.headers.get("Idempotency-Key", "")
         call.accept(streaming=decoded.stream)
@@ -49,7 +49,8 @@ class Completions:
         else:
             completion = await self._delivery.complete(decoded.request, ours)
             self._warn(call, decoded, completion.warnings)
-            await call.reply(self._dialect.encode_completion(completion, decoded))
+            encode = self._dialect.encode_completion
+            await call.reply(await call.context.convert(completion.ByteSize(), encode, completion, decoded))
 
     async def _stream(self, decoded: DecodedRequest, call: HttpCall, ours: Call) -> None:
         encoder = self._dialect.event_encoder(decoded)

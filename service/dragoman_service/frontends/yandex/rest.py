@@ -44,12 +44,13 @@ class Rest:
         return HttpService("yandex", self._dialect.encode_error, methods)
 
     async def _completion(self, http: HttpCall) -> None:
-        decoded = self._dialect.decode_request(http.body)
+        decoded = await http.decoded(self._dialect.decode_request)
         http.accept(streaming=decoded.stream)
         call = http.context.call(streaming=decoded.stream)
         if not decoded.stream:
             completion = await self._answers.complete(decoded, call)
-            await http.reply(self._dialect.encode_completion(completion, decoded))
+            encode = self._dialect.encode_completion
+            await http.reply(await http.context.convert(completion.ByteSize(), encode, completion, decoded))
             return
         encoder = self._dialect.event_encoder(decoded)
         async with (
@@ -60,18 +61,18 @@ class Rest:
                 await stream.send(line)
 
     async def _start(self, http: HttpCall) -> None:
-        decoded = self._dialect.decode_request(http.body)
+        decoded = await http.decoded(self._dialect.decode_request)
         http.accept()
         key = _printable(http.request.headers.get(IDEMPOTENCY_KEY, ""))
         await http.reply(json.encode_operation(await self._answers.start(decoded, http.context.call(), key)))
 
     async def _tokenize(self, http: HttpCall) -> None:
-        request = json.decode(http.body, y.TokenizeRequest())
+        request = await http.decoded(lambda body: json.decode(body, y.TokenizeRequest()))
         http.accept()
         await http.reply(json.encode(await self._answers.tokenize(request, http.context.call())))
 
     async def _tokenize_completion(self, http: HttpCall) -> None:
-        decoded = self._dialect.decode_request(http.body)
+        decoded = await http.decoded(self._dialect.decode_request)
         http.accept()
         await http.reply(json.encode(await self._answers.tokenize_completion(decoded, http.context.call())))
 

@@ -12,6 +12,7 @@ from google.rpc import code_pb2
 from grpc import aio
 
 from dragoman_service.contract import CompletionError
+from dragoman_service.dialects.contract import DecodedRequest
 from dragoman_service.dialects.yandex.names import ENDPOINTS, IDEMPOTENCY_KEY
 from dragoman_service.dialects.yandex.server.dialect import MessageDialect
 from dragoman_service.frontends.yandex.answers import Answers
@@ -29,7 +30,7 @@ class TextGeneration:
         self._dialect = MessageDialect()
 
     async def Completion(self, request: y.CompletionRequest, context: Context) -> AsyncIterator[y.CompletionResponse]:
-        decoded = self._dialect.decode_request(request)
+        decoded = await _decoded(self._dialect, request, context)
         call = call_context(context).call(streaming=decoded.stream)
         if not decoded.stream:
             yield self._dialect.encode_completion(await self._answers.complete(decoded, call), decoded)
@@ -48,7 +49,7 @@ class AsyncTextGeneration:
         self._dialect = MessageDialect()
 
     async def Completion(self, request: y.CompletionRequest, context: Context) -> y.Operation:
-        decoded, key = self._dialect.decode_request(request), _metadata(context, IDEMPOTENCY_KEY)
+        decoded, key = await _decoded(self._dialect, request, context), _metadata(context, IDEMPOTENCY_KEY)
         return await self._answers.start(decoded, call_context(context).call(), key)
 
 
@@ -63,7 +64,7 @@ class Tokenizer:
         return await self._answers.tokenize(request, call_context(context).call())
 
     async def TokenizeCompletion(self, request: y.CompletionRequest, context: Context) -> y.TokenizeResponse:
-        decoded = self._dialect.decode_request(request)
+        decoded = await _decoded(self._dialect, request, context)
         return await self._answers.tokenize_completion(decoded, call_context(context).call())
 
 
@@ -109,6 +110,10 @@ class ApiEndpoints:
                 "in the settings.",
             )
         return str(address)
+
+
+async def _decoded(dialect: MessageDialect, request: y.CompletionRequest, context: Context) -> DecodedRequest:
+    return await call_context(context).convert(request.ByteSize(), dialect.decode_request, request)
 
 
 def _metadata(context: Context, name: str) -> str:

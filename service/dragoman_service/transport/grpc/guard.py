@@ -16,7 +16,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import grpc
 import structlog
@@ -28,17 +28,19 @@ from dragoman_service.engine.engine import Deadlines, shutting_down
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
+from dragoman_service.timing.off_loop import INLINE, OffLoop
 from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.call_context import CallContext, GuardedContext
 from dragoman_service.transport.grpc.keyless import MAX_STREAMS, Streams
 from dragoman_service.transport.grpc.policy import BACKGROUND, PUBLIC_SERVICES, ServicePolicy
+from dragoman_service.transport.grpc.stall import StallTimer
+from dragoman_service.transport.grpc.values import parse_counted
 from dragoman_service.transport.in_flight import InFlight
-from dragoman_service.transport.status import metadata_too_large, stalled_reader, status_code, too_large, trailers
+from dragoman_service.transport.status import metadata_too_large, status_code, too_large, trailers
 
 ABORT_TIMEOUT = 1.0  # seconds to send the status of a failed call
 MAX_METADATA = 16 * 1024  # bytes; Core keeps to this only once the client has acknowledged the server's settings
 FIELD_OVERHEAD = 32  # bytes that HTTP/2 counts for each field beside its name and value
-CLOCK_TICK = 0.001  # seconds; the clock of the event loop is no more precise
 Handler = Any  # grpc.RpcMethodHandler; its members are not typed
 Context = Any  # grpc.aio.ServicerContext with raw bytes in and messages out
 log = structlog.get_logger(__name__)
@@ -66,7 +68,7 @@ class Guard(aio.ServerInterceptor):
     """One for all services of a server. `max_request` is in bytes, the time-outs are in seconds.
 
     `first_message_timeout` limits how long a caller may take to send the request after it has opened the call;
-    `public_streams` how many streams of services that need no key may be open.
+    `public_streams` how many streams of services that need no key may be open. `off_loop` converts large requests.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Guard(aio.ServerInterceptor):
         *,
         first_message_timeout: float = 10.0,
         public_streams: int = MAX_STREAMS,
+        off_loop: OffLoop | None = None,
     ) -> None:
         self._auth = auth
         self._telemetry = telemetry
@@ -89,6 +92,7 @@ class Guard(aio.ServerInterceptor):
         self._stall_timeout = stall_timeout
         self._first_message_timeout = first_message_timeout
         self._public_streams = Streams(public_streams)
+        self._off_loop = off_loop or OffLoop()
         self._methods: dict[str, _Method] = {}
         self.policies: dict[str, ServicePolicy] = dict.fromkeys(PUBLIC_SERVICES, ServicePolicy(public=True))
         """Policies by the full name of the service. All other services have `ServicePolicy()`."""
@@ -133,7 +137,7 @@ class Guard(aio.ServerInterceptor):
             deadline=remaining,
             hops=hops,
         )
-        return CallContext(record, call_id, self._deadlines.until(remaining), hops)
+        return CallContext(record, call_id, self._deadlines.until(remaining), hops, off_loop=self._off_loop)
 
     async def _guarded(self, method: _Method, call: CallContext, metadata: Mapping[str, Any], context: Context) -> Any:
         record, code = call.record, grpc.StatusCode.OK
@@ -175,7 +179,7 @@ class Guard(aio.ServerInterceptor):
         if method.handler.request_streaming:
             request: Any = self._requests(method, call.record, context)
         else:
-            request = self._decode(method, await self._read(call.record, context))
+            request = await self._decode(method, await self._read(call.record, context))
         answer = method.function(request, GuardedContext(context, call))
         if inspect.isasyncgen(answer):
             answer = aclosing(answer)
@@ -203,59 +207,29 @@ class Guard(aio.ServerInterceptor):
     async def _requests(self, method: _Method, record: CallRecord, context: Context) -> AsyncIterator[Any]:
         while (raw := await context.read()) is not aio.EOF:
             record.received += 1
-            yield self._decode(method, raw)
+            yield await self._decode(method, raw)
 
-    def _decode(self, method: _Method, raw: bytes) -> Any:
-        if len(raw) > self._max_request:
-            raise too_large(len(raw), self._max_request)
+    async def _decode(self, method: _Method, raw: bytes) -> Any:
+        size = len(raw)
+        if size > self._max_request:
+            raise too_large(size, self._max_request)
         try:
-            return method.decode(raw)
+            if size <= INLINE:
+                return method.decode(raw)
+            return await self._off_loop.run(size, parse_counted, method.decode, raw)
         except DecodeError:
             raise malformed_request("The bytes are not a valid request message of this method.") from None
 
 
 async def _send_all(responses: AsyncIterator[Any], record: CallRecord, context: Context, stall_timeout: float) -> None:
     now = asyncio.get_running_loop().time
-    with _StallTimer(stall_timeout) as timer:
+    with StallTimer(stall_timeout) as timer:
         async for response in responses:
             timer.since = begin = now()
             await _write(context, response)
             timer.since = None
             record.stalled += now() - begin
             record.sent += 1
-
-
-class _StallTimer:
-    """Raises STALLED_READER if one write of a stream takes longer than `timeout` seconds.
-
-    One timer watches all writes, because a timer for each would cost more than most writes take. When it fires, it
-    looks at the write under way, and is set again to the earliest time at which a write can be late.
-    """
-
-    __slots__ = ("_expired", "_loop", "_task", "_timeout", "_timer", "since")
-
-    def __init__(self, timeout: float) -> None:
-        self._loop, self._task, self._timeout = asyncio.get_running_loop(), asyncio.current_task(), timeout
-        self._timer = self._loop.call_later(timeout, self._check)
-        self._expired = False
-        self.since: float | None = None  # loop time at which the write under way began
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._timer.cancel()
-        if self._expired and self._task is not None and not self._task.uncancel() and kind is asyncio.CancelledError:
-            raise stalled_reader(self._timeout) from error
-
-    def _check(self) -> None:
-        now = self._loop.time()
-        due = (now if self.since is None else self.since) + self._timeout
-        if due > now + CLOCK_TICK:
-            self._timer = self._loop.call_at(due, self._check)
-        elif self._task is not None:
-            self._expired = True
-            self._task.cancel()
 
 
 async def _write(context: Context, response: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import TypeVar, cast
 
 from aiohttp import HttpVersion11, web
 from aiohttp.http import StreamWriter
@@ -26,6 +26,7 @@ STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 """Headers of every streamed response, so that no proxy stores or collects it."""
 MAX_BUFFERED = 65_536  # bytes that may wait for a slow reader; beyond that `send` waits too
 
+T = TypeVar("T")
 EncodeError = Callable[[CompletionError, str], Iterable[bytes]]
 """Encodes the error that ends a failed stream; the string is the id of the call."""
 
@@ -49,6 +50,10 @@ class HttpCall:
         self._stall_timeout = stall_timeout
         self._encode_error: EncodeError | None = None
         self.accepted = False
+
+    async def decoded(self, decode: Callable[[bytes], T]) -> T:
+        """What `decode` makes of the body. A large body is decoded in a thread."""
+        return await self.context.convert(len(self.body), decode, self.body)
 
     def accept(self, *, streaming: bool = False) -> None:
         """States that the request is valid and whether its answer is streamed, because that decides the metrics' label

@@ -4,7 +4,6 @@ measures and logs it."""
 from __future__ import annotations
 
 import asyncio
-import codecs
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,12 +18,15 @@ from dragoman_service.engine.engine import Deadlines, shutting_down
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry
+from dragoman_service.timing.off_loop import OffLoop
+from dragoman_service.timing.turns import Turns
 from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.call_context import CallContext
+from dragoman_service.transport.http.body import read_body
 from dragoman_service.transport.http.call import JSON, HttpCall
 from dragoman_service.transport.http.cors import Cors
 from dragoman_service.transport.in_flight import InFlight
-from dragoman_service.transport.status import status_code, too_large
+from dragoman_service.transport.status import status_code
 
 EncodeError = Callable[[CompletionError, str], HttpErrorResponse]
 """Encodes an error as the response; the string is the id of the call."""
@@ -62,7 +64,7 @@ class HttpService:
 class HttpGuard:
     """One for all services of a listener. `max_request` is in bytes, the time-outs are in seconds.
 
-    `body_timeout` limits how long a caller may take to send the body.
+    `body_timeout` limits how long a caller may take to send the body. `off_loop` converts large requests and answers.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class HttpGuard:
         stall_timeout: float,
         *,
         body_timeout: float = 60.0,
+        off_loop: OffLoop | None = None,
     ) -> None:
         self.telemetry = telemetry
         self.cors = cors
@@ -85,6 +88,8 @@ class HttpGuard:
         self._max_request = max_request
         self._stall_timeout = stall_timeout
         self._body_timeout = body_timeout
+        self._off_loop = off_loop or OffLoop()
+        self._turns = Turns()
 
     def handler(self, service: HttpService, method: Method) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Returns the aiohttp handler for the route of a method."""
@@ -111,7 +116,7 @@ class HttpGuard:
             user_agent=request.headers.get("User-Agent", ""),
             hops=hops,
         )
-        return CallContext(record, call_id, self._deadlines.until(None), hops)
+        return CallContext(record, call_id, self._deadlines.until(None), hops, off_loop=self._off_loop)
 
     def check_metrics(self, request: web.Request) -> None:
         """Raises UNAUTHENTICATED or PERMISSION_DENIED for a caller who may not read the metrics."""
@@ -142,28 +147,13 @@ class HttpGuard:
         context = call.context
         context.caller = context.record.caller = self._auth.caller(call.request.headers.get("Authorization", ""))
         if call.request.can_read_body:
-            call.body = await self._read(call.request)
+            if call.request.content_type != JSON:  # this also forces a preflight request on pages of other origins
+                raise malformed_request("Send the body as JSON, with the header `content-type: application/json`.")
+            call.body = await read_body(
+                call.request, self._turns, max_size=self._max_request, within=self._body_timeout
+            )
         await method.serve(call)
         await call.finish()
-
-    async def _read(self, request: web.Request) -> bytes:
-        if request.content_type != JSON:  # this also forces a preflight request on pages of other origins
-            raise malformed_request("Send the body as JSON, with the header `content-type: application/json`.")
-        if (request.content_length or 0) > self._max_request:
-            raise too_large(request.content_length or 0, self._max_request)
-        pieces, size = [], 0
-        try:
-            async with asyncio.timeout(self._body_timeout):
-                async for piece in request.content.iter_any():
-                    size += len(piece)
-                    if size > self._max_request:
-                        raise too_large(size, self._max_request)
-                    pieces.append(piece)
-        except TimeoutError:
-            raise malformed_request(f"The body did not arrive within {self._body_timeout:g} s.") from None
-        except web.RequestPayloadError:
-            raise malformed_request("The encoding of the body does not match its headers.") from None
-        return b"".join(pieces).removeprefix(codecs.BOM_UTF8)  # programs for Windows begin a text with one
 
     async def _refuse(self, call: HttpCall, service: HttpService, error: CompletionError) -> grpc.StatusCode:
         call.context.record.reason = error.reason_name

@@ -1,0 +1,80 @@
+"""Reads the JSON body of a request, within limits for its size, its time and the number of its values."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import re
+
+from aiohttp import web
+
+from dragoman_service.errors import malformed_request
+from dragoman_service.timing.turns import Turns
+from dragoman_service.transport.status import MAX_VALUES, too_large, too_many_values
+
+_SLICE = 16 * 1024  # bytes that are counted at a time: less than two milliseconds
+_IN_STRING = re.compile(rb'(?:[^"\\]+|\\.)*+', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]+|\\.)*+"', re.DOTALL)
+
+
+async def read_body(
+    request: web.Request, turns: Turns, *, max_size: int, within: float, max_values: int = MAX_VALUES
+) -> bytes:
+    """The body without a byte order mark. `max_size` is in bytes, `within` in seconds.
+
+    Raises REQUEST_TOO_LARGE as soon as a limit is exceeded, and MALFORMED_REQUEST.
+    """
+    if (request.content_length or 0) > max_size:
+        raise too_large(request.content_length or 0, max_size)
+    pieces, size, values = [], 0, JsonValues()
+    try:
+        async with asyncio.timeout(within):
+            async for piece in request.content.iter_any():
+                size += len(piece)
+                if size > max_size:
+                    raise too_large(size, max_size)
+                for at in range(0, len(piece), _SLICE):
+                    values.feed(piece[at : at + _SLICE])
+                    if values.count > max_values:
+                        raise too_many_values(max_values)
+                    await turns.next()
+                pieces.append(piece)
+    except TimeoutError:
+        raise malformed_request(f"The body did not arrive within {within:g} s.") from None
+    except web.RequestPayloadError:
+        raise malformed_request("The encoding of the body does not match its headers.") from None
+    return b"".join(pieces).removeprefix(codecs.BOM_UTF8)  # programs for Windows begin a text with one
+
+
+class JsonValues:
+    """Counts the values of a JSON text that comes in pieces: one for each comma and bracket outside of strings."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._in_string = self._escaped = False
+
+    def feed(self, piece: bytes) -> None:
+        """Counts the values that begin in `piece`."""
+        outside = _STRING.sub(b"", self._after_string(piece))
+        begin = -1 if self._in_string else outside.find(b'"')
+        if begin >= 0:
+            self._in_string = True
+            self._escaped = _ends_escaped(outside[begin + 1 :])
+            outside = outside[:begin]
+        self.count += outside.count(b",") + outside.count(b"[") + outside.count(b"{")
+
+    def _after_string(self, piece: bytes) -> bytes:
+        """What follows the string that `piece` begins in."""
+        if not self._in_string:
+            return piece
+        rest = piece[1:] if self._escaped and piece else piece
+        found = _IN_STRING.match(rest)
+        end = found.end() if found else 0
+        self._in_string = end >= len(rest) or rest[end : end + 1] == b"\\"
+        self._escaped = self._in_string and end < len(rest)
+        return b"" if self._in_string else rest[end + 1 :]
+
+
+def _ends_escaped(text: bytes) -> bool:
+    """Whether the last byte of a string that goes on is a backslash that belongs to the next byte."""
+    return (len(text) - len(text.rstrip(b"\\"))) % 2 == 1
