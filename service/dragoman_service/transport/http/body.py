@@ -65,9 +65,9 @@ class JsonValues:
 
     def _after_string(self, piece: bytes) -> bytes:
         """What follows the string that `piece` begins in."""
-        if not self._in_string:
+        if not self._in_string or not piece:
             return piece
-        rest = piece[1:] if self._escaped and piece else piece
+        rest = piece[1:] if self._escaped else piece
         found = _IN_STRING.match(rest)
         end = found.end() if found else 0
         self._in_string = end >= len(rest) or rest[end : end + 1] == b"\\"
