@@ -9,7 +9,7 @@ PARALLEL ?= --numprocesses 2 --dist loadgroup
 SEEDS := $(patsubst requirements/seeds-%.lock,%,$(wildcard requirements/seeds-*.lock))
 
 .NOTPARALLEL:
-.PHONY: help setup runtime dev tools weights seeds demo run proto lock check test test-clients test-seeds test-all \
+.PHONY: help setup runtime dev tools weights seeds demo run proto lock check test fuzz test-clients test-seeds test-all \
 	bench image clean
 
 help: ## Show this list
@@ -36,6 +36,9 @@ check: dev tools ## Run all static checks: style, types, import rules, structure
 
 test: dev weights ## Run the tests of the service (ARGS="-k operations")
 	$(BIN)/pytest $(PARALLEL) --ignore=tests/clients --ignore=tests/seeds $(ARGS)
+
+fuzz: dev ## Send mutated inputs to every method, route, provider and setting (FUZZ_FACTOR=20 FUZZ_SEED=random)
+	FUZZ_FACTOR=$(or $(FUZZ_FACTOR),20) FUZZ_SEED=$(or $(FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest --timeout 3600 tests/fuzz $(ARGS)
 
 test-clients: dev weights ## Run the tests of the clients
 	$(BIN)/pytest $(PARALLEL) tests/clients $(ARGS)

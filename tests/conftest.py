@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from dragoman_service.providers.local.weights.fetch import fetch
 from dragoman_service.settings.settings import load
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
+from service_log import Log, service_log
 
 StartService = Callable[..., Awaitable[Running]]
 
@@ -77,6 +78,13 @@ def prompt() -> Callable[..., v1.CompletionRequest]:
 def weights() -> Path:
     """The weights of the embedded model, downloaded if they are missing."""
     return fetch(lambda done, total: None, lambda note: None)
+
+
+@pytest.fixture
+def logged() -> Iterator[Log]:
+    """The log of the service in this process."""
+    with service_log() as log:
+        yield log
 
 
 class Refusal:

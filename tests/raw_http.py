@@ -50,7 +50,7 @@ def request_bytes(
         {"content-type": "application/json"} if raw else {}
     )
     lines = [f"{verb} {path} HTTP/{version}", *(f"{k}: {v}" for k, v in {**fields, **(headers or {})}.items() if v)]
-    return "\r\n".join([*lines, "", ""]).encode() + raw
+    return "\r\n".join([*lines, "", ""]).encode(errors="surrogateescape") + raw
 
 
 async def read_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> RawAnswer:

@@ -63,7 +63,7 @@ class Running:
         self.operations = context.operations
         self.opened = opened
         self.grpc_address, self.http_address = (str(address) for address in addresses)
-        self._grpc = context.grpc
+        self._context = context
         self._in_flight = in_flight
 
     async def drain(self, delay: float, grace: float) -> None:
@@ -73,8 +73,8 @@ class Running:
         go elsewhere. Then new calls are refused, and calls under way get `grace` seconds. The calls that are left end
         with SHUTTING_DOWN; operations go back to QUEUED.
         """
-        self._grpc.draining = True
-        await self._grpc.set_ready(False)
+        self._context.grpc.draining = True
+        await self._context.grpc.set_ready(False)
         log.info("drain.started", delay_seconds=delay, grace_seconds=grace)
         await asyncio.sleep(delay)
         self._in_flight.refusing = True

@@ -78,6 +78,8 @@ def test_calls_come_with_their_arguments_as_json():
         [piece("one"), piece("two three")],
         [piece("one", FINAL), piece("one two", FINAL)],
         [y.CompletionResponse(alternatives=[y.Alternative(), y.Alternative()])],
+        [y.CompletionResponse(usage=y.ContentUsage(input_text_tokens=2**63 - 1, completion_tokens=1))],
+        [y.CompletionResponse(usage=y.ContentUsage(completion_tokens=-1))],
         [
             y.CompletionResponse(
                 alternatives=[
@@ -86,7 +88,15 @@ def test_calls_come_with_their_arguments_as_json():
             )
         ],
     ],
-    ids=["shrinks", "changes", "goes on after its end", "two answers", "a call of nothing"],
+    ids=[
+        "shrinks",
+        "changes",
+        "goes on after its end",
+        "two answers",
+        "too many tokens",
+        "fewer than no tokens",
+        "a call of nothing",
+    ],
 )
 def test_what_makes_no_sense_is_malformed(pieces):
     with pytest.raises(CompletionError) as caught:

@@ -1,19 +1,14 @@
-"""Fixtures for the fault suite: a scripted upstream, a service in front of it, and the log of that service."""
+"""Fixtures for the fault suite: a scripted upstream, and a service in front of it."""
 
 from __future__ import annotations
 
-import io
-import json
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 import pytest_asyncio
-import structlog
 from deliveries import Door
-from dragoman_service.telemetry.log import configure
 from dragoman_service.testing.serving import serving
 from scripted_upstream import Upstream, upstream_of
 from upstream_bytes import KEY
@@ -59,41 +54,3 @@ def standing(_standing: tuple[Upstream, Door]) -> tuple[Upstream, Door]:
     upstream, _ = _standing
     upstream.requests.clear()
     return _standing
-
-
-class Log:
-    """The log of the service, as it would be on stderr."""
-
-    def __init__(self) -> None:
-        self._stream = io.StringIO()
-        self._writer = configure("debug", "json", lambda: None, self._stream)
-
-    def text(self) -> str:
-        """The complete log. Nothing is logged afterwards."""
-        self._writer.close()
-        return self._stream.getvalue()
-
-    def records(self, event: str = "") -> list[dict[str, Any]]:
-        whole = self._stream.getvalue().rpartition("\n")[0]
-        return [record for record in map(json.loads, whole.splitlines()) if event in ("", record["event"])]
-
-    def calls(self) -> set[str]:
-        """The codes with which calls ended."""
-        return {record["code"] for record in self.records("rpc.done")}
-
-    def errors(self) -> list[dict[str, Any]]:
-        return [record for record in self.records() if record["level"] == "error"]
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-@pytest.fixture
-def logged() -> Iterator[Log]:
-    configured, handlers, level = structlog.get_config(), logging.root.handlers, logging.root.level
-    log = Log()
-    yield log
-    log.close()
-    structlog.configure(**configured)
-    logging.root.handlers = handlers
-    logging.root.setLevel(level)

@@ -52,9 +52,10 @@ async def test_a_wrong_parameter_is_named(start_service, path, stream):
         assert "generation_config" not in reply["error"]["message"]
 
 
-async def test_a_wrong_idempotency_key_is_named_too(start_service):
+@pytest.mark.parametrize("key", ["x" * (limits.REQUEST_ID + 1), "\udcff"], ids=["too long", "not UTF-8"])
+async def test_a_wrong_idempotency_key_is_named_too(start_service, key):
     service = await start_service()
-    answer, reply = await post(service, chat(), idempotency_key="x" * (limits.REQUEST_ID + 1))
+    answer, reply = await post(service, chat(), idempotency_key=key)
 
     assert (answer.status, reply["error"]["param"]) == (400, "Idempotency-Key")
 

@@ -96,6 +96,17 @@ def test_all_mistakes_are_reported_at_once_each_with_its_path(tmp_path):
     assert "environment variable" in found["providers.vendor.api_key"]
 
 
+def test_an_address_is_one_string_and_a_name_is_shown_only_if_it_is_printable(tmp_path):
+    path = tmp_path / "dragoman.toml"
+    path.write_text('[server]\ngrpc = {host = "0.0.0.0", port = 1}\n[operations.model_concurrency]\n"\\u001bm" = 0\n')
+    with pytest.raises(SettingsError) as caught:
+        load(path, {})
+
+    found = {mistake.path: mistake.message for mistake in caught.value.mistakes}
+    assert "should be HOST:PORT" in found.pop("server.grpc")
+    assert list(found) == ["operations.model_concurrency"]
+
+
 @pytest.mark.parametrize("text", ["[server\n", "a = \n[b]\n", '[server]\ngrpc = "1"\ngrpc = "2"\n'])
 def test_invalid_toml_is_reported_with_its_line(tmp_path, text):
     found = mistakes(text, tmp_path)

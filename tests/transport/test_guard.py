@@ -121,6 +121,7 @@ async def test_health_names_every_service_and_needs_no_key(start_service):
     service = await start_service(access={"keys": [key]})
     async with grpc.aio.insecure_channel(service.grpc_address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
+        listed = (await health.List(health_pb2.HealthListRequest())).statuses
         statuses = [
             (await health.Check(health_pb2.HealthCheckRequest(service=name))).status
             for name in (
@@ -132,6 +133,7 @@ async def test_health_names_every_service_and_needs_no_key(start_service):
         ]
 
     assert statuses == [health_pb2.HealthCheckResponse.SERVING] * 4
+    assert {listed[name].status for name in ("", "google.longrunning.Operations")} == {statuses[0]}
 
 
 async def test_any_garbage_leaves_the_server_standing(channel, stub, prompt, refused):

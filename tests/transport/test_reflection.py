@@ -75,3 +75,17 @@ async def test_both_versions_of_reflection_answer(channel, version):
     names = {service.name for service in answer.list_services_response.service}
     assert "dragoman.v1.CompletionService" in names
     assert f"grpc.reflection.{version}.ServerReflection" in names
+
+
+async def test_whatever_is_listed_can_be_described(start_service):
+    service = await start_service()
+
+    def described(address: str) -> tuple[set[str], set[str]]:
+        with grpc.insecure_channel(address) as channel:
+            shown = ProtoReflectionDescriptorDatabase(channel)
+            pool, names = descriptor_pool.DescriptorPool(shown), set(shown.get_services())
+            return names, {pool.FindServiceByName(name).full_name for name in names}
+
+    listed, found = await asyncio.to_thread(described, service.grpc_address)
+
+    assert listed == found

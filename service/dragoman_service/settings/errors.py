@@ -23,6 +23,7 @@ _MESSAGES = {
 _SUBJECT = re.compile(r"^(Value error, |[A-Z][a-z]+ (?=should ))")  # of pydantic's messages; ours is the path
 _WORD = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}")
 _NAMED = {("providers",), ("filters",), ("models",), ("operations", "model_concurrency")}  # tables whose keys are names
+_LONGEST_KEY = 100  # characters of a key that is shown
 _PHRASES = (("greater than or equal to", "at least"), ("less than or equal to", "at most"))
 
 
@@ -87,9 +88,9 @@ def _presentable(
     """
     for depth, step in enumerate(location):
         is_wrong = is_about_key and depth == len(location) - 1
-        is_name = are_keys_names and location[:depth] in _NAMED and not is_wrong
+        is_name = are_keys_names and location[:depth] in _NAMED and not is_wrong and step.isprintable()
         is_known = step.isdecimal() or step in _fields(model, location[:depth])
-        if not (is_known or is_name or is_presentable(step)):
+        if len(step) > _LONGEST_KEY or not (is_known or is_name or is_presentable(step)):
             return location[:depth]
     return location
 

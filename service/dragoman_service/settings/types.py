@@ -169,9 +169,9 @@ class Address:
     @classmethod
     def parse(cls, value: object) -> object:
         """The address in `HOST:PORT`, `[IPV6]:PORT` or `:PORT` (all interfaces). With port 0 the system chooses one."""
-        if not isinstance(value, str):
+        if isinstance(value, cls):
             return value
-        host, colon, port = value.rpartition(":")
+        host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
         is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535
         if not colon or not is_port or not _HOST.fullmatch(host.removeprefix("[").removesuffix("]")):
             raise ValueError("should be HOST:PORT with a port from 0 to 65535, as in '127.0.0.1:50051'")

@@ -38,6 +38,15 @@ def _pushback(error: CompletionError) -> int | None:
     return max(1, round(error.retry_after * 1000))  # at 0 ms clients built on gRPC Core hang and never retry
 
 
+def unimplemented() -> CompletionError:
+    """CAPABILITY_MISSING for a method that a frontend lists and does not have."""
+    return CompletionError(
+        code_pb2.UNIMPLEMENTED,
+        v1.ERROR_REASON_CAPABILITY_MISSING,
+        "This service does not implement the method. Reflection lists it because the schema has it.",
+    )
+
+
 def too_large(size: int, limit: int) -> CompletionError:
     """REQUEST_TOO_LARGE for a request of `size` bytes."""
     return CompletionError(

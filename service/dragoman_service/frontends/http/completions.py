@@ -41,7 +41,7 @@ class Completions:
         """A request with the header `Idempotency-Key` is answered once, and continues if its caller leaves."""
         decoded = await call.decoded(self._dialect.decode_request)
         decoded.request.unsupported_field_policy = self._policy
-        decoded.request.request_id = call.request.headers.get("Idempotency-Key", "")
+        decoded.request.request_id = call.header("Idempotency-Key")
         call.accept(streaming=decoded.stream)
         ours = call.context.call(streaming=decoded.stream)
         if decoded.stream:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 import grpc
 from dragoman import v1
@@ -50,6 +49,6 @@ def _make_token(name: str) -> str:
 def _read_token(token: str) -> str:
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # of base64, of ASCII or of UTF-8
         allowed = "must be empty, or the next_page_token of a ListModels call"
         raise invalid(FieldViolation("page_token", allowed)) from None

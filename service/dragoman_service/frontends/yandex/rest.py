@@ -63,7 +63,7 @@ class Rest:
     async def _start(self, http: HttpCall) -> None:
         decoded = await http.decoded(self._dialect.decode_request)
         http.accept()
-        key = _printable(http.request.headers.get(IDEMPOTENCY_KEY, ""))
+        key = http.header(IDEMPOTENCY_KEY)
         await http.reply(json.encode_operation(await self._answers.start(decoded, http.context.call(), key)))
 
     async def _tokenize(self, http: HttpCall) -> None:
@@ -85,11 +85,6 @@ class Rest:
         http.accept()
         operation = await self._answers.cancel(http.request.match_info["id"], http.context.caller)
         await http.reply(json.encode_operation(operation))
-
-
-def _printable(header: str) -> str:
-    """The header as text. Bytes that are not UTF-8 become a character that validation refuses in a key."""
-    return header.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _echoing(serve: Serve) -> Serve:

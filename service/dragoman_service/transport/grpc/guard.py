@@ -36,7 +36,7 @@ from dragoman_service.transport.grpc.policy import BACKGROUND, PUBLIC_SERVICES, 
 from dragoman_service.transport.grpc.stall import StallTimer
 from dragoman_service.transport.grpc.values import parse_counted
 from dragoman_service.transport.in_flight import InFlight
-from dragoman_service.transport.status import metadata_too_large, status_code, too_large, trailers
+from dragoman_service.transport.status import metadata_too_large, status_code, too_large, trailers, unimplemented
 
 ABORT_TIMEOUT = 1.0  # seconds to send the status of a failed call
 MAX_METADATA = 16 * 1024  # bytes; Core keeps to this only once the client has acknowledged the server's settings
@@ -165,13 +165,17 @@ class Guard(aio.ServerInterceptor):
         except aio.AbortError:
             code = _code_of(context)
             raise
-        except Exception:
+        except Exception as error:
             if context.cancelled() or context.done():  # a write that failed because the caller is gone
                 code, record.cancelled_by = _why_cancelled(record, context)
                 raise
-            log.exception("rpc.failed", call_id=call.call_id, method=record.method)
-            code = grpc.StatusCode.INTERNAL
-            await _abort(context, internal(), call, method.policy)
+            if isinstance(error, NotImplementedError) and _code_of(context) is grpc.StatusCode.UNIMPLEMENTED:
+                failure = unimplemented()  # a generated servicer's words for a method that is not overridden
+            else:
+                log.exception("rpc.failed", call_id=call.call_id, method=record.method)
+                failure = internal()
+            code = status_code(failure.code)
+            await _abort(context, failure, call, method.policy)
         finally:
             self._telemetry.end(record, code)
 

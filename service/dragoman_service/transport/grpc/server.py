@@ -11,7 +11,7 @@ import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc import aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dragoman_service.settings.errors import Mistake, SettingsError
@@ -20,9 +20,10 @@ from dragoman_service.settings.types import Address
 from dragoman_service.transport.descriptors import max_connections
 from dragoman_service.transport.grpc.certificates import Certificate
 from dragoman_service.transport.grpc.guard import Guard
+from dragoman_service.transport.grpc.health import Health
 from dragoman_service.transport.grpc.listener import Listener
 from dragoman_service.transport.grpc.policy import ServicePolicy
-from dragoman_service.transport.grpc.twins import Pools
+from dragoman_service.transport.grpc.twins import ForeignNames, Pools
 
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
@@ -76,7 +77,7 @@ class GrpcServer:
         self._listener = Listener(make, self._bind, failed, grace=settings.longest_deadline)
         self.server = cast("aio.Server", self._listener)
         """Takes handlers as `grpc.aio.Server` does, and nothing else."""
-        self._health = health.aio.HealthServicer()
+        self._health = Health()
         self._certificate = _certificate(settings.tls)
         self._services: list[ServiceDescriptor] = []
         self._address: Address | None = None
@@ -143,8 +144,13 @@ class GrpcServer:
     def _reflect(self) -> None:
         """Adds reflection v1 and v1alpha, which have the same messages under two names."""
         health_service = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+        alpha = reflection_pb2.DESCRIPTOR
+        reflection_v1 = ForeignNames({alpha.name: "grpc.reflection.v1"}).service(
+            alpha.services_by_name["ServerReflection"]
+        )
         names = [*(service.full_name for service in self._services), health_service, *REFLECTION]
-        pools = dict.fromkeys((descriptor_pool.Default(), *(service.file.pool for service in self._services)))
+        described = (*self._services, reflection_v1)
+        pools = dict.fromkeys((descriptor_pool.Default(), *(service.file.pool for service in described)))
         handler = grpc.stream_stream_rpc_method_handler(
             reflection.aio.ReflectionServicer(names, Pools(*pools)).ServerReflectionInfo,
             reflection_pb2.ServerReflectionRequest.FromString,

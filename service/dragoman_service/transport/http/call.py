@@ -55,6 +55,10 @@ class HttpCall:
         """What `decode` makes of the body. A large body is decoded in a thread."""
         return await self.context.convert(len(self.body), decode, self.body)
 
+    def header(self, name: str) -> str:
+        """A header of the request as text, "" without it. Bytes that are not UTF-8 become U+FFFD."""
+        return self.request.headers.get(name, "").encode(errors="surrogateescape").decode(errors="replace")
+
     def accept(self, *, streaming: bool = False) -> None:
         """States that the request is valid and whether its answer is streamed, because that decides the metrics' label
         `grpc_type`. Call it once, before the answer."""
