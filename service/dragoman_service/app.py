@@ -43,6 +43,9 @@ from dragoman_service.transport.in_flight import InFlight
 
 HEALTH_INTERVAL = 0.5  # seconds between checks of the providers
 STOP_GRACE = 2.0  # seconds in which calls report to their callers that the server is shutting down
+LISTENING_GRACE = 0.05  # seconds in which calls that are on their way still reach a closing listener
+GOAWAY_LEAD = 0.01  # seconds before the last calls end in which clients are told to go elsewhere
+GOAWAY_GRACE = 0.5  # seconds in which they end
 
 _POLICIES = {
     None: v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED,
@@ -71,7 +74,7 @@ class Running:
 
         For `delay` seconds new calls are still served while the health status is NOT_SERVING, so that load balancers
         go elsewhere. Then new calls are refused, and calls under way get `grace` seconds. The calls that are left end
-        with SHUTTING_DOWN; operations go back to QUEUED.
+        with SHUTTING_DOWN; operations go back to QUEUED. At last the listeners close.
         """
         self._context.grpc.draining = True
         await self._context.grpc.set_ready(False)
@@ -81,7 +84,19 @@ class Running:
         await asyncio.gather(self.operations.drain(grace), self._idle_within(grace))
         self.engine.stop()  # not earlier, because it ends the runs of operations too
         await self._idle_within(STOP_GRACE)
+        await self._close_listeners()
         log.info("drain.finished")
+
+    async def _close_listeners(self) -> None:
+        """Ends the calls that nothing else has ended, and closes the listeners while no call is on its way to them."""
+        self._in_flight.hold()
+        self._in_flight.end_all()
+        await asyncio.sleep(LISTENING_GRACE)
+        await self._context.http.close_listener()
+        stopping = asyncio.create_task(self._context.grpc.stop(GOAWAY_GRACE))
+        await asyncio.sleep(GOAWAY_LEAD)
+        self._in_flight.release()
+        await stopping
 
     async def _idle_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

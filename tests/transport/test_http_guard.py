@@ -141,6 +141,27 @@ async def test_a_fault_of_ours_leaks_no_text(serving) -> None:
     assert json.loads(said)["reason"] == "INTERNAL"
 
 
+async def test_a_call_that_nothing_else_ends_is_ended_by_the_drain(serving) -> None:
+    begun = asyncio.Event()
+
+    async def stuck(call: HttpCall) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    served = await serving(stuck)
+
+    async def end() -> None:
+        await begun.wait()
+        served.in_flight.end_all()
+
+    ending = asyncio.create_task(end())
+    async with asked(served.address, "POST", "/ask", {}) as ended:
+        said = await ended.json()
+    await ending
+
+    assert (ended.status, said["reason"]) == (503, "SHUTTING_DOWN")
+
+
 async def test_a_drain_refuses_new_calls_and_waits_for_those_under_way(serving) -> None:
     begun, release = asyncio.Event(), asyncio.Event()
 
@@ -168,4 +189,5 @@ async def test_a_drain_refuses_new_calls_and_waits_for_those_under_way(serving) 
     assert waited
     assert finished.status == 200
     assert (refused.status, said["reason"], refused.headers["retry-after"]) == (503, "SHUTTING_DOWN", "1")
+    assert refused.headers["connection"] == "close"
     assert await served.count("dragoman_rejected_total", reason="draining") == 1

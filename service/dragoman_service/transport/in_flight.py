@@ -1,10 +1,13 @@
-"""Counts the calls under way on both listeners, because a drain refuses new calls and waits for these."""
+"""Counts the calls on both listeners, for a drain: it refuses new calls, waits for these, and ends the rest."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
+
+from dragoman_service.engine.engine import shutting_down
 
 
 class InFlight:
@@ -12,10 +15,14 @@ class InFlight:
 
     def __init__(self) -> None:
         self.refusing = False
-        """If true, the guards end new calls with SHUTTING_DOWN."""
+        """If true, the guards end new calls with `refuse`."""
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._released = asyncio.Event()
+        self._released.set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._ended: set[asyncio.Task[Any]] = set()
 
     async def idle(self) -> None:
         """Returns as soon as no call is under way."""
@@ -24,11 +31,56 @@ class InFlight:
     @contextmanager
     def counted(self) -> Iterator[None]:
         """Counts one call for as long as the context lasts."""
-        self._active += 1
-        self._idle.clear()
+        self._enter()
         try:
             yield
         finally:
-            self._active -= 1
-            if not self._active:
-                self._idle.set()
+            self._leave()
+
+    @contextmanager
+    def endable(self) -> Iterator[None]:
+        """Raises SHUTTING_DOWN inside the context, in place of a cancellation, when `end_all` is called."""
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._tasks.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if task in self._ended and not task.uncancel():
+                raise shutting_down() from None
+            raise
+        finally:
+            self._tasks.discard(task)
+            self._ended.discard(task)
+
+    def end_all(self) -> None:
+        """Ends the calls under way with SHUTTING_DOWN, also those that are not counted."""
+        for task in self._tasks - self._ended:
+            self._ended.add(task)
+            task.cancel()
+
+    def hold(self) -> None:
+        """From now on new calls wait for `release`. A client that waits sends no call that a closing listener would
+        receive and end in CANCELLED."""
+        self._released.clear()
+
+    def release(self) -> None:
+        """Ends the calls that wait."""
+        self._released.set()
+
+    async def refuse(self) -> None:
+        """Raises SHUTTING_DOWN. Call it for a counted call, which is not counted while it is held."""
+        self._leave()
+        try:
+            await self._released.wait()
+        finally:
+            self._enter()
+        raise shutting_down()
+
+    def _enter(self) -> None:
+        self._active += 1
+        self._idle.clear()
+
+    def _leave(self) -> None:
+        self._active -= 1
+        if not self._active:
+            self._idle.set()

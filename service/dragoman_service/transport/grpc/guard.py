@@ -24,7 +24,7 @@ from google.protobuf.message import DecodeError
 from grpc import aio
 
 from dragoman_service.contract import HOPS, CompletionError, parse_hops
-from dragoman_service.engine.engine import Deadlines, shutting_down
+from dragoman_service.engine.engine import Deadlines
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
@@ -147,14 +147,14 @@ class Guard(aio.ServerInterceptor):
             if _is_legal(metadata.get(echoed)):
                 await context.send_initial_metadata([(echoed, metadata[echoed])])
             if self._in_flight.refusing and not method.background:
-                raise shutting_down()
+                await self._in_flight.refuse()
             size = sum(len(key) + len(value) + FIELD_OVERHEAD for key, value in context.invocation_metadata() or ())
             if size > MAX_METADATA:
                 raise metadata_too_large(size, MAX_METADATA)
             if not method.policy.public:
                 call.caller = record.caller = self._auth.caller(metadata.get("authorization", ""))
             bounded = method.policy.public and method.handler.response_streaming
-            with self._public_streams.counted() if bounded else nullcontext():
+            with self._in_flight.endable(), self._public_streams.counted() if bounded else nullcontext():
                 return await self._answer(method, call, context)
         except CompletionError as error:
             code = status_code(error.code)

@@ -80,12 +80,12 @@ class Listener:
         self._watch = asyncio.create_task(self._replace_failed(bound))
         return bound
 
-    async def stop(self) -> None:
-        """Ends all calls at once and closes the port."""
+    async def stop(self, grace: float | None = None) -> None:
+        """Closes the port, and tells clients to go elsewhere. Calls under way end at once, or have `grace` seconds."""
         if self._watch is not None:
             self._watch.cancel()
         servers = [*self._retired, *([] if self._server is None else [self._server])]
-        await asyncio.gather(*(server.stop(None) for server in servers))
+        await asyncio.gather(*(server.stop(grace) for server in servers))
         await asyncio.gather(*self._retired.values())
 
     def _equipped(self) -> aio.Server:

@@ -137,9 +137,9 @@ class GrpcServer:
             hindered = policy is not None and policy.needs_operations and not operations
             await self._health.set(name, serving if ready and not hindered else not_serving)
 
-    async def stop(self) -> None:
-        """Ends all calls at once and closes the listener."""
-        await self._listener.stop()
+    async def stop(self, grace: float | None = None) -> None:
+        """Closes the listener. Calls under way end at once, or have `grace` seconds."""
+        await self._listener.stop(grace)
 
     def _reflect(self) -> None:
         """Adds reflection v1 and v1alpha, which have the same messages under two names."""

@@ -50,6 +50,8 @@ class HttpCall:
         self._stall_timeout = stall_timeout
         self._encode_error: EncodeError | None = None
         self.accepted = False
+        self.closes = False
+        """Whether the connection ends with the response."""
 
     async def decoded(self, decode: Callable[[bytes], T]) -> T:
         """What `decode` makes of the body. A large body is decoded in a thread."""
@@ -83,6 +85,8 @@ class HttpCall:
         response = web.Response(
             body=body, status=status, content_type=content_type, headers={**self.headers, **(headers or {})}
         )
+        if self.closes:
+            response.force_close()
         await self._open(response)
         self.context.record.sent += 1
 

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from dragoman_service.contract import HOPS, CompletionError, parse_hops
 from dragoman_service.dialects.contract import HttpErrorResponse
-from dragoman_service.engine.engine import Deadlines, shutting_down
+from dragoman_service.engine.engine import Deadlines
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry
@@ -125,7 +125,8 @@ class HttpGuard:
     async def _serve(self, call: HttpCall, service: HttpService, method: Method) -> None:
         code, record = grpc.StatusCode.OK, call.context.record
         try:
-            await self._answer(call, method)
+            with self._in_flight.endable():
+                await self._answer(call, method)
         except CompletionError as error:
             code = await self._refuse(call, service, error)
         except ConnectionError:  # a write that failed because the caller is gone
@@ -143,7 +144,8 @@ class HttpGuard:
 
     async def _answer(self, call: HttpCall, method: Method) -> None:
         if self._in_flight.refusing:
-            raise shutting_down()
+            call.closes = True
+            await self._in_flight.refuse()
         context = call.context
         context.caller = context.record.caller = self._auth.caller(call.request.headers.get("Authorization", ""))
         if call.request.can_read_body:

@@ -140,6 +140,11 @@ class HttpServer:
         listener.setblocking(False)
         return web.SockSite(self._runner, listener)
 
+    async def close_listener(self) -> None:
+        """Accepts no further connections."""
+        for site in tuple(self._runner.sites):
+            await site.stop()
+
     async def stop(self) -> None:
         """Closes the listener and all connections."""
         await self._runner.cleanup()
