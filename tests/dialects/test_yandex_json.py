@@ -127,14 +127,14 @@ def test_integers_in_arguments_have_no_decimal_point():
 
 def started(**outcome: object) -> operations_pb2.Operation:
     known = v1.CompletionOperationMetadata(created_by="team-a")
-    known.create_time.FromJsonString("2023-11-30T18:31:32Z")
-    known.update_time.FromJsonString("2023-11-30T18:31:33Z")
+    known.create_time.FromJsonString("2023-11-30T18:31:32.734512Z")
+    known.update_time.FromJsonString("2023-11-30T18:31:33.999Z")
     metadata = Any()
     metadata.Pack(known)
     return operations_pb2.Operation(name="operations/d7qi", metadata=metadata, **outcome)
 
 
-def test_a_running_operation_has_done_and_metadata_too():
+def test_a_running_operation_has_done_and_metadata_and_dates_in_whole_seconds():
     assert json.loads(bodies.encode_operation(encode_operation(started()))) == {
         "id": "d7qi",
         "description": "Async GPT Completion",

@@ -58,6 +58,7 @@ async def test_calls_and_tokens_are_counted_under_the_standard_names(start_servi
     assert value(found, "gen_ai_client_token_usage_count", **model, gen_ai_token_type="output") == 2
     assert value(found, "gen_ai_client_token_usage_sum", **model, gen_ai_token_type="input") == 6
     assert value(found, "gen_ai_client_operation_duration_seconds_count", **model, error_type="") == 2
+    assert not [name for name, _ in found if name.endswith("_created")]
     assert value(found, "gen_ai_client_operation_duration_seconds_count", error_type="MODEL_NOT_FOUND") == 1
     assert value(found, "dragoman_provider_attempts_total", provider="echo", outcome="ok", kind="first") == 2
     assert value(found, "dragoman_overhead_seconds_count", method="CreateCompletion") == 2

@@ -80,12 +80,18 @@ async def test_both_versions_of_reflection_answer(channel, version):
 async def test_whatever_is_listed_can_be_described(start_service):
     service = await start_service()
 
-    def described(address: str) -> tuple[set[str], set[str]]:
+    def described(address: str) -> tuple[set[str], set[str], dict[str, str]]:
         with grpc.insecure_channel(address) as channel:
             shown = ProtoReflectionDescriptorDatabase(channel)
             pool, names = descriptor_pool.DescriptorPool(shown), set(shown.get_services())
-            return names, {pool.FindServiceByName(name).full_name for name in names}
+            services = [pool.FindServiceByName(name) for name in names]
+            methods = [method.full_name for service in services for method in service.methods]
+            files = {name: shown.FindFileContainingSymbol(name).name for name in methods}
+            return names, {service.full_name for service in services}, files
 
-    listed, found = await asyncio.to_thread(described, service.grpc_address)
+    listed, found, methods = await asyncio.to_thread(described, service.grpc_address)
 
     assert listed == found
+    assert methods["dragoman.v1.CompletionService.CreateCompletion"] == "dragoman/v1/completion_service.proto"
+    assert methods["grpc.health.v1.Health.List"] == "grpc_health/v1/health.proto"
+    assert len(methods) > 20

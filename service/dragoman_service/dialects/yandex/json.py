@@ -11,6 +11,7 @@ import orjson
 from dragoman.dialect.yandex import v1 as y
 from google.protobuf import json_format
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.status_pb2 import Status
 
 from dragoman_service.dialects.contract import HttpErrorResponse
@@ -59,9 +60,9 @@ def encode_operation(operation: y.Operation) -> bytes:
     tree: dict[str, Any] = {
         "id": operation.id,
         "description": operation.description,
-        "createdAt": operation.created_at.ToJsonString(),
+        "createdAt": _date(operation.created_at),
         "createdBy": operation.created_by,
-        "modifiedAt": operation.modified_at.ToJsonString(),
+        "modifiedAt": _date(operation.modified_at),
         "done": operation.done,
         "metadata": None,
     }
@@ -72,6 +73,11 @@ def encode_operation(operation: y.Operation) -> bytes:
         case "error":
             tree["error"] = _status(operation.error)
     return orjson.dumps(tree)
+
+
+def _date(time: Timestamp) -> str:
+    """A date as the vendor writes it, in whole seconds, because scripts parse it so."""
+    return Timestamp(seconds=time.seconds).ToJsonString()
 
 
 def encode(message: Message) -> bytes:

@@ -8,6 +8,7 @@ copied under these names into a pool of their own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import grpc
@@ -99,13 +100,25 @@ class Pools:
     def __init__(self, *pools: DescriptorPool) -> None:
         self._pools = pools
 
-    def __getattr__(self, name: str) -> Any:
-        def find(*arguments: Any) -> Any:
-            for pool in self._pools[:-1]:
-                try:
-                    return getattr(pool, name)(*arguments)
-                except KeyError:
-                    continue
-            return getattr(self._pools[-1], name)(*arguments)
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:
+        """The file that defines a symbol. It knows methods too, unlike a pool.
 
-        return find
+        Raises KeyError.
+        """
+        try:
+            file: FileDescriptor = self._find("FindFileContainingSymbol", symbol)
+        except KeyError:
+            service, _, method = symbol.rpartition(".")
+            file = self._find("FindServiceByName", service).methods_by_name[method].containing_service.file
+        return file
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(self._find, name)
+
+    def _find(self, name: str, *arguments: Any) -> Any:
+        for pool in self._pools[:-1]:
+            try:
+                return getattr(pool, name)(*arguments)
+            except KeyError:
+                continue
+        return getattr(self._pools[-1], name)(*arguments)
