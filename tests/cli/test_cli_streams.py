@@ -38,22 +38,27 @@ def spawn(streams: str, *arguments: str, **environ: str) -> subprocess.Popen[str
     )
 
 
-@pytest.mark.parametrize("streams", ["1", "1=/dev/full"])
+COMMANDS = [
+    ("complete", "-m", "echo", "hi"),
+    ("complete", "-m", "echo", "hi", "--no-stream"),
+    ("complete", "-m", "echo", "hi", "--json"),
+    ("complete", "-m", "echo", "hi", "--operation"),
+    ("models",),
+    ("operations", "list"),
+    ("plugins", "--json"),
+    ("plugins",),
+    ("keys", "create", "a"),
+    ("config", "check"),
+    ("--version",),
+    ("--help",),
+]
+
+
 @pytest.mark.parametrize(
-    "arguments",
+    ("streams", "arguments"),
     [
-        ("complete", "-m", "echo", "hi"),
-        ("complete", "-m", "echo", "hi", "--no-stream"),
-        ("complete", "-m", "echo", "hi", "--json"),
-        ("complete", "-m", "echo", "hi", "--operation"),
-        ("models",),
-        ("operations", "list"),
-        ("plugins", "--json"),
-        ("plugins",),
-        ("keys", "create", "a"),
-        ("config", "check"),
-        ("--version",),
-        ("--help",),
+        *(("1=/dev/full", command) for command in COMMANDS),
+        *(("1", command) for command in (COMMANDS[0], ("models",), ("--help",))),
     ],
 )
 def test_a_command_that_cannot_write_its_answer_fails_with_a_sentence(

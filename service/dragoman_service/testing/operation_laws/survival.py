@@ -25,9 +25,9 @@ from dragoman_service.testing.operation_laws.stage import (
     text_of,
 )
 
-OPERATIONS, KILLS = 240, 6
-FROZEN = 12
-UNDER_LOAD = 60
+OPERATIONS, KILLS = 120, 4
+FROZEN = 6
+UNDER_LOAD = 40
 
 
 @pytest.mark.asyncio
