@@ -59,8 +59,7 @@ def first_line(site: Path, folder: Path, providers: str, workers: int = 1) -> tu
     return line, process.communicate(timeout=30)[1]
 
 
-@pytest.mark.parametrize("kind", BROKEN)
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("kind", "workers"), [("malformed", 1), ("not UTF-8", 2)])
 def test_broken_metadata_of_another_distribution_is_named_and_stops_nothing(
     tmp_path: Path, kind: str, workers: int
 ) -> None:
