@@ -42,7 +42,7 @@ async def settles(service, busy: bool) -> None:
 
 
 async def test_the_three_deliveries_give_the_same_text(channel, stub, prompt):
-    request = prompt("Write one sentence about the sea.", "local", temperature=0, seed=7, max_output_tokens=40)
+    request = prompt("Write one sentence about the sea.", "local", temperature=0, seed=7, max_output_tokens=16)
     whole = await stub.CreateCompletion(request)
     events = [event async for event in stub.StreamCompletion(request)]
     started = await stub.StartCompletion(v1.StartCompletionRequest(request=request))

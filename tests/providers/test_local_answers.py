@@ -35,7 +35,7 @@ async def test_the_input_tokens_are_known_before_the_first_token(local: LocalPro
 
 
 async def test_a_request_at_temperature_0_has_one_answer(local: LocalProvider) -> None:
-    asked = request(STORY, temperature=0.0, max_output_tokens=30)
+    asked = request(STORY, temperature=0.0, max_output_tokens=16)
 
     assert text_of(await answer_of(local, asked)) == text_of(await answer_of(local, asked))
 
@@ -51,9 +51,9 @@ async def test_a_seed_repeats_the_answer_and_another_one_does_not(local: LocalPr
 
 
 async def test_the_same_seed_gives_the_same_text_beside_other_calls(local: LocalProvider) -> None:
-    asked = request(STORY, temperature=0.8, seed=3, max_output_tokens=30)
+    asked = request(STORY, temperature=0.8, seed=3, max_output_tokens=16)
     alone = await answer_of(local, asked)
-    together = await asyncio.gather(*(answer_of(local, asked) for _ in range(4)))
+    together = await asyncio.gather(*(answer_of(local, asked) for _ in range(2)))
 
     assert {text_of(answer) for answer in together} == {text_of(alone)}
 
@@ -89,13 +89,13 @@ async def test_an_answer_keeps_to_a_schema_and_the_order_of_its_properties(local
 
 
 async def test_an_answer_is_a_json_object_on_request(local: LocalProvider) -> None:
-    asked = request("user: Say hello.", temperature=1.0, choice_count=4, max_output_tokens=30)
+    asked = request("user: Say hello.", temperature=1.0, choice_count=2, max_output_tokens=12)
     free = await answer_of(local, asked)
     asked.generation_config.response_format.json_object.SetInParent()
     held = await answer_of(local, asked)
 
-    assert not any(text_of(free, index).startswith("{") for index in range(4))
-    assert all(text_of(held, index).startswith("{") for index in range(4))
+    assert not any(text_of(free, index).startswith("{") for index in range(2))
+    assert all(text_of(held, index).startswith("{") for index in range(2))
 
 
 async def test_an_answer_keeps_to_a_grammar(local: LocalProvider) -> None:
@@ -148,8 +148,8 @@ async def test_choices_have_their_own_seeds_and_their_usage_adds_up(local: Local
 async def test_narrow_sampling_leaves_only_the_most_likely_token(
     local: LocalProvider, config: dict[str, float]
 ) -> None:
-    likeliest = await answer_of(local, request(STORY, temperature=0.0, max_output_tokens=15))
-    narrow = await answer_of(local, request(STORY, temperature=2.0, max_output_tokens=15, **config))
+    likeliest = await answer_of(local, request(STORY, temperature=0.0, max_output_tokens=8))
+    narrow = await answer_of(local, request(STORY, temperature=2.0, max_output_tokens=8, **config))
 
     assert text_of(narrow) == text_of(likeliest)
 

@@ -125,7 +125,10 @@ async def test_a_call_waits_only_so_long_for_an_engine_that_does_not_come_back(
 
 
 async def test_an_answer_that_fills_the_context_has_that_finish_reason(provider: LocalProvider) -> None:
-    answer = await answer_of(provider, ENDLESS)
+    asked = v1.CompletionRequest()
+    asked.CopyFrom(ENDLESS)
+    asked.messages[0].parts[0].text += " word" * 180
+    answer = await answer_of(provider, asked)
 
     assert answer.choices[0].finish_reason == v1.FINISH_REASON_CONTEXT_LENGTH
     assert answer.usage.total_tokens <= 256 == provider.models()[0].context_window_tokens

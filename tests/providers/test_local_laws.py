@@ -28,7 +28,7 @@ class TestLocal(ProviderLaws):
 
     def request(self, provider: Provider) -> v1.CompletionRequest:
         request = super().request(provider)
-        request.generation_config.max_output_tokens = 40
+        request.generation_config.max_output_tokens = 16
         return request
 
     def failing_request(self, provider: Provider) -> v1.CompletionRequest:

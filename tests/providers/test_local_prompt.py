@@ -16,7 +16,7 @@ SCHEMA = (
 
 
 def prompting(**config: Any) -> v1.CompletionRequest:
-    config = {"temperature": 0, "max_output_tokens": 24, **config}
+    config = {"temperature": 0, "max_output_tokens": 16, **config}
     return v1.CompletionRequest(prompt="One, two, three, four,", generation_config=v1.GenerationConfig(**config))
 
 
@@ -44,7 +44,7 @@ async def test_the_same_seed_gives_the_same_text(local: LocalProvider) -> None:
     ids=["schema", "object"],
 )
 async def test_a_form_is_kept_to(local: LocalProvider, form: dict[str, Any], keys: set[str] | None) -> None:
-    asked = prompting(response_format=form, max_output_tokens=400)
+    asked = prompting(response_format=form, max_output_tokens=60)
     answer = await answer_of(local, asked)
     finished = answer.choices[0].finish_reason == v1.FINISH_REASON_STOP
 
