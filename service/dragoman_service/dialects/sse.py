@@ -8,6 +8,7 @@ from dragoman_service.errors import malformed_answer
 
 DONE = b"[DONE]"
 MAX_EVENT = 1024 * 1024  # bytes of one event; no model sends more
+MAX_NOISE = 1024 * 1024  # bytes of comments, empty lines and other fields from one event to the next
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _FIELDS = frozenset({b"", b"data", b"event", b"id", b"retry"})
@@ -29,7 +30,7 @@ class SseDecoder:
         self._rest: list[bytes] = []
         self._held = 0
         self._data: list[bytes] = []
-        self._size = 0
+        self._size = self._noise = 0
         self._failing = False
         self._first = True
         self.foreign = False
@@ -47,10 +48,16 @@ class SseDecoder:
                 self._other(line)
             elif self._data:
                 data = self._event()
-                if (data and not data.isspace()) or type(data) is ErrorData:  # others are signs of life
+                if (data and not data.isspace()) or type(data) is ErrorData:
                     events.append(data)
+                    self._noise = 0
+                else:  # a sign of life
+                    self._noise += len(data) + 7
             else:  # an event without data is ignored, whatever its name
                 self._failing = False
+                self._noise += 1
+        if self._noise > MAX_NOISE:
+            raise malformed_answer(f"sent {MAX_NOISE} bytes without an event")
         return events
 
     def end(self) -> bytes | None:
@@ -83,6 +90,7 @@ class SseDecoder:
         return lines
 
     def _other(self, line: bytes) -> None:
+        self._noise += len(line) + 1
         name, _, value = line.partition(b":")
         if name == b"data":  # a field without a colon is an empty line of data
             self._data.append(b"")

@@ -25,6 +25,7 @@ from dragoman_service.engine.relay import Relay, deadline_exceeded
 from dragoman_service.engine.tokenizing import ask, tokenizer_of
 from dragoman_service.engine.tool_call_ids import with_tool_call_id
 from dragoman_service.errors import too_many_hops
+from dragoman_service.timing.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +74,7 @@ class Engine:
             self.complete = wrap(self.complete)
         self._deadlines = deadlines or Deadlines()
         self._allowed = allowed or {}
+        self._turns = Turns()
         self._live: set[Relay] = set()
         self._pumps: set[asyncio.Task[None]] = set()
 
@@ -152,7 +154,7 @@ class Engine:
         header.create_time.FromNanoseconds(time.time_ns())
         if target is not None:
             call = _Resolved(**_values(call), model=request.model, target=target)
-        relay = Relay(self.complete(request, call), Fold(header), call)
+        relay = Relay(self.complete(request, call), Fold(header), call, self._turns)
         self._live.add(relay)
         try:
             async with relay:

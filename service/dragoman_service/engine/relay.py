@@ -20,74 +20,30 @@ from google.rpc import code_pb2
 
 from dragoman_service.boundary import describe
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.engine.fold import Fold, Kind
+from dragoman_service.engine.fold import Fold
+from dragoman_service.engine.merging import WaitingEvent
 from dragoman_service.errors import internal
+from dragoman_service.timing.turns import Turns
 
 MAX_BUFFERED = 256 * 1024  # characters that wait for a slow reader before the upstream is paused
-MAX_MERGED = 32 * 1024  # characters in one merged event
-_TURN = 32  # events after which the pump lets others run, in case the provider never waits
-_EVENT = 64  # characters that an event without text counts as
-_LOGPROB = 32  # characters that the log probability of a token, or of an alternative to it, counts as
-
-
-class _Waiting:
-    """An event that waits for its reader, and the deltas merged into it.
-
-    Merging lets a reader that falls behind catch up, because it gets what it missed in few events; a reader that keeps
-    pace gets every delta on its own. Only consecutive deltas of the same choice and kind are merged, so that the order
-    of events stays and every fold has the same result.
-    """
-
-    __slots__ = ("event", "kind", "logprobs", "size", "texts")
-
-    def __init__(self, event: v1.CompletionEvent) -> None:
-        self.event = event
-        self.kind = event.delta.WhichOneof("content") if event.HasField("delta") else None
-        self.texts: list[str] = []
-        self.logprobs: list[v1.TokenLogprob] = []
-        self.size = _size(event.delta, self.kind) if self.kind else _EVENT
-
-    def merge(self, event: v1.CompletionEvent) -> bool:
-        """Appends `event` if it continues this one. Returns whether it did."""
-        delta = event.delta
-        if self.kind is None or self.size >= MAX_MERGED or delta.WhichOneof("content") != self.kind:
-            return False
-        if delta.choice_index != self.event.delta.choice_index:
-            return False
-        if self.kind == "tool_call" and (
-            delta.tool_call.index != self.event.delta.tool_call.index or delta.tool_call.extensions
-        ):
-            return False
-        self.texts.append(_text(delta, self.kind))
-        self.logprobs.extend(delta.logprobs)
-        self.size += _size(delta, self.kind)
-        return True
-
-    def build(self) -> v1.CompletionEvent:
-        """A new event, because the provider's events are never changed."""
-        event = v1.CompletionEvent()
-        event.CopyFrom(self.event)
-        if self.kind is not None and self.texts:
-            text = _text(event.delta, self.kind) + "".join(self.texts)
-            if self.kind == "tool_call":
-                event.delta.tool_call.arguments_json = text
-            else:
-                setattr(event.delta, self.kind, text)
-            event.delta.logprobs.extend(self.logprobs)
-        return event
+_TURN = 32  # events after which others may have their turn, in case the provider never waits
 
 
 class Relay:
     """Reads `events` in a task of its own until `call.deadline`. Use it with `async with`; leaving stops the upstream.
+    Relays that share `turns` leave time for others, however fast their providers are.
 
     Read it once: with `async for`, with `ready` and `take`, or with `completion`.
     """
 
-    def __init__(self, events: AsyncIterator[v1.CompletionEvent], fold: Fold, call: Call) -> None:
+    def __init__(
+        self, events: AsyncIterator[v1.CompletionEvent], fold: Fold, call: Call, turns: Turns | None = None
+    ) -> None:
         self._events = events
         self._fold = fold
         self._call = call
-        self._waiting: deque[_Waiting] = deque()
+        self._turns = turns or Turns()
+        self._waiting: deque[WaitingEvent] = deque()
         self._size = 0
         self._sequence = 0
         self._changed = asyncio.Event()  # set for the reader: an event waits, or the end is known
@@ -232,7 +188,7 @@ class Relay:
                         await self._offer(event)
                     count += 1
                     if not count % _TURN:
-                        await asyncio.sleep(0)
+                        await self._turns.next()
                     if self._stopped:  # the provider ignored its cancellation
                         return
             completion = self._fold.completion()
@@ -253,7 +209,7 @@ class Relay:
 
     async def _offer(self, event: v1.CompletionEvent) -> None:
         if not (self._waiting and event.HasField("delta") and self._merge(event)):
-            waiting = _Waiting(event)
+            waiting = WaitingEvent(event)
             self._waiting.append(waiting)
             self._size += waiting.size
         self._changed.set()
@@ -276,17 +232,3 @@ def deadline_exceeded() -> CompletionError:
         v1.ERROR_REASON_DEADLINE,
         "The deadline passed before the completion was finished. Allow more time or ask for fewer tokens.",
     )
-
-
-def _text(delta: v1.Delta, kind: Kind) -> str:
-    text: str = delta.tool_call.arguments_json if kind == "tool_call" else getattr(delta, kind)
-    return text
-
-
-def _size(delta: v1.Delta, kind: Kind) -> int:
-    size = len(_text(delta, kind)) or 1  # an empty one takes memory too
-    if kind == "tool_call":
-        size += len(delta.tool_call.id) + len(delta.tool_call.name)
-    for logprob in delta.logprobs:
-        size += _LOGPROB * (1 + len(logprob.top_logprobs))
-    return size

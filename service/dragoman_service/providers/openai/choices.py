@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from dragoman import v1
 
-from dragoman_service.providers.upstream.answering import Events
+from dragoman_service.providers.upstream.pace import Events
 
 _QUEUED = 8  # batches that wait for the reader before the sources have to wait
 _Tagged = tuple[int, Events]

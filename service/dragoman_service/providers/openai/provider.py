@@ -16,9 +16,10 @@ from dragoman_service.providers.openai.choices import side_by_side
 from dragoman_service.providers.openai.models import listed_models, models_of
 from dragoman_service.providers.openai.settings import OpenAISettings
 from dragoman_service.providers.openai.vendors import vendor_of
-from dragoman_service.providers.upstream.answering import DRAIN, Events, HttpAnswers, deliver
+from dragoman_service.providers.upstream.answering import DRAIN, HttpAnswers, deliver
 from dragoman_service.providers.upstream.connection import Http
 from dragoman_service.providers.upstream.http import open_http
+from dragoman_service.providers.upstream.pace import Events
 from dragoman_service.providers.upstream.timeouts import Timeouts
 
 _NO_TIMEOUTS = Timeouts()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, closing
 from typing import TypeVar
 
@@ -13,12 +13,14 @@ from dragoman_service.dialects.contract import EventDecoder, HttpErrorResponse, 
 from dragoman_service.errors import malformed_answer
 from dragoman_service.providers.upstream.connection import Http, HttpError, HttpStream
 from dragoman_service.providers.upstream.errors import error_of
+from dragoman_service.providers.upstream.pace import Events, Pace
 from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
+from dragoman_service.timing.off_loop import OffLoop
+from dragoman_service.timing.turns import Turns
 
 P = TypeVar("P")
-Events = list[v1.CompletionEvent]
-"""Events that came together."""
 DRAIN = 0.02  # seconds for the end of a body, after which its connection can be used again
+_PIECE = 8 * 1024  # bytes that are decoded at a time
 _MAX_ERROR = 64 * 1024  # bytes of an error's body that are read
 
 
@@ -44,12 +46,12 @@ async def deliver(
 
 
 async def decode_answer(
-    pieces: AsyncIterator[P], decoder: EventDecoder[P], watch: TimeoutWatch
+    pieces: AsyncIterator[P], decoder: EventDecoder[P], watch: TimeoutWatch, pace: Pace
 ) -> AsyncGenerator[Events]:
     """The events of an answer, in the batches that came together.
 
-    `pieces` applies the time-outs of `watch` to its waits. Raises what it raises, what the decoder raises, and
-    IncompleteAnswerError.
+    What has gathered without an event is decoded in a thread if it is much. `pieces` limits its waits with `watch`.
+    Raises what `pieces` raises, what the decoder raises, and IncompleteAnswerError.
     """
     while True:
         try:
@@ -60,7 +62,7 @@ async def decode_answer(
             if decoder.ended:  # a lost connection or a time-out takes nothing from an answer that has its end
                 break
             raise
-        events, failure = _until_failure(decoder.feed(piece))
+        events, failure = await pace.decode(decoder.feed, piece)
         watch.received(events, ended=decoder.ended)
         if events:
             yield events
@@ -68,21 +70,12 @@ async def decode_answer(
             raise failure
         if decoder.over:
             break
-    events, failure = _until_failure(decoder.end())
+        await pace.let_others()
+    events, failure = await pace.decode(decoder.end)
     if events:
         yield events
     if failure is not None:
         raise failure
-
-
-def _until_failure(events: Iterable[v1.CompletionEvent]) -> tuple[Events, Exception | None]:
-    """The events up to a failure, which are delivered before it is raised."""
-    decoded: Events = []
-    try:
-        decoded.extend(events)
-    except (CompletionError, IncompleteAnswerError) as failure:
-        return decoded, failure
-    return decoded, None
 
 
 class HttpAnswers:
@@ -103,6 +96,7 @@ class HttpAnswers:
         self._decode_error = decode_error
         self._timeouts = timeouts
         self._drain = drain
+        self._turns, self._off_loop = Turns(), OffLoop()
 
     async def post(
         self, path: str, body: bytes, headers: Mapping[str, str], decoder_of: Callable[[str], EventDecoder[bytes]]
@@ -120,7 +114,8 @@ class HttpAnswers:
             if response.encoded:
                 raise malformed_answer(f"answered in an encoding that was not requested: {response.encoding[:32]!r}")
             decoder = decoder_of(response.headers.get("content-type", ""))
-            answer = decode_answer(_Watched(response.chunks, watch), decoder, watch)
+            pace = Pace(self._turns, self._off_loop)
+            answer = decode_answer(_Watched(response.chunks, watch), decoder, watch, pace)
             async for events in await stack.enter_async_context(aclosing(answer)):
                 yield events
             await response.drain(self._drain)
@@ -135,15 +130,23 @@ class HttpAnswers:
 
 
 class _Watched:
-    """Chunks whose waits are bounded."""
+    """Chunks whose waits are bounded, cut into pieces that are decoded in a millisecond or so."""
 
     def __init__(self, chunks: AsyncIterator[bytes], watch: TimeoutWatch) -> None:
         self._chunks = chunks
         self._watch = watch
+        self._pieces: Iterator[bytes] = iter(())
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
+        piece = next(self._pieces, None)
+        if piece is not None:
+            return piece
         with self._watch:
-            return await anext(self._chunks)
+            chunk = await anext(self._chunks)
+        if len(chunk) <= _PIECE:
+            return chunk
+        self._pieces = (chunk[at : at + _PIECE] for at in range(_PIECE, len(chunk), _PIECE))
+        return chunk[:_PIECE]

@@ -24,12 +24,15 @@ from dragoman_service.dialects.yandex.names import (
     TOKENIZE_COMPLETION,
 )
 from dragoman_service.errors import malformed_answer
-from dragoman_service.providers.upstream.answering import Events, decode_answer, deliver
+from dragoman_service.providers.upstream.answering import decode_answer, deliver
 from dragoman_service.providers.upstream.errors import error_of
+from dragoman_service.providers.upstream.pace import Events, Pace
 from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
 from dragoman_service.providers.yandex.settings import YandexSettings
 from dragoman_service.providers.yandex.upstream import Upstream, backoff, parsed
 from dragoman_service.settings.types import Address
+from dragoman_service.timing.off_loop import OffLoop
+from dragoman_service.timing.turns import Turns
 
 CANCEL_GRACE = 2.0  # seconds for cancellations that are still under way when the provider is closed
 FIRST_LOOK, LONGER, LONGEST = 0.1, 1.5, 5.0  # seconds between polls of an operation
@@ -75,6 +78,7 @@ class YandexProvider:
         self._timeouts = Timeouts(settings.first_token_timeout, settings.idle_timeout)
         self._secrets = settings.secrets
         self._asynchronous = settings.asynchronous
+        self._turns, self._off_loop = Turns(), OffLoop()
 
     def models(self) -> Sequence[v1.Model]:
         return [self._model(name) for name in self._models]
@@ -108,7 +112,8 @@ class YandexProvider:
             else:
                 encoded = self._dialect.encode_request(request)
                 pieces = self._upstream.stream(encoded, watch, call.deadline, call.onward)
-            answer = decode_answer(pieces, self._dialect.event_decoder(request), watch)
+            pace = Pace(self._turns, self._off_loop)
+            answer = decode_answer(pieces, self._dialect.event_decoder(request), watch, pace)
             async with aclosing(pieces), aclosing(answer):
                 async for events in answer:
                     yield events

@@ -1,0 +1,94 @@
+"""No upstream holds the event loop, however fast it sends and whatever it sends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterable
+
+import pytest
+from dragoman import v1
+from dragoman_service.contract import CompletionError
+from dragoman_service.dialects.openai.client.dialect import OpenAIClientDialect
+from dragoman_service.dialects.openai.client.quirks import ANY
+from dragoman_service.dialects.sse import MAX_NOISE, SseDecoder
+from dragoman_service.providers.upstream.answering import decode_answer
+from dragoman_service.providers.upstream.pace import Pace
+from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
+from dragoman_service.timing.off_loop import INLINE, OffLoop
+from dragoman_service.timing.turns import Turns
+
+EVENT = b'data: {"choices": [{"index": 0, "delta": {"content": "x"}}]}\n\n'
+NOISE = [b"\n", b": x\n", b"id: 1\n\n", b"data:\n\n", b"data: \n\n", b"retry: 5\n\n", b"event: ping\n\n"]
+
+
+@pytest.mark.parametrize("line", NOISE)
+def test_noise_between_events_is_bounded(line) -> None:
+    decoder, piece = SseDecoder(), line * (8192 // len(line))
+    events = [event for _ in range(100) for event in decoder.feed(piece + EVENT)]
+
+    assert len(events) == 100
+
+    with pytest.raises(CompletionError, match="without an event") as caught:
+        for _ in range(2 * MAX_NOISE // len(piece)):
+            decoder.feed(piece)
+
+    assert caught.value.reason == v1.ERROR_REASON_PROVIDER_MALFORMED
+
+
+def test_a_long_event_is_no_noise() -> None:
+    decoder = SseDecoder(4 * MAX_NOISE)
+    events = [event for _ in range(3) for event in decoder.feed(b"data: " + b"x" * 2 * MAX_NOISE + b"\n\n")]
+
+    assert list(map(len, events)) == [2 * MAX_NOISE] * 3
+
+
+async def at_once(piece: bytes, count: int) -> AsyncIterator[bytes]:
+    """Pieces that nobody has to wait for."""
+    for _ in range(count):
+        yield piece
+
+
+@pytest.mark.parametrize("piece", [b"\n" * 8192, EVENT * 130], ids=["empty lines", "single characters"])
+async def test_an_upstream_that_never_pauses_leaves_time_for_others(piece) -> None:
+    decoder, turns = OpenAIClientDialect(ANY).event_decoder(v1.CompletionRequest()), 0
+    answer = decode_answer(at_once(piece, 100), decoder, TimeoutWatch(Timeouts()), Pace(Turns(), OffLoop()))
+
+    async def read() -> None:
+        async for _ in answer:
+            pass
+
+    reading = asyncio.create_task(read())
+    while not reading.done():
+        turns += 1
+        await asyncio.sleep(0)
+    with pytest.raises(Exception, match=r"^$"):  # the answer has no end
+        await reading
+
+    assert turns > 10  # 100 pieces take 100 ms, and a turn 2 ms
+
+
+class Decoder:
+    """Notes the thread that decodes, and has an event after the third piece."""
+
+    ended = over = False
+
+    def __init__(self) -> None:
+        self.threads: list[bool] = []
+
+    def feed(self, piece: bytes) -> Iterable[v1.CompletionEvent]:
+        self.threads.append(threading.current_thread() is threading.main_thread())
+        return [v1.CompletionEvent(delta=v1.Delta(text="x"))] if len(self.threads) == 3 else []
+
+    def end(self) -> Iterable[v1.CompletionEvent]:
+        return self.feed(b"")
+
+
+async def test_what_gathers_without_an_event_is_decoded_in_a_thread_if_it_is_much() -> None:
+    decoder = Decoder()
+    pieces = at_once(b"x" * (INLINE // 2), 5)
+    pace = Pace(Turns(), OffLoop())
+    events = [each async for each in decode_answer(pieces, decoder, TimeoutWatch(Timeouts()), pace)]
+
+    assert events == [[v1.CompletionEvent(delta=v1.Delta(text="x"))]]
+    assert decoder.threads == [True, True, False, True, True, True]
