@@ -133,6 +133,8 @@ async def running(
         stack.push_async_callback(context.grpc.stop)
         stack.push_async_callback(context.http.stop)
         addresses = (await context.grpc.start(), await context.http.start())
+        if settings.server.metrics is not None:
+            log.info("metrics.listening", address=str(context.http.metrics_address))
         for task in (_watch_health(context), watch_loop(metrics), watch_descriptors()):
             stack.push_async_callback(_cancel, asyncio.create_task(task))
         yield Running(context, in_flight, addresses, opened)
@@ -183,6 +185,7 @@ async def _build(
         HttpGuard(auth, telemetry, in_flight, deadlines, Cors(server.cors_origins), *limits, off_loop=off_loop),
         share_port=server.workers > 1,
         hosts=_hosts(settings),
+        metrics=server.metrics,
     )
     return FrontendContext(grpc_server, http_server, Delivery(engine, operations), engine, operations)
 
@@ -200,7 +203,7 @@ def _hosts(settings: Settings) -> Hosts | None:
     if settings.access.keys or settings.access.anonymous:
         return None
     server = settings.server
-    return Hosts(address.host for address in (server.http, server.advertised) if address is not None)
+    return Hosts(address.host for address in (server.http, server.metrics, server.advertised) if address is not None)
 
 
 def _create_series(metrics: Metrics, context: FrontendContext, opened: Opened) -> None:

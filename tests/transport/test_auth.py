@@ -63,7 +63,7 @@ async def test_a_key_is_limited_to_its_models(start_service, prompt, refused):
     assert [model.name for model in listed.models] == ["b/echo"]
 
 
-@pytest.mark.parametrize("listener", ["grpc", "http"])
+@pytest.mark.parametrize("listener", ["grpc", "http", "metrics"])
 def test_without_keys_only_loopback_is_listened_on(listener):
     with pytest.raises(SettingsError) as caught:
         load(None, {}, {f"server.{listener}": "0.0.0.0:0"})

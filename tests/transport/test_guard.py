@@ -42,6 +42,30 @@ async def test_a_request_that_never_arrives_is_malformed(guarded, refused):
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
 
 
+@pytest.mark.parametrize("ends", [True, False], ids=["two messages", "no end"])
+async def test_a_method_takes_one_message_and_its_end(guarded, refused, ends):
+    handled, held = [], asyncio.Event()
+
+    async def noted(request, context):
+        handled.append(request)
+        return request
+
+    address = await guarded({"Echo": grpc.unary_unary_rpc_method_handler(noted)}, first_message_timeout=0.2)
+
+    async def messages():
+        yield b"one"
+        if ends:
+            yield b"two"
+        else:
+            await held.wait()
+
+    async with grpc.aio.insecure_channel(address) as channel:
+        refusal = await refused(channel.stream_unary("/odd.Odd/Echo")(messages()))
+
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
+    assert handled == []
+
+
 async def test_a_call_without_a_request_is_malformed(channel, refused):
     async def nothing():
         return

@@ -81,6 +81,29 @@ async def test_metrics_need_no_key_where_none_is_asked_for(start_service, access
     assert await status_of(service, "/metrics") == 200
 
 
+async def test_metrics_may_have_an_address_of_their_own(start_service) -> None:
+    access = {"keys": [key("all"), key("some", models=["echo"])]}
+    service = await start_service(server={"metrics": "127.0.0.1:0"}, access=access)
+    address = str(service._context.http.metrics_address)
+    found = {}
+    for place in (service.http_address, address):
+        for path in ("/metrics", "/livez", "/v1/models"):
+            async with asked(place, "GET", path, headers={"authorization": "Bearer all"}) as answer:
+                found[place == address, path] = answer.status
+    async with asked(address, "GET", "/metrics", headers={"authorization": "Bearer some"}) as refused:
+        pass
+
+    assert found == {
+        (False, "/metrics"): 404,
+        (False, "/livez"): 200,
+        (False, "/v1/models"): 200,
+        (True, "/metrics"): 200,
+        (True, "/livez"): 404,
+        (True, "/v1/models"): 404,
+    }
+    assert refused.status == 403
+
+
 async def test_errors_name_no_provider_that_the_key_may_not_use(start_service, prompt, refused) -> None:
     providers = {"echo": {}, "local": {"path": "/nonexistent/model.gguf"}}
     models = {"hidden": {"targets": ["local/none"]}}

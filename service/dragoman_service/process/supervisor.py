@@ -72,9 +72,10 @@ async def _started(settings: Settings, stack: AsyncExitStack) -> tuple[WorkerPoo
     server = settings.server
     grpc = stack.enter_context(reserved("server.grpc", server.grpc))
     http = stack.enter_context(reserved("server.http", server.http))
+    page = stack.enter_context(reserved("server.metrics", server.metrics)) if server.metrics else None
     metrics = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dragoman-", ignore_cleanup_errors=True)))
     shared = await stack.enter_async_context(_shared(settings))
-    theirs = _worker_settings(settings, grpc, http, shared)
+    theirs = _worker_settings(settings, {"grpc": grpc, "http": http, "metrics": page}, shared)
     pool = WorkerPool([WorkerSpec(n + 1, theirs, metrics, shared.unreachable) for n in range(server.workers)])
     stack.push_async_callback(pool.close)
     await pool.start()
@@ -89,8 +90,8 @@ async def _shared(settings: Settings) -> AsyncIterator[Shared]:
         yield shared
 
 
-def _worker_settings(settings: Settings, grpc: Address, http: Address, shared: Shared) -> Settings:
+def _worker_settings(settings: Settings, addresses: dict[str, Address | None], shared: Shared) -> Settings:
     """The settings for the workers: with the real ports, and the providers' tables that name what is shared."""
-    server = settings.server.model_copy(update={"grpc": grpc, "http": http})
+    server = settings.server.model_copy(update=addresses)
     providers = {name: dict(shared.tables.get(name, table)) for name, table in settings.providers.items()}
     return settings.model_copy(update={"server": server, "providers": providers})

@@ -41,10 +41,11 @@ def _data_dir() -> Path:
 
 
 class ServerSettings(Section):
-    """The two listeners, and the limits of calls."""
+    """The listeners, and the limits of calls. `metrics` is an address where /metrics alone is served."""
 
     grpc: Listen = Address("127.0.0.1", 50051)
     http: Listen = Address("127.0.0.1", 8080)
+    metrics: Listen | None = None
     advertised: Reached | None = None
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     data_dir: ConfigPath = Field(default_factory=_data_dir)
@@ -150,9 +151,9 @@ class Settings(Section):
     def _is_guarded(self) -> Settings:
         if not self.allows_anonymous or self.access.anonymous:
             return self
-        for name in ("grpc", "http"):
-            address: Address = getattr(self.server, name)
-            if not address.loopback:
+        for name in ("grpc", "http", "metrics"):
+            address: Address | None = getattr(self.server, name)
+            if address is not None and not address.loopback:
                 raise ValueError(
                     f"server.{name}: other machines can reach this address. Add keys under [[access.keys]] "
                     "(`dragoman keys create ID`), or allow everybody with access.anonymous = true (`--anonymous`)"

@@ -197,15 +197,20 @@ class Guard(aio.ServerInterceptor):
         return response
 
     async def _read(self, record: CallRecord, context: Context) -> bytes:
+        """The only message. gRPC itself hands on the first, and ignores more and an end that never comes."""
         try:
             async with asyncio.timeout(self._first_message_timeout):
                 raw = await context.read()
+                second = raw if raw is aio.EOF else await context.read()
         except TimeoutError:
             seconds = self._first_message_timeout
-            raise malformed_request(f"No request message arrived within {seconds:g} s of opening the call.") from None
+            late = f"No complete request arrived within {seconds:g} s of opening the call."
+            raise malformed_request(late) from None
         if raw is aio.EOF:
             raise malformed_request("The call was closed before a request message arrived.")
         record.received += 1
+        if second is not aio.EOF:
+            raise malformed_request("More than one request message arrived, and this method takes one.")
         return bytes(raw)
 
     async def _requests(self, method: _Method, record: CallRecord, context: Context) -> AsyncIterator[Any]:

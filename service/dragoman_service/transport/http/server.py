@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import re
-import socket
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
-from google.rpc import code_pb2
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 
-from dragoman_service.contract import CompletionError
-from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.types import Address
 from dragoman_service.transport.descriptors import max_connections
-from dragoman_service.transport.http.connection import HEAD_TIMEOUT, Runner
+from dragoman_service.transport.http.connection import HEAD_TIMEOUT
 from dragoman_service.transport.http.guard import HttpGuard, HttpService
 from dragoman_service.transport.http.host import Hosts
-from dragoman_service.transport.protocol_log import ProtocolLog
+from dragoman_service.transport.http.listener import Listener
+from dragoman_service.transport.http.metrics import MAX_CONNECTIONS, PATH, metrics_page
 
-KEEPALIVE = 620.0  # seconds that an idle connection stays open: longer than the proxies in front of it keep theirs
 FOREIGN_HOST = (
     "This service has no API keys, so it answers only requests whose Host header names this machine, as in localhost. "
     "Call it under such a name, add keys, or set access.anonymous = true."
 )
-STOP_GRACE = 0.1  # seconds; a drain has waited for the calls already
 
 _PARAMETER = re.compile(r"(\{[^{}]*\})")  # of a path in aiohttp's notation
 Readiness = Callable[[], str]
@@ -51,7 +44,8 @@ class HttpServer:
 
     With `share_port` other processes may listen on the same port. `head_timeout` limits how long a request head may
     take, in seconds. `limit` is the number of connections (default: a share of the descriptors). Requests
-    must name one of `hosts` (default: any).
+    must name one of `hosts` (default: any). `metrics` is an address at which `/metrics` alone is served, and then it is
+    not served at `address`.
     """
 
     def __init__(
@@ -65,28 +59,22 @@ class HttpServer:
         head_timeout: float = HEAD_TIMEOUT,
         limit: int | None = None,
         hosts: Hosts | None = None,
+        metrics: Address | None = None,
     ) -> None:
-        self._address = address
         self._share_port = share_port
-        self._registry = registry
         self._guard = guard
         self._hosts = hosts
         self._services: list[HttpService] = []
-        self._probes = {"/livez", "/metrics"}
+        self._probes = {"/livez", PATH}
         self.app = web.Application(middlewares=[self._unrouted])
         self.app.router.add_get("/livez", self._live)
         self.probe("/readyz", readiness)
-        self.app.router.add_get("/metrics", self._metrics)
-        self._runner = Runner(
-            self.app,
-            limit or max_connections(),
-            access_log=None,
-            logger=ProtocolLog(),
-            handler_cancellation=True,
-            keepalive_timeout=KEEPALIVE,
-            shutdown_timeout=STOP_GRACE,
-            head_timeout=head_timeout,
-        )
+        page = self.app if metrics is None else web.Application(middlewares=[self._unrouted])
+        page.router.add_get(PATH, metrics_page(registry, guard.check_metrics))
+        self._main = Listener("server.http", address, self.app, limit or max_connections(), head_timeout)
+        self._metrics = self._main
+        if metrics is not None:
+            self._metrics = Listener("server.metrics", metrics, page, MAX_CONNECTIONS, head_timeout)
 
     def probe(self, path: str, readiness: Readiness) -> None:
         """Adds a probe, which is 200 or, if there is a reason, 503. Call it before `start`."""
@@ -115,39 +103,27 @@ class HttpServer:
     @property
     def listening(self) -> bool:
         """Whether connections are accepted now."""
-        return bool(self._runner.addresses)
+        return self._main.listening
+
+    @property
+    def metrics_address(self) -> Address:
+        """Where `/metrics` is served, once it is."""
+        return self._metrics.bound
 
     async def start(self) -> Address:
         """Starts to listen and returns the address. Raises SettingsError if it cannot listen there."""
-        await self._runner.setup()
-        address = self._address
-        try:
-            await self._site(address).start()
-        except OSError as error:
-            mistake = Mistake("server.http", f"cannot listen on {address}: {error.strerror or error}")
-            raise SettingsError([mistake]) from None
-        return Address(address.host, self._runner.addresses[0][1])
-
-    def _site(self, address: Address) -> web.BaseSite:
-        if not address.all_families:
-            return web.TCPSite(self._runner, address.host, address.port, reuse_port=self._share_port or None)
-        listener = socket.create_server(  # asyncio would accept IPv6 only, whereas gRPC accepts both
-            (address.host, address.port),
-            family=socket.AF_INET6,
-            reuse_port=self._share_port,
-            dualstack_ipv6=True,
-        )
-        listener.setblocking(False)
-        return web.SockSite(self._runner, listener)
+        for listener in dict.fromkeys((self._main, self._metrics)):
+            await listener.start(share_port=self._share_port)
+        return self._main.bound
 
     async def close_listener(self) -> None:
         """Accepts no further connections."""
-        for site in tuple(self._runner.sites):
-            await site.stop()
+        await self._main.close()
 
     async def stop(self) -> None:
-        """Closes the listener and all connections."""
-        await self._runner.cleanup()
+        """Closes the listeners and all connections."""
+        for listener in dict.fromkeys((self._main, self._metrics)):
+            await listener.stop()
 
     @web.middleware
     async def _unrouted(self, request: web.Request, handler: Handle) -> web.StreamResponse:
@@ -187,17 +163,3 @@ class HttpServer:
 
     async def _live(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        try:
-            self._guard.check_metrics(request)
-        except CompletionError as error:
-            status = 403 if error.code == code_pb2.PERMISSION_DENIED else 401
-            name = code_pb2.Code.Name(error.code)
-            return web.json_response(
-                {"error": {"code": status, "status": name, "message": error.message}}, status=status
-            )
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        # In a thread, because reading and adding up the series of many workers takes a while.
-        body = await asyncio.to_thread(encode, self._registry)
-        return web.Response(body=body, headers={"Content-Type": content_type})
