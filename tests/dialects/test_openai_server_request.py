@@ -18,6 +18,7 @@ from openai_bodies import chat, legacy, refusal
     [
         ({"max_tokens": 5}, {"max_output_tokens": 5}),
         ({"max_completion_tokens": 5}, {"max_output_tokens": 5}),
+        ({"max_tokens": 5.0, "seed": 7.0}, {"max_output_tokens": 5, "seed": 7}),
         ({"max_completion_tokens": 5, "max_tokens": 5}, {"max_output_tokens": 5}),
         ({"temperature": 0, "top_p": 0.5}, {"temperature": 0, "top_p": 0.5}),
         ({"top_k": 3, "min_p": 0.1, "repetition_penalty": 1.1}, {"top_k": 3, "min_p": 0.1, "repetition_penalty": 1.1}),

@@ -33,9 +33,8 @@ class OpenAIRequest(DecodedRequest):
         if self.reject:
             raise error
         if len(self.warnings) < _MOST_WARNINGS:
-            self.warnings.append(
-                v1.Warning(field=error.metadata[PARAM], reason="UNSUPPORTED_FIELD", message=error.message)
-            )
+            message = f"{error.message} It was left out."
+            self.warnings.append(v1.Warning(field=error.metadata[PARAM], reason="UNSUPPORTED_FIELD", message=message))
 
     def given(self, values: Mapping[str, Any], known: frozenset[str], at: str) -> dict[str, Any]:
         """The known entries of `values` that are neither null nor an empty list. Others are left out."""

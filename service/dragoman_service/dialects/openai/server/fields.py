@@ -126,7 +126,8 @@ def named(value: Any) -> str:
 
 
 def _integer(value: Any, param: str, limit: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    is_whole = isinstance(value, float) and value.is_integer()  # languages without integers write 100.0
+    if isinstance(value, bool) or not (isinstance(value, int) or is_whole):
         _mistyped(value, param, "an integer")
     if not -limit <= value < limit:
         raise wrong(param, f"'{param}' is out of range.")
