@@ -9,6 +9,9 @@ from pathlib import Path
 from dragoman import v1
 from dragoman_service.dialects.openai.client.quirks import LLAMA_CPP
 from dragoman_service.providers.local import provider
+from dragoman_service.providers.local.constraints import expressions, schema
+from dragoman_service.providers.local.constraints.bounds import TOOL_SCHEMAS
+from dragoman_service.providers.local.constraints.notation import RULES
 from dragoman_service.providers.local.engine.main import BATCH
 from dragoman_service.providers.local.provider import LocalSettings
 
@@ -38,6 +41,22 @@ def test_the_shown_texts_and_numbers_are_those_of_the_code() -> None:
     assert LLAMA_CPP.alongside["presence_penalty"] == {"repeat_last_n": 4096}
     assert "look back over 4,096 tokens" in shown
     assert BATCH == 64, "within a second while it reads the prompt"
+
+
+def test_the_shown_bounds_are_those_of_the_code() -> None:
+    rows = dict(re.findall(r"^\| (.+?) \| ([\d,; ]+) \|$", PAGE, re.MULTILINE))
+    bounds = [[int(number.replace(",", "")) for number in row.split("; ")] for row in rows.values()]
+
+    assert bounds == [
+        [expressions.ALTERNATIVES],
+        [expressions.ALTERNATIVES],
+        [expressions.OPTIONALS, expressions.OPTIONALS],
+        [expressions.REPETITIONS, expressions.REPETITIONS],
+        [expressions.LENGTH],
+        [schema.PATTERN, TOOL_SCHEMAS],
+        [expressions.NESTING, expressions.DEPTH, schema.DEPTH],
+        [RULES],
+    ]
 
 
 def test_all_of_the_configuration_is_supported_but_what_the_page_excludes() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
 from dragoman import v1
@@ -19,18 +19,21 @@ _FORMAT = "generation_config.response_format"
 
 
 async def attempts(
-    start: Callable[[], AsyncIterator[v1.CompletionEvent]], engine: Engine, request: v1.CompletionRequest
+    prepare: Callable[[], Awaitable[v1.CompletionRequest]],
+    complete: Callable[[v1.CompletionRequest], AsyncIterator[v1.CompletionEvent]],
+    engine: Engine,
 ) -> AsyncGenerator[v1.CompletionEvent]:
-    """The events of the answer that `start` begins. It is begun once more if the engine dies before any text came.
+    """The events of the answer to what `prepare` returns, asked once more if the engine dies before any text came.
 
     A request that may have killed the engine is not repeated, because it would kill the next one, too.
     """
+    request = await prepare()
     clock = asyncio.get_running_loop().time
     repeated = False
     while True:
         sent, life, begun = clock(), life_of(engine), False
         try:
-            async with aclosing(start()) as events:  # type: ignore[type-var]
+            async with aclosing(complete(request)) as events:  # type: ignore[type-var]
                 async for event in events:
                     begun = begun or not event.HasField("usage")
                     yield event

@@ -18,6 +18,7 @@ from pydantic import Field
 from dragoman_service.contract import Call
 from dragoman_service.dialects.openai.client.quirks import LLAMA_CPP, Quirks
 from dragoman_service.providers.local.attempts import attempts
+from dragoman_service.providers.local.constraints.bounds import check_constraints
 from dragoman_service.providers.local.engine.attached import attached_engine
 from dragoman_service.providers.local.engine.client import Engine, EngineHttp
 from dragoman_service.providers.local.engine.machine import default_threads
@@ -141,21 +142,22 @@ class LocalProvider:
         return [model]
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
-        prepared = self._prepared(request)
-        return attempts(partial(self._upstream.complete, prepared, call), self.engine, prepared)
+        return attempts(partial(self._prepared, request), lambda it: self._upstream.complete(it, call), self.engine)
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
-        tokens = await self._tokenizer.count(self._prepared(request))
+        tokens = await self._tokenizer.count(await self._prepared(request))
         return v1.CountTokensResponse(input_tokens=tokens, tokenizer=self._model.provider_model)
 
     async def tokenize(self, request: v1.TokenizeRequest, call: Call) -> v1.TokenizeResponse:
         if request.HasField("request"):
-            tokens = await self._tokenizer.split_prompt(self._prepared(request.request))
+            tokens = await self._tokenizer.split_prompt(await self._prepared(request.request))
         else:
             tokens = await self._tokenizer.split_text(request.text)
         return v1.TokenizeResponse(tokens=tokens)
 
-    def _prepared(self, request: v1.CompletionRequest) -> v1.CompletionRequest:
+    async def _prepared(self, request: v1.CompletionRequest) -> v1.CompletionRequest:
+        """The request as the engine gets it. Raises INVALID_FIELD for what the engine cannot cope with."""
+        await check_constraints(request)
         prepared = v1.CompletionRequest()
         prepared.CopyFrom(request)
         config = prepared.generation_config
