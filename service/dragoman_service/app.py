@@ -168,7 +168,7 @@ async def _build(
         OperationMeter(metrics),
         workers=server.workers,
         unlisted=() if settings.access.anonymous_listing else (ANONYMOUS,),
-        opener=partial(open_store, allow=settings.plugins.allow),
+        opener=partial(open_store, allow=settings.plugins.allow, open_timeout=settings.plugins.open_timeout),
     )
     try:
         operations = await stack.enter_async_context(opened_operations)

@@ -8,6 +8,8 @@ from pathlib import Path
 import grpc
 import pytest
 from dragoman import text_of, v1
+from dragoman_service.plugins.plugins import INSPECTION_TIMEOUT, inspect
+from dragoman_service.settings.settings import load
 from plugin_calls import request_for, status_of
 from scratch_environment import ScratchEnvironment, Service
 
@@ -39,6 +41,7 @@ mark = "!!"
 [providers.owning]
 [providers.late]
 """
+STORE = '[operations]\nurl = "{}"\n[plugins]\nopen_timeout = "1s"\n'
 BROKEN = {
     "broken": "ModuleNotFoundError: No module named 'no_such_library'",
     "quitting": "SystemExit: I quit",
@@ -202,3 +205,26 @@ def test_asking_for_a_plugin_that_is_not_allowed_is_a_mistake(environment: Scrat
 
     assert "providers.acme.plugin" in printed
     assert "plugins.allow does not name it" in printed
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("gone:x", "the store 'gone' cannot be opened: SystemExit: no place for operations"),
+        ("slow:x", "the store 'slow' did not open within 1 s"),
+    ],
+)
+def test_a_store_that_does_not_open_ends_the_start_with_a_sentence(
+    environment: ScratchEnvironment, url: str, why: str
+) -> None:
+    config = environment.folder / "store.toml"
+    config.write_text(f'[server]\ngrpc = "127.0.0.1:0"\nhttp = "127.0.0.1:0"\n[providers.echo]\n{STORE.format(url)}')
+    output = environment.run("-m", "dragoman_service", "serve", "--config", str(config), code=2)
+
+    assert f"operations.url: {why}" in output
+
+
+def test_a_listing_of_plugins_waits_for_no_import_as_long_as_the_service() -> None:
+    plugins = inspect(load(None, {}, {"plugins.open_timeout": "1h"}))
+
+    assert {plugin.import_timeout for plugin in plugins} == {INSPECTION_TIMEOUT}

@@ -21,6 +21,8 @@ from dragoman_service.plugins.stores import UnusableStoreError, find_store
 from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.settings import Settings
 
+INSPECTION_TIMEOUT = 10.0  # seconds that one import may take while plugins are listed
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -56,7 +58,7 @@ def prepare(
 
 
 def inspect(settings: Settings) -> list[Plugin]:
-    """All installed plugins, each imported once to see whether it can be. Opens none."""
+    """All installed plugins, each imported once to see whether it can be, in a time that a person waits. Opens none."""
     groups = (PROVIDERS, FILTERS, FRONTENDS, STORES)
     plugins = [plugin for group in groups for plugin in _discover(group, settings)]
     for plugin in plugins:
@@ -66,4 +68,4 @@ def inspect(settings: Settings) -> list[Plugin]:
 
 
 def _discover(group: str, settings: Settings) -> list[Plugin]:
-    return discover(group, settings.plugins.allow, settings.plugins.open_timeout)
+    return discover(group, settings.plugins.allow, min(settings.plugins.open_timeout, INSPECTION_TIMEOUT))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dragoman_service.plugins.entry_points import STORES, Plugin, State, candidates
+from dragoman_service.plugins.entry_points import IMPORT_TIMEOUT, STORES, Plugin, State, candidates
 
 
 class UnusableStoreError(Exception):
@@ -24,10 +24,11 @@ def find_store(url: str, allow: tuple[str, ...] | None) -> Plugin:
     return plugin
 
 
-def load_store(url: str, allow: tuple[str, ...] | None) -> Any:
-    """The function that opens the store at `url`. Raises UnusableStoreError."""
+def load_store(url: str, allow: tuple[str, ...] | None, import_timeout: float = IMPORT_TIMEOUT) -> tuple[Plugin, Any]:
+    """The plugin of the store at `url`, and its function that opens it. Raises UnusableStoreError."""
     plugin = find_store(url, allow)
+    plugin.import_timeout = import_timeout
     opener = plugin.load()
     if opener is None:
         raise UnusableStoreError(f"the store {plugin.name!r} cannot be imported: {plugin.reason}")
-    return opener
+    return plugin, opener

@@ -126,6 +126,16 @@ async def open_unruly(settings: dict[str, str]) -> AsyncIterator[Unruly]:
     yield Unruly(settings["place"], settings["fault"])
 
 
+@asynccontextmanager
+async def open_slow(url: str, context: object) -> AsyncIterator[None]:
+    await asyncio.Event().wait()
+    yield
+
+
+def open_gone(url: str, context: object) -> None:
+    sys.exit("no place for operations")
+
+
 def mount_raising(context: object) -> None:
     sys.exit("no room for me")
 
