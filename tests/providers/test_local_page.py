@@ -14,6 +14,7 @@ from dragoman_service.providers.local.constraints.bounds import TOOL_SCHEMAS
 from dragoman_service.providers.local.constraints.notation import RULES
 from dragoman_service.providers.local.engine.main import BATCH
 from dragoman_service.providers.local.provider import LocalSettings
+from dragoman_service.providers.local.tokenizer import TURNS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "embedded-model.md").read_text()
 KEYS = re.findall(r"^\| `(\w+)` \| (?:`(.+?)`)? *\|", PAGE, re.MULTILINE)
@@ -40,6 +41,8 @@ def test_the_shown_texts_and_numbers_are_those_of_the_code() -> None:
     assert f"wait up to {provider.READY_TIMEOUT:g} seconds" in shown
     assert LLAMA_CPP.alongside["presence_penalty"] == {"repeat_last_n": 4096}
     assert "look back over 4,096 tokens" in shown
+    assert f"has {provider.MAX_BYTES:,} bytes at most, or {provider.BYTES_PER_TOKEN} for each token" in shown
+    assert TURNS == 2, "works on two of them at a time"
     assert BATCH == 64, "within a second while it reads the prompt"
 
 

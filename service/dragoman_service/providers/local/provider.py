@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from dragoman import v1
+from google.rpc import code_pb2
 from pydantic import Field
 
-from dragoman_service.contract import Call
+from dragoman_service.contract import Call, CompletionError, FieldViolation, invalid
 from dragoman_service.dialects.openai.client.quirks import LLAMA_CPP, Quirks
 from dragoman_service.providers.local.attempts import attempts
 from dragoman_service.providers.local.constraints.bounds import check_constraints
@@ -39,6 +40,8 @@ SYSTEM = "You are a helpful AI assistant. Answer briefly and accurately."
 TEMPERATURE = 0.2
 TOP_P = 0.9
 READY_TIMEOUT = 10.0  # seconds that a call waits for an engine that is restarting
+MAX_BYTES = 262_144  # of a request; more of them with a large context
+BYTES_PER_TOKEN = 16  # far above what any text has on average
 CONNECTIONS = 512  # to the engine, which has a thread for each; further calls are queued
 SHARED_CONNECTIONS = 64  # of each worker to an engine that all workers share; at least the number of its slots
 
@@ -133,6 +136,7 @@ class LocalProvider:
         # Without time-outs: reading a prompt may take long here, and the caller's deadline ends it.
         self._upstream = OpenAIProvider(http, [model], quirks)
         self._tokenizer = LocalTokenizer(http, quirks, weights)
+        self._max_bytes = max(MAX_BYTES, model.context_window_tokens * BYTES_PER_TOKEN)
 
     def models(self) -> Sequence[v1.Model]:
         model = v1.Model()
@@ -142,7 +146,9 @@ class LocalProvider:
         return [model]
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
-        return attempts(partial(self._prepared, request), lambda it: self._upstream.complete(it, call), self.engine)
+        return attempts(
+            partial(self._prepared_prompt, request), lambda it: self._upstream.complete(it, call), self.engine
+        )
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
         tokens = await self._tokenizer.count(await self._prepared(request))
@@ -152,11 +158,26 @@ class LocalProvider:
         if request.HasField("request"):
             tokens = await self._tokenizer.split_prompt(await self._prepared(request.request))
         else:
+            size, most = len(request.text.encode()), self._max_bytes
+            if size > most:
+                raise invalid(FieldViolation("text", f"has {size:,} bytes; at most {most:,} for the embedded model"))
             tokens = await self._tokenizer.split_text(request.text)
         return v1.TokenizeResponse(tokens=tokens)
 
+    async def _prepared_prompt(self, request: v1.CompletionRequest) -> v1.CompletionRequest:
+        """As `_prepared`. A prompt that is far too long is counted, because the tokenizer limits that work."""
+        prepared = await self._prepared(request)
+        limit = self._model.context_window_tokens
+        if request.ByteSize() > limit * BYTES_PER_TOKEN and (counted := await self._tokenizer.count(prepared)) >= limit:
+            raise _too_long(f"The prompt has {counted} tokens; the model takes {limit}", limit=limit, counted=counted)
+        return prepared
+
     async def _prepared(self, request: v1.CompletionRequest) -> v1.CompletionRequest:
-        """The request as the engine gets it. Raises INVALID_FIELD for what the engine cannot cope with."""
+        """The request as the engine gets it. Raises INVALID_FIELD and CONTEXT_LENGTH_EXCEEDED for what would keep the
+        engine busy, which does not notice that a caller has left while it counts tokens."""
+        if request.ByteSize() > self._max_bytes:
+            taken = f"the embedded model takes {self._max_bytes:,} at most, which are more than its context holds"
+            raise _too_long(f"The request has {request.ByteSize():,} bytes; {taken}")
         await check_constraints(request)
         prepared = v1.CompletionRequest()
         prepared.CopyFrom(request)
@@ -172,6 +193,12 @@ class LocalProvider:
             del prepared.messages[:]
             prepared.messages.extend([system, *request.messages])
         return prepared
+
+
+def _too_long(why: str, **counts: int) -> CompletionError:
+    metadata = {name: str(count) for name, count in counts.items()}
+    reason = v1.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED
+    return CompletionError(code_pb2.INVALID_ARGUMENT, reason, f"{why}. Shorten the prompt.", metadata=metadata)
 
 
 def _model(name: str, title: str, context: int, quirks: Quirks) -> v1.Model:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dragoman import v1
 
@@ -20,20 +20,28 @@ from dragoman_service.providers.local.weights.gguf import control_tokens
 from dragoman_service.providers.upstream.connection import Http, HttpError
 from dragoman_service.providers.upstream.errors import error_of
 
+T = TypeVar("T")
+TURNS = 2  # questions that the engine works on at a time
+
 
 class LocalTokenizer:
-    """Asks the engine behind `http`. The file of `weights` says which tokens are special."""
+    """Asks the engine behind `http`, at most `turns` times at once. The file `weights` says which tokens are special.
 
-    def __init__(self, http: Http, quirks: Quirks, weights: Path) -> None:
+    The engine does not notice that a caller has left, and works on. Therefore a question that it has keeps its turn
+    until it is answered, and one that still waits for a turn never reaches the engine.
+    """
+
+    def __init__(self, http: Http, quirks: Quirks, weights: Path, turns: int = TURNS) -> None:
         self._http = http
         self._quirks = quirks
         self._weights = weights
         self._control: frozenset[int] | None = None
+        self._turns = asyncio.Semaphore(turns)
 
     async def count(self, request: v1.CompletionRequest) -> int:
         """The number of tokens of the request's prompt, including the template."""
         body = {"content": await self._prompt(request), "add_special": True, "parse_special": True}
-        return len(_tokens(await self._post("/tokenize", body)))
+        return await self._ask("/tokenize", body, lambda answer: len(_tokens(answer)))
 
     async def split_prompt(self, request: v1.CompletionRequest) -> list[v1.Token]:
         """The tokens of the request's prompt, including the template."""
@@ -45,27 +53,33 @@ class LocalTokenizer:
 
     async def _split(self, text: str, *, template: bool) -> list[v1.Token]:
         body = {"content": text, "add_special": template, "parse_special": template, "with_pieces": True}
-        answer = await self._post("/tokenize", body)
-        # In a thread, because the tokens of a long text would hold up all other calls.
-        return await asyncio.to_thread(self._described, answer)
+        return await self._ask("/tokenize", body, self._described)
 
     async def _prompt(self, request: v1.CompletionRequest) -> str:
         if not request.messages:
             return request.prompt
-        answer = await self._post("/apply-template", encode_chat(request, self._quirks, 0))
-        prompt = _object(answer).get("prompt")
-        if not isinstance(prompt, str):
-            raise malformed_answer("sent no prompt with its template applied")
-        return prompt
+        return await self._ask("/apply-template", encode_chat(request, self._quirks, 0), _prompt)
 
-    async def _post(self, path: str, body: Mapping[str, Any]) -> bytes:
+    async def _ask(self, path: str, body: Mapping[str, Any], read: Callable[[bytes], T]) -> T:
+        """What `read` makes of the answer. It runs in a thread, because a long answer would hold up all other calls."""
+        await self._turns.acquire()
+        asking = asyncio.create_task(self._answer(path, body, read), name=f"tokenizer {path}")
+        asking.add_done_callback(self._end_turn)
+        return await asyncio.shield(asking)
+
+    def _end_turn(self, asking: asyncio.Task[Any]) -> None:
+        self._turns.release()
+        if not asking.cancelled():
+            asking.exception()  # retrieved, because the caller may have left
+
+    async def _answer(self, path: str, body: Mapping[str, Any], read: Callable[[bytes], T]) -> T:
         try:
             answer = await self._http.post(path, json_bytes(body))
         except HttpError as failure:
             raise error_of(failure) from failure
         if answer.status != 200:
             raise decode_error(HttpErrorResponse(answer.status, answer.body, answer.headers))
-        return answer.body
+        return await asyncio.to_thread(read, answer.body)
 
     def _described(self, answer: bytes) -> list[v1.Token]:
         if self._control is None:
@@ -81,6 +95,13 @@ class LocalTokenizer:
 
 def _text(piece: str | list[int]) -> str:
     return piece if isinstance(piece, str) else bytes(piece).decode(errors="replace")
+
+
+def _prompt(answer: bytes) -> str:
+    prompt = _object(answer).get("prompt")
+    if not isinstance(prompt, str):
+        raise malformed_answer("sent no prompt with its template applied")
+    return prompt
 
 
 def _tokens(answer: bytes) -> list[Any]:

@@ -22,7 +22,7 @@ _USER_TIME = 11  # the word of /proc/PID/stat after the name; the next one is th
 _TICKS = os.sysconf("SC_CLK_TCK")
 _TAIL = 4096  # bytes of its output that are kept, the last ones
 _KEPT_NAMES = frozenset({"PATH", "HOME", "TMPDIR", "VIRTUAL_ENV"})
-_KEPT_PREFIXES = ("LD_", "DYLD_", "PYTHON", "LC_", "LANG", "OMP_", "GOMP_", "GGML_", "LLAMA_")
+_KEPT_PREFIXES = ("LD_", "DYLD_", "PYTHON", "LC_", "LANG", "OMP_", "GOMP_", "GGML_", "LLAMA_", "MALLOC_")
 
 
 class EngineError(Exception):
@@ -111,7 +111,8 @@ def _environment() -> dict[str, str]:
     """The part of the environment that the engine needs. The rest may hold the keys of other providers."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT_NAMES or name.startswith(_KEPT_PREFIXES)}
     # OpenMP's threads spin while they wait, which makes generation three times slower when others use the cores.
-    return {"GOMP_SPINCOUNT": "1000", **kept}
+    # Each thread that splits a long text would keep the memory that it needed in an arena of its own.
+    return {"GOMP_SPINCOUNT": "1000", "MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "1048576", **kept}
 
 
 async def health(socket: Path) -> bool | None:
