@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import structlog
 from change_recorder import ChangeRecorder
 from dragoman import v1
 from dragoman_service.operations import OperationStoreError
+from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.store.interface import StoreContext
 from dragoman_service.operations.store.opening import open_store
 from dragoman_service.testing.operation_laws.rows import new
@@ -77,11 +80,58 @@ async def test_a_file_that_is_lost_during_a_commit_confirms_nothing(tmp_path: Pa
     assert error.reason == v1.ERROR_REASON_OPERATIONS_UNAVAILABLE
 
 
+def copied(path: Path, backup: Path) -> None:
+    """What `cp` does: the same file with other content."""
+    with path.open("r+b") as file:
+        file.truncate(0)
+        file.write(backup.read_bytes())
+
+
+def saved(path: Path, backup: Path) -> None:
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
+
+
+async def test_nothing_is_accepted_into_a_file_that_a_backup_was_copied_over(tmp_path: Path) -> None:
+    path, backup = tmp_path / "operations.db", tmp_path / "backup.db"
+    with structlog.testing.capture_logs() as logged:
+        async with open_store(URL, StoreContext(tmp_path, ChangeRecorder())) as opened:
+            await opened.start(new(1))
+            saved(path, backup)
+            copied(path, backup)
+            errors = [await refused(opened.start(new(2))), await refused(opened.count_states())]
+
+    assert {error.reason for error in errors} == {v1.ERROR_REASON_OPERATIONS_UNAVAILABLE}
+    [failure] = [line for line in logged if line["event"] == "operations.store_failed"]
+    assert f"{path} was overwritten" in failure["error"]
+    assert "remove operations.db-wal and operations.db-shm" in failure["error"]
+
+
+async def test_checkpoints_are_not_taken_for_a_foreign_hand(tmp_path: Path) -> None:
+    path = tmp_path / "operations.db"
+    async with (
+        open_store(URL, StoreContext(tmp_path, ChangeRecorder())) as here,
+        open_store(URL, StoreContext(tmp_path, ChangeRecorder())) as there,
+    ):
+        for number in range(30):
+            await (here if number % 2 else there).start(new(number, request=b"x" * 100_000))
+            if number % 5 == 0:
+                with closing(sqlite3.connect(path)) as other:
+                    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        counts = await here.count_states()
+
+    assert counts["QUEUED"] == 30
+    assert path.stat().st_size > 2_000_000
+
+
 async def test_operations_notice_a_lost_file_without_being_called(open_worker: OpenWorker, tmp_path: Path) -> None:
-    worker = await open_worker()
+    worker = await open_worker(Intervals(poll=0.05, count=60))  # as soon as it looks for work
     before = worker.operations.available
-    (tmp_path / "operations.db").unlink()
+    path = tmp_path / "operations.db"
+    moved(path)
     await until(lambda: not worker.operations.available)
+    (tmp_path / "elsewhere").rename(path)
+    await until(lambda: worker.operations.available)
 
     assert before
 

@@ -69,8 +69,8 @@ class Operations:
 
     @property
     def available(self) -> bool:
-        """Whether the store could be used when that was last checked, which is every few seconds."""
-        return self._janitor.store_usable
+        """Whether the store could be used when that was last checked, which is about every second."""
+        return self._janitor.store_usable and self._runner.store_usable
 
     async def start(
         self,

@@ -8,14 +8,17 @@ import sqlite3
 import struct
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from dragoman_service.operations.model.errors import OperationStoreError, first_line_of
 
+REREAD_SECONDS = 0.01  # until a header that may have been half written is read again
 INSPECTION_SECONDS = 2.0  # a file that takes longer to check is used unchecked
 _WAL_MAGIC = (0x377F0682, 0x377F0683)  # the last bit is the byte order of the checksums
 _WAL_HEADER = 32  # bytes
+_HEADER = 100  # bytes of the file itself
 _RESTORE = (
     "Nothing was changed. Restore {name} from a backup; or, to start without the operations in it, move {name}, "
     "{name}-wal and {name}-shm to another place"
@@ -26,6 +29,18 @@ class LostFileError(Exception):
     """The file that is open is not the one at its path any more."""
 
 
+class _Header(NamedTuple):
+    """What only grows in a file in use: its size, and the changes that its header counts."""
+
+    size: int
+    changes: int
+    schema: int
+
+    def precedes(self, other: _Header) -> bool:
+        """Whether it is that of an earlier state, or of another file."""
+        return any(mine < theirs for mine, theirs in zip(self, other, strict=True))
+
+
 class SingleFile:
     """A database file with the write-ahead log and the index of it that SQLite keeps beside it."""
 
@@ -34,6 +49,9 @@ class SingleFile:
         self._wal = Path(f"{path}-wal")
         self._parts = (path, self._wal, Path(f"{path}-shm"))
         self._opened: tuple[tuple[int, int] | None, ...] = ()
+        self._written = (0, 0)  # when the file was written last, and its size
+        self._header = _Header(0, 0, 0)
+        self._is_overwritten = False
 
     def create(self) -> None:
         """Creates the file, unless there is one. Only its owner may read it. Raises OSError and OperationStoreError.
@@ -95,22 +113,47 @@ class SingleFile:
 
     def watch(self) -> None:
         """Remembers the files that are open now, for `check`."""
-        self._opened = self._identities()
+        self._opened = tuple(_identity(status) for status in self._statuses())
+        self._header = _header(self.path)
 
     def check(self) -> None:
-        """Raises LostFileError if one of the files was removed or replaced: what is written now would be lost."""
+        """Raises LostFileError if one of the files was removed, replaced, or overwritten by a copy of an earlier state:
+        what is written now would be lost.
+
+        A copy is recognized by its header, in which SQLite counts changes. One of the present state has the same.
+        """
         if not self._opened:
             return
-        for path, opened, found in zip(self._parts, self._opened, self._identities(), strict=True):
-            if found != opened:
-                what = "removed" if found is None else "replaced"
+        statuses = self._statuses()
+        for path, opened, status in zip(self._parts, self._opened, statuses, strict=True):
+            if _identity(status) != opened:
+                what = "removed" if status is None else "replaced"
                 raise LostFileError(
                     f"{path} was {what} while the service runs: move the file back, or restart the service to use "
                     f"what is there now"
                 )
+        if statuses[0] is not None:
+            with suppress(FileNotFoundError):  # removed just now, as the next check tells
+                self._check_content(statuses[0])
 
-    def _identities(self) -> tuple[tuple[int, int] | None, ...]:
-        return tuple(_identity(path) for path in self._parts)
+    def _check_content(self, status: os.stat_result) -> None:
+        written = status.st_mtime_ns, status.st_size
+        if written != self._written and not self._is_overwritten:  # by a checkpoint, which is rare
+            header = _header(self.path)
+            if header.precedes(self._header):
+                time.sleep(REREAD_SECONDS)  # it may have been half written
+                header = _header(self.path)
+            self._is_overwritten = header.precedes(self._header)
+            self._written, self._header = written, header
+        if self._is_overwritten:
+            names = " and ".join(part.name for part in self._parts[1:])
+            raise LostFileError(
+                f"{self.path} was overwritten while the service runs, which may have spoilt it: stop the service, "
+                f"remove {names}, and restore the file again"
+            )
+
+    def _statuses(self) -> tuple[os.stat_result | None, ...]:
+        return tuple(_status(path) for path in self._parts)
 
 
 def _stays(wrong: Callable[[], bool]) -> bool:
@@ -121,12 +164,23 @@ def _stays(wrong: Callable[[], bool]) -> bool:
     return wrong()
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _status(path: Path) -> os.stat_result | None:
     try:
-        found = os.stat(path)
+        return os.stat(path)
     except FileNotFoundError:
         return None
-    return found.st_dev, found.st_ino
+
+
+def _identity(status: os.stat_result | None) -> tuple[int, int] | None:
+    return None if status is None else (status.st_dev, status.st_ino)
+
+
+def _header(path: Path) -> _Header:
+    with path.open("rb") as file:
+        first = file.read(_HEADER)
+        size = os.fstat(file.fileno()).st_size
+    changes, schema = (int.from_bytes(first[offset : offset + 4], "big") for offset in (24, 40))
+    return _Header(size, changes, schema)
 
 
 def _size(path: Path) -> int:

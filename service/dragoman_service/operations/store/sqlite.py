@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -111,6 +111,7 @@ async def open_sqlite(url: str, context: StoreContext) -> AsyncIterator[SqlStore
         except CompletionError as error:
             reason = reason_of(error.__cause__ or error)
             raise OperationStoreError(f"{place.database} cannot be used: {reason}") from error
+        await asyncio.to_thread(_checkpoint, writer)  # so that the file has its present header, which `watch` remembers
         file.watch()
         yield SqlStore(database)
     finally:
@@ -119,6 +120,12 @@ async def open_sqlite(url: str, context: StoreContext) -> AsyncIterator[SqlStore
             notifier.close()
         reader.dispose()
         writer.dispose()
+
+
+def _checkpoint(engine: Engine) -> None:
+    """Moves what is in the log into the file, as far as nobody reads it."""
+    with closing(engine.raw_connection()) as connection:
+        connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _commit(engine: Engine, runs: Sequence[Run]) -> Committed:

@@ -60,6 +60,8 @@ class Runner:
         self._claiming = asyncio.Lock()
         self._backlog = True
         self._draining = False
+        self.store_usable = True
+        """Whether the store answered when work was last looked for."""
         self._log = structlog.get_logger()
 
     def begin(self) -> None:
@@ -121,7 +123,12 @@ class Runner:
         self._wake.clear()
         async with self._claiming:
             if not self._draining:
-                await self._fill(self._concurrency - len(self._runs))
+                try:
+                    await self._fill(self._concurrency - len(self._runs))
+                except CompletionError:
+                    self.store_usable = False
+                    raise
+                self.store_usable = True
         return 0.0
 
     async def _fill(self, free: int) -> None:
