@@ -104,3 +104,37 @@ async def test_a_prompt_longer_than_the_context_tells_both_numbers(stub, prompt,
 
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "CONTEXT_LENGTH_EXCEEDED")
     assert int(refusal.info.metadata["counted"]) > int(refusal.info.metadata["limit"]) > 0
+
+
+async def test_an_operation_that_stops_the_engine_fails_with_its_reason_and_is_not_run_again(
+    start_service, weights, prompt
+):
+    service = await start_service({"local": {"step_limit": 0.5, "slots": 2, "context_tokens": 256}})
+    engine = service.opened.providers["local"].engine
+    poison = prompt("hi", "local", temperature=0, max_output_tokens=8)
+    letters = " | ".join(f"[a-{last}]" for last in "cdefghijklmnopqrstuvwxyz")
+    poison.generation_config.response_format.grammar = f"root ::= ({letters})*"
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        completions = v1.CompletionServiceStub(channel)
+        operations = operations_pb2_grpc.OperationsStub(channel)
+        names = [
+            (await completions.StartCompletion(v1.StartCompletionRequest(request=request))).name
+            for request in (poison, prompt("Hello", "local", max_output_tokens=2))
+        ]
+        failed, done = [
+            await operations.WaitOperation(operations_pb2.WaitOperationRequest(name=name)) for name in names
+        ]
+        await operations.DeleteOperation(operations_pb2.DeleteOperationRequest(name=names[0]))
+        with pytest.raises(grpc.aio.AioRpcError) as gone:
+            await operations.GetOperation(operations_pb2.GetOperationRequest(name=names[0]))
+        after = await completions.CreateCompletion(prompt("Hello", "local", max_output_tokens=2))
+
+    metadata = v1.CompletionOperationMetadata()
+    failed.metadata.Unpack(metadata)
+    assert failed.error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    assert "response_format.grammar" in failed.error.message
+    assert metadata.attempts == 1
+    assert done.HasField("response")
+    assert gone.value.code() == grpc.StatusCode.NOT_FOUND
+    assert after.usage.output_tokens == 2
+    assert engine.restarts == 1

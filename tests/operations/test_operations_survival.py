@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from altered_store import notifying, without_stops
+from dragoman import v1
 from dragoman_service.testing.operation_laws.provider import ask
 from dragoman_service.testing.operation_laws.stage import State, metadata_of, text_of
+from google.rpc import code_pb2
 from openers import OpenWorker
 from outcomes import signed, until_state
 from waiting import until
@@ -56,6 +58,29 @@ async def test_drains_do_not_count_as_lost_workers(open_worker: OpenWorker) -> N
 
     assert text_of(done) == signed(worker, 2)
     assert metadata_of(done).attempts == 5
+
+
+async def test_a_drain_counts_if_the_model_stands_still_and_the_second_one_fails_the_operation(
+    open_worker: OpenWorker,
+) -> None:
+    first = await open_worker(max_attempts=5)
+    name = await first.start_held()
+    first.provider.availability = v1.AVAILABILITY_UNAVAILABLE
+    await first.operations.drain(0)
+    between = await first.state(name)
+    second = await open_worker(max_attempts=5)
+    await second.held(name)
+    second.provider.availability = v1.AVAILABILITY_UNAVAILABLE
+    await second.operations.drain(0)
+    done = await second.get(name)
+    third = await open_worker(max_attempts=5)
+    await third.operations.delete(name, "team-a")
+
+    assert between == State.STATE_QUEUED
+    assert (done.error.code, metadata_of(done).attempts) == (code_pb2.ABORTED, 2)
+    assert done.error.message.startswith("In 2 attempts at the operation the model stood still")
+    assert not third.provider.calls
+    assert not await third.names()
 
 
 async def test_an_engine_that_stops_costs_no_operation(open_worker: OpenWorker) -> None:

@@ -63,6 +63,16 @@ def worker_lost(attempts: int) -> CompletionError:
     )
 
 
+def model_stuck(attempts: int) -> CompletionError:
+    """The model stood still whenever it worked on the operation, which may be the cause."""
+    return CompletionError(
+        code_pb2.ABORTED,
+        v1.ERROR_REASON_WORKER_LOST,
+        f"In {attempts} attempts at the operation the model stood still or its worker was lost. The request may be the "
+        "cause: do not start it again as it is.",
+    )
+
+
 def internal(operation_id: str) -> CompletionError:
     """A fault of the service, described in its log."""
     return CompletionError(

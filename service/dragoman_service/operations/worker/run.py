@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
 from dragoman import v1
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.engine.engine import Engine
+from dragoman_service.engine.engine import Engine, shutting_down
 from dragoman_service.engine.relay import Relay
 from dragoman_service.operations.model.errors import cancelled, internal
 from dragoman_service.operations.model.ids import name_of
@@ -36,6 +37,8 @@ class Run:
         self.claimed = claimed
         self.lost = ""
         """Why this attempt must write nothing more: another worker has the operation, or it was deleted."""
+        self.stuck = False
+        """The attempt was given back while its model worked no more, perhaps because of it."""
         self._engine = engine
         self._relay: Relay | None = None
         self._provider = ""
@@ -56,6 +59,14 @@ class Run:
         self._stop = self._stop or error
         if self._relay is not None:
             self._relay.fail(self._stop)
+
+    def give_back(self) -> None:
+        """Stops the run, for another process to take up."""
+        request = v1.CompletionRequest.FromString(self.claimed.request)
+        with suppress(CompletionError):
+            model = self._engine.model(request.model, self.claimed.owner)
+            self.stuck = model.availability == v1.AVAILABILITY_UNAVAILABLE
+        self.stop(shutting_down())
 
     async def ending(self, writer: Writer) -> Ending:
         """Runs the completion to its end, whatever that is. Meanwhile `writer` takes its steps."""

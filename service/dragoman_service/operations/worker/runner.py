@@ -14,9 +14,10 @@ from dataclasses import replace
 import structlog
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.engine.engine import Engine, shutting_down
+from dragoman_service.engine.engine import Engine
 from dragoman_service.operations.model.changes import Work
 from dragoman_service.operations.model.claims import ClaimRequest, Claims, Limits, Pending
+from dragoman_service.operations.model.errors import model_stuck
 from dragoman_service.operations.model.intervals import Intervals, Options
 from dragoman_service.operations.model.observer import Observer
 from dragoman_service.operations.model.records import FINAL, Claimed, Ended, Ending, Held, State
@@ -29,6 +30,7 @@ from dragoman_service.operations.worker.run import Run
 from dragoman_service.timing.loop import RETRY_SECONDS, jittered, repeat
 
 LOCKED_SECONDS = 0.05  # before it looks again for work that another process had locked
+STUCK_ATTEMPTS = 2  # after which an operation fails whose model stood still
 ENDING_GRACE = 2.0  # seconds that a drain waits for the endings of what it has stopped
 
 
@@ -105,7 +107,7 @@ class Runner:
         if running := set(self._tasks):
             await asyncio.wait(running, timeout=max(0, end - asyncio.get_running_loop().time()))
         for run in list(self._runs.values()):
-            run.stop(shutting_down())
+            run.give_back()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=ENDING_GRACE)
 
@@ -171,7 +173,7 @@ class Runner:
     async def _work(self, run: Run) -> None:
         operation_id, ending = run.claimed.held.id, None
         try:
-            ending = self._judge(run.claimed, await run.ending(self._event_writer))
+            ending = self._judge(run, await run.ending(self._event_writer))
             await self._write_ending(run, ending)
         except Exception:  # noqa: BLE001 - the lease will run out, and the operation be run again
             self._log.exception("operation.abandoned", operation=operation_id)
@@ -184,14 +186,20 @@ class Runner:
             with suppress(CompletionError):  # a log in many pieces works as well, and only takes more space
                 await self._store.compact(operation_id)
 
-    def _judge(self, claimed: Claimed, ending: Ending) -> Ending:
+    def _judge(self, run: Run, ending: Ending) -> Ending:
         """Whether an attempt that the server itself has stopped runs again: not if it was the last one allowed.
 
-        A drain is announced and costs the operation no attempt; any other stop counts as a lost worker.
+        A drain is announced and costs the operation no attempt; any other stop counts as a lost worker, and so does a
+        drain of a model that stands still: the operation may be what stopped it, and would stop it again for ever.
         """
-        if ending.state is not State.QUEUED or self._draining:
+        if ending.state is not State.QUEUED or (self._draining and not run.stuck):
             return ending
-        if claimed.losses + 1 >= claimed.max_attempts:
+        claimed = run.claimed
+        losses = claimed.losses + 1
+        if run.stuck and losses >= min(claimed.max_attempts, STUCK_ATTEMPTS):
+            error = model_stuck(losses).status(claimed.held.id).SerializeToString()
+            return replace(ending, state=State.FAILED, error=error)
+        if losses >= claimed.max_attempts:
             return replace(ending, state=State.FAILED)
         return replace(ending, losses=1)
 

@@ -32,11 +32,14 @@ class Signing:
         """The operations that it works at now."""
         self.stopped: dict[str, int] = {}
         """When it stopped holding an operation, in nanoseconds of the machine's monotonic clock."""
+        self.availability = v1.AVAILABILITY_READY
+        """What it says of its models."""
         self._open = False
         self._log = log
 
     def models(self) -> Sequence[v1.Model]:
-        return [v1.Model(provider_model=name, aliases=[name]) for name in ("signing", "scarce")]
+        names = ("signing", "scarce")
+        return [v1.Model(provider_model=name, aliases=[name], availability=self.availability) for name in names]
 
     async def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         self.under_way.add(call.id)
