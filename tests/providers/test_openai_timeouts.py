@@ -14,7 +14,7 @@ from google.rpc import code_pb2
 from local_asking import answer_of
 from openai_serving import Serve, failure
 from scripted_upstream import End, Script, paused
-from upstream_bytes import STREAM, answer, event, piece
+from upstream_bytes import DONE, STREAM, answer, event, piece
 
 LIMIT = 0.3  # seconds
 MOMENT = 2.0  # seconds; far less than the limits that must not end the wait
@@ -77,13 +77,21 @@ async def test_an_upstream_that_falls_silent_after_its_finish_reason_has_answere
     assert text_of(await answer_of(provider, v1.CompletionRequest(prompt="Hi"))) == "Hello"
 
 
-async def test_the_end_of_an_answer_is_not_waited_for_as_long_as_its_pieces(serve: Serve) -> None:
-    provider, _ = await serve((STREAM, piece("Hello"), piece("", "stop"), End.HANG), idle_timeout="60s")
+async def test_after_the_usage_the_end_is_not_waited_for_as_long_as_for_a_piece(serve: Serve) -> None:
+    usage = event(choices=[], usage={"prompt_tokens": 1, "completion_tokens": 1})
+    provider, _ = await serve((STREAM, piece("Hello"), piece("", "stop"), usage, End.HANG), idle_timeout="60s")
     began = time.monotonic()
     completion = await answer_of(provider, v1.CompletionRequest(prompt="Hi"))
 
     assert text_of(completion) == "Hello"
     assert time.monotonic() - began < END_GRACE + MOMENT
+
+
+async def test_a_pause_after_a_finish_reason_loses_nothing_of_what_follows(serve: Serve) -> None:
+    script = (STREAM, piece("Hel"), piece("", "stop"), END_GRACE + 0.3, piece("lo"), piece("", "stop"), DONE)
+    provider, _ = await serve(script, idle_timeout="20s")
+
+    assert text_of(await answer_of(provider, v1.CompletionRequest(prompt="Hi"))) == "Hello"
 
 
 async def test_a_slow_upstream_that_is_not_silent_is_waited_for(serve: Serve) -> None:

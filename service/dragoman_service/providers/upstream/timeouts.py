@@ -15,7 +15,8 @@ from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.upstream_errors import RETRY_AFTER
 from dragoman_service.timing.time_limit import TimeLimit
 
-END_GRACE = 2.0  # seconds after the last finish reason for the usage, and for the end of the stream
+END_GRACE = 2.0  # seconds for the end of the stream after the usage, which nothing follows
+LONGEST_PAUSE = 30.0  # seconds after the last finish reason for more of the answer, if there is no idle time-out
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class TimeoutWatch:
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
         self._clock = asyncio.get_running_loop().time
-        self._begun = self._ended = False
+        self._begun = self._ended = self._running = False
         self._due = self._in(timeouts.first_token)
         self._limit = TimeLimit()
 
@@ -63,7 +64,10 @@ class TimeoutWatch:
 
         `ended`: every choice has its finish reason.
         """
-        if ended and self._ended:  # the grace has begun, and nothing but more of the answer prolongs it
+        counted = any(event.HasField("usage") for event in events)
+        settled = ended and counted and not self._running  # a first report of usage is the last word of an answer
+        self._running = self._running or (counted and not ended)
+        if ended and self._ended and not settled:  # the pause has begun, and nothing but more of the answer prolongs it
             return
         self._ended = ended
         self._begun = self._begun or any(not event.HasField("usage") for event in events)
@@ -71,8 +75,10 @@ class TimeoutWatch:
             self._due = self._in(self._timeouts.idle)
         elif events:
             self._due = self._in(self._timeouts.first_token)
-        if ended:
+        if settled:
             self._due = min(self._clock() + END_GRACE, self._due or math.inf)
+        elif ended and self._due is None:
+            self._due = self._clock() + LONGEST_PAUSE
 
     def _in(self, seconds: float | None) -> float | None:
         return None if seconds is None else self._clock() + seconds

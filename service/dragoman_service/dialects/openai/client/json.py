@@ -72,6 +72,11 @@ class ChunkParser:
     def __init__(self) -> None:
         self._halves: dict[tuple[Any, ...], str] = {}
 
+    @property
+    def half(self) -> bool:
+        """Half a character waits for its other half, so that the text is not whole."""
+        return bool(self._halves)
+
     def parse(self, data: bytes) -> Mapping[str, Any]:
         """The JSON object in `data`, or the one that is alone in a list, as some errors are.
 

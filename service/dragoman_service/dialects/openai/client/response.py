@@ -35,7 +35,8 @@ class AnswerDecoder:
     ) -> None:
         self._choices = {index: ChoiceState(first_index + index, prefixed=not prefix) for index in range(choices)}
         self._plain = dict(self._choices)  # those whose index in the chunks is their own
-        self._parse = ChunkParser().parse
+        self._parser = ChunkParser()
+        self._parse = self._parser.parse
         self._max_tokens = max_tokens
         self._prefix = prefix
         self._top_logprobs = top_logprobs
@@ -74,6 +75,8 @@ class AnswerDecoder:
     def end(self) -> list[v1.CompletionEvent]:
         """The last events of the choices. Raises IncompleteAnswerError if one is not whole."""
         if not all(choice.whole(complete=self._complete, done=self.over) for choice in self._choices.values()):
+            raise IncompleteAnswerError
+        if self._parser.half and not all(choice.meaning in CUT for choice in self._choices.values()):
             raise IncompleteAnswerError
         for choice in self._choices.values():
             for call in choice.calls.end(cut=choice.meaning in CUT):
