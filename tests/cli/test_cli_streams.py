@@ -139,3 +139,16 @@ def test_no_descriptor_of_a_stream_is_reused(echo_file: Path, tmp_path: Path) ->
         process.communicate()
 
     assert links == {"/dev/null"}
+
+
+def test_a_working_directory_that_was_removed_is_named(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    program = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.executable, sys.argv[1:])"
+    command = [sys.executable, "-c", program, sys.executable, "-m", "dragoman_service", "config", "check"]
+    ended = subprocess.run(command, env=environment(), cwd=gone, capture_output=True, text=True, check=False)
+
+    assert ended.stderr == (
+        "error: the working directory cannot be used: No such file or directory. Change to another one\n"
+    )
+    assert ended.returncode == 2

@@ -93,11 +93,17 @@ def test_parts_of_the_url_are_kept_as_they_are() -> None:
         ("hostaddr=127.0.0.1", "the parameter hostaddr is not supported"),
         ("statement_timeout=5", "the parameter statement_timeout is not supported"),
         ("connect_timeout=canary", "connect_timeout should be a whole number"),
+        ("sslmode=canary", "sslmode should be one of allow, disable, prefer, require, verify-ca, verify-full"),
+        ("sslmode=verify-full", "sslmode needs the parameter sslrootcert"),
+        ("sslmode=verify-ca&sslrootcert=/canary", "sslrootcert should be the path of a file that exists"),
         ("sk-CANARY=1", "the parameter with an unusual name is not supported"),
         ("canary", "should be as in"),
     ],
 )
-async def test_what_cannot_be_translated_is_refused_by_name(tmp_path: Path, parameters: str, told: str) -> None:
+async def test_what_cannot_be_translated_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parameters: str, told: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(OperationStoreError, match=told) as caught:
         async with open_store(f"postgresql://h/db?{parameters}", StoreContext(tmp_path, ChangeRecorder())):
             pass

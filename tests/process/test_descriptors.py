@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -81,3 +82,17 @@ async def test_the_log_tells_when_descriptors_run_out(tmp_path) -> None:
 
     (record,) = [record for record in records if record["event"] == "descriptors.exhausted"]
     assert (record["level"], record["limit"]) == ("error", soft)
+
+
+def test_too_few_descriptors_are_a_mistake_and_not_a_traceback(tmp_path):
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20));"
+        "from dragoman_service.__main__ import main; main()"
+    )
+    command = [sys.executable, "-c", program, "serve", "--data-dir", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert (
+        ended.stderr == "error: ulimit -n: the limit of this user is 20, and the service needs 32 at least: raise it\n"
+    )
+    assert ended.returncode == 2

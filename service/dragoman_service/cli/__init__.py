@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from dragoman_service.plugins.metadata import tolerate_broken_metadata
 def main() -> None:
     """Runs the command line of this process."""
     open_missing()
+    require_working_directory()
     tolerate_broken_metadata()
     code: int | str | None = 0
     try:
@@ -35,6 +37,15 @@ def main() -> None:
     if left := flush():
         code = code or _failed(left)
     sys.exit(code)
+
+
+def require_working_directory() -> None:
+    """Exits with a sentence if the working directory was removed, because libraries ask for it when they are used."""
+    try:
+        os.getcwd()
+    except OSError as fault:
+        note(f"error: the working directory cannot be used: {fault.strerror}. Change to another one")
+        sys.exit(ExitCode.USAGE)
 
 
 def _failed(fault: OSError) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -64,6 +65,11 @@ _ACCEPTED: Mapping[str, frozenset[str]] = {
 }
 """Parameters of which the driver does what these values say, and nothing else."""
 
+_VALUES: Mapping[str, frozenset[str]] = {
+    "sslmode": frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}),
+}
+"""Values of parameters that the driver knows."""
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAddress:
@@ -90,23 +96,43 @@ def read_url(url: str, connect_seconds: float) -> DatabaseAddress:
     passed: dict[str, str] = {}
     for name, value in given.items():
         if name in _DRIVERS:
+            if name in _VALUES:
+                _check(name, value, _VALUES)
             passed[name] = value
         elif name == "application_name":
             settings[name] = value
         elif name == "connect_timeout":
             connect_seconds = _seconds(value) or connect_seconds
         elif name in _ACCEPTED:
-            _check(name, value)
+            _check(name, value, _ACCEPTED)
         elif name not in _NEEDLESS:
             raise OperationStoreError(f"the parameter {_shown(name)} is not supported: remove it from the URL")
+    _check_certificates(passed)
     query = urlencode(passed, quote_via=quote, safe="/")
     return DatabaseAddress(parts._replace(query=query).geturl(), connect_seconds, settings)
 
 
-def _check(name: str, value: str) -> None:
-    accepted = _ACCEPTED[name]
+def _check(name: str, value: str, values: Mapping[str, frozenset[str]]) -> None:
+    accepted = values[name]
     if value.lower() not in accepted:
         raise OperationStoreError(f"the parameter {name} should be one of {', '.join(sorted(accepted))}, or be removed")
+
+
+def _check_certificates(given: Mapping[str, str]) -> None:
+    if given.get("sslmode") == "disable":
+        return
+    for name in ("sslrootcert", "sslcert", "sslkey", "sslcrl"):
+        if given.get(name) and not os.path.isfile(given[name]):
+            raise OperationStoreError(f"the parameter {name} should be the path of a file that exists")
+    if given.get("sslmode", "").startswith("verify") and not (given.get("sslrootcert") or _has_authority(given)):
+        why = "the parameter sslmode needs the parameter sslrootcert, the path of the authority's certificate"
+        raise OperationStoreError(why)
+
+
+def _has_authority(given: Mapping[str, str]) -> bool:
+    """Whether the authority's certificate may come from where libpq looks outside the URL."""
+    names = os.environ.keys() & {"PGSSLROOTCERT", "PGSERVICE"}
+    return "service" in given or bool(names) or os.path.isfile(os.path.expanduser("~/.postgresql/root.crt"))
 
 
 def _seconds(value: str) -> float:
