@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from dragoman_service.dialects.openai.server.dialect import SIGN_OF_LIFE as PING
 from dragoman_service.errors import internal
-from dragoman_service.frontends.http.event_stream import PING, EventStream
+from dragoman_service.frontends.http.event_stream import EventStream
 from dragoman_service.transport.http.call import HttpCall
 from http_serving import encode_terminal_error
 from raw_http import RawAnswer, asked
@@ -19,7 +20,7 @@ def answering(send: Callable[[EventStream], Awaitable[None]]) -> Callable[[HttpC
 
     async def serve(call: HttpCall) -> None:
         call.accept(streaming=True)
-        async with EventStream(call, encode_terminal_error, keep_alive=0.02) as stream:
+        async with EventStream(call, encode_terminal_error, PING, 0.02) as stream:
             await send(stream)
 
     return serve
@@ -51,7 +52,7 @@ async def test_silence_is_filled_with_comments_before_and_between_events(serving
 async def test_a_dialect_chooses_its_type_and_its_sign_of_life(serving) -> None:
     async def serve(call: HttpCall) -> None:
         call.accept(streaming=True)
-        async with EventStream(call, encode_terminal_error, 0.02, b" ", "application/json") as stream:
+        async with EventStream(call, encode_terminal_error, b" ", 0.02, "application/json") as stream:
             await asyncio.sleep(0.05)
             await stream.send(b"{}\n")
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from dragoman import v1
 
 from dragoman_service.contract import Call
 from dragoman_service.dialects.contract import DecodedRequest, HttpErrorResponse, ServerDialect
 from dragoman_service.frontends.context import FrontendContext
-from dragoman_service.frontends.http.event_stream import PING, EventStream
+from dragoman_service.frontends.http.event_stream import EventStream
 from dragoman_service.transport.http.call import HttpCall
 
-HttpDialect = ServerDialect[bytes, bytes, HttpErrorResponse]
+
+class HttpDialect(ServerDialect[bytes, bytes, HttpErrorResponse], Protocol):
+    """A server dialect over HTTP whose streams are server-sent events."""
+
+    sign_of_life: bytes
+    """What its clients ignore between two events. It keeps proxies from taking a long prompt for a dead connection.
+
+    Clients differ: some take the empty line after a comment for the end of the stream, others refuse comments.
+    """
 
 
 class Completions:
@@ -28,14 +37,11 @@ class Completions:
         dialect: HttpDialect,
         policy: v1.UnsupportedFieldPolicy.ValueType = v1.UNSUPPORTED_FIELD_POLICY_REJECT,
         name_of: Callable[[str], str] = str,
-        *,
-        sign_of_life: bytes = PING,
     ) -> None:
         self._delivery = context.delivery
         self._dialect = dialect
         self._policy = policy
         self._name_of = name_of
-        self._sign_of_life = sign_of_life
 
     async def serve(self, call: HttpCall) -> None:
         """A request with the header `Idempotency-Key` is answered once, and continues if its caller leaves."""
@@ -55,7 +61,7 @@ class Completions:
     async def _stream(self, decoded: DecodedRequest, call: HttpCall, ours: Call) -> None:
         encoder = self._dialect.event_encoder(decoded)
         async with (
-            EventStream(call, encoder.fail, sign_of_life=self._sign_of_life) as stream,
+            EventStream(call, encoder.fail, self._dialect.sign_of_life) as stream,
             self._delivery.stream(decoded.request, ours) as events,
         ):
             async for event in events:

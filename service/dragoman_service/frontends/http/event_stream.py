@@ -11,9 +11,6 @@ from dragoman_service.contract import CompletionError
 from dragoman_service.transport.http.call import EncodeError, HttpCall
 
 KEEP_ALIVE = 15.0  # seconds of silence
-PING = b": ping\n"
-"""A comment, which clients ignore. It keeps proxies from taking a long prompt for a dead connection. It has one
-line end only, because there are clients that take an empty line after a comment for the end of the stream."""
 
 
 class EventStream:
@@ -26,8 +23,8 @@ class EventStream:
         self,
         call: HttpCall,
         encode_error: EncodeError,
+        sign_of_life: bytes,
         keep_alive: float = KEEP_ALIVE,
-        sign_of_life: bytes = PING,
         content_type: str = "text/event-stream",
     ) -> None:
         self._call = call

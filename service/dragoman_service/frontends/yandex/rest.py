@@ -17,9 +17,6 @@ from dragoman_service.transport.http.call import JSON, HttpCall
 _MODELS = "/foundationModels/v1"
 _OPERATION = "/operations/{id:[^/:]+}"
 
-SPACE = b" "
-"""A sign of life: readers of JSON skip a space before a value, whereas an empty line would be read as one."""
-
 Serve = Callable[[HttpCall], Awaitable[None]]
 
 
@@ -54,7 +51,7 @@ class Rest:
             return
         encoder = self._dialect.event_encoder(decoded)
         async with (
-            EventStream(http, encoder.fail, sign_of_life=SPACE, content_type=JSON) as stream,
+            EventStream(http, encoder.fail, self._dialect.sign_of_life, content_type=JSON) as stream,
             aclosing(self._answers.stream(decoded, call, encoder)) as lines,
         ):
             async for line in lines:

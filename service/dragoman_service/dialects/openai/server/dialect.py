@@ -12,6 +12,8 @@ from dragoman_service.dialects.openai.server.response import encode_chat_complet
 from dragoman_service.dialects.openai.server.stream import ChatEventEncoder, TextEventEncoder
 from dragoman_service.errors import CompletionError
 
+SIGN_OF_LIFE = b": ping\n"
+"""A comment with one line end: openai-go before 3.43 takes an empty line after a comment for the end of the stream."""
 _SAMPLING = (
     "max_output_tokens",
     "temperature",
@@ -50,6 +52,7 @@ class ChatDialect:
     """
 
     supported_fields = (*(f"generation_config.{name}" for name in _SAMPLING), *_CONVERSATION)
+    sign_of_life = SIGN_OF_LIFE
 
     def __init__(self, *, usage_chunk: bool = True, reject: bool = False) -> None:
         self._usage_chunk = usage_chunk
@@ -78,6 +81,7 @@ class TextDialect:
     """Legacy text completions. See `ChatDialect` for `reject`."""
 
     supported_fields = (*(f"generation_config.{name}" for name in _SAMPLING), "prompt")
+    sign_of_life = SIGN_OF_LIFE
 
     def __init__(self, *, reject: bool = False) -> None:
         self._reject = reject

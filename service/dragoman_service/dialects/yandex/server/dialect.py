@@ -38,6 +38,8 @@ class JsonDialect:
     """Over REST: requests are JSON objects, pieces are lines of JSON."""
 
     supported_fields = SUPPORTED_FIELDS
+    sign_of_life = b" "
+    """Readers of JSON skip a space before a value, whereas an empty line would be read as one."""
 
     def __init__(self) -> None:
         self._messages = MessageDialect()
