@@ -74,6 +74,11 @@ class Delivery:
         async with AsyncExitStack() as stack:
             yield await self._events(request, call, target, stack)
 
+    def foreseen_warnings(self, request: v1.CompletionRequest, call: Call) -> list[v1.Warning]:
+        """The warnings that the answer will have, as far as they are known before the completion starts."""
+        self._complete_policy(request)
+        return self._engine.foreseen_warnings(request, call.caller)
+
     async def start(
         self,
         request: v1.CompletionRequest,

@@ -50,13 +50,29 @@ def test_every_unsupported_field_is_refused_by_name(policy):
 
 
 def test_with_warn_it_is_left_out_and_reported():
-    fitted, warnings = warned(temperature=1.0, top_k=3, stop_sequences=["END"])
+    fitted, warnings = warned(temperature=1.0, top_k=3, response_format=v1.ResponseFormat(json_object={}))
 
     assert fitted.generation_config == v1.GenerationConfig(temperature=1.0)
     assert [(w.field, w.reason) for w in warnings] == [
         ("generation_config.top_k", "UNSUPPORTED_FIELD"),
-        ("generation_config.stop_sequences", "UNSUPPORTED_FIELD"),
+        ("generation_config.response_format.json_object", "UNSUPPORTED_FIELD"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "config"),
+    [
+        ("choice_count", {"choice_count": 2}),
+        ("stop_sequences", {"stop_sequences": ["END"]}),
+        ("response_format.grammar", {"response_format": v1.ResponseFormat(grammar="root ::= [a]")}),
+    ],
+)
+def test_even_with_warn_nothing_is_left_out_that_silently_changes_the_answer(path, config):
+    with pytest.raises(CompletionError) as caught:
+        warned(top_k=3, **config)
+
+    assert [wrong.field for wrong in caught.value.fields] == [f"generation_config.{path}"]
+    assert "would change the answer" in caught.value.message
 
 
 def test_response_formats_are_supported_one_by_one():

@@ -164,6 +164,13 @@ class Engine:
         finally:
             self._live.discard(relay)
 
+    def foreseen_warnings(self, request: v1.CompletionRequest, caller: str) -> list[v1.Warning]:
+        """What a completion of the request would leave out, if nothing changes until it starts. Raises nothing."""
+        try:
+            return fit_fields(request, self.resolve(request.model, caller).model)[1]
+        except CompletionError:
+            return []
+
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
         """Counts the tokens of the prompt. Raises CAPABILITY_MISSING and the errors of `resolve`."""
         target = self.resolve(request.model, call.caller)

@@ -18,6 +18,11 @@ _PARTS = {  # content of a part: the path in Model.supported_fields
 _TOOL_PARTS = frozenset(("tool_call", "tool_result"))
 EXTENSIONS = "extensions."
 """The start of the paths of extensions in `Model.supported_fields`, before their keys."""
+_ESSENTIAL = (  # without these the answer would be another one, and nobody would see it in the answer
+    "generation_config.choice_count",
+    "generation_config.stop_sequences",
+    *(f"generation_config.response_format.{form}" for form in ("json_schema", "grammar")),
+)
 _NEUTRAL = {  # values that every provider honours by not sending them
     "choice_count": 1,
     "include_logprobs": False,
@@ -31,8 +36,9 @@ _NEUTRAL = {  # values that every provider honours by not sending them
 def fit_fields(request: v1.CompletionRequest, model: v1.Model) -> tuple[v1.CompletionRequest, list[v1.Warning]]:
     """A copy of the request with the provider's name of the model and without unsupported fields, and the warnings.
 
-    Raises UNSUPPORTED_FIELD if the request does not allow fields to be left out, if nothing would remain of it, or if
-    its conversation would become meaningless, as it does without its tool calls.
+    Raises UNSUPPORTED_FIELD if the request does not allow fields to be left out, if nothing would remain of it, if its
+    conversation would become meaningless, as it does without its tool calls, or if the answer would silently be another
+    one, as it is without a stop sequence.
     """
     honoured = _honoured(request, model)
     missing = [path for path in set_fields(request) if not _holds(path, honoured)]
@@ -40,6 +46,8 @@ def fit_fields(request: v1.CompletionRequest, model: v1.Model) -> tuple[v1.Compl
         missing = [path for path in missing if not path.startswith("tool_choice.")]
     if missing and request.unsupported_field_policy != v1.UNSUPPORTED_FIELD_POLICY_WARN:
         raise _unsupported(missing, request, model)
+    if essential := [path for path in missing if path in _ESSENTIAL]:
+        raise _unsupported(essential, request, model, "Leaving it out would change the answer. Choose another model.")
     if "tools" in missing and _TOOL_PARTS & _kinds(request):
         raise _unsupported(missing, request, model, "Tool calls and results cannot be left out of a conversation.")
     fitted = v1.CompletionRequest()

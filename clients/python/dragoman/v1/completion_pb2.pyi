@@ -62,7 +62,10 @@ class _UnsupportedFieldPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper
     UNSUPPORTED_FIELD_POLICY_REJECT: _UnsupportedFieldPolicy.ValueType  # 1
     """Reject the request with INVALID_ARGUMENT (UNSUPPORTED_FIELD), naming every such field."""
     UNSUPPORTED_FIELD_POLICY_WARN: _UnsupportedFieldPolicy.ValueType  # 2
-    """Ignore such fields and list them in Completion.warnings."""
+    """Ignore such fields and list them in Completion.warnings. Fields without which the answer would
+    silently be another one are rejected all the same: choice_count, stop_sequences, and a
+    response_format other than json_object.
+    """
 
 class UnsupportedFieldPolicy(_UnsupportedFieldPolicy, metaclass=_UnsupportedFieldPolicyEnumTypeWrapper):
     """How to treat fields that the chosen provider does not support."""
@@ -72,7 +75,10 @@ UNSUPPORTED_FIELD_POLICY_UNSPECIFIED: UnsupportedFieldPolicy.ValueType  # 0
 UNSUPPORTED_FIELD_POLICY_REJECT: UnsupportedFieldPolicy.ValueType  # 1
 """Reject the request with INVALID_ARGUMENT (UNSUPPORTED_FIELD), naming every such field."""
 UNSUPPORTED_FIELD_POLICY_WARN: UnsupportedFieldPolicy.ValueType  # 2
-"""Ignore such fields and list them in Completion.warnings."""
+"""Ignore such fields and list them in Completion.warnings. Fields without which the answer would
+silently be another one are rejected all the same: choice_count, stop_sequences, and a
+response_format other than json_object.
+"""
 Global___UnsupportedFieldPolicy: _TypeAlias = UnsupportedFieldPolicy  # noqa: Y015
 
 class _FinishReason:

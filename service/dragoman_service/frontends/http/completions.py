@@ -10,7 +10,7 @@ from dragoman import v1
 from dragoman_service.contract import Call
 from dragoman_service.dialects.contract import DecodedRequest, HttpErrorResponse, ServerDialect
 from dragoman_service.frontends.context import FrontendContext
-from dragoman_service.frontends.http.event_stream import EventStream
+from dragoman_service.frontends.http.event_stream import KEEP_ALIVE, EventStream
 from dragoman_service.transport.http.call import HttpCall
 
 
@@ -29,6 +29,7 @@ class Completions:
 
     `policy` decides what becomes of fields that the model does not support. Of what is left out, the response tells in
     the header `x-dragoman-warning`, where `name_of` turns the path of a field into the caller's name of it.
+    `keep_alive` is how many seconds a stream may be silent.
     """
 
     def __init__(
@@ -37,11 +38,14 @@ class Completions:
         dialect: HttpDialect,
         policy: v1.UnsupportedFieldPolicy.ValueType = v1.UNSUPPORTED_FIELD_POLICY_REJECT,
         name_of: Callable[[str], str] = str,
+        *,
+        keep_alive: float = KEEP_ALIVE,
     ) -> None:
         self._delivery = context.delivery
         self._dialect = dialect
         self._policy = policy
         self._name_of = name_of
+        self._keep_alive = keep_alive
 
     async def serve(self, call: HttpCall) -> None:
         """A request with the header `Idempotency-Key` is answered once, and continues if its caller leaves."""
@@ -60,8 +64,12 @@ class Completions:
 
     async def _stream(self, decoded: DecodedRequest, call: HttpCall, ours: Call) -> None:
         encoder = self._dialect.event_encoder(decoded)
+
+        def announce() -> None:
+            self._warn(call, decoded, self._delivery.foreseen_warnings(decoded.request, ours))
+
         async with (
-            EventStream(call, encoder.fail, self._dialect.sign_of_life) as stream,
+            EventStream(call, encoder.fail, self._dialect.sign_of_life, self._keep_alive, announce=announce) as stream,
             self._delivery.stream(decoded.request, ours) as events,
         ):
             async for event in events:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -17,7 +18,8 @@ class EventStream:
     """Begins with the first event, so that an error before it has a status of its own; or with a sign of life, once the
     caller has waited for `keep_alive` seconds. An error after the beginning is encoded by `encode_error`.
     `sign_of_life` is what the dialect's clients ignore between events. The stream consists of server-sent events,
-    unless `content_type` says otherwise."""
+    unless `content_type` says otherwise. `announce` sets headers before a sign of life begins it, which the first event
+    would have decided."""
 
     def __init__(
         self,
@@ -26,12 +28,14 @@ class EventStream:
         sign_of_life: bytes,
         keep_alive: float = KEEP_ALIVE,
         content_type: str = "text/event-stream",
+        announce: Callable[[], None] = lambda: None,
     ) -> None:
         self._call = call
         self._content_type = content_type
         self._encode_error = encode_error
         self._sign_of_life = sign_of_life
         self._keep_alive = keep_alive
+        self._announce = announce
         self._loop = asyncio.get_running_loop()
         self._sent = self._loop.time()
         self._beginning = asyncio.Lock()
@@ -71,5 +75,7 @@ class EventStream:
         self._timer = self._loop.call_later(left, self._check)
 
     async def _send_ping(self) -> None:
+        if self._call.response is None:
+            self._announce()
         with suppress(CompletionError, ConnectionError):  # the next event reports a caller who does not read
             await self.send(self._sign_of_life)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from typing import TypeVar
 
 from dragoman import v1
@@ -11,6 +11,7 @@ from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import Call, CompletionError, FieldViolation
 from dragoman_service.dialects.contract import DecodedRequest, EventEncoder
 from dragoman_service.dialects.yandex.names import model_names
+from dragoman_service.dialects.yandex.server.errors import vendor_name
 from dragoman_service.dialects.yandex.server.operation import encode_operation, operation_name
 from dragoman_service.dialects.yandex.server.response import encode_tokens
 from dragoman_service.engine.catalogue import Target
@@ -23,6 +24,8 @@ CANCEL_TIMEOUT = 1.0  # seconds
 """How long a cancelled operation has to end: the vendor's programs check its state at once."""
 
 Piece = TypeVar("Piece")
+Warn = Callable[[list[tuple[str, str]]], None]
+"""Tells of what was left out of a request, by the vendor's names and reasons."""
 
 
 class Answers:
@@ -32,19 +35,22 @@ class Answers:
         self._engine = context.engine
         self._delivery = context.delivery
         self._operations = context.operations
+        self._policy = context.unsupported or v1.UNSUPPORTED_FIELD_POLICY_WARN  # its requests cannot choose
 
     async def complete(self, decoded: DecodedRequest, call: Call) -> v1.Completion:
-        """The complete answer."""
+        """The complete answer. See `named` for its warnings."""
         target = self._resolve_model(decoded.request, call.caller)
         return await self._delivery.complete(decoded.request, call, target)
 
     async def stream(
-        self, decoded: DecodedRequest, call: Call, encoder: EventEncoder[Piece]
+        self, decoded: DecodedRequest, call: Call, encoder: EventEncoder[Piece], warn: Warn
     ) -> AsyncGenerator[Piece, None]:
-        """The pieces of the streamed answer, as `encoder` encodes them."""
+        """The pieces of the streamed answer, as `encoder` encodes them. `warn` is called before the first."""
         target = self._resolve_model(decoded.request, call.caller)
         async with self._delivery.stream(decoded.request, call, target) as events:
             async for event in events:
+                if event.HasField("started"):
+                    warn(named(event.started.warnings))
                 for piece in encoder.feed(event):
                     yield piece
             for piece in encoder.end():
@@ -83,8 +89,16 @@ class Answers:
     async def _tokens(self, request: v1.TokenizeRequest, call: Call, target: Target) -> y.TokenizeResponse:
         return encode_tokens(await self._engine.tokenize(request, call, target), target.model.provider_model)
 
+    def foreseen_warnings(self, decoded: DecodedRequest, call: Call) -> list[tuple[str, str]]:
+        """What will be left out of the request, once its model is resolved."""
+        return named(self._delivery.foreseen_warnings(decoded.request, call))
+
     def _resolve_model(self, request: v1.CompletionRequest, caller: str) -> Target | None:
-        """Replaces the URI in `request` by the model's name. None if there is no URI: validation reports that."""
+        """Replaces the URI in `request` by the model's name, and sets the policy for what that does not support.
+
+        None if there is no URI: validation reports that.
+        """
+        request.unsupported_field_policy = self._policy
         if not request.model:
             return None
         request.model, target = self._resolve(request.model, caller)
@@ -101,6 +115,11 @@ class Answers:
                     raise
                 missing = missing or error
         raise missing or LookupError(uri)
+
+
+def named(warnings: Iterable[v1.Warning]) -> list[tuple[str, str]]:
+    """The vendor's name and the reason of all that was left out of a request."""
+    return [(vendor_name(warning.field), warning.message) for warning in warnings]
 
 
 def _tokenize_violations(request: y.TokenizeRequest) -> Iterator[FieldViolation]:

@@ -11,7 +11,7 @@ from dragoman_service.dialects.yandex import json
 from dragoman_service.dialects.yandex.names import IDEMPOTENCY_KEY, REQUEST_ID
 from dragoman_service.dialects.yandex.server.dialect import JsonDialect
 from dragoman_service.frontends.http import EventStream, HttpService, Method
-from dragoman_service.frontends.yandex.answers import Answers
+from dragoman_service.frontends.yandex.answers import Answers, named
 from dragoman_service.transport.http.call import JSON, HttpCall
 
 _MODELS = "/foundationModels/v1"
@@ -46,13 +46,23 @@ class Rest:
         call = http.context.call(streaming=decoded.stream)
         if not decoded.stream:
             completion = await self._answers.complete(decoded, call)
+            http.warn(named(completion.warnings))
             encode = self._dialect.encode_completion
             await http.reply(await http.context.convert(completion.ByteSize(), encode, completion, decoded))
             return
         encoder = self._dialect.event_encoder(decoded)
+
+        def warn(warnings: list[tuple[str, str]]) -> None:
+            if http.response is None:
+                http.warn(warnings)
+
+        def announce() -> None:
+            warn(self._answers.foreseen_warnings(decoded, call))
+
+        sign = self._dialect.sign_of_life
         async with (
-            EventStream(http, encoder.fail, self._dialect.sign_of_life, content_type=JSON) as stream,
-            aclosing(self._answers.stream(decoded, call, encoder)) as lines,
+            EventStream(http, encoder.fail, sign, content_type=JSON, announce=announce) as stream,
+            aclosing(self._answers.stream(decoded, call, encoder, warn)) as lines,
         ):
             async for line in lines:
                 await stream.send(line)
@@ -61,7 +71,10 @@ class Rest:
         decoded = await http.decoded(self._dialect.decode_request)
         http.accept()
         key = http.header(IDEMPOTENCY_KEY)
-        await http.reply(json.encode_operation(await self._answers.start(decoded, http.context.call(), key)))
+        call = http.context.call()
+        operation = await self._answers.start(decoded, call, key)
+        http.warn(self._answers.foreseen_warnings(decoded, call))
+        await http.reply(json.encode_operation(operation))
 
     async def _tokenize(self, http: HttpCall) -> None:
         request = await http.decoded(lambda body: json.decode(body, y.TokenizeRequest()))

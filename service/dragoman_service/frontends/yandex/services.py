@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from dragoman import v1
@@ -15,9 +16,10 @@ from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.contract import DecodedRequest
 from dragoman_service.dialects.yandex.names import ENDPOINTS, IDEMPOTENCY_KEY
 from dragoman_service.dialects.yandex.server.dialect import MessageDialect
-from dragoman_service.frontends.yandex.answers import Answers
+from dragoman_service.frontends.yandex.answers import Answers, named
 from dragoman_service.transport.call_context import call_context
 from dragoman_service.transport.grpc.server import GrpcServer
+from dragoman_service.transport.warnings import warn_in_trailers
 
 Context = aio.ServicerContext[Any, Any]
 
@@ -31,12 +33,14 @@ class TextGeneration:
 
     async def Completion(self, request: y.CompletionRequest, context: Context) -> AsyncIterator[y.CompletionResponse]:
         decoded = await _decoded(self._dialect, request, context)
-        call = call_context(context).call(streaming=decoded.stream)
+        call, warn = call_context(context).call(streaming=decoded.stream), partial(warn_in_trailers, context)
         if not decoded.stream:
-            yield self._dialect.encode_completion(await self._answers.complete(decoded, call), decoded)
+            completion = await self._answers.complete(decoded, call)
+            warn(named(completion.warnings))
+            yield self._dialect.encode_completion(completion, decoded)
             return
         encoder = self._dialect.event_encoder(decoded)
-        async with aclosing(self._answers.stream(decoded, call, encoder)) as pieces:
+        async with aclosing(self._answers.stream(decoded, call, encoder, warn)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -50,7 +54,10 @@ class AsyncTextGeneration:
 
     async def Completion(self, request: y.CompletionRequest, context: Context) -> y.Operation:
         decoded, key = await _decoded(self._dialect, request, context), _metadata(context, IDEMPOTENCY_KEY)
-        return await self._answers.start(decoded, call_context(context).call(), key)
+        call = call_context(context).call()
+        operation = await self._answers.start(decoded, call, key)
+        warn_in_trailers(context, self._answers.foreseen_warnings(decoded, call))
+        return operation
 
 
 class Tokenizer:

@@ -17,11 +17,9 @@ from dragoman_service.transport.call_context import CallContext
 from dragoman_service.transport.http.abort import abort
 from dragoman_service.transport.http.connection import NAME
 from dragoman_service.transport.status import stalled_reader
+from dragoman_service.transport.warnings import WARNING, note_warnings, warning_text
 
 JSON = "application/json"
-WARNING = "x-dragoman-warning"
-"""The response header that names what was left out of the request."""
-_LONGEST_WARNING = 1000  # characters; proxies limit the size of all headers
 STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 """Headers of every streamed response, so that no proxy stores or collects it."""
 MAX_BUFFERED = 65_536  # bytes that may wait for a slow reader; beyond that `send` waits too
@@ -75,8 +73,8 @@ class HttpCall:
         it before the response begins."""
         listed = list(warnings)
         if listed:
-            self.headers[WARNING] = _header("; ".join(f"{name}: {reason}" for name, reason in listed))
-            self.context.record.left_out = ", ".join(name for name, _ in listed)
+            self.headers[WARNING] = warning_text(listed)
+            note_warnings(self.context, listed)
 
     async def reply(
         self, body: bytes, *, status: int = 200, content_type: str = JSON, headers: Mapping[str, str] | None = None
@@ -141,9 +139,3 @@ class HttpCall:
             raise stalled_reader(self._stall_timeout) from None
         finally:
             self.context.record.stalled += loop.time() - begin
-
-
-def _header(text: str) -> str:
-    """`text` as the value of a header: visible ASCII and spaces, not too long."""
-    shown = "".join(letter if " " <= letter <= "~" else "?" for letter in text[: _LONGEST_WARNING + 1])
-    return shown if len(shown) <= _LONGEST_WARNING else f"{shown[: _LONGEST_WARNING - 3]}..."

@@ -122,7 +122,8 @@ class ToolCalls:
             call = self._call(number, id_, name, arguments)
         call.anonymous = call.anonymous or anonymous
         known = len(self._calls) == before and id_ in ("", call.id)
-        if known and call.text.strip() == arguments.strip() and call.complete:  # the whole call once more
+        again = arguments.strip()
+        if known and again[:1] == "{" and call.text.strip() == again and call.complete:  # the whole call once more
             arguments = ""
         call.arguments.append(arguments)
         for key in piece.keys() - _KNOWN if len(piece) <= _MOST_KEYS else ():

@@ -37,6 +37,11 @@ def in_vendor_terms(error: CompletionError) -> CompletionError:
     return replace(error, message=_translated(error.message), fields=fields)
 
 
+def vendor_name(path: str) -> str:
+    """The vendor's path of our field."""
+    return _translated(path)
+
+
 def _translated(text: str) -> str:
     for pattern, term in _TERMS:
         text = re.sub(pattern, term, text)
