@@ -96,6 +96,10 @@ REFUSED = {
         schema({"type": "object", "properties": {f"p{n}": {} for n in range(257)}}),
         "has 257 optional properties in one object; at most 256",
     ),
+    "optional properties of many objects": (
+        schema({"prefixItems": [{"type": "object", "properties": {f"p{n}": {} for n in range(256)}}] * 5}),
+        "has more than 1,024 optional properties in all",
+    ),
     "schemas within each other": (schema(nested(64)), "has more than 64 schemas within each other"),
     "a minimum": (schema({"type": "array", "minItems": 10**9}), "has a minItems of 1,000,000,000; at most 2,000"),
 }

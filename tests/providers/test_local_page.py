@@ -52,7 +52,7 @@ def test_the_shown_bounds_are_those_of_the_code() -> None:
 
     assert bounds == [
         [expressions.ALTERNATIVES],
-        [expressions.ALTERNATIVES],
+        [expressions.ALTERNATIVES, schema.PROPERTIES],
         [expressions.OPTIONALS, expressions.OPTIONALS],
         [expressions.REPETITIONS, expressions.REPETITIONS],
         [expressions.LENGTH],

@@ -15,6 +15,9 @@ from dragoman_service.providers.local.constraints.notation import read_pattern
 
 DEPTH = 64  # schemas within each other
 PATTERN = 2048  # characters
+PROPERTIES = (
+    1024  # that are optional, of all objects together; the engine's work grows with the square of each object's
+)
 _MINIMA = ("minLength", "minItems")
 _UNIONS = ("anyOf", "oneOf")
 
@@ -25,6 +28,7 @@ class SchemaCheck:
     def __init__(self, document: Any) -> None:
         self._document = document
         self._ways: dict[str, int] = {}
+        self._optional = 0
 
     def check(self) -> None:
         self._visit(self._document, 1)
@@ -64,6 +68,9 @@ class SchemaCheck:
             optional = len(properties.keys() - names)
             if optional > ALTERNATIVES:
                 raise ConstraintError(f"has {optional:,} optional properties in one object; at most {ALTERNATIVES}")
+            self._optional += optional
+            if self._optional > PROPERTIES:
+                raise ConstraintError(f"has more than {PROPERTIES:,} optional properties in all")
             for part in properties.values():
                 self._visit(part, depth + 1)
         for keyword in ("items", "prefixItems"):
