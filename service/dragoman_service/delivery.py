@@ -48,6 +48,14 @@ class Delivery:
             async with self._operations.joined(request, call.caller, target) as name:
                 _note(request, call, name)
                 return await self._operations.result(name, call.caller, call.deadline)
+        try:
+            return await self._completion(request, call, target)
+        except CompletionError as error:
+            if not error.repeatable:
+                raise
+        return await self._completion(request, call, target)
+
+    async def _completion(self, request: v1.CompletionRequest, call: Call, target: Target | None) -> v1.Completion:
         async with self._engine.relay(request, call, target) as relay:
             return await relay.completion()
 

@@ -45,7 +45,8 @@ class CompletionError(Exception):
 
     `code` is a number of google.rpc.Code, `reason` a number of ErrorReason. `message` tells the caller what to do; it
     must contain neither secrets nor the text of exceptions. `retryable` says whether the same request may succeed
-    elsewhere or later; `retry_after` is in seconds, and None if it was not from 0 to `MAX_RETRY_AFTER`.
+    elsewhere or later; `retry_after` is in seconds, and None if it was not from 0 to `MAX_RETRY_AFTER`. `repeatable`:
+    the service may repeat the request itself, once, if its caller has seen nothing of the answer.
     """
 
     code: int
@@ -56,6 +57,7 @@ class CompletionError(Exception):
     fields: tuple[FieldViolation, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     resource: str = ""
+    repeatable: bool = False
 
     def __post_init__(self) -> None:
         self.retry_after = _delay(self.retry_after)
@@ -124,6 +126,7 @@ class CompletionError(Exception):
             fields=_violations(fields) if isinstance(fields, tuple | list) else (),
             metadata=_entries(metadata) if isinstance(metadata, dict) else {},
             resource=clean(given["resource"], 256),
+            repeatable=given["repeatable"] is True,
         )
 
 
@@ -186,7 +189,7 @@ def clean(text: object, most: int) -> str:
 
 def _attributes(error: BaseException) -> dict[str, object]:
     """What an error of unknown origin has of a CompletionError, and its text."""
-    names = ("code", "reason", "message", "retryable", "retry_after", "fields", "metadata", "resource")
+    names = ("code", "reason", "message", "retryable", "retry_after", "fields", "metadata", "resource", "repeatable")
     found: dict[str, object] = dict.fromkeys((*names, "text"))
     for name in names:
         with suppress(BaseException):  # a property of a plugin's class may raise anything

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 
 import aiohttp
 import grpc
@@ -137,4 +139,34 @@ async def test_an_operation_that_stops_the_engine_fails_with_its_reason_and_is_n
     assert done.HasField("response")
     assert gone.value.code() == grpc.StatusCode.NOT_FOUND
     assert after.usage.output_tokens == 2
+    assert engine.restarts == 1
+
+
+async def test_calls_beside_a_killed_engine_are_repeated_if_their_callers_have_seen_no_text(
+    service, channel, stub, prompt
+):
+    engine = service.opened.providers["local"].engine
+    request = prompt("Tell me a long story.", "local", temperature=0, max_output_tokens=40)
+    operations = operations_pb2_grpc.OperationsStub(channel)
+    started = await stub.StartCompletion(v1.StartCompletionRequest(request=request))
+    whole = asyncio.ensure_future(stub.CreateCompletion(request))
+    await settles(service, busy=True)
+    seen = []
+    with pytest.raises(grpc.aio.AioRpcError) as broken:
+        async for event in stub.StreamCompletion(request):
+            seen += [event] if event.HasField("delta") else []
+            if len(seen) == 3 and event is seen[-1]:
+                os.kill(engine.pid, signal.SIGKILL)
+    completion = await whole
+    done = await operations.WaitOperation(operations_pb2.WaitOperationRequest(name=started.name))
+    metadata = v1.CompletionOperationMetadata()
+    done.metadata.Unpack(metadata)
+    late = v1.Completion()
+    done.response.Unpack(late)
+
+    assert broken.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert "broke off" in broken.value.details()
+    assert completion.usage.output_tokens == late.usage.output_tokens == 40
+    assert completion.choices[0].message.parts[0].text == late.choices[0].message.parts[0].text
+    assert metadata.attempts <= 2
     assert engine.restarts == 1

@@ -102,7 +102,7 @@ class Run:
             await entered
 
     def _failed(self, error: CompletionError) -> Ending:
-        if error.reason == v1.ERROR_REASON_SHUTTING_DOWN:
+        if error.reason == v1.ERROR_REASON_SHUTTING_DOWN or (error.repeatable and self._stop is None):
             state = State.QUEUED
         elif error is self._stop:
             state = State.CANCELLED

@@ -38,6 +38,8 @@ async def attempts(
                     begun = begun or not event.HasField("usage")
                     yield event
         except CompletionError as error:
+            if begun and _died(error) and not _constrained(request):
+                error.repeatable = not repeated
             if begun or not _died(error):
                 raise
             silent = engine.silent_since
