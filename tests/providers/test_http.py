@@ -93,6 +93,21 @@ async def test_a_request_lost_on_a_fresh_connection_is_not_repeated() -> None:
     assert server.connections == 1
 
 
+async def test_a_request_lost_on_a_unix_socket_is_not_repeated_because_each_has_its_own_connection(
+    tmp_path: Path,
+) -> None:
+    server, path = Server(), tmp_path / "s"
+    async with (
+        await asyncio.start_unix_server(server.serve, path),
+        open_http("http://localhost", unix_socket=path) as http,
+    ):
+        with pytest.raises(HttpError) as lost:
+            await http.post("/", b"{}")
+
+    assert lost.value.connected
+    assert server.connections == 1
+
+
 async def test_a_request_that_the_upstream_worked_on_for_a_while_is_not_repeated() -> None:
     async with listening(Server(OK, linger=0.6)) as server, open_http(url(server)) as http:
         await http.post("/", b"{}")

@@ -13,6 +13,7 @@ import pytest
 from dragoman import text_of, v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.engine.fold import Fold
+from dragoman_service.providers.local.engine.attached import attached_engine
 from dragoman_service.providers.local.engine.own import EngineOptions, LocalEngine, running_engine
 from dragoman_service.providers.local.provider import LocalProvider, LocalSettings, connected
 from google.rpc import code_pb2
@@ -44,13 +45,16 @@ async def test_an_engine_that_stands_still_is_restarted_and_only_its_poison_fail
     provider: LocalProvider, mortal: LocalEngine
 ) -> None:
     stalled = mortal.pid
-    poisoned = asyncio.create_task(answer_of(provider, POISON))
-    await until(lambda: mortal.silent_since is not None)
-    beside = asyncio.create_task(answer_of(provider, QUESTION))
-    await until(lambda: provider.models()[0].availability == v1.AVAILABILITY_UNAVAILABLE)
-    with pytest.raises(CompletionError) as rejected:
-        await poisoned
-    answer = await beside
+    async with attached_engine(mortal.socket, 0.5) as shared:  # as another worker sees it
+        poisoned = asyncio.create_task(answer_of(provider, POISON))
+        await until(lambda: mortal.silent_since is not None)
+        beside = asyncio.create_task(answer_of(provider, QUESTION))
+        await until(lambda: not shared.available)
+        await until(lambda: provider.models()[0].availability == v1.AVAILABILITY_UNAVAILABLE)
+        with pytest.raises(CompletionError) as rejected:
+            await poisoned
+        answer = await beside
+        await until(lambda: shared.available)
 
     assert (rejected.value.code, rejected.value.reason) == (
         code_pb2.INVALID_ARGUMENT,
