@@ -41,13 +41,16 @@ class FailureLog:
     def report(self, error: BaseException | None) -> None:
         """Logs why a request got no response, unless the same reason was logged a moment ago."""
         reason = reason_of(error)
+        # The text of a malformed response quotes the response and the URL.
+        self.note(reason, type(error).__name__ if reason == "not_http" else str(error))
+
+    def note(self, reason: str, text: str) -> None:
+        """Logs a failure of that kind, unless the same was logged a moment ago."""
         now = time.monotonic()
         if now < self._due.get(reason, 0.0):
             return
         self._due[reason] = now + self._interval
-        # The text of a malformed response quotes the response and the URL.
-        text = type(error).__name__ if reason == "not_http" else str(error)[:MAX_TEXT]
-        log.warning("upstream.failed", upstream=self._address, reason=reason, error=text)
+        log.warning("upstream.failed", upstream=self._address, reason=reason, error=text[:MAX_TEXT])
 
 
 def reason_of(error: BaseException | None) -> str:

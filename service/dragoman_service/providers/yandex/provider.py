@@ -26,6 +26,7 @@ from dragoman_service.dialects.yandex.names import (
 from dragoman_service.errors import malformed_answer
 from dragoman_service.providers.upstream.answering import decode_answer, deliver
 from dragoman_service.providers.upstream.errors import error_of
+from dragoman_service.providers.upstream.failure_log import FailureLog
 from dragoman_service.providers.upstream.pace import Events, Pace
 from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
 from dragoman_service.providers.yandex.settings import YandexSettings
@@ -54,7 +55,9 @@ async def open_yandex(
         _channel(settings.endpoint, settings) as channel,
         _channel(settings.operations_address, settings) as operations,
     ):
-        upstream = Upstream(channel, operations, settings.metadata, settings.attempts, pause)
+        upstream = Upstream(
+            channel, operations, settings.metadata, settings.attempts, FailureLog(str(settings.endpoint)), pause
+        )
         try:
             yield YandexProvider(upstream, settings)
         finally:

@@ -19,6 +19,8 @@ from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.yandex.client.errors import decode_error
 from dragoman_service.dialects.yandex.names import COMPLETION, IDEMPOTENCY_KEY, OPERATION_CANCEL, OPERATION_GET
 from dragoman_service.errors import malformed_answer
+from dragoman_service.providers.upstream.failure_log import FailureLog
+from dragoman_service.providers.upstream.grpc_failures import local_failure
 from dragoman_service.providers.upstream.timeouts import TimeoutWatch
 
 UNARY_TIMEOUT = 60.0  # seconds for one try of a unary call
@@ -44,7 +46,7 @@ class Upstream:
 
     `attempts` is how many times a call is tried before its first piece, `pause` the seconds to wait after that many
     tries. All methods raise CompletionError. `until` is the caller's deadline in loop time (None: none); `more` is
-    metadata of that call in addition to `metadata`.
+    metadata of that call in addition to `metadata`. `failures` logs why the service could not be reached.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class Upstream:
         operations: aio.Channel,
         metadata: _Metadata,
         attempts: int,
+        failures: FailureLog,
         pause: Callable[[int], float] = backoff,
     ) -> None:
         self._channel = channel
         self._operations = operations
         self._metadata = metadata
         self._attempts = attempts
+        self._failures = failures
         self._pause = pause
         self._cancelling: set[asyncio.Task[None]] = set()
 
@@ -89,7 +93,7 @@ class Upstream:
                 with watch:
                     piece = await call.read()
         except aio.AioRpcError as failure:
-            raise _error(failure) from failure
+            raise self._error(failure) from failure
         finally:
             call.cancel()
 
@@ -160,8 +164,23 @@ class Upstream:
                 attempt += 1
                 pause = self._pause(attempt)
                 if failure.code() not in _RETRIED or attempt >= self._attempts or not _fits(pause, until):
-                    raise _error(failure) from failure
+                    raise self._error(failure) from failure
             await asyncio.sleep(pause)
+
+    def _error(self, failure: aio.AioRpcError) -> CompletionError:
+        """The error of a call that failed. What gRPC itself says about it goes into the log, and not to the caller."""
+        status, details = Status(), failure.details() or ""
+        reason = local_failure(details)
+        if reason:
+            self._failures.note(reason, details)
+        for key, value in failure.trailing_metadata() or ():
+            if key == "grpc-status-details-bin" and isinstance(value, bytes):
+                try:
+                    status.ParseFromString(value)
+                except DecodeError:
+                    status.Clear()
+        status.code, status.message = failure.code().value[0], "" if reason else details
+        return decode_error(status)
 
 
 def parsed(message: type[_M], raw: bytes) -> _M:
@@ -178,15 +197,3 @@ def _remaining(until: float | None) -> float | None:
 
 def _fits(pause: float, until: float | None) -> bool:
     return until is None or asyncio.get_running_loop().time() + pause < until
-
-
-def _error(failure: aio.AioRpcError) -> CompletionError:
-    status = Status()
-    for key, value in failure.trailing_metadata() or ():
-        if key == "grpc-status-details-bin" and isinstance(value, bytes):
-            try:
-                status.ParseFromString(value)
-            except DecodeError:
-                status.Clear()
-    status.code, status.message = failure.code().value[0], failure.details() or ""
-    return decode_error(status)

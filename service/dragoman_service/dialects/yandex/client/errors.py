@@ -22,7 +22,7 @@ def decode_error(status: Status) -> CompletionError:
     failure = failure_of_grpc_code(status.code)
     if failure is None:
         return rejected(status.message, name)
-    return failure.error(name, _retry_after(status))
+    return failure.error(name, _retry_after(status), status.message)
 
 
 def _retry_after(status: Status) -> float | None:
