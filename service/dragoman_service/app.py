@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import structlog
 from dragoman import v1
@@ -15,6 +16,7 @@ from dragoman import v1
 from dragoman_service.contract import Provider
 from dragoman_service.delivery import Delivery
 from dragoman_service.engine.aliases import Aliases
+from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Deadlines, Engine
 from dragoman_service.filters.context import FilterContext
@@ -154,12 +156,9 @@ async def _build(
         raise SettingsError(wrong)
     deadlines = Deadlines(server.default_deadline, server.longest_deadline)
     auth = Auth(settings.access, anonymous=settings.allows_anonymous)
-    engine = Engine(
-        catalogue,
-        filters=make_filters(filters, FilterContext(metrics, catalogue)),
-        deadlines=deadlines,
-        allowed=auth.allowed,
-    )
+    budget = Budget(server.call_memory)
+    chain = make_filters(filters, FilterContext(metrics, catalogue))
+    engine = Engine(catalogue, chain, deadlines, auth.allowed, budget)
     stack.push_async_callback(engine.closed, STOP_GRACE)
     opened_operations = open_operations(
         settings.operations,
@@ -174,15 +173,16 @@ async def _build(
         operations = await stack.enter_async_context(opened_operations)
     except OperationStoreError as error:
         raise SettingsError([Mistake("operations.url", str(error))]) from error
-    telemetry, off_loop = RpcTelemetry(metrics), OffLoop()
+    telemetry = RpcTelemetry(metrics)
     limits = (server.max_request_size, server.stall_timeout)
-    grpc_guard = Guard(auth, telemetry, in_flight, deadlines, *limits, off_loop=off_loop)
+    shared: dict[str, Any] = {"off_loop": OffLoop(), "budget": budget}
+    grpc_guard = Guard(auth, telemetry, in_flight, deadlines, *limits, **shared)
     grpc_server = GrpcServer(server, grpc_guard, metrics.listener_restarts["grpc"].inc)
     http_server = HttpServer(
         server.http,
         lambda: _why_not_ready(grpc_server, http_server, engine),
         metrics.registry,
-        HttpGuard(auth, telemetry, in_flight, deadlines, Cors(server.cors_origins), *limits, off_loop=off_loop),
+        HttpGuard(auth, telemetry, in_flight, deadlines, Cors(server.cors_origins), *limits, **shared),
         share_port=server.workers > 1,
         hosts=_hosts(settings),
         metrics=server.metrics,

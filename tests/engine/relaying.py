@@ -22,7 +22,9 @@ def relay_of(provider: Provider, **call: Any) -> AbstractAsyncContextManager[Rel
     """The running completion of a request to the provider's model `scripted`."""
     engine = Engine(Catalogue({"p": provider}, {}))
     prompt = v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="?")])
-    return engine.relay(v1.CompletionRequest(model="p/scripted", messages=[prompt]), engine.call("me", **call))
+    return engine.relay(
+        v1.CompletionRequest(model="p/scripted", messages=[prompt]), engine.call("me", **{"streaming": True, **call})
+    )
 
 
 async def read_all(relay: Relay) -> tuple[list[v1.CompletionEvent], CompletionError | None]:

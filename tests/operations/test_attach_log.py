@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
+from dragoman import v1
 from dragoman_service.operations.model.event_codec import pack, unpack
-from dragoman_service.operations.model.records import Chunk, Held, New, Progress, Step
+from dragoman_service.operations.model.records import Chunk, Ending, Held, New, Progress, State, Step
 from dragoman_service.operations.notify.waiters import MOST_FED, Waiters
-from dragoman_service.operations.reading import OperationReader
+from dragoman_service.operations.reading import MOST_BYTES, OperationReader
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.testing.operation_laws.replica import CALLER
-from dragoman_service.testing.operation_laws.rows import claim
+from dragoman_service.testing.operation_laws.rows import TTL, claim
 
 ID = "0" * 26
 NAME = f"operations/{ID}"
@@ -48,6 +51,34 @@ async def test_what_is_written_twice_is_in_the_log_once(opened: OperationStore, 
 async def take(reader: AsyncIterator[bytes], count: int) -> list[bytes]:
     async with asyncio.timeout(5):
         return [await anext(reader) for _ in range(count)]
+
+
+async def test_a_reader_who_stops_reading_holds_a_slice_of_the_log_and_no_answer(
+    opened: OperationStore, held: Held
+) -> None:
+    answer, event = v1.Completion(name="x" * 2_000_000), b"x" * 50_000
+    for number in range(1, 41):
+        await write(opened, held, chunk_of(number, event))
+    ending = Ending(State.SUCCEEDED, Progress("p", 40, 0, None), response=answer.SerializeToString())
+    await opened.finish(held, ending, TTL)
+    reader = OperationReader(opened, Waiters(), 600)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        readers = [aiter(reader.events(CALLER, NAME, 0, None)) for _ in range(20)]
+        for one in readers:
+            await take(one, 1)
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    rest = [await take(one, 40) for one in readers[:2]]
+    for one in readers:
+        await one.aclose()  # type: ignore[attr-defined]
+
+    assert taken / len(readers) < 2 * MOST_BYTES
+    assert [events[:-1] for events in rest] == [[event] * 39] * 2
+    assert v1.CompletionEvent.FromString(rest[0][-1]).finished.completion == answer
 
 
 async def test_what_is_fed_needs_no_look_into_the_store(opened: OperationStore, held: Held) -> None:

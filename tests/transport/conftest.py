@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.engine import Deadlines
 from dragoman_service.settings.settings import AccessSettings, ServerSettings
 from dragoman_service.settings.types import Address
@@ -40,11 +41,13 @@ async def serving() -> AsyncIterator[StartServing]:
             body: float = 60.0,
             head: float = 10.0,
             limit: int | None = None,
+            budget: Budget | None = None,
         ) -> Served:
             metrics, in_flight = Metrics(), InFlight()
             auth = Auth(AccessSettings.model_validate({"keys": keys}), anonymous=not keys)
             telemetry, deadlines, cors = RpcTelemetry(metrics), Deadlines(), Cors(origins)
-            guard = HttpGuard(auth, telemetry, in_flight, deadlines, cors, LIMIT, stall, body_timeout=body)
+            more = {"body_timeout": body, "budget": budget}
+            guard = HttpGuard(auth, telemetry, in_flight, deadlines, cors, LIMIT, stall, **more)
             address = Address("127.0.0.1", 0)
             server = HttpServer(address, lambda: "", metrics.registry, guard, head_timeout=head, limit=limit)
             server.serve(HttpService("odd", encode_error, (Method("POST", "/ask", "Ask", serve, streams=True),)))

@@ -17,6 +17,7 @@ from google.rpc import code_pb2
 from dragoman_service.boundary import check_event, is_cancellation
 from dragoman_service.contract import Call, Complete, CompletionError, Filter
 from dragoman_service.engine.aliases import Alias, covers, matches
+from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.catalogue import Catalogue, Target
 from dragoman_service.engine.fields import fit_fields
 from dragoman_service.engine.fold import Fold
@@ -58,7 +59,8 @@ class Engine:
     """Finds the provider of each request and calls it through the filters, of which the first is outermost.
 
     `complete` has the shape `Complete`: it yields `started`, then the provider's events. `allowed` maps a caller to
-    patterns of the models that the caller may use; a caller who is not in it may use all.
+    patterns of the models that the caller may use; a caller who is not in it may use all. Answers
+    under way take what they need of `budget`.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Engine:
         filters: Sequence[Filter] = (),
         deadlines: Deadlines | None = None,
         allowed: Mapping[str, Sequence[str]] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.complete: Complete = self._dispatch
@@ -75,6 +78,7 @@ class Engine:
         self._deadlines = deadlines or Deadlines()
         self._allowed = allowed or {}
         self._turns = Turns()
+        self._budget = budget or Budget()
         self._live: set[Relay] = set()
         self._pumps: set[asyncio.Task[None]] = set()
 
@@ -154,7 +158,8 @@ class Engine:
         header.create_time.FromNanoseconds(time.time_ns())
         if target is not None:
             call = _Resolved(**_values(call), model=request.model, target=target)
-        relay = Relay(self.complete(request, call), Fold(header), call, self._turns)
+        share = self._budget.share()
+        relay = Relay(self.complete(request, call), Fold(header), call, self._turns, share)
         self._live.add(relay)
         try:
             async with relay:
@@ -163,6 +168,8 @@ class Engine:
                 yield relay
         finally:
             self._live.discard(relay)
+            if share.size:
+                share.close()
 
     def foreseen_warnings(self, request: v1.CompletionRequest, caller: str) -> list[v1.Warning]:
         """What a completion of the request would leave out, if nothing changes until it starts. Raises nothing."""

@@ -12,7 +12,7 @@ from google.rpc import code_pb2
 from dragoman_service.errors import CompletionError, malformed_answer
 
 MAX_ANSWER = 8 * 1024 * 1024  # characters of all choices together
-_LOGPROB = 64  # a log probability counts as this many characters, about its size in memory
+_LOGPROB = 64  # characters that a log probability, or an alternative to it, counts as: about its size in memory
 _MAX_CHOICES = 128
 _TOKEN = 4  # characters of a token, for estimates
 
@@ -75,9 +75,11 @@ class Fold:
         self._choices: dict[int, _Choice] = {}
         self._usage: v1.Usage | None = None
         self._deltas = 0
-        self._logprobs = 0
+        self._logprobs = 0  # characters that they count as
         self._empty = 0
         self.characters = 0
+        self.weight = 0
+        """The characters of the answer so far, and what counts as such."""
 
     def add(self, event: v1.CompletionEvent) -> None:
         """Takes one event. Raises PROVIDER_MALFORMED for an event that must not come at this point."""
@@ -107,8 +109,10 @@ class Fold:
     def _add_delta(self, delta: v1.Delta) -> None:
         choice = self._open_choice(delta.choice_index)
         self._deltas += 1
-        choice.logprobs.extend(delta.logprobs)
-        self._logprobs += len(delta.logprobs)
+        if delta.logprobs:
+            choice.logprobs.extend(delta.logprobs)
+            counted = sum(1 + len(logprob.top_logprobs) for logprob in delta.logprobs)
+            self._logprobs += _LOGPROB * counted + delta.ByteSize()
         kind, before = delta.WhichOneof("content"), self.characters
         if kind == "tool_call":
             self.characters += len(delta.tool_call.arguments_json)
@@ -120,7 +124,8 @@ class Fold:
             choice.append(kind, text)
         if self.characters == before:  # each takes memory all the same
             self._empty += 1
-        if self.characters + self._empty + _LOGPROB * self._logprobs > MAX_ANSWER:
+        self.weight = self.characters + self._empty + self._logprobs
+        if self.weight > MAX_ANSWER:
             raise malformed_answer(f"sent more than {MAX_ANSWER} characters")
 
     def _open_choice(self, index: int) -> _Choice:

@@ -20,31 +20,44 @@ from google.rpc import code_pb2
 
 from dragoman_service.boundary import describe
 from dragoman_service.contract import Call, CompletionError
+from dragoman_service.engine.budget import Budget, Share
 from dragoman_service.engine.fold import Fold
 from dragoman_service.engine.merging import WaitingEvent
 from dragoman_service.errors import internal
 from dragoman_service.timing.turns import Turns
 
-MAX_BUFFERED = 256 * 1024  # characters that wait for a slow reader before the upstream is paused
+MAX_BUFFERED = 64 * 1024  # characters that wait for a slow reader before the upstream is paused
+_MAX_UNWRITTEN = 4 * MAX_BUFFERED  # the same if the reader is a worker, which writes what has come every 150 ms
+_COPIES = 2  # of the answer's text, or bytes of its characters
+_STEP = 4 * 1024  # characters between counts of the memory that the answer takes
 _TURN = 32  # events after which others may have their turn, in case the provider never waits
 
 
 class Relay:
     """Reads `events` in a task of its own until `call.deadline`. Use it with `async with`; leaving stops the upstream.
-    Relays that share `turns` leave time for others, however fast their providers are.
+    Relays that share `turns` leave time for others, however fast their providers are. What the answer takes is counted
+    in `share`, which the caller closes.
 
     Read it once: with `async for`, with `ready` and `take`, or with `completion`.
     """
 
     def __init__(
-        self, events: AsyncIterator[v1.CompletionEvent], fold: Fold, call: Call, turns: Turns | None = None
+        self,
+        events: AsyncIterator[v1.CompletionEvent],
+        fold: Fold,
+        call: Call,
+        turns: Turns | None = None,
+        share: Share | None = None,
     ) -> None:
         self._events = events
         self._fold = fold
         self._call = call
         self._turns = turns or Turns()
+        self._share = share or Budget().share()
+        self._counted = _STEP  # characters of the answer for which memory was taken
         self._waiting: deque[WaitingEvent] = deque()
         self._size = 0
+        self._max_buffered = MAX_BUFFERED if call.streaming else _MAX_UNWRITTEN
         self._sequence = 0
         self._changed = asyncio.Event()  # set for the reader: an event waits, or the end is known
         self._space = asyncio.Event()  # set for the pump: the reader has taken events
@@ -184,6 +197,8 @@ class Relay:
             async with aclosing(self._events) as events:  # type: ignore[type-var]
                 async for event in events:
                     self._fold.add(event)
+                    if self._fold.weight > self._counted:
+                        self._count()
                     if self._watched:
                         await self._offer(event)
                     count += 1
@@ -207,13 +222,19 @@ class Relay:
                 self._fault = RuntimeError("the upstream was cancelled by something other than its reader")
             self._changed.set()
 
+    def _count(self) -> None:
+        """Takes memory for the answer so far, and some more, so that it need not be counted with every event."""
+        if not self._stopped:
+            self._counted = self._fold.weight + _STEP
+            self._share.grow_to(_COPIES * self._counted)
+
     async def _offer(self, event: v1.CompletionEvent) -> None:
         if not (self._waiting and event.HasField("delta") and self._merge(event)):
             waiting = WaitingEvent(event)
             self._waiting.append(waiting)
             self._size += waiting.size
         self._changed.set()
-        while self._size > MAX_BUFFERED and self._watched:
+        while self._size > self._max_buffered and self._watched:
             self._space.clear()
             await self._space.wait()
 

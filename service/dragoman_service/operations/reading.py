@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 
 from dragoman_service.engine.engine import shutting_down
 from dragoman_service.operations.model.errors import StoredError, beyond, not_found, reading_over
 from dragoman_service.operations.model.event_codec import finished, shown_sequence, unpack
 from dragoman_service.operations.model.ids import id_of
-from dragoman_service.operations.model.records import Chunk, Record, View
+from dragoman_service.operations.model.records import Chunk, Record
 from dragoman_service.operations.notify.waiters import Follower, Waiters
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.timing.loop import jittered
 
-MOST_BYTES = 1024 * 1024  # of a log in one read
+MOST_BYTES = 128 * 1024  # of a log in one read, which is what a reader holds who does not go on
 
 
 class OperationReader:
@@ -59,30 +60,33 @@ class OperationReader:
                     yield event
                     deadline.postpone()
                 if stale or cursor.misses(fed):
-                    view = await self._view(owner, name, cursor.after)
-                    for event in cursor.past(view.chunks):
+                    record, chunks = await self._view(owner, name, cursor.after)
+                    for event in cursor.past(chunks):
                         yield event
                         deadline.postpone()
-                    if view.chunks and cursor.after < view.record.last_sequence:
+                    if chunks and (record.done or cursor.after < record.last_sequence):
                         follower.wake()
                         continue
-                    if view.record.done:
+                    if record.done:
                         break
                 if not await self._change(follower, deadline.time):
                     raise reading_over(name)
-        number, last = finished(view.record)
+        number, last = finished(record)
+        error = record.error
+        del record  # it may hold a long answer, and the reader may take its time
         if cursor.after < number:
             yield last
-        if view.record.error is not None:
-            raise StoredError(view.record.error)
+        if error is not None:
+            raise StoredError(error)
 
-    async def _view(self, owner: str, name: str, after: int) -> View:
+    async def _view(self, owner: str, name: str, after: int) -> tuple[Record, list[Chunk]]:
+        """The operation and a part of its log. The record has its answer only if there is nothing more in the log."""
         view = await self._store.view(owner, id_of(name, owner), after, MOST_BYTES)
         if view is None:
             raise not_found(name)
         if after > (newest := shown_sequence(view.record)):
             raise beyond(newest)
-        return view
+        return replace(view.record, response=None) if view.chunks else view.record, view.chunks
 
     async def _change(self, follower: Follower, until: float | None) -> bool:
         """Waits until there may be something new. False: the time was up before."""

@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from grpc import aio
 
 from dragoman_service.contract import Call
+from dragoman_service.engine.budget import Budget, Share
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.timing.off_loop import OffLoop
 
@@ -35,6 +36,8 @@ class CallContext:
     """Id of the caller's API key, or `anonymous`. Empty until the guard has authenticated the call."""
     off_loop: OffLoop = field(default_factory=OffLoop)
     """Shared by all calls, see `convert`."""
+    share: Share = field(default_factory=lambda: Budget().share())
+    """What the call takes of the memory for requests and answers. The guard closes it."""
 
     async def convert(self, size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """`function(*args)`, which decodes or encodes `size` bytes; in a thread if these are many."""

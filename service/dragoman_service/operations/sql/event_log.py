@@ -5,15 +5,15 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Executable, bindparam, delete, func, select
+from sqlalchemy import BigInteger, Connection, Executable, bindparam, case, delete, func, null, select
 
 from dragoman_service.operations.model.event_codec import join
-from dragoman_service.operations.model.records import Chunk, View
-from dragoman_service.operations.sql.by_callers import get
-from dragoman_service.operations.sql.schema import operations, output_log
+from dragoman_service.operations.model.records import Chunk, Record, View
+from dragoman_service.operations.sql.by_callers import RECORD
+from dragoman_service.operations.sql.schema import is_kept, operations, output_log
 from dragoman_service.operations.sql.transaction import Transaction
 
-_l = output_log.c
+_c, _l = operations.c, output_log.c
 
 
 def view(
@@ -21,16 +21,25 @@ def view(
 ) -> View | None:
     """The operation and the chunks of its log that hold events after number `after`, in order.
 
-    As many chunks as hold `most_bytes` bytes or a little more, but at least one and at most `most_chunks`. None: the
-    owner has no such operation.
+    As many chunks as hold `most_bytes` bytes or a little more, but at least one and at most `most_chunks`. While there
+    are chunks, the operation lacks its response. None: the owner has no such operation.
     """
-    record = get(connection, owner, operation_id)
-    if record is None:
+    row = connection.execute(_behind(), {"asked": operation_id, "asker": owner, "after": after}).one_or_none()
+    if row is None:
         return None
+    record = Record(*row)
     if record.last_sequence <= after:
         return View(record, [])
     rows = connection.execute(_after(), _asked(record.id, after, most_bytes, most_chunks))
     return View(record, [Chunk(*row) for row in rows])
+
+
+@cache
+def _behind() -> Executable:
+    """The record, which has its response only if the log has nothing more, since that may be long."""
+    after = bindparam("after", type_=BigInteger)
+    columns = [case((_c.last_sequence > after, null()), else_=_c.response) if c is _c.response else c for c in RECORD]
+    return select(*columns).where(_c.id == bindparam("asked"), _c.owner == bindparam("asker"), is_kept())
 
 
 @cache

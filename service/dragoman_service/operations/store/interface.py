@@ -47,7 +47,8 @@ class OperationStore(Protocol):
     async def view(self, owner: str, operation_id: str, after: int, most_bytes: int) -> View | None:
         """The operation and the chunks of its log that hold events after number `after`, in order.
 
-        As many chunks as hold `most_bytes` bytes or a little more, but at least one. None: as for `get`.
+        As many chunks as hold `most_bytes` bytes or a little more, but at least one. While there are chunks, the
+        operation may lack its response. None: as for `get`.
         """
         ...
 

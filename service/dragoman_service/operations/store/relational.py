@@ -18,7 +18,7 @@ class SqlStore:
     `most_chunks` is the most chunks in one view, `largest_chunk` the most bytes of a chunk that `compact` makes.
     """
 
-    def __init__(self, database: Database, *, most_chunks: int = 500, largest_chunk: int = 1024 * 1024) -> None:
+    def __init__(self, database: Database, *, most_chunks: int = 500, largest_chunk: int = 128 * 1024) -> None:
         self.database = database
         self._most_chunks, self._largest_chunk = most_chunks, largest_chunk
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, closing
 from typing import TypeVar
 
@@ -20,7 +20,6 @@ from dragoman_service.timing.turns import Turns
 
 P = TypeVar("P")
 DRAIN = 0.02  # seconds for the end of a body, after which its connection can be used again
-_PIECE = 8 * 1024  # bytes that are decoded at a time
 _MAX_ERROR = 64 * 1024  # bytes of an error's body that are read
 
 
@@ -130,23 +129,15 @@ class HttpAnswers:
 
 
 class _Watched:
-    """Chunks whose waits are bounded, cut into pieces that are decoded in a millisecond or so."""
+    """Chunks whose waits are bounded."""
 
     def __init__(self, chunks: AsyncIterator[bytes], watch: TimeoutWatch) -> None:
         self._chunks = chunks
         self._watch = watch
-        self._pieces: Iterator[bytes] = iter(())
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        piece = next(self._pieces, None)
-        if piece is not None:
-            return piece
         with self._watch:
-            chunk = await anext(self._chunks)
-        if len(chunk) <= _PIECE:
-            return chunk
-        self._pieces = (chunk[at : at + _PIECE] for at in range(_PIECE, len(chunk), _PIECE))
-        return chunk[:_PIECE]
+            return await anext(self._chunks)

@@ -20,6 +20,9 @@ from dragoman_service.providers.upstream.connection import HttpAnswer, HttpError
 from dragoman_service.providers.upstream.failure_log import FailureLog
 
 CONNECT_TIMEOUT = 5.0  # seconds
+CHUNK = 16 * 1024  # bytes: what is decoded in a millisecond or two
+# Bytes after which reading stops until they are decoded. One read of the event loop may bring 256 KiB beyond that.
+_BUFFER = 16 * 1024
 MAX_BODY = 64 * 1024 * 1024  # bytes of a complete response
 # A kept connection that the upstream closes while we write to it breaks within a round trip. After this many seconds
 # the upstream was working on the request, which must not be repeated then.
@@ -139,6 +142,7 @@ async def open_http(
             headers=sent,
             timeout=timeout,
             auto_decompress=False,
+            read_bufsize=_BUFFER,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
@@ -182,7 +186,7 @@ class _UnixConnector(_Noting, aiohttp.UnixConnector):
 
 
 class _Chunks:
-    """The chunks of a body, each as a read returns it."""
+    """The body in chunks as they come, none larger than `CHUNK`."""
 
     def __init__(self, content: aiohttp.StreamReader) -> None:
         self._content = content
@@ -192,7 +196,7 @@ class _Chunks:
 
     async def __anext__(self) -> bytes:
         try:
-            chunk = await self._content.readany()
+            chunk = await self._content.read(CHUNK)
         except _FAILURES as error:
             raise _failure(error) from error
         if not chunk:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, TypeVar
 
 from google.longrunning import operations_pb2
 
+from dragoman_service.errors import CompletionError
 from dragoman_service.testing.operation_laws.replica import NEVER, Replica, open_replica, until
 from dragoman_service.testing.operation_laws.stage import Stage, state_of
 
@@ -94,5 +95,6 @@ class World:
         if self._closed is not None:
             await self.open(self._closed)
         for name in await self.any.names(caller):
-            await self.any.delete(name, caller)
+            with suppress(CompletionError):  # it has expired meanwhile
+                await self.any.delete(name, caller)
         await until(lambda: not any(replica.provider.held for replica in self.replicas), VISIBLE_SECONDS)

@@ -20,10 +20,11 @@ from typing import Any
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from grpc import aio
 
 from dragoman_service.contract import HOPS, CompletionError, parse_hops
+from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.engine import Deadlines
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
@@ -40,6 +41,8 @@ from dragoman_service.transport.status import metadata_too_large, status_code, t
 
 ABORT_TIMEOUT = 1.0  # seconds to send the status of a failed call
 MAX_METADATA = 16 * 1024  # bytes; Core keeps to this only once the client has acknowledged the server's settings
+COPIES = 2  # of a message, ours and that of gRPC, or its bytes and the decoded message
+SMALL = 2 * 1024  # bytes; smaller messages are not counted, because what every call may take is enough for them
 FIELD_OVERHEAD = 32  # bytes that HTTP/2 counts for each field beside its name and value
 Handler = Any  # grpc.RpcMethodHandler; its members are not typed
 Context = Any  # grpc.aio.ServicerContext with raw bytes in and messages out
@@ -83,6 +86,7 @@ class Guard(aio.ServerInterceptor):
         first_message_timeout: float = 10.0,
         public_streams: int = MAX_STREAMS,
         off_loop: OffLoop | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._auth = auth
         self._telemetry = telemetry
@@ -93,6 +97,7 @@ class Guard(aio.ServerInterceptor):
         self._first_message_timeout = first_message_timeout
         self._public_streams = Streams(public_streams)
         self._off_loop = off_loop or OffLoop()
+        self._budget = budget or Budget()
         self._methods: dict[str, _Method] = {}
         self.policies: dict[str, ServicePolicy] = dict.fromkeys(PUBLIC_SERVICES, ServicePolicy(public=True))
         """Policies by the full name of the service. All other services have `ServicePolicy()`."""
@@ -137,7 +142,9 @@ class Guard(aio.ServerInterceptor):
             deadline=remaining,
             hops=hops,
         )
-        return CallContext(record, call_id, self._deadlines.until(remaining), hops, off_loop=self._off_loop)
+        return CallContext(
+            record, call_id, self._deadlines.until(remaining), hops, off_loop=self._off_loop, share=self._budget.share()
+        )
 
     async def _guarded(self, method: _Method, call: CallContext, metadata: Mapping[str, Any], context: Context) -> Any:
         record, code = call.record, grpc.StatusCode.OK
@@ -178,22 +185,29 @@ class Guard(aio.ServerInterceptor):
             await _abort(context, failure, call, method.policy)
         finally:
             self._telemetry.end(record, code)
+            if call.share.size:  # until the caller has read the answer that was returned
+                context.add_done_callback(lambda _: call.share.close())
 
     async def _answer(self, method: _Method, call: CallContext, context: Context) -> Any:
         if method.handler.request_streaming:
             request: Any = self._requests(method, call.record, context)
         else:
-            request = await self._decode(method, await self._read(call.record, context))
+            raw = await self._read(call.record, context)
+            if len(raw) > SMALL:
+                call.share.grow(COPIES * len(raw))
+            request = await self._decode(method, raw)
         answer = method.function(request, GuardedContext(context, call))
         if inspect.isasyncgen(answer):
             answer = aclosing(answer)
         if isinstance(answer, AbstractAsyncContextManager):
             async with answer as responses:
-                await _send_all(responses, call.record, context, self._stall_timeout)
+                await _send_all(responses, call, context, self._stall_timeout)
             return None
         response = await answer
         if not method.handler.response_streaming:
             call.record.sent = 1
+            if (size := _size(response)) > SMALL:
+                call.share.grow(COPIES * size)
         return response
 
     async def _read(self, record: CallRecord, context: Context) -> bytes:
@@ -230,15 +244,23 @@ class Guard(aio.ServerInterceptor):
             raise malformed_request("The bytes are not a valid request message of this method.") from None
 
 
-async def _send_all(responses: AsyncIterator[Any], record: CallRecord, context: Context, stall_timeout: float) -> None:
-    now = asyncio.get_running_loop().time
+async def _send_all(responses: AsyncIterator[Any], call: CallContext, context: Context, stall_timeout: float) -> None:
+    now, record = asyncio.get_running_loop().time, call.record
     with StallTimer(stall_timeout) as timer:
         async for response in responses:
+            if taken := COPIES * size if (size := _size(response)) > SMALL else 0:
+                call.share.grow(taken)
             timer.since = begin = now()
             await _write(context, response)
             timer.since = None
             record.stalled += now() - begin
             record.sent += 1
+            if taken:
+                call.share.shrink(taken)
+
+
+def _size(response: Any) -> int:
+    return len(response) if isinstance(response, bytes) else response.ByteSize() if isinstance(response, Message) else 0
 
 
 async def _write(context: Context, response: Any) -> None:

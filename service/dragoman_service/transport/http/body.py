@@ -8,21 +8,23 @@ import re
 
 from aiohttp import web
 
+from dragoman_service.engine.budget import Share
 from dragoman_service.errors import malformed_request
 from dragoman_service.timing.turns import Turns
 from dragoman_service.transport.status import MAX_VALUES, too_large, too_many_values
 
+_COPIES = 2  # of a body: its bytes, and what is decoded from them
 _SLICE = 16 * 1024  # bytes that are counted at a time: less than two milliseconds
 _IN_STRING = re.compile(rb'(?:[^"\\]+|\\.)*+', re.DOTALL)
 _STRING = re.compile(rb'"(?:[^"\\]+|\\.)*+"', re.DOTALL)
 
 
 async def read_body(
-    request: web.Request, turns: Turns, *, max_size: int, within: float, max_values: int = MAX_VALUES
+    request: web.Request, share: Share, turns: Turns, *, max_size: int, within: float, max_values: int = MAX_VALUES
 ) -> bytes:
     """The body without a byte order mark. `max_size` is in bytes, `within` in seconds.
 
-    Raises REQUEST_TOO_LARGE as soon as a limit is exceeded, and MALFORMED_REQUEST.
+    Raises REQUEST_TOO_LARGE as soon as a limit is exceeded, OVERLOADED if `share` cannot grow, and MALFORMED_REQUEST.
     """
     if (request.content_length or 0) > max_size:
         raise too_large(request.content_length or 0, max_size)
@@ -33,6 +35,7 @@ async def read_body(
                 size += len(piece)
                 if size > max_size:
                     raise too_large(size, max_size)
+                share.grow(_COPIES * len(piece))
                 for at in range(0, len(piece), _SLICE):
                     values.feed(piece[at : at + _SLICE])
                     if values.count > max_values:

@@ -79,7 +79,9 @@ class HttpCall:
     async def reply(
         self, body: bytes, *, status: int = 200, content_type: str = JSON, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Sends the whole response."""
+        """Sends the whole response. Raises OVERLOADED if there is no memory for it."""
+        if status == 200:
+            self.context.share.grow(2 * len(body))  # ours, and the bytes that wait for a slow reader
         response = web.Response(
             body=body, status=status, content_type=content_type, headers={**self.headers, **(headers or {})}
         )

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from dragoman_service.contract import HOPS, CompletionError, parse_hops
 from dragoman_service.dialects.contract import HttpErrorResponse
+from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.engine import Deadlines
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
@@ -79,6 +80,7 @@ class HttpGuard:
         *,
         body_timeout: float = 60.0,
         off_loop: OffLoop | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.telemetry = telemetry
         self.cors = cors
@@ -89,6 +91,7 @@ class HttpGuard:
         self._stall_timeout = stall_timeout
         self._body_timeout = body_timeout
         self._off_loop = off_loop or OffLoop()
+        self._budget = budget or Budget()
         self._turns = Turns()
 
     def handler(self, service: HttpService, method: Method) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -98,7 +101,7 @@ class HttpGuard:
             context = self._open(service, method, request)
             call = HttpCall(request, context, self.telemetry, self._stall_timeout)
             call.headers.update(self.cors.headers(request))
-            with self._in_flight.counted():
+            with self._in_flight.counted(), context.share:
                 await self._serve(call, service, method)
             return call.response or web.Response()
 
@@ -116,7 +119,8 @@ class HttpGuard:
             user_agent=request.headers.get("User-Agent", ""),
             hops=hops,
         )
-        return CallContext(record, call_id, self._deadlines.until(None), hops, off_loop=self._off_loop)
+        until, share = self._deadlines.until(None), self._budget.share()
+        return CallContext(record, call_id, until, hops, off_loop=self._off_loop, share=share)
 
     def check_metrics(self, request: web.Request) -> None:
         """Raises UNAUTHENTICATED or PERMISSION_DENIED for a caller who may not read the metrics."""
@@ -152,7 +156,7 @@ class HttpGuard:
             if call.request.content_type != JSON:  # this also forces a preflight request on pages of other origins
                 raise malformed_request("Send the body as JSON, with the header `content-type: application/json`.")
             call.body = await read_body(
-                call.request, self._turns, max_size=self._max_request, within=self._body_timeout
+                call.request, context.share, self._turns, max_size=self._max_request, within=self._body_timeout
             )
         await method.serve(call)
         await call.finish()
