@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from typing import Annotated
@@ -36,6 +37,7 @@ def main() -> None:
         code = _failed(fault)
     if left := flush():
         code = code or _failed(left)
+    gc.freeze()  # spares the interpreter a last collection, which takes a fifth of the time of a short command
     sys.exit(code)
 
 

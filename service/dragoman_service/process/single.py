@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -73,6 +74,8 @@ async def _serve(
     with signals.ending_start() as start:
         async with running(settings, metrics, failed=role.failed) as service:
             start.is_over()
+            # What the start made stays. Collections would go through it again and again, and stop the loop meanwhile.
+            gc.freeze()
             log.info(
                 "serving",
                 grpc=service.grpc_address,
