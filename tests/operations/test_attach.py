@@ -236,7 +236,7 @@ async def test_a_reader_of_a_silent_operation_is_asked_to_attach_again(
 
 async def test_an_answer_of_many_megabytes_is_read_piece_by_piece(channel_to: Channels, prompt: Ask) -> None:
     channel = await channel_to()
-    text = " ".join(["word"] * 250_000)
+    text = " ".join(["wordwordwordwordword"] * 60_000)
     name = await start(channel, prompt(text))
     operations = operations_pb2_grpc.OperationsStub(channel)
     await operations.WaitOperation(operations_pb2.WaitOperationRequest(name=name), timeout=60)
