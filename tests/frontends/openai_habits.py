@@ -193,6 +193,16 @@ HINTS: dict[str, Habit] = {
     ),
     "a cached message to openrouter": Habit(said({**USER, "cache_control": {"type": "x"}}), "openrouter", text="cache"),
     "a cached tool": Habit(told(tools=[{**TOOL, "cache_control": {"type": "x"}}]), text="cache_control"),
+    "a key of a function": Habit(
+        told(tools=[{**TOOL, "function": {**TOOL["function"], "x_hint": 1}}]),
+        there={"tools": [{**TOOL, "function": {**TOOL["function"], "x_hint": 1}}]},
+    ),
+    "a key of a function to groq": Habit(
+        told(tools=[{**TOOL, "function": {**TOOL["function"], "x_hint": 1}}]),
+        "groq",
+        {"tools": [TOOL]},
+        warned=("tools.function.x_hint",),
+    ),
     "a cached result": Habit(
         said(
             USER,

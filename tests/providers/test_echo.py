@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 async def test_it_answers_with_the_last_message_of_the_user_one_token_a_delta():
     request = request_of("not this")
     request.messages.add(role=v1.ROLE_ASSISTANT).parts.add(text="nor this")
-    request.messages.add(role=v1.ROLE_USER, parts=[v1.Part(text="Hello, "), v1.Part(text="wörld!")])
+    request.messages.add(role=v1.ROLE_USER, parts=[v1.Part(text="Hello,"), v1.Part(text="wörld!")])
     request.messages.add(role=v1.ROLE_DATA).parts.add(text="nor that")
     events = await events_of(request)
 
-    assert deltas(events) == ["Hello", ",", " wörld", "!"]
+    assert deltas(events) == ["Hello", ",", "\nwörld", "!"]
     assert events[-2].usage == v1.Usage(input_tokens=10, output_tokens=4, total_tokens=14)
     assert events[-1].choice_finished.finish_reason == v1.FINISH_REASON_STOP
 

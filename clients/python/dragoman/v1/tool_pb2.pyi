@@ -53,7 +53,9 @@ class Tool(_message.Message):
 
     @_builtins.property
     def extensions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Keys of one vendor, see CompletionRequest.extensions."""
+        """Keys of one vendor, see CompletionRequest.extensions. `function.KEY` stands for a key of the
+        function.
+        """
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from dragoman_service.settings.errors import mistakes_of
 from dragoman_service.settings.types import Duration, Section
 
 MARK = "echo:"
+_TEXTS = ("text", "tool_result")
 _INSTRUCTIONS = (v1.ROLE_SYSTEM, v1.ROLE_DEVELOPER)
 
 
@@ -98,8 +99,9 @@ def is_script(text: str) -> bool:
 
 
 def text_of(message: v1.Message) -> str:
-    """The joined text parts and tool results of a message."""
-    return "".join(part.text or part.tool_result.text for part in message.parts)
+    """The text parts and tool results of a message, each on a line of its own."""
+    texts = [part.text or part.tool_result.text for part in message.parts if part.WhichOneof("content") in _TEXTS]
+    return "\n".join(texts)
 
 
 def _over(settings: EchoSettings, script: str, path: str) -> EchoSettings:

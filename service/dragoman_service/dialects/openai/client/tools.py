@@ -11,6 +11,7 @@ from dragoman_service.dialects.openai.client.json import extend, schema_object
 from dragoman_service.dialects.openai.client.quirks import Quirks
 from dragoman_service.errors import FieldViolation
 
+_WITHIN = "function."  # the start of extensions that belong into the object `function`
 _NONE, _REQUIRED = v1.ToolChoice.MODE_NONE, v1.ToolChoice.MODE_REQUIRED
 
 
@@ -37,7 +38,10 @@ def _tool(number: int, tool: v1.Tool) -> dict[str, Any]:
     encoded["parameters"] = schema_object(schema, path) if schema else {"type": "object", "properties": {}}
     if function.HasField("strict"):
         encoded["strict"] = function.strict
-    return extend({"type": "function", "function": encoded}, tool.extensions, f"tools[{number}].extensions")
+    within = {key[len(_WITHIN) :]: value for key, value in tool.extensions.items() if key.startswith(_WITHIN)}
+    beside = {key: value for key, value in tool.extensions.items() if not key.startswith(_WITHIN)}
+    at = f"tools[{number}].extensions"
+    return extend({"type": "function", "function": extend(encoded, within, f"{at}.function")}, beside, at)
 
 
 def _choice(request: v1.CompletionRequest, quirks: Quirks) -> dict[str, Any]:

@@ -38,8 +38,9 @@ def decode_tools(decoded: OpenAIRequest, value: Any, param: str) -> Iterator[v1.
 def decode_functions(decoded: OpenAIRequest, value: Any, param: str) -> Iterator[v1.Tool]:
     """The tools in the deprecated array `functions`."""
     for number, function in enumerate(items(value, param)):
-        at = f"{param}[{number}]"
-        yield v1.Tool(function=_function(decoded, mapping(function, at), at))
+        tool, at = v1.Tool(), f"{param}[{number}]"
+        _set_function(decoded, tool, mapping(function, at), at)
+        yield tool
 
 
 def decode_tool_choice(decoded: OpenAIRequest, value: Any, param: str) -> v1.ToolChoice:
@@ -71,26 +72,29 @@ def _tool(decoded: OpenAIRequest, tool: Mapping[str, Any], at: str) -> v1.Tool:
     kind = text(tool.get("type") or "function", f"{at}.type")
     if kind != "function":
         raise unsupported(f"{at}.type", f"Tools are functions. Remove the tool of type '{kind[:64]}'.")
-    if "function" not in tool and "name" in tool:  # as in OpenAI's other API, without an object of its own
-        flat = {key: value for key, value in tool.items() if key != "type"}
-        return v1.Tool(function=_function(decoded, flat, at))
     result = v1.Tool()
+    if "function" not in tool and "name" in tool:  # as in OpenAI's other API, without an object of its own
+        _set_function(decoded, result, {key: value for key, value in tool.items() if key != "type"}, at)
+        return result
     values = decoded.split(tool, frozenset({"type", "function"}), result.extensions, at)
     function = mapping(required(values, "function", f"{at}."), f"{at}.function")
-    result.function.CopyFrom(_function(decoded, function, f"{at}.function"))
+    _set_function(decoded, result, function, f"{at}.function")
     return result
 
 
-def _function(decoded: OpenAIRequest, function: Mapping[str, Any], at: str) -> v1.FunctionTool:
-    values = decoded.given(function, _FUNCTION, at)
-    result = v1.FunctionTool(name=text(required(values, "name", f"{at}."), f"{at}.name"))
+def _set_function(decoded: OpenAIRequest, tool: v1.Tool, function: Mapping[str, Any], at: str) -> None:
+    unknown: dict[str, str] = {}
+    values = decoded.split(function, _FUNCTION, unknown, at)
+    for name, value in unknown.items():
+        tool.extensions[f"function.{name}"] = value
+    result = tool.function
+    result.name = text(required(values, "name", f"{at}."), f"{at}.name")
     if "description" in values:
         result.description = text(values["description"], f"{at}.description")
     if "parameters" in values:
         result.parameters_json_schema = json_text(mapping(values["parameters"], f"{at}.parameters"))
     if "strict" in values:
         result.strict = boolean(values["strict"], f"{at}.strict")
-    return result
 
 
 def _allowed(decoded: OpenAIRequest, choice: Any, param: str) -> v1.ToolChoice:
