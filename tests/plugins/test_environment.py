@@ -14,8 +14,11 @@ BROKEN = {
     "malformed": b"[some.other.tool]\nbroken line without the sign\n",
     "not UTF-8": b"[some.other.tool]\nx = y:z # \xff\n",
 }
-PLUGIN = """
+PLUGIN = r"""
+import os, subprocess, sys
 print("thank you for using acme")
+os.write(1, b"from a library\n")
+subprocess.run([sys.executable, "-c", "print('from a child')"])
 from contextlib import asynccontextmanager
 
 @asynccontextmanager
@@ -81,6 +84,6 @@ def test_a_plugin_that_prints_does_not_spoil_stdout(tmp_path: Path) -> None:
     line, log = first_line(tmp_path / "site", tmp_path, "[providers.acme]\n")
 
     assert "acme" in {plugin["name"] for plugin in json.loads(stdout)}
-    assert "thank you" in stderr
+    assert {"thank you for using acme", "from a library", "from a child"} <= set(stderr.splitlines())
     assert line.startswith("grpc ")
     assert "acme opens" in log

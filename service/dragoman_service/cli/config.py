@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dragoman_service.cli.options.settings import Config, load_settings, report_mistakes
+from dragoman_service.cli.terminal.streams import reserved_stdout
 
 if TYPE_CHECKING:
     from dragoman_service.plugins.plugins import Prepared
@@ -31,7 +32,8 @@ def check(config: Config = None) -> None:
     settings = load_settings(config)
     warnings: list[str] = []
     try:
-        prepared = prepare(settings, warnings)
+        with reserved_stdout():  # plugins may print
+            prepared = prepare(settings, warnings)
     except SettingsError as wrong:
         raise report_mistakes(wrong) from None
     write(toml(_effective(settings, prepared)))

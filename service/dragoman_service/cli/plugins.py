@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dragoman_service.cli.options.settings import Config, load_settings
+from dragoman_service.cli.terminal.streams import reserved_stdout
 
 if TYPE_CHECKING:
     from dragoman_service.plugins.entry_points import Plugin
@@ -24,7 +25,9 @@ def plugins(
     from dragoman_service.plugins.entry_points import broken_distributions
     from dragoman_service.plugins.plugins import inspect
 
-    rows = [_row(plugin) for plugin in inspect(load_settings(config))]
+    settings = load_settings(config)
+    with reserved_stdout():  # plugins may print
+        rows = [_row(plugin) for plugin in inspect(settings)]
     for sentence in broken_distributions():
         note(f"warning: {sentence}")
     if as_json:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -14,7 +12,7 @@ import typer
 
 from dragoman_service.cli.options.settings import Config, load_settings, report_mistakes
 from dragoman_service.cli.terminal.output import note
-from dragoman_service.cli.terminal.streams import discard
+from dragoman_service.cli.terminal.streams import discard, reserved_stdout
 
 if TYPE_CHECKING:
     from dragoman_service.settings.settings import Settings
@@ -58,10 +56,9 @@ def serve(
     settings = load_settings(config, {path: value for path, value in flags.items() if value is not None})
     from dragoman_service.settings.settings import SettingsError
 
-    announce = partial(_announce, sys.stdout)
     try:
-        with redirect_stdout(sys.stderr):  # plugins may print
-            code = _serve(settings, announce)
+        with reserved_stdout() as out:  # plugins may print
+            code = _serve(settings, partial(_announce, out))
         raise typer.Exit(code)
     except SettingsError as wrong:
         raise report_mistakes(wrong) from None

@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Iterator
 from typing import TextIO
 
 OUTPUT_FAULTS = {errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE}
@@ -34,6 +35,31 @@ def open_missing() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal may lack characters of an answer
+
+
+@contextlib.contextmanager
+def reserved_stdout() -> Iterator[TextIO]:
+    """Yields stdout. As long as the context lasts, whatever else is written there goes to stderr.
+
+    That is what plugins print, and what they and their child processes write to descriptor 1.
+    """
+    out = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as stack:
+        if _is_descriptor(out, 1):
+            out.flush()
+            private = os.dup(1)
+            stack.callback(os.close, private)
+            stack.callback(os.dup2, private, 1)
+            out = stack.enter_context(open(os.dup(private), "w", encoding=out.encoding, errors="replace"))
+            os.dup2(2, 1)
+        yield out
+
+
+def _is_descriptor(stream: TextIO, number: int) -> bool:
+    try:
+        return stream.fileno() == number
+    except (OSError, ValueError):
+        return False
 
 
 def flush() -> OSError | None:
