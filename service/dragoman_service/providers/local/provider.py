@@ -65,8 +65,8 @@ class LocalSettings(Section):
     engine: ConfigPath | None = None
     """The unix socket of an engine that another process runs, on the same weights. None: one is started."""
     step_limit: Annotated[Duration, Field(gt=0)] | None = None
-    """Processor time of one step after which the engine counts as stuck and is restarted. None: 5 s, and more for
-    weights of more than 250 MB."""
+    """Processor time of one step after which the engine counts as stuck and is restarted. None: 5 s, and more with
+    more than four slots or weights of more than 250 MB."""
 
 
 @asynccontextmanager
@@ -95,7 +95,7 @@ open_local.shared = share_local  # type: ignore[attr-defined]
 async def _engine(settings: LocalSettings, weights: Path) -> AsyncIterator[Engine]:
     if settings.engine is not None:
         async with attached_engine(
-            settings.engine, await asyncio.to_thread(limit_of, weights, settings.step_limit)
+            settings.engine, await asyncio.to_thread(limit_of, weights, settings.slots, settings.step_limit)
         ) as engine:
             yield engine
         return

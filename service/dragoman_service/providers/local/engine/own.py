@@ -160,7 +160,8 @@ async def running_engine(options: EngineOptions, step_limit: float | None = None
     """
     await asyncio.to_thread(_check)
     folder = await asyncio.to_thread(_private_folder)
-    engine = LocalEngine(options, folder / _SOCKET, await asyncio.to_thread(limit_of, options.weights, step_limit))
+    limit = await asyncio.to_thread(limit_of, options.weights, options.slots, step_limit)
+    engine = LocalEngine(options, folder / _SOCKET, limit)
     try:
         await engine.start()
         yield engine

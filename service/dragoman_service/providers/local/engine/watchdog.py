@@ -11,14 +11,19 @@ from dragoman_service.providers.local.engine.process import health
 
 LEAST_LIMIT = 5.0  # seconds of processor time that one step may take
 _PER_GIGABYTE = 20.0  # more of them for each gigabyte of weights; reading a batch of a prompt takes about three
+_PER_SLOT = 1.25
 _WALL = 12  # an engine that uses no processor time has this many times longer, because the machine may be busy
 _LOOK = 0.25  # seconds between two looks at a question that has no answer
 _PAUSE = 1.0  # seconds from an answer to the next question
 
 
-def limit_of(weights: Path, wanted: float | None) -> float:
-    """The seconds of processor time that a step may take: `wanted`, or what fits the size of the weights."""
-    return max(LEAST_LIMIT, weights.stat().st_size / 1e9 * _PER_GIGABYTE) if wanted is None else wanted
+def limit_of(weights: Path, slots: int, wanted: float | None) -> float:
+    """The seconds of processor time that a step may take: `wanted`, or what fits the weights and the slots.
+
+    A step is a batch of a prompt, or a token of each slot, which takes about half a second with the largest grammars.
+    """
+    fitting = max(weights.stat().st_size / 1e9 * _PER_GIGABYTE, slots * _PER_SLOT)
+    return max(LEAST_LIMIT, fitting) if wanted is None else wanted
 
 
 class Watchdog:
