@@ -182,7 +182,7 @@ async def test_a_body_may_begin_with_a_byte_order_mark(start_service: Any, path:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_signature_of_a_call_reaches_the_caller(start_service: Any, stream: bool) -> None:
+async def test_a_signature_of_a_call_reaches_every_caller(start_service: Any, stream: bool) -> None:
     call = {**SIGNED, "index": 0}
     called = chunk({"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None})
     end = chunk({"index": 0, "delta": {}, "finish_reason": "tool_calls"})
@@ -191,8 +191,20 @@ async def test_a_signature_of_a_call_reaches_the_caller(start_service: Any, stre
         body = {"model": "plain/m", "messages": [USER], "tools": [TOOL], "stream": stream}
         async with asked(service.http_address, "POST", CHAT, body) as answer:
             wire = await answer.whole()
+        request = v1.CompletionRequest(
+            model="plain/m", messages=[v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Hi")])]
+        )
+        request.tools.add(function=v1.FunctionTool(name="weather"))
+        async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+            stub = v1.CompletionServiceStub(channel)
+            if stream:
+                completion = [event async for event in stub.StreamCompletion(request)][-1].finished.completion
+            else:
+                completion = await stub.CreateCompletion(request)
 
     assert b'"extra_content":{"google":{"thought_signature":"c2ln"}}' in wire
+    (part,) = completion.choices[0].message.parts
+    assert dict(part.tool_call.extensions) == {"extra_content": '{"google":{"thought_signature":"c2ln"}}'}
 
 
 async def test_a_program_that_sends_functions_gets_a_function_call(start_service: Any) -> None:

@@ -21,6 +21,7 @@ from dragoman_service.dialects.openai.client.quirks import (
 )
 
 _LOGPROBS = ("include_logprobs", "top_logprobs")
+_PENALTIES = ("presence_penalty", "frequency_penalty")
 _SAMPLERS = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty"}
 
 
@@ -92,11 +93,12 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
             "https://api.grayswan.ai",
             models_path="",
         ),
-        # https://console.groq.com/docs/openai and /docs/api-reference; no JSON formats in streams.
+        # https://console.groq.com/docs/openai and /docs/api-reference, and the types of its package groq; no JSON
+        # formats in streams; penalties and `logit_bias` are "not yet supported by any of our models".
         "groq": Vendor(
             replace(
                 OPENAI,
-                names=names(CHAT_NAMES, *_LOGPROBS, max_output_tokens="max_completion_tokens"),
+                names=names(CHAT_NAMES, *_LOGPROBS, *_PENALTIES, max_output_tokens="max_completion_tokens"),
                 formats=frozenset(),
                 parts=frozenset(),
                 prompt_path="",
@@ -105,7 +107,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 extensions=_keys(
                     "citation_options disable_tool_validation documents include_reasoning reasoning_format"
                 )
-                | _keys("compound_custom search_settings service_tier"),
+                | _keys("compound_custom exclude_domains include_domains search_settings service_tier"),
             ),
             "https://api.groq.com/openai/v1",
         ),
@@ -120,11 +122,14 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 extensions=LLAMA_CPP.extensions
                 | _keys("chat_template_kwargs reasoning_format samplers ignore_eos mirostat mirostat_tau mirostat_eta")
                 | _keys("typical_p dynatemp_range dynatemp_exponent xtc_probability xtc_threshold dry_multiplier")
-                | _keys("dry_base dry_allowed_length dry_penalty_last_n dry_sequence_breakers"),
+                | _keys(
+                    "dry_base dry_allowed_length dry_penalty_last_n dry_sequence_breakers min_keep t_max_predict_ms"
+                )
+                | _keys("top_n_sigma"),
             ),
             "http://127.0.0.1:8080/v1",
         ),
-        # https://docs.mistral.ai/api and the types of its package mistralai
+        # https://docs.mistral.ai/api and the types of its package mistralai, whose efforts are `none` and `high` only
         "mistral": Vendor(
             replace(
                 OPENAI,
@@ -135,7 +140,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 user_key="",
                 tool_names=True,
                 stream_usage=False,
-                extensions=_keys("safe_prompt prediction prompt_mode"),
+                extensions=_keys("guardrails safe_prompt prediction prompt_mode"),
             ),
             "https://api.mistral.ai/v1",
         ),
@@ -180,7 +185,10 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 extensions=_keys(
                     "usage provider reasoning models route transforms plugins include_reasoning logit_bias"
                 )
-                | _keys("top_a prediction verbosity web_search_options cache_control reasoning_details"),
+                | _keys(
+                    "top_a prediction verbosity web_search_options cache_control reasoning_details debug session_id"
+                )
+                | _keys("trace"),
             ),
             "https://openrouter.ai/api/v1",
         ),
@@ -208,11 +216,13 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 parts=frozenset(),
                 user_key="",
                 parallel_tools=False,
-                extensions=_keys("logit_bias safety_model context_length_exceeded_behavior chat_template_kwargs"),
+                extensions=_keys("logit_bias safety_model context_length_exceeded_behavior chat_template_kwargs")
+                | _keys("compliance reasoning"),
             ),
             "https://api.together.xyz/v1",
         ),
-        # https://github.com/vllm-project/vllm/blob/main/vllm/entrypoints/openai/protocol.py
+        # https://github.com/vllm-project/vllm/blob/main/vllm/entrypoints/openai/chat_completion/protocol.py; `guided_*`
+        # are those of releases before 0.12. `priority` and transfer parameters are the operator's business.
         "vllm": Vendor(
             replace(
                 OPENAI,
@@ -224,7 +234,9 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 extensions=_keys("logit_bias chat_template_kwargs include_reasoning structured_outputs guided_json")
                 | _keys("guided_regex guided_choice guided_grammar min_tokens ignore_eos stop_token_ids bad_words")
                 | _keys("allowed_token_ids length_penalty skip_special_tokens spaces_between_special_tokens")
-                | _keys("truncate_prompt_tokens documents mm_processor_kwargs cache_salt"),
+                | _keys("truncate_prompt_tokens truncation_side documents mm_processor_kwargs cache_salt chat_template")
+                | _keys("add_generation_prompt add_special_tokens continue_final_message include_stop_str_in_output")
+                | _keys("logprob_token_ids thinking_token_budget use_beam_search"),
             ),
             "http://127.0.0.1:8000/v1",
         ),
