@@ -111,7 +111,7 @@ async def test_a_prompt_longer_than_the_context_tells_both_numbers(stub, prompt,
 async def test_an_operation_that_stops_the_engine_fails_with_its_reason_and_is_not_run_again(
     start_service, weights, prompt
 ):
-    service = await start_service({"local": {"step_limit": 0.5, "slots": 2, "context_tokens": 256}})
+    service = await start_service({"local": {"step_limit": 1.0, "slots": 2, "context_tokens": 256}})
     engine = service.opened.providers["local"].engine
     poison = prompt("hi", "local", temperature=0, max_output_tokens=8)
     letters = " | ".join(f"[a-{last}]" for last in "cdefghijklmnopqrstuvwxyz")

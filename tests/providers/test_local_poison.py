@@ -30,8 +30,8 @@ POISON.generation_config.response_format.grammar = (
 
 @pytest.fixture
 async def mortal(weights: Path) -> AsyncIterator[LocalEngine]:
-    """An engine for one test, with two slots of 256 tokens, that is stuck after half a second."""
-    async with running_engine(EngineOptions(weights, "smollm2-135m-instruct", 1, 2, 256), step_limit=0.5) as engine:
+    """An engine for one test, with two slots of 256 tokens, that is stuck after a second."""
+    async with running_engine(EngineOptions(weights, "smollm2-135m-instruct", 1, 2, 256), step_limit=1.0) as engine:
         yield engine
 
 
@@ -45,7 +45,7 @@ async def test_an_engine_that_stands_still_is_restarted_and_only_its_poison_fail
     provider: LocalProvider, mortal: LocalEngine
 ) -> None:
     stalled = mortal.pid
-    async with attached_engine(mortal.socket, 0.5) as shared:  # as another worker sees it
+    async with attached_engine(mortal.socket, 1.0) as shared:  # as another worker sees it
         poisoned = asyncio.create_task(answer_of(provider, POISON))
         await until(lambda: mortal.silent_since is not None)
         beside = asyncio.create_task(answer_of(provider, QUESTION))
