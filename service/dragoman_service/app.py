@@ -35,6 +35,7 @@ from dragoman_service.telemetry.watch import watch_loop
 from dragoman_service.timing.off_loop import OffLoop
 from dragoman_service.transport.auth import ANONYMOUS, Auth
 from dragoman_service.transport.descriptors import watch_descriptors
+from dragoman_service.transport.freed_memory import give_back
 from dragoman_service.transport.grpc.guard import Guard
 from dragoman_service.transport.grpc.server import GrpcServer
 from dragoman_service.transport.http.cors import Cors
@@ -127,7 +128,7 @@ async def running(
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(open_providers(prepared.providers, opened, settings.plugins.open_timeout))
         opened.providers.update(providers or {})
-        in_flight = InFlight()
+        in_flight = InFlight(settings.server.max_calls)
         context = await _build(settings, opened, prepared.filters, metrics, in_flight, stack)
         context.http.probe("/readyz/operations", lambda: _why_no_operations(context))
         mount_frontends(settings, lambda name: _context_of(name, context, settings))
@@ -137,7 +138,7 @@ async def running(
         addresses = (await context.grpc.start(), await context.http.start())
         if settings.server.metrics is not None:
             log.info("metrics.listening", address=str(context.http.metrics_address))
-        for task in (_watch_health(context), watch_loop(metrics), watch_descriptors()):
+        for task in (_watch_health(context), watch_loop(metrics), watch_descriptors(), give_back()):
             stack.push_async_callback(_cancel, asyncio.create_task(task))
         yield Running(context, in_flight, addresses, opened)
 

@@ -8,12 +8,19 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from dragoman_service.engine.engine import shutting_down
+from dragoman_service.errors import overloaded
+
+MAX_CALLS = 10_000  # on both listeners of a process
 
 
 class InFlight:
-    """One per process. Calls that are not counted, such as health checks, do not delay a drain."""
+    """One per process. Calls that are not counted, such as health checks, do not delay a drain.
 
-    def __init__(self) -> None:
+    `limit` is how many calls may be under way.
+    """
+
+    def __init__(self, limit: int = MAX_CALLS) -> None:
+        self._limit = limit
         self.refusing = False
         """If true, the guards end new calls with `refuse`."""
         self._active = 0
@@ -23,6 +30,11 @@ class InFlight:
         self._released.set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ended: set[asyncio.Task[Any]] = set()
+
+    def check_room(self) -> None:
+        """Raises OVERLOADED if more calls are under way than may be. Call it for a counted call."""
+        if self._active > self._limit:
+            raise overloaded("Too many calls are under way.")
 
     async def idle(self) -> None:
         """Returns as soon as no call is under way."""

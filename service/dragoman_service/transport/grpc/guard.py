@@ -33,17 +33,16 @@ from dragoman_service.timing.off_loop import INLINE, OffLoop
 from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.call_context import CallContext, GuardedContext
 from dragoman_service.transport.grpc.keyless import MAX_STREAMS, Streams
+from dragoman_service.transport.grpc.metadata import Fields, check_metadata, read_metadata
 from dragoman_service.transport.grpc.policy import BACKGROUND, PUBLIC_SERVICES, ServicePolicy
 from dragoman_service.transport.grpc.stall import StallTimer
 from dragoman_service.transport.grpc.values import parse_counted
 from dragoman_service.transport.in_flight import InFlight
-from dragoman_service.transport.status import metadata_too_large, status_code, too_large, trailers, unimplemented
+from dragoman_service.transport.status import status_code, too_large, trailers, unimplemented
 
 ABORT_TIMEOUT = 1.0  # seconds to send the status of a failed call
-MAX_METADATA = 16 * 1024  # bytes; Core keeps to this only once the client has acknowledged the server's settings
 COPIES = 2  # of a message, ours and that of gRPC, or its bytes and the decoded message
 SMALL = 2 * 1024  # bytes; smaller messages are not counted, because what every call may take is enough for them
-FIELD_OVERHEAD = 32  # bytes that HTTP/2 counts for each field beside its name and value
 Handler = Any  # grpc.RpcMethodHandler; its members are not typed
 Context = Any  # grpc.aio.ServicerContext with raw bytes in and messages out
 log = structlog.get_logger(__name__)
@@ -116,18 +115,16 @@ class Guard(aio.ServerInterceptor):
         if method is None or method.handler is not handler:
             policy = self.policies.get(path.split("/", 2)[1], _DEFAULT_POLICY)
             method = self._methods[path] = _Method(path, handler, policy)
-        served = partial(self._serve, method)
+        served = partial(self._serve, method, handler_call_details.invocation_metadata or ())
         if handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(served, None, method.encode)
         return grpc.stream_unary_rpc_method_handler(served, None, method.encode)
 
-    async def _serve(self, method: _Method, _: object, context: Context) -> Any:
-        metadata: dict[str, Any] = {}
-        for key, value in context.invocation_metadata() or ():
-            metadata.setdefault(key, value)
+    async def _serve(self, method: _Method, fields: Fields, _: object, context: Context) -> Any:
+        size, metadata = read_metadata(fields)
         call = self._open(method, metadata, context)
         with nullcontext() if method.background else self._in_flight.counted():
-            return await self._guarded(method, call, metadata, context)
+            return await self._guarded(method, call, metadata, size, context)
 
     def _open(self, method: _Method, metadata: Mapping[str, Any], context: Context) -> CallContext:
         call_id, remaining = uuid.uuid4().hex, context.time_remaining()
@@ -146,18 +143,20 @@ class Guard(aio.ServerInterceptor):
             record, call_id, self._deadlines.until(remaining), hops, off_loop=self._off_loop, share=self._budget.share()
         )
 
-    async def _guarded(self, method: _Method, call: CallContext, metadata: Mapping[str, Any], context: Context) -> Any:
+    async def _guarded(
+        self, method: _Method, call: CallContext, metadata: Mapping[str, Any], size: int, context: Context
+    ) -> Any:
         record, code = call.record, grpc.StatusCode.OK
         self._telemetry.begin(record)
         try:
             echoed = method.policy.echoed_metadata
             if _is_legal(metadata.get(echoed)):
                 await context.send_initial_metadata([(echoed, metadata[echoed])])
-            if self._in_flight.refusing and not method.background:
-                await self._in_flight.refuse()
-            size = sum(len(key) + len(value) + FIELD_OVERHEAD for key, value in context.invocation_metadata() or ())
-            if size > MAX_METADATA:
-                raise metadata_too_large(size, MAX_METADATA)
+            if not method.background:
+                if self._in_flight.refusing:
+                    await self._in_flight.refuse()
+                self._in_flight.check_room()
+            check_metadata(size)
             if not method.policy.public:
                 call.caller = record.caller = self._auth.caller(metadata.get("authorization", ""))
             bounded = method.policy.public and method.handler.response_streaming

@@ -36,8 +36,8 @@ def options(max_request: int, longest_call: float, *, share_port: bool) -> list[
     """Returns the channel options. `max_request` is in bytes, `longest_call` in seconds.
 
     With `share_port` several processes may listen on one port. The kernel distributes connections among them, not
-    calls. gRPC itself refuses messages over three times `max_request`, also after decompression, without details; the
-    guard refuses smaller ones over the limit with details.
+    calls. gRPC itself refuses messages over one and a half times `max_request`, also after decompression, without
+    details; the guard refuses smaller ones over the limit with details.
     """
     return [
         (
@@ -46,8 +46,10 @@ def options(max_request: int, longest_call: float, *, share_port: bool) -> list[
         ),  # 0: a second server on the port fails to start
         ("grpc.max_concurrent_streams", 1000),  # limits floods of stream resets
         ("grpc.http.overload_protection", 0),  # with 1, callers over the limit above fail instead of waiting
-        ("grpc.server.max_pending_requests", 10_000),
-        ("grpc.server.max_pending_requests_hard_limit", 20_000),
+        # Core would end what waits for the guard in CANCELLED, without a word. The guard refuses it with OVERLOADED.
+        ("grpc.server.max_pending_requests", 1_000_000),
+        ("grpc.server.max_pending_requests_hard_limit", 2_000_000),
+        ("grpc.server_max_unrequested_time_in_server", 600),  # seconds
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.http2.ping_timeout_ms", 10_000),  # without it a frozen peer is never noticed
@@ -57,8 +59,12 @@ def options(max_request: int, longest_call: float, *, share_port: bool) -> list[
         ("grpc.max_connection_age_ms", 1_800_000),
         ("grpc.max_connection_age_grace_ms", round((longest_call + 60) * 1000)),
         ("grpc.server_handshake_timeout_ms", 10_000),
-        ("grpc.max_receive_message_length", 3 * max_request),
+        ("grpc.max_receive_message_length", max_request * 3 // 2),
         ("grpc.max_metadata_size", 16 * 1024),
+        (
+            "grpc.http2.settings_timeout",
+            5_000,
+        ),  # until a client acknowledges the limit above, it is a thousand times higher
         ("grpc.max_allowed_incoming_connections", max_connections()),  # further ones are closed
     ]
 

@@ -150,6 +150,7 @@ class HttpGuard:
         if self._in_flight.refusing:
             call.closes = True
             await self._in_flight.refuse()
+        self._in_flight.check_room()
         context = call.context
         context.caller = context.record.caller = self._auth.caller(call.request.headers.get("Authorization", ""))
         if call.request.can_read_body:
