@@ -148,7 +148,7 @@ async def test_probes_are_answered_while_every_connection_serves_a_call(serving)
     async with silent(served.address, 4) as busy:
         for _, writer in busy:
             writer.write(ASKING)
-        await until(lambda: served.in_flight._active == 4)
+        await until(lambda: served.in_flight.active == 4)
         async with asked(served.address, "GET", "/livez") as live, asked(served.address, "POST", "/ask", {}) as refused:
             told = await refused.json()
         async with silent(served.address, RESERVE), asked(served.address, "GET", "/livez") as last:

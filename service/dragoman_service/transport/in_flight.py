@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from dragoman_service.engine.engine import shutting_down
-from dragoman_service.errors import overloaded
+from dragoman_service.errors import CompletionError, overloaded
 
 MAX_CALLS = 10_000  # on both listeners of a process
 
@@ -20,21 +20,17 @@ class InFlight:
     """
 
     def __init__(self, limit: int = MAX_CALLS) -> None:
-        self._limit = limit
+        self.limit = limit
         self.refusing = False
         """If true, the guards end new calls with `refuse`."""
-        self._active = 0
+        self.active = 0
+        """Calls under way. With more than `limit` the guards end new calls with `no_room`."""
         self._idle = asyncio.Event()
         self._idle.set()
         self._released = asyncio.Event()
         self._released.set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ended: set[asyncio.Task[Any]] = set()
-
-    def check_room(self) -> None:
-        """Raises OVERLOADED if more calls are under way than may be. Call it for a counted call."""
-        if self._active > self._limit:
-            raise overloaded("Too many calls are under way.")
 
     async def idle(self) -> None:
         """Returns as soon as no call is under way."""
@@ -89,10 +85,15 @@ class InFlight:
         raise shutting_down()
 
     def _enter(self) -> None:
-        self._active += 1
+        self.active += 1
         self._idle.clear()
 
     def _leave(self) -> None:
-        self._active -= 1
-        if not self._active:
+        self.active -= 1
+        if not self.active:
             self._idle.set()
+
+
+def no_room() -> CompletionError:
+    """OVERLOADED: as many calls are under way as may be."""
+    return overloaded("Too many calls are under way.")

@@ -33,12 +33,12 @@ from dragoman_service.timing.off_loop import INLINE, OffLoop
 from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.call_context import CallContext, GuardedContext
 from dragoman_service.transport.grpc.keyless import MAX_STREAMS, Streams
-from dragoman_service.transport.grpc.metadata import Fields, check_metadata, read_metadata
+from dragoman_service.transport.grpc.metadata import MAX_METADATA, Fields, read_metadata
 from dragoman_service.transport.grpc.policy import BACKGROUND, PUBLIC_SERVICES, ServicePolicy
 from dragoman_service.transport.grpc.stall import StallTimer
 from dragoman_service.transport.grpc.values import parse_counted
-from dragoman_service.transport.in_flight import InFlight
-from dragoman_service.transport.status import status_code, too_large, trailers, unimplemented
+from dragoman_service.transport.in_flight import InFlight, no_room
+from dragoman_service.transport.status import metadata_too_large, status_code, too_large, trailers, unimplemented
 
 ABORT_TIMEOUT = 1.0  # seconds to send the status of a failed call
 COPIES = 2  # of a message, ours and that of gRPC, or its bytes and the decoded message
@@ -149,14 +149,14 @@ class Guard(aio.ServerInterceptor):
         record, code = call.record, grpc.StatusCode.OK
         self._telemetry.begin(record)
         try:
-            echoed = method.policy.echoed_metadata
-            if _is_legal(metadata.get(echoed)):
-                await context.send_initial_metadata([(echoed, metadata[echoed])])
+            await _echo(metadata, method.policy.echoed_metadata, context)
             if not method.background:
                 if self._in_flight.refusing:
                     await self._in_flight.refuse()
-                self._in_flight.check_room()
-            check_metadata(size)
+                if self._in_flight.active > self._in_flight.limit:
+                    raise no_room()
+            if size > MAX_METADATA:
+                raise metadata_too_large(size, MAX_METADATA)
             if not method.policy.public:
                 call.caller = record.caller = self._auth.caller(metadata.get("authorization", ""))
             bounded = method.policy.public and method.handler.response_streaming
@@ -280,9 +280,11 @@ async def _abort(context: Context, error: CompletionError, call: CallContext, po
         raise asyncio.CancelledError from gone
 
 
-def _is_legal(value: object) -> bool:
-    """Whether Core sends this as the value of metadata. It decodes any bytes, and refuses to send most of them."""
-    return isinstance(value, str) and value.isascii() and value.isprintable()
+async def _echo(metadata: Mapping[str, Any], key: str, context: Context) -> None:
+    """Returns a value as it came. Core decodes any bytes, and refuses to send most of them."""
+    value = metadata.get(key)
+    if isinstance(value, str) and value.isascii() and value.isprintable():
+        await context.send_initial_metadata([(key, value)])
 
 
 def _why_cancelled(record: CallRecord, context: Context) -> tuple[grpc.StatusCode, str]:

@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dragoman_service.transport.status import metadata_too_large
-
 Fields = Sequence[tuple[str, str | bytes]]
 MAX_METADATA = 16 * 1024  # bytes
 FIELD_OVERHEAD = 32  # bytes that HTTP/2 counts for each field beside its name and value
@@ -26,9 +24,3 @@ def read_metadata(fields: Fields) -> tuple[int, Mapping[str, Any]]:
         size += len(key) + len(value)
         metadata.setdefault(key, value)
     return size, metadata
-
-
-def check_metadata(size: int) -> None:
-    """Raises REQUEST_TOO_LARGE for that many bytes."""
-    if size > MAX_METADATA:
-        raise metadata_too_large(size, MAX_METADATA)

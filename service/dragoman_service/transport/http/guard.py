@@ -26,7 +26,7 @@ from dragoman_service.transport.call_context import CallContext
 from dragoman_service.transport.http.body import read_body
 from dragoman_service.transport.http.call import JSON, HttpCall
 from dragoman_service.transport.http.cors import Cors
-from dragoman_service.transport.in_flight import InFlight
+from dragoman_service.transport.in_flight import InFlight, no_room
 from dragoman_service.transport.status import status_code
 
 EncodeError = Callable[[CompletionError, str], HttpErrorResponse]
@@ -150,7 +150,8 @@ class HttpGuard:
         if self._in_flight.refusing:
             call.closes = True
             await self._in_flight.refuse()
-        self._in_flight.check_room()
+        if self._in_flight.active > self._in_flight.limit:
+            raise no_room()
         context = call.context
         context.caller = context.record.caller = self._auth.caller(call.request.headers.get("Authorization", ""))
         if call.request.can_read_body:
