@@ -168,7 +168,8 @@ class LocalProvider:
         """As `_prepared`. A prompt that is far too long is counted, because the tokenizer limits that work."""
         prepared = await self._prepared(request)
         limit = self._model.context_window_tokens
-        if request.ByteSize() > limit * BYTES_PER_TOKEN and (counted := await self._tokenizer.count(prepared)) >= limit:
+        long = limit > 0 and request.ByteSize() > limit * BYTES_PER_TOKEN
+        if long and (counted := await self._tokenizer.count(prepared)) >= limit:
             raise _too_long(f"The prompt has {counted} tokens; the model takes {limit}", limit=limit, counted=counted)
         return prepared
 
