@@ -8,6 +8,7 @@ import grpc
 import pytest
 from dragoman import v1
 from dragoman_service.settings.settings import SettingsError, load
+from google.longrunning import operations_pb2, operations_pb2_grpc
 
 KEYS = {"keys": [{"id": name, "sha256": hashlib.sha256(f"key-of-{name}".encode()).hexdigest()} for name in "ab"]}
 
@@ -73,3 +74,22 @@ def test_without_keys_only_loopback_is_listened_on(listener):
     assert "dragoman keys create" in str(caught.value)
     assert said_so.allows_anonymous
     assert not with_keys.allows_anonymous
+
+
+async def test_callers_without_a_key_know_each_others_operations_by_name_only(start_service, prompt, refused):
+    service = await start_service(access={"anonymous": True, "anonymous_listing": False, **KEYS})
+    key = [("authorization", "Bearer key-of-a")]
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        operations = operations_pb2_grpc.OperationsStub(channel)
+        start = v1.StartCompletionRequest(request=prompt("hi"))
+        operation = await v1.CompletionServiceStub(channel).StartCompletion(start)
+        read = await operations.GetOperation(operations_pb2.GetOperationRequest(name=operation.name))
+        listing = await refused(operations.ListOperations(operations_pb2.ListOperationsRequest()))
+        own = await operations.ListOperations(operations_pb2.ListOperationsRequest(), metadata=key)
+        get = operations.GetOperation(operations_pb2.GetOperationRequest(name=operation.name), metadata=key)
+        foreign = await refused(get)
+
+    assert read.name == operation.name
+    assert (listing.code, listing.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING")
+    assert list(own.operations) == []
+    assert foreign.reason == "OPERATION_NOT_FOUND"
