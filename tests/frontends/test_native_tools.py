@@ -78,11 +78,11 @@ async def test_what_came_of_the_calls_is_sent_back_and_answered(stub, question):
     question.messages.append(asked)
     results = question.messages.add(role=v1.ROLE_TOOL)
     for part in asked.parts[1:]:
-        results.parts.add().tool_result.MergeFrom(v1.ToolResult(tool_call_id=part.tool_call.id, text="It rains. "))
+        results.parts.add().tool_result.MergeFrom(v1.ToolResult(tool_call_id=part.tool_call.id, text="It rains."))
     del question.messages[0]
     answer = await stub.CreateCompletion(question)
 
-    assert answer.choices[0].message.parts[0].text == "It rains. It rains. "
+    assert answer.choices[0].message.parts[0].text == "It rains.\nIt rains."
     assert answer.choices[0].finish_reason == v1.FINISH_REASON_STOP
 
 
