@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -122,6 +124,23 @@ async def test_checkpoints_are_not_taken_for_a_foreign_hand(tmp_path: Path) -> N
 
     assert counts["QUEUED"] == 30
     assert path.stat().st_size > 2_000_000
+
+
+async def test_another_process_that_reads_the_file_leaves_its_log_alone(tmp_path: Path) -> None:
+    program = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
+        "print(c.execute('SELECT count(*) FROM operations').fetchone()); c.close()"
+    )
+    async with open_store(URL, StoreContext(tmp_path, ChangeRecorder())) as opened:
+        for number in range(2):  # the other process must see the locks of this one, or it would remove the log
+            await opened.start(new(number))
+            command = [sys.executable, "-c", program, str(tmp_path / "operations.db")]
+            other = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+            said, _ = await other.communicate()
+            assert said == f"({number + 1},)\n".encode()
+        counts = await opened.count_states()
+
+    assert counts["QUEUED"] == 2
 
 
 async def test_operations_notice_a_lost_file_without_being_called(open_worker: OpenWorker, tmp_path: Path) -> None:

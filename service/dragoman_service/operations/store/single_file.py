@@ -8,17 +8,16 @@ import sqlite3
 import struct
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
 from dragoman_service.operations.model.errors import OperationStoreError, first_line_of
+from dragoman_service.operations.store.file_header import Header, HeaderReader
 
 REREAD_SECONDS = 0.01  # until a header that may have been half written is read again
 INSPECTION_SECONDS = 2.0  # a file that takes longer to check is used unchecked
 _WAL_MAGIC = (0x377F0682, 0x377F0683)  # the last bit is the byte order of the checksums
 _WAL_HEADER = 32  # bytes
-_HEADER = 100  # bytes of the file itself
 _RESTORE = (
     "Nothing was changed. Restore {name} from a backup; or, to start without the operations in it, move {name}, "
     "{name}-wal and {name}-shm to another place"
@@ -27,18 +26,6 @@ _RESTORE = (
 
 class LostFileError(Exception):
     """The file that is open is not the one at its path any more."""
-
-
-class _Header(NamedTuple):
-    """What only grows in a file in use: its size, and the changes that its header counts."""
-
-    size: int
-    changes: int
-    schema: int
-
-    def precedes(self, other: _Header) -> bool:
-        """Whether it is that of an earlier state, or of another file."""
-        return any(mine < theirs for mine, theirs in zip(self, other, strict=True))
 
 
 class SingleFile:
@@ -50,7 +37,8 @@ class SingleFile:
         self._parts = (path, self._wal, Path(f"{path}-shm"))
         self._opened: tuple[tuple[int, int] | None, ...] = ()
         self._written = (0, 0)  # when the file was written last, and its size
-        self._header = _Header(0, 0, 0)
+        self._header = Header(0, 0, 0)
+        self._reader: HeaderReader | None = None
         self._is_overwritten = False
 
     def create(self) -> None:
@@ -114,7 +102,8 @@ class SingleFile:
     def watch(self) -> None:
         """Remembers the files that are open now, for `check`."""
         self._opened = tuple(_identity(status) for status in self._statuses())
-        self._header = _header(self.path)
+        self._reader = HeaderReader(self.path)
+        self._header = self._reader.read()
 
     def check(self) -> None:
         """Raises LostFileError if one of the files was removed, replaced, or overwritten by a copy of an earlier state:
@@ -132,17 +121,23 @@ class SingleFile:
                     f"{path} was {what} while the service runs: move the file back, or restart the service to use "
                     f"what is there now"
                 )
-        if statuses[0] is not None:
-            with suppress(FileNotFoundError):  # removed just now, as the next check tells
-                self._check_content(statuses[0])
+        if statuses[0] is not None and self._reader is not None:
+            self._check_content(statuses[0], self._reader)
 
-    def _check_content(self, status: os.stat_result) -> None:
+    def close(self) -> None:
+        """Ends the watch. Call it after the last connection is closed."""
+        self._opened = ()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _check_content(self, status: os.stat_result, reader: HeaderReader) -> None:
         written = status.st_mtime_ns, status.st_size
         if written != self._written and not self._is_overwritten:  # by a checkpoint, which is rare
-            header = _header(self.path)
+            header = reader.read()
             if header.precedes(self._header):
                 time.sleep(REREAD_SECONDS)  # it may have been half written
-                header = _header(self.path)
+                header = reader.read()
             self._is_overwritten = header.precedes(self._header)
             self._written, self._header = written, header
         if self._is_overwritten:
@@ -173,14 +168,6 @@ def _status(path: Path) -> os.stat_result | None:
 
 def _identity(status: os.stat_result | None) -> tuple[int, int] | None:
     return None if status is None else (status.st_dev, status.st_ino)
-
-
-def _header(path: Path) -> _Header:
-    with path.open("rb") as file:
-        first = file.read(_HEADER)
-        size = os.fstat(file.fileno()).st_size
-    changes, schema = (int.from_bytes(first[offset : offset + 4], "big") for offset in (24, 40))
-    return _Header(size, changes, schema)
 
 
 def _size(path: Path) -> int:

@@ -120,6 +120,7 @@ async def open_sqlite(url: str, context: StoreContext) -> AsyncIterator[SqlStore
             notifier.close()
         reader.dispose()
         writer.dispose()
+        file.close()
 
 
 def _checkpoint(engine: Engine) -> None:
