@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sqlite3
 import sys
@@ -107,6 +108,22 @@ async def test_nothing_is_accepted_into_a_file_that_a_backup_was_copied_over(tmp
     [failure] = [line for line in logged if line["event"] == "operations.store_failed"]
     assert f"{path} was overwritten" in failure["error"]
     assert "remove operations.db-wal and operations.db-shm" in failure["error"]
+
+
+async def test_nothing_is_accepted_while_the_file_cannot_be_read(tmp_path: Path) -> None:
+    log = tmp_path / "operations.db-wal"
+    async with open_store(URL, StoreContext(tmp_path, ChangeRecorder())) as opened:
+        await opened.start(new(1))
+        kept = log.read_bytes()
+        os.truncate(log, 0)
+        errors = [await refused(opened.count_states()), await refused(opened.start(new(2)))]
+        with log.open("r+b") as file:
+            file.write(kept)
+        counts = await opened.count_states()
+        await opened.start(new(2))
+
+    assert {error.reason for error in errors} == {v1.ERROR_REASON_OPERATIONS_UNAVAILABLE}
+    assert counts["QUEUED"] == 1
 
 
 async def test_checkpoints_are_not_taken_for_a_foreign_hand(tmp_path: Path) -> None:

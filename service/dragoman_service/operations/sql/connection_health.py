@@ -33,9 +33,15 @@ class Health:
                 self._log.error("operations.store_failed", error=reason_of(error))
             self._failing.add(writing)
             raise unavailable() from error
-        if self._failing and (writing or True not in self._failing):
-            self._failing.clear()
-            self._log.info("operations.store_recovered")
+        if self._failing:
+            self._failing.difference_update({True, False} if writing else {False})
+            if not self._failing:
+                self._log.info("operations.store_recovered")
+
+    @property
+    def readable(self) -> bool:
+        """Whether the last read succeeded."""
+        return False not in self._failing
 
 
 def reason_of(error: BaseException) -> str:

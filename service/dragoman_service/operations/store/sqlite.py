@@ -24,6 +24,7 @@ from dragoman_service.contract import CompletionError
 from dragoman_service.operations.model.changes import Changes
 from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.notify.unix import open_notifier
+from dragoman_service.operations.sql import by_callers
 from dragoman_service.operations.sql.connection_health import Health, reason_of
 from dragoman_service.operations.sql.migrate import load_alembic, migrate
 from dragoman_service.operations.sql.transaction import Dialect, Transaction
@@ -67,6 +68,8 @@ class SqliteDatabase:
         def run(transaction: Transaction) -> T:
             return statement(transaction, *args, **kwargs)
 
+        if not self._health.readable:  # nobody could find again what is written now
+            await self.read(by_callers.count_states)
         with self._health.watched(writing=True):
             return await self._group.submit(run)
 
