@@ -42,6 +42,11 @@ class Program:
             raise SystemExit(f"A program of the benchmark did not start. {self.log_tail()}")
         return line.decode().strip()
 
+    def tell(self, line: str) -> None:
+        """Writes a line to its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n".encode())
+
     def log_tail(self) -> str:
         """Returns the end of its log, with a heading."""
         if self._log is None:
