@@ -54,7 +54,7 @@ class Target:
     grpc: str
     http: str
 
-    def channel(self, number: int, *options: tuple[str, int]) -> aio.Channel:
+    def channel(self, number: int, *options: tuple[str, int]) -> Any:
         """A connection of its own."""
         return aio.insecure_channel(self.grpc, [("number", number), *options])
 
