@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from dragoman import v1
@@ -12,7 +14,9 @@ from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.openai.client.dialect import OpenAIClientDialect
 from dragoman_service.dialects.openai.client.quirks import ANY
 from dragoman_service.dialects.sse import MAX_NOISE, SseDecoder
-from dragoman_service.providers.upstream.answering import decode_answer
+from dragoman_service.errors import malformed_answer
+from dragoman_service.providers.upstream.answering import HttpAnswers, decode_answer
+from dragoman_service.providers.upstream.connection import HttpError, HttpStream
 from dragoman_service.providers.upstream.pace import Pace
 from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
 from dragoman_service.timing.off_loop import INLINE, OffLoop
@@ -92,3 +96,28 @@ async def test_what_gathers_without_an_event_is_decoded_in_a_thread_if_it_is_muc
 
     assert events == [[v1.CompletionEvent(delta=v1.Delta(text="x"))]]
     assert decoder.threads == [True, True, False, True, True, True]
+
+
+class Unreachable:
+    """HTTP without an upstream."""
+
+    @asynccontextmanager
+    async def stream(self, path: str, body: bytes, headers: object = None) -> AsyncIterator[HttpStream]:
+        raise HttpError(body.decode(), connected=False)
+        yield
+
+
+@pytest.mark.parametrize(("size", "inline"), [(INLINE, True), (INLINE + 1, False)])
+async def test_a_large_request_is_encoded_in_a_thread(size, inline) -> None:
+    threads: list[bool] = []
+
+    def encode() -> bytes:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return b"the body"
+
+    http: Any = Unreachable()
+    answers = HttpAnswers(http, lambda _: malformed_answer(""), Timeouts())
+    with pytest.raises(HttpError, match="the body"):
+        await anext(answers.post("/", size, encode, {}, lambda _: Decoder()))
+
+    assert threads == [inline]

@@ -76,9 +76,11 @@ class OpenAIProvider:
 
     def _post(self, request: v1.CompletionRequest, call: Call, choice: int | None) -> AsyncGenerator[Events]:
         """One HTTP request: for that one choice, or for all of them."""
-        body = self._dialect.encode_request(request, choice=choice)
+
+        def encode() -> bytes:
+            return self._dialect.encode_request(request, choice=choice)
 
         def decoder_of(content_type: str) -> EventDecoder[bytes]:
             return self._dialect.event_decoder(request, choice=choice, content_type=content_type)
 
-        return self._answers.post(self._dialect.path(request), body, call.onward, decoder_of)
+        return self._answers.post(self._dialect.path(request), request.ByteSize(), encode, call.onward, decoder_of)

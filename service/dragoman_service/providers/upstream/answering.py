@@ -98,12 +98,19 @@ class HttpAnswers:
         self._turns, self._off_loop = Turns(), OffLoop()
 
     async def post(
-        self, path: str, body: bytes, headers: Mapping[str, str], decoder_of: Callable[[str], EventDecoder[bytes]]
+        self,
+        path: str,
+        size: int,
+        encode: Callable[[], bytes],
+        headers: Mapping[str, str],
+        decoder_of: Callable[[str], EventDecoder[bytes]],
     ) -> AsyncGenerator[Events]:
-        """The events of the answer. `decoder_of` makes its decoder from its content type.
+        """The events of the answer. `encode` makes the body, in a thread if its `size` of about so many bytes is large.
+        `decoder_of` makes the decoder of the answer from its content type.
 
         Raises CompletionError, HttpError and IncompleteAnswerError.
         """
+        body = await self._off_loop.run(size, encode)
         async with AsyncExitStack() as stack:
             watch = stack.enter_context(closing(TimeoutWatch(self._timeouts)))
             with watch:
