@@ -55,7 +55,7 @@ class ServerSettings(Section):
     longest_deadline: Annotated[Duration, Field(gt=0)] = 3600.0
     stall_timeout: Annotated[Duration, Field(gt=0)] = 60.0
     max_request_size: Annotated[Size, Field(ge=1024, le=512 * 1024**2)] = 8 * 1024**2
-    max_calls: Annotated[int, Field(ge=1)] = 10_000
+    max_calls: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Calls under way in a process; further ones are refused with OVERLOADED."""
     call_memory: Annotated[Size, Field(ge=1024**2)] = 512 * 1024**2
     """For the requests and answers of all calls under way in a process, beyond 64 KiB each."""
