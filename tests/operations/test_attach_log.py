@@ -12,7 +12,7 @@ from dragoman import v1
 from dragoman_service.operations.model.event_codec import pack, unpack
 from dragoman_service.operations.model.records import Chunk, Ending, Held, New, Progress, State, Step
 from dragoman_service.operations.notify.waiters import MOST_FED, Waiters
-from dragoman_service.operations.reading import MOST_BYTES, OperationReader
+from dragoman_service.operations.reading import OperationReader
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.testing.operation_laws.replica import CALLER
 from dragoman_service.testing.operation_laws.rows import TTL, claim
@@ -76,7 +76,7 @@ async def test_a_reader_who_stops_reading_holds_a_slice_of_the_log_and_no_answer
     for one in readers:
         await one.aclose()  # type: ignore[attr-defined]
 
-    assert taken / len(readers) < 2 * MOST_BYTES
+    assert taken / len(readers) < 320 * 1024
     assert [events[:-1] for events in rest] == [[event] * 39] * 2
     assert v1.CompletionEvent.FromString(rest[0][-1]).finished.completion == answer
 
