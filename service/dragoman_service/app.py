@@ -46,7 +46,8 @@ from dragoman_service.transport.in_flight import InFlight
 
 HEALTH_INTERVAL = 0.5  # seconds between checks of the providers
 STOP_GRACE = 2.0  # seconds in which calls report to their callers that the server is shutting down
-LISTENING_GRACE = 0.05  # seconds in which calls that are on their way still reach a closing listener
+LISTENING_GRACE = 0.05  # seconds without a call after which none is on its way to a closing listener
+LISTENING_ROUNDS = 8  # of these at most
 GOAWAY_LEAD = 0.01  # seconds before the last calls end in which clients are told to go elsewhere
 GOAWAY_GRACE = 0.5  # seconds in which they end
 
@@ -94,7 +95,11 @@ class Running:
         """Ends the calls that nothing else has ended, and closes the listeners while no call is on its way to them."""
         self._in_flight.hold()
         self._in_flight.end_all()
-        await asyncio.sleep(LISTENING_GRACE)
+        for _ in range(LISTENING_ROUNDS):
+            held = self._in_flight.held
+            await asyncio.sleep(LISTENING_GRACE)
+            if held == self._in_flight.held:
+                break
         await self._context.http.close_listener()
         stopping = asyncio.create_task(self._context.grpc.stop(GOAWAY_GRACE))
         await asyncio.sleep(GOAWAY_LEAD)

@@ -25,6 +25,8 @@ class InFlight:
         """If true, the guards end new calls with `refuse`."""
         self.active = 0
         """Calls under way. With more than `limit` the guards end new calls with `no_room`."""
+        self.held = 0
+        """How many calls have waited for `release`."""
         self._idle = asyncio.Event()
         self._idle.set()
         self._released = asyncio.Event()
@@ -78,6 +80,7 @@ class InFlight:
     async def refuse(self) -> None:
         """Raises SHUTTING_DOWN. Call it for a counted call, which is not counted while it is held."""
         self._leave()
+        self.held += not self._released.is_set()
         try:
             await self._released.wait()
         finally:
