@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 
 import grpc
 import pytest
@@ -132,3 +133,17 @@ async def test_secrets_reach_the_workers_but_no_command_line(tmp_path, prompt, r
     assert CANARY not in "".join(lines.values())
     assert refusal.code == grpc.StatusCode.UNAVAILABLE
     assert CANARY not in service.stderr
+
+
+async def test_a_missing_folder_for_temporary_files_is_a_mistake_and_not_a_traceback(tmp_path):
+    program = "import tempfile; tempfile.tempdir = '/nowhere'; from dragoman_service.__main__ import main; main()"
+    addresses = ("--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--data-dir", str(tmp_path))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, "serve", "--workers", "2", *addresses), stderr=asyncio.subprocess.PIPE
+    )
+    _, stderr = await process.communicate()
+
+    assert process.returncode == 2
+    assert stderr.decode().splitlines()[-1] == (
+        "error: server.workers: needs a folder for temporary files, such as /tmp: No such file or directory. Set TMPDIR"
+    )

@@ -22,6 +22,7 @@ from dragoman_service.process.pool import WorkerPool
 from dragoman_service.process.ports import reserved
 from dragoman_service.process.signals import ServiceSignals, handle_signals, ignore_late_signals
 from dragoman_service.process.worker_spec import WorkerSpec
+from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.settings import Settings
 from dragoman_service.settings.types import Address
 from dragoman_service.telemetry.log import configure
@@ -73,13 +74,23 @@ async def _started(settings: Settings, stack: AsyncExitStack) -> tuple[WorkerPoo
     grpc = stack.enter_context(reserved("server.grpc", server.grpc))
     http = stack.enter_context(reserved("server.http", server.http))
     page = stack.enter_context(reserved("server.metrics", server.metrics)) if server.metrics else None
-    metrics = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dragoman-", ignore_cleanup_errors=True)))
+    metrics = _metrics_folder(stack)
     shared = await stack.enter_async_context(_shared(settings))
     theirs = _worker_settings(settings, {"grpc": grpc, "http": http, "metrics": page}, shared)
     pool = WorkerPool([WorkerSpec(n + 1, theirs, metrics, shared.unreachable) for n in range(server.workers)])
     stack.push_async_callback(pool.close)
     await pool.start()
     return pool, grpc, http
+
+
+def _metrics_folder(stack: AsyncExitStack) -> Path:
+    """A folder for the metrics of all workers, which is removed with `stack`."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="dragoman-", ignore_cleanup_errors=True)
+    except OSError as error:
+        why = f"needs a folder for temporary files, such as /tmp: {error.strerror or error}. Set TMPDIR"
+        raise SettingsError([Mistake("server.workers", why)]) from None
+    return Path(stack.enter_context(folder))
 
 
 @asynccontextmanager
