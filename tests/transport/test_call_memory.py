@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import grpc
 import pytest
 from dragoman_service.engine.budget import Budget
+from dragoman_service.transport.http.call import HttpCall
+from dragoman_service.transport.http.connection import SEND_BUFFER
 from http_serving import LIMIT, echo
 from raw_http import asked, request_bytes
 from raw_http2 import message, opened, request
@@ -96,3 +99,19 @@ async def test_a_body_counts_while_it_comes(serving) -> None:
     await until(lambda: budget.used == 0)
 
     assert await reader.read() == b""
+
+
+async def test_the_system_keeps_little_for_a_slow_reader(serving) -> None:
+    sizes: list[int] = []
+
+    async def serve(call: HttpCall) -> None:
+        assert call.request.transport is not None
+        raw = call.request.transport.get_extra_info("socket")
+        sizes.append(raw.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))
+        await echo(call)
+
+    served = await serving(serve)
+    async with asked(served.address, "POST", "/ask", b"[]") as answer:
+        await answer.whole()
+
+    assert SEND_BUFFER <= sizes[0] <= 2 * SEND_BUFFER

@@ -4,6 +4,7 @@ the server name and our own error page on every response."""
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from aiohttp import web
 from dragoman_service.transport.http.connections import Connections
 
 NAME = "dragoman"
+SEND_BUFFER = 128 * 1024  # bytes that the system keeps for a slow reader; by default it grows to megabytes
 HEAD_TIMEOUT = 10.0  # seconds from the first byte of a request head to the last, and until the first byte of all
 _TIMED_OUT = (
     f"HTTP/1.1 408 Request Timeout\r\nserver: {NAME}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode()
@@ -59,6 +61,9 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        raw = transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._head_timer = self._loop.call_later(self._head_timeout, self._time_out)
         if not self._connections.admit(self):
             self._stop_timer()
