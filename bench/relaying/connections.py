@@ -21,7 +21,7 @@ class Pool:
         """Returns the status and the raw body of the response, including its chunk headers."""
         connection = await self._free()
         head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer bench\r\n"
-            "content-type: application/json\r\n"
+        head += "content-type: application/json\r\n"
         answer = connection.ask(head.encode() + b"content-length: %d\r\n\r\n" % len(body) + body)
         status, content = await asyncio.wait_for(answer, _TIMEOUT)
         self._idle.append(connection)
