@@ -12,6 +12,7 @@ from google.rpc import code_pb2
 from dragoman_service.errors import CompletionError, clean, malformed_answer
 
 MAX_TOKENS = 1_000_000_000  # in each field of a usage
+MAX_END = 2 * 1024**2  # bytes of a finish reason with what the vendor adds to the message
 MAX_REASON = 512  # bytes of an exception's text in one line
 MAX_LOGGED = 8 * 1024  # characters of an exception's text in the log
 _MAX_CHAIN = 16  # exceptions of one chain that are looked at
@@ -75,6 +76,8 @@ def check_event(event: object, *, started: bool = False) -> None:
     elif kind == "choice_finished":
         if event.choice_finished.finish_reason not in _FINISH_REASONS:
             raise malformed_answer(f"sent the unknown finish reason {event.choice_finished.finish_reason}")
+        if event.choice_finished.ByteSize() > MAX_END:
+            raise malformed_answer(f"sent more than {MAX_END} bytes with a finish reason")
     elif kind != "started" or not started:
         raise malformed_answer(f"sent {kind or 'an empty event'} within an answer")
 

@@ -207,6 +207,36 @@ async def test_a_signature_of_a_call_reaches_every_caller(start_service: Any, st
     assert dict(part.tool_call.extensions) == {"extra_content": '{"google":{"thought_signature":"c2ln"}}'}
 
 
+async def test_signed_reasoning_reaches_the_caller_and_comes_back(start_service: Any) -> None:
+    first = {"type": "reasoning.text", "index": 0, "text": "Hm", "signature": None}
+    last = {"type": "reasoning.text", "index": 0, "text": ".", "signature": "c2ln"}
+    hidden = {"type": "reasoning.encrypted", "index": 1, "data": "eA=="}
+    deltas = [{"reasoning_details": [first]}, {"reasoning_details": [last, hidden]}, {"content": "Hello"}, {}]
+    whole = [{"type": "reasoning.text", "index": 0, "text": "Hm.", "signature": "c2ln"}, hidden]
+    pieces = [chunk({"index": 0, "delta": delta, "finish_reason": None if delta else "stop"}) for delta in deltas]
+    async with upstream_of(STREAM, *pieces, b"data: [DONE]\n\n") as upstream:
+        service = await serving(start_service, upstream, "openrouter")
+        _, reply = await post(service, {"model": "openrouter/m", "messages": [USER]})
+        message = reply["choices"][0]["message"]
+        body = {"model": "openrouter/m", "messages": [USER, message, USER], "stream": True}
+        async with asked(service.http_address, "POST", CHAT, body) as answer:
+            streamed = [json.loads(line[6:]) for line in (await answer.whole()).split(b"\n") if line[6:7] == b"{"]
+
+    assert (message["content"], message["reasoning_content"], message["reasoning_details"]) == ("Hello", "Hm.", whole)
+    assert upstream.requests[-1].body["messages"][1]["reasoning_details"] == whole
+    assert [one["choices"][0]["delta"].get("reasoning_details") for one in streamed if one["choices"]][-1] == whole
+
+
+@pytest.mark.parametrize("details", [[{"type": "reasoning.text", "text": "Hm."}], [{"data": "x" * 1024**2 + "y"}]])
+async def test_reasoning_without_a_signature_or_of_any_size_is_not_kept(start_service: Any, details: Any) -> None:
+    pieces = [chunk({"index": 0, "delta": {"reasoning_details": details}}), *ANSWER[1:]]
+    async with upstream_of(STREAM, *pieces) as upstream:
+        service = await serving(start_service, upstream, "openrouter")
+        _, reply = await post(service, {"model": "openrouter/m", "messages": [USER]})
+
+    assert "reasoning_details" not in reply["choices"][0]["message"]
+
+
 async def test_a_program_that_sends_functions_gets_a_function_call(start_service: Any) -> None:
     service = await start_service()
     calls = [{"name": "weather", "arguments": "{}"}, {"name": "weather", "arguments": "[]"}]

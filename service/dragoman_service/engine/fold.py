@@ -182,6 +182,7 @@ class Fold:
         )
         answer.message.role = v1.ROLE_ASSISTANT
         answer.message.parts.extend(map(_part, choice.parts))
+        answer.message.extensions.update(end.extensions)
         completion.system_fingerprint = completion.system_fingerprint or end.system_fingerprint
 
 

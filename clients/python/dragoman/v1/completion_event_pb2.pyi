@@ -219,11 +219,32 @@ class ChoiceFinished(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ExtensionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CHOICE_INDEX_FIELD_NUMBER: _builtins.int
     FINISH_REASON_FIELD_NUMBER: _builtins.int
     PROVIDER_FINISH_REASON_FIELD_NUMBER: _builtins.int
     MATCHED_STOP_SEQUENCE_FIELD_NUMBER: _builtins.int
     SYSTEM_FINGERPRINT_FIELD_NUMBER: _builtins.int
+    EXTENSIONS_FIELD_NUMBER: _builtins.int
     choice_index: _builtins.int
     """Index of the choice, from 0."""
     finish_reason: _completion_pb2.FinishReason.ValueType
@@ -234,6 +255,12 @@ class ChoiceFinished(_message.Message):
     """The stop sequence that ended the choice; set only with FINISH_REASON_STOP_SEQUENCE."""
     system_fingerprint: _builtins.str
     """Completion.system_fingerprint; empty if the provider reports none."""
+    @_builtins.property
+    def extensions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Keys of one vendor for the message of the choice, such as signed reasoning. They are those of
+        Choice.message, and come back in Message.extensions.
+        """
+
     def __init__(
         self,
         *,
@@ -242,10 +269,11 @@ class ChoiceFinished(_message.Message):
         provider_finish_reason: _builtins.str = ...,
         matched_stop_sequence: _builtins.str = ...,
         system_fingerprint: _builtins.str = ...,
+        extensions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice_index", b"choice_index", "finish_reason", b"finish_reason", "matched_stop_sequence", b"matched_stop_sequence", "provider_finish_reason", b"provider_finish_reason", "system_fingerprint", b"system_fingerprint"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice_index", b"choice_index", "extensions", b"extensions", "finish_reason", b"finish_reason", "matched_stop_sequence", b"matched_stop_sequence", "provider_finish_reason", b"provider_finish_reason", "system_fingerprint", b"system_fingerprint"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

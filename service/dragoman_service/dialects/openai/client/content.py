@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from dragoman_service.errors import malformed_answer
 
 Kind = Literal["text", "reasoning", "refusal"]
 # Servers that send both repeat the same text, for old and for new clients.
+DETAILS = "reasoning_details"
 _REASONING_KEYS = ("reasoning_content", "reasoning")
 
 
@@ -23,7 +25,7 @@ def decode_content(delta: Mapping[str, Any]) -> Iterator[tuple[Kind, str]]:
     if reasoning is not None:
         yield "reasoning", text(reasoning)
     else:
-        yield from _reasoning_details(delta.get("reasoning_details"))
+        yield from _reasoning_details(delta.get(DETAILS))
     content = delta.get("content")
     if type(content) is list:
         yield from _parts(content)
@@ -51,6 +53,42 @@ def _parts(parts: list[Any]) -> Iterator[tuple[Kind, str]]:
                 yield "reasoning", shown
         elif part.get("text"):
             yield "text", text(part["text"])
+
+
+_GROWING = ("text", "summary", "data")
+_MOST_DETAILS = 1024**2  # characters
+
+
+class SignedReasoning:
+    """Collects `reasoning_details`, which OpenRouter lists, and demands back as they came with the results of tools."""
+
+    def __init__(self) -> None:
+        self._details: list[dict[str, Any]] = []
+        self._size = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._details)
+
+    def feed(self, details: Any) -> None:
+        """Takes the entries of a delta. One that continues the last entry is joined to it."""
+        for entry in items(details, DETAILS):
+            detail = dict(mapping(entry, "reasoning detail"))
+            self._size += sum(len(value) for value in detail.values() if type(value) is str)
+            last = self._details[-1] if self._details else {}
+            if not last or any(last.get(key) != detail.get(key) for key in ("type", "index")):
+                self._details.append(detail)
+                continue
+            for key, value in detail.items():
+                grows = key in _GROWING and type(value) is str and type(last.get(key)) is str
+                if value is not None:
+                    last[key] = last[key] + value if grows else value
+
+    def extensions(self) -> dict[str, str]:
+        """The entries as an extension of the message, if one is signed or encrypted. The vendor needs no others."""
+        signed = any(detail.get("signature") or detail.get("data") for detail in self._details)
+        if not signed or self._size > _MOST_DETAILS:
+            return {}
+        return {DETAILS: json.dumps(self._details, ensure_ascii=False, separators=(",", ":"))}
 
 
 # The server gave up before the end: the words of DeepSeek, vLLM, OpenRouter and Mistral.
@@ -113,6 +151,7 @@ class ChoiceState:
     messages: dict[str, str] = field(default_factory=dict)
     """Kind of content → what complete messages have said so far."""
     calls: ToolCalls = field(default_factory=ToolCalls)
+    signed: SignedReasoning = field(default_factory=SignedReasoning)
 
     @property
     def meaning(self) -> v1.FinishReason.ValueType:

@@ -10,6 +10,7 @@ from dragoman import v1
 from dragoman_service.dialects.contract import IncompleteAnswerError
 from dragoman_service.dialects.openai.client.content import (
     CUT,
+    DETAILS,
     NO_REASON,
     ChoiceState,
     EventCollector,
@@ -162,6 +163,8 @@ class AnswerDecoder:
         if type(delta) is not dict:
             delta = {"content": delta}
         content = False
+        if delta.get(DETAILS):
+            choice.signed.feed(delta[DETAILS])
         tokens = decode_logprobs(logprobs, self._top_logprobs)
         for kind, words in decode_content(delta):
             content = True
@@ -175,6 +178,8 @@ class AnswerDecoder:
 
     def _message(self, choice: ChoiceState, message: Mapping[str, Any], logprobs: Any) -> bool:
         """Takes a complete message, or a growing one. What deltas or earlier messages have said is not said again."""
+        if not choice.signed:
+            choice.signed.feed(message.get(DETAILS))
         said: dict[Kind, str] = {}
         for kind, words in decode_content(message):
             said[kind] = said.get(kind, "") + words
@@ -234,6 +239,7 @@ class AnswerDecoder:
             matched_stop_sequence=choice.stop_sequence if stopped else "",
             provider_finish_reason=choice.finish_reason[:64],
             system_fingerprint=self._fingerprint[:128],
+            extensions=choice.signed.extensions(),
         )
 
     def _finish_reason(self, choice: ChoiceState) -> v1.FinishReason.ValueType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ Wire = dict[str, Any]
 FUNCTION_CALL = "function_call"
 """The finish reason of a deprecated call."""
 _CALL = frozenset({"index", "id", "type", "function"})
+MESSAGE = frozenset({"role", "content", "refusal", "reasoning_content", "tool_calls", "function_call"})
 _REASONS = {
     v1.FINISH_REASON_MAX_OUTPUT_TOKENS: "length",
     v1.FINISH_REASON_CONTEXT_LENGTH: "length",
@@ -81,6 +82,7 @@ def _tail(completion: v1.Completion) -> Wire:
 
 def _chat_choice(choice: v1.Choice) -> Wire:
     message = _message(choice.message.parts)
+    message |= encode_extensions(choice.message, MESSAGE)
     of_refusal = message["content"] is None and message["refusal"] is not None
     return {
         "index": choice.index,
@@ -140,9 +142,14 @@ def _tool_call(call: v1.ToolCall) -> Wire:
     return {"id": call.id, "type": "function", "function": function, **encode_extensions(call)}
 
 
-def encode_extensions(call: v1.ToolCall | v1.ToolCallDelta) -> Wire:
-    """The vendor's own keys of a call, such as the signature of a thought, which its caller has to send back."""
-    return {key: _json(value) for key, value in call.extensions.items() if key not in _CALL}
+def encode_extensions(
+    source: v1.ToolCall | v1.ToolCallDelta | v1.Message | v1.ChoiceFinished, own: Collection[str] = _CALL
+) -> Wire:
+    """The vendor's own keys, such as the signature of a thought, which its caller has to send back.
+
+    Keys in `own` are those of the dialect.
+    """
+    return {key: _json(value) for key, value in source.extensions.items() if key not in own}
 
 
 def _json(value: str) -> Any:

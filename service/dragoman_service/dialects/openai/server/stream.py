@@ -16,6 +16,7 @@ from dragoman_service.dialects.openai.server.errors import encode_terminal_error
 from dragoman_service.dialects.openai.server.logprobs import chat_logprobs, legacy_logprobs
 from dragoman_service.dialects.openai.server.response import (
     FUNCTION_CALL,
+    MESSAGE,
     answer_id,
     encode_end,
     encode_extensions,
@@ -117,7 +118,12 @@ class ChatEventEncoder:
         if self._functions and reason["finish_reason"] == "tool_calls":
             reason["finish_reason"] = FUNCTION_CALL
         encoded = orjson.dumps(reason)[1:-1]
-        return self._chunk(end.choice_index, self.no_content, b"null", encoded, _fingerprint(end))
+        return self._chunk(end.choice_index, self._last_delta(end), b"null", encoded, _fingerprint(end))
+
+    def _last_delta(self, end: v1.ChoiceFinished) -> bytes:
+        """No content, and the vendor's own keys of the message."""
+        added = encode_extensions(end, MESSAGE) if end.extensions else {}
+        return orjson.dumps({"content": "", **added}) if added else self.no_content
 
     def _chunk(
         self,
@@ -144,6 +150,9 @@ class TextEventEncoder(ChatEventEncoder):
     def _open(self, index: int) -> bytes:
         self._opened.add(index)
         return b""
+
+    def _last_delta(self, end: v1.ChoiceFinished) -> bytes:
+        return self.no_content
 
     def _delta(self, delta: v1.Delta) -> bytes:
         text = delta.text or delta.refusal
