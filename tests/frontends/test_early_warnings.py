@@ -20,6 +20,7 @@ from google.protobuf.json_format import ParseDict
 from prometheus_client import CollectorRegistry
 from raw_http import asked
 from service_log import Log
+from waiting import until
 from yandex_client import body
 
 WARNING = "x-dragoman-warning"
@@ -59,6 +60,7 @@ async def test_yandex_grpc_tells_in_trailing_metadata(method: str, stream: bool,
 
         assert answers
         assert dict(await call.trailing_metadata())[WARNING] == TOLD
+    await until(lambda: logged.records("rpc.done"))  # the log is written in a thread
     assert logged.records("rpc.done")[-1]["left_out"] == "completion_options.temperature"
 
 
