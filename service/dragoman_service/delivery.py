@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from itertools import chain
 from typing import cast
@@ -16,7 +16,8 @@ from dragoman_service.engine.engine import Engine
 from dragoman_service.engine.relay import Relay
 from dragoman_service.operations import Operations, StartOptions
 from dragoman_service.telemetry.record import CallRecord
-from dragoman_service.validation import check, check_request, violations
+from dragoman_service.timing.off_loop import INLINE, OffLoop
+from dragoman_service.validation import check, violations
 
 _Stored = AsyncGenerator[bytes, None]  # serialized events of an operation
 
@@ -34,16 +35,19 @@ class Delivery:
         engine: Engine,
         operations: Operations,
         unsupported: v1.UnsupportedFieldPolicy.ValueType = v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED,
+        *,
+        off_loop: OffLoop | None = None,
     ) -> None:
         self._engine = engine
         self._operations = operations
         self._unsupported = unsupported
+        self._off_loop = off_loop or OffLoop()
 
     async def complete(self, request: v1.CompletionRequest, call: Call, target: Target | None = None) -> v1.Completion:
         """Returns the whole answer. Cancelling the task stops the upstream."""
         self._complete_policy(request)
         stored = _becomes_operation(request)
-        check_request(request)
+        await self._check(request, violations(request))
         if stored:
             async with self._operations.joined(request, call.caller, target) as name:
                 _note(request, call, name)
@@ -54,6 +58,13 @@ class Delivery:
             if not error.repeatable:
                 raise
         return await self._completion(request, call, target)
+
+    async def _check(self, request: v1.CompletionRequest, wrong: Iterator[FieldViolation]) -> None:
+        """Raises INVALID_FIELD for `wrong`, found in a thread if the request is large: schemas of tools are parsed."""
+        if (size := request.ByteSize()) > INLINE:
+            await self._off_loop.run(size, check, wrong)
+        else:
+            check(wrong)
 
     async def _completion(self, request: v1.CompletionRequest, call: Call, target: Target | None) -> v1.Completion:
         async with self._engine.relay(request, call, target) as relay:
@@ -103,7 +114,7 @@ class Delivery:
         frontend's own fields, so that one error names all wrong fields.
         """
         self._complete_policy(request)
-        check(chain(violations(request, path), others))
+        await self._check(request, chain(violations(request, path), others))
         operation = await self._operations.start(request, call.caller, options, target)
         _note(request, call, operation.name)
         return operation
@@ -114,7 +125,7 @@ class Delivery:
         self._complete_policy(request)
         refusal, stored = None, _becomes_operation(request)
         try:
-            check_request(request)
+            await self._check(request, violations(request))
             if stored:
                 name = await stack.enter_async_context(self._operations.joined(request, call.caller, target))
                 _note(request, call, name)

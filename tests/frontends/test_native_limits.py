@@ -6,7 +6,9 @@ import grpc
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
+from dragoman_service.delivery import Delivery
 from dragoman_service.errors import MAX_VIOLATIONS
+from dragoman_service.timing.off_loop import INLINE, OffLoop
 from dragoman_service.validation import check_request, limits
 
 
@@ -257,3 +259,29 @@ def test_of_far_too_many_only_their_number_is_told():
         many.labels[f"NO {number}"] = "v"
 
     assert wrong_fields(many) == ["labels"]
+
+
+class Noting(OffLoop):
+    """Notes the sizes of what it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    async def run(self, size, function, *args, **kwargs):
+        self.sizes.append(size)
+        return await super().run(size, function, *args, **kwargs)
+
+
+async def test_a_large_request_is_validated_beside_the_loop(start_service):
+    service, noting = await start_service({"echo": {}}), Noting()
+    delivery, call = Delivery(service.engine, service.operations, off_loop=noting), service.engine.call("me")
+    small, large, wrong = with_tool(), with_prompt(INLINE), with_prompt(limits.PROMPT + 1)
+    for each in (small, large):
+        each.generation_config.max_output_tokens = 1
+        await delivery.complete(each, call)
+    with pytest.raises(CompletionError) as caught:
+        await delivery.complete(wrong, call)
+
+    assert noting.sizes == [large.ByteSize(), wrong.ByteSize()]
+    assert [field.field for field in caught.value.fields] == ["prompt"]
