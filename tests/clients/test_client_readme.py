@@ -26,7 +26,8 @@ OUTPUTS = [
 
 @pytest.fixture
 async def target(start_service) -> str:
-    service = await start_service({"local": {"plugin": "local"}, "echo": {}})
+    local = {"plugin": "local", "context_tokens": 512}  # small, because this model may not stop by itself
+    service = await start_service({"local": local, "echo": {}})
     return service.grpc_address
 
 
