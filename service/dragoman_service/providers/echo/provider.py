@@ -16,14 +16,19 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import ParamSpec, TypeVar
 
 from dragoman import v1
 
 from dragoman_service.contract import Call, CompletionError
 from dragoman_service.providers.echo.answer import answer_to, input_tokens, split, texts_of
 from dragoman_service.providers.echo.script import EchoSettings, script_of
+from dragoman_service.timing.off_loop import INLINE, OffLoop
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 __all__ = ["Echo", "EchoSettings", "open_echo", "split"]
 
@@ -55,6 +60,7 @@ class Echo:
 
     def __init__(self, settings: EchoSettings | None = None) -> None:
         self._settings = settings or EchoSettings()
+        self._off_loop = OffLoop()
         self.started = 0
         self.running = 0
         self.finished = 0
@@ -78,7 +84,7 @@ class Echo:
 
     async def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         script = script_of(request, self._settings)
-        answer = answer_to(request, script)
+        answer = await self._run(request, answer_to, request, script)
         self.started += 1
         self.running += 1
         ended = "closed"
@@ -94,7 +100,7 @@ class Echo:
                 reasoning += tokens if event.delta.HasField("reasoning") else 0
                 yield event
             if script.usage:
-                yield _usage(input_tokens(request), output, reasoning)
+                yield _usage(await self._run(request, input_tokens, request), output, reasoning)
             if script.fail_after is not None:
                 ended = "failed"
                 raise _failure(script)
@@ -106,12 +112,28 @@ class Echo:
             setattr(self, ended, getattr(self, ended) + 1)
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
-        return v1.CountTokensResponse(input_tokens=input_tokens(request), tokenizer="echo")
+        count = await self._run(request, input_tokens, request)
+        return v1.CountTokensResponse(input_tokens=count, tokenizer="echo")
 
     async def tokenize(self, request: v1.TokenizeRequest, call: Call) -> v1.TokenizeResponse:
-        texts = texts_of(request.request) if request.HasField("request") else [request.text]
-        tokens = [v1.Token(id=zlib.crc32(token.encode()), text=token) for text in texts for token in split(text)]
-        return v1.TokenizeResponse(tokens=tokens)
+        return await self._run(request, _tokenized, request)
+
+    async def _run(
+        self,
+        asked: v1.CompletionRequest | v1.TokenizeRequest,
+        function: Callable[P, R],
+        *args: P.args,
+        **more: P.kwargs,
+    ) -> R:
+        """`function(*args)`, in a thread if `asked` is large."""
+        size = asked.ByteSize()
+        return function(*args, **more) if size <= INLINE else await self._off_loop.run(size, function, *args, **more)
+
+
+def _tokenized(request: v1.TokenizeRequest) -> v1.TokenizeResponse:
+    texts = texts_of(request.request) if request.HasField("request") else [request.text]
+    tokens = [v1.Token(id=zlib.crc32(token.encode()), text=token) for text in texts for token in split(text)]
+    return v1.TokenizeResponse(tokens=tokens)
 
 
 def _usage(prompt: int, output: int, reasoning: int) -> v1.CompletionEvent:
