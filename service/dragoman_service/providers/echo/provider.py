@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import ParamSpec, TypeVar
 
 from dragoman import v1
 
@@ -26,9 +25,6 @@ from dragoman_service.contract import Call, CompletionError
 from dragoman_service.providers.echo.answer import answer_to, input_tokens, split, texts_of
 from dragoman_service.providers.echo.script import EchoSettings, script_of
 from dragoman_service.timing.off_loop import INLINE, OffLoop
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 __all__ = ["Echo", "EchoSettings", "open_echo", "split"]
 
@@ -84,7 +80,9 @@ class Echo:
 
     async def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         script = script_of(request, self._settings)
-        answer = await self._run(request, answer_to, request, script)
+        size = request.ByteSize()
+        inline, run = size <= INLINE, self._off_loop.run
+        answer = answer_to(request, script) if inline else await run(size, answer_to, request, script)
         self.started += 1
         self.running += 1
         ended = "closed"
@@ -100,7 +98,8 @@ class Echo:
                 reasoning += tokens if event.delta.HasField("reasoning") else 0
                 yield event
             if script.usage:
-                yield _usage(await self._run(request, input_tokens, request), output, reasoning)
+                prompt = input_tokens(request) if inline else await run(size, input_tokens, request)
+                yield _usage(prompt, output, reasoning)
             if script.fail_after is not None:
                 ended = "failed"
                 raise _failure(script)
@@ -112,22 +111,11 @@ class Echo:
             setattr(self, ended, getattr(self, ended) + 1)
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
-        count = await self._run(request, input_tokens, request)
+        count = await self._off_loop.run(request.ByteSize(), input_tokens, request)
         return v1.CountTokensResponse(input_tokens=count, tokenizer="echo")
 
     async def tokenize(self, request: v1.TokenizeRequest, call: Call) -> v1.TokenizeResponse:
-        return await self._run(request, _tokenized, request)
-
-    async def _run(
-        self,
-        asked: v1.CompletionRequest | v1.TokenizeRequest,
-        function: Callable[P, R],
-        *args: P.args,
-        **more: P.kwargs,
-    ) -> R:
-        """`function(*args)`, in a thread if `asked` is large."""
-        size = asked.ByteSize()
-        return function(*args, **more) if size <= INLINE else await self._off_loop.run(size, function, *args, **more)
+        return await self._off_loop.run(request.ByteSize(), _tokenized, request)
 
 
 def _tokenized(request: v1.TokenizeRequest) -> v1.TokenizeResponse:
