@@ -29,13 +29,8 @@ SLOW_ROOMS = ("providers", "operations", "plugins", "process", "cli")
 """Rooms whose files take longest. They go first, so that no worker is left alone with one of them at the end."""
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives one worker of pytest-xdist all tests of a file, which share servers, unless a test names another group."""
     items.sort(key=lambda item: item.path.parent.name not in SLOW_ROOMS)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 def pytest_collection_finish() -> None:

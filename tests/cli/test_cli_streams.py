@@ -104,8 +104,9 @@ def is_served(address: str) -> bool:
 @pytest.mark.parametrize(
     ("streams", "workers"),
     [
-        *((streams, "1") for streams in ("0", "1", "2", "0,1,2", "1=/dev/full", "2=/dev/full")),
-        *((streams, "2") for streams in ("0,1,2", "1=/dev/full,2=/dev/full")),
+        ("0,1,2", "1"),
+        ("1=/dev/full,2=/dev/full", "1"),
+        ("0,1,2", "2"),
     ],
 )
 def test_the_service_serves_without_its_streams(

@@ -40,9 +40,10 @@ class Log:
         return [record for record in map(json.loads, self.text.splitlines()) if record["event"] == event]
 
 
-@pytest.fixture(params=["json", "console"])
+@pytest.fixture
 def log(request):
-    log = Log(request.param)
+    """In the style that the test's parameter names, or as JSON."""
+    log = Log(getattr(request, "param", "json"))
     yield log
     structlog.reset_defaults()
     log.writer.close()
@@ -56,7 +57,9 @@ def json_log():
     log.writer.close()
 
 
-@pytest.mark.parametrize("access", [{}, KEYS], ids=["without_keys", "with_keys"])
+@pytest.mark.parametrize(
+    ("log", "access"), [("json", {}), ("console", KEYS)], indirect=["log"], ids=["without_keys", "with_keys"]
+)
 @pytest.mark.parametrize(
     ("path", "headers"),
     [

@@ -158,8 +158,7 @@ class Engine:
         header.create_time.FromNanoseconds(time.time_ns())
         if target is not None:
             call = _Resolved(**_values(call), model=request.model, target=target)
-        share = self._budget.share()
-        relay = Relay(self.complete(request, call), Fold(header), call, self._turns, share)
+        relay = Relay(self.complete(request, call), Fold(header), call, self._turns, self._budget)
         self._live.add(relay)
         try:
             async with relay:
@@ -168,8 +167,6 @@ class Engine:
                 yield relay
         finally:
             self._live.discard(relay)
-            if share.size:
-                share.close()
 
     def foreseen_warnings(self, request: v1.CompletionRequest, caller: str) -> list[v1.Warning]:
         """What a completion of the request would leave out, if nothing changes until it starts. Raises nothing."""

@@ -36,7 +36,7 @@ _TURN = 32  # events after which others may have their turn, in case the provide
 class Relay:
     """Reads `events` in a task of its own until `call.deadline`. Use it with `async with`; leaving stops the upstream.
     Relays that share `turns` leave time for others, however fast their providers are. What the answer takes is counted
-    in `share`, which the caller closes.
+    in `budget` until then.
 
     Read it once: with `async for`, with `ready` and `take`, or with `completion`.
     """
@@ -47,13 +47,14 @@ class Relay:
         fold: Fold,
         call: Call,
         turns: Turns | None = None,
-        share: Share | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._events = events
         self._fold = fold
         self._call = call
         self._turns = turns or Turns()
-        self._share = share or Budget().share()
+        self._budget = budget or Budget()
+        self._share: Share | None = None  # of the budget; short answers need none
         self._counted = _STEP  # characters of the answer for which memory was taken
         self._waiting: deque[WaitingEvent] = deque()
         self._size = 0
@@ -109,6 +110,8 @@ class Relay:
     ) -> None:
         # Must not await, because a handler that was cancelled in a write gets its CancelledError at the next await.
         self._stop()
+        if self._share is not None:
+            self._share.close()
 
     def fail(self, error: CompletionError) -> None:
         """Ends the completion with `error` from outside, as a deadline or a shutdown does."""
@@ -226,6 +229,7 @@ class Relay:
         """Takes memory for the answer so far, and some more, so that it need not be counted with every event."""
         if not self._stopped:
             self._counted = self._fold.weight + _STEP
+            self._share = self._share or self._budget.share()
             self._share.grow_to(_COPIES * self._counted)
 
     async def _offer(self, event: v1.CompletionEvent) -> None:

@@ -36,8 +36,17 @@ class CallContext:
     """Id of the caller's API key, or `anonymous`. Empty until the guard has authenticated the call."""
     off_loop: OffLoop = field(default_factory=OffLoop)
     """Shared by all calls, see `convert`."""
-    share: Share = field(default_factory=lambda: Budget().share())
-    """What the call takes of the memory for requests and answers. The guard closes it."""
+    budget: Budget = field(default_factory=Budget)
+    """The memory for the requests and answers of all calls."""
+    memory: Share | None = None
+    """See `share`. None: nothing was taken yet, as for most calls."""
+
+    @property
+    def share(self) -> Share:
+        """What the call takes of `budget`. The guard closes it."""
+        if self.memory is None:
+            self.memory = self.budget.share()
+        return self.memory
 
     async def convert(self, size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """`function(*args)`, which decodes or encodes `size` bytes; in a thread if these are many."""

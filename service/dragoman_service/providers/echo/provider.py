@@ -82,11 +82,11 @@ class Echo:
         script = script_of(request, self._settings)
         size = request.ByteSize()
         inline, run = size <= INLINE, self._off_loop.run
-        answer = answer_to(request, script) if inline else await run(size, answer_to, request, script)
         self.started += 1
         self.running += 1
         ended = "closed"
         try:
+            answer = answer_to(request, script) if inline else await run(size, answer_to, request, script)
             output = reasoning = 0
             for number, (tokens, event) in enumerate(answer.deltas()):
                 delay = script.delay if number else script.first_delay

@@ -25,7 +25,7 @@ from dragoman_service.testing.operation_laws.stage import (
     text_of,
 )
 
-OPERATIONS, KILLS = 120, 4
+OPERATIONS, KILLS = 90, 3
 FROZEN = 6
 UNDER_LOAD = 40
 

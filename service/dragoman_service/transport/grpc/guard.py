@@ -140,7 +140,7 @@ class Guard(aio.ServerInterceptor):
             hops=hops,
         )
         return CallContext(
-            record, call_id, self._deadlines.until(remaining), hops, off_loop=self._off_loop, share=self._budget.share()
+            record, call_id, self._deadlines.until(remaining), hops, off_loop=self._off_loop, budget=self._budget
         )
 
     async def _guarded(
@@ -184,7 +184,7 @@ class Guard(aio.ServerInterceptor):
             await _abort(context, failure, call, method.policy)
         finally:
             self._telemetry.end(record, code)
-            if call.share.size:  # until the caller has read the answer that was returned
+            if call.memory is not None:  # until the caller has read the answer that was returned
                 context.add_done_callback(lambda _: call.share.close())
 
     async def _answer(self, method: _Method, call: CallContext, context: Context) -> Any:

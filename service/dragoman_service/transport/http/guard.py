@@ -119,8 +119,8 @@ class HttpGuard:
             user_agent=request.headers.get("User-Agent", ""),
             hops=hops,
         )
-        until, share = self._deadlines.until(None), self._budget.share()
-        return CallContext(record, call_id, until, hops, off_loop=self._off_loop, share=share)
+        until = self._deadlines.until(None)
+        return CallContext(record, call_id, until, hops, off_loop=self._off_loop, budget=self._budget)
 
     def check_metrics(self, request: web.Request) -> None:
         """Raises UNAUTHENTICATED or PERMISSION_DENIED for a caller who may not read the metrics."""
