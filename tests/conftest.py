@@ -33,8 +33,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name not in SLOW_ROOMS)
 
 
-def pytest_collection_finish() -> None:
+@pytest.fixture(scope="module", autouse=True)
+def frozen() -> None:
     """Keeps collections from going through all tests and libraries, which takes nearly a second each time."""
+    gc.collect()
     gc.freeze()
 
 

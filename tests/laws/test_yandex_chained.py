@@ -128,7 +128,7 @@ class TestOverTheEmbeddedModel(ChainedLaws):
 
     def request(self, provider: Provider) -> v1.CompletionRequest:
         request = super().request(provider)
-        request.generation_config.max_output_tokens = 40
+        request.generation_config.max_output_tokens = 16
         return request
 
     def failing_request(self, provider: Provider) -> v1.CompletionRequest:

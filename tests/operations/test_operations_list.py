@@ -75,6 +75,7 @@ async def test_a_filter_finds(filled: Replica, text: str, expected: str) -> None
     assert await listed(filled, text) == set(expected.split())
 
 
+@pytest.mark.parametrize("store", ["memory"], indirect=True)  # the service itself reads filters
 @pytest.mark.parametrize(
     ("text", "position", "told"),
     [

@@ -1,29 +1,16 @@
-"""The embedded model behind another service keeps the laws, and answers as it does without one."""
+"""The embedded model behind another service answers as it does without one. The laws are proven with `echo`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
 from chained import answers, behind
 from dragoman import v1
 from dragoman_service.providers.local.provider import LocalProvider
-from dragoman_service.providers.openai.provider import OpenAIProvider
 from dragoman_service.testing import serving
-from local_asking import Busy, request
-from test_local_laws import TestLocal as LocalLaws
-
-
-class TestLocalBehindAService(LocalLaws):
-    @pytest.fixture
-    async def provider(self, local: LocalProvider, busy: Busy) -> AsyncIterator[OpenAIProvider]:
-        self.busy = busy
-        async with behind(local) as (provider, _):
-            yield provider
+from local_asking import request
 
 
 async def test_the_embedded_model_answers_the_same_behind_another_service(local: LocalProvider) -> None:
-    ways = {"temperature": 0, "seed": 7, "max_output_tokens": 6}
+    ways = {"temperature": 0, "seed": 7, "max_output_tokens": 4}
     requests = {
         "text": request("user: Count from one to twenty.", **ways),
         "conversation": request("system: Be brief.", "user: Hi", "assistant: Hello", "user: Who are you?", **ways),

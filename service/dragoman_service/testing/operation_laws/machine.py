@@ -20,7 +20,7 @@ from dragoman_service.testing.operation_laws.stage import Stage, Staged, check_l
 from dragoman_service.testing.operation_laws.world import SLOTS, World
 
 T = TypeVar("T")
-EXAMPLES, STEPS = 12, 25
+EXAMPLES, STEPS = 8, 25
 PROMPTS = ["hold", "hold", "hold", "now", "fail", "flake"]
 
 side = st.integers(0, 1)
