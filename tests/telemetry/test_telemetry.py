@@ -35,6 +35,18 @@ async def samples(service) -> dict[tuple[str, tuple[tuple[str, str], ...]], floa
     }
 
 
+async def samples_at_rest(service):
+    """The samples once no call is under way: callers have their answers a moment before calls are counted."""
+    found = {}
+
+    async def at_rest() -> bool:
+        found.update(await samples(service))
+        return not value(found, "dragoman_inflight")
+
+    await until(at_rest)
+    return found
+
+
 def value(found, name: str, **labels: str) -> float:
     return sum(v for (n, pairs), v in found.items() if n == name and set(labels.items()) <= set(pairs))
 
@@ -47,7 +59,7 @@ async def test_calls_and_tokens_are_counted_under_the_standard_names(start_servi
         async for _ in stub.StreamCompletion(prompt("one two three")):
             pass
         await refused(stub.CreateCompletion(prompt(model="gpt-17")))
-    found = await samples(service)
+    found = await samples_at_rest(service)
 
     unary = {"grpc_method": "CreateCompletion", "grpc_type": "unary"}
     assert value(found, "grpc_server_started_total", **unary) == 2
@@ -74,7 +86,7 @@ async def test_calls_over_http_are_counted_in_the_same_families(start_service):
                 await answer.read()
         async with session.post("/v1/odd", json=body) as answer:
             await answer.read()
-    found = await samples(service)
+    found = await samples_at_rest(service)
 
     chat = {"grpc_service": "openai", "grpc_method": "ChatCompletions"}
     assert value(found, "grpc_server_started_total", **chat, grpc_type="unary") == 3
