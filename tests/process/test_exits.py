@@ -97,7 +97,7 @@ async def test_sigquit_ends_it_at_once_and_other_signals_do_not(tmp_path, worker
     assert not service.logged("drain.started")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGALRM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGALRM])
 async def test_a_supervisor_that_any_signal_ends_takes_its_workers_along(tmp_path, number):
     async with stubborn(tmp_path, workers=2) as service:
         await service.wait_until_serving()

@@ -121,8 +121,8 @@ class SurvivalLaws(Staged):
 
     async def test_an_operation_that_loses_too_many_workers_fails(self, stage: Stage) -> None:
         reader = await stage.here(concurrency=0)
-        name = await reader.start("hold", max_attempts=3)
-        for _ in range(3):
+        name = await reader.start("hold", max_attempts=2)
+        for _ in range(2):
             worker = await stage.process(lease=0.5)
             await worker.held(name)
             await worker.kill()
@@ -131,7 +131,7 @@ class SurvivalLaws(Staged):
 
         assert state_of(done) == "FAILED"
         assert StoredError(done.error.SerializeToString()).reason == v1.ERROR_REASON_WORKER_LOST
-        assert metadata_of(done).attempts == 3
+        assert metadata_of(done).attempts == 2
         check_log(done, await reader.attach(name))
 
     async def test_an_operation_that_is_cancelled_after_it_lost_its_worker_ends_as_cancelled(
