@@ -181,7 +181,8 @@ async def _build(
         raise SettingsError([Mistake("operations.url", str(error))]) from error
     telemetry = RpcTelemetry(metrics)
     limits = (server.max_request_size, server.stall_timeout)
-    shared: dict[str, Any] = {"off_loop": OffLoop(), "budget": budget}
+    off_loop = OffLoop()
+    shared: dict[str, Any] = {"off_loop": off_loop, "budget": budget}
     grpc_guard = Guard(auth, telemetry, in_flight, deadlines, *limits, **shared)
     grpc_server = GrpcServer(server, grpc_guard, metrics.listener_restarts["grpc"].inc)
     http_server = HttpServer(
@@ -193,7 +194,8 @@ async def _build(
         hosts=_hosts(settings),
         metrics=server.metrics,
     )
-    return FrontendContext(grpc_server, http_server, Delivery(engine, operations), engine, operations)
+    delivery = Delivery(engine, operations, off_loop=off_loop)
+    return FrontendContext(grpc_server, http_server, delivery, engine, operations)
 
 
 def _context_of(name: str, context: FrontendContext, settings: Settings) -> FrontendContext:
@@ -201,7 +203,7 @@ def _context_of(name: str, context: FrontendContext, settings: Settings) -> Fron
     if name not in settings.frontends:
         return context
     policy = _POLICIES[settings.frontends[name].unsupported]
-    return replace(context, delivery=Delivery(context.engine, context.operations, policy), unsupported=policy)
+    return replace(context, delivery=context.delivery.with_policy(policy), unsupported=policy)
 
 
 def _hosts(settings: Settings) -> Hosts | None:

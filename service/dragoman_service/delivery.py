@@ -43,6 +43,10 @@ class Delivery:
         self._unsupported = unsupported
         self._off_loop = off_loop or OffLoop()
 
+    def with_policy(self, unsupported: v1.UnsupportedFieldPolicy.ValueType) -> Delivery:
+        """The same delivery, for a frontend with that policy."""
+        return Delivery(self._engine, self._operations, unsupported, off_loop=self._off_loop)
+
     async def complete(self, request: v1.CompletionRequest, call: Call, target: Target | None = None) -> v1.Completion:
         """Returns the whole answer. Cancelling the task stops the upstream."""
         self._complete_policy(request)

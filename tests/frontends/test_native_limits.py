@@ -285,3 +285,14 @@ async def test_a_large_request_is_validated_beside_the_loop(start_service):
 
     assert noting.sizes == [large.ByteSize(), wrong.ByteSize()]
     assert [field.field for field in caught.value.fields] == ["prompt"]
+
+
+async def test_deliveries_with_other_policies_share_the_thread(start_service):
+    service, noting = await start_service({"echo": {}}), Noting()
+    delivery = Delivery(service.engine, service.operations, off_loop=noting)
+    large = with_prompt(INLINE)
+    large.generation_config.max_output_tokens = 1
+    await delivery.with_policy(v1.UNSUPPORTED_FIELD_POLICY_WARN).complete(large, service.engine.call("me"))
+
+    assert noting.sizes == [large.ByteSize()]
+    assert large.unsupported_field_policy == v1.UNSUPPORTED_FIELD_POLICY_WARN
