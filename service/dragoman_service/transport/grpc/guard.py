@@ -20,7 +20,7 @@ from typing import Any
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 from grpc import aio
 
 from dragoman_service.contract import HOPS, CompletionError, parse_hops
@@ -200,13 +200,14 @@ class Guard(aio.ServerInterceptor):
             answer = aclosing(answer)
         if isinstance(answer, AbstractAsyncContextManager):
             async with answer as responses:
-                await _send_all(responses, call, context, self._stall_timeout)
+                await _send_all(responses, method, call, context, self._stall_timeout)
             return None
         response = await answer
         if not method.handler.response_streaming:
             call.record.sent = 1
-            if (size := _size(response)) > SMALL:
-                call.share.grow(COPIES * size)
+            response = method.encode(response)
+            if len(response) > SMALL:
+                call.share.grow(COPIES * len(response))
         return response
 
     async def _read(self, record: CallRecord, context: Context) -> bytes:
@@ -243,14 +244,18 @@ class Guard(aio.ServerInterceptor):
             raise malformed_request("The bytes are not a valid request message of this method.") from None
 
 
-async def _send_all(responses: AsyncIterator[Any], call: CallContext, context: Context, stall_timeout: float) -> None:
+async def _send_all(
+    responses: AsyncIterator[Any], method: _Method, call: CallContext, context: Context, stall_timeout: float
+) -> None:
     now, record = asyncio.get_running_loop().time, call.record
     with StallTimer(stall_timeout) as timer:
         async for response in responses:
-            if taken := COPIES * size if (size := _size(response)) > SMALL else 0:
+            raw = method.encode(response)
+            taken = COPIES * len(raw) if len(raw) > SMALL else 0
+            if taken:
                 call.share.grow(taken)
             timer.since = begin = now()
-            await _write(context, response)
+            await _write(context, raw)
             timer.since = None
             record.stalled += now() - begin
             record.sent += 1
@@ -258,13 +263,9 @@ async def _send_all(responses: AsyncIterator[Any], call: CallContext, context: C
                 call.share.shrink(taken)
 
 
-def _size(response: Any) -> int:
-    return len(response) if isinstance(response, bytes) else response.ByteSize() if isinstance(response, Message) else 0
-
-
-async def _write(context: Context, response: Any) -> None:
+async def _write(context: Context, raw: bytes) -> None:
     try:
-        await context.write(response)
+        await context.write(raw)
     except aio.InternalError as error:  # the caller is gone; the context notices only a moment later
         raise asyncio.CancelledError from error
 
