@@ -19,6 +19,7 @@ from dragoman_service.errors import malformed_answer
 from dragoman_service.providers.local.weights.gguf import control_tokens
 from dragoman_service.providers.upstream.connection import Http, HttpError
 from dragoman_service.providers.upstream.errors import error_of
+from dragoman_service.timing.slots import Slots
 
 T = TypeVar("T")
 TURNS = 2  # questions that the engine works on at a time
@@ -36,7 +37,7 @@ class LocalTokenizer:
         self._quirks = quirks
         self._weights = weights
         self._control: frozenset[int] | None = None
-        self._turns = asyncio.Semaphore(turns)
+        self._slots = Slots(turns)
 
     async def count(self, request: v1.CompletionRequest) -> int:
         """The number of tokens of the request's prompt, including the template."""
@@ -62,15 +63,7 @@ class LocalTokenizer:
 
     async def _ask(self, path: str, body: Mapping[str, Any], read: Callable[[bytes], T]) -> T:
         """What `read` makes of the answer. It runs in a thread, because a long answer would hold up all other calls."""
-        await self._turns.acquire()
-        asking = asyncio.create_task(self._answer(path, body, read), name=f"tokenizer {path}")
-        asking.add_done_callback(self._end_turn)
-        return await asyncio.shield(asking)
-
-    def _end_turn(self, asking: asyncio.Task[Any]) -> None:
-        self._turns.release()
-        if not asking.cancelled():
-            asking.exception()  # retrieved, because the caller may have left
+        return await self._slots.run(lambda: self._answer(path, body, read))
 
     async def _answer(self, path: str, body: Mapping[str, Any], read: Callable[[bytes], T]) -> T:
         try:
