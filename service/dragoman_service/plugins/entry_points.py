@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import enum
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
@@ -78,8 +76,7 @@ class Plugin:
         if self._unloadable:  # a second attempt might take as long as the first one
             return None
         try:
-            with redirect_stdout(sys.stderr):  # a module that prints must not spoil what a script reads
-                function = self.run("its import", self.entry.load)
+            function = self.run("its import", self.entry.load)
         except PluginError as error:
             self.fail(str(error))
         else:

@@ -49,32 +49,25 @@ def unimplemented() -> CompletionError:
 
 def too_large(size: int, limit: int) -> CompletionError:
     """REQUEST_TOO_LARGE for a request of `size` bytes."""
-    return CompletionError(
-        code_pb2.RESOURCE_EXHAUSTED,
-        v1.ERROR_REASON_REQUEST_TOO_LARGE,
-        f"The request has {size} bytes; the limit is {limit} bytes. Send a smaller request.",
-        metadata={"limit": str(limit), "counted": str(size)},
-    )
+    why = f"The request has {size} bytes; the limit is {limit} bytes. Send a smaller request."
+    return _request_too_large(why, limit=limit, counted=size)
 
 
 def too_many_values(limit: int) -> CompletionError:
     """REQUEST_TOO_LARGE for a request with more than `limit` values."""
-    return CompletionError(
-        code_pb2.RESOURCE_EXHAUSTED,
-        v1.ERROR_REASON_REQUEST_TOO_LARGE,
-        f"The request has more than {limit} values, counting each field and each item of a list. Send fewer.",
-        metadata={"limit": str(limit)},
-    )
+    why = f"The request has more than {limit} values, counting each field and each item of a list. Send fewer."
+    return _request_too_large(why, limit=limit)
 
 
 def metadata_too_large(size: int, limit: int) -> CompletionError:
     """REQUEST_TOO_LARGE for a call with `size` bytes of metadata."""
-    return CompletionError(
-        code_pb2.RESOURCE_EXHAUSTED,
-        v1.ERROR_REASON_REQUEST_TOO_LARGE,
-        f"The metadata has {size} bytes; the limit is {limit} bytes. Send less metadata.",
-        metadata={"limit": str(limit), "counted": str(size)},
-    )
+    why = f"The metadata has {size} bytes; the limit is {limit} bytes. Send less metadata."
+    return _request_too_large(why, limit=limit, counted=size)
+
+
+def _request_too_large(why: str, **counts: int) -> CompletionError:
+    metadata = {name: str(count) for name, count in counts.items()}
+    return CompletionError(code_pb2.RESOURCE_EXHAUSTED, v1.ERROR_REASON_REQUEST_TOO_LARGE, why, metadata=metadata)
 
 
 def stalled_reader(seconds: float) -> CompletionError:

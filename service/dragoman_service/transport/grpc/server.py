@@ -22,6 +22,7 @@ from dragoman_service.transport.grpc.certificates import Certificate
 from dragoman_service.transport.grpc.guard import Guard
 from dragoman_service.transport.grpc.health import Health
 from dragoman_service.transport.grpc.listener import Listener
+from dragoman_service.transport.grpc.metadata import MAX_METADATA
 from dragoman_service.transport.grpc.policy import ServicePolicy
 from dragoman_service.transport.grpc.twins import ForeignNames, Pools
 
@@ -60,11 +61,8 @@ def options(max_request: int, longest_call: float, *, share_port: bool) -> list[
         ("grpc.max_connection_age_grace_ms", round((longest_call + 60) * 1000)),
         ("grpc.server_handshake_timeout_ms", 10_000),
         ("grpc.max_receive_message_length", max_request * 3 // 2),
-        ("grpc.max_metadata_size", 16 * 1024),
-        (
-            "grpc.http2.settings_timeout",
-            5_000,
-        ),  # until a client acknowledges the limit above, it is a thousand times higher
+        ("grpc.max_metadata_size", MAX_METADATA),
+        ("grpc.http2.settings_timeout", 5_000),  # until a client acknowledges that limit, it is a thousand times higher
         ("grpc.max_allowed_incoming_connections", max_connections()),  # further ones are closed
     ]
 

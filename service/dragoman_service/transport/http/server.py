@@ -72,9 +72,9 @@ class HttpServer:
         page = self.app if metrics is None else web.Application(middlewares=[self._unrouted])
         page.router.add_get(PATH, metrics_page(registry, guard.check_metrics))
         self._main = Listener("server.http", address, self.app, limit or max_connections(), head_timeout)
-        self._metrics = self._main
+        self._listeners = [self._main]
         if metrics is not None:
-            self._metrics = Listener("server.metrics", metrics, page, MAX_CONNECTIONS, head_timeout)
+            self._listeners.append(Listener("server.metrics", metrics, page, MAX_CONNECTIONS, head_timeout))
 
     def probe(self, path: str, readiness: Readiness) -> None:
         """Adds a probe, which is 200 or, if there is a reason, 503. Call it before `start`."""
@@ -108,11 +108,11 @@ class HttpServer:
     @property
     def metrics_address(self) -> Address:
         """Where `/metrics` is served, once it is."""
-        return self._metrics.bound
+        return self._listeners[-1].bound
 
     async def start(self) -> Address:
         """Starts to listen and returns the address. Raises SettingsError if it cannot listen there."""
-        for listener in dict.fromkeys((self._main, self._metrics)):
+        for listener in self._listeners:
             await listener.start(share_port=self._share_port)
         return self._main.bound
 
@@ -122,7 +122,7 @@ class HttpServer:
 
     async def stop(self) -> None:
         """Closes the listeners and all connections."""
-        for listener in dict.fromkeys((self._main, self._metrics)):
+        for listener in self._listeners:
             await listener.stop()
 
     @web.middleware

@@ -27,8 +27,8 @@ class StreamDecoder:
         self._is_json = is_json
         self._events: SseDecoder | None = None
         self._body = bytearray()  # of a complete answer, or what has come before the format is known
-        self._received = 0
-        """JSON texts decoded so far. Comments and incomplete texts do not count."""
+        self._has_text = False
+        """A JSON text was decoded. Comments and incomplete texts are none."""
 
     @property
     def ended(self) -> bool:
@@ -47,11 +47,11 @@ class StreamDecoder:
     def end(self) -> Iterator[v1.CompletionEvent]:
         """The events of a complete answer, and the end of each choice. Raises IncompleteAnswerError without one."""
         if self._body or (self._events is None and self._is_json):
-            self._received += 1
+            self._has_text = True
             yield from self._answer.decode_complete(bytes(self._body))
         elif self._events is not None:
             yield from self._last_event(self._events)
-        if self._events is not None and self._events.foreign and not self._received:
+        if self._events is not None and self._events.foreign and not self._has_text:
             raise malformed_answer("answered with something other than server-sent events")
         yield from self._answer.end()
 
@@ -65,7 +65,7 @@ class StreamDecoder:
         return self._decode([text])
 
     def _decode(self, texts: list[bytes]) -> Iterable[v1.CompletionEvent]:
-        self._received += len(texts)
+        self._has_text = self._has_text or bool(texts)
         try:
             return self._answer.decode(texts)
         except CompletionError as failure:
