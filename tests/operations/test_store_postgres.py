@@ -106,9 +106,9 @@ async def test_connections_that_were_lost_while_idle_cost_no_write(store: Store,
 async def test_an_outage_of_the_server_is_reported_and_everything_recovers_by_itself(
     open_worker: OpenWorker, postgres: PostgresServer
 ) -> None:
-    worker = await open_worker(lease=3.0)
+    worker = await open_worker(lease=60.0)
     held = await worker.start_held()
-    other = await open_worker(lease=3.0)
+    other = await open_worker(lease=60.0)
     with capture_logs() as logs:
         await asyncio.to_thread(postgres.stop)
         errors = [await refused(call) for call in (worker.operations.start(ask(), "team-a"), worker.get(held))]
