@@ -19,4 +19,5 @@ from dragoman.v1.model_service_pb2_grpc import ModelServiceStub as ModelServiceS
 from dragoman.v1.model_service_pb2_grpc import (
     add_ModelServiceServicer_to_server as add_ModelServiceServicer_to_server,
 )
+from dragoman.v1.safety_pb2 import *
 from dragoman.v1.tool_pb2 import *

@@ -5,6 +5,7 @@ Events: the progress of a completion."""
 
 from collections import abc as _abc
 from dragoman.v1 import completion_pb2 as _completion_pb2
+from dragoman.v1 import safety_pb2 as _safety_pb2
 from dragoman.v1 import tool_pb2 as _tool_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -37,8 +38,10 @@ class CompletionEvent(_message.Message):
     DELTA_FIELD_NUMBER: _builtins.int
     CHOICE_FINISHED_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    SAFETY_FIELD_NUMBER: _builtins.int
     RETRACTED_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
+    CITATIONS_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Number of the event in its stream, consecutive from 1."""
     @_builtins.property
@@ -62,12 +65,20 @@ class CompletionEvent(_message.Message):
         """Tokens used so far: a running total that replaces the previous one."""
 
     @_builtins.property
+    def safety(self) -> Global___SafetyReport:
+        """Findings about the prompt or a choice."""
+
+    @_builtins.property
     def retracted(self) -> Global___Retracted:
         """Earlier events are no longer valid."""
 
     @_builtins.property
     def finished(self) -> Global___Finished:
         """The stream ends."""
+
+    @_builtins.property
+    def citations(self) -> Global___CitationReport:
+        """Sources that a choice quotes."""
 
     def __init__(
         self,
@@ -78,14 +89,16 @@ class CompletionEvent(_message.Message):
         delta: Global___Delta | None = ...,
         choice_finished: Global___ChoiceFinished | None = ...,
         usage: _completion_pb2.Usage | None = ...,
+        safety: Global___SafetyReport | None = ...,
         retracted: Global___Retracted | None = ...,
         finished: Global___Finished | None = ...,
+        citations: Global___CitationReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["choice_finished", b"choice_finished", "delta", b"delta", "event", b"event", "event_time", b"event_time", "finished", b"finished", "retracted", b"retracted", "started", b"started", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["choice_finished", b"choice_finished", "citations", b"citations", "delta", b"delta", "event", b"event", "event_time", b"event_time", "finished", b"finished", "retracted", b"retracted", "safety", b"safety", "started", b"started", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice_finished", b"choice_finished", "delta", b"delta", "event", b"event", "event_time", b"event_time", "finished", b"finished", "retracted", b"retracted", "sequence", b"sequence", "started", b"started", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice_finished", b"choice_finished", "citations", b"citations", "delta", b"delta", "event", b"event", "event_time", b"event_time", "finished", b"finished", "retracted", b"retracted", "safety", b"safety", "sequence", b"sequence", "started", b"started", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "delta", "choice_finished", "usage", "retracted", "finished"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "delta", "choice_finished", "usage", "safety", "retracted", "finished", "citations"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -147,6 +160,7 @@ class Delta(_message.Message):
     TOOL_CALL_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     LOGPROBS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     choice_index: _builtins.int
     """Index of the choice, from 0."""
     text: _builtins.str
@@ -155,6 +169,10 @@ class Delta(_message.Message):
     """A fragment of the model's reasoning."""
     refusal: _builtins.str
     """A fragment of a refusal."""
+    state: _builtins.bytes
+    """Part.state of the part that the fragment belongs to. It completes the part: a later fragment
+    begins another one.
+    """
     @_builtins.property
     def tool_call(self) -> _tool_pb2.ToolCallDelta:
         """A fragment of a tool call."""
@@ -174,16 +192,79 @@ class Delta(_message.Message):
         tool_call: _tool_pb2.ToolCallDelta | None = ...,
         refusal: _builtins.str = ...,
         logprobs: _abc.Iterable[_completion_pb2.TokenLogprob] | None = ...,
+        state: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice_index", b"choice_index", "content", b"content", "logprobs", b"logprobs", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice_index", b"choice_index", "content", b"content", "logprobs", b"logprobs", "reasoning", b"reasoning", "refusal", b"refusal", "state", b"state", "text", b"text", "tool_call", b"tool_call"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "reasoning", "tool_call", "refusal"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 
 Global___Delta: _TypeAlias = Delta  # noqa: Y015
+
+@_typing.final
+class SafetyReport(_message.Message):
+    """Findings about the prompt or a choice. A rating replaces the earlier one of the same source and
+    category. Those about a choice come before its `choice_finished`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHOICE_INDEX_FIELD_NUMBER: _builtins.int
+    ASSESSMENT_FIELD_NUMBER: _builtins.int
+    choice_index: _builtins.int
+    """Index of the choice, from 0. Absent: the findings are about the prompt."""
+    @_builtins.property
+    def assessment(self) -> _safety_pb2.SafetyAssessment:
+        """The findings."""
+
+    def __init__(
+        self,
+        *,
+        choice_index: _builtins.int | None = ...,
+        assessment: _safety_pb2.SafetyAssessment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_choice_index", b"_choice_index", "assessment", b"assessment", "choice_index", b"choice_index"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_choice_index", b"_choice_index", "assessment", b"assessment", "choice_index", b"choice_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__choice_index: _TypeAlias = _typing.Literal["choice_index"]  # noqa: Y015
+    _WhichOneofArgType__choice_index: _TypeAlias = _typing.Literal["_choice_index", b"_choice_index"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__choice_index) -> _WhichOneofReturnType__choice_index | None: ...
+
+Global___SafetyReport: _TypeAlias = SafetyReport  # noqa: Y015
+
+@_typing.final
+class CitationReport(_message.Message):
+    """Sources that a choice quotes, in addition to those reported before. They come before its
+    `choice_finished`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHOICE_INDEX_FIELD_NUMBER: _builtins.int
+    CITATIONS_FIELD_NUMBER: _builtins.int
+    choice_index: _builtins.int
+    """Index of the choice, from 0."""
+    @_builtins.property
+    def citations(self) -> _containers.RepeatedCompositeFieldContainer[_safety_pb2.Citation]:
+        """The sources."""
+
+    def __init__(
+        self,
+        *,
+        choice_index: _builtins.int = ...,
+        citations: _abc.Iterable[_safety_pb2.Citation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice_index", b"choice_index", "citations", b"citations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CitationReport: _TypeAlias = CitationReport  # noqa: Y015
 
 @_typing.final
 class Retracted(_message.Message):

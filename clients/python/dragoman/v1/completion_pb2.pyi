@@ -6,6 +6,7 @@ A completion: the request to a model and the answer."""
 from collections import abc as _abc
 from dragoman.v1 import generation_config_pb2 as _generation_config_pb2
 from dragoman.v1 import message_pb2 as _message_pb2
+from dragoman.v1 import safety_pb2 as _safety_pb2
 from dragoman.v1 import tool_pb2 as _tool_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -104,7 +105,11 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     FINISH_REASON_TOOL_CALLS: _FinishReason.ValueType  # 5
     """The model requests tool calls, which are among the parts of the answer."""
     FINISH_REASON_CONTENT_FILTER: _FinishReason.ValueType  # 6
-    """The provider withheld the rest of the answer because of its content."""
+    """A filter or the provider withheld the rest of the answer, or all of it, because of its content
+    or that of the prompt, see Choice.safety and Completion.prompt_safety.
+    """
+    FINISH_REASON_RECITATION: _FinishReason.ValueType  # 14
+    """The provider withheld the rest of the answer because it repeats a protected source."""
     FINISH_REASON_REFUSAL: _FinishReason.ValueType  # 8
     """The model declined to answer; its explanation is a refusal part."""
     FINISH_REASON_OTHER: _FinishReason.ValueType  # 13
@@ -130,7 +135,11 @@ FINISH_REASON_CONTEXT_LENGTH: FinishReason.ValueType  # 4
 FINISH_REASON_TOOL_CALLS: FinishReason.ValueType  # 5
 """The model requests tool calls, which are among the parts of the answer."""
 FINISH_REASON_CONTENT_FILTER: FinishReason.ValueType  # 6
-"""The provider withheld the rest of the answer because of its content."""
+"""A filter or the provider withheld the rest of the answer, or all of it, because of its content
+or that of the prompt, see Choice.safety and Completion.prompt_safety.
+"""
+FINISH_REASON_RECITATION: FinishReason.ValueType  # 14
+"""The provider withheld the rest of the answer because it repeats a protected source."""
 FINISH_REASON_REFUSAL: FinishReason.ValueType  # 8
 """The model declined to answer; its explanation is a refusal part."""
 FINISH_REASON_OTHER: FinishReason.ValueType  # 13
@@ -192,6 +201,7 @@ class CompletionRequest(_message.Message):
     GENERATION_CONFIG_FIELD_NUMBER: _builtins.int
     TOOLS_FIELD_NUMBER: _builtins.int
     TOOL_CHOICE_FIELD_NUMBER: _builtins.int
+    SAFETY_SETTINGS_FIELD_NUMBER: _builtins.int
     UNSUPPORTED_FIELD_POLICY_FIELD_NUMBER: _builtins.int
     END_USER_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
@@ -250,6 +260,14 @@ class CompletionRequest(_message.Message):
         """Whether the model calls tools, and which ones. If absent, the model decides."""
 
     @_builtins.property
+    def safety_settings(self) -> _containers.RepeatedCompositeFieldContainer[_safety_pb2.SafetySetting]:
+        """From which level on content of a category is blocked, in place of the default of the filter or
+        provider; at most 32. A filter in the settings of the service may limit how far a caller can
+        raise a threshold, and then says so in Completion.warnings. Supported only by models that list
+        `safety_settings` in Model.supported_fields.
+        """
+
+    @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The caller's own labels, copied to the Completion and to the operation's metadata; no model
         sees them. At most 64. Keys have 1 to 64 characters and values at most 512, none of them NUL.
@@ -274,6 +292,7 @@ class CompletionRequest(_message.Message):
         generation_config: _generation_config_pb2.GenerationConfig | None = ...,
         tools: _abc.Iterable[_tool_pb2.Tool] | None = ...,
         tool_choice: _tool_pb2.ToolChoice | None = ...,
+        safety_settings: _abc.Iterable[_safety_pb2.SafetySetting] | None = ...,
         unsupported_field_policy: Global___UnsupportedFieldPolicy.ValueType = ...,
         end_user: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
@@ -283,7 +302,7 @@ class CompletionRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["disconnect_policy", b"disconnect_policy", "end_user", b"end_user", "extensions", b"extensions", "generation_config", b"generation_config", "labels", b"labels", "messages", b"messages", "model", b"model", "prompt", b"prompt", "request_id", b"request_id", "tool_choice", b"tool_choice", "tools", b"tools", "unsupported_field_policy", b"unsupported_field_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disconnect_policy", b"disconnect_policy", "end_user", b"end_user", "extensions", b"extensions", "generation_config", b"generation_config", "labels", b"labels", "messages", b"messages", "model", b"model", "prompt", b"prompt", "request_id", b"request_id", "safety_settings", b"safety_settings", "tool_choice", b"tool_choice", "tools", b"tools", "unsupported_field_policy", b"unsupported_field_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -322,6 +341,7 @@ class Completion(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     FINISH_TIME_FIELD_NUMBER: _builtins.int
     CHOICES_FIELD_NUMBER: _builtins.int
+    PROMPT_SAFETY_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
@@ -354,13 +374,19 @@ class Completion(_message.Message):
         """The answers, ordered by index; GenerationConfig.choice_count sets their number."""
 
     @_builtins.property
+    def prompt_safety(self) -> _safety_pb2.SafetyAssessment:
+        """What filters and the provider found in the prompt. Absent if they reported nothing. If it is
+        blocked, every choice is empty and has FINISH_REASON_CONTENT_FILTER.
+        """
+
+    @_builtins.property
     def usage(self) -> Global___Usage:
         """Tokens used by all choices together."""
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Warning]:
-        """Fields of the request that were ignored. Always empty unless the request set
-        UNSUPPORTED_FIELD_POLICY_WARN.
+        """Fields of the request that were ignored or limited. Without UNSUPPORTED_FIELD_POLICY_WARN only
+        safety_settings can be among them.
         """
 
     @_builtins.property
@@ -377,15 +403,16 @@ class Completion(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         finish_time: _timestamp_pb2.Timestamp | None = ...,
         choices: _abc.Iterable[Global___Choice] | None = ...,
+        prompt_safety: _safety_pb2.SafetyAssessment | None = ...,
         usage: Global___Usage | None = ...,
         warnings: _abc.Iterable[Global___Warning] | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         request_id: _builtins.str = ...,
         system_fingerprint: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "finish_time", b"finish_time", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "finish_time", b"finish_time", "prompt_safety", b"prompt_safety", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "create_time", b"create_time", "finish_time", b"finish_time", "labels", b"labels", "name", b"name", "provider", b"provider", "request_id", b"request_id", "requested_model", b"requested_model", "served_model", b"served_model", "system_fingerprint", b"system_fingerprint", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "create_time", b"create_time", "finish_time", b"finish_time", "labels", b"labels", "name", b"name", "prompt_safety", b"prompt_safety", "provider", b"provider", "request_id", b"request_id", "requested_model", b"requested_model", "served_model", b"served_model", "system_fingerprint", b"system_fingerprint", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -403,6 +430,8 @@ class Choice(_message.Message):
     PROVIDER_FINISH_REASON_FIELD_NUMBER: _builtins.int
     MATCHED_STOP_SEQUENCE_FIELD_NUMBER: _builtins.int
     LOGPROBS_FIELD_NUMBER: _builtins.int
+    SAFETY_FIELD_NUMBER: _builtins.int
+    CITATIONS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Index of the choice, from 0."""
     finish_reason: Global___FinishReason.ValueType
@@ -421,6 +450,14 @@ class Choice(_message.Message):
         GenerationConfig.include_logprobs.
         """
 
+    @_builtins.property
+    def safety(self) -> _safety_pb2.SafetyAssessment:
+        """What filters and the provider found in the choice. Absent if they reported nothing."""
+
+    @_builtins.property
+    def citations(self) -> _containers.RepeatedCompositeFieldContainer[_safety_pb2.Citation]:
+        """Sources that the choice quotes, in the order in which the provider reported them."""
+
     def __init__(
         self,
         *,
@@ -430,10 +467,12 @@ class Choice(_message.Message):
         provider_finish_reason: _builtins.str = ...,
         matched_stop_sequence: _builtins.str = ...,
         logprobs: _abc.Iterable[Global___TokenLogprob] | None = ...,
+        safety: _safety_pb2.SafetyAssessment | None = ...,
+        citations: _abc.Iterable[_safety_pb2.Citation] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "safety", b"safety"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finish_reason", b"finish_reason", "index", b"index", "logprobs", b"logprobs", "matched_stop_sequence", b"matched_stop_sequence", "message", b"message", "provider_finish_reason", b"provider_finish_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "finish_reason", b"finish_reason", "index", b"index", "logprobs", b"logprobs", "matched_stop_sequence", b"matched_stop_sequence", "message", b"message", "provider_finish_reason", b"provider_finish_reason", "safety", b"safety"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -561,7 +600,7 @@ Global___Usage: _TypeAlias = Usage  # noqa: Y015
 
 @_typing.final
 class Warning(_message.Message):
-    """A field of the request that was ignored."""
+    """A field of the request that was ignored or limited."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -160,11 +160,17 @@ class Part(_message.Message):
     REASONING_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     EXTENSIONS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Plain text; may be empty, so that a message without content can be sent."""
     refusal: _builtins.str
     """The model's explanation of why it declines to answer. In a request, supported only by models
     that list `messages.refusal` in Model.supported_fields.
+    """
+    state: _builtins.bytes
+    """State of the provider, such as the signature of a thought: opaque to callers, who return the
+    part as they received it. Some providers fail without it. A provider ignores state that another
+    one wrote, so it is never rejected.
     """
     @_builtins.property
     def tool_call(self) -> _tool_pb2.ToolCall:
@@ -197,10 +203,11 @@ class Part(_message.Message):
         reasoning: Global___Reasoning | None = ...,
         refusal: _builtins.str = ...,
         extensions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        state: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "extensions", b"extensions", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "extensions", b"extensions", "reasoning", b"reasoning", "refusal", b"refusal", "state", b"state", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "tool_call", "tool_result", "reasoning", "refusal"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
