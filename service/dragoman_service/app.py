@@ -13,12 +13,14 @@ from typing import Any
 import structlog
 from dragoman import v1
 
-from dragoman_service.contract import Provider
+from dragoman_service.contract import Filter, Provider
 from dragoman_service.delivery import Delivery
 from dragoman_service.engine.aliases import Aliases
 from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.catalogue import Catalogue
-from dragoman_service.engine.engine import Deadlines, Engine
+from dragoman_service.engine.deadlines import Deadlines
+from dragoman_service.engine.engine import Engine
+from dragoman_service.engine.filtering import Filters
 from dragoman_service.filters.context import FilterContext
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.operations import OperationStoreError, open_operations, open_store
@@ -163,7 +165,7 @@ async def _build(
     deadlines = Deadlines(server.default_deadline, server.longest_deadline)
     auth = Auth(settings.access, anonymous=settings.allows_anonymous)
     budget = Budget(server.call_memory)
-    chain = make_filters(filters, FilterContext(metrics, catalogue))
+    chain = _placed(make_filters(filters, FilterContext(metrics, catalogue)), settings)
     engine = Engine(catalogue, chain, deadlines, auth.allowed, budget)
     stack.push_async_callback(engine.closed, STOP_GRACE)
     opened_operations = open_operations(
@@ -196,6 +198,10 @@ async def _build(
     )
     delivery = Delivery(engine, operations, off_loop=off_loop)
     return FrontendContext(grpc_server, http_server, delivery, engine, operations)
+
+
+def _placed(made: Mapping[str, Filter], settings: Settings) -> Filters:
+    return Filters.placed(made, settings.model_filters, settings.provider_filters)
 
 
 def _context_of(name: str, context: FrontendContext, settings: Settings) -> FrontendContext:

@@ -13,6 +13,7 @@ from dragoman_service.errors import CompletionError, clean, malformed_answer
 
 MAX_TOKENS = 1_000_000_000  # in each field of a usage
 MAX_END = 2 * 1024**2  # bytes of a finish reason with what the vendor adds to the message
+MAX_FINDINGS = 256 * 1024  # bytes of one event with findings or citations
 MAX_REASON = 512  # bytes of an exception's text in one line
 MAX_LOGGED = 8 * 1024  # characters of an exception's text in the log
 _MAX_CHAIN = 16  # exceptions of one chain that are looked at
@@ -20,6 +21,7 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _COUNTS = ("input_tokens", "output_tokens", "total_tokens", "cached_input_tokens", "reasoning_tokens")
 _OWN_CODES = frozenset({code_pb2.OK, code_pb2.CANCELLED, code_pb2.UNAUTHENTICATED})
 _FINISH_REASONS = frozenset(v1.FinishReason.values())
+_SAFETY_LEVELS = frozenset(v1.SafetyLevel.values())
 
 FILTER_REASONS = frozenset(v1.ErrorReason.values()) - {
     v1.ERROR_REASON_UNSPECIFIED,
@@ -78,8 +80,23 @@ def check_event(event: object, *, started: bool = False) -> None:
             raise malformed_answer(f"sent the unknown finish reason {event.choice_finished.finish_reason}")
         if event.choice_finished.ByteSize() > MAX_END:
             raise malformed_answer(f"sent more than {MAX_END} bytes with a finish reason")
+    elif kind == "safety":
+        _check_safety(event.safety)
+    elif kind == "citations":
+        if event.citations.ByteSize() > MAX_FINDINGS:
+            raise malformed_answer(f"sent more than {MAX_FINDINGS} bytes of citations at a time")
     elif kind != "started" or not started:
         raise malformed_answer(f"sent {kind or 'an empty event'} within an answer")
+
+
+def _check_safety(report: v1.SafetyReport) -> None:
+    if report.ByteSize() > MAX_FINDINGS:
+        raise malformed_answer(f"sent more than {MAX_FINDINGS} bytes of findings at a time")
+    for rating in report.assessment.ratings:
+        if rating.HasField("score") and not 0 <= rating.score <= 1:
+            raise malformed_answer("sent a safety rating with a score that is not between 0 and 1")
+        if rating.level not in _SAFETY_LEVELS:
+            raise malformed_answer(f"sent the unknown safety level {rating.level}")
 
 
 def _check_usage(usage: v1.Usage) -> None:

@@ -6,6 +6,7 @@ from dragoman_service.contract import CompletionError
 from dragoman_service.engine.aliases import Alias, Aliases, covers
 from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
+from dragoman_service.engine.filtering import Filters
 from dragoman_service.providers.echo.provider import Echo
 from dragoman_service.testing import Scripted, choice_finished, delta
 from engine_calls import answer, model, request_of
@@ -158,7 +159,7 @@ async def test_a_filter_that_asks_for_another_model_gets_that_one():
 
         return redirected
 
-    engine = engine_of({}, {"p": provider_of("big"), "q": provider_of("small")}, filters=[redirecting])
+    engine = engine_of({}, {"p": provider_of("big"), "q": provider_of("small")}, filters=Filters([redirecting]))
     target = engine.resolve("p/big", "me")
     async with engine.relay(request_of("p/big"), engine.call("me"), target) as relay:
         completion = await relay.completion()

@@ -6,7 +6,8 @@ from contextlib import aclosing
 
 import pytest
 from dragoman import text_of, v1
-from dragoman_service.engine.engine import Deadlines
+from dragoman_service.engine.deadlines import Deadlines
+from dragoman_service.engine.filtering import Filters
 from dragoman_service.testing import Scripted, choice_finished, delta, tool_call
 from engine_calls import answer, engine_of, error_of, model, request_of
 from google.rpc import code_pb2
@@ -85,7 +86,7 @@ async def test_filters_see_the_ids_that_callers_see():
 
         return spied
 
-    engine = engine_of({"p": Scripted(tool_call(0, "{}", name="now"), choice_finished())}, filters=[spy])
+    engine = engine_of({"p": Scripted(tool_call(0, "{}", name="now"), choice_finished())}, filters=Filters([spy]))
     completion = await answer(engine, request_of("p/scripted"))
 
     assert completion.choices[0].message.parts[0].tool_call.id in filter(None, seen)
@@ -143,7 +144,7 @@ def shouting(suffix):
 
 
 async def test_the_first_filter_is_the_outermost():
-    engine = engine_of({"p": Scripted(delta("x"), choice_finished())}, filters=[shouting("1"), shouting("2")])
+    engine = engine_of({"p": Scripted(delta("x"), choice_finished())}, filters=Filters([shouting("1"), shouting("2")]))
 
     assert text_of(await answer(engine, request_of("p/scripted"))) == "x21"
 

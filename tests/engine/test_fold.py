@@ -185,3 +185,65 @@ def test_without_a_count_tokens_are_estimated_by_pieces_or_by_length_whichever_i
     assert fold(delta("a"), delta("b")).usage().output_tokens == 2
     assert fold(delta("abcdefghijkl")).usage().output_tokens == 3
     assert fold(delta("abcdefghijkl"), usage(1, 2)).usage().output_tokens == 2
+
+
+def safety(*ratings: v1.SafetyRating, choice: int | None = 0, blocked: bool = False, **fields) -> v1.CompletionEvent:
+    assessment = v1.SafetyAssessment(ratings=ratings, blocked=blocked, **fields)
+    return v1.CompletionEvent(safety=v1.SafetyReport(choice_index=choice, assessment=assessment))
+
+
+def rating(category: str, level: int = v1.SAFETY_LEVEL_LOW, source: str = "s", **fields) -> v1.SafetyRating:
+    return v1.SafetyRating(category=category, level=level, source=source, **fields)
+
+
+def test_a_rating_replaces_the_one_of_the_same_source_and_category_and_a_block_stays():
+    low, high, other = rating("hate_speech"), rating("hate_speech", v1.SAFETY_LEVEL_HIGH), rating("hate_speech", 2, "t")
+    completion = fold(
+        delta("x"),
+        safety(low, other, blocked=True, codes=["251"], message="why"),
+        safety(high, codes=["251", "252"]),
+        choice_finished(),
+    ).completion()
+
+    assert completion.choices[0].safety == v1.SafetyAssessment(
+        blocked=True, ratings=[high, other], codes=["251", "252"], message="why"
+    )
+    assert not completion.HasField("prompt_safety")
+
+
+def test_findings_about_the_prompt_are_not_those_about_a_choice():
+    completion = fold(safety(rating("hate_speech"), choice=None), delta("x"), choice_finished()).completion()
+
+    assert [found.category for found in completion.prompt_safety.ratings] == ["hate_speech"]
+    assert not completion.choices[0].HasField("safety")
+
+
+def test_citations_of_a_choice_add_up():
+    sources = [v1.Citation(start_index=n, end_index=n + 1, uri=f"https://e/{n}") for n in range(2)]
+    reports = [v1.CompletionEvent(citations=v1.CitationReport(choice_index=1, citations=[one])) for one in sources]
+    completion = fold(delta("a"), delta("b", 1), *reports, choice_finished(), choice_finished(1)).completion()
+
+    assert [list(choice.citations) for choice in completion.choices] == [[], sources]
+
+
+@pytest.mark.parametrize("late", [safety(rating("x")), v1.CompletionEvent(citations=v1.CitationReport())])
+def test_findings_after_the_end_of_their_choice_are_refused(late):
+    with pytest.raises(CompletionError) as caught:
+        fold(delta("a"), choice_finished(), late)
+
+    assert reason_of(caught) == "PROVIDER_MALFORMED"
+
+
+def test_state_completes_its_part():
+    signed = v1.CompletionEvent(delta=v1.Delta(text="B", state=b"1"))
+    thought = v1.CompletionEvent(delta=v1.Delta(reasoning="R", state=b"2"))
+    call = v1.Delta(tool_call=v1.ToolCallDelta(id="a", name="f", arguments_json="{}"), state=b"3")
+    events = thought, delta("A"), signed, delta("C"), v1.CompletionEvent(delta=call)
+    completion = fold(*events, choice_finished()).completion()
+
+    assert list(completion.choices[0].message.parts) == [
+        v1.Part(reasoning=v1.Reasoning(text="R"), state=b"2"),
+        v1.Part(text="AB", state=b"1"),
+        v1.Part(text="C"),
+        v1.Part(tool_call=v1.ToolCall(id="a", name="f", arguments_json="{}"), state=b"3"),
+    ]

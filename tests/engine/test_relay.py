@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.engine.merging import MAX_MERGED
+from dragoman_service.engine.events.merging import MAX_MERGED
 from dragoman_service.engine.relay import MAX_BUFFERED
 from dragoman_service.testing import Scripted, choice_finished, delta, tool_call, usage
 from relaying import kinds, read_all, relay_of, texts

@@ -21,7 +21,23 @@ tool_calls = st.builds(v1.ToolCallDelta, name=st.sampled_from(["", "weather"]), 
 def deltas(draw):
     kind = draw(st.sampled_from(["text", "reasoning", "refusal", "tool_call"]))
     content = {kind: draw(tool_calls if kind == "tool_call" else st.text(max_size=6))}
-    return v1.Delta(choice_index=draw(st.integers(0, 2)), logprobs=draw(logprobs), **content)
+    state = draw(st.sampled_from([b"", b"", b"", b"s", b"t"]))
+    return v1.Delta(choice_index=draw(st.integers(0, 2)), logprobs=draw(logprobs), state=state, **content)
+
+
+ratings = st.builds(v1.SafetyRating, category=st.sampled_from("ab"), level=st.integers(0, 4), source=st.just("s"))
+assessments = st.builds(v1.SafetyAssessment, ratings=st.lists(ratings, max_size=2), blocked=st.booleans())
+
+
+@st.composite
+def findings(draw, choices):
+    """A finding about the prompt or about one of the choices."""
+    index = draw(st.sampled_from([None, *choices]))
+    if index is not None and draw(st.booleans()):
+        citation = v1.Citation(start_index=draw(st.integers(0, 9)))
+        return v1.CompletionEvent(citations=v1.CitationReport(choice_index=index, citations=[citation]))
+    report = v1.SafetyReport(choice_index=index, assessment=draw(assessments))
+    return v1.CompletionEvent(safety=report)
 
 
 @st.composite
@@ -31,6 +47,8 @@ def answers(draw):
     events = [v1.CompletionEvent(delta=piece) for piece in pieces]
     for at in draw(st.lists(st.integers(0, len(events)), max_size=3)):
         events.insert(at, usage(1, at))
+    for at in draw(st.lists(st.integers(0, len(events)), max_size=3)):
+        events.insert(at, draw(findings(sorted({piece.choice_index for piece in pieces}))))
     ends = [choice_finished(index) for index in {piece.choice_index for piece in pieces}]
     return [*numbered(events), *ends, usage(1, len(pieces))]
 

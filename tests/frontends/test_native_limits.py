@@ -68,12 +68,6 @@ def with_stop(size: int) -> v1.CompletionRequest:
     return request(stop_sequences=["x" * size])
 
 
-def with_request_id(text: str) -> v1.CompletionRequest:
-    made = request()
-    made.request_id = text
-    return made
-
-
 def with_tools(count: int) -> v1.CompletionRequest:
     made = request()
     for number in range(count):
@@ -102,10 +96,14 @@ def with_prompt(size: int) -> v1.CompletionRequest:
     return v1.CompletionRequest(model="echo", prompt="x" * size)
 
 
-def with_end_user(size: int) -> v1.CompletionRequest:
+def with_fields(**fields) -> v1.CompletionRequest:
     made = request()
-    made.end_user = "x" * size
+    made.MergeFrom(v1.CompletionRequest(**fields))
     return made
+
+
+def block(category: object) -> v1.SafetySetting:
+    return v1.SafetySetting(category=str(category), block_at=v1.SAFETY_THRESHOLD_LOW)
 
 
 def with_parts_in_all(count: int) -> v1.CompletionRequest:
@@ -128,12 +126,14 @@ COUNTS = [
     (with_stop, limits.STOP_SEQUENCE, "generation_config.stop_sequences[0]"),
     (with_author, limits.AUTHOR, "messages[0].author"),
     (with_prompt, limits.PROMPT, "prompt"),
-    (with_end_user, limits.END_USER, "end_user"),
+    (lambda n: with_fields(end_user="x" * n), limits.END_USER, "end_user"),
+    (lambda n: with_fields(safety_settings=map(block, range(n))), limits.SAFETY_SETTINGS, "safety_settings"),
+    (lambda n: with_fields(safety_settings=[block("x" * n)]), limits.SAFETY_CATEGORY, "safety_settings[0].category"),
     (with_tools, limits.TOOLS, "tools"),
     (lambda n: with_tool(name="x" * n), limits.TOOL_NAME, "tools[0].function.name"),
     (lambda n: with_tool(description="x" * n), limits.TOOL_DESCRIPTION, "tools[0].function.description"),
     (with_parameters, limits.SCHEMA, "tools[0].function.parameters_json_schema"),
-    (lambda n: with_request_id("x" * n), limits.REQUEST_ID, "request_id"),
+    (lambda n: with_fields(request_id="x" * n), limits.REQUEST_ID, "request_id"),
     (lambda n: request(stop_sequences=["x"] * n), limits.STOP_SEQUENCES, "generation_config.stop_sequences"),
     (lambda n: request(choice_count=n), limits.CHOICES, "generation_config.choice_count"),
     (lambda n: request(max_output_tokens=n), limits.OUTPUT_TOKENS, "generation_config.max_output_tokens"),
@@ -188,8 +188,8 @@ def test_a_number_is_taken_only_in_its_range(field, good, bad):
 
 @pytest.mark.parametrize("text", ["with space", "tab\t", "new\nline", "ümlaut", "\x7f"])
 def test_a_request_id_is_visible_ascii(text):
-    assert wrong_fields(with_request_id("!" + "~" * 127)) == []
-    assert wrong_fields(with_request_id(text)) == ["request_id"]
+    assert wrong_fields(with_fields(request_id="!" + "~" * 127)) == []
+    assert wrong_fields(with_fields(request_id=text)) == ["request_id"]
 
 
 def test_an_unknown_disconnect_policy_is_refused():

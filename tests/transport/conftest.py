@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from dragoman_service.engine.budget import Budget
-from dragoman_service.engine.engine import Deadlines
+from dragoman_service.engine.deadlines import Deadlines
 from dragoman_service.settings.settings import AccessSettings, ServerSettings
 from dragoman_service.settings.types import Address
 from dragoman_service.telemetry.metrics import Metrics

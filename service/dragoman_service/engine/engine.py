@@ -15,16 +15,19 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.boundary import check_event, is_cancellation
-from dragoman_service.contract import Call, Complete, CompletionError, Filter
+from dragoman_service.contract import Call, Complete, CompletionError
 from dragoman_service.engine.aliases import Alias, covers, matches
 from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.catalogue import Catalogue, Target
+from dragoman_service.engine.deadlines import Deadlines
+from dragoman_service.engine.events.findings import with_source
+from dragoman_service.engine.events.tool_call_ids import with_tool_call_id
 from dragoman_service.engine.fields import fit_fields
+from dragoman_service.engine.filtering import Filters, wrapped
 from dragoman_service.engine.fold import Fold
 from dragoman_service.engine.plugin_errors import provider_error
 from dragoman_service.engine.relay import Relay, deadline_exceeded
 from dragoman_service.engine.tokenizing import ask, tokenizer_of
-from dragoman_service.engine.tool_call_ids import with_tool_call_id
 from dragoman_service.errors import too_many_hops
 from dragoman_service.timing.turns import Turns
 
@@ -32,19 +35,6 @@ log = structlog.get_logger(__name__)
 
 MIN_REMAINING = 0.02  # seconds; with less time left no upstream is called
 MAX_HOPS = 8  # services that a request may pass through; more than that is taken for a circle
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Seconds that a call may take: `default` if the caller sets no deadline, and at most `longest`."""
-
-    default: float = 600.0
-    longest: float = 3600.0
-
-    def until(self, remaining: float | None) -> float:
-        """The loop time at which a call ends whose caller waits for `remaining` seconds (None: no deadline set)."""
-        limit = self.default if remaining is None else min(remaining, self.longest)
-        return asyncio.get_running_loop().time() + max(limit, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +46,7 @@ class _Resolved(Call):
 
 
 class Engine:
-    """Finds the provider of each request and calls it through the filters, of which the first is outermost.
+    """Finds the provider of each request and calls it through the filters.
 
     `complete` has the shape `Complete`: it yields `started`, then the provider's events. `allowed` maps a caller to
     patterns of the models that the caller may use; a caller who is not in it may use all. Answers
@@ -66,15 +56,14 @@ class Engine:
     def __init__(
         self,
         catalogue: Catalogue,
-        filters: Sequence[Filter] = (),
+        filters: Filters | None = None,
         deadlines: Deadlines | None = None,
         allowed: Mapping[str, Sequence[str]] | None = None,
         budget: Budget | None = None,
     ) -> None:
         self.catalogue = catalogue
-        self.complete: Complete = self._dispatch
-        for wrap in reversed(filters):
-            self.complete = wrap(self.complete)
+        self._filters = filters or Filters()
+        self.complete: Complete = wrapped(self._dispatch, self._filters.everywhere)
         self._deadlines = deadlines or Deadlines()
         self._allowed = allowed or {}
         self._turns = Turns()
@@ -119,7 +108,7 @@ class Engine:
         """The models that `caller` may use, ordered by name, with the aliases that `caller` may use."""
         found = []
         for model, own, aliases in self._usable(caller):
-            _show(model, aliases, own=own)
+            self._show(model, aliases, own=own)
             found.append(model)
         return found
 
@@ -138,7 +127,7 @@ class Engine:
         found = next(listed, None)
         if found is None:  # this caller reaches it only through a pattern
             found = self.catalogue.now(target)
-            _show(found, (), own=False)
+            self._show(found, (), own=False)
         return found
 
     @asynccontextmanager
@@ -171,7 +160,8 @@ class Engine:
     def foreseen_warnings(self, request: v1.CompletionRequest, caller: str) -> list[v1.Warning]:
         """What a completion of the request would leave out, if nothing changes until it starts. Raises nothing."""
         try:
-            return fit_fields(request, self.resolve(request.model, caller).model)[1]
+            target = self.resolve(request.model, caller)
+            return fit_fields(request, target.model, self._filters.honours_for(target))[1]
         except CompletionError:
             return []
 
@@ -179,7 +169,7 @@ class Engine:
         """Counts the tokens of the prompt. Raises CAPABILITY_MISSING and the errors of `resolve`."""
         target = self.resolve(request.model, call.caller)
         tokenizer = tokenizer_of(target, v1.CAPABILITY_COUNT_TOKENS)
-        fitted, _ = fit_fields(request, target.model)
+        fitted, _ = fit_fields(request, target.model, self._filters.honours_for(target))
         _admit(call)
         return await ask(target, call, v1.CountTokensResponse, lambda: tokenizer.count_tokens(fitted, call))
 
@@ -194,7 +184,8 @@ class Engine:
         tokenizer = tokenizer_of(target, v1.CAPABILITY_TOKENIZE)
         fitted = v1.TokenizeRequest(model=target.model.provider_model)
         if request.HasField("request"):
-            fitted.request.CopyFrom(fit_fields(request.request, target.model)[0])
+            honoured = self._filters.honours_for(target)
+            fitted.request.CopyFrom(fit_fields(request.request, target.model, honoured)[0])
         else:
             fitted.text = request.text
         _admit(call)
@@ -221,6 +212,13 @@ class Engine:
             if own or aliases:
                 yield model, own, aliases
 
+    def _show(self, model: v1.Model, aliases: Sequence[str], *, own: bool) -> None:
+        """Puts `aliases` before the model's own ones, kept only if `own` is true. Adds what filters honour."""
+        shown = [*aliases, *(model.aliases if own else ())]
+        del model.aliases[:]
+        model.aliases.extend(shown)
+        model.supported_fields.extend(sorted(self._filters.honours(model.provider) - {*model.supported_fields}))
+
     def _may_use(self, model: v1.Model, caller: str) -> bool:
         patterns = self._allowed.get(caller)
         if not patterns:
@@ -233,9 +231,17 @@ class Engine:
         return any(covers(pattern, alias) for pattern in self._allowed.get(caller, ()))
 
     async def _dispatch(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+        """Passes the request on to its model through the filters of that model."""
+        target = _resolved(request, call) or self.resolve(request.model, call.caller)
+        resolved = _Resolved(**_values(call), model=request.model, target=target)
+        async with aclosing(self._filters.scoped(self._serve, target)(request, resolved)) as events:  # type: ignore[type-var]
+            async for event in events:
+                yield event
+
+    async def _serve(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """`started`, then the provider's events."""
         target = _resolved(request, call) or self.resolve(request.model, call.caller)
-        fitted, warnings = fit_fields(request, target.model)
+        fitted, warnings = fit_fields(request, target.model, self._filters.honours_for(target))
         _admit(call)
         yield v1.CompletionEvent(
             started=v1.Started(
@@ -250,6 +256,7 @@ class Engine:
                 async for event in events:
                     if type(event) is not v1.CompletionEvent or not event.HasField("delta"):  # fast for almost all
                         check_event(event)
+                        event = with_source(event, target.model.provider)
                     yield with_tool_call_id(event, call) if event.delta.HasField("tool_call") else event
         except BaseException as fault:
             if is_cancellation(fault):
@@ -264,13 +271,6 @@ def _values(call: Call) -> dict[str, Any]:
 def _resolved(request: v1.CompletionRequest, call: Call) -> Target | None:
     """The target that the call carries, unless a filter has changed the model of the request."""
     return call.target if isinstance(call, _Resolved) and call.model == request.model else None
-
-
-def _show(model: v1.Model, aliases: Sequence[str], *, own: bool) -> None:
-    """Puts `aliases` before the model's own aliases, which are kept only if `own` is true."""
-    shown = [*aliases, *(model.aliases if own else ())]
-    del model.aliases[:]
-    model.aliases.extend(shown)
 
 
 def completion_name(call: Call) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, MutableMapping, Sequence
 
 from dragoman import v1
 from google.rpc import code_pb2
@@ -33,15 +33,20 @@ _NEUTRAL = {  # values that every provider honours by not sending them
 }
 
 
-def fit_fields(request: v1.CompletionRequest, model: v1.Model) -> tuple[v1.CompletionRequest, list[v1.Warning]]:
+def fit_fields(
+    request: v1.CompletionRequest, model: v1.Model, filtered: Collection[str] = ()
+) -> tuple[v1.CompletionRequest, list[v1.Warning]]:
     """A copy of the request with the provider's name of the model and without unsupported fields, and the warnings.
+
+    The fields in `filtered` are honoured by filters, so that the provider need not support them.
 
     Raises UNSUPPORTED_FIELD if the request does not allow fields to be left out, if nothing would remain of it, if its
     conversation would become meaningless, as it does without its tool calls, or if the answer would silently be another
     one, as it is without a stop sequence.
     """
     honoured = _honoured(request, model)
-    missing = [path for path in set_fields(request) if not _holds(path, honoured)]
+    lacking = [path for path in set_fields(request) if not _holds(path, honoured)]
+    missing = [path for path in lacking if path not in filtered]
     if "tools" in missing:  # the choice among them goes too
         missing = [path for path in missing if not path.startswith("tool_choice.")]
     if missing and request.unsupported_field_policy != v1.UNSUPPORTED_FIELD_POLICY_WARN:
@@ -53,7 +58,7 @@ def fit_fields(request: v1.CompletionRequest, model: v1.Model) -> tuple[v1.Compl
     fitted = v1.CompletionRequest()
     fitted.CopyFrom(request)
     fitted.model = model.provider_model
-    for path in (*missing, *(path for path in _neutral(request.generation_config) if path not in honoured)):
+    for path in (*lacking, *(path for path in _neutral(request.generation_config) if path not in honoured)):
         _clear(fitted, path)
     if not fitted.tools:  # a choice without tools means nothing, and some providers refuse it
         fitted.ClearField("tool_choice")
@@ -86,6 +91,8 @@ def set_fields(request: v1.CompletionRequest) -> list[str]:
         used.update(_tool_demands(request.tool_choice))
     if any(message.author for message in request.messages):
         used.add("messages.author")
+    if request.safety_settings:
+        used.add("safety_settings")
     return paths + sorted(used | {f"{at}{key}" for at, extensions in _extensions(request) for key in extensions})
 
 
@@ -153,10 +160,8 @@ def _clear(request: v1.CompletionRequest, path: str) -> None:
             request.tool_choice.mode = v1.ToolChoice.MODE_AUTO
         case ["tool_choice", name]:
             request.tool_choice.ClearField(name)  # type: ignore[arg-type]
-        case ["tools"]:
-            request.ClearField("tools")
-        case ["prompt"]:
-            request.ClearField("prompt")
+        case [name]:
+            request.ClearField(name)  # type: ignore[arg-type]
 
 
 def _strip(message: v1.Message, kind: str) -> bool:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Literal
 
 from dragoman import v1
 from google.rpc import code_pb2
 
+from dragoman_service.engine.events.findings import Findings
+from dragoman_service.engine.events.merging import Kind
 from dragoman_service.errors import CompletionError, malformed_answer
 
 MAX_ANSWER = 8 * 1024 * 1024  # characters of all choices together
 _LOGPROB = 64  # characters that a log probability, or an alternative to it, counts as: about its size in memory
 _MAX_CHOICES = 128
 _TOKEN = 4  # characters of a token, for estimates
-
-Kind = Literal["text", "reasoning", "tool_call", "refusal"]
 
 
 @dataclass(slots=True)
@@ -28,6 +27,8 @@ class _OpenPart:
     id: str = ""
     name: str = ""
     extensions: dict[str, str] = field(default_factory=dict)
+    state: bytes = b""
+    """The provider's. It completes the part."""
 
 
 @dataclass(slots=True)
@@ -37,13 +38,13 @@ class _Choice:
     logprobs: list[v1.TokenLogprob] = field(default_factory=list)
     finished: v1.ChoiceFinished | None = None
 
-    def append(self, kind: Kind, text: str) -> None:
-        if self.parts and self.parts[-1].kind == kind:
-            self.parts[-1].texts.append(text)
-        else:
-            self.parts.append(_OpenPart(kind, [text]))
+    def append(self, kind: Kind, text: str, state: bytes) -> None:
+        if not self.parts or self.parts[-1].kind != kind or self.parts[-1].state:
+            self.parts.append(_OpenPart(kind, []))
+        self.parts[-1].texts.append(text)
+        self.parts[-1].state = state
 
-    def append_call(self, delta: v1.ToolCallDelta) -> None:
+    def append_call(self, delta: v1.ToolCallDelta, state: bytes) -> None:
         """Adds a piece of a tool call.
 
         Calls arrive one after the other, because only then is a call complete as soon as the next one begins, and a
@@ -58,6 +59,7 @@ class _Choice:
             raise malformed_answer(f"changed the id or name of tool call {delta.index}")
         call.texts.append(delta.arguments_json)
         call.extensions.update(delta.extensions)
+        call.state = state or call.state
 
     def _open_call(self, delta: v1.ToolCallDelta) -> None:
         if not delta.name:
@@ -76,6 +78,8 @@ class Fold:
         self._usage: v1.Usage | None = None
         self._deltas = 0
         self._logprobs = 0  # characters that they count as
+        self._findings = Findings()
+        self._found = 0  # bytes of the findings
         self._empty = 0
         self.characters = 0
         self.weight = 0
@@ -90,6 +94,15 @@ class Fold:
                 self._open_choice(event.choice_finished.choice_index).finished = event.choice_finished
             case "usage":
                 self._usage = event.usage
+            case "safety":
+                if event.safety.HasField("choice_index"):
+                    self._open_choice(event.safety.choice_index)
+                self._findings.add_safety(event.safety)
+                self._weigh(found=event.safety.ByteSize())
+            case "citations":
+                self._open_choice(event.citations.choice_index)
+                self._findings.add_citations(event.citations)
+                self._weigh(found=event.citations.ByteSize())
             case "started" if not self._header.served_model:
                 self._header.served_model = event.started.served_model
                 self._header.provider = event.started.provider
@@ -104,7 +117,8 @@ class Fold:
         self._header.served_model = self._header.provider = ""
         del self._header.warnings[:]
         self._choices.clear()
-        self._usage, self._deltas, self._logprobs, self._empty, self.characters = None, 0, 0, 0, 0
+        self._usage, self._findings = None, Findings()
+        self._deltas, self._logprobs, self._found, self._empty, self.characters = 0, 0, 0, 0, 0
 
     def _add_delta(self, delta: v1.Delta) -> None:
         choice = self._open_choice(delta.choice_index)
@@ -117,14 +131,18 @@ class Fold:
         if kind == "tool_call":
             self.characters += len(delta.tool_call.arguments_json)
             self.characters += sum(map(len, delta.tool_call.extensions.values()))
-            choice.append_call(delta.tool_call)
+            choice.append_call(delta.tool_call, delta.state)
         elif kind is not None:
             text: str = getattr(delta, kind)
             self.characters += len(text)
-            choice.append(kind, text)
+            choice.append(kind, text, delta.state)
         if self.characters == before:  # each takes memory all the same
             self._empty += 1
-        self.weight = self.characters + self._empty + self._logprobs
+        self._weigh(found=len(delta.state))
+
+    def _weigh(self, found: int) -> None:
+        self._found += found
+        self.weight = self.characters + self._empty + self._logprobs + self._found
         if self.weight > MAX_ANSWER:
             raise malformed_answer(f"sent more than {MAX_ANSWER} characters")
 
@@ -160,6 +178,8 @@ class Fold:
         completion.finish_time.FromNanoseconds(time.time_ns())
         for index in sorted(self._choices):
             self._close(completion, index, self._choices[index])
+        if self._findings.prompt is not None:
+            completion.prompt_safety.CopyFrom(self._findings.prompt)
         completion.usage.CopyFrom(self.usage() if self._usage is None else self._usage)
         completion.usage.total_tokens = completion.usage.input_tokens + completion.usage.output_tokens
         completion.usage.partial = False
@@ -183,19 +203,20 @@ class Fold:
         answer.message.role = v1.ROLE_ASSISTANT
         answer.message.parts.extend(map(_part, choice.parts))
         answer.message.extensions.update(end.extensions)
+        self._findings.write_choice(answer)
         completion.system_fingerprint = completion.system_fingerprint or end.system_fingerprint
 
 
 def _part(part: _OpenPart) -> v1.Part:
-    text = "".join(part.texts)
+    built, text = v1.Part(state=part.state), "".join(part.texts)
     match part.kind:
         case "text":
-            return v1.Part(text=text)
+            built.text = text
         case "reasoning":
-            return v1.Part(reasoning=v1.Reasoning(text=text))
+            built.reasoning.text = text
         case "refusal":
-            return v1.Part(refusal=text)
+            built.refusal = text
         case "tool_call":
-            return v1.Part(
-                tool_call=v1.ToolCall(id=part.id, name=part.name, arguments_json=text, extensions=part.extensions)
-            )
+            call = v1.ToolCall(id=part.id, name=part.name, arguments_json=text, extensions=part.extensions)
+            built.tool_call.CopyFrom(call)
+    return built

@@ -21,8 +21,8 @@ from google.rpc import code_pb2
 from dragoman_service.boundary import describe
 from dragoman_service.contract import Call, CompletionError
 from dragoman_service.engine.budget import Budget, Share
+from dragoman_service.engine.events.merging import WaitingEvent
 from dragoman_service.engine.fold import Fold
-from dragoman_service.engine.merging import WaitingEvent
 from dragoman_service.errors import internal
 from dragoman_service.timing.turns import Turns
 

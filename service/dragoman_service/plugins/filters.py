@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +59,19 @@ def prepare_filters(settings: Settings, context: Mapping[str, Any], mistakes: li
                 mistakes.append(Mistake(f"filters.{name}", "this filter is always on and has no settings: remove it"))
             else:
                 prepared += _prepare(name, table, plugins, context, mistakes)
+    mistakes += _unknown_filters(settings)
     return prepared
+
+
+def _unknown_filters(settings: Settings) -> Iterator[Mistake]:
+    """Names of filters, below models and providers, that no table defines."""
+    for section, lists in (("models", settings.model_filters), ("providers", settings.provider_filters)):
+        for owner, names in lists.items():
+            for number, name in enumerate(names):
+                if name not in settings.filters:
+                    known = ", ".join(settings.filters) or "none"
+                    why = f"there is no such filter; configured: {known}. Add the table [filters.{name}]"
+                    yield Mistake(f"{section}.{owner}.filters.{number}", why)
 
 
 def _prepare(
@@ -88,16 +100,17 @@ def _prepare(
     return []
 
 
-def make_filters(prepared: Sequence[PreparedFilter], context: object) -> list[Filter]:
+def make_filters(prepared: Sequence[PreparedFilter], context: object) -> dict[str, Filter]:
     """Makes the filters, outermost first. Raises SettingsError if one cannot be made."""
-    made, mistakes = [], []
+    made: dict[str, Filter] = {}
+    mistakes = []
     for one in prepared:
         try:
             wrap = _make(one, context)
         except BaseException as fault:  # noqa: BLE001 - whatever a plugin raises is reported with its name
             mistakes.append(_broken(one.name, one.plugin, describe(fault)))
             continue
-        made.append(wrap if one.plugin.is_own else _guarded(wrap, one))
+        made[one.name] = wrap if one.plugin.is_own else _guarded(wrap, one)
     if mistakes:
         raise SettingsError(mistakes)
     return made
@@ -140,6 +153,7 @@ def _guarded(wrap: Filter, one: PreparedFilter) -> Filter:
 
         return guarded
 
+    wrap_guarded.honours = getattr(wrap, "honours", ())  # type: ignore[attr-defined]
     return wrap_guarded
 
 

@@ -17,9 +17,11 @@ def annotation(function: Callable[..., Any]) -> Any:
 
 
 def read_table(function: Callable[..., Any], table: Mapping[str, Any], context: Mapping[str, Any] | None = None) -> Any:
-    """The table (without its key `plugin`) as the function takes it. Raises pydantic's ValidationError.
+    """The table as the function takes it, without the service's keys `plugin` and `filters`.
+
+    Raises pydantic's ValidationError.
 
     `context` may hold `base`, the folder of relative paths, and `warnings`, a list that gets warnings.
     """
-    section = {key: value for key, value in table.items() if key != "plugin"}
+    section = {key: value for key, value in table.items() if key not in ("plugin", "filters")}
     return TypeAdapter(annotation(function)).validate_python(section, context=dict(context or {}))

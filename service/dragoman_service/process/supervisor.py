@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -104,5 +105,12 @@ async def _shared(settings: Settings) -> AsyncIterator[Shared]:
 def _worker_settings(settings: Settings, addresses: dict[str, Address | None], shared: Shared) -> Settings:
     """The settings for the workers: with the real ports, and the providers' tables that name what is shared."""
     server = settings.server.model_copy(update=addresses)
-    providers = {name: dict(shared.tables.get(name, table)) for name, table in settings.providers.items()}
+    providers = {
+        name: {**shared.tables.get(name, table), **_own_keys(table)} for name, table in settings.providers.items()
+    }
     return settings.model_copy(update={"server": server, "providers": providers})
+
+
+def _own_keys(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a provider's table that is the service's: what plugins share does not replace it."""
+    return {"filters": table["filters"]} if "filters" in table else {}

@@ -100,9 +100,13 @@ class OperationsSettings(Section):
 
 
 class ModelSettings(Section):
-    """What a name or a pattern stands for: full names of models, of which the first that is ready answers."""
+    """What a name or a pattern stands for: full names of models, of which the first that is ready answers.
+
+    `filters` names the filters that completions asked for under this name pass, from the outside in.
+    """
 
     targets: Annotated[tuple[ModelTarget, ...], Field(min_length=1)]
+    filters: tuple[Name, ...] = ()
 
 
 class FrontendSettings(Section):
@@ -169,12 +173,26 @@ class Settings(Section):
         """The targets of each name in `models`."""
         return {name: model.targets for name, model in self.models.items()}
 
+    @property
+    def model_filters(self) -> dict[str, tuple[str, ...]]:
+        """The filters of each name in `models` that has some."""
+        return {name: model.filters for name, model in self.models.items() if model.filters}
+
+    @property
+    def provider_filters(self) -> dict[str, tuple[str, ...]]:
+        """The filters of each provider that has some."""
+        return {name: tuple(table["filters"]) for name, table in self.providers.items() if table.get("filters")}
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Settings:
         ids = [key.id for key in self.access.keys]
         for number, caller in enumerate(ids):
             if caller in ids[:number]:
                 raise ValueError(f"access.keys.{number}.id: is the id of access.keys.{ids.index(caller)} too")
+        for name, table in self.providers.items():
+            named = table.get("filters", [])
+            if not (isinstance(named, list) and all(isinstance(one, str) for one in named)):
+                raise ValueError(f'providers.{name}.filters: should be a list of names of filters, as in ["safety"]')
         if self.server.default_deadline > self.server.longest_deadline:
             raise ValueError("server.default_deadline: should not exceed server.longest_deadline")
         if self.operations.url.startswith("sqlite:") and self.server.data_dir.parts[:1] == _HOMELESS.parts:

@@ -86,6 +86,26 @@ class Harness:
         return self.request(provider)
 
 
+def choice_of(event: v1.CompletionEvent) -> int | None:
+    """The index of the choice that the event is about; None if it is about none."""
+    match event.WhichOneof("event"):
+        case "delta":
+            return event.delta.choice_index
+        case "choice_finished":
+            return event.choice_finished.choice_index
+        case "citations":
+            return event.citations.choice_index
+        case "safety" if event.safety.HasField("choice_index"):
+            return event.safety.choice_index
+    return None
+
+
+def has_content(delta: v1.Delta) -> bool:
+    """Whether a delta carries anything."""
+    kind = delta.WhichOneof("content")
+    return bool((kind and getattr(delta, kind)) or delta.logprobs or delta.state)
+
+
 def folded(events: list[v1.CompletionEvent]) -> v1.Completion:
     """The completion that the events make, without times."""
     fold = Fold(v1.Completion())

@@ -25,7 +25,7 @@ from grpc import aio
 
 from dragoman_service.contract import HOPS, CompletionError, parse_hops
 from dragoman_service.engine.budget import Budget
-from dragoman_service.engine.engine import Deadlines
+from dragoman_service.engine.deadlines import Deadlines
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of

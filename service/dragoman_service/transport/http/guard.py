@@ -15,7 +15,7 @@ from aiohttp import web
 from dragoman_service.contract import HOPS, CompletionError, parse_hops
 from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.engine.budget import Budget
-from dragoman_service.engine.engine import Deadlines
+from dragoman_service.engine.deadlines import Deadlines
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from dragoman import v1
 
-from dragoman_service.engine.fold import Kind
+Kind = Literal["text", "reasoning", "tool_call", "refusal"]
 
 MAX_MERGED = 32 * 1024  # characters in one merged event
 _EVENT = 64  # characters that an event without text counts as
@@ -19,19 +21,20 @@ class WaitingEvent:
     of events stays and every fold has the same result.
     """
 
-    __slots__ = ("event", "kind", "logprobs", "size", "texts")
+    __slots__ = ("event", "kind", "logprobs", "size", "state", "texts")
 
     def __init__(self, event: v1.CompletionEvent) -> None:
         self.event = event
         self.kind = event.delta.WhichOneof("content") if event.HasField("delta") else None
         self.texts: list[str] = []
         self.logprobs: list[v1.TokenLogprob] = []
-        self.size = _size(event.delta, self.kind) if self.kind else _EVENT
+        self.state = event.delta.state
+        self.size = _size(event.delta, self.kind) if self.kind else _EVENT + event.ByteSize()
 
     def merge(self, event: v1.CompletionEvent) -> bool:
         """Appends `event` if it continues this one. Returns whether it did."""
         delta = event.delta
-        if self.kind is None or self.size >= MAX_MERGED or delta.WhichOneof("content") != self.kind:
+        if self.kind is None or self.state or self.size >= MAX_MERGED or delta.WhichOneof("content") != self.kind:
             return False
         if delta.choice_index != self.event.delta.choice_index:
             return False
@@ -41,6 +44,7 @@ class WaitingEvent:
             return False
         self.texts.append(_text(delta, self.kind))
         self.logprobs.extend(delta.logprobs)
+        self.state = delta.state
         self.size += _size(delta, self.kind)
         return True
 
@@ -55,6 +59,7 @@ class WaitingEvent:
             else:
                 setattr(event.delta, self.kind, text)
             event.delta.logprobs.extend(self.logprobs)
+            event.delta.state = self.state
         return event
 
 
@@ -64,7 +69,7 @@ def _text(delta: v1.Delta, kind: Kind) -> str:
 
 
 def _size(delta: v1.Delta, kind: Kind) -> int:
-    size = len(_text(delta, kind)) or 1  # an empty one takes memory too
+    size = (len(_text(delta, kind)) or 1) + len(delta.state)  # an empty one takes memory too
     if kind == "tool_call":
         size += len(delta.tool_call.id) + len(delta.tool_call.name)
     for logprob in delta.logprobs:

@@ -1,0 +1,71 @@
+"""Which filters a completion passes: those for all models, then those of the name asked for, then the provider's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dragoman_service.contract import Complete, Filter
+from dragoman_service.engine.catalogue import Target
+
+HONOURABLE = frozenset({"safety_settings"})
+"""The request fields that a filter may honour in place of the provider, as `Model.supported_fields` names them."""
+
+
+def honoured_by(wrap: Filter) -> frozenset[str]:
+    """The request fields that a filter says it honours, in its attribute `honours`."""
+    named = getattr(wrap, "honours", ())
+    return HONOURABLE.intersection(named) if isinstance(named, (tuple, list, frozenset, set)) else frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The filters of a service, each sequence from the outside in."""
+
+    everywhere: Sequence[Filter] = ()
+    models: Mapping[str, Sequence[Filter]] = field(default_factory=dict)
+    """By the name or pattern in the settings through which a caller reached the model."""
+    providers: Mapping[str, Sequence[Filter]] = field(default_factory=dict)
+    """By the configured name of the provider."""
+
+    @classmethod
+    def placed(
+        cls,
+        made: Mapping[str, Filter],
+        models: Mapping[str, Sequence[str]],
+        providers: Mapping[str, Sequence[str]],
+    ) -> Filters:
+        """A filter that `models` or `providers` name applies there only, and any other one in `made` everywhere."""
+        scoped = {name for names in (*models.values(), *providers.values()) for name in names}
+        return cls(
+            [wrap for name, wrap in made.items() if name not in scoped],
+            {model: [made[name] for name in names] for model, names in models.items()},
+            {provider: [made[name] for name in names] for provider, names in providers.items()},
+        )
+
+    def honours(self, provider: str, alias: str = "") -> frozenset[str]:
+        """The request fields that the filters of a model honour."""
+        return frozenset().union(*map(honoured_by, (*self.everywhere, *self._scoped(provider, alias))))
+
+    def honours_for(self, target: Target) -> frozenset[str]:
+        """The request fields that the filters of a target honour."""
+        return self.honours(target.model.provider, _alias(target))
+
+    def _scoped(self, provider: str, alias: str) -> Sequence[Filter]:
+        named = self.models.get(alias, ())
+        return (*named, *(wrap for wrap in self.providers.get(provider, ()) if wrap not in named))
+
+    def scoped(self, complete: Complete, target: Target) -> Complete:
+        """`complete` within the filters of the target's name and provider."""
+        return wrapped(complete, self._scoped(target.model.provider, _alias(target)))
+
+
+def wrapped(complete: Complete, filters: Iterable[Filter]) -> Complete:
+    """`complete` within the filters, of which the first is outermost."""
+    for wrap in reversed(tuple(filters)):
+        complete = wrap(complete)
+    return complete
+
+
+def _alias(target: Target) -> str:
+    return target.alias.name if target.alias else ""
