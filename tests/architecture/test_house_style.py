@@ -14,12 +14,13 @@ VENDORS = re.compile(
     r"|portkey|qwen|sagemaker|scaleway|smollm|vertex|vllm|xllamacpp|yandex)"
 )
 # The embedded model is an OpenAI upstream that we start; those who speak OpenAI's dialect are rows of data in it;
-# Yandex's URIs of models begin with the name of another's.
+# Yandex's URIs of models begin with the name of another's; two of Google's products speak its dialects.
 AT_HOME = {
     "providers/local": r"llama|openai|smollm|xllamacpp",
     "providers/openai/vendors": r".*",
     "dialects/openai": r".*",
     "dialects/yandex": r"gpt",
+    **dict.fromkeys(("dialect/google", "dialects/google", "frontends/google", "providers/google"), r"gemini|vertex"),
 }
 VAGUE = {"base", "common", "helper", "helpers", "manager", "misc", "shared", "util", "utils"}
 

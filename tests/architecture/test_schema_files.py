@@ -11,7 +11,12 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto,
 ROOT = Path(__file__).parents[2] / "proto"
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.proto"))
 LONGEST_LINE = 100  # characters
-OBJC_PREFIXES = {"dragoman.v1": "DXX", "dragoman.dialect.yandex.v1": "DDY"}
+OBJC_PREFIXES = {
+    "dragoman.v1": "DXX",
+    "dragoman.dialect.google.aiplatform.v1": "DDGA",
+    "dragoman.dialect.google.generativelanguage.v1": "DDGG",
+    "dragoman.dialect.yandex.v1": "DDY",
+}
 
 
 def file_proto(path: str) -> FileDescriptorProto:

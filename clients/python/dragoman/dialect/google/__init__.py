@@ -1,0 +1,1 @@
+"""Wire twins of Google Cloud's services for language models."""
