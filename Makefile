@@ -60,6 +60,9 @@ lock: tools ## Resolve the lock files again (UPGRADE=--upgrade for newer release
 		--output-file requirements/dev.lock
 	$(COMPILE) --group tools --output-file requirements/tools.lock
 	@for file in requirements/*.in; do $(COMPILE) $$file --output-file $${file%.in}.lock || exit; done
+	@$(PYTHON) scripts/environment.py build/seeds/node seeds-node
+	@build/seeds/node/bin/npm install --prefix requirements/node --package-lock-only --ignore-scripts --no-audit --no-fund \
+		--loglevel=error --omit-lockfile-registry-resolved >/dev/null
 
 image: ## Build the container image
 	@test -n "$(ENGINE)" && $(ENGINE) info >/dev/null 2>&1 || \
@@ -77,6 +80,7 @@ tools:
 
 seeds:
 	@for name in $(SEEDS); do $(PYTHON) scripts/environment.py build/seeds/$$name seeds-$$name || exit; done
+	@$(PYTHON) scripts/node_modules.py build/seeds/node
 
 weights: runtime
 	@$(BIN)/dragoman local fetch >/dev/null
