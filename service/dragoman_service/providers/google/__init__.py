@@ -1,0 +1,1 @@
+"""Google's services for language models as upstreams."""
