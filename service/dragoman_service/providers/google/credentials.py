@@ -150,8 +150,8 @@ def _service_account(path: Path) -> tuple[str, str, rsa.RSAPrivateKey]:
         raise ValueError(f"the file cannot be read: {error.strerror}") from None
     except orjson.JSONDecodeError:
         raise ValueError("the file is not valid JSON") from None
-    texts = [account.get(name) if isinstance(account, dict) else None for name in _KEYS]
-    if not all(isinstance(text, str) and text for text in texts):
+    texts = [str(account.get(name) or "") if isinstance(account, dict) else "" for name in _KEYS]
+    if not all(texts):
         raise ValueError(f"the file is not the key of a service account: it needs {', '.join(_KEYS)}")
     email, key_id, pem = texts
     try:
