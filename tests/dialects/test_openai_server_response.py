@@ -92,6 +92,7 @@ def test_an_answer_of_calls_has_no_content() -> None:
         ({"finish_reason": v1.FINISH_REASON_MAX_OUTPUT_TOKENS}, {"finish_reason": "length"}),
         ({"finish_reason": v1.FINISH_REASON_CONTEXT_LENGTH}, {"finish_reason": "length"}),
         ({"finish_reason": v1.FINISH_REASON_CONTENT_FILTER}, {"finish_reason": "content_filter"}),
+        ({"finish_reason": v1.FINISH_REASON_RECITATION}, {"finish_reason": "content_filter"}),
         ({"finish_reason": v1.FINISH_REASON_REFUSAL}, {"finish_reason": "stop"}),
         ({"finish_reason": v1.FINISH_REASON_OTHER, "provider_finish_reason": "tired"}, {"finish_reason": "tired"}),
         ({"finish_reason": v1.FINISH_REASON_OTHER}, {"finish_reason": "stop"}),

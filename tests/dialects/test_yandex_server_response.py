@@ -77,6 +77,7 @@ def test_reasoning_stays_hidden_and_a_refusal_is_text():
         ("MAX_OUTPUT_TOKENS", "TRUNCATED_FINAL"),
         ("CONTEXT_LENGTH", "TRUNCATED_FINAL"),
         ("CONTENT_FILTER", "CONTENT_FILTER"),
+        ("RECITATION", "CONTENT_FILTER"),
         ("TOOL_CALLS", "TOOL_CALLS"),
     ],
 )

@@ -18,12 +18,15 @@ from dragoman_service.operations.store.relational import SqlStore
 from dragoman_service.operations.worker.janitor import Janitor
 from dragoman_service.testing.operation_laws import Store
 from dragoman_service.testing.operation_laws.provider import ask
-from dragoman_service.testing.operation_laws.rows import new
+from dragoman_service.testing.operation_laws.rows import OWNER, TTL, claim, new, succeeded
 from dragoman_service.testing.operation_laws.stage import State
-from openers import OpenWorker
+from openers import OpenWorker, database_of
 from outcomes import refused, until_state
 from sqlalchemy import Connection, Row, literal_column, select, text
 from waiting import until
+
+EXPIRE = text("UPDATE operations SET lease_until = 0")
+LEFT = text("SELECT state, length(request) FROM operations ORDER BY id")
 
 
 @pytest.fixture
@@ -39,6 +42,21 @@ async def test_the_migrations_make_the_tables_that_the_statements_use(database: 
     differences = await database.read(changes)
 
     assert not differences
+
+
+async def test_a_request_is_erased_when_its_operation_ends(opened: SqlStore) -> None:
+    for number in range(4):
+        await opened.start(new(number, request=b"secret", max_attempts=1 if number == 2 else 3))
+    finished, _, _ = await claim(opened, 3)
+    await opened.finish(finished.held, succeeded(0), TTL)
+    await opened.cancel(OWNER, new(3).id, b"", TTL)
+    await database_of(opened).write(
+        lambda transaction: transaction.execute(text("UPDATE operations SET lease_until = 0"))
+    )
+    await claim(opened)
+
+    rows = await database_of(opened).read(lambda connection: connection.execute(LEFT).all())
+    assert [tuple(row) for row in rows] == [("SUCCEEDED", 0), ("RUNNING", 6), ("FAILED", 0), ("CANCELLED", 0)]
 
 
 async def test_the_clock_is_the_database_s(database: Database) -> None:

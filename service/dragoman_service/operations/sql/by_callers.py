@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Executable,
+    LargeBinary,
     Row,
     String,
     bindparam,
@@ -105,6 +106,7 @@ def _cancel() -> Executable:
     # cancellation would hit neither state.
     kept = now() + func.coalesce(_c.ttl, bindparam("kept", type_=BigInteger))
     ended = {"state": literal(State.CANCELLED.value), "error": bindparam("failure"), "end_time": now()}
+    ended["request"] = literal(b"", LargeBinary)
     where_queued = {name: case((is_queued, value), else_=_c[name]) for name, value in ended.items()}
     asked = update(operations).where(*_mine(bindparam("asker"), bindparam("asked")), or_(is_queued, is_running))
     marked = asked.values(cancel_requested=or_(_c.cancel_requested, is_running), update_time=now(), **where_queued)

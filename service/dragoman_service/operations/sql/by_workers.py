@@ -198,8 +198,9 @@ def _held(held: Sequence[Held]) -> dict[str, list[str]]:
 
 
 def _final(state: Any, ttl: Any) -> dict[str, Any]:
+    """The values of an operation that ends. Nobody needs its request any more, which a filter may have refused."""
     ended = {"end_time": now(), "update_time": now(), "expire_time": now() + func.coalesce(_c.ttl, ttl)}
-    return {"state": state, "worker": None, "lease_until": None, **ended}
+    return {"state": state, "worker": None, "lease_until": None, "request": b"", **ended}
 
 
 def _values(progress: Progress) -> dict[str, object]:

@@ -6,7 +6,7 @@ import heapq
 import itertools
 import secrets
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from dragoman_service.operations.model.changes import Changes, OnChange
 from dragoman_service.operations.model.records import Chunk, Ended, Held, New, Progress, Record, State
@@ -78,6 +78,7 @@ class Row:
     def end(self, state: str, ttl: int, now: int) -> Ended:
         """The operation reaches a final state, and is kept for its own TTL or for `ttl`."""
         self.state, self.worker = state, None
+        self.new = replace(self.new, request=b"")
         self.update_time = self.end_time = now
         self.expire_time = now + (ttl if self.new.ttl is None else self.new.ttl)
         return self.ended

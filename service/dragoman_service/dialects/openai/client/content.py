@@ -111,11 +111,17 @@ _FINISH_REASONS = {
     "violation": v1.FINISH_REASON_CONTENT_FILTER,
     "max_output_tokens": v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
     # Gemini's words, which translators leave as they are
-    **dict.fromkeys(
-        ("safety", "recitation", "blocklist", "prohibited_content", "spii"), v1.FINISH_REASON_CONTENT_FILTER
-    ),
+    **dict.fromkeys(("safety", "blocklist", "prohibited_content", "spii"), v1.FINISH_REASON_CONTENT_FILTER),
+    "recitation": v1.FINISH_REASON_RECITATION,
 }
-CUT = frozenset({v1.FINISH_REASON_MAX_OUTPUT_TOKENS, v1.FINISH_REASON_CONTEXT_LENGTH, v1.FINISH_REASON_CONTENT_FILTER})
+CUT = frozenset(
+    {
+        v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
+        v1.FINISH_REASON_CONTEXT_LENGTH,
+        v1.FINISH_REASON_CONTENT_FILTER,
+        v1.FINISH_REASON_RECITATION,
+    }
+)
 NO_REASON = frozenset({"", "null", "none", "finish_reason_unspecified"})  # the choice goes on
 
 
@@ -150,6 +156,8 @@ class ChoiceState:
     """The kinds of content that came as deltas, which a complete message repeats."""
     messages: dict[str, str] = field(default_factory=dict)
     """Kind of content → what complete messages have said so far."""
+    found: v1.SafetyAssessment | None = None
+    """The latest findings of the upstream's filter."""
     calls: ToolCalls = field(default_factory=ToolCalls)
     signed: SignedReasoning = field(default_factory=SignedReasoning)
 

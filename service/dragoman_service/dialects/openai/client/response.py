@@ -20,6 +20,7 @@ from dragoman_service.dialects.openai.client.content import (
 from dragoman_service.dialects.openai.client.errors import decode_error_event, decode_error_object, reported_problem
 from dragoman_service.dialects.openai.client.json import ChunkParser, count, items, mapping
 from dragoman_service.dialects.openai.client.tokens import decode_logprobs, decode_usage
+from dragoman_service.dialects.openai.filter_results import CHOICE, PROMPT, decode_prompt_results, decode_results
 from dragoman_service.dialects.sse import DONE, ErrorData
 from dragoman_service.errors import malformed_answer
 
@@ -83,6 +84,8 @@ class AnswerDecoder:
             for call in choice.calls.end(cut=choice.meaning in CUT):
                 self._events.add_tool_call(choice.index, call)
             self._add_prefix(choice)
+            if choice.found is not None:
+                self._add_safety(choice.found, choice.index)
             self._events.add(v1.CompletionEvent(choice_finished=self._choice_finished(choice)))
         return self.take()
 
@@ -92,6 +95,8 @@ class AnswerDecoder:
             problem = reported_problem(chunk)
             if problem is not None:
                 raise decode_error_object(problem)
+        if PROMPT in chunk and (found := decode_prompt_results(chunk[PROMPT])):
+            self._add_safety(found, None)
         fingerprint = chunk.get("system_fingerprint")
         if type(fingerprint) is str:
             self._fingerprint = fingerprint
@@ -110,7 +115,7 @@ class AnswerDecoder:
             words = delta["content"]
             if type(words) is not str or len(delta) > 1 or not choice.prefixed or choice.finish_reason:
                 return False
-            if not words or not choice.plain or data.get("finish_reason") or data.get("logprobs"):
+            if not words or not choice.plain or data.get("finish_reason") or data.get("logprobs") or CHOICE in data:
                 return False
         except (KeyError, TypeError, AttributeError):
             return False
@@ -123,6 +128,7 @@ class AnswerDecoder:
         if data.get("error"):
             raise decode_error_object(data["error"])
         choice = self._choice_of(count(data.get("index"), "index"))
+        choice.found = decode_results(data.get(CHOICE)) or choice.found
         content = False
         delta = data.get("delta") or _text_delta(data)
         if delta or data.get("logprobs"):
@@ -215,6 +221,10 @@ class AnswerDecoder:
         for call in choice.calls.feed_function(delta.get("function_call")):
             self._events.add_tool_call(choice.index, call)
         return True
+
+    def _add_safety(self, found: v1.SafetyAssessment, choice_index: int | None) -> None:
+        report = v1.SafetyReport(choice_index=choice_index, assessment=found)
+        self._events.add(v1.CompletionEvent(safety=report))
 
     def _add_prefix(self, choice: ChoiceState) -> None:
         if not choice.prefixed:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from dragoman import v1
 
+from dragoman_service.dialects.openai.filter_results import CHOICE, PROMPT, encode_prompt_results, encode_results
 from dragoman_service.dialects.openai.server.logprobs import chat_logprobs, legacy_logprobs
 
 Wire = dict[str, Any]
@@ -21,6 +22,7 @@ _REASONS = {
     v1.FINISH_REASON_CONTEXT_LENGTH: "length",
     v1.FINISH_REASON_TOOL_CALLS: "tool_calls",
     v1.FINISH_REASON_CONTENT_FILTER: "content_filter",
+    v1.FINISH_REASON_RECITATION: "content_filter",
 }
 
 
@@ -77,6 +79,8 @@ def _head(completion: v1.Completion, kind: str, prefix: str) -> Wire:
 def _tail(completion: v1.Completion) -> Wire:
     usage = encode_usage(completion.usage)
     tail: Wire = {"usage": usage, "system_fingerprint": completion.system_fingerprint or None}
+    if completion.prompt_safety.ratings:
+        tail[PROMPT] = encode_prompt_results(completion.prompt_safety)
     return tail | ({"metadata": dict(completion.labels)} if completion.labels else {})
 
 
@@ -89,6 +93,7 @@ def _chat_choice(choice: v1.Choice) -> Wire:
         "message": message,
         "logprobs": chat_logprobs(choice.logprobs, of_refusal=of_refusal),
         **encode_end(choice),
+        **_findings(choice),
     }
 
 
@@ -110,7 +115,12 @@ def _legacy_choice(choice: v1.Choice) -> Wire:
         "logprobs": legacy_logprobs(choice.logprobs),
         **({"reasoning_content": reasoning} if reasoning else {}),
         **encode_end(choice),
+        **_findings(choice),
     }
+
+
+def _findings(choice: v1.Choice) -> Wire:
+    return {CHOICE: encode_results(choice.safety)} if choice.safety.ratings else {}
 
 
 def _message(parts: Iterable[v1.Part]) -> Wire:

@@ -12,6 +12,7 @@ import orjson
 from dragoman import v1
 from google.rpc import code_pb2
 
+from dragoman_service.dialects.openai.filter_results import CHOICE, PROMPT, encode_prompt_results, encode_results
 from dragoman_service.dialects.openai.server.errors import encode_terminal_error
 from dragoman_service.dialects.openai.server.logprobs import chat_logprobs, legacy_logprobs
 from dragoman_service.dialects.openai.server.response import (
@@ -43,6 +44,7 @@ class ChatEventEncoder:
         self._created = 0
         self._opened: set[int] = set()
         self._completion: v1.Completion | None = None
+        self._prompt = b""
 
     def feed(self, event: v1.CompletionEvent) -> Iterable[bytes]:
         """Raises WORKER_LOST if the answer was retracted after a part of it was sent."""
@@ -53,6 +55,8 @@ class ChatEventEncoder:
                 return (self._open(event.delta.choice_index) + self._delta(event.delta),)
             case "choice_finished":
                 return (self._open(event.choice_finished.choice_index) + self._end(event.choice_finished),)
+            case "safety" if event.safety.assessment.ratings:
+                return self._findings(event.safety)
             case "started":
                 self._start(event)
             case "retracted":
@@ -104,6 +108,17 @@ class ChatEventEncoder:
             logprobs = orjson.dumps(chat_logprobs(delta.logprobs, of_refusal=bool(delta.refusal)))
         return self._chunk(delta.choice_index, _content(delta), logprobs)
 
+    def _findings(self, report: v1.SafetyReport) -> Iterable[bytes]:
+        """A chunk with the findings about a choice.
+
+        Those about the prompt wait for the end of a choice, because a chunk of their own would have none.
+        """
+        if not report.HasField("choice_index"):
+            self._prompt += b',"%b":' % PROMPT.encode() + orjson.dumps(encode_prompt_results(report.assessment))
+            return ()
+        found = b'"finish_reason":null,"%b":' % CHOICE.encode() + orjson.dumps(encode_results(report.assessment))
+        return (self._open(report.choice_index) + self._chunk(report.choice_index, self.no_content, end=found),)
+
     def _function_call(self, delta: v1.Delta) -> Iterable[bytes]:
         """The chunk for a piece of the first call; others are left out, as in a complete answer."""
         piece = delta.tool_call
@@ -118,7 +133,8 @@ class ChatEventEncoder:
         if self._functions and reason["finish_reason"] == "tool_calls":
             reason["finish_reason"] = FUNCTION_CALL
         encoded = orjson.dumps(reason)[1:-1]
-        return self._chunk(end.choice_index, self._last_delta(end), b"null", encoded, _fingerprint(end))
+        added, self._prompt = _fingerprint(end) + self._prompt, b""
+        return self._chunk(end.choice_index, self._last_delta(end), b"null", encoded, added)
 
     def _last_delta(self, end: v1.ChoiceFinished) -> bytes:
         """No content, and the vendor's own keys of the message."""
@@ -131,9 +147,9 @@ class ChatEventEncoder:
         delta: bytes,
         logprobs: bytes = b"null",
         end: bytes = b'"finish_reason":null',
-        fingerprint: bytes = b"",
+        added: bytes = b"",
     ) -> bytes:
-        return self.template % (self._head, index, delta, logprobs, end, fingerprint, self._tail)
+        return self.template % (self._head, index, delta, logprobs, end, added, self._tail)
 
 
 class TextEventEncoder(ChatEventEncoder):
