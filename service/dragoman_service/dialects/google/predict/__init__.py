@@ -1,0 +1,1 @@
+"""Predictions: the dialect of text, chat and code models."""

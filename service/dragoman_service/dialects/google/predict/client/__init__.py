@@ -1,0 +1,1 @@
+"""The side of a provider: requests are encoded, answers are decoded."""

@@ -1,0 +1,1 @@
+"""The side of the service: requests are decoded, answers are encoded."""
