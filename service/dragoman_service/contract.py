@@ -69,8 +69,8 @@ class Provider(Protocol):
     4. closing the iterator stops the upstream's work
     5. calls run concurrently and share nothing but connections
 
-    A provider yields `delta`, `choice_finished` and `usage` events; the service adds `started`, `finished`, numbers and
-    times. The request's `model` is the `provider_model` of one of `models()`.
+    A provider yields `delta`, `safety`, `citations`, `choice_finished` and `usage` events; the service adds `started`,
+    `finished`, numbers, times, and the source of ratings that name none. The request's `model` is the `provider_model` of one of `models()`.
     """
 
     def models(self) -> Sequence[v1.Model]:

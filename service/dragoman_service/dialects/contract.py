@@ -59,7 +59,8 @@ class EventEncoder(Protocol[PieceOut]):
     def feed(self, event: v1.CompletionEvent) -> Iterable[PieceOut]:
         """The pieces to send for `event`, none if the dialect does not report it.
 
-        Takes every event of a stream in order: `started`, deltas, `choice_finished`, `usage`, `retracted`, `finished`.
+        Takes every event of a stream in order: `started`, deltas, `safety`, `citations`, `choice_finished`, `usage`,
+        `retracted`, `finished`.
         Raises CompletionError if the stream cannot go on, such as for `retracted` after text was sent in a dialect that
         cannot take text back.
         """
@@ -123,7 +124,7 @@ class EventDecoder(Protocol[PieceIn]):
         ...
 
     def feed(self, piece: PieceIn) -> Iterable[v1.CompletionEvent]:
-        """The events that `piece` completes: deltas, `choice_finished` and `usage`. None of them is empty.
+        """The events that `piece` completes: deltas, findings, `choice_finished` and `usage`. None of them is empty.
 
         Bytes may be cut anywhere, also within a character. A complete response is accepted as a single piece. Raises
         CompletionError: PROVIDER_MALFORMED for a piece that makes no sense, or the error that the upstream reports in

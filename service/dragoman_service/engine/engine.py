@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, fields
 from typing import Any
@@ -49,8 +49,7 @@ class Engine:
     """Finds the provider of each request and calls it through the filters.
 
     `complete` has the shape `Complete`: it yields `started`, then the provider's events. `allowed` maps a caller to
-    patterns of the models that the caller may use; a caller who is not in it may use all. Answers
-    under way take what they need of `budget`.
+    patterns of the models that the caller may use (default: all). Answers under way take what they need of `budget`.
     """
 
     def __init__(
@@ -63,7 +62,8 @@ class Engine:
     ) -> None:
         self.catalogue = catalogue
         self._filters = filters or Filters()
-        self.complete: Complete = wrapped(self._dispatch, self._filters.everywhere)
+        innermost = self._dispatch if self._filters.is_scoped else self._serve
+        self.complete: Complete = wrapped(innermost, self._filters.everywhere)
         self._deadlines = deadlines or Deadlines()
         self._allowed = allowed or {}
         self._turns = Turns()
@@ -161,7 +161,7 @@ class Engine:
         """What a completion of the request would leave out, if nothing changes until it starts. Raises nothing."""
         try:
             target = self.resolve(request.model, caller)
-            return fit_fields(request, target.model, self._filters.honours_for(target))[1]
+            return fit_fields(request, target.model, self._filtered(request, target))[1]
         except CompletionError:
             return []
 
@@ -169,7 +169,7 @@ class Engine:
         """Counts the tokens of the prompt. Raises CAPABILITY_MISSING and the errors of `resolve`."""
         target = self.resolve(request.model, call.caller)
         tokenizer = tokenizer_of(target, v1.CAPABILITY_COUNT_TOKENS)
-        fitted, _ = fit_fields(request, target.model, self._filters.honours_for(target))
+        fitted, _ = fit_fields(request, target.model, ("safety_settings",))
         _admit(call)
         return await ask(target, call, v1.CountTokensResponse, lambda: tokenizer.count_tokens(fitted, call))
 
@@ -184,8 +184,7 @@ class Engine:
         tokenizer = tokenizer_of(target, v1.CAPABILITY_TOKENIZE)
         fitted = v1.TokenizeRequest(model=target.model.provider_model)
         if request.HasField("request"):
-            honoured = self._filters.honours_for(target)
-            fitted.request.CopyFrom(fit_fields(request.request, target.model, honoured)[0])
+            fitted.request.CopyFrom(fit_fields(request.request, target.model, ("safety_settings",))[0])
         else:
             fitted.text = request.text
         _admit(call)
@@ -219,6 +218,10 @@ class Engine:
         model.aliases.extend(shown)
         model.supported_fields.extend(sorted(self._filters.honours(model.provider) - {*model.supported_fields}))
 
+    def _filtered(self, request: v1.CompletionRequest, target: Target) -> Collection[str]:
+        """The fields of the request that filters honour."""
+        return self._filters.honours_for(target) if request.safety_settings else ()
+
     def _may_use(self, model: v1.Model, caller: str) -> bool:
         patterns = self._allowed.get(caller)
         if not patterns:
@@ -241,7 +244,7 @@ class Engine:
     async def _serve(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """`started`, then the provider's events."""
         target = _resolved(request, call) or self.resolve(request.model, call.caller)
-        fitted, warnings = fit_fields(request, target.model, self._filters.honours_for(target))
+        fitted, warnings = fit_fields(request, target.model, self._filtered(request, target))
         _admit(call)
         yield v1.CompletionEvent(
             started=v1.Started(
@@ -256,7 +259,8 @@ class Engine:
                 async for event in events:
                     if type(event) is not v1.CompletionEvent or not event.HasField("delta"):  # fast for almost all
                         check_event(event)
-                        event = with_source(event, target.model.provider)
+                        if event.HasField("safety"):
+                            event = with_source(event, target.model.provider)
                     yield with_tool_call_id(event, call) if event.delta.HasField("tool_call") else event
         except BaseException as fault:
             if is_cancellation(fault):

@@ -28,6 +28,11 @@ class Filters:
     providers: Mapping[str, Sequence[Filter]] = field(default_factory=dict)
     """By the configured name of the provider."""
 
+    @property
+    def is_scoped(self) -> bool:
+        """Some filters do not apply everywhere."""
+        return bool(self.models or self.providers)
+
     @classmethod
     def placed(
         cls,

@@ -78,7 +78,7 @@ class Fold:
         self._usage: v1.Usage | None = None
         self._deltas = 0
         self._logprobs = 0  # characters that they count as
-        self._findings = Findings()
+        self._findings: Findings | None = None
         self._found = 0  # bytes of the findings
         self._empty = 0
         self.characters = 0
@@ -97,10 +97,12 @@ class Fold:
             case "safety":
                 if event.safety.HasField("choice_index"):
                     self._open_choice(event.safety.choice_index)
+                self._findings = self._findings or Findings()
                 self._findings.add_safety(event.safety)
                 self._weigh(found=event.safety.ByteSize())
             case "citations":
                 self._open_choice(event.citations.choice_index)
+                self._findings = self._findings or Findings()
                 self._findings.add_citations(event.citations)
                 self._weigh(found=event.citations.ByteSize())
             case "started" if not self._header.served_model:
@@ -117,7 +119,7 @@ class Fold:
         self._header.served_model = self._header.provider = ""
         del self._header.warnings[:]
         self._choices.clear()
-        self._usage, self._findings = None, Findings()
+        self._usage = self._findings = None
         self._deltas, self._logprobs, self._found, self._empty, self.characters = 0, 0, 0, 0, 0
 
     def _add_delta(self, delta: v1.Delta) -> None:
@@ -178,8 +180,8 @@ class Fold:
         completion.finish_time.FromNanoseconds(time.time_ns())
         for index in sorted(self._choices):
             self._close(completion, index, self._choices[index])
-        if self._findings.prompt is not None:
-            completion.prompt_safety.CopyFrom(self._findings.prompt)
+        if self._findings is not None:
+            self._findings.write(completion)
         completion.usage.CopyFrom(self.usage() if self._usage is None else self._usage)
         completion.usage.total_tokens = completion.usage.input_tokens + completion.usage.output_tokens
         completion.usage.partial = False
@@ -203,7 +205,6 @@ class Fold:
         answer.message.role = v1.ROLE_ASSISTANT
         answer.message.parts.extend(map(_part, choice.parts))
         answer.message.extensions.update(end.extensions)
-        self._findings.write_choice(answer)
         completion.system_fingerprint = completion.system_fingerprint or end.system_fingerprint
 
 

@@ -34,8 +34,15 @@ def own_line(before: str) -> str:
 
 def usage_line(completion: v1.Completion) -> str:
     """Usage, finish reasons and model of a completion, in one line."""
-    ends = ", ".join(v1.FinishReason.Name(c.finish_reason).removeprefix("FINISH_REASON_") for c in completion.choices)
+    ends = ", ".join(_end_text(choice, completion.prompt_safety) for choice in completion.choices)
     return f"{usage_text(completion.usage)} · {ends} · {completion.provider}/{completion.served_model}"
+
+
+def _end_text(choice: v1.Choice, prompt: v1.SafetyAssessment) -> str:
+    """The finish reason, and the categories for which a filter or the provider withheld text."""
+    reason = v1.FinishReason.Name(choice.finish_reason).removeprefix("FINISH_REASON_")
+    categories = sorted({one.category for found in (prompt, choice.safety) for one in found.ratings if one.blocked})
+    return f"{reason} ({', '.join(categories)})" if categories else reason
 
 
 def usage_text(usage: v1.Usage) -> str:

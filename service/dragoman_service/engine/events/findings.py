@@ -8,8 +8,8 @@ from dragoman import v1
 
 
 def with_source(event: v1.CompletionEvent, source: str) -> v1.CompletionEvent:
-    """The event, or a copy in which `source` reports the ratings that name no source."""
-    if not event.HasField("safety") or all(rating.source for rating in event.safety.assessment.ratings):
+    """The event with findings, or a copy in which `source` reports the ratings that name no source."""
+    if all(rating.source for rating in event.safety.assessment.ratings):
         return event
     named = v1.CompletionEvent()
     named.CopyFrom(event)
@@ -38,11 +38,14 @@ class Findings:
         """Adds the sources that a choice quotes."""
         self.citations.setdefault(report.choice_index, []).extend(report.citations)
 
-    def write_choice(self, choice: v1.Choice) -> None:
-        """Writes what was found in a choice into it."""
-        if choice.index in self.choices:
-            choice.safety.CopyFrom(self.choices[choice.index])
-        choice.citations.extend(self.citations.get(choice.index, ()))
+    def write(self, completion: v1.Completion) -> None:
+        """Writes everything into the completion and its choices."""
+        if self.prompt is not None:
+            completion.prompt_safety.CopyFrom(self.prompt)
+        for choice in completion.choices:
+            if choice.index in self.choices:
+                choice.safety.CopyFrom(self.choices[choice.index])
+            choice.citations.extend(self.citations.get(choice.index, ()))
 
 
 def merge(assessment: v1.SafetyAssessment, later: v1.SafetyAssessment) -> None:
