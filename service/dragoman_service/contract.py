@@ -70,7 +70,8 @@ class Provider(Protocol):
     5. calls run concurrently and share nothing but connections
 
     A provider yields `delta`, `safety`, `citations`, `choice_finished` and `usage` events; the service adds `started`,
-    `finished`, numbers, times, and the source of ratings that name none. The request's `model` is the `provider_model` of one of `models()`.
+    `finished`, numbers, times, and the source of ratings that name none. The request's `model` is the `provider_model`
+    of one of `models()`.
     """
 
     def models(self) -> Sequence[v1.Model]:
