@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 CLIENT = "clients/python"
-GOOGLE = ("google/api/*.proto", "google/rpc/*.proto", "google/longrunning/*.proto")
+GOOGLE = ("google/api/*.proto", "google/rpc/*.proto", "google/longrunning/*.proto", "google/type/date.proto")
 
 
 def main() -> None:

@@ -7,12 +7,26 @@ from collections.abc import Mapping
 
 AIPLATFORM = "google.cloud.aiplatform.v1"
 
-_TWINS = "dragoman/dialect/google/aiplatform/v1"
-PACKAGES: Mapping[str, str] = {
-    f"{_TWINS}/{file}.proto": AIPLATFORM
-    for file in ("model_garden_service", "prediction", "prediction_service", "tensor")
+_TWINS = "dragoman/dialect/google"
+_CONTENT = ("content", "generate_content", "generation_config", "safety", "schema", "tool")
+_AIPLATFORM = (
+    *_CONTENT,
+    "llm_utility_service",
+    "model_garden_service",
+    "prediction",
+    "prediction_service",
+    "tensor",
+)
+PACKAGES: Mapping[str, str] = {f"{_TWINS}/aiplatform/v1/{file}.proto": AIPLATFORM for file in _AIPLATFORM}
+"""The vendor's package for each file of Vertex AI's wire twins."""
+GENERATIVE_LANGUAGE: Mapping[str, Mapping[str, str]] = {
+    package: {
+        f"{_TWINS}/generativelanguage/v1/{file}.proto": package
+        for file in (*_CONTENT, "generative_service", "model_service")
+    }
+    for package in ("google.ai.generativelanguage.v1beta", "google.ai.generativelanguage.v1")
 }
-"""The vendor's package for each file of wire twins."""
+"""The packages under which the Gemini API's wire twins are served, each with what `PACKAGES` says of Vertex AI's."""
 
 PUBLISHER = "google"
 _RESOURCE = re.compile(
