@@ -24,6 +24,23 @@ async def test_a_known_key_is_taken_under_both_schemes(start_service, prompt, sc
 
 
 @pytest.mark.parametrize(
+    ("metadata", "allowed"),
+    [
+        ({"x-goog-api-key": "key-of-a"}, True),
+        ({"x-goog-api-key": "wrong"}, False),
+        ({"x-goog-api-key": "wrong", "authorization": "Bearer key-of-a"}, True),
+        ({"x-goog-api-key": "key-of-a", "authorization": "Bearer wrong"}, False),
+    ],
+)
+async def test_a_bare_key_counts_where_there_is_no_authorization(start_service, prompt, metadata, allowed):
+    service = await start_service(access=KEYS)
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        call = v1.CompletionServiceStub(channel).CreateCompletion(prompt("hi"), metadata=list(metadata.items()))
+
+        assert (await call.code() is grpc.StatusCode.OK) is allowed
+
+
+@pytest.mark.parametrize(
     ("header", "reason"),
     [
         (None, "CREDENTIALS_MISSING"),

@@ -13,6 +13,18 @@ from dragoman_service.settings.settings import AccessSettings
 
 ANONYMOUS = "anonymous"
 SCHEMES = ("bearer", "api-key")
+KEY_HEADERS = ("x-goog-api-key",)
+"""Headers, or gRPC metadata, that hold a bare key. They count where there is no `authorization`."""
+
+
+def credential(headers: Mapping[str, str], bare: str = "") -> str:
+    """What a caller authenticates with, as a value of `authorization`; empty if it sent nothing.
+
+    `bare` is a key from elsewhere, which counts if no header holds one.
+    """
+    given = headers.get("authorization", "")
+    key = bare if given else next((headers[name] for name in KEY_HEADERS if headers.get(name)), bare)
+    return given or (f"Bearer {key}" if key else "")
 
 
 class Auth:

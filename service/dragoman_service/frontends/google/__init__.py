@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dragoman_service.frontends.context import FrontendContext
-from dragoman_service.frontends.google import predict
+from dragoman_service.frontends.google import gemini, predict
 from dragoman_service.frontends.google.services import GrpcServices
 
 
@@ -11,4 +11,5 @@ def mount(context: FrontendContext) -> None:
     """Adds the vendor's services to both listeners."""
     services = GrpcServices()
     predict.mount(context, services)
+    gemini.mount(context)
     services.serve(context.grpc)

@@ -9,13 +9,17 @@ from dragoman import v1
 
 from dragoman_service.contract import Call
 from dragoman_service.dialects.contract import DecodedRequest, HttpErrorResponse, ServerDialect
+from dragoman_service.engine.catalogue import Target
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.http.event_stream import KEEP_ALIVE, EventStream
 from dragoman_service.transport.http.call import HttpCall
 
+Prepare = Callable[[HttpCall, DecodedRequest], Target | None]
+"""Completes a request by what its path says of it. Returns the model if that is resolved already."""
+
 
 class HttpDialect(ServerDialect[bytes, bytes, HttpErrorResponse], Protocol):
-    """A server dialect over HTTP whose streams are server-sent events."""
+    """A server dialect over HTTP whose streams are server-sent events, unless `Completions` is told otherwise."""
 
     sign_of_life: bytes
     """What its clients ignore between two events. It keeps proxies from taking a long prompt for a dead connection.
@@ -29,7 +33,7 @@ class Completions:
 
     `policy` decides what becomes of fields that the model does not support. Of what is left out, the response tells in
     the header `x-dragoman-warning`, where `name_of` turns the path of a field into the caller's name of it.
-    `keep_alive` is how many seconds a stream may be silent.
+    `keep_alive` is how many seconds a stream may be silent. See `EventStream` for `content_type` and `opening`.
     """
 
     def __init__(
@@ -40,38 +44,51 @@ class Completions:
         name_of: Callable[[str], str] = str,
         *,
         keep_alive: float = KEEP_ALIVE,
+        prepare: Prepare = lambda _call, _decoded: None,
+        content_type: str = "text/event-stream",
+        opening: bytes = b"",
     ) -> None:
         self._delivery = context.delivery
         self._dialect = dialect
         self._policy = policy
         self._name_of = name_of
         self._keep_alive = keep_alive
+        self._prepare = prepare
+        self._content_type = content_type
+        self._opening = opening
 
     async def serve(self, call: HttpCall) -> None:
         """A request with the header `Idempotency-Key` is answered once, and continues if its caller leaves."""
         decoded = await call.decoded(self._dialect.decode_request)
         decoded.request.unsupported_field_policy = self._policy
         decoded.request.request_id = call.header("Idempotency-Key")
+        target = self._prepare(call, decoded)
         call.accept(streaming=decoded.stream)
         ours = call.context.call(streaming=decoded.stream)
         if decoded.stream:
-            await self._stream(decoded, call, ours)
+            await self._stream(decoded, call, ours, target)
         else:
-            completion = await self._delivery.complete(decoded.request, ours)
+            completion = await self._delivery.complete(decoded.request, ours, target)
             self._warn(call, decoded, completion.warnings)
             encode = self._dialect.encode_completion
             await call.reply(await call.context.convert(completion.ByteSize(), encode, completion, decoded))
 
-    async def _stream(self, decoded: DecodedRequest, call: HttpCall, ours: Call) -> None:
+    async def _stream(self, decoded: DecodedRequest, call: HttpCall, ours: Call, target: Target | None) -> None:
         encoder = self._dialect.event_encoder(decoded)
 
         def announce() -> None:
             self._warn(call, decoded, self._delivery.foreseen_warnings(decoded.request, ours))
 
-        async with (
-            EventStream(call, encoder.fail, self._dialect.sign_of_life, self._keep_alive, announce=announce) as stream,
-            self._delivery.stream(decoded.request, ours) as events,
-        ):
+        stream_of = EventStream(
+            call,
+            encoder.fail,
+            self._dialect.sign_of_life,
+            self._keep_alive,
+            self._content_type,
+            announce,
+            opening=self._opening,
+        )
+        async with stream_of as stream, self._delivery.stream(decoded.request, ours, target) as events:
             async for event in events:
                 if event.HasField("started") and call.response is None:
                     self._warn(call, decoded, event.started.warnings)

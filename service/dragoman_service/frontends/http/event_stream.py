@@ -18,8 +18,8 @@ class EventStream:
     """Begins with the first event, so that an error before it has a status of its own; or with a sign of life, once the
     caller has waited for `keep_alive` seconds. An error after the beginning is encoded by `encode_error`.
     `sign_of_life` is what the dialect's clients ignore between events. The stream consists of server-sent events,
-    unless `content_type` says otherwise. `announce` sets headers before a sign of life begins it, which the first event
-    would have decided."""
+    unless `content_type` says otherwise. `opening` is what it begins with. `announce` sets headers before a sign of
+    life begins it, which the first event would have decided."""
 
     def __init__(
         self,
@@ -29,9 +29,12 @@ class EventStream:
         keep_alive: float = KEEP_ALIVE,
         content_type: str = "text/event-stream",
         announce: Callable[[], None] = lambda: None,
+        *,
+        opening: bytes = b"",
     ) -> None:
         self._call = call
         self._content_type = content_type
+        self._opening = opening
         self._encode_error = encode_error
         self._sign_of_life = sign_of_life
         self._keep_alive = keep_alive
@@ -65,6 +68,8 @@ class EventStream:
         async with self._beginning:  # a sign of life and an event may begin the response at the same time
             if self._call.response is None:
                 await self._call.begin(self._content_type, self._encode_error)
+                if self._opening:
+                    await self._call.send(self._opening)
 
     def _check(self) -> None:
         """Sends a sign of life if it is due. One timer per stream is enough, however many events there are."""

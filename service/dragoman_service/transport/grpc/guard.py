@@ -30,7 +30,7 @@ from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.timing.off_loop import INLINE, OffLoop
-from dragoman_service.transport.auth import Auth
+from dragoman_service.transport.auth import Auth, credential
 from dragoman_service.transport.call_context import CallContext, GuardedContext
 from dragoman_service.transport.grpc.keyless import MAX_STREAMS, Streams
 from dragoman_service.transport.grpc.metadata import MAX_METADATA, Fields, read_metadata
@@ -158,7 +158,7 @@ class Guard(aio.ServerInterceptor):
             if size > MAX_METADATA:
                 raise metadata_too_large(size, MAX_METADATA)
             if not method.policy.public:
-                call.caller = record.caller = self._auth.caller(metadata.get("authorization", ""))
+                call.caller = record.caller = self._auth.caller(credential(metadata))
             bounded = method.policy.public and method.handler.response_streaming
             with self._in_flight.endable(), self._public_streams.counted() if bounded else nullcontext():
                 return await self._answer(method, call, context)

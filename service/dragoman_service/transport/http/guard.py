@@ -21,7 +21,7 @@ from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.rpc import RpcTelemetry
 from dragoman_service.timing.off_loop import OffLoop
 from dragoman_service.timing.turns import Turns
-from dragoman_service.transport.auth import Auth
+from dragoman_service.transport.auth import Auth, credential
 from dragoman_service.transport.call_context import CallContext
 from dragoman_service.transport.http.body import read_body
 from dragoman_service.transport.http.call import JSON, HttpCall
@@ -38,7 +38,8 @@ log = structlog.get_logger(__name__)
 class Method:
     """One method of a dialect: `serve` answers requests with the HTTP method `verb` to `path` (aiohttp's notation).
 
-    `name` is its name in the log and the metrics. `streams`: its answer may be streamed.
+    `name` is its name in the log and the metrics. `streams`: its answer may be streamed. With `headers` it gets only
+    requests that have one of them, before any method without: vendors share paths, but their clients' headers differ.
     """
 
     verb: str
@@ -46,6 +47,7 @@ class Method:
     name: str
     serve: Callable[[HttpCall], Awaitable[None]]
     streams: bool = False
+    headers: tuple[str, ...] = ()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -55,11 +57,15 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class HttpService:
-    """A dialect as it is served over HTTP. `name` is its name in the log and the metrics."""
+    """A dialect as it is served over HTTP. `name` is its name in the log and the metrics.
+
+    `key_parameter` is a parameter of the query that may hold the API key. It is never logged.
+    """
 
     name: str
     encode_error: EncodeError
     methods: tuple[Method, ...]
+    key_parameter: str = ""
 
 
 class HttpGuard:
@@ -124,13 +130,13 @@ class HttpGuard:
 
     def check_metrics(self, request: web.Request) -> None:
         """Raises UNAUTHENTICATED or PERMISSION_DENIED for a caller who may not read the metrics."""
-        self._auth.check_metrics(request.headers.get("Authorization", ""))
+        self._auth.check_metrics(credential(request.headers))
 
     async def _serve(self, call: HttpCall, service: HttpService, method: Method) -> None:
         code, record = grpc.StatusCode.OK, call.context.record
         try:
             with self._in_flight.endable():
-                await self._answer(call, method)
+                await self._answer(call, service, method)
         except CompletionError as error:
             code = await self._refuse(call, service, error)
         except ConnectionError:  # a write that failed because the caller is gone
@@ -146,14 +152,15 @@ class HttpGuard:
                 self.telemetry.begin(record)
             self.telemetry.end(record, code)
 
-    async def _answer(self, call: HttpCall, method: Method) -> None:
+    async def _answer(self, call: HttpCall, service: HttpService, method: Method) -> None:
         if self._in_flight.refusing:
             call.closes = True
             await self._in_flight.refuse()
         if self._in_flight.active > self._in_flight.limit:
             raise no_room()
         context = call.context
-        context.caller = context.record.caller = self._auth.caller(call.request.headers.get("Authorization", ""))
+        key = call.request.query.get(service.key_parameter, "") if service.key_parameter else ""
+        context.caller = context.record.caller = self._auth.caller(credential(call.request.headers, key))
         if call.request.can_read_body:
             if call.request.content_type != JSON:  # this also forces a preflight request on pages of other origins
                 raise malformed_request("Send the body as JSON, with the header `content-type: application/json`.")

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
+from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 from prometheus_client import CollectorRegistry
 
 from dragoman_service.settings.types import Address
@@ -37,6 +38,19 @@ def _tolerant(path: str) -> str:
         for piece in _PARAMETER.split(path.removeprefix("/"))
     )
     return "/{_first:/*}" + "".join(pieces) + "{_last:/*}"
+
+
+class _Selective(web.DynamicResource):
+    """A path that only requests with one of `headers` match."""
+
+    def __init__(self, path: str, headers: tuple[str, ...]) -> None:
+        super().__init__(path)
+        self._headers = headers
+
+    async def resolve(self, request: web.Request) -> tuple[UrlMappingMatchInfo | None, set[str]]:
+        if not any(name in request.headers for name in self._headers):
+            return None, set()
+        return await super().resolve(request)
 
 
 class HttpServer:
@@ -89,11 +103,6 @@ class HttpServer:
     def serve(self, service: HttpService) -> None:
         """Adds a service. Call it before `start`."""
         self._services.append(service)
-        for method in service.methods:
-            handler = self._guard.handler(service, method)
-            for path in (method.path, _tolerant(method.path)):
-                for verb in (method.verb, "HEAD") if method.verb == "GET" else (method.verb,):
-                    self.app.router.add_route(verb, path, handler)
 
     @property
     def services(self) -> tuple[HttpService, ...]:
@@ -112,6 +121,7 @@ class HttpServer:
 
     async def start(self) -> Address:
         """Starts to listen and returns the address. Raises SettingsError if it cannot listen there."""
+        self._add_routes()
         for listener in self._listeners:
             await listener.start(share_port=self._share_port)
         return self._main.bound
@@ -124,6 +134,20 @@ class HttpServer:
         """Closes the listeners and all connections."""
         for listener in self._listeners:
             await listener.stop()
+
+    def _add_routes(self) -> None:
+        """The first route that matches a request gets it, so those that look at headers come first."""
+        methods = [(service, method) for service in self._services for method in service.methods]
+        for service, method in sorted(methods, key=lambda each: not each[1].headers):
+            handler = self._guard.handler(service, method)
+            for path in (method.path, _tolerant(method.path)):
+                for verb in (method.verb, "HEAD") if method.verb == "GET" else (method.verb,):
+                    if method.headers:
+                        resource = _Selective(path, method.headers)
+                        self.app.router.register_resource(resource)
+                        resource.add_route(verb, handler)
+                    else:
+                        self.app.router.add_route(verb, path, handler)
 
     @web.middleware
     async def _unrouted(self, request: web.Request, handler: Handle) -> web.StreamResponse:
