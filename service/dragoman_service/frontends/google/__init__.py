@@ -11,5 +11,5 @@ def mount(context: FrontendContext) -> None:
     """Adds the vendor's services to both listeners."""
     services = GrpcServices()
     predict.mount(context, services)
-    gemini.mount(context)
+    gemini.mount(context, services)
     services.serve(context.grpc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 
 import grpc
@@ -12,22 +13,28 @@ from dragoman_service.transport.grpc.policy import ServicePolicy
 from dragoman_service.transport.grpc.server import GrpcServer
 from dragoman_service.transport.grpc.twins import ForeignNames, method_handlers
 
+Packages = Mapping[str, str]
+
 
 class GrpcServices:
     """Collects servicers, then serves them under the vendor's names."""
 
     def __init__(self) -> None:
-        self._servicers: dict[str, tuple[ServiceDescriptor, list[object]]] = {}
+        self._servicers: dict[tuple[str, str], tuple[ServiceDescriptor, Packages, list[object]]] = {}
 
-    def add(self, twin: ServiceDescriptor, servicer: object) -> None:
-        """Adds a servicer. It has some of the twin's methods, under their names; other servicers have the others."""
-        self._servicers.setdefault(twin.full_name, (twin, []))[1].append(servicer)
+    def add(self, twin: ServiceDescriptor, servicer: object, packages: Packages = PACKAGES) -> None:
+        """Adds a servicer. It has some of the twin's methods, under their names; other servicers have the others.
+
+        `packages` holds the vendor's package for each file of twins.
+        """
+        key = twin.full_name, packages[twin.file.name]
+        self._servicers.setdefault(key, (twin, packages, []))[2].append(servicer)
 
     def serve(self, server: GrpcServer) -> None:
-        """Adds all services to the listener. Raises AttributeError if a method has no servicer."""
-        names = ForeignNames(PACKAGES)
-        for twin, servicers in self._servicers.values():
-            foreign = names.service(twin)
+        """Adds all services to the listener. A method without a servicer is UNIMPLEMENTED."""
+        names: dict[str, ForeignNames] = {}
+        for (_, package), (twin, packages, servicers) in self._servicers.items():
+            foreign = names.setdefault(package, ForeignNames(packages)).service(twin)
             handlers = method_handlers(twin, _joined(twin, servicers))
             server.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(foreign.full_name, handlers),))
             server.serve(foreign, policy=ServicePolicy())

@@ -21,9 +21,14 @@ Handlers = dict[str, Any]  # of grpc.RpcMethodHandler, which has type parameters
 
 
 def method_handlers(twin: ServiceDescriptor, servicer: object) -> Handlers:
-    """Returns the handlers for the methods of a twin: the methods of `servicer` with the same names."""
+    """Returns the handlers for the methods of a twin: the methods of `servicer` with the same names.
+
+    Callers of a method that `servicer` lacks get UNIMPLEMENTED.
+    """
     handlers = {}
     for method in twin.methods:
+        if not hasattr(servicer, method.name):
+            continue
         handler = (
             grpc.unary_stream_rpc_method_handler if method.server_streaming else grpc.unary_unary_rpc_method_handler
         )

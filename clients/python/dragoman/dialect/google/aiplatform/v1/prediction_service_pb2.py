@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from dragoman.dialect.google.aiplatform.v1 import generate_content_pb2 as dragoman_dot_dialect_dot_google_dot_aiplatform_dot_v1_dot_generate__content__pb2
 from dragoman.dialect.google.aiplatform.v1 import prediction_pb2 as dragoman_dot_dialect_dot_google_dot_aiplatform_dot_v1_dot_prediction__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n>dragoman/dialect/google/aiplatform/v1/prediction_service.proto\x12%dragoman.dialect.google.aiplatform.v1\x1a\x36\x64ragoman/dialect/google/aiplatform/v1/prediction.proto2\xab\x02\n\x11PredictionService\x12x\n\x07Predict\x12\x35.dragoman.dialect.google.aiplatform.v1.PredictRequest\x1a\x36.dragoman.dialect.google.aiplatform.v1.PredictResponse\x12\x9b\x01\n\x16ServerStreamingPredict\x12>.dragoman.dialect.google.aiplatform.v1.StreamingPredictRequest\x1a?.dragoman.dialect.google.aiplatform.v1.StreamingPredictResponse0\x01\x42\xf8\x01\n%dragoman.dialect.google.aiplatform.v1B\x16PredictionServiceProtoP\x01Z2dragoman/dialect/google/aiplatform/v1;aiplatformv1\xa2\x02\x04\x44\x44GA\xaa\x02%Dragoman.Dialect.Google.Aiplatform.V1\xca\x02%Dragoman\\Dialect\\Google\\Aiplatform\\V1\xea\x02)Dragoman::Dialect::Google::Aiplatform::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n>dragoman/dialect/google/aiplatform/v1/prediction_service.proto\x12%dragoman.dialect.google.aiplatform.v1\x1a<dragoman/dialect/google/aiplatform/v1/generate_content.proto\x1a\x36\x64ragoman/dialect/google/aiplatform/v1/prediction.proto2\xd9\x04\n\x11PredictionService\x12x\n\x07Predict\x12\x35.dragoman.dialect.google.aiplatform.v1.PredictRequest\x1a\x36.dragoman.dialect.google.aiplatform.v1.PredictResponse\x12\x9b\x01\n\x16ServerStreamingPredict\x12>.dragoman.dialect.google.aiplatform.v1.StreamingPredictRequest\x1a?.dragoman.dialect.google.aiplatform.v1.StreamingPredictResponse0\x01\x12\x90\x01\n\x0fGenerateContent\x12=.dragoman.dialect.google.aiplatform.v1.GenerateContentRequest\x1a>.dragoman.dialect.google.aiplatform.v1.GenerateContentResponse\x12\x98\x01\n\x15StreamGenerateContent\x12=.dragoman.dialect.google.aiplatform.v1.GenerateContentRequest\x1a>.dragoman.dialect.google.aiplatform.v1.GenerateContentResponse0\x01\x42\xf8\x01\n%dragoman.dialect.google.aiplatform.v1B\x16PredictionServiceProtoP\x01Z2dragoman/dialect/google/aiplatform/v1;aiplatformv1\xa2\x02\x04\x44\x44GA\xaa\x02%Dragoman.Dialect.Google.Aiplatform.V1\xca\x02%Dragoman\\Dialect\\Google\\Aiplatform\\V1\xea\x02)Dragoman::Dialect::Google::Aiplatform::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,6 +34,6 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dragoman.dialect.google.aip
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n%dragoman.dialect.google.aiplatform.v1B\026PredictionServiceProtoP\001Z2dragoman/dialect/google/aiplatform/v1;aiplatformv1\242\002\004DDGA\252\002%Dragoman.Dialect.Google.Aiplatform.V1\312\002%Dragoman\\Dialect\\Google\\Aiplatform\\V1\352\002)Dragoman::Dialect::Google::Aiplatform::V1'
-  _globals['_PREDICTIONSERVICE']._serialized_start=162
-  _globals['_PREDICTIONSERVICE']._serialized_end=461
+  _globals['_PREDICTIONSERVICE']._serialized_start=224
+  _globals['_PREDICTIONSERVICE']._serialized_end=825
 # @@protoc_insertion_point(module_scope)

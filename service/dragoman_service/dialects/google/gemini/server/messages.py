@@ -1,0 +1,80 @@
+"""Gemini as a server dialect over gRPC, for either API: pieces are messages, errors are statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+from dragoman import v1
+from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
+
+from dragoman_service.dialects.contract import DecodedRequest
+from dragoman_service.dialects.google.gemini.enums import Api
+from dragoman_service.dialects.google.gemini.server.dialect import ObjectDialect
+from dragoman_service.dialects.google.gemini.server.request import SUPPORTED_FIELDS, GeminiRequest
+from dragoman_service.dialects.google.gemini.server.response import Wire
+from dragoman_service.dialects.google.gemini.server.stream import ObjectEncoder
+from dragoman_service.dialects.google.gemini.server.terms import in_vendor_terms
+from dragoman_service.dialects.google.gemini.transcoding import message_of, object_of
+from dragoman_service.errors import CompletionError
+
+Answer = TypeVar("Answer", bound=Message)
+
+
+class MessageDialect(Generic[Answer]):
+    """Messages are transcoded to and from the objects of `ObjectDialect`. `answer` is the class of the answers."""
+
+    supported_fields = SUPPORTED_FIELDS
+
+    def __init__(self, api: Api, answer: type[Answer], *, stream: bool = False, reject: bool = False) -> None:
+        self._objects = ObjectDialect(api, stream=stream, reject=reject)
+        self._answer = answer
+
+    def decode_request(self, wire: Message) -> GeminiRequest:
+        """`model` holds the model's resource name."""
+        return self._objects.decode_request(object_of(wire))
+
+    def decode_count(self, wire: Message) -> GeminiRequest:
+        """The request whose tokens CountTokens counts."""
+        return self._objects.decode_count(object_of(wire))
+
+    def encode_completion(self, completion: v1.Completion, decoded: DecodedRequest) -> Answer:
+        return _encoded(self._objects.encode_completion(completion, decoded), self._answer)
+
+    def event_encoder(self, decoded: DecodedRequest) -> MessageEncoder[Answer]:
+        return MessageEncoder(self._objects.event_encoder(decoded), self._answer)
+
+    def encode_error(self, error: CompletionError, call_id: str) -> Status:
+        return encode_status(error, call_id)
+
+
+class MessageEncoder(Generic[Answer]):
+    """Each object as a message."""
+
+    def __init__(self, objects: ObjectEncoder, answer: type[Answer]) -> None:
+        self._objects = objects
+        self._answer = answer
+
+    def feed(self, event: v1.CompletionEvent) -> Iterable[Answer]:
+        return [_encoded(piece, self._answer) for piece in self._objects.feed(event)]
+
+    def end(self) -> Iterable[Answer]:
+        return [_encoded(piece, self._answer) for piece in self._objects.end()]
+
+    def fail(self, error: CompletionError, call_id: str) -> Iterable[Answer]:
+        return ()  # the status of the call tells
+
+
+def encode_status(error: CompletionError, call_id: str) -> Status:
+    """The status of a call that failed, with the vendor's names of fields."""
+    return in_vendor_terms(error).status(call_id)
+
+
+def _encoded(piece: Wire, answer: type[Answer]) -> Answer:
+    """A piece as a message. A finish reason that only the other API knows is OTHER, because none would mean no end."""
+    known = answer.DESCRIPTOR.file.message_types_by_name["Candidate"].enum_types_by_name["FinishReason"]
+    for candidate in piece.get("candidates", ()):
+        if candidate.get("finishReason", "OTHER") not in known.values_by_name:
+            candidate["finishReason"] = "OTHER"
+    return message_of(piece, answer())
