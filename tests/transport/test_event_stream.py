@@ -66,6 +66,24 @@ async def test_a_dialect_chooses_its_type_and_its_sign_of_life(serving) -> None:
     assert wire.strip() == b"{}"
 
 
+async def test_an_opening_goes_before_whatever_begins_the_stream(serving) -> None:
+    for silence, expected in ((0.05, b"[\n"), (0, b"[{}")):
+
+        async def serve(call: HttpCall, silence: float = silence) -> None:
+            call.accept(streaming=True)
+            async with EventStream(call, encode_terminal_error, b"\n", 0.02, opening=b"[") as stream:
+                await asyncio.sleep(silence)
+                await stream.send(b"{}")
+                await stream.send(b"]")
+
+        served = await serving(serve)
+        async with asked(served.address, "POST", "/ask", {}) as answer:
+            pieces = await pieces_of(answer)
+
+        assert pieces[0] == expected
+        assert b"".join(b"".join(pieces).split()) == b"[{}]"
+
+
 async def test_a_comment_has_one_line_end_because_an_empty_line_ends_streams_of_some_clients(serving) -> None:
     async def send(stream: EventStream) -> None:
         await asyncio.sleep(0.05)
