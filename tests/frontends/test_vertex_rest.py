@@ -60,7 +60,7 @@ async def test_without_it_the_pieces_are_elements_of_an_array(served: Served) ->
     elements = outputs(json.loads(b"".join(chunks)))
 
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
-    assert [chunk[:1] for chunk in chunks] == [b"[", b",", b",", b"]"], "each element is sent at once"
+    assert [chunk[:1] for chunk in chunks] == [b"[", b"{", b",", b",", b"]"], "each element is sent at once"
     assert [element["candidates"][0]["content"] for element in elements] == ["hello", " you", ""]
 
 

@@ -8,8 +8,8 @@ from dragoman_service.dialects.google.predict.server.dialect import JsonDialect
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.google.predict.answers import Answers
 from dragoman_service.frontends.google.predict.garden import ModelGarden
-from dragoman_service.frontends.google.predict.grpc import Predictions
 from dragoman_service.frontends.google.predict.rest import Rest
+from dragoman_service.frontends.google.predict.services import Predictions
 from dragoman_service.frontends.google.services import GrpcServices
 from dragoman_service.frontends.http import HttpService
 
