@@ -165,7 +165,7 @@ async def _build(
     deadlines = Deadlines(server.default_deadline, server.longest_deadline)
     auth = Auth(settings.access, anonymous=settings.allows_anonymous)
     budget = Budget(server.call_memory)
-    chain = _placed(make_filters(filters, FilterContext(metrics, catalogue)), settings)
+    chain = _placed(make_filters(filters, partial(FilterContext, metrics, catalogue)), settings)
     engine = Engine(catalogue, chain, deadlines, auth.allowed, budget)
     stack.push_async_callback(engine.closed, STOP_GRACE)
     opened_operations = open_operations(

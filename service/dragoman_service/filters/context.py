@@ -16,6 +16,8 @@ class FilterContext:
 
     metrics: Metrics
     names: Names
+    name: str = ""
+    """The name of the filter in the settings, which its findings give as their source."""
 
     @property
     def registry(self) -> CollectorRegistry | None:

@@ -100,13 +100,16 @@ def _prepare(
     return []
 
 
-def make_filters(prepared: Sequence[PreparedFilter], context: object) -> dict[str, Filter]:
-    """Makes the filters, outermost first. Raises SettingsError if one cannot be made."""
+def make_filters(prepared: Sequence[PreparedFilter], context_of: Callable[[str], object]) -> dict[str, Filter]:
+    """Makes the filters, outermost first. `context_of` gives the context of the one with that name in the settings.
+
+    Raises SettingsError if one cannot be made.
+    """
     made: dict[str, Filter] = {}
     mistakes = []
     for one in prepared:
         try:
-            wrap = _make(one, context)
+            wrap = _make(one, context_of)
         except BaseException as fault:  # noqa: BLE001 - whatever a plugin raises is reported with its name
             mistakes.append(_broken(one.name, one.plugin, describe(fault)))
             continue
@@ -116,9 +119,9 @@ def make_filters(prepared: Sequence[PreparedFilter], context: object) -> dict[st
     return made
 
 
-def _make(one: PreparedFilter, context: object) -> Filter:
+def _make(one: PreparedFilter, context_of: Callable[[str], object]) -> Filter:
     takes_context = len(inspect.signature(one.make).parameters) > 1
-    wrap = one.make(one.settings, context) if takes_context else one.make(one.settings)
+    wrap = one.make(one.settings, context_of(one.name)) if takes_context else one.make(one.settings)
     if not callable(wrap):
         raise TypeError(f"{one.plugin.entry.value} returned {type(wrap).__name__} instead of a function")
     return wrap

@@ -1,0 +1,1 @@
+"""Filters that rate prompts and answers, and hold text back until it is known that it may leave."""

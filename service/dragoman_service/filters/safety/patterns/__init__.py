@@ -1,0 +1,1 @@
+"""The filter `patterns`: word lists and regular expressions by category."""

@@ -1,0 +1,143 @@
+"""Blocks, redacts or annotates what the word lists and patterns of the settings find."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from dragoman import v1
+
+from dragoman_service.contract import Call, Filter
+from dragoman_service.filters.context import FilterContext
+from dragoman_service.filters.safety.folding.folding import Folding
+from dragoman_service.filters.safety.holding.decisions import Decided
+from dragoman_service.filters.safety.holding.filtering import judged_by
+from dragoman_service.filters.safety.holding.judge import PromptVerdict
+from dragoman_service.filters.safety.holding.prompts import Rewriter
+from dragoman_service.filters.safety.matching.documents import redacted, revealed
+from dragoman_service.filters.safety.matching.scanner import Action, Ruleset, Scanner
+from dragoman_service.filters.safety.patterns.segments import Segments
+from dragoman_service.filters.safety.patterns.settings import PatternsSettings, finders_of
+from dragoman_service.filters.safety.patterns.thresholds import actions_for, level_of
+
+MAX_AT_ONCE = 64 * 1024  # characters of a prompt that are judged in the event loop
+
+
+def make_patterns(settings: PatternsSettings, context: FilterContext) -> Filter:
+    """The filter. Everything is compiled here, once."""
+    rules = Rules(settings, context.name)
+    return judged_by(lambda request: _Judge(rules, request))
+
+
+class Rules:
+    """The settings, compiled."""
+
+    def __init__(self, settings: PatternsSettings, source: str) -> None:
+        self.categories, self.source = settings.categories, source
+        self.replacements = [category.replacement for category in settings.categories.values()]
+        folding = Folding()
+        found = [
+            (category.on, finder)
+            for number, category in enumerate(settings.categories.values())
+            for finder in finders_of(number, category, folding, settings.window)
+        ]
+        self.prompts = Ruleset([finder for on, finder in found if on != "answer"], folding)
+        self.answers = Ruleset([finder for on, finder in found if on != "prompt"], folding)
+
+    def assessment(self, actions: Sequence[Action], found: set[int]) -> v1.SafetyAssessment | None:
+        """The findings; None if nothing was found."""
+        ratings = []
+        for number, (name, category) in enumerate(self.categories.items()):
+            if number in found:
+                blocked = actions[number] is Action.BLOCK
+                level = level_of(category)
+                ratings.append(v1.SafetyRating(category=name, level=level, blocked=blocked, source=self.source))
+        if not ratings:
+            return None
+        blocking = [rating.category for rating in ratings if rating.blocked]
+        message = f"The filter {self.source} blocked it: {', '.join(blocking)}." if blocking else ""
+        return v1.SafetyAssessment(blocked=bool(blocking), ratings=ratings, message=message)
+
+
+class _Judge:
+    """One call."""
+
+    def __init__(self, rules: Rules, request: v1.CompletionRequest) -> None:
+        self._rules = rules
+        self._actions, self.warnings = actions_for(request, rules.categories, rules.source)
+
+    async def prompt(self, request: v1.CompletionRequest, call: Call) -> PromptVerdict:
+        if not self._rules.prompts.finders:
+            return PromptVerdict(request)
+        if request.ByteSize() > MAX_AT_ONCE:
+            return await asyncio.to_thread(self._judge_prompt, request)
+        return self._judge_prompt(request)
+
+    def _judge_prompt(self, request: v1.CompletionRequest) -> PromptVerdict:
+        checks = _Whole(self._rules, self._rules.prompts, self._actions)
+        rewritten = Rewriter(request, checks).rewrite()
+        return PromptVerdict(rewritten, self._rules.assessment(self._actions, checks.found))
+
+    def choice(self, index: int) -> _Choice:
+        return _Choice(self._rules, self._actions)
+
+
+class _Whole:
+    """Texts that are complete. `found` collects the categories."""
+
+    def __init__(self, rules: Rules, ruleset: Ruleset, actions: Sequence[Action]) -> None:
+        self._rules, self._ruleset, self._actions = rules, ruleset, actions
+        self.found: set[int] = set()
+
+    def scan(self, text: str) -> Decided:
+        """What may leave of the text."""
+        scanner = Scanner(self._ruleset, self._actions, self._rules.replacements, self.found)
+        first = scanner.feed(text)
+        if first.blocked:
+            return first
+        last = scanner.end()
+        return Decided((*first.pieces, *last.pieces), last.blocked)
+
+    def document(self, text: str) -> str | None:
+        """The JSON text as it may leave; None if it must not."""
+        for shown in revealed(text):
+            if self.scan(shown).blocked:
+                return None
+        changed = redacted(text, self._redact)
+        if changed != text and any(self._redact(shown) != shown for shown in revealed(changed)):
+            return None  # what is to be replaced spans several strings
+        return changed
+
+    def _redact(self, text: str) -> str:
+        return "".join(piece.text for piece in self.scan(text).pieces)
+
+
+class _Choice:
+    """One choice of an answer."""
+
+    def __init__(self, rules: Rules, actions: Sequence[Action]) -> None:
+        self._rules, self._actions = rules, actions
+        self._whole = _Whole(rules, rules.answers, actions)
+        self._found = self._whole.found
+
+    def text(self, kind: str) -> Segments:
+        return Segments(Scanner(self._rules.answers, self._actions, self._rules.replacements, self._found))
+
+    async def tool_call(self, call: v1.ToolCall) -> v1.ToolCall | None:
+        arguments = self._whole.document(call.arguments_json)
+        if arguments is None or self._whole.scan(call.name).blocked:
+            return None
+        checked = v1.ToolCall(id=call.id, name=call.name, arguments_json=arguments)
+        checked.extensions.update({key: text for key, text in call.extensions.items() if not self.conceals(text)})
+        return checked
+
+    def conceals(self, text: str) -> bool:
+        whole = _Whole(self._rules, self._rules.answers, self._actions)
+        for shown in revealed(text):
+            decided = whole.scan(shown)
+            if decided.blocked or any(piece.changed for piece in decided.pieces):
+                return True
+        return False
+
+    def assessment(self) -> v1.SafetyAssessment | None:
+        return self._rules.assessment(self._actions, self._found)

@@ -1,0 +1,49 @@
+"""One kind of text of a choice, which something else may interrupt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dragoman_service.filters.safety.holding.decisions import Decided
+from dragoman_service.filters.safety.matching.scanner import Scanner
+
+
+@dataclass(slots=True)
+class Segments:
+    """Scans each segment on its own, because a word begins where a segment does.
+
+    What begins in one segment and ends in the next is blocked there, by the scanner of the first one, which goes on for
+    as long as a match is.
+    """
+
+    scanner: Scanner
+    _before: Scanner | None = None
+    _left: int = 0  # characters that the scanner before still takes
+
+    async def feed(self, text: str) -> Decided:
+        return Decided((), blocked=True) if self._spans(text) else self.scanner.feed(text)
+
+    async def end(self) -> Decided:
+        if self._spans("", ended=True):
+            return Decided((), blocked=True)
+        decided = self.scanner.end()
+        if not decided.blocked and self.scanner.fed > self.scanner.start:
+            self._before, self._left = self.scanner, self.scanner.rules.reach + 1
+            self.scanner = self.scanner.following()
+            self._before.found = set()
+        return decided
+
+    def _spans(self, text: str, *, ended: bool = False) -> bool:
+        """Whether a match began in the segment before and blocks this one. It is known before this one is let go."""
+        before = self._before
+        if before is None:
+            return False
+        taken = text[: self._left]
+        self._left -= len(taken)
+        before.feed(taken)
+        if ended or not self._left:
+            self._before = None
+            before.end()
+        if before.blocked is not None:
+            self.scanner.found.add(before.blocked)
+        return before.blocked is not None
