@@ -10,6 +10,9 @@ import orjson
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.dialects.contract import HttpErrorResponse, IncompleteAnswerError
+from dragoman_service.dialects.google.gemini.client.dialect import GeminiClientDialect
+from dragoman_service.dialects.google.gemini.enums import Api
+from dragoman_service.dialects.google.gemini.server.dialect import SseDialect
 from dragoman_service.dialects.openai.client.dialect import OpenAIClientDialect
 from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, JSON_FORMATS, PROMPT_NAMES, Quirks, names
 from dragoman_service.dialects.openai.server.dialect import ChatDialect, TextDialect
@@ -62,6 +65,42 @@ class TestYandex(DialectLaws):
     contents = ("text", "tool_call")
     mixed_contents = False
     tool_call_ids = False
+
+
+class GeminiClient(GeminiClientDialect):
+    """The client, and the path of its requests, which names the model, inside the body."""
+
+    def encode_request(self, request: v1.CompletionRequest) -> bytes:
+        return orjson.dumps({"model": request.model, **orjson.loads(super().encode_request(request))})
+
+
+class TestGemini(DialectLaws):
+    server = SseDialect(Api.GEMINI, stream=True)
+    client = GeminiClient(Api.GEMINI)
+    contents = ("text", "reasoning", "tool_call")
+    finish_reasons = (*DialectLaws.finish_reasons, v1.FINISH_REASON_RECITATION, v1.FINISH_REASON_OTHER)
+    safety = citations = states = True
+
+    def requests(self) -> st.SearchStrategy[v1.CompletionRequest]:
+        return super().requests().map(without_strict)
+
+    def request_for(self, events: list[v1.CompletionEvent]) -> v1.CompletionRequest:
+        request = super().request_for(events)
+        if any(event.delta.HasField("reasoning") for event in events):  # thoughts are shown to those who ask for them
+            request.generation_config.reasoning.effort = v1.REASONING_EFFORT_MEDIUM
+        return request
+
+
+class TestVertexGemini(TestGemini):
+    server = SseDialect(Api.VERTEX, stream=True)
+    client = GeminiClient(Api.VERTEX)
+    tool_call_ids = False
+
+
+def without_strict(request: v1.CompletionRequest) -> v1.CompletionRequest:
+    for tool in request.tools:
+        tool.function.ClearField("strict")
+    return request
 
 
 class RestClient:

@@ -25,14 +25,20 @@ class Shape:
     mixed_contents: bool
     tool_call_ids: bool
     logprobs: bool
+    safety: bool
+    citations: bool
+    states: bool
 
 
 @st.composite
 def answers(draw: st.DrawFn, shape: Shape) -> Events:
     """All events of a successful completion, as a frontend gets them."""
     count = draw(st.integers(1, shape.max_choices))
-    choices = [draw(_choices(shape, index)) for index in range(count)]
+    found = draw(_ASSESSMENTS) if shape.safety and draw(st.booleans()) else v1.SafetyAssessment()
+    choices = [draw(_blocked(index) if found.blocked else _choices(shape, index)) for index in range(count)]
     events = [v1.CompletionEvent(started=v1.Started(completion="completions/1", served_model="m", provider="p"))]
+    if found.blocked or found.ratings:
+        events.append(v1.CompletionEvent(safety=v1.SafetyReport(assessment=found)))
     while any(choices):  # the events of the choices interleave
         events.append(draw(st.sampled_from([choice for choice in choices if choice])).pop(0))
     used, generated = draw(st.integers(1, 99)), draw(st.integers(1, 99))
@@ -58,15 +64,60 @@ def _choices(draw: st.DrawFn, shape: Shape, index: int) -> Events:
     if "refusal" in wanted:  # a model that refuses calls no tools
         wanted = [kind for kind in wanted if kind != "tool_call"]
     deltas = [delta for kind in wanted for delta in draw(_DELTAS[kind](shape))]
-    for delta in deltas:
+    for number, delta in enumerate(deltas):
         delta.choice_index = index
+        if shape.states and not _goes_on(deltas, number) and draw(st.booleans()):
+            delta.state = draw(_STATES)
     reason = draw(st.sampled_from(shape.finish_reasons))
     if "tool_call" in wanted:
         reason = v1.FINISH_REASON_TOOL_CALLS
     elif "refusal" in wanted and reason == v1.FINISH_REASON_STOP:
         reason = v1.FINISH_REASON_REFUSAL
-    end = v1.ChoiceFinished(choice_index=index, finish_reason=reason)
-    return [*(v1.CompletionEvent(delta=delta) for delta in deltas), v1.CompletionEvent(choice_finished=end)]
+    said = [v1.CompletionEvent(delta=delta) for delta in deltas]
+    text = "".join(delta.text for delta in deltas)
+    return [*said, *draw(_findings(shape, index, reason, text)), _end(index, reason)]
+
+
+def _end(index: int, reason: v1.FinishReason.ValueType) -> v1.CompletionEvent:
+    return v1.CompletionEvent(choice_finished=v1.ChoiceFinished(choice_index=index, finish_reason=reason))
+
+
+def _blocked(index: int) -> st.SearchStrategy[Events]:
+    """A choice whose prompt is blocked."""
+    return st.builds(lambda: [_end(index, v1.FINISH_REASON_CONTENT_FILTER)])
+
+
+def _goes_on(deltas: Sequence[v1.Delta], number: int) -> bool:
+    """More of the same tool call follows."""
+    call, later = deltas[number].tool_call, [delta.tool_call for delta in deltas[number + 1 :]]
+    return bool(deltas[number].HasField("tool_call")) and any(more.index == call.index for more in later)
+
+
+@st.composite
+def _findings(draw: st.DrawFn, shape: Shape, index: int, reason: int, text: str) -> Events:
+    """What was found in a choice with that text. A choice that was withheld says so."""
+    events: Events = []
+    withheld = reason == v1.FINISH_REASON_CONTENT_FILTER
+    if shape.safety and (withheld or draw(st.booleans())):
+        found = v1.SafetyAssessment(blocked=withheld, ratings=draw(_RATINGS))
+        if withheld or found.ratings:
+            events.append(v1.CompletionEvent(safety=v1.SafetyReport(choice_index=index, assessment=found)))
+    if shape.citations and text and draw(st.booleans()):
+        citations = draw(st.lists(_citations(text), min_size=1, max_size=2, unique_by=str))
+        report = v1.CitationReport(choice_index=index, citations=citations)
+        events.append(v1.CompletionEvent(citations=report))
+    return events
+
+
+@st.composite
+def _citations(draw: st.DrawFn, text: str) -> v1.Citation:
+    start = draw(st.integers(0, len(text) - 1))
+    return v1.Citation(
+        start_index=start,
+        end_index=draw(st.integers(start + 1, len(text))),
+        uri=draw(st.just("") | NAMES.map(lambda name: f"https://{name}.example")),
+        license=draw(st.sampled_from(("", "MIT"))),
+    )
 
 
 @st.composite
@@ -98,6 +149,22 @@ def _plain(kind: str) -> Any:
     )
 
 
+_STATES = st.binary(min_size=1, max_size=8)
+_CATEGORIES = ("hate_speech", "dangerous_content", "harassment", "sexually_explicit")
+_LEVELS = [level for level in v1.SafetyLevel.values() if level]
+_RATINGS = st.lists(
+    st.builds(
+        lambda category, level, blocked: v1.SafetyRating(category=category, level=level, blocked=blocked),
+        st.sampled_from(_CATEGORIES),
+        st.sampled_from(_LEVELS),
+        st.booleans(),
+    ),
+    max_size=3,
+    unique_by=lambda rating: rating.category,
+)
+_ASSESSMENTS = st.builds(
+    lambda blocked, ratings: v1.SafetyAssessment(blocked=blocked, ratings=ratings), st.booleans(), _RATINGS
+)
 _DELTAS: dict[str, Any] = {
     "reasoning": _plain("reasoning"),
     "text": _texts,
@@ -123,13 +190,28 @@ def folded(events: Iterable[v1.CompletionEvent]) -> v1.Completion:
     return fold.completion()
 
 
-def content_of(completion: v1.Completion) -> list[Any]:
-    """The content of a completion: messages, finish reasons, logprobs and token counts.
+def content_of(completion: v1.Completion, *, safety: bool = False, citations: bool = False) -> list[Any]:
+    """The content of a completion: messages, finish reasons, logprobs and token counts, and what was found if wanted.
 
-    Names, times and the vendor's own finish reason are left out, because every service has its own.
+    Names, times, and the vendor's own finish reasons and words are left out, because every service has its own.
     """
-    choices = [(c.index, c.message, c.finish_reason, list(c.logprobs)) for c in completion.choices]
-    return [*choices, (completion.usage.input_tokens, completion.usage.output_tokens)]
+    choices = [
+        (
+            choice.index,
+            choice.message,
+            choice.finish_reason,
+            list(choice.logprobs),
+            _found(choice.safety) if safety else None,
+            list(choice.citations) if citations else None,
+        )
+        for choice in completion.choices
+    ]
+    prompt = _found(completion.prompt_safety) if safety else None
+    return [prompt, *choices, (completion.usage.input_tokens, completion.usage.output_tokens)]
+
+
+def _found(assessment: v1.SafetyAssessment) -> tuple[bool, list[v1.SafetyRating]]:
+    return assessment.blocked, list(assessment.ratings)
 
 
 def joined(events: Iterable[v1.CompletionEvent]) -> Events:
@@ -153,7 +235,8 @@ def _continues(before: v1.CompletionEvent, event: v1.CompletionEvent) -> bool:
         delta = event.delta
         return event.WhichOneof("event"), delta.choice_index, delta.WhichOneof("content"), delta.tool_call.index
 
-    return event.HasField("delta") and key(before) == key(event) and not event.delta.tool_call.name
+    goes_on = key(before) == key(event) and not event.delta.tool_call.name and not before.delta.state
+    return event.HasField("delta") and goes_on
 
 
 def _append(delta: v1.Delta, more: v1.Delta) -> None:
@@ -163,3 +246,4 @@ def _append(delta: v1.Delta, more: v1.Delta) -> None:
         case str() as kind:
             setattr(delta, kind, getattr(delta, kind) + getattr(more, kind))
     delta.logprobs.extend(more.logprobs)
+    delta.state = more.state

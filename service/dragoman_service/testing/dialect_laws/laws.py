@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from dragoman_service.dialects.contract import IncompleteAnswerError
 from dragoman_service.errors import CompletionError
-from dragoman_service.testing.dialect_laws.answers import Events, content_of, finished, folded, joined
+from dragoman_service.testing.dialect_laws.answers import Events, finished, folded, joined
 from dragoman_service.testing.dialect_laws.pair import CALL_ID, DialectPair, checked
 from dragoman_service.testing.dialect_laws.requests import FIELDS, normal
+from dragoman_service.testing.provider_laws.harness import has_content
 
-_OWN = ("delta", "choice_finished", "usage")
+_OWN = ("delta", "safety", "citations", "choice_finished", "usage")
 
 
 class DialectLaws(DialectPair):
@@ -66,7 +67,7 @@ class DialectLaws(DialectPair):
         def holds(events: Events) -> None:
             decoded = self.decoded(events, self.encoded(events))
 
-            assert content_of(folded(decoded)) == content_of(folded(events))
+            assert self.content(folded(decoded)) == self.content(folded(events))
             assert {event.WhichOneof("event") for event in decoded} <= set(_OWN)
             assert not any(_is_empty(event) for event in decoded)
 
@@ -78,7 +79,7 @@ class DialectLaws(DialectPair):
         def holds(events: Events) -> None:
             decoded = self.decoded(events, [self.complete(events)])
 
-            assert content_of(folded(decoded)) == content_of(folded(events))
+            assert self.content(folded(decoded)) == self.content(folded(events))
 
         holds()
 
@@ -90,7 +91,9 @@ class DialectLaws(DialectPair):
             pieces = _in_turn([self.encoder_for(events) for events in both], both)
             decoded = _in_turn([self.decoder_for(events) for events in both], pieces)
 
-            assert [content_of(folded(events)) for events in decoded] == [content_of(folded(events)) for events in both]
+            assert [self.content(folded(events)) for events in decoded] == [
+                self.content(folded(events)) for events in both
+            ]
 
         holds()
 
@@ -131,7 +134,7 @@ class DialectLaws(DialectPair):
                 assert not decoder.ended, "an answer that has ended is not incomplete"
                 return
 
-            assert content_of(folded(decoded))[:-1] == content_of(folded(events))[:-1], (
+            assert self.content(folded(decoded))[:-1] == self.content(folded(events))[:-1], (
                 "a part of the answer was taken for all of it"
             )
 
@@ -164,7 +167,7 @@ class DialectLaws(DialectPair):
             except (CompletionError, IncompleteAnswerError):
                 return
 
-            assert content_of(decoded) == content_of(folded(after))
+            assert self.content(decoded) == self.content(folded(after))
 
         holds()
 
@@ -219,5 +222,4 @@ def _before_any_end(events: Events) -> Iterable[v1.CompletionEvent]:
 
 
 def _is_empty(event: v1.CompletionEvent) -> bool:
-    kind = event.delta.WhichOneof("content")
-    return event.HasField("delta") and not event.delta.logprobs and not (kind and getattr(event.delta, kind))
+    return event.HasField("delta") and not has_content(event.delta)

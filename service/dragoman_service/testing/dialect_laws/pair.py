@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dragoman_service.dialects.contract import ClientDialect, DecodedRequest, EventDecoder, EventEncoder, ServerDialect
 from dragoman_service.errors import CompletionError, too_many_hops
-from dragoman_service.testing.dialect_laws.answers import Events, Shape, answers
+from dragoman_service.testing.dialect_laws.answers import Events, Shape, answers, content_of
 from dragoman_service.testing.dialect_laws.requests import requests
 
 CALL_ID = "call-0123"
@@ -44,6 +44,12 @@ class DialectPair:
     """An answer may hold contents of different kinds."""
     tool_call_ids = True
     """Answers carry the ids of tool calls."""
+    safety = False
+    """Answers carry what was found in the prompt and in each choice."""
+    citations = False
+    """Answers carry citations."""
+    states = False
+    """Answers carry the state of parts, and requests bring it back in messages of the assistant."""
     finish_reasons: Sequence[v1.FinishReason.ValueType] = (
         v1.FINISH_REASON_STOP,
         v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
@@ -65,15 +71,29 @@ class DialectPair:
 
     def requests(self) -> st.SearchStrategy[v1.CompletionRequest]:
         """Requests with any of `fields`. Override it if a dialect gives fields a default of its own."""
-        return requests(self.model, self.fields, conversations=self.conversations)
+        return requests(self.model, self.fields, conversations=self.conversations, states=self.states)
 
     def answers(self) -> st.SearchStrategy[Events]:
         """The events of complete answers."""
         choices = 3 if "generation_config.choice_count" in self.fields else 1
         kinds = [kind for kind in self.contents if kind != "tool_call" or "tools" in self.fields]
         logprobs = "generation_config.include_logprobs" in self.fields
-        shape = Shape(kinds, self.finish_reasons, choices, self.mixed_contents, self.tool_call_ids, logprobs)
+        shape = Shape(
+            kinds,
+            self.finish_reasons,
+            choices,
+            self.mixed_contents,
+            self.tool_call_ids,
+            logprobs,
+            self.safety,
+            self.citations,
+            self.states,
+        )
         return answers(shape)
+
+    def content(self, completion: v1.Completion) -> list[Any]:
+        """What both sides carry of a completion."""
+        return content_of(completion, safety=self.safety, citations=self.citations)
 
     def request_for(self, events: Events) -> v1.CompletionRequest:
         """A request that `events` answer."""

@@ -77,20 +77,32 @@ _FORMATS: dict[str, tuple[st.SearchStrategy[Any], Set]] = {
     "json_schema": (SCHEMAS.map(lambda schema: v1.JsonSchema(schema_json=schema)), _format("json_schema")),
     "grammar": (WORDS, _format("grammar")),
 }
+_SAFETY_SETTINGS = st.lists(
+    st.builds(
+        lambda category, block_at: v1.SafetySetting(category=category, block_at=block_at),
+        st.sampled_from(("hate_speech", "dangerous_content", "harassment", "sexually_explicit")),
+        st.sampled_from([threshold for threshold in v1.SafetyThreshold.values() if threshold]),
+    ),
+    max_size=3,
+    unique_by=lambda setting: setting.category,
+)
 FIELDS = frozenset(
     {f"generation_config.{name}" for name in _CONFIG}
     | {f"generation_config.response_format.{name}" for name in _FORMATS}
     | {"messages.author", "messages.reasoning", "messages.refusal", "prompt", "tools"}
-    | {"tool_choice.mode", "tool_choice.parallel"}
+    | {"safety_settings", "tool_choice.mode", "tool_choice.parallel"}
 )
 """Every path that `supported_fields` may list."""
 
 
 @st.composite
 def requests(
-    draw: st.DrawFn, model: str, fields: Collection[str], *, conversations: bool = True
+    draw: st.DrawFn, model: str, fields: Collection[str], *, conversations: bool = True, states: bool = False
 ) -> v1.CompletionRequest:
-    """A request with any of `fields`. Without `conversations` it always has a prompt instead of messages."""
+    """A request with any of `fields`. Without `conversations` it always has a prompt instead of messages.
+
+    With `states`, parts of the assistant's messages have some.
+    """
     request = v1.CompletionRequest(model=model)
     if "prompt" in fields and not (conversations and draw(st.booleans())):
         request.prompt = draw(WORDS)
@@ -101,11 +113,22 @@ def requests(
             put(request, draw(values))
     if request.generation_config.HasField("include_logprobs") or request.generation_config.HasField("top_logprobs"):
         _complete_logprobs(request.generation_config, fields)
+    if "safety_settings" in fields and draw(st.booleans()):
+        request.safety_settings.extend(draw(_SAFETY_SETTINGS))
+    if states:
+        _draw_states(draw, request)
     formats = [name for name in _FORMATS if f"generation_config.response_format.{name}" in fields]
     if bool(formats) and draw(st.booleans()):
         values, put = _FORMATS[draw(st.sampled_from(formats))]
         put(request, draw(values))
     return request
+
+
+def _draw_states(draw: st.DrawFn, request: v1.CompletionRequest) -> None:
+    for message in request.messages:
+        for part in message.parts:
+            if message.role == v1.ROLE_ASSISTANT and draw(st.booleans()):
+                part.state = draw(st.binary(min_size=1, max_size=8))
 
 
 def _complete_logprobs(config: v1.GenerationConfig, fields: Collection[str]) -> None:

@@ -15,6 +15,7 @@ FIELDS = {f"generation_config.{name}" for name in _CONFIG + _FORMATS} | {
     "messages.reasoning",
     "messages.refusal",
     "prompt",
+    "safety_settings",
     "tool_choice.mode",
     "tool_choice.parallel",
     "tools",

@@ -28,8 +28,14 @@ class WireEnum:
             return value.upper()
         if isinstance(value, bool) or not isinstance(value, int | str):
             return None
-        numbers = self.gemini if api is Api.GEMINI else self.vertex
-        return self.zero if int(value) == 0 else numbers.get(int(value))
+        return self.zero if int(value) == 0 else self._numbers(api).get(int(value))
+
+    def names(self, api: Api) -> frozenset[str]:
+        """All names but that for zero."""
+        return frozenset(self._numbers(api).values())
+
+    def _numbers(self, api: Api) -> Mapping[int, str]:
+        return self.gemini if api is Api.GEMINI else self.vertex
 
 
 def _counted(first: int, *names: str) -> dict[int, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -11,6 +9,7 @@ import orjson
 from dragoman import v1
 
 from dragoman_service.dialects.google.gemini.enums import Api, WireEnum
+from dragoman_service.dialects.google.gemini.state import decode_base64
 from dragoman_service.dialects.google.keys import camel_case
 from dragoman_service.errors import CompletionError, FieldViolation, invalid, malformed_request
 
@@ -116,12 +115,9 @@ class Reader:
         return None if found == kind.zero else found
 
     def data(self, name: str) -> bytes:
-        """Bytes in standard or URL-safe base64, with or without padding; empty if absent."""
-        text = self.text(name) or ""
-        try:
-            return base64.b64decode(text.translate(_STANDARD).rstrip("=") + "=" * (-len(text.rstrip("=")) % 4))
-        except (binascii.Error, ValueError):
-            self.wrong(name, "must be bytes in base64")
+        """Bytes in base64; empty if absent."""
+        found = decode_base64(self.text(name) or "")
+        return self.wrong(name, "must be bytes in base64") if found is None else found
 
     def texts(self, name: str) -> list[str]:
         values = self._items(name)
@@ -188,4 +184,3 @@ class Reader:
 
 
 _OBJECT = "must be an object"
-_STANDARD = str.maketrans("-_", "+/")

@@ -7,7 +7,7 @@ from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.google.gemini.enums import HARM, Api
+from dragoman_service.dialects.google.gemini.enums import CATEGORY, HARM, Api
 
 _BLOCK_AT = {
     "BLOCK_LOW_AND_ABOVE": v1.SAFETY_THRESHOLD_LOW,
@@ -42,12 +42,13 @@ def category_of(name: str) -> str:
     return name.removeprefix(HARM).lower()
 
 
-def encode_settings(settings: Iterable[v1.SafetySetting]) -> list[dict[str, str]]:
-    """The safety settings of a request."""
+def encode_settings(settings: Iterable[v1.SafetySetting], api: Api) -> list[dict[str, str]]:
+    """The safety settings of a request, without those whose category is a filter's and unknown to the API."""
+    known = CATEGORY.names(api)
     return [
-        {"category": _harm(setting.category), "threshold": _THRESHOLDS[setting.block_at]}
+        {"category": category, "threshold": _THRESHOLDS[setting.block_at]}
         for setting in settings
-        if setting.block_at in _THRESHOLDS
+        if (category := _harm(setting.category)) in known and setting.block_at in _THRESHOLDS
     ]
 
 

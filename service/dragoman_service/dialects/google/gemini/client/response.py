@@ -1,0 +1,199 @@
+"""Decodes answers: JSON objects, and bodies that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+from dragoman import v1
+
+from dragoman_service.dialects.contract import IncompleteAnswerError
+from dragoman_service.dialects.google.errors import decode_problem
+from dragoman_service.dialects.google.gemini.client.candidates import CandidateDecoder
+from dragoman_service.dialects.google.gemini.safety import decode_feedback
+from dragoman_service.dialects.sse import SseDecoder
+from dragoman_service.errors import malformed_answer
+
+_MOST_TOKENS = 2**53
+_MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is no stream
+
+
+class ObjectDecoder:
+    """The `EventDecoder` of this dialect for JSON objects, each a part of the answer or all of it."""
+
+    over = False
+    """The end of the stream says that nothing more follows; no object does."""
+
+    def __init__(self, request: v1.CompletionRequest, mark: bytes = b"") -> None:
+        config = request.generation_config
+        count = config.choice_count or 1
+        self._candidates = [CandidateDecoder(index, mark, config.top_logprobs) for index in range(count)]
+        self._prompt = v1.SafetyAssessment()
+        self._usage = v1.Usage()
+        self._version = ""
+
+    @property
+    def ended(self) -> bool:
+        """Every candidate has its finish reason, or the prompt was blocked."""
+        return self._prompt.blocked or all(candidate.finished for candidate in self._candidates)
+
+    def feed(self, piece: Mapping[str, Any]) -> Iterator[v1.CompletionEvent]:
+        """The events of one object. Raises PROVIDER_MALFORMED, or the error that came in place of it."""
+        if piece.get("error") is not None:
+            raise decode_problem(piece["error"])
+        version = piece.get("modelVersion")
+        self._version = version[:128] if isinstance(version, str) else self._version
+        yield from self._feedback(piece.get("promptFeedback"))
+        listed = piece.get("candidates") or ()
+        for candidate in listed if isinstance(listed, list) else ():
+            if not isinstance(candidate, Mapping):
+                raise malformed_answer("sent a candidate that is not an object")
+            yield from self._candidate(candidate.get("index", 0)).feed(candidate)
+        usage = _usage(piece.get("usageMetadata"))
+        if usage is not None and usage != self._usage:
+            self._usage = usage
+            yield v1.CompletionEvent(usage=usage)
+
+    def end(self) -> Iterator[v1.CompletionEvent]:
+        """The ends of the candidates. Raises IncompleteAnswerError without them."""
+        if not self.ended:
+            raise IncompleteAnswerError
+        for index, candidate in enumerate(self._candidates):
+            if not self._prompt.blocked:
+                yield from candidate.end(self._version)
+                continue
+            end = v1.ChoiceFinished(
+                choice_index=index,
+                finish_reason=v1.FINISH_REASON_CONTENT_FILTER,
+                provider_finish_reason=self._prompt.codes[0],
+                system_fingerprint=self._version,
+            )
+            yield v1.CompletionEvent(choice_finished=end)
+
+    def _feedback(self, feedback: Any) -> Iterator[v1.CompletionEvent]:
+        found = decode_feedback(feedback) if isinstance(feedback, Mapping) else v1.SafetyAssessment()
+        if (found.blocked or found.ratings) and found != self._prompt:
+            self._prompt = found
+            yield v1.CompletionEvent(safety=v1.SafetyReport(assessment=found))
+
+    def _candidate(self, index: Any) -> CandidateDecoder:
+        if not isinstance(index, int) or not 0 <= index < len(self._candidates):
+            raise malformed_answer("sent an answer that was not requested")
+        return self._candidates[index]
+
+
+class BodyDecoder:
+    """The `EventDecoder` for bodies: server-sent events, one object, or an array of them."""
+
+    over = False
+
+    def __init__(self, request: v1.CompletionRequest, mark: bytes = b"") -> None:
+        self._objects = ObjectDecoder(request, mark)
+        self._sse = SseDecoder()
+        self._whole: list[bytes] | None = None
+        self._size = 0
+        self._begun = self._read = False
+
+    @property
+    def ended(self) -> bool:
+        """Every candidate has its finish reason, or the prompt was blocked."""
+        return self._objects.ended
+
+    def feed(self, piece: bytes) -> Iterator[v1.CompletionEvent]:
+        """The events that `piece` completes. A body that is no stream is decoded at its end."""
+        if not self._begun and (first := piece.lstrip()[:1]):
+            if first == b"<":
+                raise malformed_answer("answered with an HTML page")
+            self._begun = True
+            self._whole = [] if first in (b"{", b"[") else None
+        if self._whole is not None:
+            self._size += len(piece)
+            if self._size > _MAX_BODY:
+                raise malformed_answer(f"sent more than {_MAX_BODY} bytes")
+            self._whole.append(piece)
+            return
+        for data in self._sse.feed(piece):
+            self._read = True
+            yield from self._objects.feed(_object(data))
+
+    def end(self) -> Iterator[v1.CompletionEvent]:
+        """The last events. Raises IncompleteAnswerError if the answer lacks its end."""
+        if self._whole is not None:
+            for value in _values(b"".join(self._whole)):
+                yield from self._objects.feed(value)
+        elif data := self._sse.end():
+            yield from self._last(data)
+        elif self._sse.foreign and not self._read:
+            raise malformed_answer("answered with something other than server-sent events")
+        yield from self._objects.end()
+
+    def _last(self, data: bytes) -> Iterator[v1.CompletionEvent]:
+        """The events of the last event, which may be cut."""
+        try:
+            value = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            if self.ended:
+                return
+            raise IncompleteAnswerError from None
+        yield from self._objects.feed(value if isinstance(value, dict) else {})
+
+
+def _object(data: bytes) -> Mapping[str, Any]:
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise malformed_answer("sent an event that is not a JSON object")
+    return value
+
+
+def _values(body: bytes) -> list[Mapping[str, Any]]:
+    """The objects of a body. One that breaks off is incomplete."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise IncompleteAnswerError from None
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
+
+
+def _usage(metadata: Any) -> v1.Usage | None:
+    """The token counts, None without any."""
+    if not isinstance(metadata, Mapping):
+        return None
+    prompt, candidates, thoughts, cached, tools = (
+        _count(metadata.get(name))
+        for name in (
+            "promptTokenCount",
+            "candidatesTokenCount",
+            "thoughtsTokenCount",
+            "cachedContentTokenCount",
+            "toolUsePromptTokenCount",
+        )
+    )
+    return v1.Usage(
+        input_tokens=prompt + tools,
+        output_tokens=candidates + thoughts,
+        total_tokens=prompt + tools + candidates + thoughts,
+        cached_input_tokens=cached,
+        reasoning_tokens=thoughts,
+    )
+
+
+def _count(value: Any) -> int:
+    count = 0 if value is None else value
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < _MOST_TOKENS:
+        raise malformed_answer("sent a usage that is not a count of tokens")
+    return count
+
+
+def decode_count(body: bytes) -> v1.CountTokensResponse:
+    """The answer to a count of tokens. Raises PROVIDER_MALFORMED."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise malformed_answer("sent a count that is not a JSON object")
+    return v1.CountTokensResponse(input_tokens=_count(value.get("totalTokens")))
