@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from documented import settings
+from gemini_server import serving_gemini
 from seed_program import PROGRAMS, Output, run
 from seed_server import SETTINGS, SeedServer, serving
+from tls_server import TlsServer
 
 LOG = 5_000  # characters of the service's log that a failure shows
 
@@ -16,6 +18,12 @@ LOG = 5_000  # characters of the service's log that a failure shows
 @pytest.fixture(scope="session")
 def server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeedServer]:
     with serving(tmp_path_factory.mktemp("seeds"), f"{SETTINGS}\n{settings()}") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gemini(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
+    with serving_gemini(tmp_path_factory.mktemp("gemini")) as server:
         yield server
 
 
@@ -34,7 +42,8 @@ def openai_program(request: pytest.FixtureRequest, server: SeedServer) -> Callab
 def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Adds the service's log to failures."""
     report = yield
-    server = item.funcargs.get("server")
+    server = item.funcargs.get("server", item.funcargs.get("gemini"))
+    server = server.server if isinstance(server, TlsServer) else server
     if report.failed and isinstance(server, SeedServer):
         report.sections.append(("Log of the service", server.log[-LOG:]))
     return report

@@ -14,6 +14,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).with_name("programs")
+NODE = "node"
+"""The environment of programs for Node, which are modules of JavaScript."""
 TIMEOUT = 100.0  # seconds; the embedded model may fill its context on a busy machine
 
 
@@ -41,10 +43,10 @@ class Output:
 
 
 def interpreter(environment: str) -> Path:
-    """The Python of a client environment."""
-    python = ROOT / "build" / "seeds" / environment / "bin" / "python"
-    assert python.exists(), f"{python} does not exist. Run `make seeds`."
-    return python
+    """What runs the programs of a client environment: its Python, or Node."""
+    found = ROOT / "build" / "seeds" / environment / "bin" / (NODE if environment == NODE else "python")
+    assert found.exists(), f"{found} does not exist. Run `make seeds`."
+    return found
 
 
 def with_replaced(source: str, replaced: Mapping[str, str]) -> str:
@@ -65,8 +67,10 @@ def run(
     """Runs the program `source`, which must exit with `code` (None: any). It sees nothing of this environment."""
     __tracebackhide__ = True
     with tempfile.TemporaryDirectory(prefix="seed-") as folder, tempfile.TemporaryFile() as errors:
-        file = Path(folder) / "program.py"
+        file = Path(folder) / ("program.mjs" if environment == NODE else "program.py")
         file.write_text(source)
+        if environment == NODE:  # it looks for packages beside the program
+            (file.parent / "node_modules").symlink_to(ROOT / "build" / "seeds" / NODE / "node_modules")
         process = subprocess.Popen(
             [interpreter(environment), file, *arguments],
             env={"PATH": os.defpath, "HOME": folder, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **(environ or {})},

@@ -6,13 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import trustme
-from seed_server import SETTINGS, SeedServer, serving
+from tls_server import TlsServer, serving_tls
 
 MODELS = """
-[server.tls]
-certificate = "server.pem"
-key = "server.key"
 [models."yandexgpt*"]
 targets = ["local/smollm2-135m-instruct"]
 [models."slow"]
@@ -22,26 +18,17 @@ targets = ["overloaded/echo"]
 """
 
 
-class YandexServer:
-    """A service that only clients that trust its authority can reach."""
-
-    def __init__(self, server: SeedServer, authority: Path) -> None:
-        self.server = server
-        self.authority = authority
+class YandexServer(TlsServer):
+    """The service at one address, as the vendor's programs find it."""
 
     @property
     def environ(self) -> dict[str, str]:
         """The environment of the vendor's programs: the only change apart from the key."""
-        return {"YC_API_ENDPOINT": self.server.grpc, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self.authority)}
+        return {"YC_API_ENDPOINT": self.server.grpc, **self.trusting}
 
 
 @contextmanager
 def serving_yandex(folder: Path) -> Iterator[YandexServer]:
     """The service, until the context ends."""
-    authority, authority_file = trustme.CA(), folder / "authority.pem"
-    certificate = authority.issue_cert("127.0.0.1")
-    authority.cert_pem.write_to_path(str(authority_file))
-    certificate.private_key_pem.write_to_path(str(folder / "server.key"))
-    certificate.cert_chain_pems[0].write_to_path(str(folder / "server.pem"))
-    with serving(folder, f"{SETTINGS}{MODELS}") as server:
-        yield YandexServer(server, authority_file)
+    with serving_tls(folder, MODELS) as served:
+        yield YandexServer(served.server, served.authority)

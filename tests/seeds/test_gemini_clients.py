@@ -1,0 +1,140 @@
+"""Google's Gen AI clients, with a key and in a project of Vertex AI: three majors for Python, and Node's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from seed_program import NODE, PROGRAMS, run
+from tls_server import TlsServer
+
+PYTHON = ["genai-1", "genai-2", "genai-3"]
+PREFIXES = {"key": "models/", "project": "publishers/google/models/"}
+PARIS = "The capital of France is Paris."
+CALL = ["weather", {"city": "Oslo"}]
+HISTORY = [["user", "Hello there!"], ["model", "Hello there!"], ["user", "And again."], ["model", "And again."]]
+ERRORS = {
+    "wrong key": (401, "UNAUTHENTICATED"),
+    "unknown model": (404, "NOT_FOUND"),
+    "bad parameter": (400, "INVALID_ARGUMENT"),
+    "overloaded": (429, "RESOURCE_EXHAUSTED"),
+    "away": (503, "UNAVAILABLE"),
+}
+
+
+def report(gemini: TlsServer, environment: str, name: str, mode: str = "key") -> Any:
+    """What a program reports. Its author changes the address and the key, and nothing else."""
+    suffix = "mjs" if environment == NODE else "py"
+    source = (PROGRAMS / "gemini" / f"{name}.{suffix}").read_text()
+    project = ["my-project"] if mode == "project" else []
+    return run(environment, source, gemini.server.root, gemini.server.key, *project).facts
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(environment, mode) for environment in (*PYTHON, NODE) for mode in PREFIXES],
+    ids=lambda param: "-".join(param),
+)
+def generated(request: pytest.FixtureRequest, gemini: TlsServer) -> Any:
+    environment, mode = request.param
+    facts = report(gemini, environment, "generating", mode)
+    return {"prefix": PREFIXES[mode], "python": environment != NODE, **facts}
+
+
+def turns(history: list[list[str]]) -> list[list[str]]:
+    """A history whose streamed turns, which the clients keep in pieces, are whole."""
+    whole: list[list[str]] = []
+    for role, text in history:
+        if whole and whole[-1][0] == role:
+            whole[-1][1] += text
+        else:
+            whole.append([role, text])
+    return whole
+
+
+def test_answers_are_complete_or_come_in_pieces(generated):
+    answers = generated["answers"]
+
+    assert answers["whole"]["text"] == "".join(answers["streamed"]) == PARIS
+    assert len(answers["streamed"]) > 3
+    assert answers["whole"]["reason"] == answers["last"]["reason"] == "STOP"
+    assert answers["whole"]["usage"] == answers["last"]["usage"]
+    assert answers["whole"]["usage"][2] == sum(answers["whole"]["usage"][:2]) > 10
+    assert answers["whole"]["version"] == "smollm2-135m-instruct"
+
+
+def test_a_system_instruction_is_obeyed_and_thoughts_are_told_apart(generated):
+    answers = generated["answers"]
+
+    assert answers["told"] == "As I was told."
+    assert answers["thoughts"] == ["Let me see."]
+
+
+def test_a_chat_remembers_its_turns(generated):
+    assert generated["chat"]["texts"] == ["Hello there!", "And again."]
+    assert turns(generated["chat"]["history"]) == HISTORY
+
+
+def test_models_are_listed_over_pages_and_tokens_counted(generated):
+    listed, prefix = generated["listed"], generated["prefix"]
+
+    assert {f"{prefix}echo/echo", f"{prefix}local/smollm2-135m-instruct", f"{prefix}weather"} <= set(listed["models"])
+    assert listed["tokens"] == 3
+    if generated["python"] and prefix != "models/":
+        assert listed["computed"] == ["three more words"]
+        assert listed["with_system"] == 4
+
+
+def test_answers_keep_to_a_schema_and_functions_are_called(generated):
+    structured, calls = generated["structured"], generated["calls"]
+
+    assert calls["text"] == "It snows in Oslo."
+    if generated["python"]:
+        assert structured["class"] == "City"
+        assert structured["city"]["name"] == "Paris"
+        assert isinstance(structured["plain"]["year"], int)
+        assert calls["history"] == ["user", "model", "user"]
+        assert calls["by_hand"] == calls["streamed"] == [CALL]
+    else:
+        assert structured["name"] == "Paris"
+        assert calls["call"] == CALL
+
+
+def test_the_asynchronous_client_does_the_same(generated):
+    if not generated["python"]:
+        return  # Node's calls are all asynchronous
+    facts = generated["asynchronous"]
+
+    assert facts["whole"]["text"] == "".join(facts["streamed"]) == PARIS
+    assert turns(facts["history"]) == HISTORY
+    assert facts["models"] == len(generated["listed"]["models"])
+    assert facts["tokens"] == 3
+
+
+@pytest.mark.parametrize(("environment", "mode"), [*((name, "key") for name in PYTHON), (PYTHON[-1], "project")])
+def test_failures_raise_the_clients_exceptions(gemini, environment, mode):
+    overloaded = gemini.server.attempts("overloaded")
+    facts = report(gemini, environment, "failures", mode)
+
+    for delivery in ("whole", "streamed"):
+        told = facts[delivery]
+        assert {name: (told[name]["code"], told[name]["status"]) for name in ERRORS} == ERRORS
+        assert {name for name, fact in told.items() if fact["type"] == "ServerError"} == {"away"}
+        assert "no-such-model" in told["unknown model"]["message"]
+        assert told["bad parameter"]["message"].startswith("generationConfig.temperature: ")
+        assert told["medium"]["code"] == 400
+        assert "contents[0].parts[0].inlineData" in told["medium"]["message"]
+    for broken in facts["broken"]:
+        assert broken["text"].startswith("one two")
+        assert (broken["type"], broken["code"], broken["status"]) == ("ServerError", 503, "UNAVAILABLE")
+    assert facts["retried"]["code"] == 429
+    assert gemini.server.attempts("overloaded") - overloaded == 4, "one each, and two where the client was told to"
+
+
+def test_failures_raise_nodes_exceptions(gemini):
+    facts = report(gemini, NODE, "failures")
+
+    assert {name: (fact["code"], fact["error"]["status"]) for name, fact in facts["whole"].items()} == ERRORS
+    assert {fact["type"] for fact in facts["whole"].values()} == {"ApiError"}
+    assert facts["broken"]["text"].startswith("one two")
+    assert (facts["broken"]["type"], facts["broken"]["code"]) == ("ApiError", 503)
