@@ -101,6 +101,6 @@ def test_names_of_models_are_shown_and_their_targets_checked(tmp_path: Path) -> 
     config.write_text(f'{ECHO}[models."gpt-*"]\ntargets = ["eko/echo"]\n')
     bad = invoke("config", "check", "--config", str(config))
 
-    assert tomllib.loads(good.stdout)["models"] == {"gpt-*": {"targets": ["echo/echo"]}}
+    assert tomllib.loads(good.stdout)["models"] == {"gpt-*": {"targets": ["echo/echo"], "filters": []}}
     assert bad.returncode == 2
     assert "models.gpt-*.targets.0: there is no such provider; configured: echo" in bad.stderr

@@ -102,7 +102,7 @@ async def test_an_invalid_request_is_refused_in_the_vendors_terms(yandex, fields
 
     assert error.code().name == code
     assert message in error.details()
-    assert dict(error.initial_metadata())["x-client-request-id"] == "id-7"
+    assert dict(error.trailing_metadata())["x-client-request-id"] == "id-7"
 
 
 async def test_a_stream_that_fails_ends_in_the_error(yandex):
@@ -149,5 +149,5 @@ async def test_an_api_key_is_required(start_service):
 
     assert all(answers)
     assert wrong.code() == without.code() == grpc.StatusCode.UNAUTHENTICATED
-    assert dict(wrong.initial_metadata())["x-client-request-id"] == "id-8"
+    assert dict(wrong.trailing_metadata())["x-client-request-id"] == "id-8"
     assert {endpoint.address for endpoint in open_to_all.endpoints} == {service.grpc_address}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
@@ -38,6 +38,8 @@ class CallContext:
     """Shared by all calls, see `convert`."""
     budget: Budget = field(default_factory=Budget)
     """The memory for the requests and answers of all calls."""
+    echoed: Sequence[tuple[str, str]] = ()
+    """Metadata of the request that is returned unchanged."""
     memory: Share | None = None
     """See `share`. None: nothing was taken yet, as for most calls."""
 

@@ -104,12 +104,20 @@ class PostgresDatabase:
             task.cancel()
 
     async def _read(self, engine: AsyncEngine, statement: Callable[[Connection], T]) -> T:
-        async def run() -> T:
-            async with asyncio.timeout(TRANSACTION_SECONDS), _connected(engine) as connection:
-                return await connection.run_sync(statement)
-
         with self._health.watched(writing=False):
-            return await self._to_its_end(run())
+            return await self._to_its_end(self._read_once_connected(engine, statement))
+
+    async def _read_once_connected(self, engine: AsyncEngine, statement: Callable[[Connection], T]) -> T:
+        """Reads again if the connection was lost: all those that were idle meanwhile may be."""
+        async with asyncio.timeout(TRANSACTION_SECONDS):
+            for left in reversed(range(READERS + 1)):
+                try:
+                    async with _connected(engine) as connection:
+                        return await connection.run_sync(statement)
+                except DBAPIError as error:
+                    if not left or not (error.connection_invalidated or _is_lost(error)):
+                        raise
+        raise AssertionError  # the last attempt has returned or raised
 
     async def _to_its_end(self, read: Coroutine[Any, Any, T]) -> T:
         """Goes on if the caller leaves, because a statement that is broken off takes its connection with it."""

@@ -33,7 +33,7 @@ from dragoman_service.timing.off_loop import INLINE, OffLoop
 from dragoman_service.transport.auth import Auth, credential
 from dragoman_service.transport.call_context import CallContext, GuardedContext
 from dragoman_service.transport.grpc.keyless import MAX_STREAMS, Streams
-from dragoman_service.transport.grpc.metadata import MAX_METADATA, Fields, read_metadata
+from dragoman_service.transport.grpc.metadata import MAX_METADATA, Fields, echo, read_metadata
 from dragoman_service.transport.grpc.policy import BACKGROUND, PUBLIC_SERVICES, ServicePolicy
 from dragoman_service.transport.grpc.stall import StallTimer
 from dragoman_service.transport.grpc.values import parse_counted
@@ -149,7 +149,7 @@ class Guard(aio.ServerInterceptor):
         record, code = call.record, grpc.StatusCode.OK
         self._telemetry.begin(record)
         try:
-            await _echo(metadata, method.policy.echoed_metadata, context)
+            call.echoed = await echo(metadata, method.policy.echoed_metadata, context)
             if not method.background:
                 if self._in_flight.refusing:
                     await self._in_flight.refuse()
@@ -223,9 +223,9 @@ class Guard(aio.ServerInterceptor):
         if raw is aio.EOF:
             raise malformed_request("The call was closed before a request message arrived.")
         record.received += 1
-        if second is not aio.EOF:
-            raise malformed_request("More than one request message arrived, and this method takes one.")
-        return bytes(raw)
+        if second is aio.EOF:
+            return bytes(raw)
+        raise malformed_request("More than one request message arrived, and this method takes one.")
 
     async def _requests(self, method: _Method, record: CallRecord, context: Context) -> AsyncIterator[Any]:
         while (raw := await context.read()) is not aio.EOF:
@@ -276,16 +276,9 @@ async def _abort(context: Context, error: CompletionError, call: CallContext, po
     # abort() waits for ever behind a write that the caller does not read. The status is queued all the same.
     try:
         async with asyncio.timeout(ABORT_TIMEOUT):
-            await context.abort(status_code(status.code), status.message, trailers(status, error))
+            await context.abort(status_code(status.code), status.message, (*trailers(status, error), *call.echoed))
     except (TimeoutError, aio.InternalError) as gone:  # gRPC would log them as failures of the handler
         raise asyncio.CancelledError from gone
-
-
-async def _echo(metadata: Mapping[str, Any], key: str, context: Context) -> None:
-    """Returns a value as it came. Core decodes any bytes, and refuses to send most of them."""
-    value = metadata.get(key)
-    if isinstance(value, str) and value.isascii() and value.isprintable():
-        await context.send_initial_metadata([(key, value)])
 
 
 def _why_cancelled(record: CallRecord, context: Context) -> tuple[grpc.StatusCode, str]:

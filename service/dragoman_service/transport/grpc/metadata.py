@@ -1,4 +1,4 @@
-"""Reads the metadata of a call, which may be far over the limit: gRPC Core keeps to it only once the client has
+"""Reads and returns the metadata of a call, which may be far over the limit: gRPC Core keeps to it only once the client has
 acknowledged the settings of the server."""
 
 from __future__ import annotations
@@ -24,3 +24,12 @@ def read_metadata(fields: Fields) -> tuple[int, Mapping[str, Any]]:
         size += len(key) + len(value)
         metadata.setdefault(key, value)
     return size, metadata
+
+
+async def echo(metadata: Mapping[str, Any], key: str, context: Any) -> Sequence[tuple[str, str]]:
+    """Sends a value back as it came. Core decodes any bytes, and refuses to send most of them."""
+    value = metadata.get(key)
+    sent = [(key, value)] if isinstance(value, str) and value.isascii() and value.isprintable() else []
+    if sent:
+        await context.send_initial_metadata(sent)
+    return sent
