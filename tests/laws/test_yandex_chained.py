@@ -42,11 +42,13 @@ async def chained(served: Served, model: str, **settings: Any) -> AsyncIterator[
 class WithoutTools:
     """The provider without the claims that the embedded model behind it cannot meet: tools and reasoning."""
 
-    def __init__(self, provider: YandexProvider) -> None:
+    def __init__(self, provider: Any) -> None:
         self._models = list(provider.models())
         for model in self._models:
-            for field in ("tools", "tool_choice.mode", "tool_choice.parallel", "generation_config.reasoning"):
-                model.supported_fields.remove(field)
+            kept = [
+                field for field in model.supported_fields if not field.startswith(("tool", "generation_config.rea"))
+            ]
+            model.supported_fields[:] = kept
         self.complete, self.count_tokens, self.tokenize = provider.complete, provider.count_tokens, provider.tokenize
 
     def models(self) -> list[v1.Model]:
@@ -67,6 +69,12 @@ def engine(weights: Path) -> Iterator[Path]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def requests_in(engine: Any) -> int:
+    """The requests in progress in the engine."""
+    metrics = (await engine.get("/metrics")).body.decode()
+    return sum(map(int, re.findall(r"^llamacpp:requests_(?:processing|deferred) (\d+)", metrics, re.MULTILINE)))
 
 
 class ChainedLaws(ProviderLaws):
@@ -137,5 +145,4 @@ class TestOverTheEmbeddedModel(ChainedLaws):
         return request
 
     async def running(self, provider: Provider) -> int:
-        metrics = (await self.engine.get("/metrics")).body.decode()
-        return sum(map(int, re.findall(r"^llamacpp:requests_(?:processing|deferred) (\d+)", metrics, re.MULTILINE)))
+        return await requests_in(self.engine)

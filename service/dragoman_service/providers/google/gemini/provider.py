@@ -1,0 +1,121 @@
+"""`gemini`: the Gemini API, Gemini on Vertex AI, and any service that speaks one of these, over REST."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from urllib.parse import quote
+
+from dragoman import v1
+from google.rpc import code_pb2
+
+from dragoman_service.contract import Call, CompletionError
+from dragoman_service.dialects.contract import HttpErrorResponse
+from dragoman_service.dialects.google.gemini.client.dialect import GeminiClientDialect
+from dragoman_service.dialects.google.gemini.client.response import BodyDecoder, decode_count
+from dragoman_service.dialects.google.gemini.enums import Api
+from dragoman_service.dialects.google.names import project_model
+from dragoman_service.providers.google.gemini.settings import GeminiSettings
+from dragoman_service.providers.upstream.answering import HttpAnswers, deliver
+from dragoman_service.providers.upstream.connection import Http, HttpError
+from dragoman_service.providers.upstream.errors import error_of
+from dragoman_service.providers.upstream.http import open_http
+from dragoman_service.providers.upstream.timeouts import Timeouts
+
+MARK = b"gemini:"
+"""What the state of this provider begins with."""
+COUNT_TIMEOUT = 30.0  # seconds
+_MAX_COUNT = 64 * 1024  # bytes of the answer to a count
+
+
+@asynccontextmanager
+async def open_gemini(settings: GeminiSettings) -> AsyncIterator[GeminiProvider]:
+    """The plugin's entry point. It connects with the first call."""
+    async with open_http(
+        settings.address,
+        headers=settings.key_header,
+        connect_timeout=settings.connect_timeout,
+        ca_file=settings.ca_file,
+    ) as http:
+        yield GeminiProvider(http, settings)
+
+
+class GeminiProvider:
+    """The models that the settings name."""
+
+    def __init__(self, http: Http, settings: GeminiSettings) -> None:
+        self._http = http
+        self._settings = settings
+        self._dialect = GeminiClientDialect(Api.VERTEX if settings.project else Api.GEMINI, MARK)
+        timeouts = Timeouts(settings.first_token_timeout, settings.idle_timeout)
+        self._answers = HttpAnswers(http, self._dialect.decode_error, timeouts)
+
+    def models(self) -> Sequence[v1.Model]:
+        return [
+            v1.Model(
+                display_name=name,
+                provider_model=name,
+                aliases=[name],
+                capabilities=[v1.CAPABILITY_COUNT_TOKENS],
+                supported_fields=self._dialect.supported_fields,
+                availability=v1.AVAILABILITY_READY,
+            )
+            for name in self._settings.models
+        ]
+
+    def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+        """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
+        path = self._path(request.model, "streamGenerateContent?alt=sse")
+        headers, secrets = self._credentials()
+
+        def encode() -> bytes:
+            return self._dialect.encode_request(request)
+
+        def decoder_of(_: str) -> BodyDecoder:
+            return self._dialect.event_decoder(request)
+
+        start = partial(self._answers.post, path, request.ByteSize(), encode, {**call.onward, **headers}, decoder_of)
+        return deliver(start, secrets)
+
+    async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
+        headers, secrets = self._credentials()
+        body = self._dialect.encode_count(request, self._resource(request.model))
+        try:
+            async with asyncio.timeout(COUNT_TIMEOUT):
+                counted = await self._count(self._path(request.model, "countTokens"), body, {**call.onward, **headers})
+        except TimeoutError:
+            raise error_of(HttpError("no answer in time", connected=True)) from None
+        except (HttpError, CompletionError) as failure:
+            raise error_of(failure, secrets=secrets) from None
+        counted.tokenizer = request.model
+        return counted
+
+    async def tokenize(self, request: v1.TokenizeRequest, call: Call) -> v1.TokenizeResponse:
+        """The vendor splits no prompts, and models do not claim it."""
+        message = "This provider splits no text into tokens. It only counts them."
+        raise CompletionError(code_pb2.UNIMPLEMENTED, v1.ERROR_REASON_CAPABILITY_MISSING, message)
+
+    async def _count(self, path: str, body: bytes, headers: Mapping[str, str]) -> v1.CountTokensResponse:
+        async with self._http.stream(path, body, headers) as response:
+            answer = await response.read(_MAX_COUNT)
+        if response.status != 200:
+            raise self._dialect.decode_error(HttpErrorResponse(response.status, answer, response.headers))
+        return decode_count(answer)
+
+    def _credentials(self) -> tuple[Mapping[str, str], Sequence[str]]:
+        """The headers that change while the service runs, and what no caller may see."""
+        source = self._settings.token
+        token = "" if source is None else source.current()
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return headers, (*self._settings.secrets, *((token,) if token else ()))
+
+    def _resource(self, model: str) -> str:
+        settings = self._settings
+        if settings.project:
+            return project_model(settings.project, settings.location, model)
+        return model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
+
+    def _path(self, model: str, method: str) -> str:
+        return f"/{quote(self._resource(model), safe='/:@')}:{method}"
