@@ -1,5 +1,7 @@
-"""Reads and returns the metadata of a call, which may be far over the limit: gRPC Core keeps to it only once the client has
-acknowledged the settings of the server."""
+"""Reads and returns the metadata of a call.
+
+It may be far over the limit: gRPC Core keeps to it only once the client has acknowledged the settings of the server.
+"""
 
 from __future__ import annotations
 

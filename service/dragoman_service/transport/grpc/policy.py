@@ -23,8 +23,10 @@ class ServicePolicy:
     needs_operations: bool = False
     """Calls need the store of operations: the health of the service is NOT_SERVING while it cannot be used."""
     echoed_metadata: str = ""
-    """Key of the request metadata that is returned unchanged as initial metadata, and in the trailers of errors, because
-    clients lose initial metadata that arrives together with a status. Empty: none."""
+    """Key of the request metadata that is returned unchanged as initial metadata. Empty: none.
+
+    Errors have it in their trailers too, because clients lose initial metadata that arrives together with a status.
+    """
     encode_error: Callable[[CompletionError, str], Status] = lambda error, call_id: error.status(call_id)
     """Encodes the error of a call; the string is the id of the call. By default as the error's own `status` does, which
     the errors of operations override."""
