@@ -11,6 +11,7 @@ from gemini_server import serving_gemini
 from seed_program import PROGRAMS, Output, run
 from seed_server import SETTINGS, SeedServer, serving
 from tls_server import TlsServer
+from vertex_server import serving_vertex
 
 LOG = 5_000  # characters of the service's log that a failure shows
 
@@ -24,6 +25,12 @@ def server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="session")
 def gemini(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
     with serving_gemini(tmp_path_factory.mktemp("gemini")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def vertex(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
+    with serving_vertex(tmp_path_factory.mktemp("vertex")) as server:
         yield server
 
 

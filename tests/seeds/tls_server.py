@@ -30,12 +30,12 @@ class TlsServer:
 
 
 @contextmanager
-def serving_tls(folder: Path, settings: str) -> Iterator[TlsServer]:
+def serving_tls(folder: Path, settings: str, seeds: str = SETTINGS) -> Iterator[TlsServer]:
     """The service, with `settings` beside those of `seed_server`, until the context ends."""
     authority, authority_file = trustme.CA(), folder / "authority.pem"
     certificate = authority.issue_cert("127.0.0.1")
     authority.cert_pem.write_to_path(str(authority_file))
     certificate.private_key_pem.write_to_path(str(folder / "server.key"))
     certificate.cert_chain_pems[0].write_to_path(str(folder / "server.pem"))
-    with serving(folder, f"{SETTINGS}{TLS}{settings}") as server:
+    with serving(folder, f"{seeds}{TLS}{settings}") as server:
         yield TlsServer(server, authority_file)

@@ -59,7 +59,6 @@ class MessageDialect:
             return a.StreamingPredictResponse(outputs=map(tensors.tensor_of, _whole(completion, request)))
         return a.PredictResponse(
             predictions=map(values.value_of, predictions(completion, request)),
-            model_version_id=completion.served_model,
             metadata=values.value_of(metadata(completion, request)),
         )
 
@@ -133,9 +132,9 @@ class JsonDialect:
         request = _predict_request(decoded)
         if decoded.stream:
             return orjson.dumps([_outputs(prediction) for prediction in _whole(completion, request)])
-        version = {"modelVersionId": completion.served_model} if completion.served_model else {}
-        answer = {"predictions": predictions(completion, request), **version, "metadata": metadata(completion, request)}
-        return orjson.dumps(answer)
+        return orjson.dumps(
+            {"predictions": predictions(completion, request), "metadata": metadata(completion, request)}
+        )
 
     def event_encoder(self, decoded: DecodedRequest) -> JsonEncoder:
         return JsonEncoder(PredictionEncoder(_predict_request(decoded)), array=self._array)

@@ -26,7 +26,7 @@ from dragoman.dialect.google.aiplatform.v1 import tensor_pb2 as dragoman_dot_dia
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n6dragoman/dialect/google/aiplatform/v1/prediction.proto\x12%dragoman.dialect.google.aiplatform.v1\x1a\x32\x64ragoman/dialect/google/aiplatform/v1/tensor.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x9a\x01\n\x0ePredictRequest\x12\x1a\n\x08\x65ndpoint\x18\x01 \x01(\tR\x08\x65ndpoint\x12\x34\n\tinstances\x18\x02 \x03(\x0b\x32\x16.google.protobuf.ValueR\tinstances\x12\x36\n\nparameters\x18\x03 \x01(\x0b\x32\x16.google.protobuf.ValueR\nparameters\"\x99\x02\n\x0fPredictResponse\x12\x38\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x16.google.protobuf.ValueR\x0bpredictions\x12*\n\x11\x64\x65ployed_model_id\x18\x02 \x01(\tR\x0f\x64\x65ployedModelId\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model\x12(\n\x10model_version_id\x18\x04 \x01(\tR\x0emodelVersionId\x12,\n\x12model_display_name\x18\x05 \x01(\tR\x10modelDisplayName\x12\x32\n\x08metadata\x18\x06 \x01(\x0b\x32\x16.google.protobuf.ValueR\x08metadata\"\xcb\x01\n\x17StreamingPredictRequest\x12\x1a\n\x08\x65ndpoint\x18\x01 \x01(\tR\x08\x65ndpoint\x12\x45\n\x06inputs\x18\x02 \x03(\x0b\x32-.dragoman.dialect.google.aiplatform.v1.TensorR\x06inputs\x12M\n\nparameters\x18\x03 \x01(\x0b\x32-.dragoman.dialect.google.aiplatform.v1.TensorR\nparameters\"\xb2\x01\n\x18StreamingPredictResponse\x12G\n\x07outputs\x18\x01 \x03(\x0b\x32-.dragoman.dialect.google.aiplatform.v1.TensorR\x07outputs\x12M\n\nparameters\x18\x02 \x01(\x0b\x32-.dragoman.dialect.google.aiplatform.v1.TensorR\nparametersB\xf1\x01\n%dragoman.dialect.google.aiplatform.v1B\x0fPredictionProtoP\x01Z2dragoman/dialect/google/aiplatform/v1;aiplatformv1\xa2\x02\x04\x44\x44GA\xaa\x02%Dragoman.Dialect.Google.Aiplatform.V1\xca\x02%Dragoman\\Dialect\\Google\\Aiplatform\\V1\xea\x02)Dragoman::Dialect::Google::Aiplatform::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n6dragoman/dialect/google/aiplatform/v1/prediction.proto\x12%dragoman.dialect.google.aiplatform.v1\x1a\x32\x64ragoman/dialect/google/aiplatform/v1/tensor.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x9a\x01\n\x0ePredictRequest\x12\x1a\n\x08\x65ndpoint\x18\x01 \x01(\tR\x08\x65ndpoint\x12\x34\n\tinstances\x18\x02 \x03(\x0b\x32\x16.google.protobuf.ValueR\tinstances\x12\x36\n\nparameters\x18\x03 \x01(\x0b\x32\x16.google.protobuf.ValueR\nparameters\"\xf3\x01\n\x0fPredictResponse\x12\x38\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x16.google.protobuf.ValueR\x0bpredictions\x12*\n\x11\x64\x65ployed_model_id\x18\x02 \x01(\tR\x0f\x64\x65ployedModelId\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model\x12\x32\n\x08metadata\x18\x06 \x01(\x0b\x32\x16.google.protobuf.ValueR\x08metadataJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06R\x12model_display_nameR\x10model_version_id\"\xcb\x01\n\x17StreamingPredictRequest\x12\x1a\n\x08\x65ndpoint\x18\x01 \x01(\tR\x08\x65ndpoint\x12\x45\n\x06inputs\x18\x02 \x03(\x0b\x32-.dragoman.dialect.google.aiplatform.v1.TensorR\x06inputs\x12M\n\nparameters\x18\x03 \x01(\x0b\x32-.dragoman.dialect.google.aiplatform.v1.TensorR\nparameters\"\xb2\x01\n\x18StreamingPredictResponse\x12G\n\x07outputs\x18\x01 \x03(\x0b\x32-.dragoman.dialect.google.aiplatform.v1.TensorR\x07outputs\x12M\n\nparameters\x18\x02 \x01(\x0b\x32-.dragoman.dialect.google.aiplatform.v1.TensorR\nparametersB\xf1\x01\n%dragoman.dialect.google.aiplatform.v1B\x0fPredictionProtoP\x01Z2dragoman/dialect/google/aiplatform/v1;aiplatformv1\xa2\x02\x04\x44\x44GA\xaa\x02%Dragoman.Dialect.Google.Aiplatform.V1\xca\x02%Dragoman\\Dialect\\Google\\Aiplatform\\V1\xea\x02)Dragoman::Dialect::Google::Aiplatform::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,9 +37,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREDICTREQUEST']._serialized_start=180
   _globals['_PREDICTREQUEST']._serialized_end=334
   _globals['_PREDICTRESPONSE']._serialized_start=337
-  _globals['_PREDICTRESPONSE']._serialized_end=618
-  _globals['_STREAMINGPREDICTREQUEST']._serialized_start=621
-  _globals['_STREAMINGPREDICTREQUEST']._serialized_end=824
-  _globals['_STREAMINGPREDICTRESPONSE']._serialized_start=827
-  _globals['_STREAMINGPREDICTRESPONSE']._serialized_end=1005
+  _globals['_PREDICTRESPONSE']._serialized_end=580
+  _globals['_STREAMINGPREDICTREQUEST']._serialized_start=583
+  _globals['_STREAMINGPREDICTREQUEST']._serialized_end=786
+  _globals['_STREAMINGPREDICTRESPONSE']._serialized_start=789
+  _globals['_STREAMINGPREDICTRESPONSE']._serialized_end=967
 # @@protoc_insertion_point(module_scope)

@@ -66,17 +66,11 @@ class PredictResponse(_message.Message):
     PREDICTIONS_FIELD_NUMBER: _builtins.int
     DEPLOYED_MODEL_ID_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
-    MODEL_VERSION_ID_FIELD_NUMBER: _builtins.int
-    MODEL_DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     deployed_model_id: _builtins.str
     """Id of the deployed model. Always empty, because the service deploys none."""
     model: _builtins.str
     """Resource name of the model. Always empty."""
-    model_version_id: _builtins.str
-    """Version of the model: the provider's own name for it."""
-    model_display_name: _builtins.str
-    """Name of the model for people. Always empty."""
     @_builtins.property
     def predictions(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.Value]:
         """The predictions, one for each candidate of a text or code model, otherwise one."""
@@ -91,13 +85,11 @@ class PredictResponse(_message.Message):
         predictions: _abc.Iterable[_struct_pb2.Value] | None = ...,
         deployed_model_id: _builtins.str = ...,
         model: _builtins.str = ...,
-        model_version_id: _builtins.str = ...,
-        model_display_name: _builtins.str = ...,
         metadata: _struct_pb2.Value | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployed_model_id", b"deployed_model_id", "metadata", b"metadata", "model", b"model", "model_display_name", b"model_display_name", "model_version_id", b"model_version_id", "predictions", b"predictions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployed_model_id", b"deployed_model_id", "metadata", b"metadata", "model", b"model", "predictions", b"predictions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,30 @@
+"""The service as Vertex AI's clients need it: their names of models, an answer that is blocked, and TLS for gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from seed_server import SETTINGS
+from tls_server import TlsServer, serving_tls
+
+FAMILIES = ("text", "chat", "code", "codechat")
+BLOCKED = """
+[providers.blocked]
+plugin = "echo"
+text = "It is a"
+finish_reason = "CONTENT_FILTER"
+"""
+TARGETS = {"bison": "local/smollm2-135m-instruct", "echo": "echo/echo", "blocked": "blocked/echo"}
+CONTEXT = 256
+"""Tokens of prompt and answer together: the programs allow for more, and a small model rambles."""
+
+
+@contextmanager
+def serving_vertex(folder: Path) -> Iterator[TlsServer]:
+    """The service, with a model of each family for each of `TARGETS`, until the context ends."""
+    named = (f'[models."{family}-{word}"]\ntargets = ["{TARGETS[word]}"]' for family in FAMILIES for word in TARGETS)
+    short = SETTINGS.replace("[providers.local]", f"[providers.local]\ncontext_tokens = {CONTEXT}")
+    with serving_tls(folder, "\n".join((BLOCKED, *named)), short) as served:
+        yield served
