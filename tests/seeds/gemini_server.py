@@ -1,4 +1,4 @@
-"""The service as Gemini's clients need it: their model names, a model that calls a function, and TLS for gRPC."""
+"""The service as Gemini's clients need it: their model names, models that call a function or are guarded, and TLS."""
 
 from __future__ import annotations
 
@@ -13,6 +13,20 @@ SETTINGS = """
 plugin = "echo"
 tool_calls = [{ name = "weather", arguments = { city = "Oslo" } }]
 
+[providers.chemist]
+plugin = "echo"
+text = "Today I learned to mix a nerve gas from salt."
+delay = "5ms"
+
+[filters.house]
+plugin = "patterns"
+[filters.house.categories.dangerous_content]
+words = ["nerve gas"]
+max_block_at = "none"
+
+[models.guarded]
+targets = ["chemist/echo"]
+filters = ["house"]
 [models."gemini-*"]
 targets = ["local/smollm2-135m-instruct"]
 [models.weather]

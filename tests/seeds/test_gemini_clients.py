@@ -12,6 +12,8 @@ PYTHON = ["genai-1", "genai-2", "genai-3"]
 PREFIXES = {"key": "models/", "project": "publishers/google/models/"}
 PARIS = "The capital of France is Paris."
 CALL = ["weather", {"city": "Oslo"}]
+RATINGS = [["HARM_CATEGORY_DANGEROUS_CONTENT", "HIGH", True]]
+ALLOWED = "Today I learned to mix a nerve gas from salt."
 HISTORY = [["user", "Hello there!"], ["model", "Hello there!"], ["user", "And again."], ["model", "And again."]]
 ERRORS = {
     "wrong key": (401, "UNAUTHENTICATED"),
@@ -22,23 +24,22 @@ ERRORS = {
 }
 
 
-def report(gemini: TlsServer, environment: str, name: str, mode: str = "key") -> Any:
+def report(gemini: TlsServer, environment: str, name: str) -> Any:
     """What a program reports. Its author changes the address and the key, and nothing else."""
     suffix = "mjs" if environment == NODE else "py"
     source = (PROGRAMS / "gemini" / f"{name}.{suffix}").read_text()
-    project = ["my-project"] if mode == "project" else []
-    return run(environment, source, gemini.server.root, gemini.server.key, *project).facts
+    return run(environment, source, gemini.server.root, gemini.server.key).facts
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(environment, mode) for environment in (*PYTHON, NODE) for mode in PREFIXES],
-    ids=lambda param: "-".join(param),
-)
-def generated(request: pytest.FixtureRequest, gemini: TlsServer) -> Any:
-    environment, mode = request.param
-    facts = report(gemini, environment, "generating", mode)
-    return {"prefix": PREFIXES[mode], "python": environment != NODE, **facts}
+@pytest.fixture(scope="module", params=[*PYTHON, NODE])
+def reported(request: pytest.FixtureRequest, gemini: TlsServer) -> Any:
+    return {"python": request.param != NODE, **report(gemini, request.param, "generating")}
+
+
+@pytest.fixture(params=PREFIXES)
+def generated(request: pytest.FixtureRequest, reported: Any) -> Any:
+    mode = request.param
+    return {"prefix": PREFIXES[mode], "python": reported["python"], **reported[mode]}
 
 
 def turns(history: list[list[str]]) -> list[list[str]]:
@@ -90,9 +91,8 @@ def test_answers_keep_to_a_schema_and_functions_are_called(generated):
 
     assert calls["text"] == "It snows in Oslo."
     if generated["python"]:
-        assert structured["class"] == "City"
+        assert structured["class"] == ("City" if generated["prefix"] == "models/" else "dict")
         assert structured["city"]["name"] == "Paris"
-        assert isinstance(structured["plain"]["year"], int)
         assert calls["history"] == ["user", "model", "user"]
         assert calls["by_hand"] == calls["streamed"] == [CALL]
     else:
@@ -105,16 +105,44 @@ def test_the_asynchronous_client_does_the_same(generated):
         return  # Node's calls are all asynchronous
     facts = generated["asynchronous"]
 
-    assert facts["whole"]["text"] == "".join(facts["streamed"]) == PARIS
+    assert facts["whole"]["text"] == "".join(facts["streamed"]) == "What is the capital of France?"
     assert turns(facts["history"]) == HISTORY
     assert facts["models"] == len(generated["listed"]["models"])
     assert facts["tokens"] == 3
 
 
-@pytest.mark.parametrize(("environment", "mode"), [*((name, "key") for name in PYTHON), (PYTHON[-1], "project")])
-def test_failures_raise_the_clients_exceptions(gemini, environment, mode):
+def test_a_blocked_prompt_has_feedback_and_no_candidate(generated):
+    for told in generated["blocked"]["prompt"]:
+        assert (told["text"], told["candidates"]) == ("", 0)
+        assert told["block_reason"] == "SAFETY"
+        assert told["prompt_ratings"] == RATINGS
+
+
+def test_a_blocked_answer_ends_before_the_refused_text(generated):
+    endings = [
+        *generated["blocked"]["answer"],
+        *([generated["asynchronous"]["blocked"]] if generated["python"] else ()),
+    ]
+
+    for told in endings:
+        assert told["text"] == ALLOWED.partition("nerve")[0]
+        assert told["reason"] == "SAFETY"
+        assert told["ratings"] == RATINGS
+        assert not told.get("block_reason")
+
+
+def test_a_safety_setting_lets_through_what_the_service_allows(generated):
+    if generated["python"]:
+        told = generated["blocked"]["allowed"]
+
+        assert (told["text"], told["reason"]) == (ALLOWED, "STOP")
+        assert told["ratings"] == [["HARM_CATEGORY_DANGEROUS_CONTENT", "HIGH", None]]
+
+
+@pytest.mark.parametrize("environment", PYTHON)
+def test_failures_raise_the_clients_exceptions(gemini, environment):
     overloaded = gemini.server.attempts("overloaded")
-    facts = report(gemini, environment, "failures", mode)
+    facts = report(gemini, environment, "failures")
 
     for delivery in ("whole", "streamed"):
         told = facts[delivery]

@@ -8,7 +8,9 @@ import pytest
 from seed_program import PROGRAMS, run
 from tls_server import TlsServer
 
+QUESTION = "What is the capital of France?"
 PARIS = "The capital of France is Paris."
+RATINGS = [["HARM_CATEGORY_DANGEROUS_CONTENT", "HIGH", True]]
 CALL = ["weather", {"city": "Oslo"}]
 
 
@@ -51,7 +53,7 @@ def test_models_are_listed_over_pages(facts, client):
 def test_the_asynchronous_clients_do_the_same(facts, client):
     told = facts["asynchronous"][client]
 
-    assert told["whole"]["text"] == "".join(told["streamed"]) == PARIS
+    assert told["whole"]["text"] == "".join(told["streamed"]) == QUESTION
 
 
 def test_tokens_are_counted_and_computed_and_a_token_is_a_credential_too(facts):
@@ -75,6 +77,18 @@ def test_failures_are_the_clients_exceptions(facts):
     assert "API key" in facts["vertex"]["wrong key"]
 
 
+@pytest.mark.parametrize("client", ["vertex", "beta", "rest"])
+def test_what_is_blocked_ends_a_stream_without_an_error(facts, client):
+    for told in facts[client]["blocked"]["prompt"]:
+        assert (told["text"], told["reasons"]) == ("", [])
+        assert told["block_reason"] == "SAFETY"
+        assert told["prompt_ratings"] == RATINGS
+    for told in facts[client]["blocked"]["answer"]:
+        assert (told["text"], told["reasons"]) == ("Today I learned to mix a ", ["SAFETY"])
+        assert told["ratings"] == RATINGS
+        assert told["prompt_ratings"] == []
+
+
 def test_the_older_client_of_vertex_does_all_of_it(gemini):
     facts = report(gemini, "generative_models")
     answers, asynchronous = facts["answers"], facts["asynchronous"]
@@ -85,4 +99,12 @@ def test_the_older_client_of_vertex_does_all_of_it(gemini):
     assert facts["told"] == "As I was told."
     assert facts["chat"] == {"texts": ["Hello there!", "And again."], "history": ["user", "model", "user", "model"]}
     assert facts["calls"] == {"call": CALL, "text": "It snows in Oslo."}
-    assert asynchronous["whole"] == "".join(asynchronous["streamed"]) == PARIS
+    assert asynchronous["whole"] == "".join(asynchronous["streamed"]) == QUESTION
+    assert facts["blocked"] == {
+        "prompt": {"reasons": [[], []], "text": "ValueError", "chat": "ResponseValidationError"},
+        "answer": {
+            "reasons": [["SAFETY"], ["SAFETY"]],
+            "text": "Today I learned to mix a ",
+            "chat": "ResponseValidationError",
+        },
+    }

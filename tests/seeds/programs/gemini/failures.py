@@ -9,9 +9,8 @@ import sys
 
 from google import genai
 from google.genai import errors, types
-from google.oauth2.credentials import Credentials
 
-URL, KEY, *PROJECT = sys.argv[1:]
+URL, KEY = sys.argv[1:]
 ASKED = {
     "wrong key": {"model": "echo", "key": "wrong"},
     "unknown model": {"model": "no-such-model"},
@@ -23,21 +22,15 @@ ASKED = {
 RETRIED = {"attempts": 2, "initial_delay": 0.01, "max_delay": 0.01}
 
 
-def client(key=None, **options):
-    options = types.HttpOptions(base_url=URL, **options)
-    if PROJECT:
-        credentials = Credentials(token=key or KEY)
-        return genai.Client(
-            vertexai=True, project=PROJECT[0], location="us-central1", credentials=credentials, http_options=options
-        )
-    return genai.Client(api_key=key or KEY, http_options=options)
+def client(key=KEY, **options):
+    return genai.Client(api_key=key, http_options=types.HttpOptions(base_url=URL, **options))
 
 
 def told(error):
     return {"type": type(error).__name__, "code": error.code, "status": error.status, "message": error.message}
 
 
-def blocking(key=None, contents="Hello", **asked):
+def blocking(key=KEY, contents="Hello", **asked):
     with client(key) as opened:
         try:
             opened.models.generate_content(contents=contents, **asked)
@@ -45,7 +38,7 @@ def blocking(key=None, contents="Hello", **asked):
             return told(error)
 
 
-async def asynchronous(key=None, contents="Hello", **asked):
+async def asynchronous(key=KEY, contents="Hello", **asked):
     async with client(key).aio as opened:
         try:
             async for _ in await opened.models.generate_content_stream(contents=contents, **asked):

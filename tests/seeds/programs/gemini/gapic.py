@@ -16,6 +16,7 @@ from google.oauth2.credentials import Credentials
 ADDRESS, URL, KEY = sys.argv[1:]
 OPTIONS = {"api_endpoint": ADDRESS, "api_key": KEY}
 PARENT = "projects/p/locations/us-central1/publishers/google/models/"
+PROMPTS = {"prompt": "Tell me about nerve gas.", "answer": "What did you learn today?"}
 QUESTION = "What is the capital of France?"
 
 
@@ -73,6 +74,30 @@ def failures(client, package, parent):
     return found
 
 
+def ending(*responses):
+    last = responses[-1]
+    feedback = last.prompt_feedback
+    return {
+        "text": "".join(texts(response for response in responses if response.candidates)),
+        "reasons": [candidate.finish_reason.name for candidate in last.candidates],
+        "ratings": [rated(rating) for candidate in last.candidates for rating in candidate.safety_ratings],
+        "block_reason": feedback.block_reason.name,
+        "prompt_ratings": [rated(rating) for rating in feedback.safety_ratings],
+    }
+
+
+def rated(rating):
+    return [rating.category.name, rating.probability.name, rating.blocked]
+
+
+def blocked(package, client, model):
+    requests = {name: asking(package, model, prompt) for name, prompt in PROMPTS.items()}
+    return {
+        name: [ending(client.generate_content(request)), ending(*client.stream_generate_content(request=request))]
+        for name, request in requests.items()
+    }
+
+
 def of_vertex():
     client = vertex.PredictionServiceClient(client_options=OPTIONS)
     credentials = Credentials(token=KEY)
@@ -90,6 +115,7 @@ def of_vertex():
         "count": counting.count_tokens(count).total_tokens,
         "tokens": [b"".join(info.tokens).decode() for info in counting.compute_tokens(tokens).tokens_info],
         "failures": failures(client, vertex, PARENT),
+        "blocked": blocked(vertex, client, f"{PARENT}guarded"),
     }
     try:
         wrong.generate_content(request)
@@ -110,6 +136,7 @@ def of_gemini(package, **transport):
     facts["models"] = [model.name for model in models.list_models(request={"page_size": 3})]
     facts["model"] = models.get_model(name="models/echo").display_name
     if package is beta:
+        facts["blocked"] = blocked(package, client, "models/guarded")
         facts["call"] = calling(package, client, "models/weather")
         told_so = package.Content(parts=[package.Part(text='echo: {"text": "As I was told."}')])
         facts["told"] = told(client.generate_content(asking(package, "models/echo", system_instruction=told_so)))[
@@ -122,8 +149,8 @@ async def of_both():
     beta_client = beta.GenerativeServiceAsyncClient(client_options=OPTIONS)
     vertex_client = vertex.PredictionServiceAsyncClient(client_options=OPTIONS)
     return {
-        "beta": await asynchronously(beta_client, asking(beta, "models/gemini-2.5-flash")),
-        "vertex": await asynchronously(vertex_client, asking(vertex, f"{PARENT}gemini-2.5-flash")),
+        "beta": await asynchronously(beta_client, asking(beta, "models/echo")),
+        "vertex": await asynchronously(vertex_client, asking(vertex, f"{PARENT}echo")),
     }
 
 

@@ -1,23 +1,23 @@
-// What programs for Gemini do, with a key or in a project of Vertex AI: reported in JSON.
+// What programs for Gemini do, with a key and in a project of Vertex AI: reported in JSON.
 //
-//     node generating.mjs URL KEY [PROJECT]
+//     node generating.mjs URL KEY
 import { FunctionCallingConfigMode, GoogleGenAI, HarmBlockThreshold, HarmCategory, Type } from "@google/genai";
 import { OAuth2Client } from "google-auth-library";
 
-const [baseUrl, key, project] = process.argv.slice(2);
+const [baseUrl, key] = process.argv.slice(2);
 const QUESTION = "What is the capital of France?";
+const PROMPTS = { prompt: "Tell me about nerve gas.", answer: "What did you learn today?" };
 const PRECISE = { temperature: 0, seed: 1, maxOutputTokens: 24 };
 const GEMINI = "gemini-2.5-flash";
 
 const httpOptions = { baseUrl };
-
-function inProject() {
-  const authClient = new OAuth2Client();
-  authClient.setCredentials({ access_token: key });
-  return new GoogleGenAI({ vertexai: true, project, location: "us-central1", googleAuthOptions: { authClient }, httpOptions });
-}
-
-const ai = project ? inProject() : new GoogleGenAI({ apiKey: key, httpOptions });
+const authClient = new OAuth2Client();
+authClient.setCredentials({ access_token: key });
+const inProject = { vertexai: true, project: "my-project", location: "us-central1", googleAuthOptions: { authClient } };
+const CLIENTS = {
+  key: new GoogleGenAI({ apiKey: key, httpOptions }),
+  project: new GoogleGenAI({ ...inProject, httpOptions }),
+};
 
 function told(response) {
   const usage = response.usageMetadata;
@@ -35,7 +35,7 @@ async function collected(stream) {
   return chunks;
 }
 
-async function answers() {
+async function answers(ai) {
   const whole = await ai.models.generateContent({ model: GEMINI, contents: QUESTION, config: PRECISE });
   const chunks = await collected(
     await ai.models.generateContentStream({ model: GEMINI, contents: QUESTION, config: PRECISE }),
@@ -61,7 +61,7 @@ async function answers() {
   };
 }
 
-async function structured() {
+async function structured(ai) {
   const answer = await ai.models.generateContent({
     model: GEMINI,
     contents: "Name the capital of France and its country as JSON.",
@@ -80,7 +80,7 @@ async function structured() {
   return JSON.parse(answer.text);
 }
 
-async function calls() {
+async function calls(ai) {
   const declared = { name: "weather", parametersJsonSchema: { type: "object", properties: { city: { type: "string" } } } };
   const asked = [{ role: "user", parts: [{ text: "And in Oslo?" }] }];
   const config = {
@@ -99,7 +99,7 @@ async function calls() {
   return { call: [call.name, call.args], text: second.text };
 }
 
-async function chatting() {
+async function chatting(ai) {
   const chat = ai.chats.create({ model: "echo" });
   const first = await chat.sendMessage({ message: "Hello there!" });
   const second = await collected(await chat.sendMessageStream({ message: "And again." }));
@@ -107,7 +107,7 @@ async function chatting() {
   return { texts: [first.text, second.map((chunk) => chunk.text ?? "").join("")], history };
 }
 
-async function listed() {
+async function listed(ai) {
   const names = [];
   for await (const model of await ai.models.list({ config: { pageSize: 2, queryBase: true } })) names.push(model.name);
   const { name } = await ai.models.get({ model: "echo" });
@@ -115,11 +115,41 @@ async function listed() {
   return { models: names, model: name, tokens: totalTokens };
 }
 
-const facts = {
-  answers: await answers(),
-  structured: await structured(),
-  calls: await calls(),
-  chat: await chatting(),
-  listed: await listed(),
-};
-console.log(JSON.stringify(facts));
+function rated(ratings = []) {
+  return ratings.map(({ category, probability, blocked }) => [category, probability, blocked]);
+}
+
+function ending(...chunks) {
+  const { candidates = [], promptFeedback } = chunks.at(-1);
+  return {
+    text: chunks.map((chunk) => chunk.text ?? "").join(""),
+    candidates: candidates.length,
+    reason: candidates[0]?.finishReason,
+    ratings: rated(candidates[0]?.safetyRatings),
+    block_reason: promptFeedback?.blockReason,
+    prompt_ratings: rated(promptFeedback?.safetyRatings),
+  };
+}
+
+async function blocked(ai) {
+  const facts = {};
+  for (const [name, contents] of Object.entries(PROMPTS)) {
+    const whole = await ai.models.generateContent({ model: "guarded", contents });
+    const chunks = await collected(await ai.models.generateContentStream({ model: "guarded", contents }));
+    facts[name] = [ending(whole), ending(...chunks)];
+  }
+  return facts;
+}
+
+async function everything(ai) {
+  return {
+    answers: await answers(ai),
+    structured: await structured(ai),
+    calls: await calls(ai),
+    chat: await chatting(ai),
+    listed: await listed(ai),
+    blocked: await blocked(ai),
+  };
+}
+
+console.log(JSON.stringify({ key: await everything(CLIENTS.key), project: await everything(CLIENTS.project) }));

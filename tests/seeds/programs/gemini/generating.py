@@ -12,8 +12,9 @@ from google.genai import types
 from google.oauth2.credentials import Credentials
 from pydantic import BaseModel
 
-URL, KEY, *PROJECT = sys.argv[1:]
+URL, KEY = sys.argv[1:]
 QUESTION = "What is the capital of France?"
+PROMPTS = {"prompt": "Tell me about nerve gas.", "answer": "What did you learn today?"}
 PRECISE = types.GenerateContentConfig(temperature=0, seed=1, max_output_tokens=24)
 SAFETY = [
     types.SafetySetting(category="HARM_CATEGORY_HARASSMENT", threshold="BLOCK_ONLY_HIGH"),
@@ -31,14 +32,15 @@ def weather(city: str) -> str:
     return f"It snows in {city}."
 
 
-def client():
-    options = types.HttpOptions(base_url=URL)
-    if PROJECT:
-        credentials = Credentials(token=KEY)
-        return genai.Client(
-            vertexai=True, project=PROJECT[0], location="us-central1", credentials=credentials, http_options=options
-        )
-    return genai.Client(api_key=KEY, http_options=options)
+CLIENTS = {
+    "key": {"api_key": KEY},
+    "project": {
+        "vertexai": True,
+        "project": "my-project",
+        "location": "us-central1",
+        "credentials": Credentials(token=KEY),
+    },
+}
 
 
 def told(response):
@@ -76,16 +78,13 @@ def answers(models):
     }
 
 
-def structured(models):
+def structured(client):
+    """An object of a class, or with Vertex AI an answer that keeps to a JSON Schema."""
     asked = "Name the capital of France and its country as JSON."
-    config = types.GenerateContentConfig(
-        response_mime_type="application/json", response_schema=City, max_output_tokens=60, temperature=0
-    )
-    parsed = models.generate_content(model="gemini-2.5-flash", contents=asked, config=config).parsed
-    schema = {"type": "object", "properties": {"year": {"type": "integer"}}, "required": ["year"]}
-    config = {"response_mime_type": "application/json", "response_json_schema": schema, "max_output_tokens": 60}
-    plain = models.generate_content(model="gemini-2.5-flash", contents=asked, config=config)
-    return {"class": type(parsed).__name__, "city": parsed.model_dump(), "plain": json.loads(plain.text)}
+    config = {"response_mime_type": "application/json", "max_output_tokens": 40, "temperature": 0}
+    config |= {"response_json_schema": City.model_json_schema()} if client.vertexai else {"response_schema": City}
+    answer = client.models.generate_content(model="gemini-2.5-flash", contents=asked, config=config)
+    return {"class": type(answer.parsed).__name__, "city": json.loads(answer.text)}
 
 
 def calls(models):
@@ -123,7 +122,7 @@ def listed(client):
         "models": [model.name for model in models],
         "model": [one.name, one.display_name],
     }
-    if PROJECT:
+    if client.vertexai:
         tokens = client.models.compute_tokens(model="echo", contents="three more words").tokens_info
         config = types.CountTokensConfig(system_instruction="Be brief.")
         facts["computed"] = [b"".join(info.tokens).decode() for info in tokens]
@@ -131,31 +130,72 @@ def listed(client):
     return facts
 
 
+def rated(ratings):
+    return [(rating.category.value, rating.probability.value, rating.blocked) for rating in ratings or ()]
+
+
+def ending(*chunks):
+    last = chunks[-1]
+    (candidate,) = last.candidates or [types.Candidate()]
+    feedback = last.prompt_feedback or types.GenerateContentResponsePromptFeedback()
+    return {
+        "text": "".join(chunk.text or "" for chunk in chunks),
+        "candidates": len(last.candidates or ()),
+        "reason": candidate.finish_reason and candidate.finish_reason.value,
+        "ratings": rated(candidate.safety_ratings),
+        "block_reason": feedback.block_reason and feedback.block_reason.value,
+        "prompt_ratings": rated(feedback.safety_ratings),
+    }
+
+
+def blocked(models):
+    lenient = types.SafetySetting(category="HARM_CATEGORY_DANGEROUS_CONTENT", threshold="BLOCK_NONE")
+    allowing = types.GenerateContentConfig(safety_settings=[lenient])
+    facts = {
+        name: [
+            ending(models.generate_content(model="guarded", contents=prompt)),
+            ending(*models.generate_content_stream(model="guarded", contents=prompt)),
+        ]
+        for name, prompt in PROMPTS.items()
+    }
+    allowed = models.generate_content(model="guarded", contents=PROMPTS["answer"], config=allowing)
+    return {**facts, "allowed": ending(allowed)}
+
+
 async def asynchronously(client):
-    whole = await client.models.generate_content(model="gemini-2.5-flash", contents=QUESTION, config=PRECISE)
-    streamed = await client.models.generate_content_stream(model="gemini-2.5-flash", contents=QUESTION, config=PRECISE)
+    whole = await client.models.generate_content(model="echo", contents=QUESTION, config=PRECISE)
+    streamed = await client.models.generate_content_stream(model="echo", contents=QUESTION, config=PRECISE)
     pieces = [chunk.text async for chunk in streamed]
     chat = client.chats.create(model="echo")
     await chat.send_message("Hello there!")
     async for _ in await chat.send_message_stream("And again."):
         pass
+    guarded = await client.models.generate_content_stream(model="guarded", contents=PROMPTS["answer"])
     pager = await client.models.list()
     return {
         "whole": told(whole),
         "streamed": pieces,
         "history": history(chat),
+        "blocked": ending(*[chunk async for chunk in guarded]),
         "models": len([model async for model in pager]),
         "tokens": (await client.models.count_tokens(model="echo", contents="three more words")).total_tokens,
     }
 
 
-with client() as blocking:
-    facts = {
-        "answers": answers(blocking.models),
-        "structured": structured(blocking.models),
-        "calls": calls(blocking.models),
-        "chat": chatting(blocking),
-        "listed": listed(blocking),
-        "asynchronous": asyncio.run(asynchronously(blocking.aio)),
+def everything(client):
+    return {
+        "answers": answers(client.models),
+        "structured": structured(client),
+        "calls": calls(client.models),
+        "chat": chatting(client),
+        "listed": listed(client),
+        "blocked": blocked(client.models),
+        "asynchronous": asyncio.run(asynchronously(client.aio)),
     }
+
+
+facts = {}
+for name, parameters in CLIENTS.items():
+    with genai.Client(**parameters, http_options=types.HttpOptions(base_url=URL)) as opened:
+        facts[name] = everything(opened)
 print(json.dumps(facts))

@@ -17,10 +17,12 @@ from vertexai.generative_models import (
     HarmBlockThreshold,
     HarmCategory,
     Part,
+    ResponseValidationError,
     Tool,
 )
 
 ADDRESS, KEY = sys.argv[1:]
+PROMPTS = {"prompt": "Tell me about nerve gas.", "answer": "What did you learn today?"}
 QUESTION = "What is the capital of France?"
 PRECISE = GenerationConfig(temperature=0, seed=1, max_output_tokens=24)
 vertexai.init(project="p", location="us-central1", api_endpoint=ADDRESS, credentials=Credentials(token=KEY))
@@ -61,6 +63,25 @@ def calling():
     return {"call": [call.name, dict(call.args)], "text": answer.text}
 
 
+def blocked():
+    """The text of a blocked prompt raises ValueError, and a chat that was blocked ResponseValidationError."""
+    model, facts = GenerativeModel("guarded"), {}
+    for name, prompt in PROMPTS.items():
+        response = model.generate_content(prompt)
+        (*_, last) = model.generate_content(prompt, stream=True)
+        reasons = [[candidate.finish_reason.name for candidate in chunk.candidates] for chunk in (response, last)]
+        facts[name] = {"reasons": reasons, "text": "", "chat": ""}
+        try:
+            facts[name]["text"] = response.text
+        except ValueError as error:
+            facts[name]["text"] = type(error).__name__
+        try:
+            model.start_chat().send_message(prompt)
+        except ResponseValidationError as error:
+            facts[name]["chat"] = type(error).__name__
+    return facts
+
+
 async def asynchronously(model):
     whole = await model.generate_content_async(QUESTION, generation_config=PRECISE)
     streamed = await model.generate_content_async(QUESTION, generation_config=PRECISE, stream=True)
@@ -74,6 +95,7 @@ facts = {
     "told": told.generate_content("Hello").text,
     "chat": chatting(),
     "calls": calling(),
-    "asynchronous": asyncio.run(asynchronously(gemini)),
+    "blocked": blocked(),
+    "asynchronous": asyncio.run(asynchronously(GenerativeModel("echo"))),
 }
 print(json.dumps(facts))
