@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from dragoman import v1
 
-from dragoman_service.contract import Filter, Provider
+from dragoman_service.contract import Provider
 from dragoman_service.delivery import Delivery
 from dragoman_service.engine.aliases import Aliases
 from dragoman_service.engine.budget import Budget
@@ -24,7 +24,7 @@ from dragoman_service.engine.filtering import Filters
 from dragoman_service.filters.context import FilterContext
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.operations import OperationStoreError, open_operations, open_store
-from dragoman_service.plugins.filters import PreparedFilter, make_filters
+from dragoman_service.plugins.filters import PreparedFilter, open_filters
 from dragoman_service.plugins.frontends import mount_frontends
 from dragoman_service.plugins.plugins import prepare
 from dragoman_service.plugins.providers import Opened, open_providers
@@ -165,7 +165,7 @@ async def _build(
     deadlines = Deadlines(server.default_deadline, server.longest_deadline)
     auth = Auth(settings.access, anonymous=settings.allows_anonymous)
     budget = Budget(server.call_memory)
-    chain = _placed(make_filters(filters, partial(FilterContext, metrics, catalogue)), settings)
+    chain = await stack.enter_async_context(_chain(filters, partial(FilterContext, metrics, catalogue), settings))
     engine = Engine(catalogue, chain, deadlines, auth.allowed, budget)
     stack.push_async_callback(engine.closed, STOP_GRACE)
     opened_operations = open_operations(
@@ -200,8 +200,12 @@ async def _build(
     return FrontendContext(grpc_server, http_server, delivery, engine, operations)
 
 
-def _placed(made: Mapping[str, Filter], settings: Settings) -> Filters:
-    return Filters.placed(made, settings.model_filters, settings.provider_filters)
+@asynccontextmanager
+async def _chain(
+    prepared: Sequence[PreparedFilter], context_of: Callable[[str], object], settings: Settings
+) -> AsyncIterator[Filters]:
+    async with open_filters(prepared, context_of, settings.plugins.open_timeout) as made:
+        yield Filters.placed(made, settings.model_filters, settings.provider_filters)
 
 
 def _context_of(name: str, context: FrontendContext, settings: Settings) -> FrontendContext:

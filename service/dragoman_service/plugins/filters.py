@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -16,6 +18,7 @@ from pydantic import ValidationError
 from dragoman_service.boundary import FILTER_REASONS, check_event, describe, is_cancellation, loggable, read_error
 from dragoman_service.contract import Call, Complete, CompletionError, Filter
 from dragoman_service.plugins.entry_points import FILTERS, Plugin, PluginError, candidates, unavailable
+from dragoman_service.plugins.lifecycle import CLOSE_TIMEOUT
 from dragoman_service.plugins.tables import annotation, read_table
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings.settings import Settings
@@ -100,31 +103,55 @@ def _prepare(
     return []
 
 
-def make_filters(prepared: Sequence[PreparedFilter], context_of: Callable[[str], object]) -> dict[str, Filter]:
-    """Makes the filters, outermost first. `context_of` gives the context of the one with that name in the settings.
+@asynccontextmanager
+async def open_filters(
+    prepared: Sequence[PreparedFilter], context_of: Callable[[str], object], open_timeout: float
+) -> AsyncIterator[dict[str, Filter]]:
+    """Makes the filters, outermost first, and closes what they opened when the context is left.
 
-    Raises SettingsError if one cannot be made.
+    `context_of` gives the context of the filter with that name in the settings. Raises SettingsError if one cannot be
+    made, or does not open within `open_timeout` seconds.
     """
     made: dict[str, Filter] = {}
     mistakes = []
-    for one in prepared:
-        try:
-            wrap = _make(one, context_of)
-        except BaseException as fault:  # noqa: BLE001 - whatever a plugin raises is reported with its name
-            mistakes.append(_broken(one.name, one.plugin, describe(fault)))
-            continue
-        made[one.name] = wrap if one.plugin.is_own else _guarded(wrap, one)
-    if mistakes:
-        raise SettingsError(mistakes)
-    return made
+    async with AsyncExitStack() as stack:
+        for one in prepared:
+            try:
+                wrap = await _opened(one, context_of, open_timeout, stack)
+            except BaseException as fault:
+                if is_cancellation(fault):
+                    raise
+                mistakes.append(_broken(one.name, one.plugin, describe(fault)))
+                continue
+            made[one.name] = wrap if one.plugin.is_own else _guarded(wrap, one)
+        if mistakes:
+            raise SettingsError(mistakes)
+        yield made
 
 
-def _make(one: PreparedFilter, context_of: Callable[[str], object]) -> Filter:
+async def _opened(
+    one: PreparedFilter, context_of: Callable[[str], object], open_timeout: float, stack: AsyncExitStack
+) -> Filter:
+    """The filter. One that needs connections is an async context manager, as providers are."""
     takes_context = len(inspect.signature(one.make).parameters) > 1
-    wrap = one.make(one.settings, context_of(one.name)) if takes_context else one.make(one.settings)
-    if not callable(wrap):
-        raise TypeError(f"{one.plugin.entry.value} returned {type(wrap).__name__} instead of a function")
+    made = one.make(one.settings, context_of(one.name)) if takes_context else one.make(one.settings)
+    if isinstance(made, AbstractAsyncContextManager):
+        opening = made
+        async with asyncio.timeout(open_timeout):
+            made = await opening.__aenter__()
+        stack.push_async_exit(partial(_close, one.name, opening))
+    if not callable(made):
+        raise TypeError(f"{one.plugin.entry.value} returned {type(made).__name__} instead of a function")
+    wrap: Filter = made
     return wrap
+
+
+async def _close(name: str, opened: AbstractAsyncContextManager[Any], *error: Any) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await opened.__aexit__(*error)
+    except Exception as fault:
+        log.error("filter.close_failed", filter=name, reason=describe(fault), exc_info=loggable(fault))
 
 
 def _broken(name: str, plugin: Plugin, reason: str) -> Mistake:

@@ -6,27 +6,15 @@ import json
 
 import pytest
 from dragoman import v1
-from dragoman_service.contract import Call
-from dragoman_service.filters.context import FilterContext
 from dragoman_service.filters.safety.patterns.filter import make_patterns
 from dragoman_service.filters.safety.patterns.settings import PatternsSettings
-from dragoman_service.telemetry.metrics import Metrics
-from dragoman_service.testing import SafetyFilterLaws, Scripted, choice_finished, delta, tool_call, usage
+from dragoman_service.testing import SafetyFilterLaws, choice_finished, delta, tool_call, usage
 from dragoman_service.testing.provider_laws.harness import folded
-
-METRICS = Metrics()
-
-
-class Names:
-    def is_listed(self, name):
-        return True
-
-    def is_local(self, full_name):
-        return False
+from filtered import END, answer_of, asking, context_of, events_of, text_of
 
 
 def patterns(**categories):
-    return make_patterns(PatternsSettings(categories=categories), FilterContext(METRICS, Names(), "house"))
+    return make_patterns(PatternsSettings(categories=categories), context_of("house"))
 
 
 class TestPatterns(SafetyFilterLaws):
@@ -36,32 +24,6 @@ class TestPatterns(SafetyFilterLaws):
     @pytest.fixture
     def wrap(self):
         return patterns(fruit={"words": ["forbidden fruit"]}, more={"patterns": ["forb[a-z]{0,9} tree"]})
-
-
-STARTED = v1.CompletionEvent(started=v1.Started(served_model="m", provider="p"))
-END = (choice_finished(), usage(7, 5))
-ASKED = v1.CompletionRequest(messages=[v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Go on.")])])
-
-
-async def events_of(wrap, *steps, request=ASKED):
-    provider = Scripted(STARTED, *steps)
-    return provider, [event async for event in wrap(provider.complete)(request, Call("1", "me"))]
-
-
-async def answer_of(wrap, *steps, request=ASKED):
-    _, events = await events_of(wrap, *(steps or (delta("Fine."),)), *END, request=request)
-    return folded(events)
-
-
-def text_of(completion):
-    return "".join(part.text for part in completion.choices[0].message.parts)
-
-
-def asking(text, **thresholds):
-    settings = [v1.SafetySetting(category=name, block_at=threshold) for name, threshold in thresholds.items()]
-    request = v1.CompletionRequest(safety_settings=settings)
-    request.messages.add(role=v1.ROLE_USER).parts.add(text=text)
-    return request
 
 
 async def test_a_blocked_answer_says_which_filter_and_category_and_quotes_nothing():

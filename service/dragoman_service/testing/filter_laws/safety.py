@@ -39,6 +39,8 @@ class SafetyFilterLaws(FilterLaws):
     """What makes it recognizable (default: all of it). What stands before that may leave."""
     examples = 30
     """Number of ways in which each answer is cut."""
+    patience = 10.0
+    """Seconds within which a blocked answer has to end."""
 
     # 7. What is refused never leaves, wherever the answer is cut, and the answer ends as a blocked one
 
@@ -80,13 +82,12 @@ class SafetyFilterLaws(FilterLaws):
 
     async def test_a_blocked_answer_ends_the_providers(self, wrap: Filter) -> None:
         provider = Scripted(_STARTED, delta(self._written("text")), asyncio.Event().wait)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(self.patience):
             events = await self._events(wrap, provider)
         used = [event.usage for event in events if event.HasField("usage")]
 
         assert provider.running == 0
-        assert used[-1].estimated
-        assert used[-1].output_tokens > 0
+        assert any(usage.estimated and usage.output_tokens for usage in used[-1:])
 
     # 9. A refused prompt reaches no provider
 

@@ -18,13 +18,13 @@ _MAX_CHOICES = 128
 Events = AsyncIterator[v1.CompletionEvent]
 
 
-def judged_by(begin: Callable[[v1.CompletionRequest], Judge]) -> Filter:
+def judged_by(begin: Callable[[v1.CompletionRequest, Call], Judge]) -> Filter:
     """The filter of a judge. `begin` makes the judge of one call."""
 
     def wrap(complete: Complete) -> Complete:
         async def judged(request: v1.CompletionRequest, call: Call) -> Events:
-            judge = begin(request)
-            verdict = await judge.prompt(request, call)
+            judge = begin(request, call)
+            verdict = await judge.prompt(request)
             if verdict.request is None:
                 for event in _refusal(request, call, judge, verdict.assessment):
                     yield event

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from dragoman import v1
 
-from dragoman_service.contract import Call
 from dragoman_service.filters.safety.holding.decisions import Decided
 
 
@@ -60,7 +59,7 @@ class Judge(Protocol):
         """What of the request's safety settings cannot be met."""
         ...
 
-    async def prompt(self, request: v1.CompletionRequest, call: Call) -> PromptVerdict:
+    async def prompt(self, request: v1.CompletionRequest) -> PromptVerdict:
         """Judges the prompt, before any provider is called. The request is not changed."""
         ...
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dragoman import v1
 
-from dragoman_service.contract import Call, Filter
+from dragoman_service.contract import Filter
 from dragoman_service.filters.context import FilterContext
 from dragoman_service.filters.safety.folding.folding import Folding
 from dragoman_service.filters.safety.holding.decisions import Decided
@@ -26,7 +26,7 @@ MAX_AT_ONCE = 64 * 1024  # characters of a prompt that are judged in the event l
 def make_patterns(settings: PatternsSettings, context: FilterContext) -> Filter:
     """The filter. Everything is compiled here, once."""
     rules = Rules(settings, context.name)
-    return judged_by(lambda request: _Judge(rules, request))
+    return judged_by(lambda request, _: _Judge(rules, request))
 
 
 class Rules:
@@ -66,7 +66,7 @@ class _Judge:
         self._rules = rules
         self._actions, self.warnings = actions_for(request, rules.categories, rules.source)
 
-    async def prompt(self, request: v1.CompletionRequest, call: Call) -> PromptVerdict:
+    async def prompt(self, request: v1.CompletionRequest) -> PromptVerdict:
         if not self._rules.prompts.finders:
             return PromptVerdict(request)
         if request.ByteSize() > MAX_AT_ONCE:

@@ -1,0 +1,1 @@
+"""The filter `moderation`: an endpoint that rates texts."""
