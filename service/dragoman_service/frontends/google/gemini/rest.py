@@ -116,6 +116,7 @@ class _ContentCalls:
     async def count(self, http: HttpCall) -> None:
         decoded = await http.decoded(self._dialect.decode_count)
         http.accept()
+        http.warn((warning.field, warning.message) for warning in decoded.warnings)
         await _reply(http, await self._answers.count(decoded, _resource(http), http.context.call()))
 
     async def compute(self, http: HttpCall) -> None:

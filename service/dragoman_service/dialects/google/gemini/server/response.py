@@ -16,7 +16,7 @@ from dragoman_service.dialects.google.gemini.state import encode_state
 Wire = dict[str, Any]
 
 LEAST = -9999.0  # of an impossible token, because JSON has no infinity
-_REASONS = {
+REASONS = {
     v1.FINISH_REASON_STOP: "STOP",
     v1.FINISH_REASON_STOP_SEQUENCE: "STOP",
     v1.FINISH_REASON_TOOL_CALLS: "STOP",
@@ -113,7 +113,7 @@ def _reason(choice: v1.Choice) -> str:
     told = choice.provider_finish_reason
     if told in _VENDORS.get(choice.finish_reason, ()):
         return told
-    return _REASONS.get(choice.finish_reason, "OTHER")
+    return REASONS.get(choice.finish_reason, "OTHER")
 
 
 def _token(token: v1.TokenLogprob | v1.TopLogprob) -> Wire:
