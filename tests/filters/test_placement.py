@@ -36,7 +36,7 @@ def marking(mark: str) -> Filter:
 
 
 def honouring(wrap: Filter) -> Filter:
-    wrap.honours = ("safety_settings", "nothing we know")
+    wrap.honours = ("safety_settings.x", "nothing we know")
     return wrap
 
 
@@ -73,11 +73,40 @@ async def test_a_filter_that_honours_safety_settings_makes_the_model_support_the
         await answer(engine, "q/scripted", safety_settings=settings)
 
     assert await answer(engine, "small", safety_settings=settings) == "a."
-    assert [violation.field for violation in caught.value.fields] == ["safety_settings"]
+    assert [violation.field for violation in caught.value.fields] == ["safety_settings.x"]
     assert {model.name: list(model.supported_fields) for model in engine.models("me")} == {
-        "p/scripted": ["safety_settings"],
+        "p/scripted": ["safety_settings.x"],
         "q/scripted": [],
     }
+
+
+async def test_a_setting_that_nobody_honours_is_left_out_with_a_warning_unless_it_blocks_nothing() -> None:
+    provider = Scripted(delta("."), choice_finished())
+    engine = Engine(Catalogue({"p": provider}, {}), Filters([honouring(marking("a"))]))
+    thresholds = {"x": v1.SAFETY_THRESHOLD_HIGH, "y": v1.SAFETY_THRESHOLD_LOW, "z": v1.SAFETY_THRESHOLD_NONE}
+    request = v1.CompletionRequest(
+        model="p/scripted",
+        messages=[v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="x")])],
+        safety_settings=[v1.SafetySetting(category=name, block_at=value) for name, value in thresholds.items()],
+        unsupported_field_policy=v1.UNSUPPORTED_FIELD_POLICY_WARN,
+    )
+    async with engine.relay(request, engine.call("me")) as relay:
+        completion = await relay.completion()
+
+    assert [warning.field for warning in completion.warnings] == ["safety_settings.y"]
+    assert not provider.requests[0].safety_settings
+
+
+async def test_a_provider_gets_the_settings_that_it_honours() -> None:
+    model = v1.Model(
+        provider_model="scripted", availability=v1.AVAILABILITY_READY, supported_fields=["safety_settings.x"]
+    )
+    provider = Scripted(delta("."), choice_finished(), model=model)
+    thresholds = {"x": v1.SAFETY_THRESHOLD_NONE, "z": v1.SAFETY_THRESHOLD_NONE}
+    settings = [v1.SafetySetting(category=name, block_at=value) for name, value in thresholds.items()]
+    await answer(Engine(Catalogue({"p": provider}, {})), "p/scripted", safety_settings=settings)
+
+    assert [setting.category for setting in provider.requests[0].safety_settings] == ["x"]
 
 
 async def test_a_provider_without_safety_settings_gets_none() -> None:

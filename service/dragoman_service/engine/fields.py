@@ -16,6 +16,7 @@ _PARTS = {  # content of a part: the path in Model.supported_fields
     "tool_result": "tools",
 }
 _TOOL_PARTS = frozenset(("tool_call", "tool_result"))
+_SAFETY = "safety_settings"
 EXTENSIONS = "extensions."
 """The start of the paths of extensions in `Model.supported_fields`, before their keys."""
 _ESSENTIAL = (  # without these the answer would be another one, and nobody would see it in the answer
@@ -46,7 +47,7 @@ def fit_fields(
     """
     honoured = _honoured(request, model)
     lacking = [path for path in set_fields(request) if not _holds(path, honoured)]
-    missing = [path for path in lacking if path not in filtered]
+    missing = [path for path in lacking if not _holds(path, filtered)]
     if "tools" in missing:  # the choice among them goes too
         missing = [path for path in missing if not path.startswith("tool_choice.")]
     if missing and request.unsupported_field_policy != v1.UNSUPPORTED_FIELD_POLICY_WARN:
@@ -58,7 +59,7 @@ def fit_fields(
     fitted = v1.CompletionRequest()
     fitted.CopyFrom(request)
     fitted.model = model.provider_model
-    for path in (*lacking, *(path for path in _neutral(request.generation_config) if path not in honoured)):
+    for path in (*lacking, *(path for path in _neutral(request) if not _holds(path, honoured))):
         _clear(fitted, path)
     if not fitted.tools:  # a choice without tools means nothing, and some providers refuse it
         fitted.ClearField("tool_choice")
@@ -91,14 +92,19 @@ def set_fields(request: v1.CompletionRequest) -> list[str]:
         used.update(_tool_demands(request.tool_choice))
     if any(message.author for message in request.messages):
         used.add("messages.author")
-    if request.safety_settings:
-        used.add("safety_settings")
+    used.update(f"{_SAFETY}.{setting.category}" for setting in request.safety_settings if _is_strict(setting))
     return paths + sorted(used | {f"{at}{key}" for at, extensions in _extensions(request) for key in extensions})
 
 
-def _holds(path: str, honoured: Sequence[str]) -> bool:
-    """Whether `path` is supported; that of an extension, wherever it is, by its key or by the word for all keys."""
-    if path in honoured:
+def _is_strict(setting: v1.SafetySetting) -> bool:
+    """A setting that blocks nothing is honoured by not sending it."""
+    return setting.block_at != v1.SAFETY_THRESHOLD_NONE
+
+
+def _holds(path: str, honoured: Collection[str]) -> bool:
+    """Whether `path` is supported; that of an extension, wherever it is, by its key or by the word for all keys, and
+    that of a safety setting by its category or for all categories."""
+    if path in honoured or (path.startswith(f"{_SAFETY}.") and _SAFETY in honoured):
         return True
     _, extension, key = path.partition(EXTENSIONS)
     return bool(extension) and ("extensions" in honoured or f"{EXTENSIONS}{key}" in honoured)
@@ -122,10 +128,11 @@ def _honoured(request: v1.CompletionRequest, model: v1.Model) -> list[str]:
     return [path for path in model.supported_fields if path not in excluded]
 
 
-def _neutral(config: v1.GenerationConfig) -> Iterator[str]:
-    for descriptor, value in config.ListFields():
+def _neutral(request: v1.CompletionRequest) -> Iterator[str]:
+    for descriptor, value in request.generation_config.ListFields():
         if _NEUTRAL.get(descriptor.name) == value:
             yield f"generation_config.{descriptor.name}"
+    yield from (f"{_SAFETY}.{setting.category}" for setting in request.safety_settings if not _is_strict(setting))
 
 
 def _tool_demands(choice: v1.ToolChoice) -> Iterator[str]:
@@ -156,6 +163,10 @@ def _clear(request: v1.CompletionRequest, path: str) -> None:
             messages = [message for message in request.messages if _strip(message, kind)]
             del request.messages[:]
             request.messages.extend(messages)
+        case ["safety_settings", *_]:
+            kept = [one for one in request.safety_settings if f"{_SAFETY}.{one.category}" != path]
+            del request.safety_settings[:]
+            request.safety_settings.extend(kept)
         case ["tool_choice", "mode"]:
             request.tool_choice.mode = v1.ToolChoice.MODE_AUTO
         case ["tool_choice", name]:

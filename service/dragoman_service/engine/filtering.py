@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from dragoman_service.contract import Complete, Filter
 from dragoman_service.engine.catalogue import Target
 
-HONOURABLE = frozenset({"safety_settings"})
-"""The request fields that a filter may honour in place of the provider, as `Model.supported_fields` names them."""
+_HONOURABLE = "safety_settings"
 
 
 def honoured_by(wrap: Filter) -> frozenset[str]:
-    """The request fields that a filter says it honours, in its attribute `honours`."""
+    """The request fields that a filter honours in place of the provider, in its attribute `honours`.
+
+    They are named as in `Model.supported_fields`: `safety_settings`, or `safety_settings.CATEGORY`.
+    """
     named = getattr(wrap, "honours", ())
-    return HONOURABLE.intersection(named) if isinstance(named, (tuple, list, frozenset, set)) else frozenset()
+    paths = named if isinstance(named, (tuple, list, frozenset, set)) else ()
+    return frozenset(path for path in paths if isinstance(path, str) and path.partition(".")[0] == _HONOURABLE)
 
 
 @dataclass(frozen=True, slots=True)

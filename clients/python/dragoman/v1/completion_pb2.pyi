@@ -264,7 +264,8 @@ class CompletionRequest(_message.Message):
         """From which level on content of a category is blocked, in place of the default of the filter or
         provider; at most 32. A filter in the settings of the service may limit how far a caller can
         raise a threshold, and then says so in Completion.warnings. Supported only by models that list
-        `safety_settings` in Model.supported_fields.
+        `safety_settings.CATEGORY` in Model.supported_fields, or `safety_settings` for any category.
+        SAFETY_THRESHOLD_NONE is always accepted.
         """
 
     @_builtins.property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import aclosing
 
 from dragoman import v1
@@ -18,8 +18,13 @@ _MAX_CHOICES = 128
 Events = AsyncIterator[v1.CompletionEvent]
 
 
-def judged_by(begin: Callable[[v1.CompletionRequest, Call], Judge]) -> Filter:
-    """The filter of a judge. `begin` makes the judge of one call."""
+def judged_by(
+    begin: Callable[[v1.CompletionRequest, Call], Judge], honours: Collection[str] = ("safety_settings",)
+) -> Filter:
+    """The filter of a judge. `begin` makes the judge of one call.
+
+    `honours` are the paths of the safety settings that it obeys, as in `Model.supported_fields`.
+    """
 
     def wrap(complete: Complete) -> Complete:
         async def judged(request: v1.CompletionRequest, call: Call) -> Events:
@@ -41,7 +46,7 @@ def judged_by(begin: Callable[[v1.CompletionRequest, Call], Judge]) -> Filter:
 
         return judged
 
-    wrap.honours = ("safety_settings",)  # type: ignore[attr-defined]
+    wrap.honours = frozenset(honours)  # type: ignore[attr-defined]
     return wrap
 
 

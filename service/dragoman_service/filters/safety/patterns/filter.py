@@ -26,7 +26,8 @@ MAX_AT_ONCE = 64 * 1024  # characters of a prompt that are judged in the event l
 def make_patterns(settings: PatternsSettings, context: FilterContext) -> Filter:
     """The filter. Everything is compiled here, once."""
     rules = Rules(settings, context.name)
-    return judged_by(lambda request, _: _Judge(rules, request))
+    honours = [f"safety_settings.{category}" for category in settings.categories]
+    return judged_by(lambda request, _: _Judge(rules, request), honours)
 
 
 class Rules:
