@@ -65,9 +65,9 @@ def _complete(message: Message, found: dict[str, Any]) -> None:
 
 
 def _whole(value: Any) -> Any:
-    """A value of a structure, which holds only doubles, with integers where they are exact."""
+    """A value of a structure, which holds only doubles and no order: with integers where exact, and sorted keys."""
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) <= EXACT else value
     if isinstance(value, dict):
-        return {key: _whole(inner) for key, inner in value.items()}
+        return {key: _whole(value[key]) for key in sorted(value)}
     return [_whole(inner) for inner in value] if isinstance(value, list) else value
