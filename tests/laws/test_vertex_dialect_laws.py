@@ -32,6 +32,7 @@ class TestChat(DialectLaws):
     client = PredictClientDialect(Family.CHAT)
     model = ""  # it is in the path
     contents = ("text",)
+    safety = citations = True
     finish_reasons = (*DialectLaws.finish_reasons, v1.FINISH_REASON_RECITATION)
 
 

@@ -60,6 +60,7 @@ def test_a_number_that_no_setting_can_have_is_a_mistake(tmp_path: Path, table: s
     [
         ("openai", "connect_timeout"),
         ("openai", "idle_timeout"),
+        ("vertex", "idle_timeout"),
         ("yandex", "attempts"),
         ("yandex", "first_token_timeout"),
         ("local", "threads"),
@@ -71,7 +72,11 @@ def test_a_number_that_no_setting_can_have_is_a_mistake(tmp_path: Path, table: s
 )
 def test_it_is_a_mistake_in_the_table_of_a_plugin_too(tmp_path: Path, plugin: str, key: str, value: str) -> None:
     file = tmp_path / "dragoman.toml"
-    required = {"openai": 'base_url = "http://h/v1"', "yandex": 'folder_id = "f"\nmodels = ["m"]'}.get(plugin, "")
+    required = {
+        "openai": 'base_url = "http://h/v1"',
+        "vertex": 'base_url = "http://h/v1"\nproject = "p"\nmodels = ["m"]',
+        "yandex": 'folder_id = "f"\nmodels = ["m"]',
+    }.get(plugin, "")
     file.write_text(f'[providers.p]\nplugin = "{plugin}"\n{required}\n{key} = {value}\n')
     with pytest.raises(SettingsError) as caught:
         prepare(load(file, {}), [])

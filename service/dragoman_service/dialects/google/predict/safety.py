@@ -1,7 +1,7 @@
 """Safety attributes and citations, as plain values, in both directions.
 
 `categories` and `scores` are parallel lists. `safetyRatings` has the level of each category, and says whether its score
-was reported or stands for the level. The keys `blocked` in a rating and `message` are ours.
+was reported or stands for the level. The keys `blocked` in a rating, `message` and `PROMPT` are ours.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dragoman import v1
 
 from dragoman_service.errors import malformed_answer
 
+PROMPT = "promptSafetyAttributes"
 _TITLES = {
     "hate_speech": "Hate Speech",
     "dangerous_content": "Dangerous Content",

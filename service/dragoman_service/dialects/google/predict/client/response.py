@@ -13,11 +13,12 @@ from dragoman_service.dialects.google.errors import decode_problem
 from dragoman_service.dialects.google.predict.outcome import (
     FINISH_REASON,
     LOGPROBS,
+    RECITATION,
     decode_finish,
     decode_logprobs,
     decode_tokens,
 )
-from dragoman_service.dialects.google.predict.safety import decode_citations, decode_safety
+from dragoman_service.dialects.google.predict.safety import PROMPT, decode_citations, decode_safety
 from dragoman_service.dialects.google.predict.tensors import plain_of_json
 from dragoman_service.dialects.sse import SseDecoder
 from dragoman_service.errors import malformed_answer
@@ -93,7 +94,7 @@ class _Answer:
     def __init__(self, max_tokens: int) -> None:
         self._max_tokens = max_tokens
         self.begun = False
-        self._has_reasons = self._blocked = False
+        self._has_reasons = self._blocked = self._refused = False
         self._reason = ""
         self._safety = v1.SafetyAssessment()
         self._citations: list[v1.Citation] = []
@@ -111,7 +112,8 @@ class _Answer:
             raise malformed_answer("continued its answer after the end")
         self.begun = True
         candidate, safety, citations = _parts(prediction)
-        yield from self._findings(decode_safety(safety), decode_citations(citations))
+        yield from self._prompt(decode_safety(prediction.get(PROMPT)))
+        yield from self._findings(decode_safety(safety), decode_citations(citations), candidate.get(FINISH_REASON))
         text = candidate.get("content", "")
         if not isinstance(text, str):
             raise malformed_answer("sent a content that is not a text")
@@ -139,9 +141,19 @@ class _Answer:
             choice_finished=v1.ChoiceFinished(finish_reason=reason, provider_finish_reason=self._reason)
         )
 
-    def _findings(self, safety: v1.SafetyAssessment, citations: list[v1.Citation]) -> Iterator[v1.CompletionEvent]:
+    def _prompt(self, found: v1.SafetyAssessment) -> Iterator[v1.CompletionEvent]:
+        """What was found in the prompt. If it is blocked, the attributes of the candidate repeat it."""
+        self._refused = self._refused or found.blocked
+        if found.blocked or found.ratings:
+            yield v1.CompletionEvent(safety=v1.SafetyReport(assessment=found))
+
+    def _findings(
+        self, safety: v1.SafetyAssessment, citations: list[v1.Citation], reason: object
+    ) -> Iterator[v1.CompletionEvent]:
+        if reason == RECITATION:
+            safety.blocked = False  # the finish reason says it
         self._blocked = self._blocked or safety.blocked
-        if (safety.ratings or safety.codes or safety.message) and safety != self._safety:
+        if safety != self._safety and not self._refused:
             self._safety = safety
             yield v1.CompletionEvent(safety=v1.SafetyReport(choice_index=0, assessment=safety))
         if new := [citation for citation in citations if citation not in self._citations]:
@@ -154,7 +166,7 @@ class _Answer:
         self._reason = reason[:64] if isinstance(reason, str) else ""
 
     def _finish_reason(self) -> v1.FinishReason.ValueType:
-        if self._blocked and self._reason != "RECITATION":
+        if self._blocked:
             return v1.FINISH_REASON_CONTENT_FILTER
         reason = decode_finish(self._reason)
         if reason == v1.FINISH_REASON_MAX_OUTPUT_TOKENS and 0 < self._usage.output_tokens < self._max_tokens:

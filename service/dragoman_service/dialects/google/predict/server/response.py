@@ -14,7 +14,7 @@ from dragoman_service.dialects.google.predict.outcome import (
     encode_logprobs,
     encode_tokens,
 )
-from dragoman_service.dialects.google.predict.safety import encode_citations, encode_safety
+from dragoman_service.dialects.google.predict.safety import PROMPT, encode_citations, encode_safety
 from dragoman_service.dialects.google.predict.server.decoded import PredictRequest
 from dragoman_service.dialects.google.predict.server.request import billable
 from dragoman_service.errors import broken_answer
@@ -27,9 +27,8 @@ _WITHHELD = (v1.FINISH_REASON_CONTENT_FILTER, v1.FINISH_REASON_RECITATION)
 def predictions(completion: v1.Completion, decoded: PredictRequest) -> list[Prediction]:
     """The predictions of a complete answer: one that holds all candidates of a chat, otherwise one for each."""
     choices = [_Candidate.of(choice, completion.prompt_safety) for choice in completion.choices]
-    if decoded.chat:
-        return [_prediction(choices, chat=True)]
-    return [_prediction([choice], chat=False) for choice in choices]
+    groups = [choices] if decoded.chat else [[choice] for choice in choices]
+    return [{**_prediction(group, chat=decoded.chat), **_of_prompt(completion.prompt_safety)} for group in groups]
 
 
 def metadata(completion: v1.Completion, decoded: PredictRequest) -> dict[str, Any]:
@@ -79,8 +78,8 @@ class PredictionEncoder:
     def _last(self, completion: v1.Completion) -> Iterator[Prediction]:
         ends = [_Candidate.of(choice, completion.prompt_safety, text="") for choice in completion.choices]
         prediction = _prediction(ends[:1], chat=self._decoded.chat)
-        prediction["metadata"] = metadata(completion, self._decoded)
-        yield prediction
+        counted = {"metadata": metadata(completion, self._decoded)}
+        yield {**prediction, **_of_prompt(completion.prompt_safety), **counted}
 
 
 class _Candidate:
@@ -109,6 +108,11 @@ class _Candidate:
         logprobs = choice.logprobs if text is None else ()
         shown = text_of(choice.message) if text is None else text
         return cls(shown, safety, choice.citations, encode_finish(choice.finish_reason), logprobs)
+
+
+def _of_prompt(found: v1.SafetyAssessment) -> Prediction:
+    """What was found in the prompt, which the vendor has no key for."""
+    return {PROMPT: encode_safety(found)} if found.blocked or found.ratings else {}
 
 
 def _prediction(candidates: list[_Candidate], *, chat: bool) -> Prediction:

@@ -1,0 +1,1 @@
+"""Vertex AI's predictions of text, chat and code models as an upstream."""

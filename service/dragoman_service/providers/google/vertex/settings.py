@@ -1,0 +1,66 @@
+"""The settings of one upstream whose plugin is `vertex`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, HttpUrl, field_validator, model_validator
+
+from dragoman_service.dialects.google.predict.families import Family, family_of
+from dragoman_service.providers.google.credentials import CredentialSettings
+from dragoman_service.settings.types import Certificates, Duration
+
+_Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:._-]*$")]
+_Name = Annotated[str, Field(min_length=1)]
+_Timeout = Annotated[Duration, Field(gt=0)]
+
+
+def _families(models: object) -> object:
+    """The table of a list of names, each of the family that it tells."""
+    if not isinstance(models, list | tuple):
+        return models
+    if len(set(map(str, models))) < len(models):
+        raise ValueError("names a model twice")
+    return {name: family_of(name) if isinstance(name, str) else Family.TEXT for name in models}
+
+
+class VertexSettings(CredentialSettings):
+    """The table of a provider whose plugin is `vertex`."""
+
+    project: _Part
+    """The id of a Google Cloud project."""
+    location: _Part = "us-central1"
+    """The location that serves the models."""
+    models: Annotated[Mapping[_Name, Family], BeforeValidator(_families), Field(min_length=1)]
+    """The vendor's names of the models that callers may use, as a list, or as a table with the family of each."""
+    base_url: HttpUrl | None = None
+    """The address of the API, including its version: `https://api.example.com/v1`. None: the vendor's."""
+    ca_file: Certificates | None = None
+    """PEM certificates to trust in place of the system's."""
+    connect_timeout: _Timeout = 5.0
+    """For the name lookup, the connection and the TLS handshake together."""
+    first_token_timeout: _Timeout = 120.0
+    """From the request to the first text."""
+    idle_timeout: _Timeout = 30.0
+    """From one piece of the answer to the next."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain(cls, value: HttpUrl | None) -> HttpUrl | None:
+        if value is not None and (value.username or value.password):
+            raise ValueError("must not hold a user or a password: set `access_token`")
+        if value is not None and (value.query is not None or value.fragment is not None):
+            raise ValueError("must end with its path: a query or a fragment would not be sent")
+        return value
+
+    @model_validator(mode="after")
+    def _has_credentials(self) -> VertexSettings:
+        if self.base_url is None and self.token is None:
+            raise ValueError("service_account: set this, access_token or access_token_file: the vendor requires one")
+        return self
+
+    @property
+    def address(self) -> str:
+        """The base URL: that of the settings, or the vendor's."""
+        return f"https://{self.location}-aiplatform.googleapis.com/v1" if self.base_url is None else str(self.base_url)
