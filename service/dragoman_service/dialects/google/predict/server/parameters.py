@@ -42,7 +42,7 @@ def decode_parameters(decoded: PredictRequest, parameters: Any) -> None:
         if value is None:  # an empty tensor
             continue
         path = f"{AT}.{key[:64]}"
-        decode = _PARAMETERS.get(camel_case(key))
+        decode = PARAMETERS.get(camel_case(key))
         if decode is None:
             decoded.leave_out(path, "no parameter of this service has this name.")
         else:
@@ -110,7 +110,7 @@ def _left_out(advice: str) -> Decode:
     return decode
 
 
-_PARAMETERS: Mapping[str, Decode] = {
+PARAMETERS: Mapping[str, Decode] = {
     "temperature": _number("temperature"),
     "topP": _number("top_p"),
     "topK": _integer("top_k"),
