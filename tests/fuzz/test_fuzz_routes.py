@@ -53,7 +53,14 @@ YANDEX: dict[str, Any] = {
     "toolChoice": {"mode": "AUTO"},
     "jsonSchema": {"schema": {"type": "object", "properties": {"a": {"enum": [1, 2.5, None]}}}},
 }
-BODIES = [CHAT, CHAT | {"stream": True}, TEXT, TEXT | {"stream": True}, YANDEX]
+GEMINI: dict[str, Any] = {
+    "systemInstruction": {"parts": [{"text": "be brief"}]},
+    "contents": [{"role": "user", "parts": [{"text": "one two"}]}],
+    "tools": [{"functionDeclarations": [{"name": "f", "parameters": {"type": "OBJECT"}}]}],
+    "generationConfig": {"topK": 4.0, "maxOutputTokens": 9, "responseMimeType": "text/plain"},
+    "labels": {"a": "b"},
+}
+BODIES = [GEMINI, CHAT, CHAT | {"stream": True}, TEXT, TEXT | {"stream": True}, YANDEX]
 BODIES += [YANDEX | {"completionOptions": {"stream": True}}, {"modelUri": "gpt://f/echo", "text": "one two"}, {}]
 HEADERS = ("Idempotency-Key", "x-client-request-id", "User-Agent", "Authorization", "Host", "Origin", "X-Dragoman-Hops")
 HEADERS += ("Accept", "Content-Type", "Accept-Encoding", "Cookie", "X-Forwarded-For", "Expect-Ct")
@@ -61,7 +68,8 @@ HEADERS += ("Accept", "Content-Type", "Accept-Encoding", "Cookie", "X-Forwarded-
 
 def request_of(chance: Random, verb: str, path: str, sound: list[Any]) -> bytes:
     """A request to the route: one of the sound bodies, or of another dialect, with some of it changed."""
-    target = re.sub(r"\{[^{}]*\}", lambda _: path_piece(chance), path).encode(errors="surrogateescape")
+    piece = (lambda: path_piece(chance)) if chance.random() < 0.4 else (lambda: "echo")
+    target = re.sub(r"\{[^{}]*\}", lambda _: piece(), path).encode(errors="surrogateescape")
     if chance.random() < 0.3:
         target += (
             b"?" + path_piece(chance).encode(errors="surrogateescape") + chance.choice((b"=\xff", b"=%ff", b"", b"=1"))
@@ -127,7 +135,8 @@ async def sound_bodies(address: str, verb: str, path: str) -> list[Any]:
     found = []
     for tree in BODIES if verb == "POST" else ():
         body = json.dumps(tree).encode()
-        request = head(b"POST", path.encode(), {b"host": b"h", b"content-type": b"application/json"}, len(body))
+        target = re.sub(r"\{[^{}]*\}", "echo", path).encode()
+        request = head(b"POST", target, {b"host": b"h", b"content-type": b"application/json"}, len(body))
         status, _ = await answered(address, request + body)
         found += [tree] if status == 200 else []
     return found or BODIES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from dragoman_service.dialects.google.keys import camel_case
 from dragoman_service.errors import FieldViolation, invalid
 
 _MAX_DEPTH = 32
+_EXACT = 2.0**53  # up to here a float is a whole number for certain
 _LIMITS = frozenset(
     {"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties", "minimum", "maximum"}
 )
@@ -32,7 +34,7 @@ def json_schema(schema: Mapping[str, Any], path: str, api: Api, depth: int = _MA
     given = {camel_case(key): value for key, value in schema.items()}
     found: dict[str, Any] = {}
     for key, value in given.items():
-        if value is None or key in _OWN or (key == "format" and value in _FORMATS):
+        if value is None or key in _OWN or (key == "format" and str(value) in _FORMATS):
             continue
         found[_KEYS.get(key, key)] = _value(key, value, f"{path}.{key}", api, depth - 1)
     if not found.get("type", "x"):
@@ -72,12 +74,13 @@ def _type(value: Any, path: str, api: Api) -> Any:
 
 def _number(value: Any) -> Any:
     """A limit as a number: limits that count are 64 bits wide, which JSON for protobuf writes as strings."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return value
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    try:
+        number = float(value) if isinstance(value, float | str) else math.inf
+    except ValueError:
+        return value
+    if abs(number) >= _EXACT:
+        return value
+    return int(number) if number.is_integer() else number
 
 
 def _ordered(properties: Mapping[str, Any], order: Any) -> dict[str, Any]:

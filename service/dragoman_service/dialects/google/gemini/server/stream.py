@@ -116,7 +116,9 @@ class ObjectEncoder:
         if delta.HasField("reasoning") and not self._thoughts:
             return ()
         index = delta.choice_index
-        candidate = self._candidates.setdefault(index, _Candidate(index, self._api))
+        candidate = self._candidates.get(index)
+        if candidate is None:
+            candidate = self._candidates[index] = _Candidate(index, self._api)
         parts = list(candidate.add(delta))
         if not parts:
             return ()
