@@ -1,4 +1,4 @@
-"""The settings and programs of docs/programs.md, and the environment that each program needs."""
+"""The settings and programs of a page of the docs, and the environment that each program needs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "programs.md"
-ADDRESS, KEY = "http://127.0.0.1:8080", "dgm_YOUR_KEY"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = "programs.md"
+ADDRESS, SECURE, KEY = "http://127.0.0.1:8080", "completions.example.com:443", "dgm_YOUR_KEY"
+"""What a reader changes: the address over HTTP, that over gRPC with TLS, and the key."""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 EXPORT = re.compile(r"^export (\w+)=(.*)$", re.MULTILINE)
+
+ENVIRONMENTS = {
+    "gray_swan": ("gray-swan",),
+    "@google/genai": ("node",),
+    "generativelanguage": ("gapic",),
+    "from google import genai": ("genai-1", "genai-2", "genai-3"),
+}
+"""The client environments of programs that are not OpenAI's, by what stands in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +33,29 @@ class Program:
     @property
     def environments(self) -> tuple[str, ...]:
         """The client environments that it runs in."""
-        return ("gray-swan",) if "gray_swan" in self.source else ("openai-1", "openai-3")
+        return next((found for word, found in ENVIRONMENTS.items() if word in self.source), ("openai-1", "openai-3"))
 
-    def changed(self, address: str, key: str) -> Program:
+    def changed(self, address: str, key: str, secure: str = "") -> Program:
         """The program after a reader has changed address and key."""
-        environ = {name: value.replace(ADDRESS, address).replace(KEY, key) for name, value in self.environ.items()}
-        return Program(self.source.replace(ADDRESS, address).replace(KEY, key), environ)
+
+        def new(text: str) -> str:
+            return text.replace(ADDRESS, address).replace(SECURE, secure).replace(KEY, key)
+
+        return Program(new(self.source), {name: new(value) for name, value in self.environ.items()})
 
 
-def settings() -> str:
+def settings(page: str = PAGE) -> str:
     """The page's table of models."""
-    return "".join(text for language, text in BLOCK.findall(PAGE.read_text()) if language == "toml")
+    blocks = BLOCK.findall((DOCS / page).read_text())
+    return "".join(text for language, text in blocks if language == "toml" and text.startswith("[models."))
 
 
-def programs() -> Iterator[Program]:
+def programs(page: str = PAGE) -> Iterator[Program]:
     """The page's programs, from top to bottom."""
     environ: dict[str, str] = {}
-    for language, text in BLOCK.findall(PAGE.read_text()):
+    for language, text in BLOCK.findall((DOCS / page).read_text()):
         if language == "sh":
             environ = dict(EXPORT.findall(text))
-        elif language == "python":
+        elif language in ("python", "js"):
             yield Program(text, environ)
             environ = {}

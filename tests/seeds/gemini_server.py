@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from documented import settings
 from tls_server import TlsServer, serving_tls
 
+PAGE = "gemini.md"
+"""The page of the docs that maps the vendor's names to a model."""
 SETTINGS = """
 [providers.weather]
 plugin = "echo"
@@ -27,8 +30,6 @@ max_block_at = "none"
 [models.guarded]
 targets = ["chemist/echo"]
 filters = ["house"]
-[models."gemini-*"]
-targets = ["local/smollm2-135m-instruct"]
 [models.weather]
 targets = ["weather/echo"]
 [models.overloaded]
@@ -39,5 +40,5 @@ targets = ["overloaded/echo"]
 @contextmanager
 def serving_gemini(folder: Path) -> Iterator[TlsServer]:
     """The service, until the context ends."""
-    with serving_tls(folder, SETTINGS) as served:
+    with serving_tls(folder, f"{SETTINGS}\n{settings(PAGE)}") as served:
         yield served
