@@ -114,8 +114,8 @@ class LineEncoder:
 
     def _piece(self, piece: Wire) -> bytes:
         encoded = orjson.dumps(piece)
-        for mark, escaped in _SEPARATORS:
-            if mark in encoded:
+        if not encoded.isascii():
+            for mark, escaped in _SEPARATORS:
                 encoded = encoded.replace(mark, escaped)
         return b"data: " + encoded + b"\n\n"
 

@@ -7,71 +7,88 @@ end together with the finish reasons and the usage.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from dragoman import v1
 from google.rpc import code_pb2
 
+from dragoman_service.dialects.google.gemini.arguments import encode_call
 from dragoman_service.dialects.google.gemini.enums import Api
 from dragoman_service.dialects.google.gemini.safety import encode_feedback
 from dragoman_service.dialects.google.gemini.server.response import (
     Wire,
     encode_end,
     encode_logprobs,
-    encode_part,
     encode_usage,
     head,
 )
+from dragoman_service.dialects.google.gemini.state import encode_state
 from dragoman_service.errors import CompletionError, broken_answer
 
 
 class _Candidate:
-    """One candidate so far: `held` is what was not sent yet, at most one part."""
+    """One candidate so far. What was not sent yet is a call, or a text with its state."""
 
     def __init__(self, index: int, api: Api) -> None:
         self._index = index
         self._api = api
+        self._call: v1.ToolCall | None = None
         self._calls = -1
-        self.held: v1.Part | None = None
-        self.logprobs: list[v1.TokenLogprob] = []
+        self._kind = ""
+        self._text = ""
+        self._state = b""
+        self._logprobs: list[v1.TokenLogprob] = []
 
-    def add(self, delta: v1.Delta) -> Iterator[v1.Part]:
-        """Takes a delta. Yields the parts that can be sent now."""
-        self.logprobs.extend(delta.logprobs)
+    def add(self, delta: v1.Delta) -> list[Wire]:
+        """Takes a delta. Returns the parts that can be sent now."""
+        if delta.logprobs:
+            self._logprobs.extend(delta.logprobs)
         match delta.WhichOneof("content"):
-            case "tool_call":
-                yield from self._add_call(delta)
+            case "text":
+                return self._add_text("text", delta.text, delta.state)
             case "reasoning":
-                yield from self._add_text("reasoning", delta.reasoning, delta.state)
-            case "text" | "refusal":
-                yield from self._add_text("text", delta.text or delta.refusal, delta.state)
+                return self._add_text("reasoning", delta.reasoning, delta.state)
+            case "refusal":
+                return self._add_text("text", delta.refusal, delta.state)
+            case "tool_call":
+                return self._add_call(delta.tool_call, delta.state)
+        return []
 
-    def _add_text(self, kind: str, text: str, state: bytes) -> Iterator[v1.Part]:
-        before, self.held = self.held, None
-        if before is not None and (before.WhichOneof("content") != kind or before.state):
-            yield before
-        elif before is not None:
-            text = (before.reasoning.text or before.text) + text
-        if len(text) > 1:
-            yield _part(kind, text[:-1], b"")
-        if text or state:
-            self.held = _part(kind, text[-1:], state)
+    def held(self) -> list[Wire]:
+        """The part that was held back, if there is one, which is held no longer."""
+        call, kind, text, state = self._call, self._kind, self._text, self._state
+        self._call, self._text, self._state = None, "", b""
+        if call is not None:
+            return [{"functionCall": encode_call(call, self._api), **encode_state(state)}]
+        return [{**_text_part(kind, text), **encode_state(state)}] if text or state else []
 
-    def _add_call(self, delta: v1.Delta) -> Iterator[v1.Part]:
-        call = delta.tool_call
-        if call.index != self._calls or self.held is None:
-            self._calls = call.index
-            if self.held is not None:
-                yield self.held
-            self.held = v1.Part(tool_call=v1.ToolCall(id=call.id, name=call.name))
-        self.held.tool_call.arguments_json += call.arguments_json
-        self.held.state = delta.state or self.held.state
-
-    def encode(self, parts: Iterable[v1.Part]) -> Wire:
+    def encode(self, parts: list[Wire]) -> Wire:
         """The candidate with these parts, and the log probabilities that came since the last time."""
-        tokens, self.logprobs = self.logprobs, []
-        content = {"role": "model", "parts": [encode_part(part, self._api) for part in parts]}
-        return {"content": content, "index": self._index, **encode_logprobs(tokens)}
+        encoded: Wire = {"content": {"role": "model", "parts": parts}, "index": self._index}
+        if self._logprobs:
+            encoded |= encode_logprobs(self._logprobs)
+            self._logprobs = []
+        return encoded
+
+    def _add_text(self, kind: str, text: str, state: bytes) -> list[Wire]:
+        parts = []
+        if self._call is not None or self._kind != kind or self._state:
+            parts = self.held()
+            self._kind = kind
+        text = self._text + text
+        if len(text) > 1:
+            parts.append(_text_part(kind, text[:-1]))
+        self._text, self._state = text[-1:], state
+        return parts
+
+    def _add_call(self, piece: v1.ToolCallDelta, state: bytes) -> list[Wire]:
+        parts = []
+        if self._call is None or piece.index != self._calls:
+            parts = self.held()
+            self._call, self._calls = v1.ToolCall(id=piece.id, name=piece.name), piece.index
+        self._call.arguments_json += piece.arguments_json
+        self._state = state or self._state
+        return parts
 
 
 class ObjectEncoder:
@@ -119,7 +136,7 @@ class ObjectEncoder:
         candidate = self._candidates.get(index)
         if candidate is None:
             candidate = self._candidates[index] = _Candidate(index, self._api)
-        parts = list(candidate.add(delta))
+        parts = candidate.add(delta)
         if not parts:
             return ()
         self._sent = True
@@ -127,8 +144,7 @@ class ObjectEncoder:
 
     def _last(self, choice: v1.Choice) -> Wire:
         candidate = self._candidates.get(choice.index) or _Candidate(choice.index, self._api)
-        held = [] if candidate.held is None else [candidate.held]
-        return candidate.encode(held) | encode_end(choice, self._api)
+        return candidate.encode(candidate.held()) | encode_end(choice, self._api)
 
     def _retract(self) -> None:
         if self._sent:
@@ -142,7 +158,5 @@ class ObjectEncoder:
         self._candidates.clear()
 
 
-def _part(kind: str, text: str, state: bytes) -> v1.Part:
-    if kind == "reasoning":
-        return v1.Part(reasoning=v1.Reasoning(text=text), state=state)
-    return v1.Part(text=text, state=state)
+def _text_part(kind: str, text: str) -> Wire:
+    return {"text": text, "thought": True} if kind == "reasoning" else {"text": text}
