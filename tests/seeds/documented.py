@@ -17,7 +17,7 @@ EXPORT = re.compile(r"^export (\w+)=(.*)$", re.MULTILINE)
 ENVIRONMENTS = {
     "gray_swan": ("gray-swan",),
     "@google/genai": ("node",),
-    "generativelanguage": ("gapic",),
+    "generativelanguage": ("vertex-2.7",),
     "from google import genai": ("genai-1", "genai-2", "genai-3"),
 }
 """The client environments of programs that are not OpenAI's, by what stands in them."""

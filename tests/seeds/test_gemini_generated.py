@@ -16,7 +16,7 @@ CALL = ["weather", {"city": "Oslo"}]
 
 def report(gemini: TlsServer, name: str, *arguments: str) -> Any:
     source = (PROGRAMS / "gemini" / f"{name}.py").read_text()
-    return run("gapic", source, gemini.server.grpc, *arguments, gemini.server.key, environ=gemini.trusting).facts
+    return run("vertex-2.7", source, gemini.server.grpc, *arguments, gemini.server.key, environ=gemini.trusting).facts
 
 
 @pytest.fixture(scope="module")

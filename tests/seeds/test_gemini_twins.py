@@ -22,7 +22,7 @@ SERVED = {
 
 @pytest.fixture(scope="module")
 def theirs() -> Any:
-    return run("gapic", (PROGRAMS / "gemini" / "descriptors.py").read_text()).facts
+    return run("vertex-2.7", (PROGRAMS / "gemini" / "descriptors.py").read_text()).facts
 
 
 def described(package: str, messages: list[type[Message]]) -> Any:
