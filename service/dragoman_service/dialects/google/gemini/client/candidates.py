@@ -46,14 +46,16 @@ class CandidateDecoder:
 
     def feed(self, candidate: Mapping[str, Any]) -> Iterator[v1.CompletionEvent]:
         """The events of what is new. Raises PROVIDER_MALFORMED."""
-        tokens = list(_logprobs(candidate.get("logprobsResult"), self._top))
+        told = candidate.get("logprobsResult")
+        tokens = list(_logprobs(told, self._top)) if told else []
         content = candidate.get("content")
         parts = content.get("parts") if isinstance(content, Mapping) else None
         for part in parts if isinstance(parts, list) else ():
             delta = self._delta(part)
             if delta is not None:
-                delta.logprobs.extend(tokens)
-                tokens = []
+                if tokens:
+                    delta.logprobs.extend(tokens)
+                    tokens = []
                 yield v1.CompletionEvent(delta=delta)
         if tokens:
             yield v1.CompletionEvent(delta=v1.Delta(choice_index=self._index, logprobs=tokens))
