@@ -26,10 +26,15 @@ def yandex(inner: Served) -> dict[str, Any]:
     return {"plugin": "yandex", "folder_id": "f", "models": ["m"], "endpoint": address, "tls": False, "attempts": 1}
 
 
+def gemini(inner: Served) -> dict[str, Any]:
+    return {"plugin": "gemini", "base_url": f"http://{inner.running.http_address}/v1beta", "models": ["m"]}
+
+
 PROVIDERS: dict[str, Callable[[Served], dict[str, Any]]] = {
     "echo": lambda _: {"plugin": "echo", "text": TEXT},
     "openai": openai,
     "yandex": yandex,
+    "gemini": gemini,
 }
 
 
