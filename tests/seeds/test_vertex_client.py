@@ -76,12 +76,12 @@ def test_failures_and_blocked_answers_are_the_clients_own(facts_of, vertex):
     assert "no-such-model" in facts["unknown model"][1]
     assert "parameters.topP" in facts["wrong value"][1]
     assert all(fact[2] < 10 for name, fact in facts.items() if "blocked" not in name), "the client tried again"
-    assert facts["blocked"] == [["It is a", True]]
+    assert facts["blocked"] == [["It is ", True, {"weapons": 0.9}]]
     for stream in ("blocked stream", "blocked chat"):
         *texts, last = facts[stream]
-        assert "".join(text for text, _ in texts) == "It is a"
-        assert not any(blocked for _, blocked in texts)
-        assert last == ["", True]
+        assert "".join(text for text, _, _ in texts) == "It is "
+        assert not any(blocked for _, blocked, _ in texts)
+        assert last == ["", True, {"weapons": 0.9}]
 
 
 @pytest.fixture(scope="module", params=[OLDEST, NEWEST])

@@ -7,6 +7,7 @@ indentation of its function's body and a `temperature` from nowhere. The page ne
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 from dragoman_service.dialects.google.predict.tensors import plain_of_json
-from seed_program import PROGRAMS, run, with_replaced
+from seed_program import PROGRAMS, ROOT, run, with_replaced
 from tls_server import TlsServer
 from vertex_server import FAMILIES
 
@@ -113,3 +114,12 @@ def test_a_program_of_the_page_prints_its_answer_piece_by_piece(outputs, environ
     assert len(printed.split()) > 3
     assert "text=''" in printed, "the last piece, which holds the finish reason"
     assert "is_blocked=True" not in printed
+
+
+def test_the_program_of_our_page_runs(vertex):
+    page = (ROOT / "docs" / "vertex.md").read_text()
+    program = re.findall(r"```python\n(.*?)```", page, re.S)[0]
+    replaced = {"completions.example.com:443": vertex.server.grpc, "KEY": vertex.server.key}
+    output = run(ENVIRONMENTS[-1], with_replaced(program, replaced), environ=vertex.trusting)
+
+    assert len(output.text.split()) > 2

@@ -10,13 +10,14 @@ from seed_server import SETTINGS
 from tls_server import TlsServer, serving_tls
 
 FAMILIES = ("text", "chat", "code", "codechat")
-BLOCKED = """
-[providers.blocked]
-plugin = "echo"
-text = "It is a"
-finish_reason = "CONTENT_FILTER"
+FILTER = """
+[filters.house]
+plugin = "patterns"
+[filters.house.categories.weapons]
+words = ["dynamite"]
+on = "answer"
 """
-TARGETS = {"bison": "local/smollm2-135m-instruct", "echo": "echo/echo", "blocked": "blocked/echo"}
+TARGETS = {"bison": "local/smollm2-135m-instruct", "echo": "echo/echo", "filtered": "echo/echo"}
 CONTEXT = 256
 """Tokens of prompt and answer together: the programs allow for more, and a small model rambles."""
 
@@ -24,7 +25,11 @@ CONTEXT = 256
 @contextmanager
 def serving_vertex(folder: Path) -> Iterator[TlsServer]:
     """The service, with a model of each family for each of `TARGETS`, until the context ends."""
-    named = (f'[models."{family}-{word}"]\ntargets = ["{TARGETS[word]}"]' for family in FAMILIES for word in TARGETS)
+    named = (
+        f'[models."{family}-{word}"]\ntargets = ["{target}"]\nfilters = {["house"] if word == "filtered" else []}'
+        for family in FAMILIES
+        for word, target in TARGETS.items()
+    )
     short = SETTINGS.replace("[providers.local]", f"[providers.local]\ncontext_tokens = {CONTEXT}")
-    with serving_tls(folder, "\n".join((BLOCKED, *named)), short) as served:
+    with serving_tls(folder, "\n".join((FILTER, *named)), short) as served:
         yield served

@@ -33,7 +33,7 @@ def failure(name, call):
 
 
 def pieces(answers):
-    return [[answer.text, answer.is_blocked] for answer in answers]
+    return [[answer.text, answer.is_blocked, answer.safety_attributes] for answer in answers]
 
 
 use(key)
@@ -41,11 +41,11 @@ failure("unknown model", lambda: [TextGenerationModel.from_pretrained("no-such-m
 failure("another family", lambda: [ChatModel.from_pretrained("text-echo")])
 text = TextGenerationModel.from_pretrained("text-echo")
 failure("wrong value", lambda: text.predict_streaming("hello", top_p=7.0))
-blocked = TextGenerationModel.from_pretrained("text-blocked")
-facts["blocked"] = pieces([blocked.predict("hello")])
-facts["blocked stream"] = pieces(blocked.predict_streaming("hello"))
-talk = ChatModel.from_pretrained("chat-blocked").start_chat()
-facts["blocked chat"] = pieces(talk.send_message_streaming("hello"))
+filtered = TextGenerationModel.from_pretrained("text-filtered")
+facts["blocked"] = pieces([filtered.predict("It is dynamite, they say")])
+facts["blocked stream"] = pieces(filtered.predict_streaming("It is dynamite, they say"))
+talk = ChatModel.from_pretrained("chat-filtered").start_chat()
+facts["blocked chat"] = pieces(talk.send_message_streaming("It is dynamite, they say"))
 use(narrow_key)
 failure("forbidden model", lambda: [TextGenerationModel.from_pretrained("text-bison")])
 use("wrong")
