@@ -251,3 +251,18 @@ async def test_leaving_stops_the_provider() -> None:
             async for _ in method(request, timeout=0.2):
                 pass
         await until(lambda: echo.running == 0)
+
+
+async def test_a_client_without_a_deadline_has_that_of_the_server() -> None:
+    settings = {"server.default_deadline": "200ms", "providers": {"echo": {"first_delay": "5s"}}}
+    async with serving(settings=settings) as served:
+        request = a.PredictRequest(endpoint=ENDPOINT.format("echo"))
+        request.instances.add().struct_value.update({"prompt": "hello"})
+        method: Any = served.channel.unary_unary(
+            "/google.cloud.aiplatform.v1.PredictionService/Predict",
+            a.PredictRequest.SerializeToString,
+            a.PredictResponse.FromString,
+        )
+        error = await refused(method(request))
+
+    assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
