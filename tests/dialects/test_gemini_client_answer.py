@@ -83,6 +83,17 @@ def test_finish_reasons(told: str, reason: int) -> None:
     assert (choice.finish_reason, choice.provider_finish_reason) == (reason, told)
 
 
+def test_a_reason_with_every_piece_ends_nothing_before_the_body_does() -> None:
+    decoder = ObjectDecoder(asking(), MARK)
+    ended = []
+    for text in ("a", "b", "c"):
+        list(decoder.feed(said({"text": text}, reason="STOP")))
+        ended.append(decoder.ended)
+
+    assert ended == [True, False, False]
+    assert [event.choice_finished.finish_reason for event in decoder.end()] == [v1.FINISH_REASON_STOP]
+
+
 def test_a_withheld_answer_has_the_ratings_that_came_last() -> None:
     first = [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "LOW"}]
     last = [

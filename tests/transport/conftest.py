@@ -29,7 +29,7 @@ StartGrpc = Callable[..., Awaitable[str]]
 
 @pytest.fixture
 async def serving() -> AsyncIterator[StartServing]:
-    """Starts an HTTP listener with one method, POST /ask, that the given function serves."""
+    """Starts an HTTP listener with a method, POST /ask, that the given function serves, and with `methods`."""
     async with AsyncExitStack() as stack:
 
         async def start(
@@ -42,6 +42,7 @@ async def serving() -> AsyncIterator[StartServing]:
             head: float = 10.0,
             limit: int | None = None,
             budget: Budget | None = None,
+            methods: tuple[Method, ...] = (),
         ) -> Served:
             metrics, in_flight = Metrics(), InFlight()
             auth = Auth(AccessSettings.model_validate({"keys": keys}), anonymous=not keys)
@@ -50,7 +51,8 @@ async def serving() -> AsyncIterator[StartServing]:
             guard = HttpGuard(auth, telemetry, in_flight, deadlines, cors, LIMIT, stall, **more)
             address = Address("127.0.0.1", 0)
             server = HttpServer(address, lambda: "", metrics.registry, guard, head_timeout=head, limit=limit)
-            server.serve(HttpService("odd", encode_error, (Method("POST", "/ask", "Ask", serve, streams=True),)))
+            ask = Method("POST", "/ask", "Ask", serve, streams=True)
+            server.serve(HttpService("odd", encode_error, (ask, *methods)))
             stack.push_async_callback(server.stop)
             return Served(str(await server.start()), metrics, in_flight)
 

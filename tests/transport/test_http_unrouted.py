@@ -8,6 +8,8 @@ import io
 import pytest
 import structlog
 from dragoman_service.telemetry.log import configure
+from dragoman_service.transport.http.call import HttpCall
+from dragoman_service.transport.http.guard import Method
 from http_serving import echo
 from raw_http import asked
 
@@ -82,3 +84,20 @@ async def test_malformed_http_is_not_quoted_in_the_log(serving, wire: bytes) -> 
 
     assert "http.malformed" in output.getvalue()
     assert "SECRET" not in output.getvalue()
+
+
+async def test_a_method_that_looks_at_headers_comes_before_those_that_do_not(serving) -> None:
+    async def other(call: HttpCall) -> None:
+        call.accept()
+        await call.reply(b'"other"')
+
+    served = await serving(echo, methods=(Method("POST", "/ask", "Other", other, headers=("x-one", "x-two")),))
+    for headers, reply in (
+        ({}, "mine"),
+        ({"X-Two": "0"}, "other"),
+        ({"x-one": "1"}, "other"),
+        ({"x-three": "1"}, "mine"),
+    ):
+        for path in ("/ask", "//ask/"):
+            async with asked(served.address, "POST", path, "mine", headers or None) as answer:
+                assert await answer.json() == reply

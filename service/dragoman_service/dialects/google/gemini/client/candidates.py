@@ -35,6 +35,7 @@ class CandidateDecoder:
         self._texts: list[str] = []
         self._calls = 0
         self._reason = ""
+        self._reopened = False  # more came after a finish reason, so that the next one may be premature too
         self._message = ""
         self._ratings: list[v1.SafetyRating] = []
         self._cited: list[Any] = []
@@ -43,6 +44,11 @@ class CandidateDecoder:
     def finished(self) -> bool:
         """The candidate has its finish reason."""
         return bool(self._reason)
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more is to come: some models send a finish reason with every piece."""
+        return self.finished and not self._reopened
 
     def feed(self, candidate: Mapping[str, Any]) -> Iterator[v1.CompletionEvent]:
         """The events of what is new. Raises PROVIDER_MALFORMED."""
@@ -53,6 +59,7 @@ class CandidateDecoder:
         for part in parts if isinstance(parts, list) else ():
             delta = self._delta(part)
             if delta is not None:
+                self._reopened = self._reopened or self.finished
                 if tokens:
                     delta.logprobs.extend(tokens)
                     tokens = []

@@ -36,7 +36,7 @@ class ObjectDecoder:
     @property
     def ended(self) -> bool:
         """Every candidate has its finish reason, or the prompt was blocked."""
-        return self._prompt.blocked or all(candidate.finished for candidate in self._candidates)
+        return self._prompt.blocked or all(candidate.ended for candidate in self._candidates)
 
     def feed(self, piece: Mapping[str, Any]) -> Iterator[v1.CompletionEvent]:
         """The events of one object. Raises PROVIDER_MALFORMED, or the error that came in place of it."""
@@ -57,7 +57,7 @@ class ObjectDecoder:
 
     def end(self) -> Iterator[v1.CompletionEvent]:
         """The ends of the candidates. Raises IncompleteAnswerError without them."""
-        if not self.ended:
+        if not self._prompt.blocked and not all(candidate.finished for candidate in self._candidates):
             raise IncompleteAnswerError
         for index, candidate in enumerate(self._candidates):
             if not self._prompt.blocked:
