@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import grpc
 import pytest
 from dragoman import v1
-from dragoman_service.testing import FilterLaws
+from dragoman_service.testing import FilterLaws, SafetyFilterLaws
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from scratch_environment import ScratchEnvironment, Service
 from tutorial_page import TutorialPage
@@ -21,6 +21,11 @@ MORE = """
 [providers.teller]
 plugin = "echo"
 text = "The gold is under the oak, Gold!"
+[providers.cashier]
+plugin = "echo"
+text = "Yours is 1234 5678 9012 3456, and mine is 4111 1111 1111 1111, I think."
+filters = ["cards"]
+[filters.cards]
 [server]
 drain_delay = "0s"
 """
@@ -64,12 +69,14 @@ def test_the_page_shows_a_whole_package_that_imports_only_the_messages() -> None
         "dragoman-discretion/dragoman_discretion/__init__.py",
         "dragoman-discretion/tests/test_discretion.py",
         "dragoman.toml",
+        "dragoman-discretion/dragoman_discretion/cards.py",
+        "dragoman-discretion/tests/test_cards.py",
     ]
     assert "dragoman_service" not in PAGE.files["dragoman-discretion/dragoman_discretion/__init__.py"]
 
 
 def test_the_pages_filter_keeps_the_laws(environment: ScratchEnvironment) -> None:
-    laws = sum(name.startswith("test_") for name in dir(FilterLaws))
+    laws = sum(name.startswith("test_") for suite in (FilterLaws, SafetyFilterLaws) for name in dir(suite))
     output = environment.run("-m", *shlex.split(PROVE), "-p", "no:cacheprovider")
     ended = {word: int(number) for number, word in re.findall(r"(\d+) (passed|skipped|failed)", output)}
 
@@ -103,6 +110,21 @@ def test_what_the_filter_rewrites_is_rewritten_in_every_delivery(service: Servic
     answer = completion(service, delivery, "teller/echo", "Where is it?")
 
     assert answer.choices[0].message.parts[0].text == "The *** is under the oak, ***!"
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_the_pages_safety_filter_ends_the_answer_in_every_delivery(service: Service, delivery: str) -> None:
+    (choice,) = completion(service, delivery, "cashier/echo", "Which one is it?").choices
+
+    assert choice.message.parts[0].text == "Yours is 1234 5678 9012 3456, and mine is "
+    assert choice.finish_reason == v1.FINISH_REASON_CONTENT_FILTER
+    assert [(rating.category, rating.source) for rating in choice.safety.ratings] == [("card_number", "cards")]
+
+
+def test_the_pages_safety_filter_is_short() -> None:
+    code = PAGE.files["dragoman-discretion/dragoman_discretion/cards.py"]
+
+    assert len([line for line in code.splitlines() if line.strip()]) <= 30
 
 
 def test_the_pages_filter_is_listed(environment: ScratchEnvironment) -> None:

@@ -30,11 +30,17 @@ def gemini(inner: Served) -> dict[str, Any]:
     return {"plugin": "gemini", "base_url": f"http://{inner.running.http_address}/v1beta", "models": ["m"]}
 
 
+def vertex(inner: Served) -> dict[str, Any]:
+    base_url = f"http://{inner.running.http_address}/v1"
+    return {"plugin": "vertex", "project": "p", "base_url": base_url, "models": ["m"]}
+
+
 PROVIDERS: dict[str, Callable[[Served], dict[str, Any]]] = {
     "echo": lambda _: {"plugin": "echo", "text": TEXT},
     "openai": openai,
     "yandex": yandex,
     "gemini": gemini,
+    "vertex": vertex,
 }
 
 

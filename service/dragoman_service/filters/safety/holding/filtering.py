@@ -18,9 +18,7 @@ _MAX_CHOICES = 128
 Events = AsyncIterator[v1.CompletionEvent]
 
 
-def judged_by(
-    begin: Callable[[v1.CompletionRequest, Call], Judge], honours: Collection[str] = ("safety_settings",)
-) -> Filter:
+def judged_by(begin: Callable[[v1.CompletionRequest, Call], Judge], honours: Collection[str]) -> Filter:
     """The filter of a judge. `begin` makes the judge of one call.
 
     `honours` are the paths of the safety settings that it obeys, as in `Model.supported_fields`.

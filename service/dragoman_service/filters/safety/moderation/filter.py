@@ -14,7 +14,7 @@ from dragoman_service.filters.safety.holding.filtering import judged_by
 from dragoman_service.filters.safety.holding.judge import PromptVerdict
 from dragoman_service.filters.safety.matching.documents import revealed
 from dragoman_service.filters.safety.moderation.endpoint import Endpoint
-from dragoman_service.filters.safety.moderation.findings import Findings, Thresholds
+from dragoman_service.filters.safety.moderation.findings import Findings, Thresholds, categories_of
 from dragoman_service.filters.safety.moderation.settings import ModerationSettings
 from dragoman_service.providers.upstream.http import open_http
 
@@ -28,7 +28,8 @@ async def make_moderation(settings: ModerationSettings, context: FilterContext) 
         str(settings.base_url), headers=headers, connect_timeout=settings.timeout, ca_file=settings.ca_file
     ) as http:
         endpoint = Endpoint(http, settings, context.name)
-        yield judged_by(lambda request, call: _Judge(endpoint, settings, context.name, request, call))
+        honours = [f"safety_settings.{category}" for category in categories_of(settings)]
+        yield judged_by(lambda request, call: _Judge(endpoint, settings, context.name, request, call), honours)
 
 
 class _Judge:

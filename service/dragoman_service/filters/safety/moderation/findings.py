@@ -33,6 +33,15 @@ KNOWN = (
 """Categories that such endpoints have."""
 
 
+def categories_of(settings: ModerationSettings) -> set[str]:
+    """The categories that requests may name, as findings call them."""
+    return {_name(settings, category) for category in (*KNOWN, *settings.thresholds, *settings.names)}
+
+
+def _name(settings: ModerationSettings, category: str) -> str:
+    return settings.names.get(category, category.lower()[:64])
+
+
 class Thresholds:
     """Which findings block, for one request."""
 
@@ -41,7 +50,7 @@ class Thresholds:
         self._asked: dict[str, v1.SafetyThreshold.ValueType] = {}
         self.warnings: list[v1.Warning] = []
         most = _THRESHOLDS[settings.max_block_at] if settings.max_block_at else v1.SAFETY_THRESHOLD_LOW
-        own = {self.name(category) for category in (*KNOWN, *settings.thresholds, *settings.names)}
+        own = categories_of(settings)
         for setting in request.safety_settings:
             self._asked[setting.category] = min(setting.block_at, most) if settings.max_block_at else setting.block_at
             if setting.block_at > most and setting.category in own:
@@ -49,7 +58,7 @@ class Thresholds:
 
     def name(self, category: str) -> str:
         """The name of an endpoint's category in findings."""
-        return self._settings.names.get(category, category.lower()[:64])
+        return _name(self._settings, category)
 
     def blocks(self, category: str, finding: Finding) -> bool:
         asked = self._asked.get(self.name(category))
