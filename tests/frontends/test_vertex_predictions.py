@@ -184,6 +184,13 @@ async def test_a_blocked_answer_is_a_piece_that_says_so_and_the_stream_ends_well
         assert _reason(piece) == "SAFETY"
 
 
+@pytest.mark.parametrize("reason", ["CONTENT_FILTER", "RECITATION"])
+async def test_an_answer_that_was_withheld_is_blocked_though_nobody_says_why(served: Served, reason: str) -> None:
+    *_, last = await pieces(served, chat(script={"finish_reason": reason}))
+
+    assert last["safetyAttributes"] == [{"blocked": True, "categories": None, "scores": None}]
+
+
 async def test_a_blocked_prompt_is_an_answer_without_text() -> None:
     report = v1.SafetyReport(assessment=FOUND)
     blocking = Scripted(
