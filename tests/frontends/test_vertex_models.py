@@ -12,7 +12,13 @@ from dragoman_service.testing.serving import Served, serving
 from http_asking import get
 
 METHOD = "/google.cloud.aiplatform.v1.ModelGardenService/GetPublisherModel"
+TEMPLATE = "projects/{{user-project}}/locations/{{location}}/publishers/google/models/{}"
 SCHEMA = "gs://google-cloud-aiplatform/schema/predict/instance/{}_generation_1.0.0.yaml"
+MODEL = {
+    "name": "publishers/google/models/chat-bison",
+    "publisherModelTemplate": TEMPLATE.format("chat-bison"),
+    "predictSchemata": {"instanceSchemaUri": SCHEMA.format("chat")},
+}
 NAMES = ("chat-bison", "codechat-bison", "my-model")
 SETTINGS: dict[str, Any] = {
     "models": {**{name: {"targets": ["echo/echo"]} for name in NAMES}, "code-*": {"targets": ["echo/echo"]}},
@@ -33,27 +39,25 @@ async def asked(served: Served, name: str) -> a.PublisherModel:
     return model
 
 
-@pytest.mark.parametrize(
-    ("name", "family"),
-    [
-        ("chat-bison", "chat"),
-        ("chat-bison@002", "chat"),
-        ("codechat-bison", "codechat"),
-        ("code-anything", "code"),
-        ("my-model", "text"),
-        ("echo", "text"),
-        ("echo/echo", "text"),
-    ],
-)
-async def test_a_model_is_of_the_family_that_its_name_begins_with(served: Served, name: str, family: str) -> None:
-    base, _, version = name.partition("@")
-    model = await asked(served, f"publishers/google/models/{name}")
+FAMILIES = {
+    "chat-bison": "chat",
+    "chat-bison@002": "chat",
+    "codechat-bison": "codechat",
+    "code-anything": "code",
+    "my-model": "text",
+    "echo": "text",
+    "echo/echo": "text",
+}
 
-    assert (model.name, model.version_id) == (f"publishers/google/models/{base}", version)
-    assert model.publisher_model_template == (
-        "projects/{user-project}/locations/{location}/publishers/google/models/" + name
-    )
-    assert model.predict_schemata.instance_schema_uri == SCHEMA.format(family)
+
+async def test_a_model_is_of_the_family_that_its_name_begins_with(served: Served) -> None:
+    for name, family in FAMILIES.items():
+        base, _, version = name.partition("@")
+        model = await asked(served, f"publishers/google/models/{name}")
+
+        assert (model.name, model.version_id) == (f"publishers/google/models/{base}", version)
+        assert model.publisher_model_template == TEMPLATE.format(name)
+        assert model.predict_schemata.instance_schema_uri == SCHEMA.format(family), name
 
 
 async def test_a_model_that_is_missing_is_not_found_at_once(served: Served) -> None:
@@ -64,17 +68,16 @@ async def test_a_model_that_is_missing_is_not_found_at_once(served: Served) -> N
     assert "no-such-model" in (caught.value.details() or "")
 
 
-@pytest.mark.parametrize("version", ["v1", "v1beta1"])
-@pytest.mark.parametrize("query", ["", "?%24alt=json%3Benum-encoding%3Dint"])
-async def test_a_model_is_the_same_over_http(served: Served, version: str, query: str) -> None:
-    status, model = await get(served.running, f"/{version}/publishers/google/models/chat-bison{query}")
+async def test_a_model_is_the_same_over_http(served: Served) -> None:
+    path = "/publishers/google/models/chat-bison"
+    found = [
+        await get(served.running, f"/{version}{path}{query}")
+        for version in ("v1", "v1beta1")
+        for query in ("", "?%24alt=json%3Benum-encoding%3Dint")
+    ]
 
-    assert status == 200
-    assert model == {
-        "name": "publishers/google/models/chat-bison",
-        "publisherModelTemplate": ("projects/{user-project}/locations/{location}/publishers/google/models/chat-bison"),
-        "predictSchemata": {"instanceSchemaUri": SCHEMA.format("chat")},
-    }
+    assert [status for status, _ in found] == [200] * 4
+    assert [model for _, model in found] == [MODEL] * 4
 
 
 async def test_over_http_a_missing_model_is_an_error_of_google(served: Served) -> None:

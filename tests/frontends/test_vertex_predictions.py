@@ -77,14 +77,14 @@ async def test_texts_are_streamed_with_a_content_of_their_own(served: Served) ->
     assert (last["content"], last["finishReason"], last["metadata"]) == ("", "STOP", TOKENS)
 
 
-@pytest.mark.parametrize("parameter", ["maxDecodeSteps", "maxOutputTokens"])
-@pytest.mark.parametrize("instance", [{"prompt": "a b c"}, {"content": "a b c"}, {"prefix": "a b c"}, chat("a b c")])
-async def test_every_family_takes_both_names_of_the_limit(served: Served, parameter: str, instance: Any) -> None:
-    *texts, last = await pieces(served, instance, **{parameter: 2})
-    whole = prediction_of(await predicted(served, instance, **{parameter: 2.0}))
+async def test_every_family_takes_both_names_of_the_limit(served: Served) -> None:
+    for parameter in ("maxDecodeSteps", "maxOutputTokens"):
+        for instance in ({"prompt": "a b c"}, {"content": "a b c"}, {"prefix": "a b c"}, chat("a b c")):
+            *texts, last = await pieces(served, instance, **{parameter: 2})
+            whole = prediction_of(await predicted(served, instance, **{parameter: 2.0}))
 
-    assert "".join(_said(piece) for piece in texts) == _said(whole) == "a b"
-    assert _reason(last) == _reason(whole) == "MAX_TOKENS"
+            assert "".join(_said(piece) for piece in texts) == _said(whole) == "a b"
+            assert _reason(last) == _reason(whole) == "MAX_TOKENS"
 
 
 def _said(piece: Any) -> str:
@@ -107,21 +107,18 @@ async def test_several_candidates_are_a_complete_answer(served: Served) -> None:
     assert (error.details() or "").startswith("parameters.candidateCount is not supported here: a stream holds one")
 
 
-@pytest.mark.parametrize(
-    ("call", "code", "message"),
-    [
-        (lambda s: pieces(s, text(), topP=7), "INVALID_ARGUMENT", "parameters.topP: is 7; must be from 0 to 1"),
-        (lambda s: predicted(s, text(), topK=0), "INVALID_ARGUMENT", "parameters.topK: is 0; must be from 1 to 1000"),
-        (lambda s: pieces(s, {"prefix": "a", "suffix": "b"}), "INVALID_ARGUMENT", "inputs[0].suffix is not supported"),
-        (lambda s: pieces(s, text(), model="no-such-model"), "NOT_FOUND", "There is no model 'no-such-model'"),
-        (lambda s: predicted(s, {"query": "x"}), "INVALID_ARGUMENT", "instances[0]: needs one of prompt, content"),
-    ],
-)
-async def test_an_error_names_the_field_as_the_caller_does(served: Served, call: Any, code: str, message: str) -> None:
-    error = await refused(call(served))
+async def test_an_error_names_the_field_as_the_caller_does(served: Served) -> None:
+    for call, code, message in (
+        (pieces(served, text(), topP=7), "INVALID_ARGUMENT", "parameters.topP: is 7; must be from 0 to 1"),
+        (predicted(served, text(), topK=0), "INVALID_ARGUMENT", "parameters.topK: is 0; must be from 1 to 1000"),
+        (pieces(served, {"prefix": "a", "suffix": "b"}), "INVALID_ARGUMENT", "inputs[0].suffix is not supported"),
+        (pieces(served, text(), model="no-such-model"), "NOT_FOUND", "There is no model 'no-such-model'"),
+        (predicted(served, {"query": "x"}), "INVALID_ARGUMENT", "instances[0]: needs one of prompt, content"),
+    ):
+        error = await refused(call)
 
-    assert error.code().name == code
-    assert (error.details() or "").startswith(message)
+        assert error.code().name == code
+        assert (error.details() or "").startswith(message)
 
 
 async def test_what_is_left_out_is_told_in_trailing_metadata(served: Served) -> None:

@@ -76,29 +76,27 @@ async def test_predict_returns_one_object(served: Served) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("verb", "body", "message"),
-    [
-        (ARRAY, b"{", "The body is not valid JSON"),
-        (ARRAY, {}, "inputs: is required"),
-        (ARRAY, {"instances": [{"prompt": "a"}]}, "inputs: is required"),
-        ("predict", TEXT, "instances: is required"),
-        ("predict", {"instances": [{"prompt": "a"}, {"prompt": "b"}]}, "instances is not supported here: send one"),
-        (SSE, {"inputs": [{"prompt": "a"}]}, "inputs[0].prompt: is not a field of a tensor"),
-        (SSE, {"inputs": [{"struct_val": {"prompt": {"int_val": "x"}}}]}, "inputs[0].prompt.intVal: holds a value of"),
-        (SSE, {"inputs": [{"struct_val": {"prompt": {"int_val": 5}}}]}, "inputs[0].prompt: must be a text"),
-        (SSE, {"inputs": [5]}, "inputs[0]: must be a tensor"),
-        (SSE, b'{"inputs": [' + b'{"list_val": [' * 400 + b"]}" * 400 + b"]}", "The body is nested too deeply."),
-    ],
-)
-async def test_a_mistake_is_an_error_of_google_that_names_the_field(
-    served: Served, verb: str, body: Any, message: str
-) -> None:
-    async with posted(served, verb, body) as answer:
-        error = (await answer.json())["error"]
+MISTAKES: list[tuple[str, Any, str]] = [
+    (ARRAY, b"{", "The body is not valid JSON"),
+    (ARRAY, {}, "inputs: is required"),
+    (ARRAY, {"instances": [{"prompt": "a"}]}, "inputs: is required"),
+    ("predict", TEXT, "instances: is required"),
+    ("predict", {"instances": [{"prompt": "a"}, {"prompt": "b"}]}, "instances is not supported here: send one"),
+    (SSE, {"inputs": [{"prompt": "a"}]}, "inputs[0].prompt: is not a field of a tensor"),
+    (SSE, {"inputs": [{"struct_val": {"prompt": {"int_val": "x"}}}]}, "inputs[0].prompt.intVal: holds a value of"),
+    (SSE, {"inputs": [{"struct_val": {"prompt": {"int_val": 5}}}]}, "inputs[0].prompt: must be a text"),
+    (SSE, {"inputs": [5]}, "inputs[0]: must be a tensor"),
+    (SSE, b'{"inputs": [' + b'{"list_val": [' * 400 + b"]}" * 400 + b"]}", "The body is nested too deeply."),
+]
 
-    assert (answer.status, error["code"], error["status"]) == (400, 400, "INVALID_ARGUMENT")
-    assert error["message"].startswith(message)
+
+async def test_a_mistake_is_an_error_of_google_that_names_the_field(served: Served) -> None:
+    for verb, body, message in MISTAKES:
+        async with posted(served, verb, body) as answer:
+            error = (await answer.json())["error"]
+
+        assert (answer.status, error["code"], error["status"]) == (400, 400, "INVALID_ARGUMENT")
+        assert error["message"].startswith(message)
 
 
 async def test_what_is_left_out_is_told_in_a_header(served: Served) -> None:

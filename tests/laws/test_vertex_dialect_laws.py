@@ -1,4 +1,4 @@
-"""Predictions keep the laws of a dialect, over REST and over gRPC, in all families."""
+"""Predictions keep the laws of a dialect, over REST and over gRPC, of chat and of text."""
 
 from __future__ import annotations
 
@@ -34,13 +34,6 @@ class TestChat(DialectLaws):
     contents = ("text",)
     safety = citations = True
     finish_reasons = (*DialectLaws.finish_reasons, v1.FINISH_REASON_RECITATION)
-
-
-class TestText(TestChat):
-    client = PredictClientDialect(Family.TEXT)
-
-    def requests(self) -> st.SearchStrategy[v1.CompletionRequest]:
-        return super().requests().map(with_one_message)
 
 
 class GrpcClient:
@@ -82,7 +75,12 @@ class MessageDecoder:
         yield from self._rest.end()
 
 
-class TestChatOverGrpc(TestChat):
-    server = MessageDialect()
-    client: Any = GrpcClient(Family.CHAT)
+class TestTextOverGrpc(TestChat):
+    """The other kind of instance and of prediction, over the other wire."""
+
+    server: Any = MessageDialect()
+    client: Any = GrpcClient(Family.TEXT)
     model = "projects/p/locations/l/publishers/google/models/m"
+
+    def requests(self) -> st.SearchStrategy[v1.CompletionRequest]:
+        return super().requests().map(with_one_message)
