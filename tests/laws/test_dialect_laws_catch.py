@@ -20,7 +20,7 @@ from hypothesis import Phase, settings
 
 
 @pytest.fixture(autouse=True)
-def _quickly() -> Iterator[None]:
+def quickly() -> Iterator[None]:
     """Any counterexample will do, not only the smallest one."""
     settings.register_profile("quickly", phases=[Phase.generate], report_multiple_bugs=False)
     settings.load_profile("quickly")

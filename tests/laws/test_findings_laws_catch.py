@@ -7,6 +7,9 @@ import test_dialect_laws as pairs
 from dragoman import v1
 from dragoman_service.dialects.google.gemini.enums import Api
 from dragoman_service.dialects.google.gemini.server.dialect import SseDialect
+from test_dialect_laws_catch import quickly
+
+__all__ = ["quickly"]
 
 
 class Findings(SseDialect):

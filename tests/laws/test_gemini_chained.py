@@ -58,7 +58,6 @@ class SomeLaws(Harness):
     behind: Provider
 
     test_the_answer_is_that_of_the_model = ChainedLaws.test_the_answer_is_that_of_the_model_asked_directly
-    test_an_answer_cut_short_is_that_of_the_model_too = ChainedLaws.test_an_answer_cut_short_is_that_of_the_model_too
     test_the_counted_tokens_are_those_used = ChainedLaws.test_the_counted_tokens_are_those_used
     test_closing_the_iterator_stops_the_upstream = ChainedLaws.test_closing_the_iterator_stops_the_upstream
 

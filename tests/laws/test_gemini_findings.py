@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 from dragoman import v1
-from dragoman_service.providers.google.gemini.provider import MARK
+from dragoman_service.providers.google.gemini.provider import MARK, open_gemini
+from dragoman_service.providers.google.gemini.settings import GeminiSettings
 from dragoman_service.testing import Served, serving
 from dragoman_service.testing.scripted import Scripted, Step, choice_finished, delta, usage
-from test_gemini_chained import chained
 
 PROMPT = v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Who said this?")])
 ANSWER = "Größe über alles, said nobody."
@@ -18,7 +18,6 @@ RATED = v1.SafetyRating(category="harassment", level=v1.SAFETY_LEVEL_LOW, source
 CITED = v1.Citation(start_index=6, end_index=16, uri="https://e.example", license="MIT")
 MODEL = v1.Model(
     provider_model="scripted",
-    aliases=["scripted"],
     availability=v1.AVAILABILITY_READY,
     supported_fields=["generation_config.reasoning", "messages.reasoning", "safety_settings", "tools"],
 )
@@ -35,19 +34,19 @@ SPOKEN: tuple[Step, ...] = (
 
 
 @asynccontextmanager
-async def outer(model: Scripted, version: str, **settings: str) -> AsyncIterator[Served]:
-    """A service whose provider is `gemini` in front of another service with the `model`."""
-    async with (
-        serving({"inner": model}) as inner,
-        chained(inner, version, "scripted", **settings) as provider,
-        serving({"far": provider}) as served,
-    ):
-        yield served
+async def outer(version: str = "v1beta", project: str | None = None, **models: Scripted) -> AsyncIterator[Served]:
+    """A service whose provider is `gemini` in front of another service with the models, each under its name."""
+    named = {f"models.{name}.targets": [f"{name}/scripted"] for name in models}
+    async with serving(models, named) as inner:
+        address = f"http://{inner.running.http_address}/{version}"
+        table = {"models": list(models), "base_url": address, **({"project": project} if project else {})}
+        async with open_gemini(GeminiSettings.model_validate(table)) as provider, serving({"far": provider}) as served:
+            yield served
 
 
-async def answered(served: Served, *messages: v1.Message) -> v1.Completion:
+async def answered(served: Served, model: str, *messages: v1.Message) -> v1.Completion:
     """The answer, which is the same streamed and complete."""
-    request = v1.CompletionRequest(model="far/scripted", messages=messages)
+    request = v1.CompletionRequest(model=f"far/{model}", messages=messages)
     request.generation_config.reasoning.effort = v1.REASONING_EFFORT_MEDIUM
     request.safety_settings.add(category="harassment", block_at=v1.SAFETY_THRESHOLD_NONE)
     *_, last = [event async for event in served.completions.StreamCompletion(request)]
@@ -57,13 +56,12 @@ async def answered(served: Served, *messages: v1.Message) -> v1.Completion:
     return complete
 
 
-@pytest.mark.parametrize("api", [("v1beta", {}), ("v1", {"project": "p"})], ids=["gemini", "vertex"])
-async def test_everything_that_was_found_arrives_and_state_returns(api: tuple[str, dict[str, str]]) -> None:
+@pytest.mark.parametrize(("version", "project"), [("v1beta", None), ("v1", "p")], ids=["gemini", "vertex"])
+async def test_everything_that_was_found_arrives_and_state_returns(version: str, project: str | None) -> None:
     model = Scripted(*SPOKEN, model=MODEL)
-    version, settings = api
-    async with outer(model, version, **settings) as served:
-        first = await answered(served, PROMPT)
-        await answered(served, PROMPT, first.choices[0].message, PROMPT)
+    async with outer(version, project, m=model) as served:
+        first = await answered(served, "m", PROMPT)
+        await answered(served, "m", PROMPT, first.choices[0].message, PROMPT)
     (choice,) = first.choices
     (rating,) = choice.safety.ratings
 
@@ -82,18 +80,15 @@ async def test_everything_that_was_found_arrives_and_state_returns(api: tuple[st
 
 async def test_a_blocked_prompt_and_a_withheld_answer_stay_what_they_are() -> None:
     blocked = v1.SafetyAssessment(blocked=True, ratings=[RATED])
-    steps = (
-        delta("I ha"),
-        v1.CompletionEvent(safety=v1.SafetyReport(choice_index=0, assessment=blocked)),
-        usage(5, 2),
-        choice_finished(finish_reason=v1.FINISH_REASON_CONTENT_FILTER),
-    )
-    async with outer(Scripted(*steps, model=MODEL), "v1beta") as served:
-        withheld = await answered(served, PROMPT)
+    end = choice_finished(finish_reason=v1.FINISH_REASON_CONTENT_FILTER)
+    answer = v1.CompletionEvent(safety=v1.SafetyReport(choice_index=0, assessment=blocked))
     prompt = v1.CompletionEvent(safety=v1.SafetyReport(assessment=blocked))
-    steps = (prompt, usage(5, 0), choice_finished(finish_reason=v1.FINISH_REASON_CONTENT_FILTER))
-    async with outer(Scripted(*steps, model=MODEL), "v1beta") as served:
-        refused = await answered(served, PROMPT)
+    models = {
+        "withheld": Scripted(delta("I ha"), answer, usage(5, 2), end, model=MODEL),
+        "refused": Scripted(prompt, usage(5, 0), end, model=MODEL),
+    }
+    async with outer(**models) as served:
+        withheld, refused = await answered(served, "withheld", PROMPT), await answered(served, "refused", PROMPT)
 
     assert withheld.choices[0].finish_reason == v1.FINISH_REASON_CONTENT_FILTER
     assert withheld.choices[0].message.parts[0].text == "I ha"
