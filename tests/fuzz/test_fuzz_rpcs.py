@@ -43,7 +43,15 @@ FOREIGN = {
     "messages": [{"role": "user", "text": "one two"}],
     "completion_options": {"max_tokens": 9},
 }
-SOUND: list[dict[str, Any]] = [{"request": COMPLETION}, COMPLETION, FOREIGN, {}]
+CONTENT = {"role": "user", "parts": [{"text": "one two"}, {"function_call": {"name": "f", "args": {"a": 1}}}]}
+COUNTED = {"model": "models/echo", "contents": [CONTENT]}
+GENERATED = {
+    **COUNTED,
+    "tools": [{"function_declarations": [{"name": "f", "parameters": {"type": "OBJECT"}}]}],
+    "safety_settings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_ONLY_HIGH"}],
+    "generation_config": {"temperature": 1, "max_output_tokens": 9, "top_k": 4, "stop_sequences": ["x"]},
+}
+SOUND: list[dict[str, Any]] = [{"request": COMPLETION}, COMPLETION, FOREIGN, GENERATED, COUNTED, {}]
 """Sound requests, of which each method gets those that are of its type."""
 
 
