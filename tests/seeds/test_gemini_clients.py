@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from seed_program import NODE, PROGRAMS, run
+from seed_program import NODE, PROGRAMS, run, with_replaced
 from tls_server import TlsServer
+from waiting import blocking_until
 
 PYTHON = ["genai-1", "genai-2", "genai-3"]
+NODES = {NODE: "@google/genai", "node-newest": "genai-newest"}
+"""Node's packages, of which the first is for Node 20."""
 PREFIXES = {"key": "models/", "project": "publishers/google/models/"}
 PARIS = "The capital of France is Paris."
 CALL = ["weather", {"city": "Oslo"}]
@@ -26,14 +29,16 @@ ERRORS = {
 
 def report(gemini: TlsServer, environment: str, name: str) -> Any:
     """What a program reports. Its author changes the address and the key, and nothing else."""
-    suffix = "mjs" if environment == NODE else "py"
-    source = (PROGRAMS / "gemini" / f"{name}.{suffix}").read_text()
-    return run(environment, source, gemini.server.root, gemini.server.key).facts
+    package = NODES.get(environment)
+    source = (PROGRAMS / "gemini" / f"{name}.{'mjs' if package else 'py'}").read_text()
+    if package:
+        source = with_replaced(source, {'from "@google/genai"': f'from "{package}"'})
+    return run(NODE if package else environment, source, gemini.server.root, gemini.server.key).facts
 
 
-@pytest.fixture(scope="module", params=[*PYTHON, NODE])
+@pytest.fixture(scope="module", params=[*PYTHON, *NODES])
 def reported(request: pytest.FixtureRequest, gemini: TlsServer) -> Any:
-    return {"python": request.param != NODE, **report(gemini, request.param, "generating")}
+    return {"python": request.param in PYTHON, **report(gemini, request.param, "generating")}
 
 
 @pytest.fixture(params=PREFIXES)
@@ -156,13 +161,29 @@ def test_failures_raise_the_clients_exceptions(gemini, environment):
         assert broken["text"].startswith("one two")
         assert (broken["type"], broken["code"], broken["status"]) == ("ServerError", 503, "UNAVAILABLE")
     assert facts["retried"]["code"] == 429
+    assert facts["left"] == ["lon"] * 2
+    assert_left(gemini, 2, at_once=environment == PYTHON[-1])  # older ones keep it until they are closed themselves
     assert gemini.server.attempts("overloaded") - overloaded == 4, "one each, and two where the client was told to"
 
 
-def test_failures_raise_nodes_exceptions(gemini):
-    facts = report(gemini, NODE, "failures")
+def assert_left(gemini: TlsServer, number: int, *, at_once: bool = True) -> None:
+    """The latest streams of `slow/echo` were stopped, and `at_once` before their program went on to others."""
+    blocking_until(lambda: gemini.server.attempts("slow") == gemini.server.attempts("slow", "cancelled"))
+    models = [call.get("model_requested", "") for call in gemini.server.calls]
+    latest = [place for place, model in enumerate(models) if model == "slow/echo"][-number:]
+
+    assert len(latest) == number
+    if at_once:
+        assert latest[-1] < max(place for place, model in enumerate(models) if model == "breaking/echo")
+
+
+@pytest.mark.parametrize("package", NODES)
+def test_failures_raise_nodes_exceptions(gemini, package):
+    facts = report(gemini, package, "failures")
 
     assert {name: (fact["code"], fact["error"]["status"]) for name, fact in facts["whole"].items()} == ERRORS
     assert {fact["type"] for fact in facts["whole"].values()} == {"ApiError"}
     assert facts["broken"]["text"].startswith("one two")
     assert (facts["broken"]["type"], facts["broken"]["code"]) == ("ApiError", 503)
+    assert facts["left"] == "lon"
+    assert_left(gemini, 1)

@@ -41,6 +41,16 @@ async function broken() {
   return { text, type: "taken as a success" };
 }
 
+async function left() {
+  const leaving = new AbortController();
+  const request = { model: "slow/echo", contents: "long ".repeat(1000), config: { abortSignal: leaving.signal } };
+  for await (const chunk of await client().models.generateContentStream(request)) {
+    leaving.abort(); // the client does not end a stream that is merely no longer read
+    return chunk.text;
+  }
+}
+
+const first = await left();
 const facts = {};
 for (const [name, request] of Object.entries(ASKED)) facts[name] = await asked(request);
-console.log(JSON.stringify({ whole: facts, broken: await broken() }));
+console.log(JSON.stringify({ whole: facts, broken: await broken(), left: first }));
