@@ -81,6 +81,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     (ARRAY, {}, "inputs: is required"),
     (ARRAY, {"instances": [{"prompt": "a"}]}, "inputs: is required"),
     ("predict", TEXT, "instances: is required"),
+    ("predict", {}, "instances: is required"),
     ("predict", {"instances": [{"prompt": "a"}, {"prompt": "b"}]}, "instances is not supported here: send one"),
     (SSE, {"inputs": [{"prompt": "a"}]}, "inputs[0].prompt: is not a field of a tensor"),
     (SSE, {"inputs": [{"struct_val": {"prompt": {"int_val": "x"}}}]}, "inputs[0].prompt.intVal: holds a value of"),

@@ -9,7 +9,7 @@ from grpc import aio
 
 from dragoman_service.dialects.google.predict.families import family_of
 from dragoman_service.dialects.google.predict.json import encode
-from dragoman_service.dialects.google.predict.server.models import publisher_model
+from dragoman_service.dialects.google.predict.server.models import encode_model
 from dragoman_service.engine.engine import Engine
 from dragoman_service.frontends.google.models import resolve
 from dragoman_service.frontends.http import Method
@@ -44,4 +44,4 @@ class ModelGarden:
     def _model(self, resource: str, caller: str) -> a.PublisherModel:
         name, target = resolve(self._engine, resource, caller)
         alias = () if target.alias is None else (target.alias.name,)
-        return publisher_model(resource, family_of(name, *alias, target.model.name, *target.model.aliases))
+        return encode_model(resource, family_of(name, *alias, target.model.name, *target.model.aliases))

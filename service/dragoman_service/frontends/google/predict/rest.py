@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-from dragoman_service.contract import FieldViolation
 from dragoman_service.dialects.google.predict.server.decoded import PredictRequest
-from dragoman_service.dialects.google.predict.server.dialect import COMPLETE, STREAMED, JsonDialect
+from dragoman_service.dialects.google.predict.server.dialect import JsonDialect
 from dragoman_service.frontends.google.predict.answers import Answers
 from dragoman_service.frontends.http import EventStream, Method
 from dragoman_service.transport.http.call import JSON, HttpCall
-from dragoman_service.validation import check
 
 MODEL = "/v1/projects/{project}/locations/{location}/publishers/{publisher}/models/{model:.+}"
 SSE = "text/event-stream"
@@ -21,6 +19,7 @@ class Rest:
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
+        self._complete = JsonDialect(stream=False, reject=answers.rejects)
         self._events = JsonDialect(reject=answers.rejects)
         self._array = JsonDialect(array=True, reject=answers.rejects)
 
@@ -32,20 +31,16 @@ class Rest:
         )
 
     async def _predict(self, http: HttpCall) -> None:
-        decoded = await self._decoded(http, self._events)
-        if decoded.stream:
-            check(iter([FieldViolation(COMPLETE, 'is required: one structure, such as {prompt: "Hello"}')]))
+        decoded = await self._decoded(http, self._complete)
         http.accept()
         completion = await self._answers.complete(decoded, http.context.call(), http.warn)
-        encode = self._events.encode_completion
+        encode = self._complete.encode_completion
         await http.reply(await http.context.convert(completion.ByteSize(), encode, completion, decoded))
 
     async def _stream(self, http: HttpCall) -> None:
         events = http.request.query.get("alt") == "sse"
         dialect = self._events if events else self._array
         decoded = await self._decoded(http, dialect)
-        if not decoded.stream:
-            check(iter([FieldViolation(STREAMED, "is required: one tensor. Instances are for predict.")]))
         http.accept(streaming=True)
         call, encoder = http.context.call(streaming=True), dialect.event_encoder(decoded)
 

@@ -27,7 +27,7 @@ from dragoman_service.dialects.google.predict.server.response import (
 from dragoman_service.errors import CompletionError, malformed_request
 
 STREAMED, COMPLETE = "inputs", "instances"
-"""The callers' names of the instances, by which a request is told to be for a streamed or for a complete answer."""
+"""The callers' names of the instances, in requests for a streamed answer and for a complete one."""
 
 
 class MessageDialect:
@@ -89,7 +89,7 @@ class MessageEncoder:
 
 
 class JsonDialect:
-    """Over REST. The model is in the path, so that requests hold none.
+    """Over REST. The model is in the path, so that requests hold none, and so is whether they ask for a `stream`.
 
     A stream consists of server-sent events, or of the elements of an array with `array`. `reject` as above.
     """
@@ -98,7 +98,8 @@ class JsonDialect:
     sign_of_life = b"\n"
     """Readers of events skip an empty line, and those of arrays skip white space between two elements."""
 
-    def __init__(self, *, array: bool = False, reject: bool = False) -> None:
+    def __init__(self, *, stream: bool = True, array: bool = False, reject: bool = False) -> None:
+        self._stream = stream
         self._array = array
         self._reject = reject
 
@@ -108,9 +109,7 @@ class JsonDialect:
         return b"[" if self._array else b""
 
     def decode_request(self, wire: bytes) -> PredictRequest:
-        """A body with `instances` asks for a complete answer, any other for a streamed one."""
-        body, decoded = body_of(wire), PredictRequest(reject=self._reject)
-        decoded.stream = COMPLETE not in body
+        body, decoded = body_of(wire), PredictRequest(stream=self._stream, reject=self._reject)
         at = STREAMED if decoded.stream else COMPLETE
         instances = body.get(at) or []
         if not isinstance(instances, list):

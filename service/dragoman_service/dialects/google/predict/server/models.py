@@ -9,7 +9,7 @@ from dragoman_service.dialects.google.predict.families import Family
 _SCHEMA = "gs://google-cloud-aiplatform/schema/predict/instance/{family}_generation_1.0.0.yaml"
 
 
-def publisher_model(resource: str, family: Family) -> a.PublisherModel:
+def encode_model(resource: str, family: Family) -> a.PublisherModel:
     """The model with that resource name, `publishers/P/models/M`."""
     name, _, version = resource.partition("@")
     return a.PublisherModel(
