@@ -96,6 +96,7 @@ class _Answer:
         self.begun = False
         self._has_reasons = self._blocked = self._refused = False
         self._reason = ""
+        self._found: tuple[Any, Any] = None, None
         self._safety = v1.SafetyAssessment()
         self._citations: list[v1.Citation] = []
         self._usage = v1.Usage()
@@ -112,12 +113,15 @@ class _Answer:
             raise malformed_answer("continued its answer after the end")
         self.begun = True
         candidate, safety, citations = _parts(prediction)
-        yield from self._prompt(decode_safety(prediction.get(PROMPT)))
-        yield from self._findings(decode_safety(safety), decode_citations(citations), candidate.get(FINISH_REASON))
+        if PROMPT in prediction:
+            yield from self._prompt(decode_safety(prediction[PROMPT]))
+        if (safety, citations) != self._found:  # most pieces repeat what was found before
+            self._found = safety, citations
+            yield from self._findings(decode_safety(safety), decode_citations(citations), candidate.get(FINISH_REASON))
         text = candidate.get("content", "")
         if not isinstance(text, str):
             raise malformed_answer("sent a content that is not a text")
-        logprobs = decode_logprobs(candidate.get(LOGPROBS))
+        logprobs = decode_logprobs(candidate[LOGPROBS]) if LOGPROBS in candidate else []
         # What the vendor sends of a blocked answer stands in for it. With a finish reason it is what came before.
         stands_in = self._blocked and FINISH_REASON not in candidate
         if (text or logprobs) and not stands_in:
