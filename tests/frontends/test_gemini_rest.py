@@ -20,6 +20,7 @@ PATHS = (
     "/v1beta//models/echo",
     f"{VERTEX}/echo",
     "/v1/projects/p/locations/l/publishers/google/models/echo",
+    "/v1beta1/projects/p/locations/l/models/echo",
     "/v1beta1/publishers/google/models/echo",
 )
 KEY = hashlib.sha256(b"secret-key").hexdigest()

@@ -23,16 +23,17 @@ from dragoman_service.transport.http.call import HttpCall
 _HEADERS = ("x-goog-api-key", "x-goog-api-client")
 """One of these is in every request of the vendor's clients, which list models at a path that others use too."""
 _MODEL = "{model:.+}"
-_WITHIN = "publishers/{publisher}/models/" + _MODEL
+_PROJECT = "projects/{project}/locations/{location}/"
+_PUBLISHED = "publishers/{publisher}/models/" + _MODEL
 _PATHS = {
     Api.GEMINI: tuple(f"/{version}/models/{_MODEL}" for version in ("v1", "v1beta")),
     Api.VERTEX: tuple(
-        f"/{version}/{parent}{_WITHIN}"
+        f"/{version}/{resource}"
         for version in ("v1", "v1beta1")
-        for parent in ("projects/{project}/locations/{location}/", "")
+        for resource in (_PROJECT + _PUBLISHED, f"{_PROJECT}models/{_MODEL}", _PUBLISHED)
     ),
 }
-"""Paths of models. A caller with an API key may leave out project and location."""
+"""Paths of models. Callers may leave out the publisher, or the project and its location."""
 
 
 class Rest:
