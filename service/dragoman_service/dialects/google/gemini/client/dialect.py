@@ -10,9 +10,10 @@ from dragoman import v1
 
 from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.dialects.google.errors import decode_error
-from dragoman_service.dialects.google.gemini.client.request import SUPPORTED_FIELDS, encode_request
+from dragoman_service.dialects.google.gemini.client.request import encode_request
 from dragoman_service.dialects.google.gemini.client.response import BodyDecoder
 from dragoman_service.dialects.google.gemini.enums import Api
+from dragoman_service.dialects.google.gemini.supported import SUPPORTED_FIELDS
 from dragoman_service.errors import CompletionError
 
 _COUNTED = ("contents", "systemInstruction", "tools")

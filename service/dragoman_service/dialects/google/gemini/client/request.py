@@ -19,31 +19,6 @@ from dragoman_service.errors import CompletionError, FieldViolation, invalid
 
 Wire = dict[str, Any]
 
-SUPPORTED_FIELDS = (
-    *(
-        f"generation_config.{name}"
-        for name in (
-            "max_output_tokens",
-            "temperature",
-            "top_p",
-            "top_k",
-            "stop_sequences",
-            "seed",
-            "choice_count",
-            "presence_penalty",
-            "frequency_penalty",
-            "include_logprobs",
-            "top_logprobs",
-            "reasoning",
-            "response_format.json_object",
-            "response_format.json_schema",
-        )
-    ),
-    "messages.reasoning",
-    "safety_settings",
-    "tool_choice.mode",
-    "tools",
-)
 _INSTRUCTIONS = (v1.ROLE_SYSTEM, v1.ROLE_DEVELOPER)
 _MODES = {
     v1.ToolChoice.MODE_UNSPECIFIED: "AUTO",

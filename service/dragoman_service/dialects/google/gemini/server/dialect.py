@@ -12,7 +12,6 @@ from dragoman_service.dialects.contract import DecodedRequest, HttpErrorResponse
 from dragoman_service.dialects.google.errors import encode_error, error_tree
 from dragoman_service.dialects.google.gemini.enums import Api
 from dragoman_service.dialects.google.gemini.server.request import (
-    SUPPORTED_FIELDS,
     GeminiRequest,
     decode_count,
     decode_request,
@@ -20,6 +19,7 @@ from dragoman_service.dialects.google.gemini.server.request import (
 from dragoman_service.dialects.google.gemini.server.response import Wire, encode_completion
 from dragoman_service.dialects.google.gemini.server.stream import ObjectEncoder
 from dragoman_service.dialects.google.gemini.server.terms import in_vendor_terms
+from dragoman_service.dialects.google.gemini.supported import SUPPORTED_FIELDS
 from dragoman_service.errors import CompletionError
 
 # Line separators of Unicode, at which some clients split lines, and what JSON has for them.

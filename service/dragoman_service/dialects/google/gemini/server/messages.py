@@ -12,10 +12,11 @@ from google.rpc.status_pb2 import Status
 from dragoman_service.dialects.contract import DecodedRequest
 from dragoman_service.dialects.google.gemini.enums import Api
 from dragoman_service.dialects.google.gemini.server.dialect import ObjectDialect
-from dragoman_service.dialects.google.gemini.server.request import SUPPORTED_FIELDS, GeminiRequest
+from dragoman_service.dialects.google.gemini.server.request import GeminiRequest
 from dragoman_service.dialects.google.gemini.server.response import Wire
 from dragoman_service.dialects.google.gemini.server.stream import ObjectEncoder
 from dragoman_service.dialects.google.gemini.server.terms import in_vendor_terms
+from dragoman_service.dialects.google.gemini.supported import SUPPORTED_FIELDS
 from dragoman_service.dialects.google.gemini.transcoding import message_of, object_of
 from dragoman_service.errors import CompletionError
 

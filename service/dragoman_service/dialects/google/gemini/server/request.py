@@ -16,31 +16,6 @@ from dragoman_service.dialects.google.gemini.server.config import decode_config
 from dragoman_service.dialects.google.gemini.server.contents import ContentDecoder
 from dragoman_service.dialects.google.gemini.server.tools import decode_tool_choice, decode_tools
 
-SUPPORTED_FIELDS = (
-    *(
-        f"generation_config.{name}"
-        for name in (
-            "max_output_tokens",
-            "temperature",
-            "top_p",
-            "top_k",
-            "stop_sequences",
-            "seed",
-            "choice_count",
-            "presence_penalty",
-            "frequency_penalty",
-            "include_logprobs",
-            "top_logprobs",
-            "reasoning",
-            "response_format.json_object",
-            "response_format.json_schema",
-        )
-    ),
-    "messages.reasoning",
-    "safety_settings",
-    "tool_choice.mode",
-    "tools",
-)
 _REFUSED = {"cachedContent": "is not supported, because this service keeps no cached content: send the contents"}
 _IGNORED = {
     "store": "This service stores no contents.",
