@@ -91,6 +91,7 @@ async def test_the_state_of_a_part_and_the_safety_of_an_answer_reach_the_caller(
 async def test_a_blocked_prompt_has_feedback_and_no_candidates():
     refused = v1.CompletionEvent()
     refused.safety.assessment.blocked = True
+    refused.safety.assessment.codes.append("JAILBREAK")  # which only one of the packages has
     refused.safety.assessment.ratings.add(category="harassment", level=v1.SAFETY_LEVEL_HIGH, blocked=True)
     end = choice_finished(finish_reason=v1.FINISH_REASON_CONTENT_FILTER)
     async with serving({"scripted": Scripted(refused, end)}) as served:
@@ -99,7 +100,9 @@ async def test_a_blocked_prompt_has_feedback_and_no_candidates():
                 whole = await gemini.generate(model=f"{package.parent}scripted/scripted")
 
             assert not whole.candidates
-            assert whole.prompt_feedback.block_reason == 1
+            reason = type(whole.prompt_feedback).DESCRIPTOR.fields_by_name["block_reason"].enum_type
+            known = reason.values_by_number[whole.prompt_feedback.block_reason].name
+            assert known == ("JAILBREAK" if package is VERTEX else "OTHER")
             assert whole.prompt_feedback.safety_ratings[0].category == package.messages.HARM_CATEGORY_HARASSMENT
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Generic, TypeVar
 
 from dragoman import v1
@@ -73,9 +73,15 @@ def encode_status(error: CompletionError, call_id: str) -> Status:
 
 
 def _encoded(piece: Wire, answer: type[Answer]) -> Answer:
-    """A piece as a message. A finish reason that only the other API knows is OTHER, because none would mean no end."""
-    known = answer.DESCRIPTOR.file.message_types_by_name["Candidate"].enum_types_by_name["FinishReason"]
-    for candidate in piece.get("candidates", ()):
-        if candidate.get("finishReason", "OTHER") not in known.values_by_name:
-            candidate["finishReason"] = "OTHER"
+    """A piece as a message. A reason that only the other API knows is OTHER, because none would say that it goes on."""
+    candidate = answer.DESCRIPTOR.file.message_types_by_name["Candidate"]
+    feedback = answer.DESCRIPTOR.nested_types_by_name["PromptFeedback"]
+    for found in piece.get("candidates", ()):
+        _replace_unknown(found, "finishReason", candidate.enum_types_by_name["FinishReason"].values_by_name)
+    _replace_unknown(piece.get("promptFeedback", {}), "blockReason", feedback.enum_types[0].values_by_name)
     return message_of(piece, answer())
+
+
+def _replace_unknown(found: Wire, key: str, known: Container[str]) -> None:
+    if key in found and found[key] not in known:
+        found[key] = "OTHER"

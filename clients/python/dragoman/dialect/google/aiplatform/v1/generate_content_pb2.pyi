@@ -141,6 +141,10 @@ class GenerateContentResponse(_message.Message):
             """It holds a term of a list."""
             PROHIBITED_CONTENT: GenerateContentResponse.PromptFeedback._BlockedReason.ValueType  # 4
             """It holds prohibited content."""
+            MODEL_ARMOR: GenerateContentResponse.PromptFeedback._BlockedReason.ValueType  # 5
+            """By Model Armor."""
+            JAILBREAK: GenerateContentResponse.PromptFeedback._BlockedReason.ValueType  # 6
+            """It tries to lift the limits of the model."""
 
         class BlockedReason(_BlockedReason, metaclass=_BlockedReasonEnumTypeWrapper):
             """Why a prompt was blocked."""
@@ -155,6 +159,10 @@ class GenerateContentResponse(_message.Message):
         """It holds a term of a list."""
         PROHIBITED_CONTENT: GenerateContentResponse.PromptFeedback.BlockedReason.ValueType  # 4
         """It holds prohibited content."""
+        MODEL_ARMOR: GenerateContentResponse.PromptFeedback.BlockedReason.ValueType  # 5
+        """By Model Armor."""
+        JAILBREAK: GenerateContentResponse.PromptFeedback.BlockedReason.ValueType  # 6
+        """It tries to lift the limits of the model."""
 
         BLOCK_REASON_FIELD_NUMBER: _builtins.int
         SAFETY_RATINGS_FIELD_NUMBER: _builtins.int
@@ -286,6 +294,8 @@ class Candidate(_message.Message):
         """It holds sensitive personal data."""
         MALFORMED_FUNCTION_CALL: Candidate._FinishReason.ValueType  # 9
         """A call that the model made is not valid."""
+        MODEL_ARMOR: Candidate._FinishReason.ValueType  # 10
+        """It was blocked by Model Armor."""
 
     class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
         """Why an answer ended."""
@@ -310,6 +320,8 @@ class Candidate(_message.Message):
     """It holds sensitive personal data."""
     MALFORMED_FUNCTION_CALL: Candidate.FinishReason.ValueType  # 9
     """A call that the model made is not valid."""
+    MODEL_ARMOR: Candidate.FinishReason.ValueType  # 10
+    """It was blocked by Model Armor."""
 
     INDEX_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int

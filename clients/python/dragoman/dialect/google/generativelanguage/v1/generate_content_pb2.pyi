@@ -124,6 +124,8 @@ class GenerateContentResponse(_message.Message):
             """It holds a term of a list."""
             PROHIBITED_CONTENT: GenerateContentResponse.PromptFeedback._BlockReason.ValueType  # 4
             """It holds prohibited content."""
+            IMAGE_SAFETY: GenerateContentResponse.PromptFeedback._BlockReason.ValueType  # 5
+            """An image was blocked because of its content."""
 
         class BlockReason(_BlockReason, metaclass=_BlockReasonEnumTypeWrapper):
             """Why a prompt was blocked."""
@@ -138,6 +140,8 @@ class GenerateContentResponse(_message.Message):
         """It holds a term of a list."""
         PROHIBITED_CONTENT: GenerateContentResponse.PromptFeedback.BlockReason.ValueType  # 4
         """It holds prohibited content."""
+        IMAGE_SAFETY: GenerateContentResponse.PromptFeedback.BlockReason.ValueType  # 5
+        """An image was blocked because of its content."""
 
         BLOCK_REASON_FIELD_NUMBER: _builtins.int
         SAFETY_RATINGS_FIELD_NUMBER: _builtins.int
@@ -267,6 +271,12 @@ class Candidate(_message.Message):
         """It holds sensitive personal data."""
         MALFORMED_FUNCTION_CALL: Candidate._FinishReason.ValueType  # 10
         """A call that the model made is not valid."""
+        IMAGE_SAFETY: Candidate._FinishReason.ValueType  # 11
+        """An image was blocked because of its content."""
+        UNEXPECTED_TOOL_CALL: Candidate._FinishReason.ValueType  # 12
+        """The model called a function that it was not offered."""
+        TOO_MANY_TOOL_CALLS: Candidate._FinishReason.ValueType  # 13
+        """The model called too many functions."""
 
     class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
         """Why an answer ended."""
@@ -293,6 +303,12 @@ class Candidate(_message.Message):
     """It holds sensitive personal data."""
     MALFORMED_FUNCTION_CALL: Candidate.FinishReason.ValueType  # 10
     """A call that the model made is not valid."""
+    IMAGE_SAFETY: Candidate.FinishReason.ValueType  # 11
+    """An image was blocked because of its content."""
+    UNEXPECTED_TOOL_CALL: Candidate.FinishReason.ValueType  # 12
+    """The model called a function that it was not offered."""
+    TOO_MANY_TOOL_CALLS: Candidate.FinishReason.ValueType  # 13
+    """The model called too many functions."""
 
     CONTENT_FIELD_NUMBER: _builtins.int
     FINISH_REASON_FIELD_NUMBER: _builtins.int
