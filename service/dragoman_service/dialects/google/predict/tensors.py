@@ -6,7 +6,7 @@ google.protobuf.Value alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from dragoman.dialect.google.aiplatform import v1 as a
@@ -36,7 +36,7 @@ def tensor_of(value: Plain) -> a.Tensor:
     match value:
         case None:
             return a.Tensor()
-        case Mapping():
+        case dict():
             return a.Tensor(struct_val={key: tensor_of(inner) for key, inner in value.items()})
         case list():
             return a.Tensor(list_val=map(tensor_of, value))
@@ -52,10 +52,10 @@ def plain_of_json(tree: object, path: str) -> Plain:
     """
     if tree is None:
         return None
-    if not isinstance(tree, Mapping):
+    if not isinstance(tree, dict):
         raise ValueError(f'{path}: must be a tensor, as in {{"string_val": ["text"]}}')
-    values = {camel_case(key): value for key, value in tree.items()}
-    values = {key: value for key, value in values.items() if key not in _SHAPE and value is not None}
+    given = ((camel_case(key), value) for key, value in tree.items() if value is not None)
+    values = {key: value for key, value in given if key not in _SHAPE}
     if len(values) > 1:
         raise ValueError(f"{path}: holds {' and '.join(sorted(values)[:2])}; set only one of them")
     for key, value in values.items():
@@ -68,7 +68,7 @@ def json_of(value: Plain) -> dict[str, Any]:
     match value:
         case None:
             return {}
-        case Mapping():
+        case dict():
             return {"structVal": {key: json_of(inner) for key, inner in value.items()}} if value else {}
         case list():
             return {"listVal": [json_of(inner) for inner in value]} if value else {}
@@ -78,7 +78,7 @@ def json_of(value: Plain) -> dict[str, Any]:
 
 def _value(key: str, value: object, path: str) -> Plain:
     if key == "structVal":
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             raise ValueError(f"{path}.{key}: must be an object")
         return {name: plain_of_json(inner, f"{path}.{name}") for name, inner in value.items()}
     elements = value if isinstance(value, list) else [value]
