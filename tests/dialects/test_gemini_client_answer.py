@@ -180,6 +180,19 @@ def test_bodies_of_every_form_are_decoded() -> None:
             _ = [*decoder.feed(page), *decoder.end()]
 
 
+def test_an_event_may_be_long_but_not_without_end() -> None:
+    long = orjson.dumps(said({"text": "x" * 2_000_000}, reason="STOP"))
+    decoder = GeminiClientDialect().event_decoder(asking())
+    events = [*decoder.feed(b"data: " + long + b"\n\n"), *decoder.end()]
+
+    assert len(folded(events).choices[0].message.parts[0].text) == 2_000_000
+    for start in (b"data: ", b"["):
+        decoder = GeminiClientDialect().event_decoder(asking())
+        with pytest.raises(CompletionError, match="more than"):
+            for _ in range(9):
+                list(decoder.feed(start + long))
+
+
 def test_an_error_among_the_events_is_the_error() -> None:
     decoder = GeminiClientDialect().event_decoder(asking())
     failing = {"error": {"code": 503, "status": "UNAVAILABLE", "message": "The model is overloaded."}}

@@ -16,7 +16,7 @@ from dragoman_service.dialects.sse import SseDecoder
 from dragoman_service.errors import malformed_answer
 
 _MOST_TOKENS = 2**53
-_MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is no stream
+_MAX_COMPLETE = 16 * 1024 * 1024  # bytes of an answer that is no stream, and of one event: signatures are long
 
 
 class ObjectDecoder:
@@ -90,7 +90,7 @@ class BodyDecoder:
 
     def __init__(self, request: v1.CompletionRequest, mark: bytes = b"") -> None:
         self._objects = ObjectDecoder(request, mark)
-        self._sse = SseDecoder()
+        self._sse = SseDecoder(_MAX_COMPLETE)
         self._whole: list[bytes] | None = None
         self._size = 0
         self._begun = self._read = False
@@ -109,8 +109,8 @@ class BodyDecoder:
             self._whole = [] if first in (b"{", b"[") else None
         if self._whole is not None:
             self._size += len(piece)
-            if self._size > _MAX_BODY:
-                raise malformed_answer(f"sent more than {_MAX_BODY} bytes")
+            if self._size > _MAX_COMPLETE:
+                raise malformed_answer(f"sent more than {_MAX_COMPLETE} bytes")
             self._whole.append(piece)
             return
         for data in self._sse.feed(piece):
