@@ -50,9 +50,9 @@ class Gemini:
         self._channel = channel
         self.package = package
 
-    async def generate(self, **fields: Any) -> Any:
+    async def generate(self, metadata: Any = None, **fields: Any) -> Any:
         call = self._method(self.package.generating, "GenerateContent", "GenerateContentResponse")
-        return await call(self.request(**fields))
+        return await call(self.request(**fields), metadata=metadata)
 
     def stream(self, **fields: Any) -> Any:
         """The call, an iterator of the pieces."""

@@ -200,6 +200,14 @@ async def test_a_field_that_is_newer_than_ours_is_named_too(vertex, start_servic
     assert "field15: " in trailers["x-dragoman-warning"]
 
 
+async def test_a_call_that_is_repeated_with_its_key_is_answered_once(vertex):
+    key = (("idempotency-key", "order-66"),)
+    first, second, other = await vertex.generate(key), await vertex.generate(key), await vertex.generate()
+
+    assert first == second
+    assert other.response_id != first.response_id
+
+
 async def test_a_stream_that_fails_ends_in_the_error(vertex):
     texts = []
     with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -30,6 +30,10 @@ Context = aio.ServicerContext[Any, Any]
 Answer = TypeVar("Answer", bound=Message)
 
 
+IDEMPOTENCY_KEY = "idempotency-key"
+"""Metadata of a call that may be repeated: it is answered once, and goes on if its caller leaves."""
+
+
 class Generation(Generic[Answer]):
     """Complete and streamed answers of one API, whose answers are of the class `answer`."""
 
@@ -63,6 +67,8 @@ class Generation(Generic[Answer]):
     async def _decoded(self, request: Message, context: Context) -> tuple[GeminiRequest, Target]:
         call = call_context(context)
         decoded = await call.convert(request.ByteSize(), self._dialect.decode_request, request)
+        keys = (str(value) for name, value in context.invocation_metadata() or () if name == IDEMPOTENCY_KEY)
+        decoded.request.request_id = next(keys, "")
         return decoded, self._answers.resolve(decoded, _named(decoded.request.model), call.caller)
 
 
