@@ -22,6 +22,7 @@ _MESSAGES = {
 }
 _SUBJECT = re.compile(r"^(Value error, |[A-Z][a-z]+ (?=should ))")  # of pydantic's messages; ours is the path
 _WORD = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}")
+_PATH = re.compile(r"[\w./-]+")
 _NAMED = {("providers",), ("filters",), ("models",), ("operations", "model_concurrency")}  # tables whose keys are names
 _LONGEST_KEY = 100  # characters of a key that is shown
 _PHRASES = (("greater than or equal to", "at least"), ("less than or equal to", "at most"))
@@ -67,10 +68,18 @@ def mistakes_of(
         if is_about_key:
             message = f"a name in it {message}"
         if item["type"] == "value_error" and not location:
-            path, message = "", message.strip()
+            path, message = _split(prefix, message.strip())
         origin = (origins or {}).get(path) if shown == location else None
         found.append(Mistake(path, f"{message} (from {origin})" if origin else message))
     return found
+
+
+def _split(prefix: Sequence[str], message: str) -> tuple[str, str]:
+    """The path and message of a mistake that a whole table makes, and whose text names the key that is to blame."""
+    key, colon, text = message.partition(": ")
+    if prefix and colon and _PATH.fullmatch(key):
+        return ".".join((*prefix, key)), text
+    return ".".join(prefix), message
 
 
 def is_presentable(key: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import tomllib
 from pathlib import Path
 
@@ -48,8 +49,13 @@ def leaks(written: bytes) -> bool:
     return b"n\xe2\x80\x8ber" in written or b"as, the" in written
 
 
-def written_in(folder):
-    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+def stored_in(folder):
+    """All values in the store of operations."""
+    database = sqlite3.connect(folder / "operations.db")
+    tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    rows = [row for table in tables for row in database.execute(f"SELECT * FROM {table}")]  # noqa: S608 - our own names
+    database.close()
+    return b"".join(value if isinstance(value, bytes) else str(value).encode() for row in rows for value in row)
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
@@ -59,7 +65,7 @@ async def test_a_refused_answer_is_nowhere(delivery, tmp_path, capfd):
     request.messages.add(role=v1.ROLE_USER).parts.add(text="Go on.")
     async with serving({"p": upstream}, settings(tmp_path)) as service:
         answer = await completed(service, request, delivery)
-        stored = written_in(tmp_path)
+        stored = stored_in(tmp_path)
     (choice,) = answer.choices
 
     assert [part.text for part in choice.message.parts] == ["It is a gas: "]
@@ -67,6 +73,7 @@ async def test_a_refused_answer_is_nowhere(delivery, tmp_path, capfd):
     assert [(rating.category, rating.source) for rating in choice.safety.ratings] == [("weapons", "house")]
     assert answer.usage.estimated
     assert answer.usage.output_tokens > 0
+    assert (b"It is a gas" in stored) == (delivery == "operation")
     assert not leaks(stored)
     assert not any(map(leaks, (one.encode() for one in capfd.readouterr())))
 
@@ -78,8 +85,10 @@ async def test_a_refused_prompt_is_nowhere(delivery, tmp_path, capfd):
     request.messages.add(role=v1.ROLE_USER).parts.add(text=PROMPT)
     async with serving({"p": upstream}, settings(tmp_path)) as service:
         answer = await completed(service, request, delivery)
+        stored = stored_in(tmp_path)
     (choice,) = answer.choices
 
+    assert not leaks(stored)
     assert not upstream.requests
     assert not choice.message.parts
     assert choice.finish_reason == v1.FINISH_REASON_CONTENT_FILTER

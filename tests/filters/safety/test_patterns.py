@@ -6,10 +6,12 @@ import json
 
 import pytest
 from dragoman import v1
+from dragoman_service.filters.safety.matching.scanner import MAX_SLICE
 from dragoman_service.filters.safety.patterns.filter import make_patterns
 from dragoman_service.filters.safety.patterns.settings import PatternsSettings
 from dragoman_service.testing import SafetyFilterLaws, choice_finished, delta, tool_call, usage
 from dragoman_service.testing.provider_laws.harness import folded
+from dragoman_service.timing.off_loop import INLINE as OFF_LOOP
 from filtered import END, answer_of, asking, context_of, events_of, text_of
 
 
@@ -222,3 +224,15 @@ async def test_usage_of_the_provider_is_completed_when_it_is_stopped():
 async def test_a_choice_cannot_go_on_after_its_end():
     with pytest.raises(Exception, match="after its end"):
         await events_of(patterns(weapons={"words": ["bomb"]}), delta("A"), choice_finished(), delta("B"))
+
+
+async def test_long_texts_are_judged_step_by_step():
+    wrap = patterns(weapons={"words": ["bomb"], "action": "redact"}, last={"words": ["detonator"]})
+    filler = "word " * (MAX_SLICE // 5)
+    long = filler[:-2] + "x bomb " + filler * 12 + "bomb. A detonator"
+    answer = await answer_of(wrap, delta(long))
+    refused = await answer_of(wrap, request=asking(long))
+
+    assert text_of(answer) == filler[:-2] + "x *** " + filler * 12 + "***. A "
+    assert refused.prompt_safety.blocked
+    assert len(long) > OFF_LOOP

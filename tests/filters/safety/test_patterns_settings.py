@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 import re2
@@ -10,6 +12,8 @@ from dragoman_service.filters.safety.folding.folding import Folding
 from dragoman_service.filters.safety.matching.expressions import ExpressionError, translate
 from dragoman_service.filters.safety.matching.finders import pattern
 from dragoman_service.filters.safety.patterns.settings import PatternsSettings
+from dragoman_service.plugins.plugins import prepare
+from dragoman_service.settings.settings import SettingsError, load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -116,3 +120,21 @@ def test_words_come_from_a_file_too(tmp_path):
     settings = PatternsSettings(categories={"arms": {"words": ["gun"], "words_file": str(file)}})
 
     assert settings.categories["arms"].entries == ["gun", "bomb", "wasser stoff"]
+
+
+def test_the_settings_file_is_told_with_the_whole_path():
+    table = {"plugin": "patterns", "categories": {"arms": {"patterns": ["a.*b"]}}}
+    with pytest.raises(SettingsError) as caught:
+        prepare(load(overrides={"filters.house": table}), [])
+
+    assert [mistake.path for mistake in caught.value.mistakes] == ["filters.house.categories.arms.patterns.0"]
+
+
+def test_the_page_shows_tables_that_are_accepted():
+    page = (Path(__file__).parents[3] / "docs" / "safety.md").read_text()
+    tables = "\n".join(re.findall(r"```toml\n(.*?)```", page, re.S))
+    filters = prepare(load(environ={"OPENAI_API_KEY": "k"}, overrides=tomllib.loads(tables)), []).filters
+    house, judge = (one.settings for one in filters if one.name != "metering")
+
+    assert [category.action for category in house.categories.values()] == ["block", "redact", "annotate"]
+    assert (judge.interval, judge.timeout, judge.api_key.get_secret_value()) == (800, 5, "k")

@@ -30,6 +30,18 @@ class _Latin(_Plain):
         return folded
 
 
+class _Sizes(dict[int, str]):
+    """Code points to the character whose number is the length of their folded text."""
+
+    def __init__(self, plain: _Plain) -> None:
+        super().__init__()
+        self._plain = plain
+
+    def __missing__(self, code: int) -> str:
+        size = self[code] = chr(len(self._plain[code]))
+        return size
+
+
 class Folding:
     """Two foldings of a text, equally long: `plain`, and `latin`, in which look-alikes are Latin letters.
 
@@ -38,6 +50,7 @@ class Folding:
 
     def __init__(self) -> None:
         self._plain, self._latin = _Plain(), _Latin()
+        self._sizes = _Sizes(self._plain)
 
     def plain(self, text: str) -> str:
         return text.translate(self._plain)
@@ -47,9 +60,10 @@ class Folding:
 
     def origins(self, text: str, first: int = 0) -> Iterable[int]:
         """For each folded character the index, counted from `first`, of the character that it comes from."""
-        if text.isascii() and text.isprintable():
+        sizes = text.translate(self._sizes)
+        if sizes.count("\x01") == len(text):
             return range(first, first + len(text))
-        return [index for index, one in enumerate(text, first) for _ in self._plain[ord(one)]]
+        return [index for index, size in enumerate(sizes, first) for _ in range(ord(size))]
 
 
 def mixes_scripts(text: str, plain: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from dragoman import v1
 
@@ -11,11 +11,11 @@ from dragoman_service.filters.safety.holding.texts import HeldText, moved
 from dragoman_service.filters.safety.holding.tokens import Tokens
 from dragoman_service.filters.safety.holding.tool_calls import HeldCall
 
-Events = AsyncIterator[v1.CompletionEvent]
+Events = list[v1.CompletionEvent]
 
 
 class HeldChoice:
-    """Takes the provider's events of one choice, and yields those that may leave."""
+    """Takes the provider's events of one choice, and returns those that may leave."""
 
     def __init__(self, index: int, judge: ChoiceJudge) -> None:
         self.ended = self.blocked = False
@@ -29,21 +29,16 @@ class HeldChoice:
         """Takes a fragment. One without content belongs to the newest one."""
         kind = delta.WhichOneof("content") or self._kind or "text"
         if kind == "tool_call":
-            async for event in self._tool_call(delta):
-                yield event
-            return
-        if kind != self._kind:
-            async for event in self._flush():
-                yield event
-            if self.blocked:
-                return
-            self._kind = kind
+            return await self._tool_call(delta)
+        events = await self._flush() if kind != self._kind else []
+        if self.blocked:
+            return events
+        self._kind = kind
         held = self._texts.get(kind)
         if held is None:
             tokens = Tokens(self._judge.conceals)
             held = self._texts[kind] = HeldText(self._index, kind, self._judge.text(kind), tokens)
-        for event in self._let_go(*await held.feed(getattr(delta, kind), delta.logprobs, delta.state)):
-            yield event
+        return events + self._let_go(*await held.feed(getattr(delta, kind), delta.logprobs, delta.state))
 
     def cite(self, citations: Sequence[v1.Citation]) -> None:
         """Takes sources. They leave at the end of the choice, when the text that they point to is known."""
@@ -51,32 +46,29 @@ class HeldChoice:
 
     async def finish(self, end: v1.ChoiceFinished) -> Events:
         """Takes the end of the choice."""
-        async for event in self._flush():
-            yield event
+        events = await self._flush()
         if self.blocked:
-            return
+            return events
         self.ended = True
-        for event in self._reports():
-            yield event
         finished = v1.ChoiceFinished()
         finished.CopyFrom(end)
         for key, value in end.extensions.items():
             if self._judge.conceals(value):
                 del finished.extensions[key]
-        yield v1.CompletionEvent(choice_finished=finished)
+        return [*events, *self._reports(), v1.CompletionEvent(choice_finished=finished)]
 
     async def _tool_call(self, delta: v1.Delta) -> Events:
-        piece = delta.tool_call
-        in_call = self._kind == "tool_call" and self._call is not None
-        if delta.HasField("tool_call") and not (in_call and self._call and self._call.continues(piece)):
-            async for event in self._flush():
-                yield event
+        events: Events = []
+        in_call = self._kind == "tool_call" and self._call is not None and self._call.continues(delta.tool_call)
+        if delta.HasField("tool_call") and not in_call:
+            events = await self._flush()
             if self.blocked:
-                return
-            self._call = HeldCall.begin(piece)
+                return events
+            self._call = HeldCall.begin(delta.tool_call)
         self._kind = "tool_call"
         if self._call is not None:
             self._call.add(delta)
+        return events
 
     async def _flush(self) -> Events:
         """Lets go what is held and may leave, because something else follows."""
@@ -84,16 +76,12 @@ class HeldChoice:
         if kind == "tool_call" and self._call is not None:
             held, self._call = self._call, None
             call = await self._judge.tool_call(held.complete())
-            conceals = self._judge.conceals("".join(logprob.token for logprob in held.logprobs))
-            if conceals:
+            if self._judge.conceals("".join(logprob.token for logprob in held.logprobs)):
                 held.logprobs.clear()
-            for event in self._let_go([] if call is None else [held.delta(self._index, call)], call is None):
-                yield event
-        elif kind in self._texts:
-            for event in self._let_go(*await self._texts[kind].end()):
-                yield event
+            return self._let_go([] if call is None else [held.delta(self._index, call)], call is None)
+        return self._let_go(*await self._texts[kind].end()) if kind in self._texts else []
 
-    def _let_go(self, deltas: Sequence[v1.Delta], blocked: bool) -> list[v1.CompletionEvent]:
+    def _let_go(self, deltas: Sequence[v1.Delta], blocked: bool) -> Events:
         events = [v1.CompletionEvent(delta=delta) for delta in deltas]
         if blocked:
             self.blocked = self.ended = True
@@ -102,8 +90,8 @@ class HeldChoice:
             events.append(v1.CompletionEvent(choice_finished=end))
         return events
 
-    def _reports(self) -> list[v1.CompletionEvent]:
-        events = []
+    def _reports(self) -> Events:
+        events: Events = []
         if citations := [self._moved(one) for one in self._citations if self._may_cite(one)]:
             report = v1.CitationReport(choice_index=self._index, citations=citations)
             events.append(v1.CompletionEvent(citations=report))

@@ -35,7 +35,7 @@ def judged_by(begin: Callable[[v1.CompletionRequest, Call], Judge], honours: Col
             answer = _Answer(verdict.request, judge, verdict.assessment)
             async with aclosing(complete(verdict.request, call)) as events:  # type: ignore[type-var]
                 async for event in events:
-                    async for shown in answer.feed(event):
+                    for shown in await answer.feed(event):
                         yield shown
                     if answer.over:
                         break
@@ -75,32 +75,28 @@ class _Answer:
         self._expected = _choices(request)
         self._choices: dict[int, HeldChoice] = {}
 
-    async def feed(self, event: v1.CompletionEvent) -> Events:
+    async def feed(self, event: v1.CompletionEvent) -> list[v1.CompletionEvent]:
+        """Takes an event of the provider, and returns those that may leave."""
         match event.WhichOneof("event"):
             case "delta":
                 self._count(event.delta)
                 choice = self._open(event.delta.choice_index)
-                if not choice.blocked:
-                    async for shown in choice.delta(event.delta):
-                        yield shown
-                    self.over = choice.blocked and self._all_ended()
+                shown = [] if choice.blocked else await choice.delta(event.delta)
+                self.over = choice.blocked and self._all_ended()
+                return shown
             case "choice_finished":
                 choice = self._open(event.choice_finished.choice_index)
-                if not choice.blocked:
-                    async for shown in choice.finish(event.choice_finished):
-                        yield shown
+                return [] if choice.blocked else await choice.finish(event.choice_finished)
             case "citations":
                 self._choice(event.citations.choice_index).cite(event.citations.citations)
-            case "started":
-                for shown in self._started(event):
-                    yield shown
+                return []
             case "safety" if event.safety.HasField("choice_index"):
-                if not self._choice(event.safety.choice_index).blocked:
-                    yield event
-            case other:
-                if other == "usage":
-                    self.received.report(event.usage)
-                yield event
+                return [] if self._choice(event.safety.choice_index).blocked else [event]
+            case "started":
+                return list(self._started(event))
+            case "usage":
+                self.received.report(event.usage)
+        return [event]
 
     def _count(self, delta: v1.Delta) -> None:
         self.received.add(delta)

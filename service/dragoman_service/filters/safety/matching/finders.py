@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,10 +40,11 @@ class Finder:
     def find(self, text: str, start: int, *, latin: bool) -> Iterator[tuple[int, int]]:
         """Matches in `text` from `start` on. The character before them is looked at too."""
         expression, encoded = self.latin if latin else self.plain, text.encode()
+        groups = range(1, expression.groups + 1) if self.led else (0,)
         at = _Offsets(encoded)
         position = at.of(start - 1 if self.led else start)
         while match := expression.search(encoded, position):
-            low, high = _span(match, self.led)
+            low, high = _span(match, groups)
             yield at.to(low), at.to(high)
             position = _before(encoded, high) if self.led else high
 
@@ -103,10 +104,13 @@ def _runs(character: str) -> bool:
     return any(low <= character <= high for low, high in _RUNNING)
 
 
-def _span(match: Any, led: bool) -> tuple[int, int]:
-    groups = range(1, match.re.groups + 1) if led else (0,)
-    start, end = next(match.span(group) for group in groups if match.start(group) >= 0)
-    return int(start), int(end)
+def _span(match: Any, groups: Iterable[int]) -> tuple[int, int]:
+    """The span of the first of the groups that took part."""
+    for group in groups:
+        start, end = match.span(group)
+        if start >= 0:
+            return start, end
+    raise RuntimeError("no group took part in a match")
 
 
 def _options(characters: int = 0) -> Any:

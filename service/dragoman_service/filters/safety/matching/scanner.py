@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 
 from dragoman_service.filters.safety.folding.folding import Folding, mixes_scripts
 from dragoman_service.filters.safety.holding.decisions import Decided, Piece
 from dragoman_service.filters.safety.matching.finders import Finder, any_of
 
+MAX_SLICE = 8 * 1024  # characters that are looked at in one step
 _START = "\n"  # stands before the text, where words and lines begin
+
+
+def sliced(text: str) -> Iterator[str]:
+    """The text in steps of a few milliseconds; the result of a scan does not depend on them."""
+    yield from (text[start : start + MAX_SLICE] for start in range(0, len(text), MAX_SLICE))
 
 
 class Action(Enum):
@@ -119,7 +126,14 @@ class Scanner:
             if (latin and folded == self._plain) or not self.rules.any.search(folded.encode()):
                 continue
             for finder in self.rules.finders:
-                yield from self._matches_of(finder, folded, before, latin=latin)
+                matches = self._matches_of(finder, folded, before, latin=latin)
+                match self.actions[finder.category]:
+                    case Action.REDACT:
+                        yield from matches
+                    case Action.ANNOTATE if finder.category in self.found:
+                        pass
+                    case _:  # the first one settles it
+                        yield from islice(matches, 1)
 
     def _matches_of(self, finder: Finder, folded: str, before: int, *, latin: bool) -> Iterator[Match]:
         start = max(self._next.get((finder, latin), 0) - self._base, 1)

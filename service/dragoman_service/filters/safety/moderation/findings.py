@@ -75,8 +75,9 @@ class Thresholds:
         return finding.score >= threshold
 
     def _limited(self, category: str) -> v1.Warning:
-        limit = f"at {self._settings.max_block_at} at the most lenient" if self._settings.max_block_at else "as set up"
-        message = f"The filter {self._source} blocks {category} {limit}; requests can only be stricter."
+        most = self._settings.max_block_at
+        how = f"lets requests raise the threshold of {category} to {most} at most; that is used" if most else ""
+        message = f"The filter {self._source} {how or f'does not let requests raise the threshold of {category}'}."
         return v1.Warning(field="safety_settings", reason="UNSUPPORTED_FIELD", message=message)
 
 

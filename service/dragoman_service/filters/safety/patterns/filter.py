@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from dragoman import v1
@@ -10,17 +9,16 @@ from dragoman import v1
 from dragoman_service.contract import Filter
 from dragoman_service.filters.context import FilterContext
 from dragoman_service.filters.safety.folding.folding import Folding
-from dragoman_service.filters.safety.holding.decisions import Decided
+from dragoman_service.filters.safety.holding.decisions import Decided, Piece
 from dragoman_service.filters.safety.holding.filtering import judged_by
 from dragoman_service.filters.safety.holding.judge import PromptVerdict
 from dragoman_service.filters.safety.holding.prompts import Rewriter
 from dragoman_service.filters.safety.matching.documents import redacted, revealed
-from dragoman_service.filters.safety.matching.scanner import Action, Ruleset, Scanner
+from dragoman_service.filters.safety.matching.scanner import Action, Ruleset, Scanner, sliced
 from dragoman_service.filters.safety.patterns.segments import Segments
 from dragoman_service.filters.safety.patterns.settings import PatternsSettings, finders_of
 from dragoman_service.filters.safety.patterns.thresholds import actions_for, level_of
-
-MAX_AT_ONCE = 64 * 1024  # characters of a prompt that are judged in the event loop
+from dragoman_service.timing.off_loop import OffLoop
 
 
 def make_patterns(settings: PatternsSettings, context: FilterContext) -> Filter:
@@ -35,6 +33,7 @@ class Rules:
 
     def __init__(self, settings: PatternsSettings, source: str) -> None:
         self.categories, self.source = settings.categories, source
+        self.off_loop = OffLoop()
         self.replacements = [category.replacement for category in settings.categories.values()]
         folding = Folding()
         found = [
@@ -70,9 +69,7 @@ class _Judge:
     async def prompt(self, request: v1.CompletionRequest) -> PromptVerdict:
         if not self._rules.prompts.finders:
             return PromptVerdict(request)
-        if request.ByteSize() > MAX_AT_ONCE:
-            return await asyncio.to_thread(self._judge_prompt, request)
-        return self._judge_prompt(request)
+        return await self._rules.off_loop.run(request.ByteSize(), self._judge_prompt, request)
 
     def _judge_prompt(self, request: v1.CompletionRequest) -> PromptVerdict:
         checks = _Whole(self._rules, self._rules.prompts, self._actions)
@@ -93,11 +90,11 @@ class _Whole:
     def scan(self, text: str) -> Decided:
         """What may leave of the text."""
         scanner = Scanner(self._ruleset, self._actions, self._rules.replacements, self.found)
-        first = scanner.feed(text)
-        if first.blocked:
-            return first
-        last = scanner.end()
-        return Decided((*first.pieces, *last.pieces), last.blocked)
+        pieces: list[Piece] = []
+        for step in sliced(text):
+            pieces += scanner.feed(step).pieces
+        pieces += scanner.end().pieces
+        return Decided(pieces, scanner.blocked is not None)
 
     def document(self, text: str) -> str | None:
         """The JSON text as it may leave; None if it must not."""
@@ -125,7 +122,8 @@ class _Choice:
         return Segments(Scanner(self._rules.answers, self._actions, self._rules.replacements, self._found))
 
     async def tool_call(self, call: v1.ToolCall) -> v1.ToolCall | None:
-        arguments = self._whole.document(call.arguments_json)
+        size = len(call.arguments_json)
+        arguments = await self._rules.off_loop.run(size, self._whole.document, call.arguments_json)
         if arguments is None or self._whole.scan(call.name).blocked:
             return None
         checked = v1.ToolCall(id=call.id, name=call.name, arguments_json=arguments)

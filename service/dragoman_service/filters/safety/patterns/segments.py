@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
-from dragoman_service.filters.safety.holding.decisions import Decided
-from dragoman_service.filters.safety.matching.scanner import Scanner
+from dragoman_service.filters.safety.holding.decisions import Decided, Piece
+from dragoman_service.filters.safety.matching.scanner import Scanner, sliced
 
 
 @dataclass(slots=True)
@@ -21,7 +22,17 @@ class Segments:
     _left: int = 0  # characters that the scanner before still takes
 
     async def feed(self, text: str) -> Decided:
-        return Decided((), blocked=True) if self._spans(text) else self.scanner.feed(text)
+        if self._spans(text):
+            return Decided((), blocked=True)
+        pieces: list[Piece] = []
+        for number, step in enumerate(sliced(text)):
+            if number:
+                await asyncio.sleep(0)  # others have their turn
+            decided = self.scanner.feed(step)
+            pieces += decided.pieces
+            if decided.blocked:
+                break
+        return Decided(pieces, self.scanner.blocked is not None)
 
     async def end(self) -> Decided:
         if self._spans("", ended=True):

@@ -58,5 +58,5 @@ def _action(category: CategorySettings, threshold: v1.SafetyThreshold.ValueType)
 
 def _limited(name: str, most: v1.SafetyThreshold.ValueType, source: str) -> v1.Warning:
     allowed = v1.SafetyThreshold.Name(most)
-    message = f"The filter {source} blocks {name} at {allowed} at the most lenient; that is used."
+    message = f"The filter {source} lets requests raise the threshold of {name} to {allowed} at most; that is used."
     return v1.Warning(field="safety_settings", reason="UNSUPPORTED_FIELD", message=message)
