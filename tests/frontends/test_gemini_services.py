@@ -123,12 +123,16 @@ async def test_tokens_are_computed_and_older_clients_name_the_model_as_an_endpoi
     response = await vertex.call(VERTEX.counting, "ComputeTokens", asked, "ComputeTokensResponse")
     counted = a.CountTokensRequest(endpoint=f"{VERTEX.parent}echo", contents=contents)
     count = await vertex.call(VERTEX.counting, "CountTokens", counted, "CountTokensResponse")
+    counted.generation_config.response_mime_type = "application/json"
+    counted.instances.add().string_value = "hello"
+    error = await refusal(vertex.call(VERTEX.counting, "CountTokens", counted, "CountTokensResponse"))
 
     (info,) = response.tokens_info
     assert info.role == "user"
     assert list(info.tokens) == [b"hello", b" big", b" world"]
     assert len(set(info.token_ids)) == 3
     assert count.total_tokens == 3
+    assert "instances: is not supported" in error.details()
 
 
 @pytest.mark.parametrize("version", ["beta", "stable"])

@@ -97,7 +97,7 @@ class UtilityService:
         call = call_context(context)
         with _vendor_terms():
             _refuse_instances(request)
-            decoded = await call.convert(request.ByteSize(), lambda: decode_count(object_of(request), Api.VERTEX))
+            decoded = await call.convert(request.ByteSize(), lambda: decode_count(_body(request), Api.VERTEX))
             found = await self._answers.count(decoded, _named(request.model or request.endpoint), call.call())
             _warn(context, decoded, ())
             return message_of(found, a.CountTokensResponse())
@@ -144,6 +144,11 @@ def _named(resource: str) -> str:
     if not resource:
         raise invalid(missing("model", "the name of a model"))
     return resource
+
+
+def _body(request: a.CountTokensRequest) -> dict[str, Any]:
+    """The request without the endpoint, which names the model."""
+    return {key: value for key, value in object_of(request).items() if key != "endpoint"}
 
 
 def _refuse_instances(request: a.CountTokensRequest | a.ComputeTokensRequest) -> None:
