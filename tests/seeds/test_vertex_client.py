@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import json
 from typing import Any
 
 import pytest
@@ -16,20 +16,15 @@ OLDEST, NEWEST = "vertex-1.60", "vertex-2.7"
 TWINS = "dragoman.dialect.google.aiplatform.v1"
 
 
-@pytest.fixture(params=[(OLDEST, "grpc"), (OLDEST, "rest"), (NEWEST, "grpc"), (NEWEST, "rest")], ids="-".join)
-def facts_of(request: pytest.FixtureRequest, vertex: TlsServer) -> Callable[..., Any]:
-    """The report of a program, with each client over each transport."""
+@pytest.fixture(scope="module", params=[(OLDEST, "grpc"), (NEWEST, "grpc"), (NEWEST, "rest")], ids="-".join)
+def reports(request: pytest.FixtureRequest, vertex: TlsServer) -> dict[str, Any]:
+    """The reports of the two programs, which run in one process, by their names; and the transport."""
     environment, transport = request.param
     endpoint = vertex.server.grpc if transport == "grpc" else vertex.server.root
-
-    def run_it(name: str, *arguments: str) -> Any:
-        source = (PROGRAMS / "vertex" / f"{name}.py").read_text()
-        return run(
-            environment, source, endpoint, vertex.server.key, *arguments, transport, environ=vertex.trusting
-        ).facts
-
-    run_it.transport = transport  # type: ignore[attr-defined]
-    return run_it
+    source = "".join((PROGRAMS / "vertex" / f"{name}.py").read_text() for name in ("calls", "failures"))
+    arguments = (endpoint, vertex.server.key, vertex.server.narrow_key, transport)
+    calls, failures = run(environment, source, *arguments, environ=vertex.trusting).text.splitlines()
+    return {"calls": json.loads(calls), "failures": json.loads(failures), "transport": transport}
 
 
 def joined(pieces: list[Any]) -> str:
@@ -37,8 +32,8 @@ def joined(pieces: list[Any]) -> str:
     return "".join(text for text, _ in pieces)
 
 
-def test_every_method_of_the_client_answers(facts_of):
-    facts = facts_of("calls")
+def test_every_method_of_the_client_answers(reports):
+    facts = reports["calls"]
 
     assert facts["text"] == ["one two three"]
     assert joined(facts["text streamed"]) == "one two three"
@@ -59,12 +54,11 @@ def test_every_method_of_the_client_answers(facts_of):
         assert (facts["async"], joined(facts["async streamed"])) == (["one two"], "one two")
         assert (facts["async chat"], joined(facts["async chat streamed"])) == (["How many?"], "More?")
     else:
-        assert facts_of.transport == "rest"
+        assert reports["transport"] == "rest"
 
 
-def test_failures_and_blocked_answers_are_the_clients_own(facts_of, vertex):
-    facts = facts_of("failures", vertex.server.narrow_key)
-    rest = facts_of.transport == "rest"
+def test_failures_and_blocked_answers_are_the_clients_own(reports):
+    facts, rest = reports["failures"], reports["transport"] == "rest"
 
     assert {name: facts[name][0] for name in facts if "blocked" not in name} == {
         "unknown model": "NotFound",

@@ -17,18 +17,22 @@ plugin = "patterns"
 words = ["dynamite"]
 on = "answer"
 """
-TARGETS = {"bison": "local/smollm2-135m-instruct", "echo": "echo/echo", "filtered": "echo/echo"}
+EMBEDDED, ECHO = "local/smollm2-135m-instruct", "echo/echo"
 CONTEXT = 256
 """Tokens of prompt and answer together: the programs allow for more, and a small model rambles."""
 
 
 @contextmanager
 def serving_vertex(folder: Path) -> Iterator[TlsServer]:
-    """The service, with a model of each family for each of `TARGETS`, until the context ends."""
+    """The service, with three models of each family, until the context ends.
+
+    Behind `text-bison` and `chat-bison` is the embedded model, behind `code-bison` and `codechat-bison` is echo. Models
+    named `echo` are echo, those named `filtered` are behind a filter too.
+    """
     named = (
         f'[models."{family}-{word}"]\ntargets = ["{target}"]\nfilters = {["house"] if word == "filtered" else []}'
         for family in FAMILIES
-        for word, target in TARGETS.items()
+        for word, target in (("bison", ECHO if "code" in family else EMBEDDED), ("echo", ECHO), ("filtered", ECHO))
     )
     short = SETTINGS.replace("[providers.local]", f"[providers.local]\ncontext_tokens = {CONTEXT}")
     with serving_tls(folder, "\n".join((FILTER, *named)), short) as served:

@@ -14,7 +14,7 @@ from vertexai.language_models import (
     TextGenerationModel,
 )
 
-_, endpoint, key, transport = sys.argv
+_, endpoint, key, narrow_key, transport = sys.argv
 vertexai.init(
     project="project",
     location="us-central1",
