@@ -9,6 +9,7 @@ import grpc
 import pytest
 from dragoman import v1
 from dragoman.dialect.google.aiplatform import v1 as a
+from dragoman_service.dialects.google.predict.values import value_of
 from dragoman_service.providers.echo.provider import Echo, EchoSettings
 from dragoman_service.testing.scripted import Scripted, choice_finished, delta, usage
 from dragoman_service.testing.serving import Served, serving
@@ -107,11 +108,22 @@ async def test_several_candidates_are_a_complete_answer(served: Served) -> None:
     assert (error.details() or "").startswith("parameters.candidateCount is not supported here: a stream holds one")
 
 
+async def nameless(served: Served) -> None:
+    request = a.PredictRequest(instances=[value_of(text())])
+    method: Any = served.channel.unary_unary(
+        "/google.cloud.aiplatform.v1.PredictionService/Predict",
+        a.PredictRequest.SerializeToString,
+        a.PredictResponse.FromString,
+    )
+    await method(request, timeout=10)
+
+
 async def test_an_error_names_the_field_as_the_caller_does(served: Served) -> None:
     for call, code, message in (
         (pieces(served, text(), topP=7), "INVALID_ARGUMENT", "parameters.topP: is 7; must be from 0 to 1"),
         (predicted(served, text(), topK=0), "INVALID_ARGUMENT", "parameters.topK: is 0; must be from 1 to 1000"),
         (pieces(served, {"prefix": "a", "suffix": "b"}), "INVALID_ARGUMENT", "inputs[0].suffix is not supported"),
+        (nameless(served), "INVALID_ARGUMENT", "endpoint: is required: "),
         (pieces(served, text(), model="no-such-model"), "NOT_FOUND", "There is no model 'no-such-model'"),
         (predicted(served, {"query": "x"}), "INVALID_ARGUMENT", "instances[0]: needs one of prompt, content"),
     ):
