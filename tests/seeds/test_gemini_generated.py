@@ -64,6 +64,13 @@ def test_tokens_are_counted_and_computed_and_a_token_is_a_credential_too(facts):
     assert vertex["with_token"] == vertex["whole"]
 
 
+def test_vertex_answers_over_rest_too(facts):
+    told = facts["vertex"]["over_rest"]
+
+    assert told["whole"]["text"] == "".join(told["streamed"]) == QUESTION
+    assert told["last"]["usage"] == told["whole"]["usage"]
+
+
 def test_failures_are_the_clients_exceptions(facts):
     failures = facts["vertex"]["failures"]
 

@@ -102,6 +102,7 @@ def of_vertex():
     client = vertex.PredictionServiceClient(client_options=OPTIONS)
     credentials = Credentials(token=KEY)
     with_token = vertex.PredictionServiceClient(credentials=credentials, client_options={"api_endpoint": ADDRESS})
+    over_rest = vertex.PredictionServiceClient(client_options=OPTIONS | {"api_endpoint": URL}, transport="rest")
     counting = vertex.LlmUtilityServiceClient(client_options=OPTIONS)
     request = asking(vertex, f"{PARENT}gemini-2.5-flash")
     contents = asking(vertex, "", "three more words").contents
@@ -110,6 +111,7 @@ def of_vertex():
     wrong = vertex.PredictionServiceClient(client_options=OPTIONS | {"api_key": "wrong"})
     facts = {
         **answers(client, request),
+        "over_rest": answers(over_rest, asking(vertex, f"{PARENT}echo")),
         "with_token": told(with_token.generate_content(request)),
         "call": calling(vertex, client, f"{PARENT}weather"),
         "count": counting.count_tokens(count).total_tokens,
