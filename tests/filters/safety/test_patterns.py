@@ -88,6 +88,30 @@ async def test_a_redacted_tool_call_is_still_json():
     assert (part.tool_call.id, part.tool_call.name) == ("7", "write")
 
 
+@pytest.mark.parametrize("arguments", ['{"a": "bo", "b": "mb"}', '{"a": "x\\ud800 bo...mb"}'])
+async def test_a_tool_call_that_cannot_be_redacted_is_blocked(arguments):
+    wrap = patterns(weapons={"patterns": ["bo.{1,12}mb"], "action": "redact", "replacement": "bo-mb"})
+    prompt = asking("Go on.")
+    call = v1.ToolCall(id="1", name="find", arguments_json=arguments)
+    prompt.messages.add(role=v1.ROLE_ASSISTANT).parts.add(tool_call=call)
+
+    assert (await answer_of(wrap, request=prompt)).prompt_safety.blocked
+    (choice,) = (await answer_of(wrap, *calls(arguments))).choices
+    assert choice.finish_reason == v1.FINISH_REASON_CONTENT_FILTER
+    assert choice.safety.ratings[0].blocked
+    assert not choice.message.parts
+
+
+async def test_a_redacted_tool_call_keeps_what_is_no_text():
+    wrap = patterns(weapons={"words": ["bomb"], "action": "redact"})
+    answer = await answer_of(wrap, *calls('{"a": "\\ud800 bomb", "n": [1, 2.5, null, 1e999]}'))
+
+    assert (
+        answer.choices[0].message.parts[0].tool_call.arguments_json
+        == '{"a": "\\ud800 ***", "n": [1, 2.5, null, 1e999]}'
+    )
+
+
 def calls(arguments):
     half = len(arguments) // 2
     return tool_call(0, arguments[:half], call_id="7", name="write"), tool_call(0, arguments[half:])
@@ -196,12 +220,15 @@ async def test_citations_point_to_the_text_that_left():
     assert [(one.start_index, one.end_index) for one in blocked.choices[0].citations] == [(0, 2), (0, 0)]
 
 
-async def test_an_event_between_two_halves_of_a_word_hides_it_not():
-    steps = [delta("A bo"), v1.CompletionEvent(delta=v1.Delta(reasoning="Hm.")), delta("mb for you")]
+@pytest.mark.parametrize("cuts", [["A bo", "mb for you"], ["A b", "o", "m", "b for you"], ["A bo", "mb"], ["A bomb"]])
+async def test_events_between_the_letters_of_a_word_hide_it_not(cuts):
+    thought = v1.CompletionEvent(delta=v1.Delta(reasoning="Hm."))
+    steps = [step for text in cuts for step in (delta(text), thought)]
     answer = await answer_of(patterns(weapons={"words": ["bomb"]}), *steps)
 
     assert answer.choices[0].finish_reason == v1.FINISH_REASON_CONTENT_FILTER
-    assert text_of(answer) == "A bo"
+    assert [rating.category for rating in answer.choices[0].safety.ratings] == ["weapons"]
+    assert text_of(answer) == ("".join(cuts[:-1]) or "A ")
 
 
 async def test_a_word_may_begin_where_a_part_does():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -23,6 +24,7 @@ class Tokens:
         self._conceals = conceals
         self._waiting: deque[v1.TokenLogprob] = deque()
         self._placed: deque[tuple[int, int, v1.TokenLogprob]] = deque()  # first character, the one after the last
+        self._replaced: list[tuple[int, int]] = []  # text that does not leave, from a character to before another
         self._unmatched = b""  # text without tokens yet
         self._characters = 0  # before that text
         self._fed = 0
@@ -41,8 +43,9 @@ class Tokens:
             self._forget()
 
     def skip(self, piece: Piece) -> None:
-        """Drops the tokens of text that was replaced."""
-        self._placed = deque(one for one in self._placed if one[1] <= piece.start or one[0] >= piece.end)
+        """Drops the tokens of text that was replaced, also those that come later than their text."""
+        self._replaced.append((piece.start, piece.end))
+        self._placed = deque(one for one in self._placed if not self._is_replaced(one[0], one[1]))
 
     def take(self, end: int) -> list[v1.TokenLogprob]:
         """The tokens of the text before the character `end`, with the alternatives that may leave."""
@@ -63,9 +66,15 @@ class Tokens:
                 return bool(written) and written.startswith(self._unmatched)
             start = self._characters - _continues(written[0])
             self._characters += sum(not _continues(byte) for byte in written)
-            self._placed.append((start, self._characters, self._waiting.popleft()))
+            token = self._waiting.popleft()
+            if not self._is_replaced(start, self._characters):
+                self._placed.append((start, self._characters, token))
             self._unmatched = self._unmatched[len(written) :]
         return True
+
+    def _is_replaced(self, start: int, end: int) -> bool:
+        after = bisect_left(self._replaced, end, key=lambda span: span[0])  # spans from there on begin later
+        return bool(after) and self._replaced[after - 1][1] > start
 
     def _shown(self, token: v1.TokenLogprob) -> v1.TokenLogprob:
         kept = [one for one in token.top_logprobs if not self._conceals(one.token)]

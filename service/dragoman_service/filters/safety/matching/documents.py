@@ -31,12 +31,12 @@ def revealed(text: str) -> Iterator[str]:
 
 def redacted(text: str, redact: Callable[[str], str]) -> str:
     """The text with its strings rewritten; if it is not JSON, the whole rewritten."""
-    if all(redact(shown) == shown for shown in revealed(text)):
-        return text
     try:
-        return json.dumps(_rewritten(json.loads(text), redact), ensure_ascii=False, separators=(",", ":"))
+        rewritten = _rewritten(json.loads(text), redact)
+        written = json.dumps(rewritten, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (ValueError, RecursionError):
         return redact(text)
+    return written.encode(errors="replace").decode()
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dragoman import v1
 
@@ -19,6 +19,8 @@ from dragoman_service.filters.safety.patterns.segments import Segments
 from dragoman_service.filters.safety.patterns.settings import PatternsSettings, finders_of
 from dragoman_service.filters.safety.patterns.thresholds import actions_for, level_of
 from dragoman_service.timing.off_loop import OffLoop
+
+MAX_ROUNDS = 4  # of replacements in a JSON text, since one may bring about another match
 
 
 def make_patterns(settings: PatternsSettings, context: FilterContext) -> Filter:
@@ -44,19 +46,21 @@ class Rules:
         self.prompts = Ruleset([finder for on, finder in found if on != "answer"], folding)
         self.answers = Ruleset([finder for on, finder in found if on != "prompt"], folding)
 
-    def assessment(self, actions: Sequence[Action], found: set[int]) -> v1.SafetyAssessment | None:
-        """The findings; None if nothing was found."""
+    def assessment(
+        self, actions: Sequence[Action], found: Collection[int], blocking: Collection[int]
+    ) -> v1.SafetyAssessment | None:
+        """The findings; None if nothing was found. What `blocking` holds was blocked, whatever its action."""
         ratings = []
         for number, (name, category) in enumerate(self.categories.items()):
             if number in found:
-                blocked = actions[number] is Action.BLOCK
+                blocked = actions[number] is Action.BLOCK or number in blocking
                 level = level_of(category)
                 ratings.append(v1.SafetyRating(category=name, level=level, blocked=blocked, source=self.source))
         if not ratings:
             return None
-        blocking = [rating.category for rating in ratings if rating.blocked]
-        message = f"The filter {self.source} blocked it: {', '.join(blocking)}." if blocking else ""
-        return v1.SafetyAssessment(blocked=bool(blocking), ratings=ratings, message=message)
+        names = [rating.category for rating in ratings if rating.blocked]
+        message = f"The filter {self.source} blocked it: {', '.join(names)}." if names else ""
+        return v1.SafetyAssessment(blocked=bool(names), ratings=ratings, message=message)
 
 
 class _Judge:
@@ -74,7 +78,7 @@ class _Judge:
     def _judge_prompt(self, request: v1.CompletionRequest) -> PromptVerdict:
         checks = _Whole(self._rules, self._rules.prompts, self._actions)
         rewritten = Rewriter(request, checks).rewrite()
-        return PromptVerdict(rewritten, self._rules.assessment(self._actions, checks.found))
+        return PromptVerdict(rewritten, checks.assessment())
 
     def choice(self, index: int) -> _Choice:
         return _Choice(self._rules, self._actions)
@@ -86,6 +90,8 @@ class _Whole:
     def __init__(self, rules: Rules, ruleset: Ruleset, actions: Sequence[Action]) -> None:
         self._rules, self._ruleset, self._actions = rules, ruleset, actions
         self.found: set[int] = set()
+        self.blocked: set[int] = set()
+        """Categories that blocked a text because it could not be redacted."""
 
     def scan(self, text: str) -> Decided:
         """What may leave of the text."""
@@ -98,16 +104,28 @@ class _Whole:
 
     def document(self, text: str) -> str | None:
         """The JSON text as it may leave; None if it must not."""
-        for shown in revealed(text):
-            if self.scan(shown).blocked:
+        for _ in range(MAX_ROUNDS):
+            views = [self.scan(shown) for shown in revealed(text)]
+            if any(view.blocked for view in views):
                 return None
-        changed = redacted(text, self._redact)
-        if changed != text and any(self._redact(shown) != shown for shown in revealed(changed)):
-            return None  # what is to be replaced spans several strings
-        return changed
+            if not any(piece.changed for view in views for piece in view.pieces):
+                return text
+            text = redacted(text, self._redact)
+        self.blocked |= self._redactable(text)  # it spans several strings, or its replacement matches
+        return None
+
+    def assessment(self) -> v1.SafetyAssessment | None:
+        return self._rules.assessment(self._actions, self.found, self.blocked)
 
     def _redact(self, text: str) -> str:
         return "".join(piece.text for piece in self.scan(text).pieces)
+
+    def _redactable(self, text: str) -> set[int]:
+        """The categories of what is to be replaced in the text."""
+        fresh = _Whole(self._rules, self._ruleset, self._actions)
+        for shown in revealed(text):
+            fresh.scan(shown)
+        return {category for category in fresh.found if self._actions[category] is Action.REDACT}
 
 
 class _Choice:
@@ -116,10 +134,9 @@ class _Choice:
     def __init__(self, rules: Rules, actions: Sequence[Action]) -> None:
         self._rules, self._actions = rules, actions
         self._whole = _Whole(rules, rules.answers, actions)
-        self._found = self._whole.found
 
     def text(self, kind: str) -> Segments:
-        return Segments(Scanner(self._rules.answers, self._actions, self._rules.replacements, self._found))
+        return Segments(Scanner(self._rules.answers, self._actions, self._rules.replacements, self._whole.found))
 
     async def tool_call(self, call: v1.ToolCall) -> v1.ToolCall | None:
         size = len(call.arguments_json)
@@ -139,4 +156,4 @@ class _Choice:
         return False
 
     def assessment(self) -> v1.SafetyAssessment | None:
-        return self._rules.assessment(self._actions, self._found)
+        return self._whole.assessment()

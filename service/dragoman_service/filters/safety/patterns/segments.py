@@ -13,8 +13,8 @@ from dragoman_service.filters.safety.matching.scanner import Scanner, sliced
 class Segments:
     """Scans each segment on its own, because a word begins where a segment does.
 
-    What begins in one segment and ends in the next is blocked there, by the scanner of the first one, which goes on for
-    as long as a match is.
+    What begins in one segment and ends in a later one is blocked there, by the scanner of the first one, which goes on
+    for as long as a match is.
     """
 
     scanner: Scanner
@@ -39,13 +39,15 @@ class Segments:
             return Decided((), blocked=True)
         decided = self.scanner.end()
         if not decided.blocked and self.scanner.fed > self.scanner.start:
-            self._before, self._left = self.scanner, self.scanner.rules.reach + 1
-            self.scanner = self.scanner.following()
-            self._before.found = set()
+            following = self.scanner.following()
+            if self._before is None:
+                self._before, self.scanner.found = self.scanner, set()
+            self._left = self.scanner.rules.reach + 1
+            self.scanner = following
         return decided
 
     def _spans(self, text: str, *, ended: bool = False) -> bool:
-        """Whether a match began in the segment before and blocks this one. It is known before this one is let go."""
+        """Whether a match began in a segment before and blocks this one. It is known before this one is let go."""
         before = self._before
         if before is None:
             return False
@@ -53,8 +55,9 @@ class Segments:
         self._left -= len(taken)
         before.feed(taken)
         if ended or not self._left:
-            self._before = None
             before.end()
+        if not self._left:
+            self._before = None
         if before.blocked is not None:
             self.scanner.found.add(before.blocked)
         return before.blocked is not None
