@@ -25,6 +25,7 @@ def test_the_documented_file_is_valid(tmp_path):
     prepared = prepare(settings, [])
 
     assert [one.name for one in prepared.providers] == ["local", "vendor"]
+    assert [one.name for one in prepared.filters] == ["metering", "house"]
     assert prepared.opened.unreachable == {}
 
 
