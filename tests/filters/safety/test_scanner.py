@@ -110,7 +110,7 @@ def test_a_match_that_spans_a_pause_is_found_after_it() -> None:
     scanner = scanner_of(rules)
     shown = [piece.text for text in ("a bo", "mb of") for piece in (*scanner.feed(text).pieces, *scanner.end().pieces)]
 
-    assert shown == ["a bo"]
+    assert shown == ["a ", "bo"]
     assert scanner.blocked == 0
 
 
@@ -122,3 +122,15 @@ def test_overlapping_matches_are_replaced_once() -> None:
     )
 
     assert scan(rules, "xabcdefghy") == scan(rules, *"xabcdefghy") == ("x1y", False, ["one", "three", "two"])
+
+
+def test_text_in_which_nothing_can_begin_leaves_at_once() -> None:
+    rules = rules_of(
+        bombs={"words": ["bomb", "nerve gas"], "patterns": ["pipe.{0,40}bombs?"]},
+        addresses={"patterns": [r"\b[a-z0-9._-]{1,64}@[a-z0-9.-]{1,64}\b"], "action": "redact"},
+    )
+    scanner = scanner_of(rules)
+    texts = ("The ", "quick", " club", " or nerve ", "ga", "p, ", "a@b", ".c", " or pipe,", " it", "t" * 40, ".")
+    shown = ["".join(piece.text for piece in scanner.feed(text).pieces) for text in texts]
+
+    assert shown == ["The ", "", "quick ", "club or ", "", "nerve gap, ", "", "", "*** or ", "", "pipe, ", ""]

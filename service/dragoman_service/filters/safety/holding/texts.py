@@ -50,6 +50,7 @@ class HeldText:
         deltas = [delta for piece in decided.pieces for delta in self._deltas(piece)]
         if not decided.blocked:
             deltas += self._complete(self.released)
+        deltas += self._delta("", self.released)  # log probabilities that came later than their text
         return deltas, decided.blocked
 
     def _deltas(self, piece: Piece) -> Iterator[v1.Delta]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 UNBOUNDED = 1 << 20
@@ -34,6 +34,13 @@ class Measured:
     source: str
     least: int
     most: int
+    prefix: str
+    """An expression for all beginnings of what `source` matches, the empty one and the whole included."""
+
+    @property
+    def is_character(self) -> bool:
+        """Whether it is one character, so that its only beginnings are none and all of it."""
+        return self.least == self.most == 1
 
 
 def translate(pattern: str, fold: Callable[[str], str]) -> Measured:
@@ -52,32 +59,35 @@ class _Reader:
         while self._next("|"):
             branches.append(self._sequence())
         sources = "|".join(branch.source for branch in branches)
-        return Measured(sources, min(one.least for one in branches), max(one.most for one in branches))
+        prefixes = "|".join(branch.prefix for branch in branches)
+        return Measured(sources, min(one.least for one in branches), max(one.most for one in branches), prefixes)
 
     def _sequence(self) -> Measured:
-        source, least, most = "", 0, 0
+        pieces = []
         while self._at < len(self._pattern) and self._pattern[self._at] not in "|)":
-            piece = self._quantified(self._atom())
-            source, least, most = source + piece.source, least + piece.least, min(most + piece.most, UNBOUNDED)
-        return Measured(source, least, most)
+            pieces.append(self._quantified(self._atom()))
+        least, most = sum(piece.least for piece in pieces), sum(piece.most for piece in pieces)
+        return Measured("".join(piece.source for piece in pieces), least, min(most, UNBOUNDED), _beginnings(pieces))
 
     def _atom(self) -> Measured:
         character = self._pattern[self._at]
         if character == "(":
             return self._group()
         if character == "[":
-            return Measured(self._class(), 1, 1)
+            return _one(self._class())
         if character == "\\":
             return self._escape()
         self._at += 1
         if character in "^$":
-            return Measured(character, 0, 0)
-        return Measured(".", 1, 1) if character == "." else self._literal(character)
+            return _none(character)
+        return _one(".") if character == "." else self._literal(character)
 
     def _literal(self, text: str) -> Measured:
-        folded = self._fold(text)
-        source = "".join(f"\\{one}" if one in _SPECIAL else one for one in folded)
-        return Measured(source if len(folded) == 1 else f"(?:{source})", len(folded), len(folded))
+        letters = [_one(f"\\{one}" if one in _SPECIAL else one) for one in self._fold(text)]
+        if len(letters) == 1:
+            return letters[0]
+        source = "".join(letter.source for letter in letters)
+        return Measured(f"(?:{source})", len(letters), len(letters), _beginnings(letters))
 
     def _group(self) -> Measured:
         if flags := _FLAGS.match(self._pattern, self._at):
@@ -85,7 +95,7 @@ class _Reader:
             if "m" in flags[0]:
                 raise ExpressionError("remove the flag m: ^ and $ stand for the ends of a line anyway")
             if flags[1] == ")":
-                return Measured(flags[0], 0, 0)
+                return _none(flags[0])
             return self._closed(flags[0])
         opening = _GROUP.match(self._pattern, self._at)
         self._at = opening.end() if opening else self._at + 1
@@ -94,7 +104,8 @@ class _Reader:
     def _closed(self, opening: str) -> Measured:
         inside = self.alternatives()
         self._next(")")
-        return Measured(f"{opening}{inside.source})", inside.least, inside.most)
+        prefix = f"{opening}{inside.prefix})"
+        return Measured(f"{opening}{inside.source})", inside.least, inside.most, prefix)
 
     def _escape(self) -> Measured:
         token = self._token()
@@ -102,9 +113,9 @@ class _Reader:
         if kind in _INSTEAD:
             raise ExpressionError(f"{token} is not supported: {_INSTEAD[kind]}")
         if kind in "bB":
-            return Measured(token, 0, 0)
+            return _none(token)
         if kind in _CLASSES or kind in _CONTROLS:
-            return Measured(_sound(token), 1, 1)
+            return _one(_sound(token))
         return self._literal(_character(token))
 
     def _class(self) -> str:
@@ -158,12 +169,40 @@ class _Reader:
         self._at = found.end()
         least, most = _times(found)
         reach = 0 if not (piece.most and most) else min(piece.most * most, UNBOUNDED)
-        return Measured(piece.source + found[0], piece.least * least, reach)
+        prefix = _repeated(piece, most) if reach else ""
+        return Measured(piece.source + found[0], piece.least * least, reach, prefix)
 
     def _next(self, character: str) -> bool:
         found = self._pattern.startswith(character, self._at)
         self._at += found
         return found
+
+
+def _one(source: str) -> Measured:
+    return Measured(source, 1, 1, f"{source}?")
+
+
+def _none(source: str) -> Measured:
+    """What matches no character, but may not hold where the text ends for now."""
+    return Measured(source, 0, 0, "")
+
+
+def _beginnings(pieces: Sequence[Measured]) -> str:
+    """An expression for all beginnings of the pieces in a row."""
+    rest = ""
+    for piece in reversed(pieces):
+        if piece.is_character or not piece.most:
+            rest = f"(?:{piece.source}{rest})?"
+        else:
+            rest = f"(?:{piece.source}{rest}|{piece.prefix})"
+    return rest
+
+
+def _repeated(piece: Measured, most: int) -> str:
+    """An expression for all beginnings of the piece, repeated."""
+    if most >= UNBOUNDED:
+        return f"(?:{piece.source})*{piece.prefix}"
+    return f"(?:{piece.source}){{0,{most - 1}}}{piece.prefix}"
 
 
 def _times(quantifier: re.Match[str]) -> tuple[int, int]:

@@ -31,7 +31,11 @@ class Finder:
     plain: Any
     latin: Any
     source: str
-    """What it searches for, in both foldings, as one expression without captures."""
+    """What it searches for, in both foldings, as one expression."""
+    partial: str
+    """The same for all beginnings of matches; "" for words."""
+    beginnings: frozenset[tuple[bool, str]]
+    """All beginnings of words, and whether a word may begin anywhere, also after a letter."""
     most: int
     """Folded characters of its longest match."""
     led: bool
@@ -58,7 +62,11 @@ def words(category: int, entries: Sequence[str], folding: Folding) -> Finder:
     options = _options(max(map(len, sources)))
     options.longest_match = True
     in_plain, in_latin = [_compiled(source, options) for source in sources]
-    return Finder(category, in_plain, in_latin, "|".join(dict.fromkeys(sources)), most, led=True)
+    union = "|".join(dict.fromkeys(sources))
+    beginnings = frozenset(
+        (_runs(entry[0]), entry[:length]) for entry in (*plain, *latin) for length in range(1, len(entry) + 1)
+    )
+    return Finder(category, in_plain, in_latin, union, "", beginnings, most, led=True)
 
 
 def pattern(category: int, source: str, folding: Folding) -> Finder:
@@ -70,13 +78,27 @@ def pattern(category: int, source: str, folding: Folding) -> Finder:
         raise ExpressionError("matches the empty text, which is everywhere")
     in_plain, in_latin = [_compiled(f"(?m){one.source}", options) for one in (plain, latin)]
     union = "|".join(dict.fromkeys(f"(?:{one.source})" for one in (plain, latin)))
-    return Finder(category, in_plain, in_latin, union, max(plain.most, latin.most), led=False)
+    partial = "|".join(dict.fromkeys(one.prefix for one in (plain, latin)))
+    most = max(plain.most, latin.most)
+    return Finder(category, in_plain, in_latin, union, partial, frozenset(), most, led=False)
 
 
 def any_of(finders: Sequence[Finder]) -> Any:
     """An expression that matches if one of the finders may, to be asked first."""
     source = "|".join(f"(?:{finder.source})" for finder in finders)
     return _compiled(f"(?m){source}", _options(len(source)))
+
+
+def partial_of(finders: Sequence[Finder]) -> Any:
+    """An expression that finds, in a text that is not complete, where the first match may begin that more text decides.
+
+    None if it would be too large.
+    """
+    source = "|".join(f"(?:{finder.partial})" for finder in finders)
+    try:
+        return _compiled(f"(?m)(?:{source})\\z", _options(4 * len(source)))
+    except ExpressionError:
+        return None
 
 
 def _listed(entry: str, fold: Callable[[str], str]) -> str:
@@ -90,14 +112,18 @@ def _alternatives(entries: Sequence[str]) -> str:
     """One expression for all entries, longest match first: with boundaries at those ends that need one."""
     kinds: dict[tuple[bool, bool], list[str]] = {}
     for entry in dict.fromkeys(entries):
-        escaped = re2.escape(entry).replace("\\ ", rf"\s{{1,{GAP}}}")
-        kinds.setdefault((_runs(entry[0]), _runs(entry[-1])), []).append(escaped)
+        kinds.setdefault((_runs(entry[0]), _runs(entry[-1])), []).append(_escaped(entry))
     branches = []
     for (free_start, free_end), escaped in kinds.items():
         lead = r"(?:(?s:.))" if free_start else _BOUNDARY
         trail = "" if free_end else rf"(?:{_BOUNDARY}|\z)"
         branches.append(f"{lead}({'|'.join(escaped)}){trail}")
     return "|".join(branches)
+
+
+def _escaped(text: str) -> str:
+    escaped: str = re2.escape(text).replace("\\ ", rf"\s{{1,{GAP}}}")
+    return escaped
 
 
 def _runs(character: str) -> bool:

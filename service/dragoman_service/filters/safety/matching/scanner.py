@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -9,9 +10,10 @@ from itertools import islice
 
 from dragoman_service.filters.safety.folding.folding import Folding, mixes_scripts
 from dragoman_service.filters.safety.holding.decisions import Decided, Piece
-from dragoman_service.filters.safety.matching.finders import Finder, any_of
+from dragoman_service.filters.safety.matching.finders import Finder, any_of, partial_of
 
 MAX_SLICE = 8 * 1024  # characters that are looked at in one step
+_SPACES = re.compile(r"[ \t\n\r\f]{2,}|[\t\n\r\f]")  # other than single spaces
 _START = "\n"  # stands before the text, where words and lines begin
 
 
@@ -51,14 +53,43 @@ class Ruleset:
         self.any = any_of(finders) if finders else None
         self.reach = max((finder.most for finder in finders), default=0)
         """Folded characters that a match may have."""
+        patterns = [finder for finder in finders if finder.partial]
+        self._partial = partial_of(patterns) if patterns else None
+        self._bounded = bool(patterns) and self._partial is None
+        self._beginnings = {beginning for finder in finders for beginning in finder.beginnings}
+        self._longest = max((finder.most for finder in finders if finder.beginnings), default=0)
+
+    def undecided(self, folded: str) -> int:
+        """The first character at which a match may begin that more text decides. The first one of all is known."""
+        least = max(len(folded) - self.reach, 1)
+        if self._bounded:
+            return least
+        found = self._word_begun(folded)
+        if self._partial is not None:
+            encoded = folded.encode()
+            match = self._partial.search(encoded, len(folded[:1].encode()))
+            found = min(found, len(encoded[: match.start()].decode()) if match else found)
+        return max(found, least)
+
+    def _word_begun(self, folded: str) -> int:
+        """Where the first word begins that may go on; the end of the text if there is none."""
+        spaced = _SPACES.search(folded) is not None
+        for start in range(max(len(folded) - self._longest, 1), len(folded)):
+            tail = _SPACES.sub(" ", folded[start:]) if spaced else folded[start:]
+            if (True, tail) in self._beginnings:
+                return start
+            before = folded[start - 1]
+            if (False, tail) in self._beginnings and not (before.isalpha() or before.isdecimal()):
+                return start
+        return len(folded)
 
 
 class Scanner:
     """One text, whose first character is number `start`. `actions` holds the action of each category, `replacements`
     what stands in place of its matches; the categories that were found are added to `found`.
 
-    A match that begins at a character is decided when `reach` + 1 folded characters from there on are known, or the
-    text has ended; so the result does not depend on how the text is cut.
+    A match that begins at a character is decided when no text that follows can change it, which is so after `reach` + 1
+    folded characters at the latest, or when the text has ended; so the result does not depend on how the text is cut.
     """
 
     def __init__(
@@ -68,12 +99,15 @@ class Scanner:
         self.found, self.start = found, start
         self.blocked: int | None = None
         """The category that blocked the text."""
+        self.blocked_at = 0
+        """The character at which that begins."""
         self._text = ""  # from `_first` on
         self._plain = self._latin = _START  # from the folded character `_base` on
         self._origins = [-1]  # for each folded character that of the text
         self._first = start
         self._base = -1
         self._decided = 0  # folded character before which all matches are known
+        self._undecided = 0  # folded character from which on more text decides
         self._released = start  # character before which all have left or were replaced
         self._redacted = 0  # character before which the last replacement ends
         self._next: dict[tuple[Finder, bool], int] = {}  # folded character at which a search goes on
@@ -87,6 +121,10 @@ class Scanner:
         """The number of the character after the last one."""
         return self._first + len(self._text)
 
+    def is_settled(self, end: int) -> bool:
+        """Whether all matches are known that begin before the character `end`."""
+        return self.blocked is not None or self._origin(self._undecided) >= end
+
     def feed(self, text: str) -> Decided:
         """Takes more of the text."""
         folding = self.rules.folding
@@ -95,7 +133,11 @@ class Scanner:
         self._text += text
         self._plain += plain
         self._latin += plain if text.isascii() else folding.latin(text)
-        return self._decide(self._base + len(self._plain) - self.rules.reach)
+        undecided = self.rules.undecided(self._plain)
+        if self._latin != self._plain:
+            undecided = min(undecided, self.rules.undecided(self._latin))
+        self._undecided = self._base + undecided
+        return self._decide(self._undecided)
 
     def end(self) -> Decided:
         """Decides all that is held. More text may follow; a match that spans the end is found then, too."""
@@ -111,7 +153,7 @@ class Scanner:
         for number, match in enumerate(matches):
             self.found.add(match.finder.category)
             if self.actions[match.finder.category] is Action.BLOCK:
-                self.blocked = match.finder.category
+                self.blocked, self.blocked_at = match.finder.category, match.start
                 cut, matches = match.start, matches[:number]
                 break
         pieces = tuple(self._pieces(matches, cut))
