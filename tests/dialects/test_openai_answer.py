@@ -159,8 +159,8 @@ def test_logprobs_come_with_their_piece_and_as_many_alternatives_as_requested() 
     text = chunk({"content": "é"}, logprobs={"content": [token]})
     (logprob,) = decoded(text, chunk(finish="stop"), top_logprobs=1)[0].delta.logprobs
 
-    assert (logprob.token, logprob.logprob, logprob.token_bytes) == ("é", -0.5, "é".encode())
-    assert [(one.token, one.token_bytes) for one in logprob.top_logprobs] == [("a", b"a")]
+    assert (logprob.token, logprob.logprob, logprob.bytes) == ("é", -0.5, "é".encode())
+    assert [(one.token, one.bytes) for one in logprob.top_logprobs] == [("a", b"a")]
 
 
 def test_half_a_character_is_replaced() -> None:

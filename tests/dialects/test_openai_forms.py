@@ -134,7 +134,7 @@ def test_completions_of_a_prompt_are_text_with_probabilities_in_lists() -> None:
     first, second = events[0].delta.logprobs
 
     assert events[0].delta.text == "aé"
-    assert (first.token, first.logprob, second.token_bytes) == ("a", 0.0, "é".encode())
+    assert (first.token, first.logprob, second.bytes) == ("a", 0.0, "é".encode())
     assert [top.token for top in second.top_logprobs] == ["é"]
 
 

@@ -119,10 +119,10 @@ def test_estimated_usage_and_labels_are_encoded() -> None:
 TOKEN = v1.TokenLogprob(
     token="�",
     logprob=float("-inf"),
-    token_bytes=b"\xe2\x80",
-    top_logprobs=[v1.TopLogprob(token="a", logprob=-1.5, token_bytes=b"a")],
+    bytes=b"\xe2\x80",
+    top_logprobs=[v1.TopLogprob(token="a", logprob=-1.5, bytes=b"a")],
 )
-NEXT = v1.TokenLogprob(token="bc", logprob=-0.5, token_bytes=b"bc")
+NEXT = v1.TokenLogprob(token="bc", logprob=-0.5, bytes=b"bc")
 
 
 def test_logprobs_have_the_shape_of_each_endpoint() -> None:

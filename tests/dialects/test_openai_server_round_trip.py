@@ -156,7 +156,7 @@ def test_a_prompt_comes_back_as_it_was(prompt: str, config: v1.GenerationConfig,
 
 TOKENS = st.builds(
     lambda token, logprob, tops: v1.TokenLogprob(
-        token=token, logprob=logprob, token_bytes=token.encode(), top_logprobs=_ranked(tops)
+        token=token, logprob=logprob, bytes=token.encode(), top_logprobs=_ranked(tops)
     ),
     WORDS,
     st.floats(-50, -1e-9),
@@ -166,7 +166,7 @@ TOKENS = st.builds(
 
 def _ranked(tops: dict[str, float]) -> list[v1.TopLogprob]:
     ranked = sorted(tops.items(), key=lambda entry: -entry[1])
-    return [v1.TopLogprob(token=token, logprob=logprob, token_bytes=token.encode()) for token, logprob in ranked]
+    return [v1.TopLogprob(token=token, logprob=logprob, bytes=token.encode()) for token, logprob in ranked]
 
 
 @st.composite

@@ -31,6 +31,7 @@ async def test_the_first_provider_to_claim_an_alias_keeps_it_and_full_names_win(
     second = Scripted(delta("second"), choice_finished(), model=model("m", "best"))
     engine = engine_of({"a": first, "b": second})
 
+    assert [list(one.aliases) for one in engine.models("me")] == [["best", "b/m"], []], "an alias is shown once"
     assert text_of(await answer(engine, request_of("best"))) == "first"
     assert text_of(await answer(engine, request_of("b/m"))) == "second"
 

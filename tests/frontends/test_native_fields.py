@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.validation import limits
+from dragoman_service.validation import check_request, limits
 from dragoman_service.validation.rpcs import check_attach, check_tokenize, effective_page_size, start_violations
 from google.protobuf.duration_pb2 import Duration
 
@@ -88,3 +88,11 @@ def test_a_negative_page_size_is_refused() -> None:
         effective_page_size(-1, default=50)
 
     assert [violation.field for violation in caught.value.fields] == ["page_size"]
+
+
+def test_values_of_enums_are_named_as_stubs_name_them() -> None:
+    message = v1.Message(role=99, parts=[v1.Part(text="x")])  # type: ignore[arg-type]
+    with pytest.raises(CompletionError) as caught:
+        check_request(v1.CompletionRequest(model="echo", messages=[message]))
+
+    assert "must be one of ROLE_SYSTEM, " in caught.value.fields[0].description

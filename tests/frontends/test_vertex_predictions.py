@@ -236,7 +236,7 @@ async def test_citations_come_with_the_end() -> None:
 
 async def test_log_probabilities_come_with_their_texts() -> None:
     token = v1.TokenLogprob(
-        token="Hi", logprob=-0.5, token_bytes=b"Hi", top_logprobs=[v1.TopLogprob(token="Hi", logprob=-0.5)]
+        token="Hi", logprob=-0.5, bytes=b"Hi", top_logprobs=[v1.TopLogprob(token="Hi", logprob=-0.5)]
     )
     model = v1.Model(
         provider_model="scripted",

@@ -96,7 +96,7 @@ async def test_logprobs_come_on_request():
     without = await answer_to(request_of("a b", script))
 
     first, second = completion.choices[0].logprobs
-    assert (first.token, first.logprob, first.token_bytes) == ("a", -0.5, b"a")
+    assert (first.token, first.logprob, first.bytes) == ("a", -0.5, b"a")
     assert [(top.token, top.logprob) for top in second.top_logprobs] == [(" b", -0.5), (" b1", -1.5)]
     assert not without.choices[0].logprobs
 

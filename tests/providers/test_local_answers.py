@@ -123,7 +123,7 @@ async def test_each_token_comes_with_its_probability_and_its_alternatives(local:
     assert "".join(token.token for token in logprobs) == text_of(answer)
     assert [len(token.top_logprobs) for token in logprobs] == [3, 3, 3, 3]
     assert all(token.logprob == max(top.logprob for top in token.top_logprobs) for token in logprobs)
-    assert all(token.token_bytes == token.token.encode() for token in logprobs)
+    assert all(token.bytes == token.token.encode() for token in logprobs)
 
 
 async def test_no_alternatives_come_without_a_request(local: LocalProvider) -> None:

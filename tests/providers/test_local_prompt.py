@@ -62,7 +62,7 @@ async def test_logprobs_spell_the_text(local: LocalProvider) -> None:
     answer = await answer_of(local, prompting(include_logprobs=True, top_logprobs=2))
     logprobs = answer.choices[0].logprobs
 
-    assert b"".join(logprob.token_bytes for logprob in logprobs).decode() == text_of(answer)
+    assert b"".join(logprob.bytes for logprob in logprobs).decode() == text_of(answer)
     assert all(len(logprob.top_logprobs) == 2 for logprob in logprobs)
 
 

@@ -14,6 +14,7 @@ import pytest
 import structlog
 from dragoman import v1
 from dragoman_service.telemetry.log import configure
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from raw_http2 import send
 from waiting import until
 
@@ -152,3 +153,13 @@ def test_ordinary_lines_of_libraries_are_kept(json_log) -> None:
 
     assert json_log.text
     assert json.loads(json_log.text)["event"] == "the bearer's ok in {'a': 'b\"c'}"
+
+
+async def test_the_line_of_a_probe_is_written_at_level_debug(json_log, start_service):
+    service = await start_service()
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        await v1.ModelServiceStub(channel).ListModels(v1.ListModelsRequest())
+    await until(lambda: json_log.records("rpc.done"))
+
+    assert [record["method"] for record in json_log.records("rpc.done")] == ["ListModels"]

@@ -64,8 +64,14 @@ class Catalogue:
         return {**self._broken, **self._unopened}
 
     def models(self) -> list[v1.Model]:
-        """All models as they are now, ordered by name, with the aliases that their providers declare."""
+        """All models as they are now, ordered by name, with the aliases of their providers that lead to them."""
         models = [self._describe(name, model) for name in self._providers for model in self._models(name)]
+        owned: set[str] = set()
+        for model in models:  # of several that declare one alias, the first has it
+            kept = [alias for alias in model.aliases if alias not in owned]
+            owned.update(kept)
+            del model.aliases[:]
+            model.aliases.extend(kept)
         return sorted(models, key=lambda model: model.name)
 
     def aliases(self) -> dict[str, list[Alias]]:

@@ -26,6 +26,8 @@ class CallRecord:
     """Seconds that the caller allowed when the call began; None: no deadline."""
     hops: int = 0
     """Number of Dragoman services that the request has passed through."""
+    routine: bool = False
+    """A probe: its line is written at level debug, because probes come every few seconds."""
     started: float = field(default_factory=time.perf_counter)
     first_token: float | None = None
     """Seconds from the start of the call to the first piece of the answer; None: there was none."""

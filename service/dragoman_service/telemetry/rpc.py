@@ -6,6 +6,7 @@ import time
 from functools import cache
 
 import grpc
+import structlog
 
 from dragoman_service.telemetry import log
 from dragoman_service.telemetry.metrics import Metrics
@@ -75,7 +76,11 @@ class RpcTelemetry:
             "deadline_ms": record.deadline and round(record.deadline * 1000),
             "cancelled_by": record.cancelled_by,
         }
-        log.info("rpc.done", {key: value for key, value in facts.items() if value})
+        told = {key: value for key, value in facts.items() if value}
+        if record.routine:
+            structlog.get_logger().debug("rpc.done", **told)
+        else:
+            log.info("rpc.done", told)
 
 
 @cache

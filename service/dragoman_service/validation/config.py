@@ -36,7 +36,7 @@ def config_violations(config: v1.GenerationConfig, at: str) -> Iterator[FieldVio
         yield FieldViolation(f"{at}.top_logprobs", "needs include_logprobs")
     yield from _stops(config, f"{at}.stop_sequences")
     if config.HasField("reasoning") and config.reasoning.effort not in _EFFORTS:
-        yield unknown_value(f"{at}.reasoning.effort", v1.ReasoningEffort, "REASONING_EFFORT_")
+        yield unknown_value(f"{at}.reasoning.effort", v1.ReasoningEffort)
     if config.HasField("response_format"):
         yield from _format(config.response_format, f"{at}.response_format")
 

@@ -31,7 +31,7 @@ def message_violations(messages: Sequence[v1.Message], at: str) -> Iterator[Fiel
 def _message(message: v1.Message, at: str, calls: set[str]) -> Iterator[FieldViolation]:
     """`calls` holds the ids of the tool calls in earlier messages; those of this message are added."""
     if message.role not in _ROLES:
-        yield unknown_value(f"{at}.role", v1.Role, "ROLE_")
+        yield unknown_value(f"{at}.role", v1.Role)
     if len(message.author) > limits.AUTHOR:
         yield too_long(f"{at}.author", message.author, limits.AUTHOR)
     if not message.parts:

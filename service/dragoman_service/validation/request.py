@@ -38,9 +38,9 @@ def violations(request: v1.CompletionRequest, at: str = "") -> Iterator[FieldVio
     if not request.model:
         yield missing(f"{at}model", "the name or an alias of a model, as in 'local'")
     if request.unsupported_field_policy not in _POLICIES:
-        yield unknown_value(f"{at}unsupported_field_policy", v1.UnsupportedFieldPolicy, "UNSUPPORTED_FIELD_POLICY_")
+        yield unknown_value(f"{at}unsupported_field_policy", v1.UnsupportedFieldPolicy)
     if request.disconnect_policy not in _DISCONNECT:
-        yield unknown_value(f"{at}disconnect_policy", v1.DisconnectPolicy, "DISCONNECT_POLICY_")
+        yield unknown_value(f"{at}disconnect_policy", v1.DisconnectPolicy)
     if request.request_id and not _REQUEST_ID.fullmatch(request.request_id):
         allowed = f"1 to {limits.REQUEST_ID} visible ASCII characters, preferably a UUID"
         yield FieldViolation(f"{at}request_id", f"must have {allowed}")

@@ -23,7 +23,7 @@ def safety_violations(settings: Sequence[v1.SafetySetting], at: str) -> Iterator
         path = f"{at}[{number}]"
         yield from _category(setting.category, f"{path}.category", seen)
         if setting.block_at not in _THRESHOLDS:
-            yield unknown_value(f"{path}.block_at", v1.SafetyThreshold, "SAFETY_THRESHOLD_")
+            yield unknown_value(f"{path}.block_at", v1.SafetyThreshold)
 
 
 def _category(category: str, path: str, seen: set[str]) -> Iterator[FieldViolation]:

@@ -57,7 +57,7 @@ def _tool(tool: v1.Tool, at: str, names: set[str]) -> Iterator[FieldViolation]:
 
 def _choice(choice: v1.ToolChoice, at: str, names: set[str]) -> Iterator[FieldViolation]:
     if choice.mode not in _MODES:
-        yield unknown_value(f"{at}.mode", v1.ToolChoice.Mode, "MODE_")
+        yield unknown_value(f"{at}.mode", v1.ToolChoice.Mode)
     if not names and choice.mode != v1.ToolChoice.MODE_NONE:
         yield FieldViolation(at, "needs tools to choose among")
         return

@@ -22,10 +22,10 @@ def missing(at: str, wanted: str) -> FieldViolation:
     return FieldViolation(at, f"is required: {wanted}")
 
 
-def unknown_value(at: str, enum: Enum, prefix: str) -> FieldViolation:
-    """A number that is no value of the enum. Its names are shown without `prefix`."""
+def unknown_value(at: str, enum: Enum) -> FieldViolation:
+    """A number that is no value of the enum. Its names are shown as stubs and JSON have them."""
     names = [name for name in enum.keys() if not name.endswith("UNSPECIFIED")]  # noqa: SIM118 - not a mapping
-    return FieldViolation(at, f"must be one of {', '.join(name.removeprefix(prefix) for name in names)}")
+    return FieldViolation(at, f"must be one of {', '.join(names)}")
 
 
 def out_of_range(at: str, value: float, allowed: str) -> FieldViolation:

@@ -1,7 +1,6 @@
 """The messages of the API and the stubs of its services, for `from dragoman import v1`."""
 
 from dragoman.v1.completion_event_pb2 import *
-from dragoman.v1.completion_operation_pb2 import *
 from dragoman.v1.completion_pb2 import *
 from dragoman.v1.completion_service_pb2 import *
 from dragoman.v1.completion_service_pb2_grpc import CompletionServiceServicer as CompletionServiceServicer
@@ -9,7 +8,6 @@ from dragoman.v1.completion_service_pb2_grpc import CompletionServiceStub as Com
 from dragoman.v1.completion_service_pb2_grpc import (
     add_CompletionServiceServicer_to_server as add_CompletionServiceServicer_to_server,
 )
-from dragoman.v1.error_reason_pb2 import *
 from dragoman.v1.generation_config_pb2 import *
 from dragoman.v1.message_pb2 import *
 from dragoman.v1.model_pb2 import *

@@ -8,7 +8,9 @@ from dragoman.v1 import completion_pb2 as _completion_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +21,186 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ErrorReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
+    """Not used."""
+    ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 1
+    """INVALID_ARGUMENT: fields are invalid or exceed a limit; BadRequest names each of them."""
+    ERROR_REASON_MALFORMED_REQUEST: _ErrorReason.ValueType  # 2
+    """INVALID_ARGUMENT: the bytes are not a valid message of the method's request type, or no message
+    arrived in time (10 s).
+    """
+    ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 3
+    """RESOURCE_EXHAUSTED: the request is larger than the service accepts. gRPC itself rejects
+    requests of more than three times that limit, with the same status and without details.
+    """
+    ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 4
+    """UNAUTHENTICATED: no API key was sent."""
+    ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 5
+    """UNAUTHENTICATED: the API key is unknown."""
+    ERROR_REASON_MODEL_NOT_ALLOWED: _ErrorReason.ValueType  # 6
+    """PERMISSION_DENIED: the caller's API key does not allow the model."""
+    ERROR_REASON_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 7
+    """NOT_FOUND: no configured provider serves the model."""
+    ERROR_REASON_OPERATION_NOT_FOUND: _ErrorReason.ValueType  # 8
+    """NOT_FOUND: the operation does not exist, expired, or belongs to another caller."""
+    ERROR_REASON_UNSUPPORTED_FIELD: _ErrorReason.ValueType  # 9
+    """INVALID_ARGUMENT: the provider does not support some fields; BadRequest names each of them."""
+    ERROR_REASON_CAPABILITY_MISSING: _ErrorReason.ValueType  # 10
+    """UNIMPLEMENTED: the model's provider does not support the method."""
+    ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 11
+    """ALREADY_EXISTS: the caller used the same request_id for a different request."""
+    ERROR_REASON_OPERATION_EXISTS: _ErrorReason.ValueType  # 12
+    """ALREADY_EXISTS: the caller already has an operation with the same operation_id."""
+    ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 16
+    """UNAVAILABLE: the server is shutting down; another one may answer."""
+    ERROR_REASON_DEADLINE: _ErrorReason.ValueType  # 17
+    """DEADLINE_EXCEEDED: the caller's deadline passed, or the server's default one if the caller set
+    none.
+    """
+    ERROR_REASON_CONTEXT_LENGTH_EXCEEDED: _ErrorReason.ValueType  # 18
+    """INVALID_ARGUMENT: the prompt does not fit into the model's context window. ErrorInfo.metadata
+    holds `limit` and `counted`, in tokens.
+    """
+    ERROR_REASON_PROVIDER_REJECTED: _ErrorReason.ValueType  # 19
+    """INVALID_ARGUMENT: the provider rejected the content of the request."""
+    ERROR_REASON_PROVIDER_CREDENTIALS: _ErrorReason.ValueType  # 20
+    """FAILED_PRECONDITION: the provider rejected the service's own credentials."""
+    ERROR_REASON_PROVIDER_QUOTA: _ErrorReason.ValueType  # 21
+    """FAILED_PRECONDITION: the service's account at the provider has no credit or quota left."""
+    ERROR_REASON_PROVIDER_MODEL_MISSING: _ErrorReason.ValueType  # 22
+    """FAILED_PRECONDITION: the provider does not have a model that the service is configured with."""
+    ERROR_REASON_PROVIDER_TIMEOUT: _ErrorReason.ValueType  # 23
+    """UNAVAILABLE: the provider timed out, or its first token did not arrive in time."""
+    ERROR_REASON_PROVIDER_RATE_LIMITED: _ErrorReason.ValueType  # 24
+    """RESOURCE_EXHAUSTED: the provider limits the request rate. RetryInfo says when to retry, if the
+    provider does.
+    """
+    ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 25
+    """UNAVAILABLE: the provider cannot be reached, or it failed before it answered."""
+    ERROR_REASON_PROVIDER_STREAM_BROKEN: _ErrorReason.ValueType  # 26
+    """UNAVAILABLE: the provider's answer was interrupted after its first fragment."""
+    ERROR_REASON_PROVIDER_IDLE: _ErrorReason.ValueType  # 27
+    """UNAVAILABLE: after its answer had begun, the provider sent nothing for the idle time-out."""
+    ERROR_REASON_PROVIDER_MALFORMED: _ErrorReason.ValueType  # 28
+    """INTERNAL: the provider's answer is malformed."""
+    ERROR_REASON_NO_PROVIDER_AVAILABLE: _ErrorReason.ValueType  # 29
+    """UNAVAILABLE: the model's provider could not be opened."""
+    ERROR_REASON_STALLED_READER: _ErrorReason.ValueType  # 30
+    """ABORTED: the caller opened a stream and did not read it for the stall time-out (60 s)."""
+    ERROR_REASON_WORKER_LOST: _ErrorReason.ValueType  # 31
+    """ABORTED, in Operation.error: the operation lost as many workers as its max_attempts allows."""
+    ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 32
+    """INTERNAL: the service has a bug; its log has the details under the call_id."""
+    ERROR_REASON_PLUGIN_FAILED: _ErrorReason.ValueType  # 33
+    """INTERNAL: the provider's plugin raised an error that its contract does not allow."""
+    ERROR_REASON_OPERATIONS_UNAVAILABLE: _ErrorReason.ValueType  # 34
+    """UNAVAILABLE: the operation store cannot be reached or written."""
+    ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 35
+    """CANCELLED, in Operation.error: the operation was cancelled."""
+    ERROR_REASON_TOO_MANY_HOPS: _ErrorReason.ValueType  # 36
+    """FAILED_PRECONDITION: the request passed through more than 8 services like this one, because the
+    address of a provider leads back to where the request came from.
+    """
+    ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 37
+    """UNAVAILABLE: the service has too much to do. RetryInfo says when to try again."""
+
+class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
+    """Why a request failed. google.rpc.ErrorInfo carries the name without its prefix in `reason`, and
+    `dragoman` in `domain`. ErrorInfo.metadata holds `call_id` (the id of this call, also in the
+    service's log), `retryable` (`true` or `false`) and, where they apply, `model`, `provider` and
+    `upstream_status`.
+    """
+
+ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
+"""Not used."""
+ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 1
+"""INVALID_ARGUMENT: fields are invalid or exceed a limit; BadRequest names each of them."""
+ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 2
+"""INVALID_ARGUMENT: the bytes are not a valid message of the method's request type, or no message
+arrived in time (10 s).
+"""
+ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 3
+"""RESOURCE_EXHAUSTED: the request is larger than the service accepts. gRPC itself rejects
+requests of more than three times that limit, with the same status and without details.
+"""
+ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 4
+"""UNAUTHENTICATED: no API key was sent."""
+ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 5
+"""UNAUTHENTICATED: the API key is unknown."""
+ERROR_REASON_MODEL_NOT_ALLOWED: ErrorReason.ValueType  # 6
+"""PERMISSION_DENIED: the caller's API key does not allow the model."""
+ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 7
+"""NOT_FOUND: no configured provider serves the model."""
+ERROR_REASON_OPERATION_NOT_FOUND: ErrorReason.ValueType  # 8
+"""NOT_FOUND: the operation does not exist, expired, or belongs to another caller."""
+ERROR_REASON_UNSUPPORTED_FIELD: ErrorReason.ValueType  # 9
+"""INVALID_ARGUMENT: the provider does not support some fields; BadRequest names each of them."""
+ERROR_REASON_CAPABILITY_MISSING: ErrorReason.ValueType  # 10
+"""UNIMPLEMENTED: the model's provider does not support the method."""
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 11
+"""ALREADY_EXISTS: the caller used the same request_id for a different request."""
+ERROR_REASON_OPERATION_EXISTS: ErrorReason.ValueType  # 12
+"""ALREADY_EXISTS: the caller already has an operation with the same operation_id."""
+ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 16
+"""UNAVAILABLE: the server is shutting down; another one may answer."""
+ERROR_REASON_DEADLINE: ErrorReason.ValueType  # 17
+"""DEADLINE_EXCEEDED: the caller's deadline passed, or the server's default one if the caller set
+none.
+"""
+ERROR_REASON_CONTEXT_LENGTH_EXCEEDED: ErrorReason.ValueType  # 18
+"""INVALID_ARGUMENT: the prompt does not fit into the model's context window. ErrorInfo.metadata
+holds `limit` and `counted`, in tokens.
+"""
+ERROR_REASON_PROVIDER_REJECTED: ErrorReason.ValueType  # 19
+"""INVALID_ARGUMENT: the provider rejected the content of the request."""
+ERROR_REASON_PROVIDER_CREDENTIALS: ErrorReason.ValueType  # 20
+"""FAILED_PRECONDITION: the provider rejected the service's own credentials."""
+ERROR_REASON_PROVIDER_QUOTA: ErrorReason.ValueType  # 21
+"""FAILED_PRECONDITION: the service's account at the provider has no credit or quota left."""
+ERROR_REASON_PROVIDER_MODEL_MISSING: ErrorReason.ValueType  # 22
+"""FAILED_PRECONDITION: the provider does not have a model that the service is configured with."""
+ERROR_REASON_PROVIDER_TIMEOUT: ErrorReason.ValueType  # 23
+"""UNAVAILABLE: the provider timed out, or its first token did not arrive in time."""
+ERROR_REASON_PROVIDER_RATE_LIMITED: ErrorReason.ValueType  # 24
+"""RESOURCE_EXHAUSTED: the provider limits the request rate. RetryInfo says when to retry, if the
+provider does.
+"""
+ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 25
+"""UNAVAILABLE: the provider cannot be reached, or it failed before it answered."""
+ERROR_REASON_PROVIDER_STREAM_BROKEN: ErrorReason.ValueType  # 26
+"""UNAVAILABLE: the provider's answer was interrupted after its first fragment."""
+ERROR_REASON_PROVIDER_IDLE: ErrorReason.ValueType  # 27
+"""UNAVAILABLE: after its answer had begun, the provider sent nothing for the idle time-out."""
+ERROR_REASON_PROVIDER_MALFORMED: ErrorReason.ValueType  # 28
+"""INTERNAL: the provider's answer is malformed."""
+ERROR_REASON_NO_PROVIDER_AVAILABLE: ErrorReason.ValueType  # 29
+"""UNAVAILABLE: the model's provider could not be opened."""
+ERROR_REASON_STALLED_READER: ErrorReason.ValueType  # 30
+"""ABORTED: the caller opened a stream and did not read it for the stall time-out (60 s)."""
+ERROR_REASON_WORKER_LOST: ErrorReason.ValueType  # 31
+"""ABORTED, in Operation.error: the operation lost as many workers as its max_attempts allows."""
+ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 32
+"""INTERNAL: the service has a bug; its log has the details under the call_id."""
+ERROR_REASON_PLUGIN_FAILED: ErrorReason.ValueType  # 33
+"""INTERNAL: the provider's plugin raised an error that its contract does not allow."""
+ERROR_REASON_OPERATIONS_UNAVAILABLE: ErrorReason.ValueType  # 34
+"""UNAVAILABLE: the operation store cannot be reached or written."""
+ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 35
+"""CANCELLED, in Operation.error: the operation was cancelled."""
+ERROR_REASON_TOO_MANY_HOPS: ErrorReason.ValueType  # 36
+"""FAILED_PRECONDITION: the request passed through more than 8 services like this one, because the
+address of a provider leads back to where the request came from.
+"""
+ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 37
+"""UNAVAILABLE: the service has too much to do. RetryInfo says when to try again."""
+Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
 class StartCompletionRequest(_message.Message):
@@ -221,3 +403,162 @@ class Token(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Token: _TypeAlias = Token  # noqa: Y015
+
+@_typing.final
+class CompletionOperationMetadata(_message.Message):
+    """Progress and properties of an operation that StartCompletion created: the `metadata` of its
+    google.longrunning.Operation.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CompletionOperationMetadata._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: CompletionOperationMetadata._State.ValueType  # 0
+        """Not used."""
+        STATE_QUEUED: CompletionOperationMetadata._State.ValueType  # 1
+        """The operation waits for a worker."""
+        STATE_RUNNING: CompletionOperationMetadata._State.ValueType  # 2
+        """A worker runs the operation. It returns to STATE_QUEUED if the worker is lost or shuts down."""
+        STATE_CANCELLING: CompletionOperationMetadata._State.ValueType  # 3
+        """A worker still runs the operation and has been asked to stop."""
+        STATE_SUCCEEDED: CompletionOperationMetadata._State.ValueType  # 4
+        """The operation ended and holds the `response`."""
+        STATE_FAILED: CompletionOperationMetadata._State.ValueType  # 5
+        """The operation ended and holds the `error`."""
+        STATE_CANCELLED: CompletionOperationMetadata._State.ValueType  # 6
+        """CancelOperation ended the operation, which holds an `error` with code CANCELLED."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State of an operation. SUCCEEDED, FAILED and CANCELLED are final and never change."""
+
+    STATE_UNSPECIFIED: CompletionOperationMetadata.State.ValueType  # 0
+    """Not used."""
+    STATE_QUEUED: CompletionOperationMetadata.State.ValueType  # 1
+    """The operation waits for a worker."""
+    STATE_RUNNING: CompletionOperationMetadata.State.ValueType  # 2
+    """A worker runs the operation. It returns to STATE_QUEUED if the worker is lost or shuts down."""
+    STATE_CANCELLING: CompletionOperationMetadata.State.ValueType  # 3
+    """A worker still runs the operation and has been asked to stop."""
+    STATE_SUCCEEDED: CompletionOperationMetadata.State.ValueType  # 4
+    """The operation ended and holds the `response`."""
+    STATE_FAILED: CompletionOperationMetadata.State.ValueType  # 5
+    """The operation ended and holds the `error`."""
+    STATE_CANCELLED: CompletionOperationMetadata.State.ValueType  # 6
+    """CancelOperation ended the operation, which holds an `error` with code CANCELLED."""
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    STATE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    CREATED_BY_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    OUTPUT_CHARACTERS_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    state: Global___CompletionOperationMetadata.State.ValueType
+    """State of the operation."""
+    model: _builtins.str
+    """CompletionRequest.model as the caller wrote it."""
+    provider: _builtins.str
+    """Name of the configured provider that answers. Empty while the operation is queued."""
+    created_by: _builtins.str
+    """Id of the API key whose holder started the operation."""
+    last_sequence: _builtins.int
+    """Sequence number of the newest event that AttachCompletion returns."""
+    output_characters: _builtins.int
+    """Characters of text that the running attempt has generated, all choices together. Updated
+    several times a second.
+    """
+    attempts: _builtins.int
+    """How many times a worker has taken the operation."""
+    request_id: _builtins.str
+    """Copy of CompletionRequest.request_id."""
+    priority: _builtins.int
+    """Copy of StartCompletionRequest.priority."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When the operation was started."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When a worker last took the operation. Absent until the first one does."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When any part of the operation last changed."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When the operation reached its final state. Absent until then."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the operation will be deleted together with its answer. Absent until the final state."""
+
+    @_builtins.property
+    def usage(self) -> _completion_pb2.Usage:
+        """Tokens used so far by the running attempt, or in total by the last one."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Copy of CompletionRequest.labels."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___CompletionOperationMetadata.State.ValueType = ...,
+        model: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        created_by: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        last_sequence: _builtins.int = ...,
+        output_characters: _builtins.int = ...,
+        usage: _completion_pb2.Usage | None = ...,
+        attempts: _builtins.int = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+        priority: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "start_time", b"start_time", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "created_by", b"created_by", "end_time", b"end_time", "expire_time", b"expire_time", "labels", b"labels", "last_sequence", b"last_sequence", "model", b"model", "output_characters", b"output_characters", "priority", b"priority", "provider", b"provider", "request_id", b"request_id", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompletionOperationMetadata: _TypeAlias = CompletionOperationMetadata  # noqa: Y015

@@ -32,14 +32,19 @@ GRPC_VERSION: str
 class CompletionServiceStub:
     """Completes conversations with language models.
 
-    Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
-    ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait. If the service requires an API key, send it as the metadata
+    If the service requires an API key, send it with every call as the metadata
     `authorization: Bearer KEY`; without a valid key, every RPC fails with UNAUTHENTICATED
     (CREDENTIALS_MISSING, CREDENTIALS_INVALID).
 
+    Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
+    ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
+    should wait.
+
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).
+
+    An answer may be larger than the 4 MiB that many gRPC clients accept by default, for example with
+    log probabilities. Let the client accept 64 MiB.
     """
 
     @_typing.overload
@@ -71,7 +76,9 @@ class CompletionServiceStub:
 
     The operation is stored before this RPC returns, so it survives the death of the server. Manage
     it with google.longrunning.Operations: GetOperation, WaitOperation, ListOperations,
-    CancelOperation, DeleteOperation. Its response is a Completion and its metadata a
+    CancelOperation, DeleteOperation. WaitOperation returns as soon as the operation ends, or with
+    its newest state after 25 s at most, so call it in a loop; helpers that poll GetOperation work
+    too, but notice the end late. The operation's response is a Completion and its metadata a
     CompletionOperationMetadata. Fails with INVALID_ARGUMENT, NOT_FOUND and PERMISSION_DENIED as
     CreateCompletion does, with ALREADY_EXISTS (REQUEST_ID_REUSED, OPERATION_EXISTS), and with
     UNAVAILABLE (OPERATIONS_UNAVAILABLE) if the operation cannot be stored. Later failures become
@@ -107,14 +114,19 @@ class CompletionServiceStub:
 class CompletionServiceAsyncStub(CompletionServiceStub):
     """Completes conversations with language models.
 
-    Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
-    ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait. If the service requires an API key, send it as the metadata
+    If the service requires an API key, send it with every call as the metadata
     `authorization: Bearer KEY`; without a valid key, every RPC fails with UNAUTHENTICATED
     (CREDENTIALS_MISSING, CREDENTIALS_INVALID).
 
+    Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
+    ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
+    should wait.
+
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).
+
+    An answer may be larger than the 4 MiB that many gRPC clients accept by default, for example with
+    log probabilities. Let the client accept 64 MiB.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -143,7 +155,9 @@ class CompletionServiceAsyncStub(CompletionServiceStub):
 
     The operation is stored before this RPC returns, so it survives the death of the server. Manage
     it with google.longrunning.Operations: GetOperation, WaitOperation, ListOperations,
-    CancelOperation, DeleteOperation. Its response is a Completion and its metadata a
+    CancelOperation, DeleteOperation. WaitOperation returns as soon as the operation ends, or with
+    its newest state after 25 s at most, so call it in a loop; helpers that poll GetOperation work
+    too, but notice the end late. The operation's response is a Completion and its metadata a
     CompletionOperationMetadata. Fails with INVALID_ARGUMENT, NOT_FOUND and PERMISSION_DENIED as
     CreateCompletion does, with ALREADY_EXISTS (REQUEST_ID_REUSED, OPERATION_EXISTS), and with
     UNAVAILABLE (OPERATIONS_UNAVAILABLE) if the operation cannot be stored. Later failures become
@@ -178,14 +192,19 @@ class CompletionServiceAsyncStub(CompletionServiceStub):
 class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Completes conversations with language models.
 
-    Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
-    ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait. If the service requires an API key, send it as the metadata
+    If the service requires an API key, send it with every call as the metadata
     `authorization: Bearer KEY`; without a valid key, every RPC fails with UNAUTHENTICATED
     (CREDENTIALS_MISSING, CREDENTIALS_INVALID).
 
+    Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
+    ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
+    should wait.
+
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).
+
+    An answer may be larger than the 4 MiB that many gRPC clients accept by default, for example with
+    log probabilities. Let the client accept 64 MiB.
     """
 
     @_abc_1.abstractmethod
@@ -230,7 +249,9 @@ class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The operation is stored before this RPC returns, so it survives the death of the server. Manage
         it with google.longrunning.Operations: GetOperation, WaitOperation, ListOperations,
-        CancelOperation, DeleteOperation. Its response is a Completion and its metadata a
+        CancelOperation, DeleteOperation. WaitOperation returns as soon as the operation ends, or with
+        its newest state after 25 s at most, so call it in a loop; helpers that poll GetOperation work
+        too, but notice the end late. The operation's response is a Completion and its metadata a
         CompletionOperationMetadata. Fails with INVALID_ARGUMENT, NOT_FOUND and PERMISSION_DENIED as
         CreateCompletion does, with ALREADY_EXISTS (REQUEST_ID_REUSED, OPERATION_EXISTS), and with
         UNAVAILABLE (OPERATIONS_UNAVAILABLE) if the operation cannot be stored. Later failures become

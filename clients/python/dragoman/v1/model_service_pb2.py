@@ -25,14 +25,14 @@ _sym_db = _symbol_database.Default()
 from dragoman.v1 import model_pb2 as dragoman_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64ragoman/v1/model_service.proto\x12\x0b\x64ragoman.v1\x1a\x17\x64ragoman/v1/model.proto\"O\n\x11ListModelsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"\x8a\x01\n\x12ListModelsResponse\x12*\n\x06models\x18\x01 \x03(\x0b\x32\x12.dragoman.v1.ModelR\x06models\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12 \n\x0bunreachable\x18\x03 \x03(\tR\x0bunreachable\"%\n\x0fGetModelRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name2\x9b\x01\n\x0cModelService\x12M\n\nListModels\x12\x1e.dragoman.v1.ListModelsRequest\x1a\x1f.dragoman.v1.ListModelsResponse\x12<\n\x08GetModel\x12\x1c.dragoman.v1.GetModelRequest\x1a\x12.dragoman.v1.ModelBk\n\x0b\x64ragoman.v1B\x11ModelServiceProtoP\x01Z\x16\x64ragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64ragoman/v1/model_service.proto\x12\x0b\x64ragoman.v1\x1a\x17\x64ragoman/v1/model.proto\"O\n\x11ListModelsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"\x8a\x01\n\x12ListModelsResponse\x12*\n\x06models\x18\x01 \x03(\x0b\x32\x12.dragoman.v1.ModelR\x06models\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12 \n\x0bunreachable\x18\x03 \x03(\tR\x0bunreachable\"%\n\x0fGetModelRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name2\x9b\x01\n\x0cModelService\x12M\n\nListModels\x12\x1e.dragoman.v1.ListModelsRequest\x1a\x1f.dragoman.v1.ListModelsResponse\x12<\n\x08GetModel\x12\x1c.dragoman.v1.GetModelRequest\x1a\x12.dragoman.v1.ModelB\x8b\x01\n\x0b\x64ragoman.v1B\x11ModelServiceProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dragoman.v1.model_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'\n\013dragoman.v1B\021ModelServiceProtoP\001Z\026dragoman/v1;dragomanv1\242\002\003DXX\252\002\013Dragoman.V1\312\002\013Dragoman\\V1\352\002\014Dragoman::V1'
+  _globals['DESCRIPTOR']._serialized_options = b'\n\013dragoman.v1B\021ModelServiceProtoP\001Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\242\002\003DXX\252\002\013Dragoman.V1\312\002\013Dragoman\\V1\352\002\014Dragoman::V1'
   _globals['_LISTMODELSREQUEST']._serialized_start=73
   _globals['_LISTMODELSREQUEST']._serialized_end=152
   _globals['_LISTMODELSRESPONSE']._serialized_start=155

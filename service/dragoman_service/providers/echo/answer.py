@@ -93,13 +93,13 @@ class Answer:
         """The alternatives are invented: the token with a number after it, each less likely by one."""
         others = (f"{token}{number}" for number in range(1, self.config.top_logprobs))
         ranked = [
-            v1.TopLogprob(token=name, logprob=self.logprob - rank, token_bytes=name.encode())
+            v1.TopLogprob(token=name, logprob=self.logprob - rank, bytes=name.encode())
             for rank, name in enumerate((token, *others))
         ]
         return v1.TokenLogprob(
             token=token,
             logprob=self.logprob,
-            token_bytes=token.encode(),
+            bytes=token.encode(),
             top_logprobs=ranked[: self.config.top_logprobs],
         )
 

@@ -173,7 +173,7 @@ _DELTAS: dict[str, Any] = {
 }
 _TOKENS = st.lists(
     st.builds(
-        lambda token, logprob: v1.TokenLogprob(token=token, logprob=logprob, token_bytes=token.encode()),
+        lambda token, logprob: v1.TokenLogprob(token=token, logprob=logprob, bytes=token.encode()),
         WORDS,
         st.integers(-99, -1).map(float),
     ),

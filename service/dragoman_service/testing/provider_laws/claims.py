@@ -85,7 +85,7 @@ class ClaimLaws(Harness):
     async def test_logprobs_spell_the_answer(self, provider: Provider) -> None:
         answer = await self._answer(provider, self.claiming(provider, include_logprobs=True))
         logprobs = answer.choices[0].logprobs
-        spelt = b"".join(logprob.token_bytes for logprob in logprobs).decode(errors="replace")
+        spelt = b"".join(logprob.bytes for logprob in logprobs).decode(errors="replace")
 
         assert text_of(answer).strip() in spelt, "tokens may include an end token and spaces that the text has lost"
         assert all(logprob.logprob <= 0 for logprob in logprobs)

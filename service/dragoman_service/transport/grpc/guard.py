@@ -56,7 +56,7 @@ class _Method:
         _, self.service, self.name = path.split("/", 2)
         self.handler, self.policy = handler, policy
         self.kind = kind_of(handler.request_streaming, handler.response_streaming)
-        self.background = self.service in BACKGROUND
+        self.background, self.routine = self.service in BACKGROUND, self.service in PUBLIC_SERVICES
         self.decode: Callable[[bytes], Any] = handler.request_deserializer or bytes
         ways = ["stream" if streams else "unary" for streams in (handler.request_streaming, handler.response_streaming)]
         self.function: Callable[..., Any] = getattr(handler, "_".join(ways))
@@ -138,6 +138,7 @@ class Guard(aio.ServerInterceptor):
             user_agent=metadata.get("user-agent", ""),
             deadline=remaining,
             hops=hops,
+            routine=method.routine,
         )
         return CallContext(
             record, call_id, self._deadlines.until(remaining), hops, off_loop=self._off_loop, budget=self._budget

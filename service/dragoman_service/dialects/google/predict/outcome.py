@@ -91,8 +91,8 @@ def _logprob(token: Any, logprob: Any, top: Any) -> v1.TokenLogprob:
     return v1.TokenLogprob(
         token=token,
         logprob=logprob,
-        token_bytes=token.encode(),
-        top_logprobs=[v1.TopLogprob(token=t, logprob=n, token_bytes=t.encode()) for t, n in others],
+        bytes=token.encode(),
+        top_logprobs=[v1.TopLogprob(token=t, logprob=n, bytes=t.encode()) for t, n in others],
     )
 
 

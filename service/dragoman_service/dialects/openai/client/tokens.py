@@ -65,13 +65,13 @@ def _token(entry: Any, most: int) -> v1.TokenLogprob:
     return v1.TokenLogprob(
         token=text(entry["token"]),
         logprob=entry["logprob"],
-        token_bytes=_bytes(entry),
+        bytes=_bytes(entry),
         top_logprobs=[_top(top) for top in (entry.get("top_logprobs") or [])[:most]],
     )
 
 
 def _top(entry: Any) -> v1.TopLogprob:
-    return v1.TopLogprob(token=text(entry["token"]), logprob=entry["logprob"], token_bytes=_bytes(entry))
+    return v1.TopLogprob(token=text(entry["token"]), logprob=entry["logprob"], bytes=_bytes(entry))
 
 
 def _bytes(entry: Any) -> bytes:
@@ -85,7 +85,7 @@ def _parallel_lists(value: Mapping[str, Any], most: int) -> list[v1.TokenLogprob
     tops = value.get("top_logprobs") or [None] * len(tokens)
     return [
         v1.TokenLogprob(
-            token=text(token), logprob=logprob or 0.0, token_bytes=token.encode(), top_logprobs=_likeliest(top, most)
+            token=text(token), logprob=logprob or 0.0, bytes=token.encode(), top_logprobs=_likeliest(top, most)
         )
         for token, logprob, top in zip(tokens, logprobs, tops, strict=True)
     ]
@@ -93,4 +93,4 @@ def _parallel_lists(value: Mapping[str, Any], most: int) -> list[v1.TokenLogprob
 
 def _likeliest(top: Mapping[str, float] | None, most: int) -> list[v1.TopLogprob]:
     ranked = sorted((top or {}).items(), key=lambda entry: -entry[1])[:most]
-    return [v1.TopLogprob(token=text(token), logprob=logprob, token_bytes=token.encode()) for token, logprob in ranked]
+    return [v1.TopLogprob(token=text(token), logprob=logprob, bytes=token.encode()) for token, logprob in ranked]

@@ -40,12 +40,12 @@ def legacy_logprobs(tokens: Sequence[v1.TokenLogprob], start: int = 0) -> Wire |
 
 
 def _token(token: Token) -> Wire:
-    return {"token": token.token, "logprob": max(token.logprob, LEAST), "bytes": list(token.token_bytes)}
+    return {"token": token.token, "logprob": max(token.logprob, LEAST), "bytes": list(token.bytes)}
 
 
 def _shown(token: Token) -> str:
     r"""The token as text; its bytes, as in `bytes:\xe2\x80`, if it ends within a character."""
     try:
-        return token.token_bytes.decode()
+        return token.bytes.decode()
     except UnicodeDecodeError:
-        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in token.token_bytes)
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in token.bytes)

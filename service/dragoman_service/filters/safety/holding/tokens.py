@@ -88,7 +88,7 @@ class Tokens:
 
 
 def _bytes(token: v1.TokenLogprob) -> bytes:
-    return token.token_bytes or token.token.encode()
+    return token.bytes or token.token.encode()
 
 
 def _continues(byte: int) -> bool:

@@ -165,4 +165,4 @@ def _token(value: Any) -> dict[str, Any] | None:
     text, number = (value.get("token"), value.get("logProbability", 0)) if isinstance(value, Mapping) else (None, None)
     if not isinstance(text, str) or isinstance(number, bool) or not isinstance(number, int | float):
         return None
-    return {"token": text, "logprob": min(float(number), 0.0), "token_bytes": text.encode()}
+    return {"token": text, "logprob": min(float(number), 0.0), "bytes": text.encode()}
