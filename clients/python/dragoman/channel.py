@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 
 import grpc
@@ -19,25 +19,6 @@ DEFAULT_LONGEST_WAIT = 25.0  # seconds; proxies end calls that are silent for a 
 ENV_TARGET = "DRAGOMAN_TARGET"
 ENV_API_KEY = "DRAGOMAN_API_KEY"
 
-# These calls are safe to repeat: they read, or they generate an answer that nobody has seen yet; gRPC never repeats a
-# stream that has delivered an event. StartCompletion always carries a request_id, so that a repetition finds the
-# operation of the first call. DeleteOperation is left out: it would report NOT_FOUND for what it has just deleted.
-_REPEATABLE = {
-    "dragoman.v1.CompletionService": (
-        *("CreateCompletion", "StreamCompletion", "StartCompletion", "AttachCompletion"),
-        *("CountTokens", "Tokenize"),
-    ),
-    "dragoman.v1.ModelService": ("ListModels", "GetModel"),
-    "google.longrunning.Operations": ("GetOperation", "ListOperations", "WaitOperation", "CancelOperation"),
-}
-# The server's `grpc-retry-pushback-ms` trailer overrides this back-off.
-_RETRY_POLICY = {
-    "maxAttempts": 4,
-    "initialBackoff": "0.2s",
-    "maxBackoff": "5s",
-    "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
-}
 _OPTIONS: Mapping[str, int] = {
     "grpc.max_receive_message_length": 64 * 1024 * 1024,  # for long answers with the log probability of each token
     "grpc.per_rpc_retry_buffer_size": 8 * 1024 * 1024,  # longer requests are not retried, and the service accepts none
@@ -102,15 +83,15 @@ class Connection:
         """Takes what is None from the environment or from the defaults. Raises ValueError for an unusable API key."""
         target = target or os.environ.get(ENV_TARGET) or DEFAULT_TARGET
         api_key = os.environ.get(ENV_API_KEY) if api_key is None else api_key
-        files = TLS() if tls is True else tls or None
+        tls_files = TLS() if tls is True else tls or None
         return cls(
             target=target,
             timeout=timeout,
             reconnect_timeout=reconnect_timeout,
             reconnect_delay=reconnect_delay,
             longest_wait=longest_wait,
-            credentials=files.credentials() if files else None,
-            options=_options(target, files),
+            credentials=tls_files.credentials() if tls_files else None,
+            options=_options(target, tls_files),
             metadata=_authorization(api_key),
         )
 
@@ -120,9 +101,14 @@ class Connection:
 
 
 def service_config() -> str:
-    """gRPC's service config as JSON: the methods that gRPC itself retries, and how often."""
-    names = [{"service": service, "method": method} for service, methods in _REPEATABLE.items() for method in methods]
-    return json.dumps({"methodConfig": [{"name": names, "retryPolicy": _RETRY_POLICY}]})
+    """gRPC's service config as JSON: the retries, time limits and message sizes that all clients share.
+
+    The calls that it retries are safe to repeat: they read, or they generate an answer that nobody has seen yet; gRPC
+    never repeats a stream that has delivered an event. StartCompletion always carries a request_id, so that a
+    repetition finds the operation of the first call. DeleteOperation is not retried: it would report NOT_FOUND for what
+    it has just deleted. The server's `grpc-retry-pushback-ms` trailer overrides the back-off.
+    """
+    return files("dragoman").joinpath("dragoman_grpc_service_config.json").read_text()
 
 
 def _options(target: str, tls: TLS | None) -> tuple[tuple[str, int | str], ...]:
