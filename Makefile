@@ -9,7 +9,7 @@ PARALLEL ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
 SEEDS := $(patsubst requirements/seeds-%.lock,%,$(wildcard requirements/seeds-*.lock))
 
 .NOTPARALLEL:
-.PHONY: help setup runtime dev tools weights seeds demo run proto lock check test fuzz test-clients test-seeds test-all \
+.PHONY: help setup runtime dev tools weights seeds typescript demo run proto lock check test fuzz test-clients test-seeds test-all \
 	bench image clean
 
 help: ## Show this list
@@ -51,7 +51,7 @@ test-all: test test-clients test-seeds ## Run all tests
 bench: dev ## Measure the service against a bare gRPC server, a peer, and its design figures
 	@for file in bench/*.py; do $(BIN)/python $$file || exit; done
 
-proto: tools ## Generate Python from the schema
+proto: tools ## Generate code from the schema; for languages other than Python, where their generator is installed
 	.tools/bin/python scripts/proto.py generate
 
 lock: tools ## Resolve the lock files again (UPGRADE=--upgrade for newer releases)
@@ -70,7 +70,15 @@ image: ## Build the container image
 	$(ENGINE) build --tag $(IMAGE) .
 
 clean: ## Remove everything that these targets created, except the weights
-	rm -rf .venv .tools build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .tools build clients/typescript/node_modules clients/typescript/build \
+		clients/typescript/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+typescript: clients/typescript/node_modules/.package-lock.json ## Build the TypeScript client, its tests and its runner
+	@cd clients/typescript && npm run --silent build && npm run --silent pretest
+
+clients/typescript/node_modules/.package-lock.json: clients/typescript/package-lock.json
+	@command -v npm >/dev/null || { echo "The TypeScript client needs Node 20 or newer with npm." >&2; exit 1; }
+	@cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json
 
 runtime dev:
 	@$(PYTHON) scripts/environment.py .venv $@

@@ -1,6 +1,7 @@
-"""Generates Python from the schema (`proto.py generate`), or checks schema and generated code (`proto.py check`).
+"""Generates code from the schema (`proto.py generate`), or checks schema and generated code (`proto.py check`).
 
-It runs under .tools/bin/python, next to buf and the plugins that buf.gen.yaml names.
+It runs under .tools/bin/python, next to buf and the plugins that buf.gen.yaml names. Languages other than Python are
+generated and checked where their generator is installed, and it says which ones it left out.
 """
 
 import filecmp
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -28,17 +30,40 @@ GOOGLE = (
 )
 
 
+class Language(NamedTuple):
+    """A client whose generated code is committed."""
+
+    folder: str  # of the generated code, and of nothing else
+    template: str
+    generator: str
+    installer: str  # the command that installs the generator
+
+
+LANGUAGES = (
+    Language(
+        folder="clients/typescript/src/gen",
+        template="clients/typescript/buf.gen.yaml",
+        generator="clients/typescript/node_modules/.bin/protoc-gen-es",
+        installer="make typescript",
+    ),
+)
+
+
 def main() -> None:
     os.chdir(ROOT)
     if sys.argv[1:] == ["generate"]:
         copy_google_protos(GOOGLEAPIS)
         generate(ROOT)
+        for language in installed():
+            buf("generate", "--template", language.template)
     elif sys.argv[1:] == ["check"]:
         buf("lint")
         buf("format", "--diff", "--exit-code", "proto")
         buf("format", "--diff", "--exit-code", "service/proto")
         check_google_protos()
         check_drift()
+        for language in installed():
+            check_drift_of(language)
         check_breaking()
     else:
         sys.exit(__doc__)
@@ -93,10 +118,34 @@ def check_drift() -> None:
     fresh, committed = BUILD / "drift" / CLIENT, ROOT / CLIENT
     generate(BUILD / "drift")
     names = {str(file.relative_to(client)) for client in (fresh, committed) for file in generated(client)}
+    compare(fresh, committed, names)
+
+
+def installed() -> Iterator[Language]:
+    """The languages whose generator is installed; names the others."""
+    for language in LANGUAGES:
+        if Path(language.generator).exists():
+            yield language
+        else:
+            print(f"{language.folder}: left out, because its generator is missing (`{language.installer}`)", flush=True)
+
+
+def check_drift_of(language: Language) -> None:
+    """Exits with status 1 if a language's committed code differs from what the schema generates."""
+    fresh, committed = BUILD / "drift" / language.folder, ROOT / language.folder
+    buf("generate", "--template", language.template, "--output", str(BUILD / "drift"))
+    names = {
+        str(file.relative_to(folder)) for folder in (fresh, committed) for file in folder.rglob("*") if file.is_file()
+    }
+    compare(fresh, committed, names)
+
+
+def compare(fresh: Path, committed: Path, names: set[str]) -> None:
+    """Exits with status 1 if a file is missing in one of the folders, or not the same in both."""
     same, _, _ = filecmp.cmpfiles(fresh, committed, names, shallow=False)
     if differing := sorted(names.difference(same)):
         sys.exit("Generated code differs from the schema. Run `make proto` and commit:\n  " + "\n  ".join(differing))
-    print(f"{len(names)} generated files match the schema", flush=True)
+    print(f"{committed.relative_to(ROOT)}: {len(names)} generated files match the schema", flush=True)
 
 
 def check_breaking() -> None:

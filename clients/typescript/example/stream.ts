@@ -1,0 +1,9 @@
+// Prints a streamed answer of the service that `make run` started.
+import { Client } from "../src/index.js";
+
+const client = new Client();
+for await (const text of client.stream("What is the capital of France?").text()) {
+  process.stdout.write(text);
+}
+process.stdout.write("\n");
+client.close();
