@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-import { DEFAULT_MODEL } from "./config.js";
+import { ANSWER, DEFAULT_MODEL } from "./config.js";
 import type { CallOptions, Connection } from "./connection.js";
 import type { Completion } from "./gen/dragoman/v1/completion_pb.js";
 import {
@@ -34,7 +34,8 @@ export abstract class AnyClient {
   /** Returns the complete answer; `textOf` reads its text. */
   async complete(prompt: Prompt, options: CompletionOptions = {}): Promise<Completion> {
     const request = completionRequest(prompt, options);
-    return this.#connection.call((limits) => this.#connection.completions.createCompletion(request, limits), options);
+    const { completions } = this.#connection;
+    return this.#connection.call((limits) => completions.createCompletion(request, limits), options, ANSWER);
   }
 
   /**

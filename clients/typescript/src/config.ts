@@ -11,22 +11,38 @@ export const RETRY_POLICY = {
   backoffMultiplier: 2,
 };
 
-/**
- * Methods that are safe to repeat: they read, or they generate an answer that nobody has seen yet. StartCompletion
- * always carries a request_id, so that a repetition finds the operation of the first call. DeleteOperation is left
- * out, because it would report NOT_FOUND for what it has just deleted.
- */
-export const REPEATABLE_METHODS: Readonly<Record<string, readonly string[]>> = {
-  "dragoman.v1.CompletionService": [
-    "CreateCompletion",
-    "StreamCompletion",
-    "StartCompletion",
-    "AttachCompletion",
-    "CountTokens",
-    "Tokenize",
-  ],
-  "dragoman.v1.ModelService": ["ListModels", "GetModel"],
-  "google.longrunning.Operations": ["GetOperation", "ListOperations", "WaitOperation", "CancelOperation"],
+/** How calls of some methods are made. */
+export interface MethodConfig {
+  methods: Readonly<Record<string, readonly string[]>>;
+  /** Milliseconds that a call may take at most. */
+  timeoutMs: number;
+  /** Whether a call is repeated. */
+  repeatable: boolean;
+}
+
+/** Calls that last as long as the model takes. They may be repeated, because nobody has seen the answer yet. */
+export const ANSWER: MethodConfig = {
+  methods: { "dragoman.v1.CompletionService": ["CreateCompletion", "StreamCompletion", "AttachCompletion"] },
+  timeoutMs: 3_600_000,
+  repeatable: true,
+};
+
+/** Calls that read, and StartCompletion, whose request_id makes a repetition find the operation of the first call. */
+export const QUICK: MethodConfig = {
+  methods: {
+    "dragoman.v1.CompletionService": ["StartCompletion", "CountTokens", "Tokenize"],
+    "dragoman.v1.ModelService": ["ListModels", "GetModel"],
+    "google.longrunning.Operations": ["GetOperation", "ListOperations", "WaitOperation", "CancelOperation"],
+  },
+  timeoutMs: 60_000,
+  repeatable: true,
+};
+
+/** DeleteOperation, which would report NOT_FOUND for what it has just deleted. */
+export const ONCE: MethodConfig = {
+  methods: { "google.longrunning.Operations": ["DeleteOperation"] },
+  timeoutMs: 60_000,
+  repeatable: false,
 };
 
 export const DEFAULT_TARGET = "127.0.0.1:50051";

@@ -5,7 +5,14 @@ import {
   type Interceptor,
   type Transport,
 } from "@connectrpc/connect";
-import { DEFAULT_RECONNECT_TIMEOUT_MS, DEFAULT_TIMEOUT_MS, LONGEST_WAIT_MS, RETRY_POLICY } from "./config.js";
+import {
+  DEFAULT_RECONNECT_TIMEOUT_MS,
+  DEFAULT_TIMEOUT_MS,
+  LONGEST_WAIT_MS,
+  type MethodConfig,
+  QUICK,
+  RETRY_POLICY,
+} from "./config.js";
 import { abortError, type DragomanError, errorFromCall } from "./errors.js";
 import { CompletionService } from "./gen/dragoman/v1/completion_service_pb.js";
 import { ModelService } from "./gen/dragoman/v1/model_service_pb.js";
@@ -55,13 +62,13 @@ export class Connection {
     this.reconnectTimeoutMs = options.reconnectTimeoutMs ?? DEFAULT_RECONNECT_TIMEOUT_MS;
   }
 
-  /** Makes a unary call, and repeats it while the service is unavailable, except with `repeatable` false. */
+  /** Makes a unary call, and repeats it while the service is unavailable, if its methods may be repeated. */
   async call<T>(
     invoke: (options: ConnectOptions) => Promise<T>,
     { timeoutMs = this.timeoutMs, signal }: CallOptions = {},
-    repeatable = true,
+    config: MethodConfig = QUICK,
   ): Promise<T> {
-    const end = performance.now() + timeoutMs;
+    const end = performance.now() + Math.min(timeoutMs, config.timeoutMs);
     const bound = this.signal(signal);
     for (let attempt = 1; ; attempt++) {
       const left = end - performance.now();
@@ -69,7 +76,7 @@ export class Connection {
         return await invoke({ timeoutMs: deadlineMs(left), signal: bound });
       } catch (raised) {
         const error = errorFromCall(raised, this.target, bound);
-        const delay = repeatable ? retryDelayMs(error, attempt) : undefined;
+        const delay = config.repeatable ? retryDelayMs(error, attempt) : undefined;
         if (delay === undefined || performance.now() + delay >= end) {
           throw error;
         }

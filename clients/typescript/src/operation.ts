@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { anyUnpack, durationFromMs } from "@bufbuild/protobuf/wkt";
+import { ONCE } from "./config.js";
 import { backoffMs, type CallOptions, type Connection, sleep } from "./connection.js";
 import { DragomanError, errorFromStatus } from "./errors.js";
 import { type Completion, CompletionSchema } from "./gen/dragoman/v1/completion_pb.js";
@@ -117,7 +118,7 @@ export class Operation {
   /** Deletes the operation and its answer; if it runs, it is stopped. */
   async delete(options?: CallOptions): Promise<void> {
     const { operations } = this.#connection;
-    await this.#connection.call((limits) => operations.deleteOperation({ name: this.name }, limits), options, false);
+    await this.#connection.call((limits) => operations.deleteOperation({ name: this.name }, limits), options, ONCE);
   }
 }
 

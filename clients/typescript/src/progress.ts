@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { ANSWER } from "./config.js";
 import { backoffMs, type CallOptions, type Connection, retryDelayMs } from "./connection.js";
 import { type DragomanError, errorFromCall, errorFromStatus, interruptedError } from "./errors.js";
 import type { CompletionEvent, Finished } from "./gen/dragoman/v1/completion_event_pb.js";
@@ -54,7 +55,8 @@ export class StreamProgress {
   beginCall(): number {
     this.#attempts++;
     this.#callBegan = performance.now();
-    return this.#end === Number.POSITIVE_INFINITY ? this.connection.timeoutMs : this.#end - this.#callBegan;
+    const left = this.#end === Number.POSITIVE_INFINITY ? this.connection.timeoutMs : this.#end - this.#callBegan;
+    return Math.min(left, ANSWER.timeoutMs);
   }
 
   record(event: CompletionEvent): void {
