@@ -40,7 +40,7 @@ test: dev weights ## Run the tests of the service (ARGS="-k operations")
 fuzz: dev ## Send mutated inputs to every method, route, provider and setting (FUZZ_FACTOR=20 FUZZ_SEED=random)
 	FUZZ_FACTOR=$(or $(FUZZ_FACTOR),20) FUZZ_SEED=$(or $(FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest --timeout 3600 tests/fuzz $(ARGS)
 
-test-clients: dev weights ## Run the tests of the clients, and the contract suite in all languages
+test-clients: dev tools weights ## Run the tests of the clients, and the contract suite in all languages
 	$(BIN)/pytest $(PARALLEL) tests/clients --ignore=tests/clients/contract $(ARGS)
 	$(BIN)/pytest tests/clients/contract $(ARGS)
 
