@@ -6,11 +6,12 @@ IMAGE ?= dragoman
 COMPILE = .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-package dragoman --custom-compile-command 'make lock' $(UPGRADE)
 PARALLEL ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
+export GOFLAGS := -mod=readonly $(GOFLAGS)
 SEEDS := $(patsubst requirements/seeds-%.lock,%,$(wildcard requirements/seeds-*.lock))
 
 .NOTPARALLEL:
-.PHONY: help setup runtime dev tools weights seeds typescript demo run proto lock check test fuzz test-clients test-seeds test-all \
-	bench image clean
+.PHONY: help setup runtime dev tools weights seeds go typescript demo run proto lock check test fuzz test-clients test-seeds \
+	test-all bench image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -73,6 +74,11 @@ image: ## Build the container image
 clean: ## Remove everything that these targets created, except the weights
 	rm -rf .venv .tools build clients/typescript/node_modules clients/typescript/build \
 		clients/typescript/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+go: ## Build the Go client with its runner of the contract suite, and its tools
+	@command -v go >/dev/null || { echo "The Go client needs Go 1.24 or newer." >&2; exit 1; }
+	@cd requirements/go && GOBIN=$(CURDIR)/build/go/bin go install tool
+	@cd clients/go && go build -o $(CURDIR)/build/go/contract ./internal/contract
 
 typescript: clients/typescript/node_modules/.package-lock.json ## Build the TypeScript client, its tests and its runner
 	@cd clients/typescript && npm run --silent build && npm run --silent pretest

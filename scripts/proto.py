@@ -41,6 +41,12 @@ class Language(NamedTuple):
 
 LANGUAGES = (
     Language(
+        folder="clients/go/dragoman",
+        template="clients/go/buf.gen.yaml",
+        generator="build/go/bin/protoc-gen-go-grpc",
+        installer="make go",
+    ),
+    Language(
         folder="clients/typescript/src/gen",
         template="clients/typescript/buf.gen.yaml",
         generator="clients/typescript/node_modules/.bin/protoc-gen-es",
