@@ -83,4 +83,12 @@ PYTHON_ASYNC = Language(
     folder="clients/python",
     run=(sys.executable, str(HERE / "runner.py"), "--async"),
 )
-LANGUAGES = (PYTHON, PYTHON_ASYNC)
+TYPESCRIPT = Language(
+    name="TypeScript",
+    folder="clients/typescript",
+    needs={"npm": "Node 20 or newer (Debian: nodejs and npm)"},
+    build=(("make", "--no-print-directory", "-C", str(ROOT), "typescript"),),
+    run=("node", "build/test/contract/main.js"),
+    checks={"types and style": ("npm", "run", "--silent", "check")},
+)
+LANGUAGES = (PYTHON, PYTHON_ASYNC, TYPESCRIPT)

@@ -6,6 +6,7 @@ import json
 import queue
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -48,9 +49,11 @@ def filled(folder: Path) -> Table:
             table[language.name] = _row({}, str(problem))
         else:
             waiting.put(language)
+    began = time.monotonic()
     with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
         for result in [threads.submit(_work, waiting, table, folder / str(number)) for number in range(SIDE_BY_SIDE)]:
             result.result()
+    print(f"The runners took {time.monotonic() - began:.0f} s.")  # noqa: T201
     return {language.name: table[language.name] for language in LANGUAGES}
 
 
