@@ -11,7 +11,7 @@ SEEDS := $(patsubst requirements/seeds-%.lock,%,$(wildcard requirements/seeds-*.
 
 .NOTPARALLEL:
 .PHONY: help setup runtime dev tools weights seeds go typescript demo run proto lock check test fuzz test-clients test-seeds \
-	test-all bench image clean
+	test-all bench dist image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -42,8 +42,8 @@ fuzz: dev ## Send mutated inputs to every method, route, provider and setting (F
 	FUZZ_FACTOR=$(or $(FUZZ_FACTOR),20) FUZZ_SEED=$(or $(FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest --timeout 3600 tests/fuzz $(ARGS)
 
 test-clients: dev tools weights ## Run the tests of the clients, and the contract suite in all languages
-	$(BIN)/pytest $(PARALLEL) tests/clients --ignore=tests/clients/contract $(ARGS)
-	$(BIN)/pytest tests/clients/contract $(ARGS)
+	$(BIN)/pytest $(PARALLEL) tests/clients --ignore=tests/clients/contract --ignore=tests/clients/artefacts $(ARGS)
+	$(BIN)/pytest tests/clients/contract tests/clients/artefacts $(ARGS)
 
 test-seeds: dev weights seeds ## Run vendors' example programs with the vendors' own client libraries
 	$(BIN)/pytest $(PARALLEL) tests/seeds $(ARGS)
@@ -66,13 +66,16 @@ lock: tools ## Resolve the lock files again (UPGRADE=--upgrade for newer release
 	@build/seeds/node/bin/npm install --prefix requirements/node --package-lock-only --ignore-scripts --no-audit --no-fund \
 		--loglevel=error --omit-lockfile-registry-resolved >/dev/null
 
+dist: dev tools ## Build what a release publishes into dist/ (PARTS="python protos descriptors typescript")
+	$(BIN)/python scripts/dist.py $(PARTS)
+
 image: ## Build the container image
 	@test -n "$(ENGINE)" && $(ENGINE) info >/dev/null 2>&1 || \
 		{ echo "make image needs a running container engine (docker or podman); none was found." >&2; exit 1; }
 	$(ENGINE) build --tag $(IMAGE) .
 
 clean: ## Remove everything that these targets created, except the weights
-	rm -rf .venv .tools build clients/typescript/node_modules clients/typescript/build \
+	rm -rf .venv .tools build dist clients/typescript/node_modules clients/typescript/build \
 		clients/typescript/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 go: ## Build the Go client with its runner of the contract suite, and its tools

@@ -1,0 +1,76 @@
+"""Each artefact of a release is installed into an empty project and used there, away from the source tree."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+
+from installing import PROGRAMS, ROOT, TOOLS, run
+
+REQUEST = '{"model": "echo", "messages": [{"role": "ROLE_USER", "parts": [{"text": "Hello!"}]}]}'
+METHOD = "dragoman.v1.CompletionService/CreateCompletion"
+
+
+def ask(folder: Path, target: str, schema: Path) -> str:
+    """The answer to a request that needs no stubs but the schema."""
+    plain = ("--http2-prior-knowledge", "--protocol", "grpc")
+    return run(
+        folder, TOOLS / "buf", "curl", "--schema", schema, *plain, "--data", REQUEST, f"http://{target}/{METHOD}"
+    )
+
+
+def test_the_wheel_of_the_client_streams_from_the_wheel_of_the_service(environment, target, tmp_path):
+    said = run(tmp_path, environment("dragoman-") / "python", "-I", PROGRAMS / "use.py", target)
+
+    assert said.splitlines() == ["Hello from the wheel!", "An operation."]
+
+
+def test_the_wheel_of_the_client_has_the_schema(dist):
+    wheel = next(file for file in dist("python") if file.name.startswith("dragoman-"))
+    names = {Path(name).name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("dragoman/v1/")}
+
+    assert {path.name for path in (ROOT / "proto/dragoman/v1").glob("*.proto")} <= names
+
+
+def test_the_archive_of_protos_needs_nothing_else(dist, target, tmp_path):
+    (archive,) = dist("protos")
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path, filter="data")
+    (folder,) = tmp_path.iterdir()
+    includes = ("-I", "proto", "-I", "third_party/googleapis")
+    protos = [path.relative_to(folder) for path in folder.rglob("*.proto")]
+    (folder / "generated").mkdir()
+    run(folder, TOOLS / "python", "-m", "grpc_tools.protoc", *includes, "--python_out=generated", *protos)
+    run(folder, TOOLS / "buf", "build")
+
+    assert not list(folder.rglob("*dialect*"))
+    assert '"text": "Hello!"' in ask(tmp_path, target, folder / "proto")
+
+
+def test_the_descriptor_set_describes_the_whole_api(dist, target, tmp_path):
+    (descriptors,) = dist("descriptors")
+    methods = run(tmp_path, TOOLS / "buf", "curl", "--schema", descriptors, "--list-methods").split()
+
+    assert {METHOD, "dragoman.v1.ModelService/ListModels", "google.longrunning.Operations/WaitOperation"} <= {*methods}
+    assert '"text": "Hello!"' in ask(tmp_path, target, descriptors)
+
+
+def test_the_same_sources_make_the_same_bytes(dist, tmp_path):
+    again = tmp_path / "again"
+    run(ROOT, ROOT / ".venv/bin/python", "scripts/dist.py", "--output", again, "protos", "descriptors")
+    first = [*dist("protos"), *dist("descriptors")]
+
+    assert [file.read_bytes() for file in first] == [(again / file.name).read_bytes() for file in first]
+
+
+def test_the_npm_tarball_is_imported_and_required(dist, target, tmp_path):
+    (tarball,) = dist("typescript")
+    (tmp_path / "package.json").write_text('{"private": true}')
+    run(tmp_path, "npm", "install", "--silent", "--no-audit", "--no-fund", tarball)
+    for name in ("use.mjs", "use.cjs"):
+        shutil.copy(PROGRAMS / name, tmp_path)
+
+    assert run(tmp_path, "node", "use.mjs", target).splitlines() == ["Hello from the tarball!", "An operation."]
+    assert run(tmp_path, "node", "use.cjs", target) == "Hello from CommonJS!\n"
