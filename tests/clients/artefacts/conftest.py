@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 from installing import ROOT, TOOLS, run
 
-SETTINGS = (
+SETTINGS = """
+[server]
+grpc = "127.0.0.1:0"
+http = "127.0.0.1:0"
+data_dir = "data"
+drain_delay = "0s"
+[providers.echo]
+"""
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,6 @@ ROOT = Path(__file__).resolve().parents[3]
 TOOLS = ROOT / ".tools" / "bin"
 PROGRAMS = Path(__file__).parent / "programs"
 LIMIT = 900  # seconds
-    '[server]\ngrpc = "127.0.0.1:0"\nhttp = "127.0.0.1:0"\ndata_dir = "data"\ndrain_delay = "0s"\n[providers.echo]\n'
-)
 
 
 def run(folder: Path, *command: str | Path) -> str:
@@ -18,5 +16,3 @@ def run(folder: Path, *command: str | Path) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
     return done.stdout
-
-
