@@ -1,7 +1,8 @@
 """Generates code from the schema (`proto.py generate`), or checks schema and generated code (`proto.py check`).
 
 It runs under .tools/bin/python, next to buf and the plugins that buf.gen.yaml names. Languages other than Python are
-generated and checked where their generator is installed, and it says which ones it left out.
+generated and checked where their generator is installed, and it says which ones it left out. `proto.py drift FOLDER`
+checks the generated code of one client, for example clients/go.
 """
 
 import filecmp
@@ -71,6 +72,8 @@ def main() -> None:
         for language in installed():
             check_drift_of(language)
         check_breaking()
+    elif len(sys.argv) == 3 and sys.argv[1] == "drift":
+        check_drift_of(next(language for language in LANGUAGES if language.folder.startswith(sys.argv[2])))
     else:
         sys.exit(__doc__)
 

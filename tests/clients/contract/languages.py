@@ -83,6 +83,20 @@ PYTHON_ASYNC = Language(
     folder="clients/python",
     run=(sys.executable, str(HERE / "runner.py"), "--async"),
 )
+GO = Language(
+    name="Go",
+    folder="clients/go",
+    needs={"go": "Go 1.24 or newer (Debian: golang)"},
+    build=(("make", "--no-print-directory", "-C", str(ROOT), "go"),),
+    run=(str(ROOT / "build/go/contract"),),
+    checks={
+        "format": ("sh", "-c", 'files=$(gofmt -l .) && echo "$files" && test -z "$files"'),
+        "vet": ("go", "vet", "./..."),
+        "staticcheck": (str(ROOT / "build/go/bin/staticcheck"), "./..."),
+        "tests": ("go", "test", "./..."),
+        "generated code": (str(ROOT / ".tools/bin/python"), str(ROOT / "scripts/proto.py"), "drift", "clients/go"),
+    },
+)
 TYPESCRIPT = Language(
     name="TypeScript",
     folder="clients/typescript",
@@ -91,4 +105,4 @@ TYPESCRIPT = Language(
     run=("node", "build/test/contract/main.js"),
     checks={"types and style": ("npm", "run", "--silent", "check")},
 )
-LANGUAGES = (PYTHON, PYTHON_ASYNC, TYPESCRIPT)
+LANGUAGES = (PYTHON, PYTHON_ASYNC, GO, TYPESCRIPT)
