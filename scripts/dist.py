@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import gzip
 import io
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import tomllib
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -83,11 +85,28 @@ def npm_tarball(output: Path) -> list[Path]:
     return [next(output.glob(f"*-client-{VERSION}.tgz"))]
 
 
+def go_module(output: Path) -> list[Path]:
+    """The client for Go, as a module proxy serves it: GOPROXY=file://OUTPUT/go."""
+    module = "example.com/dragoman/clients/go"
+    folder = output / "go" / module / "@v"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = git_files("clients/go")
+    with zipfile.ZipFile(folder / f"v{VERSION}.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        for file in files:
+            entry = zipfile.ZipInfo(f"{module}@v{VERSION}/{file.relative_to(ROOT / 'clients/go').as_posix()}")
+            packed.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+    shutil.copy(ROOT / "clients/go/go.mod", folder / f"v{VERSION}.mod")
+    (folder / f"v{VERSION}.info").write_text(json.dumps({"Version": f"v{VERSION}"}))
+    (folder / "list").write_text(f"v{VERSION}\n")
+    return [folder / f"v{VERSION}.zip"]
+
+
 PARTS: Mapping[str, Callable[[Path], list[Path]]] = {
     "python": python_wheels,
     "protos": protos_archive,
     "descriptors": descriptor_set,
     "typescript": npm_tarball,
+    "go": go_module,
 }
 
 
@@ -110,6 +129,12 @@ def _without_owner(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 def _is_built(folder: str, names: list[str]) -> set[str]:
     return {name for name in names if name in {"build", "__pycache__"} or name.endswith(".egg-info")}
+
+
+def git_files(folder: str) -> list[Path]:
+    """The files of a folder that git knows, sorted."""
+    listed = subprocess.run(["git", "ls-files", "-z", folder], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [ROOT / name for name in sorted(listed.stdout.split("\0")) if name]
 
 
 def fresh(name: str) -> Path:

@@ -1,0 +1,84 @@
+"""The programs of docs/clients.md run in empty projects, with the client of each language from its artefact."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from installing import PROGRAMS, ROOT, run
+
+PAGE = ROOT / "docs" / "clients.md"
+PROGRAM_OF = {
+    "python": "guide.py",
+    "ts": "guide.mjs",
+    "go": "guide.go",
+    "java": "guide.java",
+    "rust": "guide.rs",
+}
+TEXTS = ["Count to five.", "operations Describe a lighthouse.", "Name three fruits."]
+
+
+@pytest.fixture
+def guide(secured, tmp_path):
+    """Copies a program into an empty folder, with the values of the service in place of the page's."""
+
+    def copy(name: str, to: str) -> Path:
+        text = (PROGRAMS / name).read_text()
+        for shown, real in (("completions.example.com:443", secured.target), ('"KEY"', f'"{secured.key}"')):
+            assert shown in text
+            text = text.replace(shown, real)
+        (tmp_path / to).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / to).write_text(text.replace('"local"', '"echo"'))
+        shutil.copy(secured.ca, tmp_path / "ca.pem")
+        return tmp_path
+
+    return copy
+
+
+def check(said: str, error: str, last: str) -> None:
+    first, failure, operation, resumed, *rest = said.splitlines()
+
+    assert [first, operation, resumed] == TEXTS
+    assert failure == error
+    assert rest == [last]
+
+
+def test_python(guide, environment):
+    folder = guide("guide.py", "guide.py")
+    check(
+        run(folder, environment("dragoman-") / "python", "-I", "guide.py"),
+        "NOT_FOUND MODEL_NOT_FOUND 0 None",
+        "finished",
+    )
+
+
+def test_typescript(guide, npm_project):
+    folder = guide("guide.mjs", "guide.mjs")
+    (folder / "node_modules").symlink_to(npm_project / "node_modules")
+    check(run(folder, "node", "guide.mjs"), "NOT_FOUND MODEL_NOT_FOUND 0 undefined", "finished")
+
+
+def test_go(guide, dist, monkeypatch):
+    folder = guide("guide.go", "main.go")
+    (proxy,) = dist("go")
+    others = run(folder, "go", "env", "GOPROXY").strip()
+    monkeypatch.setenv("GOPROXY", f"file://{proxy},{others}")
+    monkeypatch.setenv("GONOSUMDB", "example.com")
+    run(folder, "go", "mod", "init", "example.com/guide")
+    run(folder, "go", "mod", "tidy")
+    check(run(folder, "go", "run", "."), "NotFound ERROR_REASON_MODEL_NOT_FOUND 0 0s", "true")
+
+
+@pytest.mark.parametrize("language", PROGRAM_OF)
+def test_the_page_shows_lines_of_the_program(language: str) -> None:
+    shown = "\n".join(re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL))
+    lines = {line.strip() for line in (PROGRAMS / PROGRAM_OF[language]).read_text().splitlines()}
+
+    assert shown
+    assert [line for line in shown.splitlines() if line.strip() not in lines] == []
+
+
+def test_each_language_has_a_program() -> None:
+    assert {file.name for file in PROGRAMS.glob("guide.*")} == {*PROGRAM_OF.values()}
