@@ -8,9 +8,12 @@ COMPILE = .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --
 PARALLEL ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
 export GOFLAGS := -mod=readonly $(GOFLAGS)
 SEEDS := $(patsubst requirements/seeds-%.lock,%,$(wildcard requirements/seeds-*.lock))
+# Downloads go to the user's own repository, or below build/ if that cannot be written.
+MAVEN = mvn --quiet --batch-mode $(shell mkdir -p $(HOME)/.m2/repository 2>/dev/null && test -w $(HOME)/.m2/repository || \
+	echo -Dmaven.repo.local=$(CURDIR)/build/m2)
 
 .NOTPARALLEL:
-.PHONY: help setup runtime dev tools weights seeds go typescript demo run proto lock check test fuzz test-clients test-seeds \
+.PHONY: help setup runtime dev tools weights seeds go java typescript demo run proto lock check test fuzz test-clients test-seeds \
 	test-all bench dist image clean
 
 help: ## Show this list
@@ -82,6 +85,10 @@ go: ## Build the Go client with its runner of the contract suite, and its tools
 	@command -v go >/dev/null || { echo "The Go client needs Go 1.24 or newer." >&2; exit 1; }
 	@cd requirements/go && GOBIN=$(CURDIR)/build/go/bin go install tool
 	@cd clients/go && go build -o $(CURDIR)/build/go/contract ./internal/contract
+
+java: ## Build the Java client with its runner of the contract suite (GOAL=verify also tests and checks it)
+	@command -v mvn >/dev/null || { echo "The Java client needs Java 17 or newer and Maven 3.8 or newer." >&2; exit 1; }
+	@cd clients/java && $(MAVEN) $(or $(GOAL),test-compile)
 
 typescript: clients/typescript/node_modules/.package-lock.json ## Build the TypeScript client, its tests and its runner
 	@cd clients/typescript && npm run --silent build && npm run --silent pretest
