@@ -105,4 +105,12 @@ TYPESCRIPT = Language(
     run=("node", "build/test/contract/main.js"),
     checks={"types and style": ("npm", "run", "--silent", "check")},
 )
-LANGUAGES = (PYTHON, PYTHON_ASYNC, GO, TYPESCRIPT)
+JAVA = Language(
+    name="Java",
+    folder="clients/java",
+    needs={"mvn": "Maven 3.8 or newer (Debian: maven)", "javac": "Java 17 or newer (Debian: default-jdk-headless)"},
+    build=(("make", "--no-print-directory", "-C", str(ROOT), "java"),),
+    run=("src/contract/run",),
+    checks={"warnings, tests and format": ("make", "--no-print-directory", "-C", str(ROOT), "java", "GOAL=verify")},
+)
+LANGUAGES = (PYTHON, PYTHON_ASYNC, GO, TYPESCRIPT, JAVA)
