@@ -6,7 +6,7 @@ IMAGE ?= dragoman
 COMPILE = .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-package dragoman --custom-compile-command 'make lock' $(UPGRADE)
 PARALLEL ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
-export GOFLAGS := -mod=readonly $(GOFLAGS)
+export GOFLAGS := -mod=readonly -trimpath $(GOFLAGS)
 SEEDS := $(patsubst requirements/seeds-%.lock,%,$(wildcard requirements/seeds-*.lock))
 # Downloads go to the user's own repository, or below build/ if that cannot be written.
 MAVEN = mvn --quiet --batch-mode $(shell mkdir -p $(HOME)/.m2/repository 2>/dev/null && test -w $(HOME)/.m2/repository || \

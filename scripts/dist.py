@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -87,8 +88,9 @@ def npm_tarball(output: Path) -> list[Path]:
 
 def go_module(output: Path) -> list[Path]:
     """The client for Go, as a module proxy serves it: GOPROXY=file://OUTPUT/go."""
-    module = "example.com/dragoman/clients/go"
-    folder = output / "go" / module / "@v"
+    module = (ROOT / "clients/go/go.mod").read_text().split(maxsplit=2)[1]
+    escaped = re.sub("[A-Z]", lambda letter: f"!{letter[0].lower()}", module)
+    folder = output / "go" / escaped / "@v"
     folder.mkdir(parents=True, exist_ok=True)
     files = git_files("clients/go")
     with zipfile.ZipFile(folder / f"v{VERSION}.zip", "w", zipfile.ZIP_DEFLATED) as packed:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from installing import PROGRAMS, ROOT, run
+from installing import LIMIT, PROGRAMS, ROOT, run
 
 PAGE = ROOT / "docs" / "clients.md"
 PROGRAM_OF = {
@@ -60,12 +60,16 @@ def test_typescript(guide, npm_project):
     check(run(folder, "node", "guide.mjs"), "NOT_FOUND MODEL_NOT_FOUND 0 undefined", "finished")
 
 
+@pytest.mark.timeout(LIMIT)
 def test_go(guide, dist, monkeypatch):
     folder = guide("guide.go", "main.go")
     (proxy,) = dist("go")
-    others = run(folder, "go", "env", "GOPROXY").strip()
-    monkeypatch.setenv("GOPROXY", f"file://{proxy},{others}")
-    monkeypatch.setenv("GONOSUMDB", "example.com")
+    # A module cache of its own: the machine's would keep the first module that had this version.
+    known, others = run(folder, "go", "env", "GOMODCACHE", "GOPROXY").split()
+    monkeypatch.setenv("GOMODCACHE", str(folder / "modules"))
+    monkeypatch.setenv("GOPROXY", f"file://{proxy},file://{known}/cache/download,{others}")
+    monkeypatch.setenv("GOFLAGS", "-modcacherw -trimpath")
+    monkeypatch.setenv("GONOSUMDB", "*")
     run(folder, "go", "mod", "init", "example.com/guide")
     run(folder, "go", "mod", "tidy")
     check(run(folder, "go", "run", "."), "NotFound ERROR_REASON_MODEL_NOT_FOUND 0 0s", "true")
