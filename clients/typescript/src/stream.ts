@@ -103,17 +103,19 @@ async function* readEvents(
   let call = open ?? attach;
   for (;;) {
     const left = new AbortController();
+    const signal = connection.signal(limits.signal, left.signal);
+    const events = call({ timeoutMs: deadlineMs(progress.beginCall()), signal })[Symbol.asyncIterator]();
     let raised: unknown;
     try {
-      const signal = connection.signal(limits.signal, left.signal);
-      for await (const event of call({ timeoutMs: deadlineMs(progress.beginCall()), signal })) {
-        progress.record(event);
-        yield event;
+      for (let item = await events.next(); !item.done; item = await events.next()) {
+        progress.record(item.value);
+        yield item.value;
       }
     } catch (error) {
       raised = error;
     } finally {
       left.abort();
+      void drain(events);
     }
     const next = progress.next(raised);
     if (!next) {
@@ -121,5 +123,14 @@ async function* readEvents(
     }
     await sleep(next.delayMs, connection.signal(limits.signal));
     call = next.attach ? attach : (open ?? attach);
+  }
+}
+
+// Connect stops the timer of the deadline at the end of a stream only, and that timer keeps the process alive.
+async function drain(events: AsyncIterator<unknown>): Promise<void> {
+  try {
+    while (!(await events.next()).done) {}
+  } catch {
+    // The call has been cancelled.
   }
 }
