@@ -7,14 +7,15 @@ COMPILE = .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --
 	--no-emit-index-url --no-emit-package dragoman --custom-compile-command 'make lock' $(UPGRADE)
 PARALLEL ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
 export GOFLAGS := -mod=readonly -trimpath $(GOFLAGS)
+RUST_GENERATORS := protoc-gen-prost@0.5.0 protoc-gen-tonic@0.5.0
 SEEDS := $(patsubst requirements/seeds-%.lock,%,$(wildcard requirements/seeds-*.lock))
 # Downloads go to the user's own repository, or below build/ if that cannot be written.
 MAVEN = mvn --quiet --batch-mode $(shell mkdir -p $(HOME)/.m2/repository 2>/dev/null && test -w $(HOME)/.m2/repository || \
 	echo -Dmaven.repo.local=$(CURDIR)/build/m2)
 
 .NOTPARALLEL:
-.PHONY: help setup runtime dev tools weights seeds go java typescript demo run proto lock check test fuzz test-clients test-seeds \
-	test-all bench dist image clean
+.PHONY: help setup runtime dev tools weights seeds go java rust typescript demo run proto lock check test fuzz \
+	test-clients test-seeds test-all bench dist image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -89,6 +90,12 @@ go: ## Build the Go client with its runner of the contract suite, and its tools
 java: ## Build the Java client with its runner of the contract suite (GOAL=verify also tests and checks it)
 	@command -v mvn >/dev/null || { echo "The Java client needs Java 17 or newer and Maven 3.8 or newer." >&2; exit 1; }
 	@cd clients/java && $(MAVEN) $(or $(GOAL),test-compile)
+
+rust: ## Build the Rust client's runner of the contract suite, and the generators of its stubs
+	@command -v cargo >/dev/null || { echo "The Rust client needs Rust 1.88 or newer with cargo." >&2; exit 1; }
+	@CARGO_TARGET_DIR=build/rust/generators CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked \
+		--root build/rust $(RUST_GENERATORS)
+	@cd clients/rust && cargo build --quiet --examples
 
 typescript: clients/typescript/node_modules/.package-lock.json ## Build the TypeScript client, its tests and its runner
 	@cd clients/typescript && npm run --silent build && npm run --silent pretest

@@ -48,6 +48,12 @@ LANGUAGES = (
         installer="make go",
     ),
     Language(
+        folder="clients/rust/src/gen",
+        template="clients/rust/buf.gen.yaml",
+        generator="build/rust/bin/protoc-gen-tonic",
+        installer="make rust",
+    ),
+    Language(
         folder="clients/typescript/src/gen",
         template="clients/typescript/buf.gen.yaml",
         generator="clients/typescript/node_modules/.bin/protoc-gen-es",

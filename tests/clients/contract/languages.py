@@ -97,6 +97,19 @@ GO = Language(
         "generated code": (str(ROOT / ".tools/bin/python"), str(ROOT / "scripts/proto.py"), "drift", "clients/go"),
     },
 )
+RUST = Language(
+    name="Rust",
+    folder="clients/rust",
+    needs={"cargo": "Rust 1.88 or newer with cargo, clippy and rustfmt"},
+    build=(("make", "--no-print-directory", "-C", str(ROOT), "rust"),),
+    run=(str(ROOT / "build/rust/target/debug/examples/contract"),),
+    checks={
+        "style": ("cargo", "fmt", "--check"),
+        "lints": ("cargo", "clippy", "--quiet", "--all-targets", "--", "--deny", "warnings"),
+        "unit tests": ("cargo", "test", "--quiet"),
+        "generated code": (str(ROOT / ".tools/bin/python"), str(ROOT / "scripts/proto.py"), "drift", "clients/rust"),
+    },
+)
 TYPESCRIPT = Language(
     name="TypeScript",
     folder="clients/typescript",
@@ -113,4 +126,4 @@ JAVA = Language(
     run=("src/contract/run",),
     checks={"warnings, tests and format": ("make", "--no-print-directory", "-C", str(ROOT), "java", "GOAL=verify")},
 )
-LANGUAGES = (PYTHON, PYTHON_ASYNC, GO, TYPESCRIPT, JAVA)
+LANGUAGES = (PYTHON, PYTHON_ASYNC, GO, RUST, TYPESCRIPT, JAVA)
