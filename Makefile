@@ -70,7 +70,7 @@ lock: tools ## Resolve the lock files again (UPGRADE=--upgrade for newer release
 	@build/seeds/node/bin/npm install --prefix requirements/node --package-lock-only --ignore-scripts --no-audit --no-fund \
 		--loglevel=error --omit-lockfile-registry-resolved >/dev/null
 
-dist: dev tools ## Build what a release publishes into dist/ (PARTS="python protos descriptors typescript")
+dist: dev tools ## Build what a release publishes into dist/ (PARTS="python go")
 	$(BIN)/python scripts/dist.py $(PARTS)
 
 image: ## Build the container image

@@ -103,12 +103,25 @@ def go_module(output: Path) -> list[Path]:
     return [folder / f"v{VERSION}.zip"]
 
 
+def maven_jar(output: Path) -> list[Path]:
+    """The client for Java with its sources, as a Maven repository serves it: file://OUTPUT/maven."""
+    run("make", "--no-print-directory", "java", "GOAL=package -DskipTests")
+    name = f"dragoman-client-{VERSION}"
+    folder = output / "maven/com/example/dragoman/dragoman-client" / VERSION
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "clients/java/pom.xml", folder / f"{name}.pom")
+    for file in (f"{name}.jar", f"{name}-sources.jar"):
+        shutil.copy(ROOT / "build/java" / file, folder)
+    return [folder / f"{name}{ending}" for ending in (".jar", "-sources.jar", ".pom")]
+
+
 PARTS: Mapping[str, Callable[[Path], list[Path]]] = {
     "python": python_wheels,
     "protos": protos_archive,
     "descriptors": descriptor_set,
     "typescript": npm_tarball,
     "go": go_module,
+    "java": maven_jar,
 }
 
 

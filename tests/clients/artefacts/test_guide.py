@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -73,6 +74,36 @@ def test_go(guide, dist, monkeypatch):
     run(folder, "go", "mod", "init", "example.com/guide")
     run(folder, "go", "mod", "tidy")
     check(run(folder, "go", "run", "."), "NotFound ERROR_REASON_MODEL_NOT_FOUND 0 0s", "true")
+
+
+@pytest.mark.timeout(LIMIT)
+def test_java(guide, dist, tmp_path):
+    folder = guide("guide.java", "src/main/java/Guide.java")
+    (repository,) = dist("java")
+    shutil.copy(PROGRAMS / "pom.xml", folder)
+    known, modules = maven_repository(), tmp_path / "modules"
+    # Links to what this machine has downloaded; its own repository would keep the first jar that had this version.
+    shutil.copytree(
+        known, modules, copy_function=os.link, ignore=lambda path, _: {"example"} if path.endswith("/com") else ()
+    )
+    options = (
+        "--quiet",
+        "--batch-mode",
+        "-Dstyle.color=never",
+        f"-Dmaven.repo.local={modules}",
+        f"-Ddist=file://{repository}",
+    )
+    check(
+        run(folder, "mvn", *options, "compile", "exec:java"),
+        "NOT_FOUND ERROR_REASON_MODEL_NOT_FOUND 0 Optional.empty",
+        "FINISHED",
+    )
+
+
+def maven_repository() -> Path:
+    """Where the build of the client keeps its downloads, see the Makefile."""
+    own = Path.home() / ".m2" / "repository"
+    return own if os.access(own, os.W_OK) else ROOT / "build" / "m2"
 
 
 @pytest.mark.parametrize("language", PROGRAM_OF)
