@@ -33,7 +33,7 @@ impl CompletionStream {
     pub(crate) fn new(connection: Connection, progress: Progress, request: Option<CompletionRequest>) -> Self {
         let operation = progress.operation.clone();
         let reader = Reader { connection, progress, request, call: None, is_over: false };
-        let events = unfold(reader, |mut reader| async move { Some((reader.read().await?, reader)) }).boxed();
+        let events = unfold(reader, |mut reader| async move { Some((reader.read().await?, reader)) }).fuse().boxed();
         Self { events, operation, completion: None, has_text: false }
     }
 
@@ -70,7 +70,7 @@ impl CompletionStream {
 
     /// The fragments of the first choice's text, see [`next_text`](Self::next_text).
     pub fn text(self) -> impl Stream<Item = Result<String, Error>> + Send {
-        unfold(self, |mut stream| async move { Some((stream.next_text().await.transpose()?, stream)) }).boxed()
+        unfold(self, |mut stream| async move { Some((stream.next_text().await.transpose()?, stream)) }).fuse().boxed()
     }
 
     /// Reads to the end and returns the complete answer, the same one that `Client::complete` returns.

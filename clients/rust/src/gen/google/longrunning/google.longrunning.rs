@@ -133,35 +133,10 @@ pub struct WaitOperationRequest {
     #[prost(message, optional, tag="2")]
     pub timeout: ::core::option::Option<::prost_types::Duration>,
 }
-/// A message representing the message types used by a long-running operation.
-///
-/// Example:
-///
-///      rpc Export(ExportRequest) returns (google.longrunning.Operation) {
-///        option (google.longrunning.operation_info) = {
-///          response_type: "ExportResponse"
-///          metadata_type: "ExportMetadata"
-///        };
-///      }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OperationInfo {
-    /// Required. The message name of the primary return type for this
-    /// long-running operation.
-    /// This type will be used to deserialize the LRO's response.
-    ///
-    /// If the response is in a different package from the rpc, a fully-qualified
-    /// message name must be used (e.g. `google.protobuf.Struct`).
-    ///
-    /// Note: Altering this value constitutes a breaking change.
     #[prost(string, tag="1")]
     pub response_type: ::prost::alloc::string::String,
-    /// Required. The message name of the metadata type for this long-running
-    /// operation.
-    ///
-    /// If the response is in a different package from the rpc, a fully-qualified
-    /// message name must be used (e.g. `google.protobuf.Struct`).
-    ///
-    /// Note: Altering this value constitutes a breaking change.
     #[prost(string, tag="2")]
     pub metadata_type: ::prost::alloc::string::String,
 }
