@@ -115,6 +115,14 @@ def maven_jar(output: Path) -> list[Path]:
     return [folder / f"{name}{ending}" for ending in (".jar", "-sources.jar", ".pom")]
 
 
+def crate(output: Path) -> list[Path]:
+    """The client for Rust."""
+    target = ROOT / "build/rust/target"
+    options = ("--quiet", "--allow-dirty", "--no-verify", "--target-dir", str(target))
+    run("cargo", "package", *options, folder=ROOT / "clients/rust")
+    return [Path(shutil.copy(target / "package" / f"dragoman-client-{VERSION}.crate", output))]
+
+
 PARTS: Mapping[str, Callable[[Path], list[Path]]] = {
     "python": python_wheels,
     "protos": protos_archive,
@@ -122,6 +130,7 @@ PARTS: Mapping[str, Callable[[Path], list[Path]]] = {
     "typescript": npm_tarball,
     "go": go_module,
     "java": maven_jar,
+    "rust": crate,
 }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from pathlib import Path
 
 import pytest
@@ -48,3 +50,30 @@ def test_only_unavailable_is_retried_and_deletion_never_is():
 
 def test_messages_may_have_64_mib():
     assert {entry["maxResponseMessageBytes"] for entry in entries()} == {64 * 1024**2}
+
+
+def number_in(file: str, pattern: str) -> int:
+    """The product of the factors that follow a name in a source file of a client."""
+    found = re.search(pattern + r"\D*([\d_* ]+)", (CLIENTS / file).read_text())
+    assert found, f"{file} has no {pattern}"
+    return math.prod(int(factor) for factor in found[1].replace("_", "").split("*"))
+
+
+@pytest.mark.parametrize(
+    ("file", "names"),
+    [
+        ("typescript/src/config.ts", ("MAX_MESSAGE_BYTES =", "maxAttempts:", "initialBackoffMs:", "maxBackoffMs:")),
+        (
+            "rust/src/config.rs",
+            ("MAX_MESSAGE_BYTES: usize =", "MAX_ATTEMPTS: u32 =", "INITIAL_BACKOFF: .*millis", r"MAX_BACKOFF: .*secs"),
+        ),
+    ],
+)
+def test_constants_of_other_clients_are_those_of_the_published_config(file, names):
+    policy = entries()[0]["retryPolicy"]
+    size, attempts, first, longest = (number_in(file, name) for name in names)
+
+    assert size == entries()[0]["maxResponseMessageBytes"]
+    assert attempts == policy["maxAttempts"]
+    assert f"{first / 1000}s" == policy["initialBackoff"]
+    assert f"{longest // 1000 or longest}s" == policy["maxBackoff"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,19 @@ PROGRAM_OF = {
     "java": "guide.java",
     "rust": "guide.rs",
 }
+CARGO = """
+[package]
+name = "guide"
+version = "0.1.0"
+edition = "2024"
+
+[dependencies]
+dragoman-client = {{ path = "{client}" }}
+tokio = {{ version = "1", features = ["macros", "rt-multi-thread"] }}
+
+[profile.dev]
+debug = 0
+"""
 TEXTS = ["Count to five.", "operations Describe a lighthouse.", "Name three fruits."]
 
 
@@ -39,7 +53,8 @@ def guide(secured, tmp_path):
 
 
 def check(said: str, error: str, last: str) -> None:
-    first, failure, operation, resumed, *rest = said.splitlines()
+    plain = re.sub(r"\x1b\[\d*m", "", said)  # Maven resets the terminal's colors
+    first, failure, operation, resumed, *rest = filter(None, plain.splitlines())
 
     assert [first, operation, resumed] == TEXTS
     assert failure == error
@@ -74,6 +89,19 @@ def test_go(guide, dist, monkeypatch):
     run(folder, "go", "mod", "init", "example.com/guide")
     run(folder, "go", "mod", "tidy")
     check(run(folder, "go", "run", "."), "NotFound ERROR_REASON_MODEL_NOT_FOUND 0 0s", "true")
+
+
+@pytest.mark.timeout(LIMIT)
+def test_rust(guide, dist):
+    folder = guide("guide.rs", "src/main.rs")
+    (packed,) = dist("rust")
+    with tarfile.open(packed) as crate:
+        crate.extractall(folder, filter="data")
+    (client,) = folder.glob("dragoman-client-*")
+    (folder / "Cargo.toml").write_text(CARGO.format(client=client.name))
+    shutil.copy(client / "Cargo.lock", folder)  # its versions have been compiled already
+    target = ("--target-dir", ROOT / "build/rust/target")
+    check(run(folder, "cargo", "run", "--quiet", *target), "NotFound ModelNotFound 0 None", "true")
 
 
 @pytest.mark.timeout(LIMIT)

@@ -116,7 +116,7 @@ TYPESCRIPT = Language(
     needs={"npm": "Node 20 or newer (Debian: nodejs and npm)"},
     build=(("make", "--no-print-directory", "-C", str(ROOT), "typescript"),),
     run=("node", "build/test/contract/main.js"),
-    checks={"types and style": ("npm", "run", "--silent", "check")},
+    checks={"types and style": ("npm", "run", "--silent", "check"), "unit tests": ("npm", "test", "--silent")},
 )
 JAVA = Language(
     name="Java",

@@ -10,7 +10,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(std::fs::read("ca.pem")?));
     let client = Client::builder("completions.example.com:443").api_key("KEY").tls(tls).connect()?;
 
-    let mut answer = client.with_timeout(Duration::from_secs(30)).stream("Count to five.");
+    let question = CompletionRequest::from("Count to five.").with_model("local");
+    let mut answer = client.with_timeout(Duration::from_secs(30)).stream(question);
     while let Some(text) = answer.next_text().await? {
         print!("{text}");
     }
@@ -27,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     operation.delete().await?;
 
     let (mut last, mut said) = (0, String::new());
-    let mut stream = client.stream(CompletionRequest::from("Name three fruits.").continuing());
+    let mut stream = client.stream(CompletionRequest::from("Name three fruits.").with_model("local").continuing());
     while let Some(event) = stream.next().await {
         let event = event?;
         last = event.sequence;
