@@ -65,8 +65,8 @@ impl Builder {
         Self { reconnect_timeout: timeout, ..self }
     }
 
-    /// Makes the client, inside a Tokio runtime; the connection opens with the first call. Fails with INVALID_ARGUMENT
-    /// if the target, the key or the TLS settings cannot be used.
+    /// Makes the client; the connection opens with the first call. Fails with INVALID_ARGUMENT if the target, the key or
+    /// the TLS settings cannot be used. Panics outside a Tokio runtime.
     pub fn connect(self) -> Result<Client, Error> {
         let endpoint = self.endpoint().map_err(|error| invalid(format!("{}: {}", self.target, causes(&*error))))?;
         let connection = Connection {

@@ -99,6 +99,11 @@ impl Error {
         !self.0.metadata.is_empty() || self.reason() != ErrorReason::Unspecified
     }
 
+    /// What the network or the server said, without advice.
+    pub(crate) fn cause(&self) -> String {
+        self.0.source.as_ref().map_or_else(|| self.message().to_owned(), root_cause)
+    }
+
     pub(crate) fn pushback(&self) -> Option<Pushback> {
         self.0.pushback
     }

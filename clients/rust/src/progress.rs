@@ -107,8 +107,8 @@ impl Progress {
         match raised {
             Some(error) if !(self.has_events && error.is_connection_lost()) => error,
             Some(error) => {
-                let details = format!("the connection to {target} was lost, {}", error.message());
-                Error::interrupted(&self.operation, self.last, details.trim_end_matches('.'), Some(error))
+                let details = format!("the connection to {target} was lost, {}", error.cause());
+                Error::interrupted(&self.operation, self.last, &details, Some(error))
             }
             None => Error::interrupted(&self.operation, self.last, &format!("{target} closed it"), None),
         }

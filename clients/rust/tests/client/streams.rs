@@ -69,12 +69,13 @@ async fn a_stream_that_breaks_resumes_after_its_last_event() {
 
 #[tokio::test]
 async fn a_stream_that_is_no_operation_fails_when_it_breaks() {
-    for end in [End::Fails(Status::internal("cut")), End::Closes] {
+    for (end, cause) in [(End::Fails(Status::internal("cut.")), " was lost, cut."), (End::Closes, " closed it.")] {
         let (service, client) = Service::start([Answer::Events(vec![started(1, ""), text(2, "a")], end)]).await;
         let error = joined(&client, "Hello!").await.unwrap_err();
 
         assert_eq!(error.code(), Code::Unavailable);
         assert!(error.message().starts_with("The stream ended without `finished`"), "{error}");
+        assert!(error.message().contains(&format!("{cause} The answer is incomplete")), "{error}");
         assert_eq!(service.calls().len(), 1);
     }
 }
