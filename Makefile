@@ -14,7 +14,7 @@ MAVEN = mvn --quiet --batch-mode $(shell mkdir -p $(HOME)/.m2/repository 2>/dev/
 	echo -Dmaven.repo.local=$(CURDIR)/build/m2)
 
 .NOTPARALLEL:
-.PHONY: help setup runtime dev tools weights seeds go java rust typescript demo run proto lock check test fuzz \
+.PHONY: help setup runtime dev tools weights seeds go java rust typescript envoy demo run proto lock check test fuzz \
 	test-clients test-seeds test-all bench dist image clean
 
 help: ## Show this list
@@ -46,8 +46,8 @@ fuzz: dev ## Send mutated inputs to every method, route, provider and setting (F
 	FUZZ_FACTOR=$(or $(FUZZ_FACTOR),20) FUZZ_SEED=$(or $(FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest --timeout 3600 tests/fuzz $(ARGS)
 
 test-clients: dev tools weights ## Run the tests of the clients, and the contract suite in all languages
-	$(BIN)/pytest $(PARALLEL) tests/clients --ignore=tests/clients/contract --ignore=tests/clients/artefacts $(ARGS)
-	$(BIN)/pytest tests/clients/contract tests/clients/artefacts $(ARGS)
+	$(BIN)/pytest $(PARALLEL) tests/clients $(foreach folder,contract artefacts browsers,--ignore=tests/clients/$(folder)) $(ARGS)
+	$(BIN)/pytest tests/clients/contract tests/clients/artefacts tests/clients/browsers $(ARGS)
 
 test-seeds: dev weights seeds ## Run vendors' example programs with the vendors' own client libraries
 	$(BIN)/pytest $(PARALLEL) tests/seeds $(ARGS)
@@ -103,6 +103,9 @@ typescript: clients/typescript/node_modules/.package-lock.json ## Build the Type
 clients/typescript/node_modules/.package-lock.json: clients/typescript/package-lock.json
 	@command -v npm >/dev/null || { echo "The TypeScript client needs Node 20 or newer with npm." >&2; exit 1; }
 	@cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json
+
+envoy:
+	@$(PYTHON) scripts/environment.py build/envoy envoy
 
 runtime dev:
 	@$(PYTHON) scripts/environment.py .venv $@

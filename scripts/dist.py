@@ -74,7 +74,13 @@ def protos_archive(output: Path) -> list[Path]:
 def descriptor_set(output: Path) -> list[Path]:
     """The compiled schema with its imports, for Envoy's transcoder and for tools that send requests."""
     file = output / f"dragoman-{VERSION}.binpb"
-    run(BUF, "build", "proto", "--as-file-descriptor-set", "--output", file)
+    paths = (
+        "--path",
+        API,
+        "--path",
+        "third_party/googleapis/google/rpc",
+    )  # the details of errors, which no file imports
+    run(BUF, "build", *paths, "--as-file-descriptor-set", "--output", file)
     return [file]
 
 
