@@ -116,7 +116,16 @@ TYPESCRIPT = Language(
     needs={"npm": "Node 20 or newer (Debian: nodejs and npm)"},
     build=(("make", "--no-print-directory", "-C", str(ROOT), "typescript"),),
     run=("node", "build/test/contract/main.js"),
-    checks={"types and style": ("npm", "run", "--silent", "check"), "unit tests": ("npm", "test", "--silent")},
+    checks={
+        "types and style": ("npm", "run", "--silent", "check"),
+        "unit tests": ("npm", "test", "--silent"),
+        "generated code": (
+            str(ROOT / ".tools/bin/python"),
+            str(ROOT / "scripts/proto.py"),
+            "drift",
+            "clients/typescript",
+        ),
+    },
 )
 JAVA = Language(
     name="Java",
