@@ -54,12 +54,16 @@ final class Errors {
   }
 
   /** What gRPC says of a failure, with its cause, which often is the only part that helps. */
-  static String details(Status status) {
+  private static String details(Status status) {
     String details = status.getDescription() == null ? "no details" : status.getDescription();
     Throwable cause = status.getCause();
-    return cause == null || cause.getMessage() == null
-        ? details
-        : details + ", " + cause.getMessage();
+    boolean isExplained = cause != null && cause.getMessage() != null;
+    return (isExplained ? details + ", " + cause.getMessage() : details).replaceFirst("[.!]+$", "");
+  }
+
+  /** What gRPC said of the failure of a call, without our own words around it. */
+  static String details(DragomanException raised) {
+    return details(Status.fromThrowable(raised.getCause()));
   }
 
   private static String message(Code code, String details, String target) {

@@ -96,7 +96,7 @@ final class StreamProgress {
     String details =
         raised == null
             ? settings.target() + " closed it"
-            : "the connection was lost, " + raised.status().getMessage();
+            : "the connection was lost, " + Errors.details(raised);
     return operation.isEmpty()
         ? Errors.interruptedStream(details, raised)
         : Errors.interruptedEvents(operation, lastSequence, details, raised);
