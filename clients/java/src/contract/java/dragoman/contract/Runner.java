@@ -33,8 +33,15 @@ final class Runner {
             return thread;
           });
 
+  private final Control control;
+
   private Runner(JsonObject servers) {
     this.servers = servers;
+    HttpClient http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    control = new Control(servers.get("control").getAsString(), http);
+    // Loads the classes of the HTTP client, which takes longer than some of the answers that cases
+    // disturb.
+    control.awaitRunning(running -> true);
   }
 
   public static void main(String[] files) throws IOException {
@@ -83,8 +90,6 @@ final class Runner {
   }
 
   private void run(Case test) throws IOException {
-    HttpClient http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
-    Control control = new Control(servers.get("control").getAsString(), http);
     try (DragomanClient client = client(test)) {
       Checks.hold(test, Actions.run(test, client, control));
     }
