@@ -6,7 +6,7 @@ import { type Case, clientOf, requestOf, type Servers } from "./cases.js";
 import { check } from "./expect.js";
 import { type Outcome, Run } from "./run.js";
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 60_000;
 
 async function run(entry: Case, servers: Servers, action: (run: Run) => Promise<Outcome>): Promise<void> {
   const request = requestOf(entry);

@@ -3,7 +3,7 @@ import { type CallOptions, type Client, type CompletionStream, DragomanError, ty
 import type { Completion, CompletionEvent, CompletionRequest } from "../src/v1.js";
 import type { Options } from "./cases.js";
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 const STOPS_WITHIN_MS = 5_000;
 
 /** What an action returned. */

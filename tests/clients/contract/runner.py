@@ -18,7 +18,7 @@ from google.protobuf import json_format
 from runner_actions import ACTIONS, Run
 from runner_checks import check
 
-LIMIT = 30.0  # seconds
+LIMIT = 60.0  # seconds
 OPTIONS = {
     *("after_sequence", "cancel_after", "cut_after", "cuts", "delete", "key", "kill_after", "repeat", "running"),
     *("service", "text", "timeout", "times", "via"),

@@ -15,7 +15,7 @@ from either_client import ask, collect
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from runner_checks import Outcome, Transcript
 
-TIMEOUT = 30.0  # seconds
+TIMEOUT = 60.0  # seconds
 STOPS_WITHIN = 5.0  # seconds
 
 

@@ -15,7 +15,7 @@ import (
 	dragoman "example.com/dragoman/clients/go"
 )
 
-const longestCase = 30 * time.Second
+const longestCase = 60 * time.Second
 
 type testCase struct {
 	Name, Action, Server string
@@ -95,7 +95,7 @@ func run(raw json.RawMessage, servers map[string]json.RawMessage) outcome {
 	return outcome{c.Name, "passed", ""}
 }
 
-// attempt runs a case with a client of its own, for 30 s at most.
+// attempt runs a case with a client of its own, for 60 s at most.
 func attempt(c *testCase, servers map[string]json.RawMessage) error {
 	t := trial{testCase: c}
 	if err := json.Unmarshal(servers["control"], &t.control); err != nil {

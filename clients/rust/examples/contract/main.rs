@@ -17,7 +17,7 @@ use actions::Run;
 /// What went wrong, in words.
 type Failure = String;
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {

@@ -33,7 +33,7 @@ record Case(
           "timeout",
           "times",
           "via");
-  private static final double LIMIT = 30; // seconds
+  private static final double LIMIT = 60; // seconds
 
   static Case of(JsonObject json) throws InvalidProtocolBufferException {
     JsonObject options = object(json, "options");

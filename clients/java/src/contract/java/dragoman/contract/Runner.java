@@ -23,7 +23,7 @@ import java.util.concurrent.TimeoutException;
  * Runs the contract suite, see tests/clients/contract/README.md: {@code cases.json servers.json}.
  */
 final class Runner {
-  private static final int LIMIT = 30; // seconds
+  private static final int LIMIT = 60; // seconds
   private final JsonObject servers;
   private final ExecutorService threads =
       Executors.newCachedThreadPool(
