@@ -10,7 +10,9 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::ClientTlsConfig;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::config::{CONNECT_TIMEOUT, DEFAULT_RECONNECT_TIMEOUT, DEFAULT_TIMEOUT, KEEPALIVE, KEEPALIVE_TIMEOUT};
+use crate::config::{
+    CENTURY, CONNECT_TIMEOUT, DEFAULT_RECONNECT_TIMEOUT, DEFAULT_TIMEOUT, KEEPALIVE, KEEPALIVE_TIMEOUT,
+};
 use crate::connection::{Connection, call};
 use crate::longrunning::{ListOperationsRequest, Operation as OperationState};
 use crate::progress::Progress;
@@ -74,7 +76,7 @@ impl Builder {
             authorization: authorization(&self.api_key)?,
             target: self.target.into(),
             timeout: self.timeout,
-            reconnect_timeout: self.reconnect_timeout,
+            reconnect_timeout: self.reconnect_timeout.min(CENTURY),
         };
         Ok(Client { connection })
     }

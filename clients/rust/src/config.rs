@@ -28,6 +28,9 @@ pub(crate) const RECONNECT_DELAY: Duration = Duration::from_millis(100);
 /// Time of one WaitOperation call. The service ends each one after this time.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(25);
 
+/// Stands for times that are too long to be added to an `Instant`.
+pub(crate) const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 pub(crate) const KEEPALIVE: Duration = Duration::from_secs(20);
 pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

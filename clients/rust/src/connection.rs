@@ -10,7 +10,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use crate::Error;
-use crate::config::{INITIAL_BACKOFF, MAX_ATTEMPTS, MAX_MESSAGE_BYTES, backoff};
+use crate::config::{CENTURY, INITIAL_BACKOFF, MAX_ATTEMPTS, MAX_MESSAGE_BYTES, backoff};
 use crate::error::Pushback;
 use crate::longrunning::operations_client::OperationsClient;
 use crate::v1::completion_service_client::CompletionServiceClient;
@@ -90,9 +90,8 @@ impl Connection {
     }
 }
 
-/// The end of a time that begins now. A time that is too long to be represented ends in a century.
+/// The end of a time that begins now.
 pub(crate) fn end_of(timeout: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
     Instant::now() + timeout.min(CENTURY)
 }
 

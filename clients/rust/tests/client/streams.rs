@@ -139,6 +139,18 @@ async fn reading_fails_after_the_time_without_contact() {
 }
 
 #[tokio::test]
+async fn times_may_be_as_long_as_a_duration() {
+    let answers = [
+        Answer::Events(vec![started(1, "operations/1")], End::Closes),
+        Answer::Events(vec![answered(2, "a")], End::Closes),
+    ];
+    let (_service, builder) = Service::serve(answers).await;
+    let client = builder.timeout(Duration::MAX).reconnect_timeout(Duration::MAX).connect().unwrap();
+
+    assert_eq!(client.stream("Hello!").completion().await.unwrap().text(), "a");
+}
+
+#[tokio::test]
 async fn a_stream_is_a_stream_of_events() {
     let events = vec![started(1, ""), answered(2, "")];
     let (_service, client) = Service::start([Answer::Events(events.clone(), End::Closes)]).await;
