@@ -15,12 +15,7 @@ public final class Answers {
 
   /** Its text, without reasoning, refusals and tool calls; empty if there is no text. */
   public static String text(Completion completion) {
-    return text(first(completion));
-  }
-
-  /** The text of a choice, without reasoning, refusals and tool calls. */
-  public static String text(Choice choice) {
-    return choice.getMessage().getPartsList().stream()
+    return first(completion).getMessage().getPartsList().stream()
         .map(Part::getText)
         .collect(Collectors.joining());
   }

@@ -84,11 +84,6 @@ public final class CompletionOperation {
     return completion();
   }
 
-  /** All events of the operation, see {@link #events(long)}. */
-  public CompletionStream events() {
-    return events(0);
-  }
-
   /**
    * The stored events after that number, then new ones as they arrive, up to {@code finished}.
    * There is no time limit. Closing the stream does not stop the operation.

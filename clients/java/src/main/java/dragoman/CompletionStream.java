@@ -7,6 +7,7 @@ import io.grpc.ClientCall;
 import io.grpc.MethodDescriptor;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ClientCalls;
+import java.time.Duration;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 import java.util.Optional;
@@ -38,25 +39,20 @@ public final class CompletionStream
   private boolean ended;
   private volatile boolean closed;
 
-  private CompletionStream(Transport transport, StreamProgress progress) {
-    this.transport = transport;
-    this.progress = progress;
-  }
-
   /** The events of a call that begins now. */
-  static <Q> CompletionStream begin(
+  <Q> CompletionStream(
       Transport transport,
       StreamProgress progress,
       MethodDescriptor<Q, CompletionEvent> method,
       Q request) {
-    CompletionStream stream = new CompletionStream(transport, progress);
-    stream.open(method, request);
-    return stream;
+    this.transport = transport;
+    this.progress = progress;
+    open(method, request);
   }
 
   /** The events of an operation, after those that {@code progress} has recorded. */
   static CompletionStream attach(Transport transport, StreamProgress progress) {
-    return begin(
+    return new CompletionStream(
         transport,
         progress,
         CompletionServiceGrpc.getAttachCompletionMethod(),
@@ -148,7 +144,7 @@ public final class CompletionStream
   }
 
   private void resume(DragomanException raised) {
-    Optional<java.time.Duration> delay = progress.nextDelay(raised);
+    Optional<Duration> delay = progress.nextDelay(raised);
     if (delay.isEmpty()) {
       ended = true;
       return;

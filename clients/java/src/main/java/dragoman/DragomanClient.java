@@ -1,16 +1,11 @@
 package dragoman;
 
-import com.google.longrunning.ListOperationsRequest;
-import com.google.longrunning.ListOperationsResponse;
 import com.google.longrunning.Operation;
-import com.google.longrunning.OperationsGrpc;
 import dragoman.v1.Completion;
 import dragoman.v1.CompletionRequest;
 import dragoman.v1.CompletionServiceGrpc;
 import dragoman.v1.CountTokensResponse;
 import dragoman.v1.GetModelRequest;
-import dragoman.v1.ListModelsRequest;
-import dragoman.v1.ListModelsResponse;
 import dragoman.v1.Model;
 import dragoman.v1.ModelServiceGrpc;
 import dragoman.v1.StartCompletionRequest;
@@ -61,7 +56,7 @@ public final class DragomanClient implements AutoCloseable {
   public CompletionStream stream(CompletionRequest request) {
     Settings settings = transport.settings();
     var progress = new StreamProgress(settings, settings.timeout(), "", 0);
-    return CompletionStream.begin(
+    return new CompletionStream(
         transport, progress, CompletionServiceGrpc.getStreamCompletionMethod(), request);
   }
 
@@ -89,28 +84,9 @@ public final class DragomanClient implements AutoCloseable {
     return new CompletionOperation(transport, Operation.newBuilder().setName(name).build());
   }
 
-  /**
-   * The caller's own operations, newest first. {@code filter} is an AIP-160 expression such as
-   * {@code state = RUNNING}; empty matches all.
-   */
-  public Iterable<CompletionOperation> operations(String filter) {
-    return () ->
-        new Pages<>(
-            token -> listOperations(filter, token),
-            page ->
-                page.getOperationsList().stream()
-                    .map(operation -> new CompletionOperation(transport, operation))
-                    .toList(),
-            ListOperationsResponse::getNextPageToken);
-  }
-
   /** The models that the caller may use, ordered by name. Each iteration reads them anew. */
   public Iterable<Model> models() {
-    return () ->
-        new Pages<>(
-            this::listModels,
-            ListModelsResponse::getModelsList,
-            ListModelsResponse::getNextPageToken);
+    return () -> new ModelPages(transport);
   }
 
   /** The model with that name or alias. */
@@ -147,15 +123,5 @@ public final class DragomanClient implements AutoCloseable {
 
   private List<Token> tokenize(TokenizeRequest request) {
     return transport.call(CompletionServiceGrpc.getTokenizeMethod(), request).getTokensList();
-  }
-
-  private ListModelsResponse listModels(String token) {
-    var request = ListModelsRequest.newBuilder().setPageToken(token).build();
-    return transport.call(ModelServiceGrpc.getListModelsMethod(), request);
-  }
-
-  private ListOperationsResponse listOperations(String filter, String token) {
-    var request = ListOperationsRequest.newBuilder().setFilter(filter).setPageToken(token).build();
-    return transport.call(OperationsGrpc.getListOperationsMethod(), request);
   }
 }

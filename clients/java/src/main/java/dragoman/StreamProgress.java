@@ -84,9 +84,7 @@ final class StreamProgress {
     if (!canResume(error)) {
       throw error;
     }
-    Duration delay = settings.reconnectDelay(delays++);
-    Duration least = error.retryAfter().orElse(Duration.ZERO);
-    return Optional.of(end.atMost(delay.compareTo(least) < 0 ? least : delay));
+    return Optional.of(end.atMost(settings.reconnectDelay(delays++, error)));
   }
 
   private DragomanException errorOfCall(DragomanException raised) {

@@ -66,9 +66,7 @@ final class WaitProgress {
     if (!(error.isTransient() || isSilent) || end.isOver() || givesUp.isOver()) {
       throw error;
     }
-    Duration delay = settings.reconnectDelay(failures++);
-    Duration least = error.retryAfter().orElse(Duration.ZERO);
-    return end.atMost(delay.compareTo(least) < 0 ? least : delay);
+    return end.atMost(settings.reconnectDelay(failures++, error));
   }
 
   /** Makes the next calls shorter, because a proxy may have ended a long one. */
