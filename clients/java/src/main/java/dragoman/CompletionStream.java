@@ -79,6 +79,9 @@ public final class CompletionStream
     CompletionEvent event = next;
     next = null;
     text.record(event);
+    if (event.getFinished().hasCompletion()) {
+      completion = event.getFinished().getCompletion();
+    }
     return event;
   }
 
@@ -118,7 +121,8 @@ public final class CompletionStream
     DragomanException raised = null;
     try {
       if (events.hasNext()) {
-        receive(events.next());
+        next = events.next();
+        progress.record(next);
         return;
       }
     } catch (StatusRuntimeException error) {
@@ -132,14 +136,6 @@ public final class CompletionStream
     } catch (DragomanException error) {
       failure = error;
       ended = true;
-    }
-  }
-
-  private void receive(CompletionEvent event) {
-    progress.record(event);
-    next = event;
-    if (event.getFinished().hasCompletion()) {
-      completion = event.getFinished().getCompletion();
     }
   }
 

@@ -5,7 +5,6 @@ import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
-import java.util.EnumSet;
 import java.util.Set;
 
 /** Makes the exceptions of the client from what gRPC reports. */
@@ -16,7 +15,7 @@ final class Errors {
   // Proxies end streams with INTERNAL or CANCELLED, and gRPC makes UNKNOWN of what a proxy answers
   // itself. The service attaches its reason to each of its errors.
   private static final Set<Code> LOST =
-      EnumSet.of(Code.UNAVAILABLE, Code.INTERNAL, Code.UNKNOWN, Code.CANCELLED);
+      Set.of(Code.UNAVAILABLE, Code.INTERNAL, Code.UNKNOWN, Code.CANCELLED);
 
   private Errors() {}
 

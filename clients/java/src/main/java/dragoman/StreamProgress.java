@@ -1,6 +1,5 @@
 package dragoman;
 
-import com.google.rpc.Status;
 import dragoman.v1.AttachCompletionRequest;
 import dragoman.v1.CompletionEvent;
 import dragoman.v1.ErrorReason;
@@ -77,8 +76,7 @@ final class StreamProgress {
       return Optional.empty();
     }
     if (finished != null && finished.hasError()) {
-      Status error = finished.getError();
-      throw new DragomanException(error, false, raised);
+      throw new DragomanException(finished.getError(), false, raised);
     }
     DragomanException error = errorOfCall(raised);
     if (!canResume(error)) {
