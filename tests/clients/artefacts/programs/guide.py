@@ -1,3 +1,5 @@
+"""The program that docs/clients.md shows parts of."""
+
 from dragoman import TLS, Client, DragomanError, text_of
 
 client = Client("completions.example.com:443", api_key="KEY", tls=TLS(ca="ca.pem"))
