@@ -20,9 +20,11 @@ def _families(models: object) -> object:
     """The table of a list of names, each of the family that it tells."""
     if not isinstance(models, list | tuple):
         return models
-    if len(set(map(str, models))) < len(models):
+    if not all(isinstance(name, str) for name in models):
+        raise ValueError("should be names of models, or a table with the family of each")
+    if len(set(models)) < len(models):
         raise ValueError("names a model twice")
-    return {name: family_of(name) if isinstance(name, str) else Family.TEXT for name in models}
+    return {name: family_of(name) for name in models}
 
 
 class VertexSettings(CredentialSettings):
