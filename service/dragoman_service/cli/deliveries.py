@@ -13,7 +13,7 @@ from dragoman_service.cli.options.cursor import Cursor, exit_on_timeout, explain
 from dragoman_service.cli.terminal.live_text import LiveEvents, LiveText
 from dragoman_service.cli.terminal.output import note, write, write_json
 from dragoman_service.cli.terminal.progress import follow
-from dragoman_service.cli.terminal.wording import answer_text, usage_line
+from dragoman_service.cli.terminal.wording import answer_text, usage_line, withheld_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +87,7 @@ def _show(completion: v1.Completion, invocation: Invocation) -> None:
 
 
 def _show_usage(completion: v1.Completion, invocation: Invocation) -> None:
+    if not invocation.as_json and (withheld := withheld_line(completion)):
+        note(withheld)
     if invocation.usage:
         note(usage_line(completion))

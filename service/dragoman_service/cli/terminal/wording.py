@@ -9,6 +9,7 @@ from dragoman import v1
 from google.protobuf.timestamp_pb2 import Timestamp
 
 State = v1.CompletionOperationMetadata.State
+_WITHHELD = (v1.FINISH_REASON_CONTENT_FILTER, v1.FINISH_REASON_RECITATION)
 
 
 def answer_text(completion: v1.Completion, index: int = 0) -> str:
@@ -43,6 +44,16 @@ def _end_text(choice: v1.Choice, prompt: v1.SafetyAssessment) -> str:
     reason = v1.FinishReason.Name(choice.finish_reason).removeprefix("FINISH_REASON_")
     categories = sorted({one.category for found in (prompt, choice.safety) for one in found.ratings if one.blocked})
     return f"{reason} ({', '.join(categories)})" if categories else reason
+
+
+def withheld_line(completion: v1.Completion) -> str:
+    """Why a filter or the provider withheld the answer or its rest; empty if they did not."""
+    ends = [choice for choice in completion.choices if choice.finish_reason in _WITHHELD]
+    if not ends:
+        return ""
+    what = "The prompt was refused" if completion.prompt_safety.blocked else "The answer was withheld from here on"
+    reason = completion.prompt_safety.message or ends[0].safety.message
+    return f"{what}: {reason}" if reason else f"{what}: {_end_text(ends[0], completion.prompt_safety)}."
 
 
 def usage_text(usage: v1.Usage) -> str:
