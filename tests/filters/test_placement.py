@@ -65,6 +65,21 @@ async def test_a_filter_applies_where_it_is_named_and_otherwise_everywhere(model
     assert await answer(engine_of(PLACED), model) == marks
 
 
+async def test_a_placed_filter_wraps_once_for_all_calls() -> None:
+    wraps: list[Complete] = []
+
+    def counting(complete: Complete) -> Complete:
+        wraps.append(complete)
+        return complete
+
+    engine = engine_of(Filters.placed({"a": counting}, {}, {"p": ["a"]}))
+    before = len(wraps)
+    for _ in range(3):
+        await answer(engine, "p/scripted")
+
+    assert before == len(wraps) == 1
+
+
 async def test_a_filter_that_honours_safety_settings_makes_the_model_support_them() -> None:
     filters = Filters.placed({"a": honouring(marking("a"))}, {}, {"p": ["a"]})
     engine = engine_of(filters)

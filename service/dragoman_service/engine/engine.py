@@ -61,9 +61,9 @@ class Engine:
         budget: Budget | None = None,
     ) -> None:
         self.catalogue = catalogue
-        self._filters = filters or Filters()
-        innermost = self._dispatch if self._filters.is_scoped else self._serve
-        self.complete: Complete = wrapped(innermost, self._filters.everywhere)
+        self._filters = filters = filters or Filters()
+        self._chains = filters.chains(self._serve)
+        self.complete: Complete = wrapped(self._dispatch if filters.is_scoped else self._serve, filters.everywhere)
         self._deadlines = deadlines or Deadlines()
         self._allowed = allowed or {}
         self._turns = Turns()
@@ -236,8 +236,8 @@ class Engine:
     async def _dispatch(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Passes the request on to its model through the filters of that model."""
         target = _resolved(request, call) or self.resolve(request.model, call.caller)
-        resolved = _Resolved(**_values(call), model=request.model, target=target)
-        async with aclosing(self._filters.scoped(self._serve, target)(request, resolved)) as events:  # type: ignore[type-var]
+        call = _Resolved(**_values(call), model=request.model, target=target)
+        async with aclosing(self._chains[self._filters.place(target)](request, call)) as events:  # type: ignore[type-var]
             async for event in events:
                 yield event
 

@@ -63,9 +63,15 @@ class Filters:
         named = self.models.get(alias, ())
         return (*named, *(wrap for wrap in self.providers.get(provider, ()) if wrap not in named))
 
-    def scoped(self, complete: Complete, target: Target) -> Complete:
-        """`complete` within the filters of the target's name and provider."""
-        return wrapped(complete, self._scoped(target.model.provider, _alias(target)))
+    def chains(self, complete: Complete) -> Mapping[tuple[str, str], Complete]:
+        """`complete` within the filters of each place, wrapped once: a filter may keep what its calls share."""
+        places = [(provider, alias) for provider in ("", *self.providers) for alias in ("", *self.models)]
+        return {place: wrapped(complete, self._scoped(*place)) for place in places}
+
+    def place(self, target: Target) -> tuple[str, str]:
+        """The key of a target in `chains`: its provider and its name, each empty if it has no filters."""
+        provider, alias = target.model.provider, _alias(target)
+        return provider if provider in self.providers else "", alias if alias in self.models else ""
 
 
 def wrapped(complete: Complete, filters: Iterable[Filter]) -> Complete:
