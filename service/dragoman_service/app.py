@@ -13,11 +13,11 @@ from typing import Any
 import structlog
 from dragoman import v1
 
+from dragoman_service.catalogue.aliases import Aliases
+from dragoman_service.catalogue.catalogue import Catalogue
 from dragoman_service.contract import Provider
 from dragoman_service.delivery import Delivery
-from dragoman_service.engine.aliases import Aliases
 from dragoman_service.engine.budget import Budget
-from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.deadlines import Deadlines
 from dragoman_service.engine.engine import Engine
 from dragoman_service.engine.filtering import Filters

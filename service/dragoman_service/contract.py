@@ -35,6 +35,9 @@ class Call:
     """Number of Dragoman services that the request has passed through before this one."""
     record: object = field(default=None, repr=False, compare=False)
     """The call's log record, which the service and its metering filter write to. None if the call has no log line."""
+    headers: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """What the service tells the caller beside the answer: response headers over HTTP, trailing metadata over gRPC.
+    Over HTTP those count that are there when the response begins."""
 
     @property
     def onward(self) -> Mapping[str, str]:

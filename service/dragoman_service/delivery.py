@@ -10,8 +10,8 @@ from typing import cast
 from dragoman import v1
 from google.longrunning import operations_pb2
 
+from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call, CompletionError, FieldViolation
-from dragoman_service.engine.catalogue import Target
 from dragoman_service.engine.engine import Engine
 from dragoman_service.engine.relay import Relay
 from dragoman_service.operations import Operations, StartOptions

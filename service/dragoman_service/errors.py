@@ -39,14 +39,23 @@ class FieldViolation:
     description: str
 
 
+@dataclass(frozen=True, slots=True)
+class QuotaViolation:
+    """A limit that a request exceeds: what it limits, such as `key/requests/minute`, and the limit in words."""
+
+    subject: str
+    description: str
+
+
 @dataclass(slots=True, eq=False)
 class CompletionError(Exception):
     """Why a request failed.
 
     `code` is a number of google.rpc.Code, `reason` a number of ErrorReason. `message` tells the caller what to do; it
     must contain neither secrets nor the text of exceptions. `retryable` says whether the same request may succeed
-    elsewhere or later; `retry_after` is in seconds, and None if it was not from 0 to `MAX_RETRY_AFTER`. `repeatable`:
-    the service may repeat the request itself, once, if its caller has seen nothing of the answer.
+    elsewhere or later; `retry_after` is in seconds, and None if it was not from 0 to `MAX_RETRY_AFTER`. `quota` are the
+    limits that are used up. `repeatable`: the service may repeat the request itself, once, if its caller has seen
+    nothing of the answer.
     """
 
     code: int
@@ -58,6 +67,7 @@ class CompletionError(Exception):
     metadata: Mapping[str, str] = field(default_factory=dict)
     resource: str = ""
     repeatable: bool = False
+    quota: tuple[QuotaViolation, ...] = ()
 
     def __post_init__(self) -> None:
         self.retry_after = _delay(self.retry_after)
@@ -75,7 +85,7 @@ class CompletionError(Exception):
         return replace(self, metadata={**more, **self.metadata})
 
     def status(self, call_id: str) -> Status:
-        """The error on the wire: ErrorInfo always, RetryInfo, BadRequest and ResourceInfo where they apply."""
+        """The error on the wire: ErrorInfo always, and the other details where they apply."""
         fields = self.fields[:MAX_VIOLATIONS]
         status = self._status(call_id, fields)
         while status.ByteSize() > MAX_STATUS and fields:
@@ -97,6 +107,14 @@ class CompletionError(Exception):
                 for f in fields
             ]
             details.append(error_details_pb2.BadRequest(field_violations=violations))
+        if self.quota:
+            exceeded = [
+                error_details_pb2.QuotaFailure.Violation(
+                    subject=_cut(one.subject, 128), description=_cut(one.description, 256)
+                )
+                for one in self.quota[:8]
+            ]
+            details.append(error_details_pb2.QuotaFailure(violations=exceeded))
         if self.resource:
             details.append(error_details_pb2.ResourceInfo(resource_name=_cut(self.resource, 256)))
         return Status(code=self.code, message=_cut(self.message, MAX_MESSAGE), details=[_pack(d) for d in details])

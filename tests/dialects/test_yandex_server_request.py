@@ -156,7 +156,7 @@ def test_an_empty_text_is_taken():
 
 
 def test_an_unsupported_field_is_reported_in_the_vendors_terms():
-    from dragoman_service.engine.fields import fit_fields
+    from dragoman_service.catalogue.fields import fit_fields
 
     model = v1.Model(name="m/m", provider_model="m")
     with pytest.raises(CompletionError) as caught:

@@ -2,8 +2,8 @@
 
 import pytest
 from dragoman import v1
+from dragoman_service.catalogue.catalogue import Catalogue
 from dragoman_service.contract import CompletionError
-from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
 from dragoman_service.providers.echo.provider import Echo
 

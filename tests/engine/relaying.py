@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from dragoman import v1
+from dragoman_service.catalogue.catalogue import Catalogue
 from dragoman_service.contract import CompletionError, Provider
-from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
 from dragoman_service.engine.relay import Relay
 from dragoman_service.testing.scripted import Scripted, Step

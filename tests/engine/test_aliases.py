@@ -2,9 +2,9 @@
 
 import pytest
 from dragoman import text_of, v1
+from dragoman_service.catalogue.aliases import Alias, Aliases, covers
+from dragoman_service.catalogue.catalogue import Catalogue
 from dragoman_service.contract import CompletionError
-from dragoman_service.engine.aliases import Alias, Aliases, covers
-from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
 from dragoman_service.engine.filtering import Filters
 from dragoman_service.providers.echo.provider import Echo

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from dragoman import v1
+from dragoman_service.catalogue.catalogue import Catalogue
 from dragoman_service.contract import CompletionError
 from dragoman_service.engine.budget import Budget, Share
-from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
 from dragoman_service.errors import OVERLOAD_DELAY
 from dragoman_service.testing.scripted import Scripted, choice_finished, delta

@@ -2,8 +2,8 @@
 
 import pytest
 from dragoman import v1
+from dragoman_service.catalogue.fields import fit_fields, set_fields
 from dragoman_service.contract import CompletionError
-from dragoman_service.engine.fields import fit_fields, set_fields
 
 MODEL = v1.Model(
     name="acme/tiny",

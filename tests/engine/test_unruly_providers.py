@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pytest
 from dragoman import v1
+from dragoman_service.catalogue.catalogue import Catalogue
 from dragoman_service.contract import CompletionError
-from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
 from dragoman_service.testing import Scripted, choice_finished, delta, usage
 from engine_calls import answer, error_of, model, request_of

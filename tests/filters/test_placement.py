@@ -7,9 +7,9 @@ from contextlib import aclosing
 
 import pytest
 from dragoman import v1
+from dragoman_service.catalogue.aliases import Aliases
+from dragoman_service.catalogue.catalogue import Catalogue
 from dragoman_service.contract import Call, Complete, CompletionError, Filter
-from dragoman_service.engine.aliases import Aliases
-from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
 from dragoman_service.engine.filtering import Filters
 from dragoman_service.plugins.filters import prepare_filters

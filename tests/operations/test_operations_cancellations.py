@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 from altered_store import Overtaken, altered, notifying, without_stops
+from dragoman_service.catalogue.catalogue import Catalogue
 from dragoman_service.contract import CompletionError
-from dragoman_service.engine.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
 from dragoman_service.operations.model.errors import unavailable
 from dragoman_service.operations.model.intervals import Intervals

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dragoman_service.engine.aliases import Alias, covers, matches
+from dragoman_service.catalogue.aliases import Alias, covers, matches
 from dragoman_service.settings.settings import SettingsError, load
 
 KEY = f'[[access.keys]]\nsha256 = "{"0" * 64}"\n'

@@ -15,14 +15,14 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.boundary import check_event, is_cancellation
+from dragoman_service.catalogue.aliases import Alias, covers, matches
+from dragoman_service.catalogue.catalogue import Catalogue, Target
+from dragoman_service.catalogue.fields import fit_fields
 from dragoman_service.contract import Call, Complete, CompletionError
-from dragoman_service.engine.aliases import Alias, covers, matches
 from dragoman_service.engine.budget import Budget
-from dragoman_service.engine.catalogue import Catalogue, Target
 from dragoman_service.engine.deadlines import Deadlines
 from dragoman_service.engine.events.findings import with_source
 from dragoman_service.engine.events.tool_call_ids import with_tool_call_id
-from dragoman_service.engine.fields import fit_fields
 from dragoman_service.engine.filtering import Filters, wrapped
 from dragoman_service.engine.fold import Fold
 from dragoman_service.engine.plugin_errors import provider_error

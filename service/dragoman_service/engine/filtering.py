@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Complete, Filter
-from dragoman_service.engine.catalogue import Target
 
 _HONOURABLE = "safety_settings"
 

@@ -9,8 +9,8 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.boundary import PROVIDER_REASONS, loggable, read_error
+from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import CompletionError
-from dragoman_service.engine.catalogue import Target
 
 log = structlog.get_logger(__name__)
 

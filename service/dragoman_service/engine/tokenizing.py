@@ -10,8 +10,8 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.boundary import MAX_TOKENS, is_cancellation
+from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call, CompletionError, Tokenizer
-from dragoman_service.engine.catalogue import Target
 from dragoman_service.engine.plugin_errors import provider_error
 from dragoman_service.engine.relay import deadline_exceeded
 from dragoman_service.errors import malformed_answer

@@ -10,9 +10,9 @@ from functools import partial
 from dragoman import v1
 from google.longrunning import operations_pb2
 
-from dragoman_service.engine.catalogue import Target
+from dragoman_service.catalogue.catalogue import Target
+from dragoman_service.catalogue.fields import fit_fields
 from dragoman_service.engine.engine import Engine
-from dragoman_service.engine.fields import fit_fields
 from dragoman_service.operations.idempotency import goes_on, request_hash
 from dragoman_service.operations.listing.filter import parse
 from dragoman_service.operations.listing.pages import PageTokens

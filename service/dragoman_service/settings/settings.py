@@ -11,13 +11,13 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
+from dragoman_service.settings.access import AccessSettings
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings.sources import merge, read_environment, read_file, resolve_secrets
-from dragoman_service.settings.strings import CallerId, ModelName, ModelTarget, Name, Origin, Sha256, StoreUrl
+from dragoman_service.settings.strings import ModelName, ModelTarget, Name, Origin, StoreUrl
 from dragoman_service.settings.types import Address, ConfigPath, Duration, Listen, Reached, Section, Size
 
 __all__ = ["Mistake", "Settings", "SettingsError", "load"]
@@ -61,31 +61,6 @@ class ServerSettings(Section):
     """For the requests and answers of all calls under way in a process, beyond 64 KiB each."""
     cors_origins: tuple[Origin, ...] = ()
     tls: TlsSettings | None = None
-
-
-class KeySettings(Section):
-    """An API key: its caller, its SHA-256, and patterns of the models that it may use, at least one (default: all)."""
-
-    id: CallerId
-    sha256: Sha256
-    models: tuple[ModelName, ...] | None = None
-
-    @field_validator("models")
-    @classmethod
-    def _is_not_empty(cls, models: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if models == ():
-            raise ValueError("should have at least one pattern. To allow all models, remove it; to allow none, the key")
-        return models
-
-
-class AccessSettings(Section):
-    """Who may call. `anonymous` accepts calls without a key too, on any address; `open_metrics` opens /metrics."""
-
-    anonymous: bool = False
-    anonymous_listing: bool = False
-    """Callers without a key may list operations: those of all of them."""
-    open_metrics: bool = False
-    keys: tuple[KeySettings, ...] = ()
 
 
 class OperationsSettings(Section):

@@ -9,7 +9,7 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.settings.settings import AccessSettings
+from dragoman_service.settings.access import AccessSettings, Scope
 
 ANONYMOUS = "anonymous"
 SCHEMES = ("bearer", "api-key")
@@ -37,6 +37,10 @@ class Auth:
         self._callers = {bytes.fromhex(key.sha256): key.id for key in settings.keys}
         self._anonymous = anonymous
         self._open_metrics = settings.open_metrics
+        self._unguarded = not settings.keys and not settings.anonymous
+        self._scopes = {key.id: key.scopes for key in settings.keys}
+        self.teams: Mapping[str, str] = {key.id: key.team for key in settings.keys if key.team}
+        """The team of each caller that has one."""
         self.allowed: Mapping[str, tuple[str, ...]] = {key.id: key.models for key in settings.keys if key.models}
         """Patterns of the models that a caller may use, by caller. A caller without an entry may use every model."""
 
@@ -51,6 +55,21 @@ class Auth:
         if scheme.lower() not in SCHEMES or caller is None:
             raise _unauthenticated(v1.ERROR_REASON_CREDENTIALS_INVALID)
         return caller
+
+    def check_scope(self, caller: str, scope: Scope) -> None:
+        """Raises SCOPE_MISSING if the caller's key lacks the scope. A service without keys and without
+        `access.anonymous` listens on loopback only, so that everybody who reaches it may do everything."""
+        if not self.may(caller, scope):
+            raise CompletionError(
+                code_pb2.PERMISSION_DENIED,
+                v1.ERROR_REASON_SCOPE_MISSING,
+                f"Your API key lacks the scope {scope}. The operator can add it to the key in the settings.",
+                metadata={"scope": scope},
+            )
+
+    def may(self, caller: str, scope: Scope) -> bool:
+        """Whether the caller's key has the scope."""
+        return self._unguarded or scope in self._scopes.get(caller, ())
 
     def check_metrics(self, authorization: str) -> None:
         """Raises UNAUTHENTICATED, or PERMISSION_DENIED for a caller who may not use every model: metrics name all."""

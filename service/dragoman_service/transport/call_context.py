@@ -40,6 +40,8 @@ class CallContext:
     """The memory for the requests and answers of all calls."""
     echoed: Sequence[tuple[str, str]] = ()
     """Metadata of the request that is returned unchanged."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """See `Call.headers`."""
     memory: Share | None = None
     """See `share`. None: nothing was taken yet, as for most calls."""
 
@@ -56,7 +58,7 @@ class CallContext:
 
     def call(self, *, streaming: bool = False) -> Call:
         """The call as filters and providers get it."""
-        return Call(self.call_id, self.caller, self.deadline, streaming, self.hops, self.record)
+        return Call(self.call_id, self.caller, self.deadline, streaming, self.hops, self.record, self.headers)
 
 
 class GuardedContext:

@@ -11,6 +11,7 @@ package dragomanv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -246,6 +247,10 @@ type CompletionRequest struct {
 	// `safety_settings.CATEGORY` in Model.supported_fields, or `safety_settings` for any category.
 	// SAFETY_THRESHOLD_NONE is always accepted.
 	SafetySettings []*SafetySetting `protobuf:"bytes,19,rep,name=safety_settings,json=safetySettings,proto3" json:"safety_settings,omitempty"`
+	// How the request is routed among the targets of the model. If absent, as the settings say.
+	Routing *RoutingOptions `protobuf:"bytes,9,opt,name=routing,proto3" json:"routing,omitempty"`
+	// What a stream contains beside the answer. It applies to StreamCompletion only.
+	StreamOptions *StreamOptions `protobuf:"bytes,11,opt,name=stream_options,json=streamOptions,proto3" json:"stream_options,omitempty"`
 	// How to treat fields that the chosen provider does not support. The default is
 	// UNSUPPORTED_FIELD_POLICY_REJECT.
 	UnsupportedFieldPolicy UnsupportedFieldPolicy `protobuf:"varint,12,opt,name=unsupported_field_policy,json=unsupportedFieldPolicy,proto3,enum=dragoman.v1.UnsupportedFieldPolicy" json:"unsupported_field_policy,omitempty"`
@@ -273,7 +278,12 @@ type CompletionRequest struct {
 	// `extensions.KEY` in Model.supported_fields, or `extensions` for any key. The same holds for the
 	// `extensions` of messages, parts, tools and tool calls. A key that stands for a field of this
 	// schema is rejected.
-	Extensions    map[string]string `protobuf:"bytes,18,rep,name=extensions,proto3" json:"extensions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Extensions map[string]string `protobuf:"bytes,18,rep,name=extensions,proto3" json:"extensions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Priority while requests wait for a free slot, from -100 to 100: from 34 on high, up to -34 low.
+	// Requests of a higher priority get more of the slots that become free, never all of them. The
+	// settings may limit the priority of an API key. The default is 0. It does not apply to
+	// StartCompletion, see StartCompletionRequest.priority.
+	Priority      int32 `protobuf:"varint,20,opt,name=priority,proto3" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -357,6 +367,20 @@ func (x *CompletionRequest) GetSafetySettings() []*SafetySetting {
 	return nil
 }
 
+func (x *CompletionRequest) GetRouting() *RoutingOptions {
+	if x != nil {
+		return x.Routing
+	}
+	return nil
+}
+
+func (x *CompletionRequest) GetStreamOptions() *StreamOptions {
+	if x != nil {
+		return x.StreamOptions
+	}
+	return nil
+}
+
 func (x *CompletionRequest) GetUnsupportedFieldPolicy() UnsupportedFieldPolicy {
 	if x != nil {
 		return x.UnsupportedFieldPolicy
@@ -399,6 +423,60 @@ func (x *CompletionRequest) GetExtensions() map[string]string {
 	return nil
 }
 
+func (x *CompletionRequest) GetPriority() int32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+// What a stream contains beside the answer.
+type StreamOptions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Interval of `heartbeat` events while the answer has not begun, from 1 to 60 seconds. If absent,
+	// there are none.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,1,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *StreamOptions) Reset() {
+	*x = StreamOptions{}
+	mi := &file_dragoman_v1_completion_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamOptions) ProtoMessage() {}
+
+func (x *StreamOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_dragoman_v1_completion_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamOptions.ProtoReflect.Descriptor instead.
+func (*StreamOptions) Descriptor() ([]byte, []int) {
+	return file_dragoman_v1_completion_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *StreamOptions) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
 // A model's answer to a request.
 type Completion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -421,6 +499,9 @@ type Completion struct {
 	PromptSafety *SafetyAssessment `protobuf:"bytes,15,opt,name=prompt_safety,json=promptSafety,proto3" json:"prompt_safety,omitempty"`
 	// Tokens used by all choices together.
 	Usage *Usage `protobuf:"bytes,9,opt,name=usage,proto3" json:"usage,omitempty"`
+	// The attempts that were made, in the order in which they ended; the one without `error`
+	// answered. Empty if the first attempt answered and no other was made.
+	Attempts []*Attempt `protobuf:"bytes,10,rep,name=attempts,proto3" json:"attempts,omitempty"`
 	// Fields of the request that were ignored or limited. Without UNSUPPORTED_FIELD_POLICY_WARN only
 	// safety_settings can be among them.
 	Warnings []*Warning `protobuf:"bytes,11,rep,name=warnings,proto3" json:"warnings,omitempty"`
@@ -437,7 +518,7 @@ type Completion struct {
 
 func (x *Completion) Reset() {
 	*x = Completion{}
-	mi := &file_dragoman_v1_completion_proto_msgTypes[1]
+	mi := &file_dragoman_v1_completion_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -449,7 +530,7 @@ func (x *Completion) String() string {
 func (*Completion) ProtoMessage() {}
 
 func (x *Completion) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_proto_msgTypes[1]
+	mi := &file_dragoman_v1_completion_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -462,7 +543,7 @@ func (x *Completion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Completion.ProtoReflect.Descriptor instead.
 func (*Completion) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_proto_rawDescGZIP(), []int{1}
+	return file_dragoman_v1_completion_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Completion) GetName() string {
@@ -528,6 +609,13 @@ func (x *Completion) GetUsage() *Usage {
 	return nil
 }
 
+func (x *Completion) GetAttempts() []*Attempt {
+	if x != nil {
+		return x.Attempts
+	}
+	return nil
+}
+
 func (x *Completion) GetWarnings() []*Warning {
 	if x != nil {
 		return x.Warnings
@@ -582,7 +670,7 @@ type Choice struct {
 
 func (x *Choice) Reset() {
 	*x = Choice{}
-	mi := &file_dragoman_v1_completion_proto_msgTypes[2]
+	mi := &file_dragoman_v1_completion_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -594,7 +682,7 @@ func (x *Choice) String() string {
 func (*Choice) ProtoMessage() {}
 
 func (x *Choice) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_proto_msgTypes[2]
+	mi := &file_dragoman_v1_completion_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -607,7 +695,7 @@ func (x *Choice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Choice.ProtoReflect.Descriptor instead.
 func (*Choice) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_proto_rawDescGZIP(), []int{2}
+	return file_dragoman_v1_completion_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Choice) GetIndex() int32 {
@@ -684,7 +772,7 @@ type TokenLogprob struct {
 
 func (x *TokenLogprob) Reset() {
 	*x = TokenLogprob{}
-	mi := &file_dragoman_v1_completion_proto_msgTypes[3]
+	mi := &file_dragoman_v1_completion_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -696,7 +784,7 @@ func (x *TokenLogprob) String() string {
 func (*TokenLogprob) ProtoMessage() {}
 
 func (x *TokenLogprob) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_proto_msgTypes[3]
+	mi := &file_dragoman_v1_completion_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -709,7 +797,7 @@ func (x *TokenLogprob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenLogprob.ProtoReflect.Descriptor instead.
 func (*TokenLogprob) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_proto_rawDescGZIP(), []int{3}
+	return file_dragoman_v1_completion_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *TokenLogprob) GetToken() string {
@@ -755,7 +843,7 @@ type TopLogprob struct {
 
 func (x *TopLogprob) Reset() {
 	*x = TopLogprob{}
-	mi := &file_dragoman_v1_completion_proto_msgTypes[4]
+	mi := &file_dragoman_v1_completion_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -767,7 +855,7 @@ func (x *TopLogprob) String() string {
 func (*TopLogprob) ProtoMessage() {}
 
 func (x *TopLogprob) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_proto_msgTypes[4]
+	mi := &file_dragoman_v1_completion_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -780,7 +868,7 @@ func (x *TopLogprob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopLogprob.ProtoReflect.Descriptor instead.
 func (*TopLogprob) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_proto_rawDescGZIP(), []int{4}
+	return file_dragoman_v1_completion_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TopLogprob) GetToken() string {
@@ -802,109 +890,6 @@ func (x *TopLogprob) GetBytes() []byte {
 		return x.Bytes
 	}
 	return nil
-}
-
-// Tokens used by a request, counted with the model's own tokenizer.
-type Usage struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Tokens of the prompt, cached ones included. A provider that processes the prompt once per
-	// choice counts it once per choice.
-	InputTokens int64 `protobuf:"varint,1,opt,name=input_tokens,json=inputTokens,proto3" json:"input_tokens,omitempty"`
-	// Tokens of all choices together, reasoning included; the invisible end token is included if the
-	// provider counts it.
-	OutputTokens int64 `protobuf:"varint,2,opt,name=output_tokens,json=outputTokens,proto3" json:"output_tokens,omitempty"`
-	// Sum of input_tokens and output_tokens.
-	TotalTokens int64 `protobuf:"varint,3,opt,name=total_tokens,json=totalTokens,proto3" json:"total_tokens,omitempty"`
-	// Tokens of the prompt that the provider read from a cache.
-	CachedInputTokens int64 `protobuf:"varint,4,opt,name=cached_input_tokens,json=cachedInputTokens,proto3" json:"cached_input_tokens,omitempty"`
-	// Share of output_tokens that the model spent on reasoning before its answer.
-	ReasoningTokens int64 `protobuf:"varint,6,opt,name=reasoning_tokens,json=reasoningTokens,proto3" json:"reasoning_tokens,omitempty"`
-	// True if the provider reported no usage and the service estimated it.
-	Estimated bool `protobuf:"varint,7,opt,name=estimated,proto3" json:"estimated,omitempty"`
-	// True if the completion ended early because it failed or was cancelled; the figures are those
-	// up to that moment.
-	Partial       bool `protobuf:"varint,8,opt,name=partial,proto3" json:"partial,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Usage) Reset() {
-	*x = Usage{}
-	mi := &file_dragoman_v1_completion_proto_msgTypes[5]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Usage) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Usage) ProtoMessage() {}
-
-func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_proto_msgTypes[5]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Usage.ProtoReflect.Descriptor instead.
-func (*Usage) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_proto_rawDescGZIP(), []int{5}
-}
-
-func (x *Usage) GetInputTokens() int64 {
-	if x != nil {
-		return x.InputTokens
-	}
-	return 0
-}
-
-func (x *Usage) GetOutputTokens() int64 {
-	if x != nil {
-		return x.OutputTokens
-	}
-	return 0
-}
-
-func (x *Usage) GetTotalTokens() int64 {
-	if x != nil {
-		return x.TotalTokens
-	}
-	return 0
-}
-
-func (x *Usage) GetCachedInputTokens() int64 {
-	if x != nil {
-		return x.CachedInputTokens
-	}
-	return 0
-}
-
-func (x *Usage) GetReasoningTokens() int64 {
-	if x != nil {
-		return x.ReasoningTokens
-	}
-	return 0
-}
-
-func (x *Usage) GetEstimated() bool {
-	if x != nil {
-		return x.Estimated
-	}
-	return false
-}
-
-func (x *Usage) GetPartial() bool {
-	if x != nil {
-		return x.Partial
-	}
-	return false
 }
 
 // A field of the request that was ignored or limited.
@@ -975,7 +960,7 @@ var File_dragoman_v1_completion_proto protoreflect.FileDescriptor
 
 const file_dragoman_v1_completion_proto_rawDesc = "" +
 	"\n" +
-	"\x1cdragoman/v1/completion.proto\x12\vdragoman.v1\x1a#dragoman/v1/generation_config.proto\x1a\x19dragoman/v1/message.proto\x1a\x18dragoman/v1/safety.proto\x1a\x16dragoman/v1/tool.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xec\x06\n" +
+	"\x1cdragoman/v1/completion.proto\x12\vdragoman.v1\x1a#dragoman/v1/generation_config.proto\x1a\x19dragoman/v1/message.proto\x1a\x19dragoman/v1/routing.proto\x1a\x18dragoman/v1/safety.proto\x1a\x16dragoman/v1/tool.proto\x1a\x17dragoman/v1/usage.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\b\n" +
 	"\x11CompletionRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x120\n" +
 	"\bmessages\x18\x02 \x03(\v2\x14.dragoman.v1.MessageR\bmessages\x12\x16\n" +
@@ -984,7 +969,9 @@ const file_dragoman_v1_completion_proto_rawDesc = "" +
 	"\x05tools\x18\x06 \x03(\v2\x11.dragoman.v1.ToolR\x05tools\x128\n" +
 	"\vtool_choice\x18\a \x01(\v2\x17.dragoman.v1.ToolChoiceR\n" +
 	"toolChoice\x12C\n" +
-	"\x0fsafety_settings\x18\x13 \x03(\v2\x1a.dragoman.v1.SafetySettingR\x0esafetySettings\x12]\n" +
+	"\x0fsafety_settings\x18\x13 \x03(\v2\x1a.dragoman.v1.SafetySettingR\x0esafetySettings\x125\n" +
+	"\arouting\x18\t \x01(\v2\x1b.dragoman.v1.RoutingOptionsR\arouting\x12A\n" +
+	"\x0estream_options\x18\v \x01(\v2\x1a.dragoman.v1.StreamOptionsR\rstreamOptions\x12]\n" +
 	"\x18unsupported_field_policy\x18\f \x01(\x0e2#.dragoman.v1.UnsupportedFieldPolicyR\x16unsupportedFieldPolicy\x12\x19\n" +
 	"\bend_user\x18\r \x01(\tR\aendUser\x12B\n" +
 	"\x06labels\x18\x0e \x03(\v2*.dragoman.v1.CompletionRequest.LabelsEntryR\x06labels\x12\x1d\n" +
@@ -993,13 +980,17 @@ const file_dragoman_v1_completion_proto_rawDesc = "" +
 	"\x11disconnect_policy\x18\x11 \x01(\x0e2\x1d.dragoman.v1.DisconnectPolicyR\x10disconnectPolicy\x12N\n" +
 	"\n" +
 	"extensions\x18\x12 \x03(\v2..dragoman.v1.CompletionRequest.ExtensionsEntryR\n" +
-	"extensions\x1a9\n" +
+	"extensions\x12\x1a\n" +
+	"\bpriority\x18\x14 \x01(\x05R\bpriority\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a=\n" +
 	"\x0fExtensionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x04\x10\x05J\x04\b\b\x10\fJ\x04\b\x0f\x10\x10\"\xa3\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x04\x10\x05J\x04\b\b\x10\tJ\x04\b\n" +
+	"\x10\vJ\x04\b\x0f\x10\x10\"Y\n" +
+	"\rStreamOptions\x12H\n" +
+	"\x12heartbeat_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x11heartbeatInterval\"\xcf\x05\n" +
 	"\n" +
 	"Completion\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12'\n" +
@@ -1013,6 +1004,8 @@ const file_dragoman_v1_completion_proto_rawDesc = "" +
 	"\achoices\x18\a \x03(\v2\x13.dragoman.v1.ChoiceR\achoices\x12B\n" +
 	"\rprompt_safety\x18\x0f \x01(\v2\x1d.dragoman.v1.SafetyAssessmentR\fpromptSafety\x12(\n" +
 	"\x05usage\x18\t \x01(\v2\x12.dragoman.v1.UsageR\x05usage\x120\n" +
+	"\battempts\x18\n" +
+	" \x03(\v2\x14.dragoman.v1.AttemptR\battempts\x120\n" +
 	"\bwarnings\x18\v \x03(\v2\x14.dragoman.v1.WarningR\bwarnings\x12;\n" +
 	"\x06labels\x18\f \x03(\v2#.dragoman.v1.Completion.LabelsEntryR\x06labels\x12\x1d\n" +
 	"\n" +
@@ -1020,8 +1013,7 @@ const file_dragoman_v1_completion_proto_rawDesc = "" +
 	"\x12system_fingerprint\x18\x0e \x01(\tR\x11systemFingerprint\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\b\x10\tJ\x04\b\n" +
-	"\x10\v\"\xa1\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\b\x10\t\"\xa1\x03\n" +
 	"\x06Choice\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x05R\x05index\x12.\n" +
 	"\amessage\x18\x02 \x01(\v2\x14.dragoman.v1.MessageR\amessage\x12>\n" +
@@ -1040,15 +1032,7 @@ const file_dragoman_v1_completion_proto_rawDesc = "" +
 	"TopLogprob\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x18\n" +
 	"\alogprob\x18\x02 \x01(\x01R\alogprob\x12\x14\n" +
-	"\x05bytes\x18\x03 \x01(\fR\x05bytes\"\x8b\x02\n" +
-	"\x05Usage\x12!\n" +
-	"\finput_tokens\x18\x01 \x01(\x03R\vinputTokens\x12#\n" +
-	"\routput_tokens\x18\x02 \x01(\x03R\foutputTokens\x12!\n" +
-	"\ftotal_tokens\x18\x03 \x01(\x03R\vtotalTokens\x12.\n" +
-	"\x13cached_input_tokens\x18\x04 \x01(\x03R\x11cachedInputTokens\x12)\n" +
-	"\x10reasoning_tokens\x18\x06 \x01(\x03R\x0freasoningTokens\x12\x1c\n" +
-	"\testimated\x18\a \x01(\bR\testimated\x12\x18\n" +
-	"\apartial\x18\b \x01(\bR\apartialJ\x04\b\x05\x10\x06\"Q\n" +
+	"\x05bytes\x18\x03 \x01(\fR\x05bytes\"Q\n" +
 	"\aWarning\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
@@ -1093,11 +1077,11 @@ var file_dragoman_v1_completion_proto_goTypes = []any{
 	(UnsupportedFieldPolicy)(0),   // 1: dragoman.v1.UnsupportedFieldPolicy
 	(FinishReason)(0),             // 2: dragoman.v1.FinishReason
 	(*CompletionRequest)(nil),     // 3: dragoman.v1.CompletionRequest
-	(*Completion)(nil),            // 4: dragoman.v1.Completion
-	(*Choice)(nil),                // 5: dragoman.v1.Choice
-	(*TokenLogprob)(nil),          // 6: dragoman.v1.TokenLogprob
-	(*TopLogprob)(nil),            // 7: dragoman.v1.TopLogprob
-	(*Usage)(nil),                 // 8: dragoman.v1.Usage
+	(*StreamOptions)(nil),         // 4: dragoman.v1.StreamOptions
+	(*Completion)(nil),            // 5: dragoman.v1.Completion
+	(*Choice)(nil),                // 6: dragoman.v1.Choice
+	(*TokenLogprob)(nil),          // 7: dragoman.v1.TokenLogprob
+	(*TopLogprob)(nil),            // 8: dragoman.v1.TopLogprob
 	(*Warning)(nil),               // 9: dragoman.v1.Warning
 	nil,                           // 10: dragoman.v1.CompletionRequest.LabelsEntry
 	nil,                           // 11: dragoman.v1.CompletionRequest.ExtensionsEntry
@@ -1107,9 +1091,13 @@ var file_dragoman_v1_completion_proto_goTypes = []any{
 	(*Tool)(nil),                  // 15: dragoman.v1.Tool
 	(*ToolChoice)(nil),            // 16: dragoman.v1.ToolChoice
 	(*SafetySetting)(nil),         // 17: dragoman.v1.SafetySetting
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
-	(*SafetyAssessment)(nil),      // 19: dragoman.v1.SafetyAssessment
-	(*Citation)(nil),              // 20: dragoman.v1.Citation
+	(*RoutingOptions)(nil),        // 18: dragoman.v1.RoutingOptions
+	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
+	(*SafetyAssessment)(nil),      // 21: dragoman.v1.SafetyAssessment
+	(*Usage)(nil),                 // 22: dragoman.v1.Usage
+	(*Attempt)(nil),               // 23: dragoman.v1.Attempt
+	(*Citation)(nil),              // 24: dragoman.v1.Citation
 }
 var file_dragoman_v1_completion_proto_depIdxs = []int32{
 	13, // 0: dragoman.v1.CompletionRequest.messages:type_name -> dragoman.v1.Message
@@ -1117,28 +1105,32 @@ var file_dragoman_v1_completion_proto_depIdxs = []int32{
 	15, // 2: dragoman.v1.CompletionRequest.tools:type_name -> dragoman.v1.Tool
 	16, // 3: dragoman.v1.CompletionRequest.tool_choice:type_name -> dragoman.v1.ToolChoice
 	17, // 4: dragoman.v1.CompletionRequest.safety_settings:type_name -> dragoman.v1.SafetySetting
-	1,  // 5: dragoman.v1.CompletionRequest.unsupported_field_policy:type_name -> dragoman.v1.UnsupportedFieldPolicy
-	10, // 6: dragoman.v1.CompletionRequest.labels:type_name -> dragoman.v1.CompletionRequest.LabelsEntry
-	0,  // 7: dragoman.v1.CompletionRequest.disconnect_policy:type_name -> dragoman.v1.DisconnectPolicy
-	11, // 8: dragoman.v1.CompletionRequest.extensions:type_name -> dragoman.v1.CompletionRequest.ExtensionsEntry
-	18, // 9: dragoman.v1.Completion.create_time:type_name -> google.protobuf.Timestamp
-	18, // 10: dragoman.v1.Completion.finish_time:type_name -> google.protobuf.Timestamp
-	5,  // 11: dragoman.v1.Completion.choices:type_name -> dragoman.v1.Choice
-	19, // 12: dragoman.v1.Completion.prompt_safety:type_name -> dragoman.v1.SafetyAssessment
-	8,  // 13: dragoman.v1.Completion.usage:type_name -> dragoman.v1.Usage
-	9,  // 14: dragoman.v1.Completion.warnings:type_name -> dragoman.v1.Warning
-	12, // 15: dragoman.v1.Completion.labels:type_name -> dragoman.v1.Completion.LabelsEntry
-	13, // 16: dragoman.v1.Choice.message:type_name -> dragoman.v1.Message
-	2,  // 17: dragoman.v1.Choice.finish_reason:type_name -> dragoman.v1.FinishReason
-	6,  // 18: dragoman.v1.Choice.logprobs:type_name -> dragoman.v1.TokenLogprob
-	19, // 19: dragoman.v1.Choice.safety:type_name -> dragoman.v1.SafetyAssessment
-	20, // 20: dragoman.v1.Choice.citations:type_name -> dragoman.v1.Citation
-	7,  // 21: dragoman.v1.TokenLogprob.top_logprobs:type_name -> dragoman.v1.TopLogprob
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	18, // 5: dragoman.v1.CompletionRequest.routing:type_name -> dragoman.v1.RoutingOptions
+	4,  // 6: dragoman.v1.CompletionRequest.stream_options:type_name -> dragoman.v1.StreamOptions
+	1,  // 7: dragoman.v1.CompletionRequest.unsupported_field_policy:type_name -> dragoman.v1.UnsupportedFieldPolicy
+	10, // 8: dragoman.v1.CompletionRequest.labels:type_name -> dragoman.v1.CompletionRequest.LabelsEntry
+	0,  // 9: dragoman.v1.CompletionRequest.disconnect_policy:type_name -> dragoman.v1.DisconnectPolicy
+	11, // 10: dragoman.v1.CompletionRequest.extensions:type_name -> dragoman.v1.CompletionRequest.ExtensionsEntry
+	19, // 11: dragoman.v1.StreamOptions.heartbeat_interval:type_name -> google.protobuf.Duration
+	20, // 12: dragoman.v1.Completion.create_time:type_name -> google.protobuf.Timestamp
+	20, // 13: dragoman.v1.Completion.finish_time:type_name -> google.protobuf.Timestamp
+	6,  // 14: dragoman.v1.Completion.choices:type_name -> dragoman.v1.Choice
+	21, // 15: dragoman.v1.Completion.prompt_safety:type_name -> dragoman.v1.SafetyAssessment
+	22, // 16: dragoman.v1.Completion.usage:type_name -> dragoman.v1.Usage
+	23, // 17: dragoman.v1.Completion.attempts:type_name -> dragoman.v1.Attempt
+	9,  // 18: dragoman.v1.Completion.warnings:type_name -> dragoman.v1.Warning
+	12, // 19: dragoman.v1.Completion.labels:type_name -> dragoman.v1.Completion.LabelsEntry
+	13, // 20: dragoman.v1.Choice.message:type_name -> dragoman.v1.Message
+	2,  // 21: dragoman.v1.Choice.finish_reason:type_name -> dragoman.v1.FinishReason
+	7,  // 22: dragoman.v1.Choice.logprobs:type_name -> dragoman.v1.TokenLogprob
+	21, // 23: dragoman.v1.Choice.safety:type_name -> dragoman.v1.SafetyAssessment
+	24, // 24: dragoman.v1.Choice.citations:type_name -> dragoman.v1.Citation
+	8,  // 25: dragoman.v1.TokenLogprob.top_logprobs:type_name -> dragoman.v1.TopLogprob
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_v1_completion_proto_init() }
@@ -1148,8 +1140,10 @@ func file_dragoman_v1_completion_proto_init() {
 	}
 	file_dragoman_v1_generation_config_proto_init()
 	file_dragoman_v1_message_proto_init()
+	file_dragoman_v1_routing_proto_init()
 	file_dragoman_v1_safety_proto_init()
 	file_dragoman_v1_tool_proto_init()
+	file_dragoman_v1_usage_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -12,6 +12,7 @@ import (
 	status "google.golang.org/genproto/googleapis/rpc/status"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -25,8 +26,62 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What a request waits for.
+type Heartbeat_Phase int32
+
+const (
+	// Unknown.
+	Heartbeat_PHASE_UNSPECIFIED Heartbeat_Phase = 0
+	// A free slot: too many requests are under way.
+	Heartbeat_PHASE_QUEUED Heartbeat_Phase = 1
+	// The first piece of the provider's answer.
+	Heartbeat_PHASE_WAITING_FOR_PROVIDER Heartbeat_Phase = 2
+)
+
+// Enum value maps for Heartbeat_Phase.
+var (
+	Heartbeat_Phase_name = map[int32]string{
+		0: "PHASE_UNSPECIFIED",
+		1: "PHASE_QUEUED",
+		2: "PHASE_WAITING_FOR_PROVIDER",
+	}
+	Heartbeat_Phase_value = map[string]int32{
+		"PHASE_UNSPECIFIED":          0,
+		"PHASE_QUEUED":               1,
+		"PHASE_WAITING_FOR_PROVIDER": 2,
+	}
+)
+
+func (x Heartbeat_Phase) Enum() *Heartbeat_Phase {
+	p := new(Heartbeat_Phase)
+	*p = x
+	return p
+}
+
+func (x Heartbeat_Phase) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Heartbeat_Phase) Descriptor() protoreflect.EnumDescriptor {
+	return file_dragoman_v1_completion_event_proto_enumTypes[0].Descriptor()
+}
+
+func (Heartbeat_Phase) Type() protoreflect.EnumType {
+	return &file_dragoman_v1_completion_event_proto_enumTypes[0]
+}
+
+func (x Heartbeat_Phase) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Heartbeat_Phase.Descriptor instead.
+func (Heartbeat_Phase) EnumDescriptor() ([]byte, []int) {
+	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{1, 0}
+}
+
 // One step in the progress of a completion. A stream consists of one `started` event (none if the
-// request was rejected first), any number of other events, and one `finished` event. A stream that
+// request was rejected first), any number of other events, and one `finished` event. Only `attempt`
+// and `heartbeat` events come before `started`. A stream that
 // ends without `finished` was interrupted: do not take what arrived for the answer.
 type CompletionEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -43,6 +98,8 @@ type CompletionEvent struct {
 	//	*CompletionEvent_ChoiceFinished
 	//	*CompletionEvent_Usage
 	//	*CompletionEvent_Safety
+	//	*CompletionEvent_Attempt
+	//	*CompletionEvent_Heartbeat
 	//	*CompletionEvent_Retracted
 	//	*CompletionEvent_Finished
 	//	*CompletionEvent_Citations
@@ -147,6 +204,24 @@ func (x *CompletionEvent) GetSafety() *SafetyReport {
 	return nil
 }
 
+func (x *CompletionEvent) GetAttempt() *Attempt {
+	if x != nil {
+		if x, ok := x.Event.(*CompletionEvent_Attempt); ok {
+			return x.Attempt
+		}
+	}
+	return nil
+}
+
+func (x *CompletionEvent) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*CompletionEvent_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
 func (x *CompletionEvent) GetRetracted() *Retracted {
 	if x != nil {
 		if x, ok := x.Event.(*CompletionEvent_Retracted); ok {
@@ -179,7 +254,7 @@ type isCompletionEvent_Event interface {
 }
 
 type CompletionEvent_Started struct {
-	// A provider accepted the request.
+	// The answer begins: a provider accepted the request.
 	Started *Started `protobuf:"bytes,3,opt,name=started,proto3,oneof"`
 }
 
@@ -201,6 +276,16 @@ type CompletionEvent_Usage struct {
 type CompletionEvent_Safety struct {
 	// Findings about the prompt or a choice.
 	Safety *SafetyReport `protobuf:"bytes,13,opt,name=safety,proto3,oneof"`
+}
+
+type CompletionEvent_Attempt struct {
+	// An attempt failed, or answered after others had failed.
+	Attempt *Attempt `protobuf:"bytes,8,opt,name=attempt,proto3,oneof"`
+}
+
+type CompletionEvent_Heartbeat struct {
+	// The request still waits for its answer to begin. Operations do not store such events.
+	Heartbeat *Heartbeat `protobuf:"bytes,9,opt,name=heartbeat,proto3,oneof"`
 }
 
 type CompletionEvent_Retracted struct {
@@ -228,13 +313,82 @@ func (*CompletionEvent_Usage) isCompletionEvent_Event() {}
 
 func (*CompletionEvent_Safety) isCompletionEvent_Event() {}
 
+func (*CompletionEvent_Attempt) isCompletionEvent_Event() {}
+
+func (*CompletionEvent_Heartbeat) isCompletionEvent_Event() {}
+
 func (*CompletionEvent_Retracted) isCompletionEvent_Event() {}
 
 func (*CompletionEvent_Finished) isCompletionEvent_Event() {}
 
 func (*CompletionEvent_Citations) isCompletionEvent_Event() {}
 
-// A provider accepted the request.
+// The request waits for its answer to begin.
+type Heartbeat struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the request waits for.
+	Phase Heartbeat_Phase `protobuf:"varint,1,opt,name=phase,proto3,enum=dragoman.v1.Heartbeat_Phase" json:"phase,omitempty"`
+	// How many requests of the same model are before this one in the queue, about. Only with
+	// PHASE_QUEUED.
+	QueuePosition int32 `protobuf:"varint,2,opt,name=queue_position,json=queuePosition,proto3" json:"queue_position,omitempty"`
+	// How long the request has waited since it arrived.
+	Waited        *durationpb.Duration `protobuf:"bytes,3,opt,name=waited,proto3" json:"waited,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Heartbeat) Reset() {
+	*x = Heartbeat{}
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Heartbeat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Heartbeat) ProtoMessage() {}
+
+func (x *Heartbeat) ProtoReflect() protoreflect.Message {
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
+func (*Heartbeat) Descriptor() ([]byte, []int) {
+	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Heartbeat) GetPhase() Heartbeat_Phase {
+	if x != nil {
+		return x.Phase
+	}
+	return Heartbeat_PHASE_UNSPECIFIED
+}
+
+func (x *Heartbeat) GetQueuePosition() int32 {
+	if x != nil {
+		return x.QueuePosition
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetWaited() *durationpb.Duration {
+	if x != nil {
+		return x.Waited
+	}
+	return nil
+}
+
+// The answer begins: a provider accepted the request.
 type Started struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Completion.name.
@@ -254,7 +408,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_dragoman_v1_completion_event_proto_msgTypes[1]
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -266,7 +420,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_event_proto_msgTypes[1]
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -279,7 +433,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{1}
+	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Started) GetCompletion() string {
@@ -344,7 +498,7 @@ type Delta struct {
 
 func (x *Delta) Reset() {
 	*x = Delta{}
-	mi := &file_dragoman_v1_completion_event_proto_msgTypes[2]
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -356,7 +510,7 @@ func (x *Delta) String() string {
 func (*Delta) ProtoMessage() {}
 
 func (x *Delta) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_event_proto_msgTypes[2]
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -369,7 +523,7 @@ func (x *Delta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delta.ProtoReflect.Descriptor instead.
 func (*Delta) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{2}
+	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Delta) GetChoiceIndex() int32 {
@@ -482,7 +636,7 @@ type SafetyReport struct {
 
 func (x *SafetyReport) Reset() {
 	*x = SafetyReport{}
-	mi := &file_dragoman_v1_completion_event_proto_msgTypes[3]
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -494,7 +648,7 @@ func (x *SafetyReport) String() string {
 func (*SafetyReport) ProtoMessage() {}
 
 func (x *SafetyReport) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_event_proto_msgTypes[3]
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -507,7 +661,7 @@ func (x *SafetyReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafetyReport.ProtoReflect.Descriptor instead.
 func (*SafetyReport) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{3}
+	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SafetyReport) GetChoiceIndex() int32 {
@@ -538,7 +692,7 @@ type CitationReport struct {
 
 func (x *CitationReport) Reset() {
 	*x = CitationReport{}
-	mi := &file_dragoman_v1_completion_event_proto_msgTypes[4]
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -550,7 +704,7 @@ func (x *CitationReport) String() string {
 func (*CitationReport) ProtoMessage() {}
 
 func (x *CitationReport) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_event_proto_msgTypes[4]
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -563,7 +717,7 @@ func (x *CitationReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CitationReport.ProtoReflect.Descriptor instead.
 func (*CitationReport) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{4}
+	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CitationReport) GetChoiceIndex() int32 {
@@ -580,8 +734,8 @@ func (x *CitationReport) GetCitations() []*Citation {
 	return nil
 }
 
-// Earlier events are no longer valid, because their worker was lost and the completion runs again
-// with a different wording. A new `started` event follows.
+// Earlier events are no longer valid, because their worker or their provider was lost and the
+// completion runs again with a different wording. A new `started` event follows.
 type Retracted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sequence number of the first event to discard; discard all events from it up to this one.
@@ -594,7 +748,7 @@ type Retracted struct {
 
 func (x *Retracted) Reset() {
 	*x = Retracted{}
-	mi := &file_dragoman_v1_completion_event_proto_msgTypes[5]
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -606,7 +760,7 @@ func (x *Retracted) String() string {
 func (*Retracted) ProtoMessage() {}
 
 func (x *Retracted) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_event_proto_msgTypes[5]
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -619,7 +773,7 @@ func (x *Retracted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retracted.ProtoReflect.Descriptor instead.
 func (*Retracted) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{5}
+	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Retracted) GetFromSequence() int64 {
@@ -658,7 +812,7 @@ type ChoiceFinished struct {
 
 func (x *ChoiceFinished) Reset() {
 	*x = ChoiceFinished{}
-	mi := &file_dragoman_v1_completion_event_proto_msgTypes[6]
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +824,7 @@ func (x *ChoiceFinished) String() string {
 func (*ChoiceFinished) ProtoMessage() {}
 
 func (x *ChoiceFinished) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_event_proto_msgTypes[6]
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +837,7 @@ func (x *ChoiceFinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChoiceFinished.ProtoReflect.Descriptor instead.
 func (*ChoiceFinished) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{6}
+	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ChoiceFinished) GetChoiceIndex() int32 {
@@ -747,7 +901,7 @@ type Finished struct {
 
 func (x *Finished) Reset() {
 	*x = Finished{}
-	mi := &file_dragoman_v1_completion_event_proto_msgTypes[7]
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -759,7 +913,7 @@ func (x *Finished) String() string {
 func (*Finished) ProtoMessage() {}
 
 func (x *Finished) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_event_proto_msgTypes[7]
+	mi := &file_dragoman_v1_completion_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -772,7 +926,7 @@ func (x *Finished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finished.ProtoReflect.Descriptor instead.
 func (*Finished) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{7}
+	return file_dragoman_v1_completion_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Finished) GetOutcome() isFinished_Outcome {
@@ -829,7 +983,7 @@ var File_dragoman_v1_completion_event_proto protoreflect.FileDescriptor
 
 const file_dragoman_v1_completion_event_proto_rawDesc = "" +
 	"\n" +
-	"\"dragoman/v1/completion_event.proto\x12\vdragoman.v1\x1a\x1cdragoman/v1/completion.proto\x1a\x18dragoman/v1/safety.proto\x1a\x16dragoman/v1/tool.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xa8\x04\n" +
+	"\"dragoman/v1/completion_event.proto\x12\vdragoman.v1\x1a\x1cdragoman/v1/completion.proto\x1a\x19dragoman/v1/routing.proto\x1a\x18dragoman/v1/safety.proto\x1a\x16dragoman/v1/tool.proto\x1a\x17dragoman/v1/usage.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\x92\x05\n" +
 	"\x0fCompletionEvent\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x129\n" +
 	"\n" +
@@ -838,13 +992,22 @@ const file_dragoman_v1_completion_event_proto_rawDesc = "" +
 	"\x05delta\x18\x04 \x01(\v2\x12.dragoman.v1.DeltaH\x00R\x05delta\x12F\n" +
 	"\x0fchoice_finished\x18\x05 \x01(\v2\x1b.dragoman.v1.ChoiceFinishedH\x00R\x0echoiceFinished\x12*\n" +
 	"\x05usage\x18\x06 \x01(\v2\x12.dragoman.v1.UsageH\x00R\x05usage\x123\n" +
-	"\x06safety\x18\r \x01(\v2\x19.dragoman.v1.SafetyReportH\x00R\x06safety\x126\n" +
+	"\x06safety\x18\r \x01(\v2\x19.dragoman.v1.SafetyReportH\x00R\x06safety\x120\n" +
+	"\aattempt\x18\b \x01(\v2\x14.dragoman.v1.AttemptH\x00R\aattempt\x126\n" +
+	"\theartbeat\x18\t \x01(\v2\x16.dragoman.v1.HeartbeatH\x00R\theartbeat\x126\n" +
 	"\tretracted\x18\n" +
 	" \x01(\v2\x16.dragoman.v1.RetractedH\x00R\tretracted\x123\n" +
 	"\bfinished\x18\v \x01(\v2\x15.dragoman.v1.FinishedH\x00R\bfinished\x12;\n" +
 	"\tcitations\x18\f \x01(\v2\x1b.dragoman.v1.CitationReportH\x00R\tcitationsB\a\n" +
-	"\x05eventJ\x04\b\a\x10\n" +
-	"\"\xbe\x01\n" +
+	"\x05eventJ\x04\b\a\x10\b\"\xeb\x01\n" +
+	"\tHeartbeat\x122\n" +
+	"\x05phase\x18\x01 \x01(\x0e2\x1c.dragoman.v1.Heartbeat.PhaseR\x05phase\x12%\n" +
+	"\x0equeue_position\x18\x02 \x01(\x05R\rqueuePosition\x121\n" +
+	"\x06waited\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06waited\"P\n" +
+	"\x05Phase\x12\x15\n" +
+	"\x11PHASE_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fPHASE_QUEUED\x10\x01\x12\x1e\n" +
+	"\x1aPHASE_WAITING_FOR_PROVIDER\x10\x02\"\xbe\x01\n" +
 	"\aStarted\x12\x1e\n" +
 	"\n" +
 	"completion\x18\x01 \x01(\tR\n" +
@@ -907,53 +1070,62 @@ func file_dragoman_v1_completion_event_proto_rawDescGZIP() []byte {
 	return file_dragoman_v1_completion_event_proto_rawDescData
 }
 
-var file_dragoman_v1_completion_event_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_dragoman_v1_completion_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_dragoman_v1_completion_event_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_dragoman_v1_completion_event_proto_goTypes = []any{
-	(*CompletionEvent)(nil),       // 0: dragoman.v1.CompletionEvent
-	(*Started)(nil),               // 1: dragoman.v1.Started
-	(*Delta)(nil),                 // 2: dragoman.v1.Delta
-	(*SafetyReport)(nil),          // 3: dragoman.v1.SafetyReport
-	(*CitationReport)(nil),        // 4: dragoman.v1.CitationReport
-	(*Retracted)(nil),             // 5: dragoman.v1.Retracted
-	(*ChoiceFinished)(nil),        // 6: dragoman.v1.ChoiceFinished
-	(*Finished)(nil),              // 7: dragoman.v1.Finished
-	nil,                           // 8: dragoman.v1.ChoiceFinished.ExtensionsEntry
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*Usage)(nil),                 // 10: dragoman.v1.Usage
-	(*Warning)(nil),               // 11: dragoman.v1.Warning
-	(*ToolCallDelta)(nil),         // 12: dragoman.v1.ToolCallDelta
-	(*TokenLogprob)(nil),          // 13: dragoman.v1.TokenLogprob
-	(*SafetyAssessment)(nil),      // 14: dragoman.v1.SafetyAssessment
-	(*Citation)(nil),              // 15: dragoman.v1.Citation
-	(FinishReason)(0),             // 16: dragoman.v1.FinishReason
-	(*Completion)(nil),            // 17: dragoman.v1.Completion
-	(*status.Status)(nil),         // 18: google.rpc.Status
+	(Heartbeat_Phase)(0),          // 0: dragoman.v1.Heartbeat.Phase
+	(*CompletionEvent)(nil),       // 1: dragoman.v1.CompletionEvent
+	(*Heartbeat)(nil),             // 2: dragoman.v1.Heartbeat
+	(*Started)(nil),               // 3: dragoman.v1.Started
+	(*Delta)(nil),                 // 4: dragoman.v1.Delta
+	(*SafetyReport)(nil),          // 5: dragoman.v1.SafetyReport
+	(*CitationReport)(nil),        // 6: dragoman.v1.CitationReport
+	(*Retracted)(nil),             // 7: dragoman.v1.Retracted
+	(*ChoiceFinished)(nil),        // 8: dragoman.v1.ChoiceFinished
+	(*Finished)(nil),              // 9: dragoman.v1.Finished
+	nil,                           // 10: dragoman.v1.ChoiceFinished.ExtensionsEntry
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*Usage)(nil),                 // 12: dragoman.v1.Usage
+	(*Attempt)(nil),               // 13: dragoman.v1.Attempt
+	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
+	(*Warning)(nil),               // 15: dragoman.v1.Warning
+	(*ToolCallDelta)(nil),         // 16: dragoman.v1.ToolCallDelta
+	(*TokenLogprob)(nil),          // 17: dragoman.v1.TokenLogprob
+	(*SafetyAssessment)(nil),      // 18: dragoman.v1.SafetyAssessment
+	(*Citation)(nil),              // 19: dragoman.v1.Citation
+	(FinishReason)(0),             // 20: dragoman.v1.FinishReason
+	(*Completion)(nil),            // 21: dragoman.v1.Completion
+	(*status.Status)(nil),         // 22: google.rpc.Status
 }
 var file_dragoman_v1_completion_event_proto_depIdxs = []int32{
-	9,  // 0: dragoman.v1.CompletionEvent.event_time:type_name -> google.protobuf.Timestamp
-	1,  // 1: dragoman.v1.CompletionEvent.started:type_name -> dragoman.v1.Started
-	2,  // 2: dragoman.v1.CompletionEvent.delta:type_name -> dragoman.v1.Delta
-	6,  // 3: dragoman.v1.CompletionEvent.choice_finished:type_name -> dragoman.v1.ChoiceFinished
-	10, // 4: dragoman.v1.CompletionEvent.usage:type_name -> dragoman.v1.Usage
-	3,  // 5: dragoman.v1.CompletionEvent.safety:type_name -> dragoman.v1.SafetyReport
-	5,  // 6: dragoman.v1.CompletionEvent.retracted:type_name -> dragoman.v1.Retracted
-	7,  // 7: dragoman.v1.CompletionEvent.finished:type_name -> dragoman.v1.Finished
-	4,  // 8: dragoman.v1.CompletionEvent.citations:type_name -> dragoman.v1.CitationReport
-	11, // 9: dragoman.v1.Started.warnings:type_name -> dragoman.v1.Warning
-	12, // 10: dragoman.v1.Delta.tool_call:type_name -> dragoman.v1.ToolCallDelta
-	13, // 11: dragoman.v1.Delta.logprobs:type_name -> dragoman.v1.TokenLogprob
-	14, // 12: dragoman.v1.SafetyReport.assessment:type_name -> dragoman.v1.SafetyAssessment
-	15, // 13: dragoman.v1.CitationReport.citations:type_name -> dragoman.v1.Citation
-	16, // 14: dragoman.v1.ChoiceFinished.finish_reason:type_name -> dragoman.v1.FinishReason
-	8,  // 15: dragoman.v1.ChoiceFinished.extensions:type_name -> dragoman.v1.ChoiceFinished.ExtensionsEntry
-	17, // 16: dragoman.v1.Finished.completion:type_name -> dragoman.v1.Completion
-	18, // 17: dragoman.v1.Finished.error:type_name -> google.rpc.Status
-	10, // 18: dragoman.v1.Finished.usage:type_name -> dragoman.v1.Usage
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	11, // 0: dragoman.v1.CompletionEvent.event_time:type_name -> google.protobuf.Timestamp
+	3,  // 1: dragoman.v1.CompletionEvent.started:type_name -> dragoman.v1.Started
+	4,  // 2: dragoman.v1.CompletionEvent.delta:type_name -> dragoman.v1.Delta
+	8,  // 3: dragoman.v1.CompletionEvent.choice_finished:type_name -> dragoman.v1.ChoiceFinished
+	12, // 4: dragoman.v1.CompletionEvent.usage:type_name -> dragoman.v1.Usage
+	5,  // 5: dragoman.v1.CompletionEvent.safety:type_name -> dragoman.v1.SafetyReport
+	13, // 6: dragoman.v1.CompletionEvent.attempt:type_name -> dragoman.v1.Attempt
+	2,  // 7: dragoman.v1.CompletionEvent.heartbeat:type_name -> dragoman.v1.Heartbeat
+	7,  // 8: dragoman.v1.CompletionEvent.retracted:type_name -> dragoman.v1.Retracted
+	9,  // 9: dragoman.v1.CompletionEvent.finished:type_name -> dragoman.v1.Finished
+	6,  // 10: dragoman.v1.CompletionEvent.citations:type_name -> dragoman.v1.CitationReport
+	0,  // 11: dragoman.v1.Heartbeat.phase:type_name -> dragoman.v1.Heartbeat.Phase
+	14, // 12: dragoman.v1.Heartbeat.waited:type_name -> google.protobuf.Duration
+	15, // 13: dragoman.v1.Started.warnings:type_name -> dragoman.v1.Warning
+	16, // 14: dragoman.v1.Delta.tool_call:type_name -> dragoman.v1.ToolCallDelta
+	17, // 15: dragoman.v1.Delta.logprobs:type_name -> dragoman.v1.TokenLogprob
+	18, // 16: dragoman.v1.SafetyReport.assessment:type_name -> dragoman.v1.SafetyAssessment
+	19, // 17: dragoman.v1.CitationReport.citations:type_name -> dragoman.v1.Citation
+	20, // 18: dragoman.v1.ChoiceFinished.finish_reason:type_name -> dragoman.v1.FinishReason
+	10, // 19: dragoman.v1.ChoiceFinished.extensions:type_name -> dragoman.v1.ChoiceFinished.ExtensionsEntry
+	21, // 20: dragoman.v1.Finished.completion:type_name -> dragoman.v1.Completion
+	22, // 21: dragoman.v1.Finished.error:type_name -> google.rpc.Status
+	12, // 22: dragoman.v1.Finished.usage:type_name -> dragoman.v1.Usage
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_v1_completion_event_proto_init() }
@@ -962,26 +1134,30 @@ func file_dragoman_v1_completion_event_proto_init() {
 		return
 	}
 	file_dragoman_v1_completion_proto_init()
+	file_dragoman_v1_routing_proto_init()
 	file_dragoman_v1_safety_proto_init()
 	file_dragoman_v1_tool_proto_init()
+	file_dragoman_v1_usage_proto_init()
 	file_dragoman_v1_completion_event_proto_msgTypes[0].OneofWrappers = []any{
 		(*CompletionEvent_Started)(nil),
 		(*CompletionEvent_Delta)(nil),
 		(*CompletionEvent_ChoiceFinished)(nil),
 		(*CompletionEvent_Usage)(nil),
 		(*CompletionEvent_Safety)(nil),
+		(*CompletionEvent_Attempt)(nil),
+		(*CompletionEvent_Heartbeat)(nil),
 		(*CompletionEvent_Retracted)(nil),
 		(*CompletionEvent_Finished)(nil),
 		(*CompletionEvent_Citations)(nil),
 	}
-	file_dragoman_v1_completion_event_proto_msgTypes[2].OneofWrappers = []any{
+	file_dragoman_v1_completion_event_proto_msgTypes[3].OneofWrappers = []any{
 		(*Delta_Text)(nil),
 		(*Delta_Reasoning)(nil),
 		(*Delta_ToolCall)(nil),
 		(*Delta_Refusal)(nil),
 	}
-	file_dragoman_v1_completion_event_proto_msgTypes[3].OneofWrappers = []any{}
-	file_dragoman_v1_completion_event_proto_msgTypes[7].OneofWrappers = []any{
+	file_dragoman_v1_completion_event_proto_msgTypes[4].OneofWrappers = []any{}
+	file_dragoman_v1_completion_event_proto_msgTypes[8].OneofWrappers = []any{
 		(*Finished_Completion)(nil),
 		(*Finished_Error)(nil),
 	}
@@ -990,13 +1166,14 @@ func file_dragoman_v1_completion_event_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dragoman_v1_completion_event_proto_rawDesc), len(file_dragoman_v1_completion_event_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   9,
+			NumEnums:      1,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_dragoman_v1_completion_event_proto_goTypes,
 		DependencyIndexes: file_dragoman_v1_completion_event_proto_depIdxs,
+		EnumInfos:         file_dragoman_v1_completion_event_proto_enumTypes,
 		MessageInfos:      file_dragoman_v1_completion_event_proto_msgTypes,
 	}.Build()
 	File_dragoman_v1_completion_event_proto = out.File

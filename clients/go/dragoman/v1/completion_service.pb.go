@@ -61,6 +61,15 @@ const (
 	ErrorReason_ERROR_REASON_REQUEST_ID_REUSED ErrorReason = 11
 	// ALREADY_EXISTS: the caller already has an operation with the same operation_id.
 	ErrorReason_ERROR_REASON_OPERATION_EXISTS ErrorReason = 12
+	// RESOURCE_EXHAUSTED: a limit of the caller, its team or the service on requests per time, or on
+	// requests under way. QuotaFailure names the limit, and RetryInfo says when to try again.
+	ErrorReason_ERROR_REASON_RATE_LIMITED ErrorReason = 13
+	// RESOURCE_EXHAUSTED: the same for tokens per time. INVALID_ARGUMENT without RetryInfo: the
+	// request alone is larger than the limit.
+	ErrorReason_ERROR_REASON_TOKENS_LIMITED ErrorReason = 14
+	// RESOURCE_EXHAUSTED: a budget of the caller, its team or the service is used up. QuotaFailure
+	// names it, and RetryInfo says when the next period begins.
+	ErrorReason_ERROR_REASON_QUOTA_EXHAUSTED ErrorReason = 15
 	// UNAVAILABLE: the server is shutting down; another one may answer.
 	ErrorReason_ERROR_REASON_SHUTTING_DOWN ErrorReason = 16
 	// DEADLINE_EXCEEDED: the caller's deadline passed, or the server's default one if the caller set
@@ -90,7 +99,8 @@ const (
 	ErrorReason_ERROR_REASON_PROVIDER_IDLE ErrorReason = 27
 	// INTERNAL: the provider's answer is malformed.
 	ErrorReason_ERROR_REASON_PROVIDER_MALFORMED ErrorReason = 28
-	// UNAVAILABLE: the model's provider could not be opened.
+	// UNAVAILABLE: the model's provider could not be opened, or no target of the model is available
+	// now. RetryInfo says when one may be.
 	ErrorReason_ERROR_REASON_NO_PROVIDER_AVAILABLE ErrorReason = 29
 	// ABORTED: the caller opened a stream and did not read it for the stall time-out (60 s).
 	ErrorReason_ERROR_REASON_STALLED_READER ErrorReason = 30
@@ -109,6 +119,10 @@ const (
 	ErrorReason_ERROR_REASON_TOO_MANY_HOPS ErrorReason = 36
 	// UNAVAILABLE: the service has too much to do. RetryInfo says when to try again.
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 37
+	// UNAVAILABLE: the store of limits cannot be reached, and the settings say to refuse then.
+	ErrorReason_ERROR_REASON_LIMITS_UNAVAILABLE ErrorReason = 38
+	// PERMISSION_DENIED: the caller's API key lacks a scope; ErrorInfo.metadata names it in `scope`.
+	ErrorReason_ERROR_REASON_SCOPE_MISSING ErrorReason = 39
 )
 
 // Enum value maps for ErrorReason.
@@ -127,6 +141,9 @@ var (
 		10: "ERROR_REASON_CAPABILITY_MISSING",
 		11: "ERROR_REASON_REQUEST_ID_REUSED",
 		12: "ERROR_REASON_OPERATION_EXISTS",
+		13: "ERROR_REASON_RATE_LIMITED",
+		14: "ERROR_REASON_TOKENS_LIMITED",
+		15: "ERROR_REASON_QUOTA_EXHAUSTED",
 		16: "ERROR_REASON_SHUTTING_DOWN",
 		17: "ERROR_REASON_DEADLINE",
 		18: "ERROR_REASON_CONTEXT_LENGTH_EXCEEDED",
@@ -149,6 +166,8 @@ var (
 		35: "ERROR_REASON_CANCELLED",
 		36: "ERROR_REASON_TOO_MANY_HOPS",
 		37: "ERROR_REASON_OVERLOADED",
+		38: "ERROR_REASON_LIMITS_UNAVAILABLE",
+		39: "ERROR_REASON_SCOPE_MISSING",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -164,6 +183,9 @@ var (
 		"ERROR_REASON_CAPABILITY_MISSING":      10,
 		"ERROR_REASON_REQUEST_ID_REUSED":       11,
 		"ERROR_REASON_OPERATION_EXISTS":        12,
+		"ERROR_REASON_RATE_LIMITED":            13,
+		"ERROR_REASON_TOKENS_LIMITED":          14,
+		"ERROR_REASON_QUOTA_EXHAUSTED":         15,
 		"ERROR_REASON_SHUTTING_DOWN":           16,
 		"ERROR_REASON_DEADLINE":                17,
 		"ERROR_REASON_CONTEXT_LENGTH_EXCEEDED": 18,
@@ -186,6 +208,8 @@ var (
 		"ERROR_REASON_CANCELLED":               35,
 		"ERROR_REASON_TOO_MANY_HOPS":           36,
 		"ERROR_REASON_OVERLOADED":              37,
+		"ERROR_REASON_LIMITS_UNAVAILABLE":      38,
+		"ERROR_REASON_SCOPE_MISSING":           39,
 	}
 )
 
@@ -722,6 +746,8 @@ type CompletionOperationMetadata struct {
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// When the operation will be deleted together with its answer. Absent until the final state.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// Copy of Usage.cost_nano_usd. Absent until the operation ends, or if no price is known.
+	CostNanoUsd *int64 `protobuf:"varint,10,opt,name=cost_nano_usd,json=costNanoUsd,proto3,oneof" json:"cost_nano_usd,omitempty"`
 	// Sequence number of the newest event that AttachCompletion returns.
 	LastSequence int64 `protobuf:"varint,11,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
 	// Characters of text that the running attempt has generated, all choices together. Updated
@@ -834,6 +860,13 @@ func (x *CompletionOperationMetadata) GetExpireTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *CompletionOperationMetadata) GetCostNanoUsd() int64 {
+	if x != nil && x.CostNanoUsd != nil {
+		return *x.CostNanoUsd
+	}
+	return 0
+}
+
 func (x *CompletionOperationMetadata) GetLastSequence() int64 {
 	if x != nil {
 		return x.LastSequence
@@ -887,7 +920,7 @@ var File_dragoman_v1_completion_service_proto protoreflect.FileDescriptor
 
 const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\n" +
-	"$dragoman/v1/completion_service.proto\x12\vdragoman.v1\x1a\x1cdragoman/v1/completion.proto\x1a\"dragoman/v1/completion_event.proto\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x01\n" +
+	"$dragoman/v1/completion_service.proto\x12\vdragoman.v1\x1a\x1cdragoman/v1/completion.proto\x1a\"dragoman/v1/completion_event.proto\x1a\x17dragoman/v1/usage.proto\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x01\n" +
 	"\x16StartCompletionRequest\x128\n" +
 	"\arequest\x18\x01 \x01(\v2\x1e.dragoman.v1.CompletionRequestR\arequest\x12!\n" +
 	"\foperation_id\x18\x02 \x01(\tR\voperationId\x12+\n" +
@@ -912,7 +945,7 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x18\n" +
-	"\aspecial\x18\x03 \x01(\bR\aspecial\"\xd7\a\n" +
+	"\aspecial\x18\x03 \x01(\bR\aspecial\"\x8c\b\n" +
 	"\x1bCompletionOperationMetadata\x12D\n" +
 	"\x05state\x18\x01 \x01(\x0e2..dragoman.v1.CompletionOperationMetadata.StateR\x05state\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1a\n" +
@@ -927,7 +960,9 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"updateTime\x125\n" +
 	"\bend_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12;\n" +
 	"\vexpire_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\x12#\n" +
+	"expireTime\x12'\n" +
+	"\rcost_nano_usd\x18\n" +
+	" \x01(\x03H\x00R\vcostNanoUsd\x88\x01\x01\x12#\n" +
 	"\rlast_sequence\x18\v \x01(\x03R\flastSequence\x12+\n" +
 	"\x11output_characters\x18\f \x01(\x03R\x10outputCharacters\x12(\n" +
 	"\x05usage\x18\r \x01(\v2\x12.dragoman.v1.UsageR\x05usage\x12\x1a\n" +
@@ -946,8 +981,8 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\x10STATE_CANCELLING\x10\x03\x12\x13\n" +
 	"\x0fSTATE_SUCCEEDED\x10\x04\x12\x10\n" +
 	"\fSTATE_FAILED\x10\x05\x12\x13\n" +
-	"\x0fSTATE_CANCELLED\x10\x06J\x04\b\n" +
-	"\x10\v*\xdf\t\n" +
+	"\x0fSTATE_CANCELLED\x10\x06B\x10\n" +
+	"\x0e_cost_nano_usd*\x80\v\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\"\n" +
@@ -962,7 +997,10 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\x1fERROR_REASON_CAPABILITY_MISSING\x10\n" +
 	"\x12\"\n" +
 	"\x1eERROR_REASON_REQUEST_ID_REUSED\x10\v\x12!\n" +
-	"\x1dERROR_REASON_OPERATION_EXISTS\x10\f\x12\x1e\n" +
+	"\x1dERROR_REASON_OPERATION_EXISTS\x10\f\x12\x1d\n" +
+	"\x19ERROR_REASON_RATE_LIMITED\x10\r\x12\x1f\n" +
+	"\x1bERROR_REASON_TOKENS_LIMITED\x10\x0e\x12 \n" +
+	"\x1cERROR_REASON_QUOTA_EXHAUSTED\x10\x0f\x12\x1e\n" +
 	"\x1aERROR_REASON_SHUTTING_DOWN\x10\x10\x12\x19\n" +
 	"\x15ERROR_REASON_DEADLINE\x10\x11\x12(\n" +
 	"$ERROR_REASON_CONTEXT_LENGTH_EXCEEDED\x10\x12\x12\"\n" +
@@ -984,7 +1022,9 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"#ERROR_REASON_OPERATIONS_UNAVAILABLE\x10\"\x12\x1a\n" +
 	"\x16ERROR_REASON_CANCELLED\x10#\x12\x1e\n" +
 	"\x1aERROR_REASON_TOO_MANY_HOPS\x10$\x12\x1b\n" +
-	"\x17ERROR_REASON_OVERLOADED\x10%\"\x04\b\r\x10\x0f2\xae\x04\n" +
+	"\x17ERROR_REASON_OVERLOADED\x10%\x12#\n" +
+	"\x1fERROR_REASON_LIMITS_UNAVAILABLE\x10&\x12\x1e\n" +
+	"\x1aERROR_REASON_SCOPE_MISSING\x10'2\xae\x04\n" +
 	"\x11CompletionService\x12K\n" +
 	"\x10CreateCompletion\x12\x1e.dragoman.v1.CompletionRequest\x1a\x17.dragoman.v1.Completion\x12R\n" +
 	"\x10StreamCompletion\x12\x1e.dragoman.v1.CompletionRequest\x1a\x1c.dragoman.v1.CompletionEvent0\x01\x12\x83\x01\n" +
@@ -1068,11 +1108,13 @@ func file_dragoman_v1_completion_service_proto_init() {
 	}
 	file_dragoman_v1_completion_proto_init()
 	file_dragoman_v1_completion_event_proto_init()
+	file_dragoman_v1_usage_proto_init()
 	file_dragoman_v1_completion_service_proto_msgTypes[0].OneofWrappers = []any{}
 	file_dragoman_v1_completion_service_proto_msgTypes[3].OneofWrappers = []any{
 		(*TokenizeRequest_Text)(nil),
 		(*TokenizeRequest_Request)(nil),
 	}
+	file_dragoman_v1_completion_service_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

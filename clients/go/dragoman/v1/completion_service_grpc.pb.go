@@ -41,8 +41,8 @@ const (
 // (CREDENTIALS_MISSING, CREDENTIALS_INVALID).
 //
 // Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
-// ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-// should wait.
+// ErrorReason, google.rpc.BadRequest if fields are at fault, google.rpc.QuotaFailure if a limit is,
+// and google.rpc.RetryInfo if a retry should wait.
 //
 // The caller's deadline bounds the whole call. Without one, the service applies its default
 // (600 s).
@@ -201,8 +201,8 @@ func (c *completionServiceClient) Tokenize(ctx context.Context, in *TokenizeRequ
 // (CREDENTIALS_MISSING, CREDENTIALS_INVALID).
 //
 // Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
-// ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-// should wait.
+// ErrorReason, google.rpc.BadRequest if fields are at fault, google.rpc.QuotaFailure if a limit is,
+// and google.rpc.RetryInfo if a retry should wait.
 //
 // The caller's deadline bounds the whole call. Without one, the service applies its default
 // (600 s).

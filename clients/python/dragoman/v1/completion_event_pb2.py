@@ -23,13 +23,16 @@ _sym_db = _symbol_database.Default()
 
 
 from dragoman.v1 import completion_pb2 as dragoman_dot_v1_dot_completion__pb2
+from dragoman.v1 import routing_pb2 as dragoman_dot_v1_dot_routing__pb2
 from dragoman.v1 import safety_pb2 as dragoman_dot_v1_dot_safety__pb2
 from dragoman.v1 import tool_pb2 as dragoman_dot_v1_dot_tool__pb2
+from dragoman.v1 import usage_pb2 as dragoman_dot_v1_dot_usage__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"dragoman/v1/completion_event.proto\x12\x0b\x64ragoman.v1\x1a\x1c\x64ragoman/v1/completion.proto\x1a\x18\x64ragoman/v1/safety.proto\x1a\x16\x64ragoman/v1/tool.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xa8\x04\n\x0f\x43ompletionEvent\x12\x1a\n\x08sequence\x18\x01 \x01(\x03R\x08sequence\x12\x39\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12\x30\n\x07started\x18\x03 \x01(\x0b\x32\x14.dragoman.v1.StartedH\x00R\x07started\x12*\n\x05\x64\x65lta\x18\x04 \x01(\x0b\x32\x12.dragoman.v1.DeltaH\x00R\x05\x64\x65lta\x12\x46\n\x0f\x63hoice_finished\x18\x05 \x01(\x0b\x32\x1b.dragoman.v1.ChoiceFinishedH\x00R\x0e\x63hoiceFinished\x12*\n\x05usage\x18\x06 \x01(\x0b\x32\x12.dragoman.v1.UsageH\x00R\x05usage\x12\x33\n\x06safety\x18\r \x01(\x0b\x32\x19.dragoman.v1.SafetyReportH\x00R\x06safety\x12\x36\n\tretracted\x18\n \x01(\x0b\x32\x16.dragoman.v1.RetractedH\x00R\tretracted\x12\x33\n\x08\x66inished\x18\x0b \x01(\x0b\x32\x15.dragoman.v1.FinishedH\x00R\x08\x66inished\x12;\n\tcitations\x18\x0c \x01(\x0b\x32\x1b.dragoman.v1.CitationReportH\x00R\tcitationsB\x07\n\x05\x65ventJ\x04\x08\x07\x10\n\"\xbe\x01\n\x07Started\x12\x1e\n\ncompletion\x18\x01 \x01(\tR\ncompletion\x12\x1c\n\toperation\x18\x02 \x01(\tR\toperation\x12!\n\x0cserved_model\x18\x03 \x01(\tR\x0bservedModel\x12\x1a\n\x08provider\x18\x04 \x01(\tR\x08provider\x12\x30\n\x08warnings\x18\x06 \x03(\x0b\x32\x14.dragoman.v1.WarningR\x08warningsJ\x04\x08\x05\x10\x06\"\x9b\x02\n\x05\x44\x65lta\x12!\n\x0c\x63hoice_index\x18\x01 \x01(\x05R\x0b\x63hoiceIndex\x12\x14\n\x04text\x18\x03 \x01(\tH\x00R\x04text\x12\x1e\n\treasoning\x18\x04 \x01(\tH\x00R\treasoning\x12\x39\n\ttool_call\x18\x05 \x01(\x0b\x32\x1a.dragoman.v1.ToolCallDeltaH\x00R\x08toolCall\x12\x1a\n\x07refusal\x18\x06 \x01(\tH\x00R\x07refusal\x12\x35\n\x08logprobs\x18\x08 \x03(\x0b\x32\x19.dragoman.v1.TokenLogprobR\x08logprobs\x12\x14\n\x05state\x18\t \x01(\x0cR\x05stateB\t\n\x07\x63ontentJ\x04\x08\x02\x10\x03J\x04\x08\x07\x10\x08\"\x86\x01\n\x0cSafetyReport\x12&\n\x0c\x63hoice_index\x18\x01 \x01(\x05H\x00R\x0b\x63hoiceIndex\x88\x01\x01\x12=\n\nassessment\x18\x02 \x01(\x0b\x32\x1d.dragoman.v1.SafetyAssessmentR\nassessmentB\x0f\n\r_choice_index\"h\n\x0e\x43itationReport\x12!\n\x0c\x63hoice_index\x18\x01 \x01(\x05R\x0b\x63hoiceIndex\x12\x33\n\tcitations\x18\x02 \x03(\x0b\x32\x15.dragoman.v1.CitationR\tcitations\"H\n\tRetracted\x12#\n\rfrom_sequence\x18\x01 \x01(\x03R\x0c\x66romSequence\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\"\x9e\x03\n\x0e\x43hoiceFinished\x12!\n\x0c\x63hoice_index\x18\x01 \x01(\x05R\x0b\x63hoiceIndex\x12>\n\rfinish_reason\x18\x02 \x01(\x0e\x32\x19.dragoman.v1.FinishReasonR\x0c\x66inishReason\x12\x34\n\x16provider_finish_reason\x18\x04 \x01(\tR\x14providerFinishReason\x12\x32\n\x15matched_stop_sequence\x18\x05 \x01(\tR\x13matchedStopSequence\x12-\n\x12system_fingerprint\x18\x06 \x01(\tR\x11systemFingerprint\x12K\n\nextensions\x18\x07 \x03(\x0b\x32+.dragoman.v1.ChoiceFinished.ExtensionsEntryR\nextensions\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01J\x04\x08\x03\x10\x04\"\xa6\x01\n\x08\x46inished\x12\x39\n\ncompletion\x18\x01 \x01(\x0b\x32\x17.dragoman.v1.CompletionH\x00R\ncompletion\x12*\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00R\x05\x65rror\x12(\n\x05usage\x18\x03 \x01(\x0b\x32\x12.dragoman.v1.UsageR\x05usageB\t\n\x07outcomeB\x8e\x01\n\x0b\x64ragoman.v1B\x14\x43ompletionEventProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"dragoman/v1/completion_event.proto\x12\x0b\x64ragoman.v1\x1a\x1c\x64ragoman/v1/completion.proto\x1a\x19\x64ragoman/v1/routing.proto\x1a\x18\x64ragoman/v1/safety.proto\x1a\x16\x64ragoman/v1/tool.proto\x1a\x17\x64ragoman/v1/usage.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\x92\x05\n\x0f\x43ompletionEvent\x12\x1a\n\x08sequence\x18\x01 \x01(\x03R\x08sequence\x12\x39\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12\x30\n\x07started\x18\x03 \x01(\x0b\x32\x14.dragoman.v1.StartedH\x00R\x07started\x12*\n\x05\x64\x65lta\x18\x04 \x01(\x0b\x32\x12.dragoman.v1.DeltaH\x00R\x05\x64\x65lta\x12\x46\n\x0f\x63hoice_finished\x18\x05 \x01(\x0b\x32\x1b.dragoman.v1.ChoiceFinishedH\x00R\x0e\x63hoiceFinished\x12*\n\x05usage\x18\x06 \x01(\x0b\x32\x12.dragoman.v1.UsageH\x00R\x05usage\x12\x33\n\x06safety\x18\r \x01(\x0b\x32\x19.dragoman.v1.SafetyReportH\x00R\x06safety\x12\x30\n\x07\x61ttempt\x18\x08 \x01(\x0b\x32\x14.dragoman.v1.AttemptH\x00R\x07\x61ttempt\x12\x36\n\theartbeat\x18\t \x01(\x0b\x32\x16.dragoman.v1.HeartbeatH\x00R\theartbeat\x12\x36\n\tretracted\x18\n \x01(\x0b\x32\x16.dragoman.v1.RetractedH\x00R\tretracted\x12\x33\n\x08\x66inished\x18\x0b \x01(\x0b\x32\x15.dragoman.v1.FinishedH\x00R\x08\x66inished\x12;\n\tcitations\x18\x0c \x01(\x0b\x32\x1b.dragoman.v1.CitationReportH\x00R\tcitationsB\x07\n\x05\x65ventJ\x04\x08\x07\x10\x08\"\xeb\x01\n\tHeartbeat\x12\x32\n\x05phase\x18\x01 \x01(\x0e\x32\x1c.dragoman.v1.Heartbeat.PhaseR\x05phase\x12%\n\x0equeue_position\x18\x02 \x01(\x05R\rqueuePosition\x12\x31\n\x06waited\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06waited\"P\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x10\n\x0cPHASE_QUEUED\x10\x01\x12\x1e\n\x1aPHASE_WAITING_FOR_PROVIDER\x10\x02\"\xbe\x01\n\x07Started\x12\x1e\n\ncompletion\x18\x01 \x01(\tR\ncompletion\x12\x1c\n\toperation\x18\x02 \x01(\tR\toperation\x12!\n\x0cserved_model\x18\x03 \x01(\tR\x0bservedModel\x12\x1a\n\x08provider\x18\x04 \x01(\tR\x08provider\x12\x30\n\x08warnings\x18\x06 \x03(\x0b\x32\x14.dragoman.v1.WarningR\x08warningsJ\x04\x08\x05\x10\x06\"\x9b\x02\n\x05\x44\x65lta\x12!\n\x0c\x63hoice_index\x18\x01 \x01(\x05R\x0b\x63hoiceIndex\x12\x14\n\x04text\x18\x03 \x01(\tH\x00R\x04text\x12\x1e\n\treasoning\x18\x04 \x01(\tH\x00R\treasoning\x12\x39\n\ttool_call\x18\x05 \x01(\x0b\x32\x1a.dragoman.v1.ToolCallDeltaH\x00R\x08toolCall\x12\x1a\n\x07refusal\x18\x06 \x01(\tH\x00R\x07refusal\x12\x35\n\x08logprobs\x18\x08 \x03(\x0b\x32\x19.dragoman.v1.TokenLogprobR\x08logprobs\x12\x14\n\x05state\x18\t \x01(\x0cR\x05stateB\t\n\x07\x63ontentJ\x04\x08\x02\x10\x03J\x04\x08\x07\x10\x08\"\x86\x01\n\x0cSafetyReport\x12&\n\x0c\x63hoice_index\x18\x01 \x01(\x05H\x00R\x0b\x63hoiceIndex\x88\x01\x01\x12=\n\nassessment\x18\x02 \x01(\x0b\x32\x1d.dragoman.v1.SafetyAssessmentR\nassessmentB\x0f\n\r_choice_index\"h\n\x0e\x43itationReport\x12!\n\x0c\x63hoice_index\x18\x01 \x01(\x05R\x0b\x63hoiceIndex\x12\x33\n\tcitations\x18\x02 \x03(\x0b\x32\x15.dragoman.v1.CitationR\tcitations\"H\n\tRetracted\x12#\n\rfrom_sequence\x18\x01 \x01(\x03R\x0c\x66romSequence\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\"\x9e\x03\n\x0e\x43hoiceFinished\x12!\n\x0c\x63hoice_index\x18\x01 \x01(\x05R\x0b\x63hoiceIndex\x12>\n\rfinish_reason\x18\x02 \x01(\x0e\x32\x19.dragoman.v1.FinishReasonR\x0c\x66inishReason\x12\x34\n\x16provider_finish_reason\x18\x04 \x01(\tR\x14providerFinishReason\x12\x32\n\x15matched_stop_sequence\x18\x05 \x01(\tR\x13matchedStopSequence\x12-\n\x12system_fingerprint\x18\x06 \x01(\tR\x11systemFingerprint\x12K\n\nextensions\x18\x07 \x03(\x0b\x32+.dragoman.v1.ChoiceFinished.ExtensionsEntryR\nextensions\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01J\x04\x08\x03\x10\x04\"\xa6\x01\n\x08\x46inished\x12\x39\n\ncompletion\x18\x01 \x01(\x0b\x32\x17.dragoman.v1.CompletionH\x00R\ncompletion\x12*\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00R\x05\x65rror\x12(\n\x05usage\x18\x03 \x01(\x0b\x32\x12.dragoman.v1.UsageR\x05usageB\t\n\x07outcomeB\x8e\x01\n\x0b\x64ragoman.v1B\x14\x43ompletionEventProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,22 +42,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\013dragoman.v1B\024CompletionEventProtoP\001Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\242\002\003DXX\252\002\013Dragoman.V1\312\002\013Dragoman\\V1\352\002\014Dragoman::V1'
   _globals['_CHOICEFINISHED_EXTENSIONSENTRY']._loaded_options = None
   _globals['_CHOICEFINISHED_EXTENSIONSENTRY']._serialized_options = b'8\001'
-  _globals['_COMPLETIONEVENT']._serialized_start=190
-  _globals['_COMPLETIONEVENT']._serialized_end=742
-  _globals['_STARTED']._serialized_start=745
-  _globals['_STARTED']._serialized_end=935
-  _globals['_DELTA']._serialized_start=938
-  _globals['_DELTA']._serialized_end=1221
-  _globals['_SAFETYREPORT']._serialized_start=1224
-  _globals['_SAFETYREPORT']._serialized_end=1358
-  _globals['_CITATIONREPORT']._serialized_start=1360
-  _globals['_CITATIONREPORT']._serialized_end=1464
-  _globals['_RETRACTED']._serialized_start=1466
-  _globals['_RETRACTED']._serialized_end=1538
-  _globals['_CHOICEFINISHED']._serialized_start=1541
-  _globals['_CHOICEFINISHED']._serialized_end=1955
-  _globals['_CHOICEFINISHED_EXTENSIONSENTRY']._serialized_start=1888
-  _globals['_CHOICEFINISHED_EXTENSIONSENTRY']._serialized_end=1949
-  _globals['_FINISHED']._serialized_start=1958
-  _globals['_FINISHED']._serialized_end=2124
+  _globals['_COMPLETIONEVENT']._serialized_start=274
+  _globals['_COMPLETIONEVENT']._serialized_end=932
+  _globals['_HEARTBEAT']._serialized_start=935
+  _globals['_HEARTBEAT']._serialized_end=1170
+  _globals['_HEARTBEAT_PHASE']._serialized_start=1090
+  _globals['_HEARTBEAT_PHASE']._serialized_end=1170
+  _globals['_STARTED']._serialized_start=1173
+  _globals['_STARTED']._serialized_end=1363
+  _globals['_DELTA']._serialized_start=1366
+  _globals['_DELTA']._serialized_end=1649
+  _globals['_SAFETYREPORT']._serialized_start=1652
+  _globals['_SAFETYREPORT']._serialized_end=1786
+  _globals['_CITATIONREPORT']._serialized_start=1788
+  _globals['_CITATIONREPORT']._serialized_end=1892
+  _globals['_RETRACTED']._serialized_start=1894
+  _globals['_RETRACTED']._serialized_end=1966
+  _globals['_CHOICEFINISHED']._serialized_start=1969
+  _globals['_CHOICEFINISHED']._serialized_end=2383
+  _globals['_CHOICEFINISHED_EXTENSIONSENTRY']._serialized_start=2316
+  _globals['_CHOICEFINISHED_EXTENSIONSENTRY']._serialized_end=2377
+  _globals['_FINISHED']._serialized_start=2386
+  _globals['_FINISHED']._serialized_end=2552
 # @@protoc_insertion_point(module_scope)

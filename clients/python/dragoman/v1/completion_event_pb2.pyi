@@ -5,12 +5,16 @@ Events: the progress of a completion."""
 
 from collections import abc as _abc
 from dragoman.v1 import completion_pb2 as _completion_pb2
+from dragoman.v1 import routing_pb2 as _routing_pb2
 from dragoman.v1 import safety_pb2 as _safety_pb2
 from dragoman.v1 import tool_pb2 as _tool_pb2
+from dragoman.v1 import usage_pb2 as _usage_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
@@ -26,7 +30,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 @_typing.final
 class CompletionEvent(_message.Message):
     """One step in the progress of a completion. A stream consists of one `started` event (none if the
-    request was rejected first), any number of other events, and one `finished` event. A stream that
+    request was rejected first), any number of other events, and one `finished` event. Only `attempt`
+    and `heartbeat` events come before `started`. A stream that
     ends without `finished` was interrupted: do not take what arrived for the answer.
     """
 
@@ -39,6 +44,8 @@ class CompletionEvent(_message.Message):
     CHOICE_FINISHED_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     SAFETY_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
     RETRACTED_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
     CITATIONS_FIELD_NUMBER: _builtins.int
@@ -50,7 +57,7 @@ class CompletionEvent(_message.Message):
 
     @_builtins.property
     def started(self) -> Global___Started:
-        """A provider accepted the request."""
+        """The answer begins: a provider accepted the request."""
 
     @_builtins.property
     def delta(self) -> Global___Delta:
@@ -61,12 +68,20 @@ class CompletionEvent(_message.Message):
         """One choice is complete."""
 
     @_builtins.property
-    def usage(self) -> _completion_pb2.Usage:
+    def usage(self) -> _usage_pb2.Usage:
         """Tokens used so far: a running total that replaces the previous one."""
 
     @_builtins.property
     def safety(self) -> Global___SafetyReport:
         """Findings about the prompt or a choice."""
+
+    @_builtins.property
+    def attempt(self) -> _routing_pb2.Attempt:
+        """An attempt failed, or answered after others had failed."""
+
+    @_builtins.property
+    def heartbeat(self) -> Global___Heartbeat:
+        """The request still waits for its answer to begin. Operations do not store such events."""
 
     @_builtins.property
     def retracted(self) -> Global___Retracted:
@@ -88,25 +103,84 @@ class CompletionEvent(_message.Message):
         started: Global___Started | None = ...,
         delta: Global___Delta | None = ...,
         choice_finished: Global___ChoiceFinished | None = ...,
-        usage: _completion_pb2.Usage | None = ...,
+        usage: _usage_pb2.Usage | None = ...,
         safety: Global___SafetyReport | None = ...,
+        attempt: _routing_pb2.Attempt | None = ...,
+        heartbeat: Global___Heartbeat | None = ...,
         retracted: Global___Retracted | None = ...,
         finished: Global___Finished | None = ...,
         citations: Global___CitationReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["choice_finished", b"choice_finished", "citations", b"citations", "delta", b"delta", "event", b"event", "event_time", b"event_time", "finished", b"finished", "retracted", b"retracted", "safety", b"safety", "started", b"started", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "choice_finished", b"choice_finished", "citations", b"citations", "delta", b"delta", "event", b"event", "event_time", b"event_time", "finished", b"finished", "heartbeat", b"heartbeat", "retracted", b"retracted", "safety", b"safety", "started", b"started", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice_finished", b"choice_finished", "citations", b"citations", "delta", b"delta", "event", b"event", "event_time", b"event_time", "finished", b"finished", "retracted", b"retracted", "safety", b"safety", "sequence", b"sequence", "started", b"started", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "choice_finished", b"choice_finished", "citations", b"citations", "delta", b"delta", "event", b"event", "event_time", b"event_time", "finished", b"finished", "heartbeat", b"heartbeat", "retracted", b"retracted", "safety", b"safety", "sequence", b"sequence", "started", b"started", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "delta", "choice_finished", "usage", "safety", "retracted", "finished", "citations"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "delta", "choice_finished", "usage", "safety", "attempt", "heartbeat", "retracted", "finished", "citations"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___CompletionEvent: _TypeAlias = CompletionEvent  # noqa: Y015
 
 @_typing.final
+class Heartbeat(_message.Message):
+    """The request waits for its answer to begin."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Phase:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Heartbeat._Phase.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PHASE_UNSPECIFIED: Heartbeat._Phase.ValueType  # 0
+        """Unknown."""
+        PHASE_QUEUED: Heartbeat._Phase.ValueType  # 1
+        """A free slot: too many requests are under way."""
+        PHASE_WAITING_FOR_PROVIDER: Heartbeat._Phase.ValueType  # 2
+        """The first piece of the provider's answer."""
+
+    class Phase(_Phase, metaclass=_PhaseEnumTypeWrapper):
+        """What a request waits for."""
+
+    PHASE_UNSPECIFIED: Heartbeat.Phase.ValueType  # 0
+    """Unknown."""
+    PHASE_QUEUED: Heartbeat.Phase.ValueType  # 1
+    """A free slot: too many requests are under way."""
+    PHASE_WAITING_FOR_PROVIDER: Heartbeat.Phase.ValueType  # 2
+    """The first piece of the provider's answer."""
+
+    PHASE_FIELD_NUMBER: _builtins.int
+    QUEUE_POSITION_FIELD_NUMBER: _builtins.int
+    WAITED_FIELD_NUMBER: _builtins.int
+    phase: Global___Heartbeat.Phase.ValueType
+    """What the request waits for."""
+    queue_position: _builtins.int
+    """How many requests of the same model are before this one in the queue, about. Only with
+    PHASE_QUEUED.
+    """
+    @_builtins.property
+    def waited(self) -> _duration_pb2.Duration:
+        """How long the request has waited since it arrived."""
+
+    def __init__(
+        self,
+        *,
+        phase: Global___Heartbeat.Phase.ValueType = ...,
+        queue_position: _builtins.int = ...,
+        waited: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["waited", b"waited"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["phase", b"phase", "queue_position", b"queue_position", "waited", b"waited"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
+
+@_typing.final
 class Started(_message.Message):
-    """A provider accepted the request."""
+    """The answer begins: a provider accepted the request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -268,8 +342,8 @@ Global___CitationReport: _TypeAlias = CitationReport  # noqa: Y015
 
 @_typing.final
 class Retracted(_message.Message):
-    """Earlier events are no longer valid, because their worker was lost and the completion runs again
-    with a different wording. A new `started` event follows.
+    """Earlier events are no longer valid, because their worker or their provider was lost and the
+    completion runs again with a different wording. A new `started` event follows.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -378,7 +452,7 @@ class Finished(_message.Message):
         """The error, identical to the one in the status details of the RPC."""
 
     @_builtins.property
-    def usage(self) -> _completion_pb2.Usage:
+    def usage(self) -> _usage_pb2.Usage:
         """Tokens used. With `completion` it equals Completion.usage; with `error` it is the usage up to
         the failure.
         """
@@ -388,7 +462,7 @@ class Finished(_message.Message):
         *,
         completion: _completion_pb2.Completion | None = ...,
         error: _status_pb2.Status | None = ...,
-        usage: _completion_pb2.Usage | None = ...,
+        usage: _usage_pb2.Usage | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["completion", b"completion", "error", b"error", "outcome", b"outcome", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

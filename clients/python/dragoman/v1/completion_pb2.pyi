@@ -6,9 +6,12 @@ A completion: the request to a model and the answer."""
 from collections import abc as _abc
 from dragoman.v1 import generation_config_pb2 as _generation_config_pb2
 from dragoman.v1 import message_pb2 as _message_pb2
+from dragoman.v1 import routing_pb2 as _routing_pb2
 from dragoman.v1 import safety_pb2 as _safety_pb2
 from dragoman.v1 import tool_pb2 as _tool_pb2
+from dragoman.v1 import usage_pb2 as _usage_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -202,12 +205,15 @@ class CompletionRequest(_message.Message):
     TOOLS_FIELD_NUMBER: _builtins.int
     TOOL_CHOICE_FIELD_NUMBER: _builtins.int
     SAFETY_SETTINGS_FIELD_NUMBER: _builtins.int
+    ROUTING_FIELD_NUMBER: _builtins.int
+    STREAM_OPTIONS_FIELD_NUMBER: _builtins.int
     UNSUPPORTED_FIELD_POLICY_FIELD_NUMBER: _builtins.int
     END_USER_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     DISCONNECT_POLICY_FIELD_NUMBER: _builtins.int
     EXTENSIONS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name or alias of the model, as returned by ModelService.ListModels. Required."""
     prompt: _builtins.str
@@ -236,6 +242,12 @@ class CompletionRequest(_message.Message):
     """What happens if the caller disconnects before the answer is complete. The default is
     DISCONNECT_POLICY_CANCEL, or DISCONNECT_POLICY_CONTINUE if `request_id` is set. It does not
     apply to StartCompletion, whose operation always continues.
+    """
+    priority: _builtins.int
+    """Priority while requests wait for a free slot, from -100 to 100: from 34 on high, up to -34 low.
+    Requests of a higher priority get more of the slots that become free, never all of them. The
+    settings may limit the priority of an API key. The default is 0. It does not apply to
+    StartCompletion, see StartCompletionRequest.priority.
     """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_message_pb2.Message]:
@@ -269,6 +281,14 @@ class CompletionRequest(_message.Message):
         """
 
     @_builtins.property
+    def routing(self) -> _routing_pb2.RoutingOptions:
+        """How the request is routed among the targets of the model. If absent, as the settings say."""
+
+    @_builtins.property
+    def stream_options(self) -> Global___StreamOptions:
+        """What a stream contains beside the answer. It applies to StreamCompletion only."""
+
+    @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The caller's own labels, copied to the Completion and to the operation's metadata; no model
         sees them. At most 64. Keys have 1 to 64 characters and values at most 512, none of them NUL.
@@ -294,20 +314,49 @@ class CompletionRequest(_message.Message):
         tools: _abc.Iterable[_tool_pb2.Tool] | None = ...,
         tool_choice: _tool_pb2.ToolChoice | None = ...,
         safety_settings: _abc.Iterable[_safety_pb2.SafetySetting] | None = ...,
+        routing: _routing_pb2.RoutingOptions | None = ...,
+        stream_options: Global___StreamOptions | None = ...,
         unsupported_field_policy: Global___UnsupportedFieldPolicy.ValueType = ...,
         end_user: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         request_id: _builtins.str = ...,
         disconnect_policy: Global___DisconnectPolicy.ValueType = ...,
         extensions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        priority: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "tool_choice", b"tool_choice"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "routing", b"routing", "stream_options", b"stream_options", "tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["disconnect_policy", b"disconnect_policy", "end_user", b"end_user", "extensions", b"extensions", "generation_config", b"generation_config", "labels", b"labels", "messages", b"messages", "model", b"model", "prompt", b"prompt", "request_id", b"request_id", "safety_settings", b"safety_settings", "tool_choice", b"tool_choice", "tools", b"tools", "unsupported_field_policy", b"unsupported_field_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disconnect_policy", b"disconnect_policy", "end_user", b"end_user", "extensions", b"extensions", "generation_config", b"generation_config", "labels", b"labels", "messages", b"messages", "model", b"model", "priority", b"priority", "prompt", b"prompt", "request_id", b"request_id", "routing", b"routing", "safety_settings", b"safety_settings", "stream_options", b"stream_options", "tool_choice", b"tool_choice", "tools", b"tools", "unsupported_field_policy", b"unsupported_field_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CompletionRequest: _TypeAlias = CompletionRequest  # noqa: Y015
+
+@_typing.final
+class StreamOptions(_message.Message):
+    """What a stream contains beside the answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Interval of `heartbeat` events while the answer has not begun, from 1 to 60 seconds. If absent,
+        there are none.
+        """
+
+    def __init__(
+        self,
+        *,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamOptions: _TypeAlias = StreamOptions  # noqa: Y015
 
 @_typing.final
 class Completion(_message.Message):
@@ -344,6 +393,7 @@ class Completion(_message.Message):
     CHOICES_FIELD_NUMBER: _builtins.int
     PROMPT_SAFETY_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
@@ -381,8 +431,14 @@ class Completion(_message.Message):
         """
 
     @_builtins.property
-    def usage(self) -> Global___Usage:
+    def usage(self) -> _usage_pb2.Usage:
         """Tokens used by all choices together."""
+
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_routing_pb2.Attempt]:
+        """The attempts that were made, in the order in which they ended; the one without `error`
+        answered. Empty if the first attempt answered and no other was made.
+        """
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Warning]:
@@ -405,7 +461,8 @@ class Completion(_message.Message):
         finish_time: _timestamp_pb2.Timestamp | None = ...,
         choices: _abc.Iterable[Global___Choice] | None = ...,
         prompt_safety: _safety_pb2.SafetyAssessment | None = ...,
-        usage: Global___Usage | None = ...,
+        usage: _usage_pb2.Usage | None = ...,
+        attempts: _abc.Iterable[_routing_pb2.Attempt] | None = ...,
         warnings: _abc.Iterable[Global___Warning] | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         request_id: _builtins.str = ...,
@@ -413,7 +470,7 @@ class Completion(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "finish_time", b"finish_time", "prompt_safety", b"prompt_safety", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "create_time", b"create_time", "finish_time", b"finish_time", "labels", b"labels", "name", b"name", "prompt_safety", b"prompt_safety", "provider", b"provider", "request_id", b"request_id", "requested_model", b"requested_model", "served_model", b"served_model", "system_fingerprint", b"system_fingerprint", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "choices", b"choices", "create_time", b"create_time", "finish_time", b"finish_time", "labels", b"labels", "name", b"name", "prompt_safety", b"prompt_safety", "provider", b"provider", "request_id", b"request_id", "requested_model", b"requested_model", "served_model", b"served_model", "system_fingerprint", b"system_fingerprint", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -546,58 +603,6 @@ class TopLogprob(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TopLogprob: _TypeAlias = TopLogprob  # noqa: Y015
-
-@_typing.final
-class Usage(_message.Message):
-    """Tokens used by a request, counted with the model's own tokenizer."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    INPUT_TOKENS_FIELD_NUMBER: _builtins.int
-    OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
-    TOTAL_TOKENS_FIELD_NUMBER: _builtins.int
-    CACHED_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
-    REASONING_TOKENS_FIELD_NUMBER: _builtins.int
-    ESTIMATED_FIELD_NUMBER: _builtins.int
-    PARTIAL_FIELD_NUMBER: _builtins.int
-    input_tokens: _builtins.int
-    """Tokens of the prompt, cached ones included. A provider that processes the prompt once per
-    choice counts it once per choice.
-    """
-    output_tokens: _builtins.int
-    """Tokens of all choices together, reasoning included; the invisible end token is included if the
-    provider counts it.
-    """
-    total_tokens: _builtins.int
-    """Sum of input_tokens and output_tokens."""
-    cached_input_tokens: _builtins.int
-    """Tokens of the prompt that the provider read from a cache."""
-    reasoning_tokens: _builtins.int
-    """Share of output_tokens that the model spent on reasoning before its answer."""
-    estimated: _builtins.bool
-    """True if the provider reported no usage and the service estimated it."""
-    partial: _builtins.bool
-    """True if the completion ended early because it failed or was cancelled; the figures are those
-    up to that moment.
-    """
-    def __init__(
-        self,
-        *,
-        input_tokens: _builtins.int = ...,
-        output_tokens: _builtins.int = ...,
-        total_tokens: _builtins.int = ...,
-        cached_input_tokens: _builtins.int = ...,
-        reasoning_tokens: _builtins.int = ...,
-        estimated: _builtins.bool = ...,
-        partial: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_tokens", b"cached_input_tokens", "estimated", b"estimated", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "partial", b"partial", "reasoning_tokens", b"reasoning_tokens", "total_tokens", b"total_tokens"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Usage: _TypeAlias = Usage  # noqa: Y015
 
 @_typing.final
 class Warning(_message.Message):

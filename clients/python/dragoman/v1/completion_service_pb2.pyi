@@ -5,6 +5,7 @@ Completions: complete, streamed, or as a long-running operation."""
 
 from collections import abc as _abc
 from dragoman.v1 import completion_pb2 as _completion_pb2
+from dragoman.v1 import usage_pb2 as _usage_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -58,6 +59,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ALREADY_EXISTS: the caller used the same request_id for a different request."""
     ERROR_REASON_OPERATION_EXISTS: _ErrorReason.ValueType  # 12
     """ALREADY_EXISTS: the caller already has an operation with the same operation_id."""
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 13
+    """RESOURCE_EXHAUSTED: a limit of the caller, its team or the service on requests per time, or on
+    requests under way. QuotaFailure names the limit, and RetryInfo says when to try again.
+    """
+    ERROR_REASON_TOKENS_LIMITED: _ErrorReason.ValueType  # 14
+    """RESOURCE_EXHAUSTED: the same for tokens per time. INVALID_ARGUMENT without RetryInfo: the
+    request alone is larger than the limit.
+    """
+    ERROR_REASON_QUOTA_EXHAUSTED: _ErrorReason.ValueType  # 15
+    """RESOURCE_EXHAUSTED: a budget of the caller, its team or the service is used up. QuotaFailure
+    names it, and RetryInfo says when the next period begins.
+    """
     ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 16
     """UNAVAILABLE: the server is shutting down; another one may answer."""
     ERROR_REASON_DEADLINE: _ErrorReason.ValueType  # 17
@@ -91,7 +104,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROVIDER_MALFORMED: _ErrorReason.ValueType  # 28
     """INTERNAL: the provider's answer is malformed."""
     ERROR_REASON_NO_PROVIDER_AVAILABLE: _ErrorReason.ValueType  # 29
-    """UNAVAILABLE: the model's provider could not be opened."""
+    """UNAVAILABLE: the model's provider could not be opened, or no target of the model is available
+    now. RetryInfo says when one may be.
+    """
     ERROR_REASON_STALLED_READER: _ErrorReason.ValueType  # 30
     """ABORTED: the caller opened a stream and did not read it for the stall time-out (60 s)."""
     ERROR_REASON_WORKER_LOST: _ErrorReason.ValueType  # 31
@@ -110,6 +125,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 37
     """UNAVAILABLE: the service has too much to do. RetryInfo says when to try again."""
+    ERROR_REASON_LIMITS_UNAVAILABLE: _ErrorReason.ValueType  # 38
+    """UNAVAILABLE: the store of limits cannot be reached, and the settings say to refuse then."""
+    ERROR_REASON_SCOPE_MISSING: _ErrorReason.ValueType  # 39
+    """PERMISSION_DENIED: the caller's API key lacks a scope; ErrorInfo.metadata names it in `scope`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request failed. google.rpc.ErrorInfo carries the name without its prefix in `reason`, and
@@ -148,6 +167,18 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 11
 """ALREADY_EXISTS: the caller used the same request_id for a different request."""
 ERROR_REASON_OPERATION_EXISTS: ErrorReason.ValueType  # 12
 """ALREADY_EXISTS: the caller already has an operation with the same operation_id."""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 13
+"""RESOURCE_EXHAUSTED: a limit of the caller, its team or the service on requests per time, or on
+requests under way. QuotaFailure names the limit, and RetryInfo says when to try again.
+"""
+ERROR_REASON_TOKENS_LIMITED: ErrorReason.ValueType  # 14
+"""RESOURCE_EXHAUSTED: the same for tokens per time. INVALID_ARGUMENT without RetryInfo: the
+request alone is larger than the limit.
+"""
+ERROR_REASON_QUOTA_EXHAUSTED: ErrorReason.ValueType  # 15
+"""RESOURCE_EXHAUSTED: a budget of the caller, its team or the service is used up. QuotaFailure
+names it, and RetryInfo says when the next period begins.
+"""
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 16
 """UNAVAILABLE: the server is shutting down; another one may answer."""
 ERROR_REASON_DEADLINE: ErrorReason.ValueType  # 17
@@ -181,7 +212,9 @@ ERROR_REASON_PROVIDER_IDLE: ErrorReason.ValueType  # 27
 ERROR_REASON_PROVIDER_MALFORMED: ErrorReason.ValueType  # 28
 """INTERNAL: the provider's answer is malformed."""
 ERROR_REASON_NO_PROVIDER_AVAILABLE: ErrorReason.ValueType  # 29
-"""UNAVAILABLE: the model's provider could not be opened."""
+"""UNAVAILABLE: the model's provider could not be opened, or no target of the model is available
+now. RetryInfo says when one may be.
+"""
 ERROR_REASON_STALLED_READER: ErrorReason.ValueType  # 30
 """ABORTED: the caller opened a stream and did not read it for the stall time-out (60 s)."""
 ERROR_REASON_WORKER_LOST: ErrorReason.ValueType  # 31
@@ -200,6 +233,10 @@ address of a provider leads back to where the request came from.
 """
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 37
 """UNAVAILABLE: the service has too much to do. RetryInfo says when to try again."""
+ERROR_REASON_LIMITS_UNAVAILABLE: ErrorReason.ValueType  # 38
+"""UNAVAILABLE: the store of limits cannot be reached, and the settings say to refuse then."""
+ERROR_REASON_SCOPE_MISSING: ErrorReason.ValueType  # 39
+"""PERMISSION_DENIED: the caller's API key lacks a scope; ErrorInfo.metadata names it in `scope`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
@@ -480,6 +517,7 @@ class CompletionOperationMetadata(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    COST_NANO_USD_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     OUTPUT_CHARACTERS_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
@@ -495,6 +533,8 @@ class CompletionOperationMetadata(_message.Message):
     """Name of the configured provider that answers. Empty while the operation is queued."""
     created_by: _builtins.str
     """Id of the API key whose holder started the operation."""
+    cost_nano_usd: _builtins.int
+    """Copy of Usage.cost_nano_usd. Absent until the operation ends, or if no price is known."""
     last_sequence: _builtins.int
     """Sequence number of the newest event that AttachCompletion returns."""
     output_characters: _builtins.int
@@ -528,7 +568,7 @@ class CompletionOperationMetadata(_message.Message):
         """When the operation will be deleted together with its answer. Absent until the final state."""
 
     @_builtins.property
-    def usage(self) -> _completion_pb2.Usage:
+    def usage(self) -> _usage_pb2.Usage:
         """Tokens used so far by the running attempt, or in total by the last one."""
 
     @_builtins.property
@@ -547,18 +587,21 @@ class CompletionOperationMetadata(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        cost_nano_usd: _builtins.int | None = ...,
         last_sequence: _builtins.int = ...,
         output_characters: _builtins.int = ...,
-        usage: _completion_pb2.Usage | None = ...,
+        usage: _usage_pb2.Usage | None = ...,
         attempts: _builtins.int = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         request_id: _builtins.str = ...,
         priority: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "start_time", b"start_time", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_nano_usd", b"_cost_nano_usd", "cost_nano_usd", b"cost_nano_usd", "create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "start_time", b"start_time", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "created_by", b"created_by", "end_time", b"end_time", "expire_time", b"expire_time", "labels", b"labels", "last_sequence", b"last_sequence", "model", b"model", "output_characters", b"output_characters", "priority", b"priority", "provider", b"provider", "request_id", b"request_id", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_nano_usd", b"_cost_nano_usd", "attempts", b"attempts", "cost_nano_usd", b"cost_nano_usd", "create_time", b"create_time", "created_by", b"created_by", "end_time", b"end_time", "expire_time", b"expire_time", "labels", b"labels", "last_sequence", b"last_sequence", "model", b"model", "output_characters", b"output_characters", "priority", b"priority", "provider", b"provider", "request_id", b"request_id", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cost_nano_usd: _TypeAlias = _typing.Literal["cost_nano_usd"]  # noqa: Y015
+    _WhichOneofArgType__cost_nano_usd: _TypeAlias = _typing.Literal["_cost_nano_usd", b"_cost_nano_usd"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_nano_usd) -> _WhichOneofReturnType__cost_nano_usd | None: ...
 
 Global___CompletionOperationMetadata: _TypeAlias = CompletionOperationMetadata  # noqa: Y015

@@ -37,8 +37,8 @@ class CompletionServiceStub:
     (CREDENTIALS_MISSING, CREDENTIALS_INVALID).
 
     Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
-    ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait.
+    ErrorReason, google.rpc.BadRequest if fields are at fault, google.rpc.QuotaFailure if a limit is,
+    and google.rpc.RetryInfo if a retry should wait.
 
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).
@@ -119,8 +119,8 @@ class CompletionServiceAsyncStub(CompletionServiceStub):
     (CREDENTIALS_MISSING, CREDENTIALS_INVALID).
 
     Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
-    ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait.
+    ErrorReason, google.rpc.BadRequest if fields are at fault, google.rpc.QuotaFailure if a limit is,
+    and google.rpc.RetryInfo if a retry should wait.
 
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).
@@ -197,8 +197,8 @@ class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
     (CREDENTIALS_MISSING, CREDENTIALS_INVALID).
 
     Every error carries google.rpc.ErrorInfo with the domain `dragoman` and a reason from
-    ErrorReason, google.rpc.BadRequest if fields are at fault, and google.rpc.RetryInfo if a retry
-    should wait.
+    ErrorReason, google.rpc.BadRequest if fields are at fault, google.rpc.QuotaFailure if a limit is,
+    and google.rpc.RetryInfo if a retry should wait.
 
     The caller's deadline bounds the whole call. Without one, the service applies its default
     (600 s).

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dragoman import v1
 
+from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.google.names import model_names
-from dragoman_service.engine.catalogue import Target
 from dragoman_service.engine.engine import Engine
 
 

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from dragoman import v1
 
+from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call
 from dragoman_service.dialects.contract import DecodedRequest, HttpErrorResponse, ServerDialect
-from dragoman_service.engine.catalogue import Target
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.http.event_stream import KEEP_ALIVE, EventStream
 from dragoman_service.transport.http.call import HttpCall

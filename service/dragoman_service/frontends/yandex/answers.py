@@ -8,13 +8,13 @@ from typing import TypeVar
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 
+from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call, CompletionError, FieldViolation
 from dragoman_service.dialects.contract import DecodedRequest, EventEncoder
 from dragoman_service.dialects.yandex.names import model_names
 from dragoman_service.dialects.yandex.server.errors import vendor_name
 from dragoman_service.dialects.yandex.server.operation import encode_operation, operation_name
 from dragoman_service.dialects.yandex.server.response import encode_tokens
-from dragoman_service.engine.catalogue import Target
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.operations import StartOptions
 from dragoman_service.validation import check, check_request, limits

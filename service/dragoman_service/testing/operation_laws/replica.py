@@ -12,7 +12,7 @@ from typing import Any
 from dragoman import v1
 from google.longrunning import operations_pb2
 
-from dragoman_service.engine.catalogue import Catalogue
+from dragoman_service.catalogue.catalogue import Catalogue
 from dragoman_service.engine.engine import Engine
 from dragoman_service.operations import Operations, open_operations, open_store
 from dragoman_service.operations.model.errors import StoredError

@@ -8,6 +8,7 @@ from typing import Any
 
 from dragoman import v1
 
+from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call, FieldViolation, invalid
 from dragoman_service.dialects.contract import DecodedRequest
 from dragoman_service.dialects.google.gemini.server.models import (
@@ -16,7 +17,6 @@ from dragoman_service.dialects.google.gemini.server.models import (
     encode_publisher_model,
     encode_tokens,
 )
-from dragoman_service.engine.catalogue import Target
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.google.models import resolve
 from dragoman_service.validation import check_request, limits

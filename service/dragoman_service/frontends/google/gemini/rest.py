@@ -8,13 +8,13 @@ from typing import Any
 import orjson
 from dragoman import v1
 
+from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import FieldViolation, invalid
 from dragoman_service.dialects.contract import DecodedRequest
 from dragoman_service.dialects.google.gemini.enums import Api
 from dragoman_service.dialects.google.gemini.server.dialect import ArrayDialect, SseDialect
 from dragoman_service.dialects.google.gemini.server.request import decode_texts
 from dragoman_service.dialects.google.gemini.server.terms import vendor_name
-from dragoman_service.engine.catalogue import Target
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.google.gemini.answers import Answers
 from dragoman_service.frontends.http import Completions, HttpService, Method

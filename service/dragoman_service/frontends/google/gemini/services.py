@@ -12,6 +12,7 @@ from dragoman.dialect.google.generativelanguage import v1 as g
 from google.protobuf.message import Message
 from grpc import aio
 
+from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import CompletionError, FieldViolation, invalid
 from dragoman_service.dialects.contract import DecodedRequest
 from dragoman_service.dialects.google.gemini.enums import Api
@@ -19,7 +20,6 @@ from dragoman_service.dialects.google.gemini.server.messages import MessageDiale
 from dragoman_service.dialects.google.gemini.server.request import GeminiRequest, decode_count, decode_texts
 from dragoman_service.dialects.google.gemini.server.terms import in_vendor_terms, vendor_name
 from dragoman_service.dialects.google.gemini.transcoding import message_of, object_of
-from dragoman_service.engine.catalogue import Target
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.google.gemini.answers import Answers
 from dragoman_service.transport.call_context import call_context

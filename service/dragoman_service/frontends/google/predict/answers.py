@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from dragoman import v1
 
+from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call
 from dragoman_service.dialects.contract import EventEncoder
 from dragoman_service.dialects.google.predict.server.decoded import PredictRequest
 from dragoman_service.dialects.google.predict.server.errors import vendor_name
-from dragoman_service.engine.catalogue import Target
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.google.models import resolve
 

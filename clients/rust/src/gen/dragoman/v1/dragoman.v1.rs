@@ -425,6 +425,132 @@ impl Role {
         }
     }
 }
+/// Tokens used by a request, counted with the model's own tokenizer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Usage {
+    /// Tokens of the prompt, cached ones included. A provider that processes the prompt once per
+    /// choice counts it once per choice.
+    #[prost(int64, tag="1")]
+    pub input_tokens: i64,
+    /// Tokens of all choices together, reasoning included; the invisible end token is included if the
+    /// provider counts it.
+    #[prost(int64, tag="2")]
+    pub output_tokens: i64,
+    /// Sum of input_tokens and output_tokens.
+    #[prost(int64, tag="3")]
+    pub total_tokens: i64,
+    /// Tokens of the prompt that the provider read from a cache.
+    #[prost(int64, tag="4")]
+    pub cached_input_tokens: i64,
+    /// Tokens of the prompt that the provider wrote to a cache.
+    #[prost(int64, tag="5")]
+    pub cache_write_tokens: i64,
+    /// Share of output_tokens that the model spent on reasoning before its answer.
+    #[prost(int64, tag="6")]
+    pub reasoning_tokens: i64,
+    /// True if the provider reported no usage and the service estimated it.
+    #[prost(bool, tag="7")]
+    pub estimated: bool,
+    /// True if the completion ended early because it failed or was cancelled; the figures are those
+    /// up to that moment.
+    #[prost(bool, tag="8")]
+    pub partial: bool,
+    /// Cost in billionths of a US dollar, by the prices in the settings of the service or those that
+    /// the provider reports. Absent if no price is known.
+    #[prost(int64, optional, tag="9")]
+    pub cost_nano_usd: ::core::option::Option<i64>,
+}
+/// How a request is routed, within what the settings of the service allow.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RoutingOptions {
+    /// Opaque id of a conversation; at most 256 characters. Requests of one session go to the same
+    /// target as long as that is available, so that its prompt cache serves them.
+    #[prost(string, tag="1")]
+    pub session: ::prost::alloc::string::String,
+    /// Full names of models, `provider/model`, or patterns in which `*` matches any characters; at
+    /// most 32. No other target is asked. If empty, every target is allowed.
+    #[prost(string, repeated, tag="2")]
+    pub only: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The most attempts of this request, from 1. It can only lower the limit in the settings (3 by
+    /// default). If absent, that limit applies.
+    #[prost(int32, optional, tag="3")]
+    pub max_attempts: ::core::option::Option<i32>,
+    /// If true, only the first target in the plan is asked; it may be asked again.
+    #[prost(bool, tag="4")]
+    pub no_fallback: bool,
+}
+/// One attempt to have a request answered by a provider.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Attempt {
+    /// Number of the attempt, from 1.
+    #[prost(int32, tag="1")]
+    pub number: i32,
+    /// Name of the configured provider.
+    #[prost(string, tag="2")]
+    pub provider: ::prost::alloc::string::String,
+    /// The provider's name for the model.
+    #[prost(string, tag="3")]
+    pub model: ::prost::alloc::string::String,
+    /// Why the attempt was made.
+    #[prost(enumeration="attempt::Kind", tag="4")]
+    pub kind: i32,
+    /// Why the attempt failed. Absent if it answered. CANCELLED: another attempt answered first.
+    #[prost(message, optional, tag="5")]
+    pub error: ::core::option::Option<::tonic_types::pb::Status>,
+    /// Time from the start of the request to the start of the attempt.
+    #[prost(message, optional, tag="6")]
+    pub start_offset: ::core::option::Option<::prost_types::Duration>,
+    /// How long the attempt took.
+    #[prost(message, optional, tag="7")]
+    pub duration: ::core::option::Option<::prost_types::Duration>,
+    /// Tokens that the attempt used. Absent if the provider reported none.
+    #[prost(message, optional, tag="8")]
+    pub usage: ::core::option::Option<Usage>,
+}
+/// Nested message and enum types in `Attempt`.
+pub mod attempt {
+    /// Why the attempt was made.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+    #[repr(i32)]
+    pub enum Kind {
+        /// Unknown.
+        Unspecified = 0,
+        /// The first attempt.
+        First = 1,
+        /// The target of the attempt before was asked again.
+        Retry = 2,
+        /// Another target was asked, because the attempt before had failed.
+        Fallback = 3,
+        /// A second target was asked while the first had not answered yet; the first answer won.
+        Hedge = 4,
+    }
+    impl Kind {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "KIND_UNSPECIFIED",
+                Self::First => "KIND_FIRST",
+                Self::Retry => "KIND_RETRY",
+                Self::Fallback => "KIND_FALLBACK",
+                Self::Hedge => "KIND_HEDGE",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "KIND_UNSPECIFIED" => Some(Self::Unspecified),
+                "KIND_FIRST" => Some(Self::First),
+                "KIND_RETRY" => Some(Self::Retry),
+                "KIND_FALLBACK" => Some(Self::Fallback),
+                "KIND_HEDGE" => Some(Self::Hedge),
+                _ => None,
+            }
+        }
+    }
+}
 /// From which level on content of a category is blocked.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SafetySetting {
@@ -615,6 +741,12 @@ pub struct CompletionRequest {
     /// SAFETY_THRESHOLD_NONE is always accepted.
     #[prost(message, repeated, tag="19")]
     pub safety_settings: ::prost::alloc::vec::Vec<SafetySetting>,
+    /// How the request is routed among the targets of the model. If absent, as the settings say.
+    #[prost(message, optional, tag="9")]
+    pub routing: ::core::option::Option<RoutingOptions>,
+    /// What a stream contains beside the answer. It applies to StreamCompletion only.
+    #[prost(message, optional, tag="11")]
+    pub stream_options: ::core::option::Option<StreamOptions>,
     /// How to treat fields that the chosen provider does not support. The default is
     /// UNSUPPORTED_FIELD_POLICY_REJECT.
     #[prost(enumeration="UnsupportedFieldPolicy", tag="12")]
@@ -649,6 +781,20 @@ pub struct CompletionRequest {
     /// schema is rejected.
     #[prost(map="string, string", tag="18")]
     pub extensions: ::std::collections::HashMap<::prost::alloc::string::String, ::prost::alloc::string::String>,
+    /// Priority while requests wait for a free slot, from -100 to 100: from 34 on high, up to -34 low.
+    /// Requests of a higher priority get more of the slots that become free, never all of them. The
+    /// settings may limit the priority of an API key. The default is 0. It does not apply to
+    /// StartCompletion, see StartCompletionRequest.priority.
+    #[prost(int32, tag="20")]
+    pub priority: i32,
+}
+/// What a stream contains beside the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StreamOptions {
+    /// Interval of `heartbeat` events while the answer has not begun, from 1 to 60 seconds. If absent,
+    /// there are none.
+    #[prost(message, optional, tag="1")]
+    pub heartbeat_interval: ::core::option::Option<::prost_types::Duration>,
 }
 /// A model's answer to a request.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -681,6 +827,10 @@ pub struct Completion {
     /// Tokens used by all choices together.
     #[prost(message, optional, tag="9")]
     pub usage: ::core::option::Option<Usage>,
+    /// The attempts that were made, in the order in which they ended; the one without `error`
+    /// answered. Empty if the first attempt answered and no other was made.
+    #[prost(message, repeated, tag="10")]
+    pub attempts: ::prost::alloc::vec::Vec<Attempt>,
     /// Fields of the request that were ignored or limited. Without UNSUPPORTED_FIELD_POLICY_WARN only
     /// safety_settings can be among them.
     #[prost(message, repeated, tag="11")]
@@ -754,34 +904,6 @@ pub struct TopLogprob {
     /// UTF-8 bytes of the token, which may end in the middle of a character.
     #[prost(bytes="vec", tag="3")]
     pub bytes: ::prost::alloc::vec::Vec<u8>,
-}
-/// Tokens used by a request, counted with the model's own tokenizer.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Usage {
-    /// Tokens of the prompt, cached ones included. A provider that processes the prompt once per
-    /// choice counts it once per choice.
-    #[prost(int64, tag="1")]
-    pub input_tokens: i64,
-    /// Tokens of all choices together, reasoning included; the invisible end token is included if the
-    /// provider counts it.
-    #[prost(int64, tag="2")]
-    pub output_tokens: i64,
-    /// Sum of input_tokens and output_tokens.
-    #[prost(int64, tag="3")]
-    pub total_tokens: i64,
-    /// Tokens of the prompt that the provider read from a cache.
-    #[prost(int64, tag="4")]
-    pub cached_input_tokens: i64,
-    /// Share of output_tokens that the model spent on reasoning before its answer.
-    #[prost(int64, tag="6")]
-    pub reasoning_tokens: i64,
-    /// True if the provider reported no usage and the service estimated it.
-    #[prost(bool, tag="7")]
-    pub estimated: bool,
-    /// True if the completion ended early because it failed or was cancelled; the figures are those
-    /// up to that moment.
-    #[prost(bool, tag="8")]
-    pub partial: bool,
 }
 /// A field of the request that was ignored or limited.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -929,8 +1051,150 @@ impl FinishReason {
         }
     }
 }
+/// Request to explain a route.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainRouteRequest {
+    /// The request that would be sent. Only `model` is required.
+    #[prost(message, optional, tag="1")]
+    pub request: ::core::option::Option<CompletionRequest>,
+    /// Id of the API key that would send it. If empty, the caller's own.
+    #[prost(string, tag="2")]
+    pub caller: ::prost::alloc::string::String,
+    /// Number of input tokens to assume. If absent, it is estimated from the request.
+    #[prost(int64, optional, tag="3")]
+    pub input_tokens: ::core::option::Option<i64>,
+}
+/// The route of a request.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainRouteResponse {
+    /// The targets: those that would be asked, in this order, then those that would be skipped.
+    #[prost(message, repeated, tag="1")]
+    pub targets: ::prost::alloc::vec::Vec<RouteTarget>,
+    /// The name or pattern in the settings that the model was found by; empty: its own name.
+    #[prost(string, tag="2")]
+    pub entry: ::prost::alloc::string::String,
+    /// Estimate of the input tokens that was used.
+    #[prost(int64, tag="3")]
+    pub input_tokens: i64,
+}
+/// One target of a route.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RouteTarget {
+    /// Full name of the model: `provider/model`.
+    #[prost(string, tag="1")]
+    pub model: ::prost::alloc::string::String,
+    /// `chosen`, or why the target would be skipped: `condition`, `only`, `not_allowed`, `fields`,
+    /// `context_length`, `unavailable`, `missing`, `breaker`.
+    #[prost(string, tag="2")]
+    pub verdict: ::prost::alloc::string::String,
+    /// The verdict in words.
+    #[prost(string, tag="3")]
+    pub explanation: ::prost::alloc::string::String,
+    /// Priority tier, lower first.
+    #[prost(int32, tag="4")]
+    pub priority: i32,
+    /// Weight within the tier.
+    #[prost(double, tag="5")]
+    pub weight: f64,
+    /// State of its breaker.
+    #[prost(enumeration="route_target::State", tag="6")]
+    pub state: i32,
+    /// Time until an open breaker lets a probe through.
+    #[prost(message, optional, tag="7")]
+    pub open_for: ::core::option::Option<::prost_types::Duration>,
+    /// Requests under way at the target from this process.
+    #[prost(int32, tag="8")]
+    pub in_flight: i32,
+    /// Smoothed time to the first piece of an answer. Absent if none was measured.
+    #[prost(message, optional, tag="9")]
+    pub first_token: ::core::option::Option<::prost_types::Duration>,
+}
+/// Nested message and enum types in `RouteTarget`.
+pub mod route_target {
+    /// State of the breaker of a target.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+    #[repr(i32)]
+    pub enum State {
+        /// Not used.
+        Unspecified = 0,
+        /// The target is asked.
+        Closed = 1,
+        /// One request probes whether the target works again.
+        HalfOpen = 2,
+        /// The target is not asked.
+        Open = 3,
+    }
+    impl State {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "STATE_UNSPECIFIED",
+                Self::Closed => "STATE_CLOSED",
+                Self::HalfOpen => "STATE_HALF_OPEN",
+                Self::Open => "STATE_OPEN",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                "STATE_CLOSED" => Some(Self::Closed),
+                "STATE_HALF_OPEN" => Some(Self::HalfOpen),
+                "STATE_OPEN" => Some(Self::Open),
+                _ => None,
+            }
+        }
+    }
+}
+/// Request for the queues.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListQueuesRequest {
+}
+/// The queues of this process.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListQueuesResponse {
+    /// The queues that have a limit, ordered by name.
+    #[prost(message, repeated, tag="1")]
+    pub queues: ::prost::alloc::vec::Vec<Queue>,
+}
+/// The queue and the slots of one model, provider or target.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Queue {
+    /// What has the limit: `service`, `models/NAME`, `providers/NAME` or `targets/PROVIDER/MODEL`.
+    #[prost(string, tag="1")]
+    pub name: ::prost::alloc::string::String,
+    /// The most requests under way now; an adaptive limit moves.
+    #[prost(int32, tag="2")]
+    pub limit: i32,
+    /// Requests under way.
+    #[prost(int32, tag="3")]
+    pub in_flight: i32,
+    /// What waits, by priority band.
+    #[prost(message, repeated, tag="4")]
+    pub bands: ::prost::alloc::vec::Vec<QueueBand>,
+}
+/// What waits in one band of a queue.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueueBand {
+    /// `high`, `normal` or `low`.
+    #[prost(string, tag="1")]
+    pub band: ::prost::alloc::string::String,
+    /// Requests that wait.
+    #[prost(int32, tag="2")]
+    pub length: i32,
+    /// Their estimated tokens.
+    #[prost(int64, tag="3")]
+    pub tokens: i64,
+    /// How long the oldest of them has waited.
+    #[prost(message, optional, tag="4")]
+    pub oldest: ::core::option::Option<::prost_types::Duration>,
+}
 /// One step in the progress of a completion. A stream consists of one `started` event (none if the
-/// request was rejected first), any number of other events, and one `finished` event. A stream that
+/// request was rejected first), any number of other events, and one `finished` event. Only `attempt`
+/// and `heartbeat` events come before `started`. A stream that
 /// ends without `finished` was interrupted: do not take what arrived for the answer.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CompletionEvent {
@@ -941,7 +1205,7 @@ pub struct CompletionEvent {
     #[prost(message, optional, tag="2")]
     pub event_time: ::core::option::Option<::prost_types::Timestamp>,
     /// The step.
-    #[prost(oneof="completion_event::Event", tags="3, 4, 5, 6, 13, 10, 11, 12")]
+    #[prost(oneof="completion_event::Event", tags="3, 4, 5, 6, 13, 8, 9, 10, 11, 12")]
     pub event: ::core::option::Option<completion_event::Event>,
 }
 /// Nested message and enum types in `CompletionEvent`.
@@ -949,7 +1213,7 @@ pub mod completion_event {
     /// The step.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Event {
-        /// A provider accepted the request.
+        /// The answer begins: a provider accepted the request.
         #[prost(message, tag="3")]
         Started(super::Started),
         /// A fragment of an answer.
@@ -964,6 +1228,12 @@ pub mod completion_event {
         /// Findings about the prompt or a choice.
         #[prost(message, tag="13")]
         Safety(super::SafetyReport),
+        /// An attempt failed, or answered after others had failed.
+        #[prost(message, tag="8")]
+        Attempt(super::Attempt),
+        /// The request still waits for its answer to begin. Operations do not store such events.
+        #[prost(message, tag="9")]
+        Heartbeat(super::Heartbeat),
         /// Earlier events are no longer valid.
         #[prost(message, tag="10")]
         Retracted(super::Retracted),
@@ -975,7 +1245,57 @@ pub mod completion_event {
         Citations(super::CitationReport),
     }
 }
-/// A provider accepted the request.
+/// The request waits for its answer to begin.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Heartbeat {
+    /// What the request waits for.
+    #[prost(enumeration="heartbeat::Phase", tag="1")]
+    pub phase: i32,
+    /// How many requests of the same model are before this one in the queue, about. Only with
+    /// PHASE_QUEUED.
+    #[prost(int32, tag="2")]
+    pub queue_position: i32,
+    /// How long the request has waited since it arrived.
+    #[prost(message, optional, tag="3")]
+    pub waited: ::core::option::Option<::prost_types::Duration>,
+}
+/// Nested message and enum types in `Heartbeat`.
+pub mod heartbeat {
+    /// What a request waits for.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+    #[repr(i32)]
+    pub enum Phase {
+        /// Unknown.
+        Unspecified = 0,
+        /// A free slot: too many requests are under way.
+        Queued = 1,
+        /// The first piece of the provider's answer.
+        WaitingForProvider = 2,
+    }
+    impl Phase {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "PHASE_UNSPECIFIED",
+                Self::Queued => "PHASE_QUEUED",
+                Self::WaitingForProvider => "PHASE_WAITING_FOR_PROVIDER",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "PHASE_UNSPECIFIED" => Some(Self::Unspecified),
+                "PHASE_QUEUED" => Some(Self::Queued),
+                "PHASE_WAITING_FOR_PROVIDER" => Some(Self::WaitingForProvider),
+                _ => None,
+            }
+        }
+    }
+}
+/// The answer begins: a provider accepted the request.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Started {
     /// Completion.name.
@@ -1055,8 +1375,8 @@ pub struct CitationReport {
     #[prost(message, repeated, tag="2")]
     pub citations: ::prost::alloc::vec::Vec<Citation>,
 }
-/// Earlier events are no longer valid, because their worker was lost and the completion runs again
-/// with a different wording. A new `started` event follows.
+/// Earlier events are no longer valid, because their worker or their provider was lost and the
+/// completion runs again with a different wording. A new `started` event follows.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Retracted {
     /// Sequence number of the first event to discard; discard all events from it up to this one.
@@ -1237,6 +1557,9 @@ pub struct CompletionOperationMetadata {
     /// When the operation will be deleted together with its answer. Absent until the final state.
     #[prost(message, optional, tag="9")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Copy of Usage.cost_nano_usd. Absent until the operation ends, or if no price is known.
+    #[prost(int64, optional, tag="10")]
+    pub cost_nano_usd: ::core::option::Option<i64>,
     /// Sequence number of the newest event that AttachCompletion returns.
     #[prost(int64, tag="11")]
     pub last_sequence: i64,
@@ -1347,6 +1670,15 @@ pub enum ErrorReason {
     RequestIdReused = 11,
     /// ALREADY_EXISTS: the caller already has an operation with the same operation_id.
     OperationExists = 12,
+    /// RESOURCE_EXHAUSTED: a limit of the caller, its team or the service on requests per time, or on
+    /// requests under way. QuotaFailure names the limit, and RetryInfo says when to try again.
+    RateLimited = 13,
+    /// RESOURCE_EXHAUSTED: the same for tokens per time. INVALID_ARGUMENT without RetryInfo: the
+    /// request alone is larger than the limit.
+    TokensLimited = 14,
+    /// RESOURCE_EXHAUSTED: a budget of the caller, its team or the service is used up. QuotaFailure
+    /// names it, and RetryInfo says when the next period begins.
+    QuotaExhausted = 15,
     /// UNAVAILABLE: the server is shutting down; another one may answer.
     ShuttingDown = 16,
     /// DEADLINE_EXCEEDED: the caller's deadline passed, or the server's default one if the caller set
@@ -1376,7 +1708,8 @@ pub enum ErrorReason {
     ProviderIdle = 27,
     /// INTERNAL: the provider's answer is malformed.
     ProviderMalformed = 28,
-    /// UNAVAILABLE: the model's provider could not be opened.
+    /// UNAVAILABLE: the model's provider could not be opened, or no target of the model is available
+    /// now. RetryInfo says when one may be.
     NoProviderAvailable = 29,
     /// ABORTED: the caller opened a stream and did not read it for the stall time-out (60 s).
     StalledReader = 30,
@@ -1395,6 +1728,10 @@ pub enum ErrorReason {
     TooManyHops = 36,
     /// UNAVAILABLE: the service has too much to do. RetryInfo says when to try again.
     Overloaded = 37,
+    /// UNAVAILABLE: the store of limits cannot be reached, and the settings say to refuse then.
+    LimitsUnavailable = 38,
+    /// PERMISSION_DENIED: the caller's API key lacks a scope; ErrorInfo.metadata names it in `scope`.
+    ScopeMissing = 39,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1416,6 +1753,9 @@ impl ErrorReason {
             Self::CapabilityMissing => "ERROR_REASON_CAPABILITY_MISSING",
             Self::RequestIdReused => "ERROR_REASON_REQUEST_ID_REUSED",
             Self::OperationExists => "ERROR_REASON_OPERATION_EXISTS",
+            Self::RateLimited => "ERROR_REASON_RATE_LIMITED",
+            Self::TokensLimited => "ERROR_REASON_TOKENS_LIMITED",
+            Self::QuotaExhausted => "ERROR_REASON_QUOTA_EXHAUSTED",
             Self::ShuttingDown => "ERROR_REASON_SHUTTING_DOWN",
             Self::Deadline => "ERROR_REASON_DEADLINE",
             Self::ContextLengthExceeded => "ERROR_REASON_CONTEXT_LENGTH_EXCEEDED",
@@ -1438,6 +1778,8 @@ impl ErrorReason {
             Self::Cancelled => "ERROR_REASON_CANCELLED",
             Self::TooManyHops => "ERROR_REASON_TOO_MANY_HOPS",
             Self::Overloaded => "ERROR_REASON_OVERLOADED",
+            Self::LimitsUnavailable => "ERROR_REASON_LIMITS_UNAVAILABLE",
+            Self::ScopeMissing => "ERROR_REASON_SCOPE_MISSING",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1456,6 +1798,9 @@ impl ErrorReason {
             "ERROR_REASON_CAPABILITY_MISSING" => Some(Self::CapabilityMissing),
             "ERROR_REASON_REQUEST_ID_REUSED" => Some(Self::RequestIdReused),
             "ERROR_REASON_OPERATION_EXISTS" => Some(Self::OperationExists),
+            "ERROR_REASON_RATE_LIMITED" => Some(Self::RateLimited),
+            "ERROR_REASON_TOKENS_LIMITED" => Some(Self::TokensLimited),
+            "ERROR_REASON_QUOTA_EXHAUSTED" => Some(Self::QuotaExhausted),
             "ERROR_REASON_SHUTTING_DOWN" => Some(Self::ShuttingDown),
             "ERROR_REASON_DEADLINE" => Some(Self::Deadline),
             "ERROR_REASON_CONTEXT_LENGTH_EXCEEDED" => Some(Self::ContextLengthExceeded),
@@ -1478,12 +1823,148 @@ impl ErrorReason {
             "ERROR_REASON_CANCELLED" => Some(Self::Cancelled),
             "ERROR_REASON_TOO_MANY_HOPS" => Some(Self::TooManyHops),
             "ERROR_REASON_OVERLOADED" => Some(Self::Overloaded),
+            "ERROR_REASON_LIMITS_UNAVAILABLE" => Some(Self::LimitsUnavailable),
+            "ERROR_REASON_SCOPE_MISSING" => Some(Self::ScopeMissing),
             _ => None,
         }
     }
 }
-/// A model that can serve requests.
+/// Request for the caller's limits.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetLimitsRequest {
+    /// Name or alias of a model. If set, only limits that apply to that model are returned.
+    #[prost(string, tag="1")]
+    pub model: ::prost::alloc::string::String,
+}
+/// The caller's limits.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetLimitsResponse {
+    /// The limits, those of the key first, then those of the team, then those of the service.
+    #[prost(message, repeated, tag="1")]
+    pub limits: ::prost::alloc::vec::Vec<Limit>,
+}
+/// One limit, and how much of it is used.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Limit {
+    /// Whom the limit is for.
+    #[prost(enumeration="limit::Scope", tag="1")]
+    pub scope: i32,
+    /// What it counts.
+    #[prost(enumeration="limit::Unit", tag="2")]
+    pub unit: i32,
+    /// Pattern of the models that it applies to; empty: all models together.
+    #[prost(string, tag="3")]
+    pub model: ::prost::alloc::string::String,
+    /// Length of its window: a minute, an hour or a day of a rate, a calendar day or month of a
+    /// budget. Empty for UNIT_CONCURRENCY, otherwise `minute`, `hour`, `day` or `month`.
+    #[prost(string, tag="4")]
+    pub window: ::prost::alloc::string::String,
+    /// True if the window is a period of the calendar, at whose end nothing of it remains; false for a
+    /// rate, which is refilled steadily.
+    #[prost(bool, tag="5")]
+    pub calendar: bool,
+    /// The limit.
+    #[prost(int64, tag="6")]
+    pub limit: i64,
+    /// How much is used. It may exceed the limit a little, see docs/quotas.md.
+    #[prost(int64, tag="7")]
+    pub used: i64,
+    /// How much requests under way hold in addition.
+    #[prost(int64, tag="8")]
+    pub reserved: i64,
+    /// When nothing will be used of it, if nothing more is asked. Absent for UNIT_CONCURRENCY.
+    #[prost(message, optional, tag="9")]
+    pub reset_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Time until then.
+    #[prost(message, optional, tag="10")]
+    pub reset_after: ::core::option::Option<::prost_types::Duration>,
+    /// False: the service counts the limit and refuses nothing because of it.
+    #[prost(bool, tag="11")]
+    pub enforced: bool,
+}
+/// Nested message and enum types in `Limit`.
+pub mod limit {
+    /// Whom a limit is for.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+    #[repr(i32)]
+    pub enum Scope {
+        /// Not used.
+        Unspecified = 0,
+        /// One API key.
+        Key = 1,
+        /// All keys of a team together.
+        Team = 2,
+        /// All callers together.
+        Service = 3,
+    }
+    impl Scope {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "SCOPE_UNSPECIFIED",
+                Self::Key => "SCOPE_KEY",
+                Self::Team => "SCOPE_TEAM",
+                Self::Service => "SCOPE_SERVICE",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "SCOPE_UNSPECIFIED" => Some(Self::Unspecified),
+                "SCOPE_KEY" => Some(Self::Key),
+                "SCOPE_TEAM" => Some(Self::Team),
+                "SCOPE_SERVICE" => Some(Self::Service),
+                _ => None,
+            }
+        }
+    }
+    /// What a limit counts.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+    #[repr(i32)]
+    pub enum Unit {
+        /// Not used.
+        Unspecified = 0,
+        /// Requests.
+        Requests = 1,
+        /// Tokens of prompts and answers together.
+        Tokens = 2,
+        /// Billionths of a US dollar.
+        NanoUsd = 3,
+        /// Requests under way.
+        Concurrency = 4,
+    }
+    impl Unit {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "UNIT_UNSPECIFIED",
+                Self::Requests => "UNIT_REQUESTS",
+                Self::Tokens => "UNIT_TOKENS",
+                Self::NanoUsd => "UNIT_NANO_USD",
+                Self::Concurrency => "UNIT_CONCURRENCY",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "UNIT_UNSPECIFIED" => Some(Self::Unspecified),
+                "UNIT_REQUESTS" => Some(Self::Requests),
+                "UNIT_TOKENS" => Some(Self::Tokens),
+                "UNIT_NANO_USD" => Some(Self::NanoUsd),
+                "UNIT_CONCURRENCY" => Some(Self::Concurrency),
+                _ => None,
+            }
+        }
+    }
+}
+/// A model that can serve requests.
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Model {
     /// Name for CompletionRequest.model, in the form `provider/model`.
     #[prost(string, tag="1")]
@@ -1524,6 +2005,53 @@ pub struct Model {
     /// The subset of supported_fields that the model supports with `messages` but not with `prompt`.
     #[prost(string, repeated, tag="12")]
     pub conversation_fields: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Prices in the settings of the service. Absent if it has none for the model.
+    #[prost(message, optional, tag="13")]
+    pub pricing: ::core::option::Option<Pricing>,
+}
+/// Prices of a model, each in billionths of a US dollar per million tokens.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Pricing {
+    /// Price of input tokens that no other price applies to.
+    #[prost(int64, tag="1")]
+    pub input: i64,
+    /// Price of input tokens that the provider read from a cache. If absent, `input` applies.
+    #[prost(int64, optional, tag="2")]
+    pub cached_input: ::core::option::Option<i64>,
+    /// Price of input tokens that the provider wrote to a cache. If absent, `input` applies.
+    #[prost(int64, optional, tag="3")]
+    pub cache_write: ::core::option::Option<i64>,
+    /// Price of output tokens.
+    #[prost(int64, tag="4")]
+    pub output: i64,
+    /// Price of reasoning tokens. If absent, `output` applies.
+    #[prost(int64, optional, tag="5")]
+    pub reasoning: ::core::option::Option<i64>,
+    /// Prices that replace these ones for requests with longer prompts, shortest first.
+    #[prost(message, repeated, tag="6")]
+    pub tiers: ::prost::alloc::vec::Vec<PricingTier>,
+}
+/// Prices for requests with long prompts, each in billionths of a US dollar per million tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PricingTier {
+    /// The tier applies to requests with more input tokens than this. All tokens have its prices.
+    #[prost(int64, tag="1")]
+    pub above_input_tokens: i64,
+    /// As Pricing.input.
+    #[prost(int64, tag="2")]
+    pub input: i64,
+    /// As Pricing.cached_input.
+    #[prost(int64, optional, tag="3")]
+    pub cached_input: ::core::option::Option<i64>,
+    /// As Pricing.cache_write.
+    #[prost(int64, optional, tag="4")]
+    pub cache_write: ::core::option::Option<i64>,
+    /// As Pricing.output.
+    #[prost(int64, tag="5")]
+    pub output: i64,
+    /// As Pricing.reasoning.
+    #[prost(int64, optional, tag="6")]
+    pub reasoning: ::core::option::Option<i64>,
 }
 /// What a model supports in addition to completions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -1620,6 +2148,177 @@ pub struct GetModelRequest {
     /// Name or alias of the model. Required.
     #[prost(string, tag="1")]
     pub name: ::prost::alloc::string::String,
+}
+/// Which usage: all fields that are set must agree.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UsageFilter {
+    /// Not before this time.
+    #[prost(message, optional, tag="1")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Before this time.
+    #[prost(message, optional, tag="2")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Id of an API key. If empty, the caller's own, or all with the scope `usage.read`.
+    #[prost(string, tag="3")]
+    pub caller: ::prost::alloc::string::String,
+    /// Name of a team.
+    #[prost(string, tag="4")]
+    pub team: ::prost::alloc::string::String,
+    /// CompletionRequest.model, as callers wrote it.
+    #[prost(string, tag="5")]
+    pub model: ::prost::alloc::string::String,
+    /// Name of a configured provider.
+    #[prost(string, tag="6")]
+    pub provider: ::prost::alloc::string::String,
+}
+/// Request for a page of usage.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListUsageRequest {
+    /// Which usage. If absent, all that the caller may see.
+    #[prost(message, optional, tag="1")]
+    pub filter: ::core::option::Option<UsageFilter>,
+    /// Maximum number of records to return. 0 means 100, more than 1,000 means 1,000.
+    #[prost(int32, tag="2")]
+    pub page_size: i32,
+    /// ListUsageResponse.next_page_token of the previous page. Empty for the first page.
+    #[prost(string, tag="3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of usage.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListUsageResponse {
+    /// The records, newest first.
+    #[prost(message, repeated, tag="1")]
+    pub records: ::prost::alloc::vec::Vec<UsageRecord>,
+    /// Token of the next page. Empty on the last page.
+    #[prost(string, tag="2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// What one attempt used.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UsageRecord {
+    /// Id of the call, as in errors and logs.
+    #[prost(string, tag="1")]
+    pub call_id: ::prost::alloc::string::String,
+    /// Attempt.number.
+    #[prost(int32, tag="2")]
+    pub attempt: i32,
+    /// When the attempt was settled.
+    #[prost(message, optional, tag="3")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Id of the caller's API key.
+    #[prost(string, tag="4")]
+    pub caller: ::prost::alloc::string::String,
+    /// Team of the caller at that time; empty if it had none.
+    #[prost(string, tag="5")]
+    pub team: ::prost::alloc::string::String,
+    /// CompletionRequest.model.
+    #[prost(string, tag="6")]
+    pub model: ::prost::alloc::string::String,
+    /// Name of the configured provider.
+    #[prost(string, tag="7")]
+    pub provider: ::prost::alloc::string::String,
+    /// The provider's name for the model.
+    #[prost(string, tag="8")]
+    pub served_model: ::prost::alloc::string::String,
+    /// Tokens and cost.
+    #[prost(message, optional, tag="9")]
+    pub usage: ::core::option::Option<Usage>,
+    /// `ok`, `failed` or `cancelled`.
+    #[prost(string, tag="10")]
+    pub outcome: ::prost::alloc::string::String,
+}
+/// Request for sums of usage.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SummarizeUsageRequest {
+    /// Which usage. Whole hours are added up: times are rounded down to them.
+    #[prost(message, optional, tag="1")]
+    pub filter: ::core::option::Option<UsageFilter>,
+    /// Groups, at most 3. If empty, everything is one group.
+    #[prost(enumeration="summarize_usage_request::Group", repeated, tag="2")]
+    pub group_by: ::prost::alloc::vec::Vec<i32>,
+}
+/// Nested message and enum types in `SummarizeUsageRequest`.
+pub mod summarize_usage_request {
+    /// What usage is grouped by.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+    #[repr(i32)]
+    pub enum Group {
+        /// Not used.
+        Unspecified = 0,
+        /// By caller.
+        Caller = 1,
+        /// By team.
+        Team = 2,
+        /// By CompletionRequest.model.
+        Model = 3,
+        /// By provider and served model.
+        Target = 4,
+        /// By hour, in UTC.
+        Hour = 5,
+        /// By calendar day in the time zone of the limits.
+        Day = 6,
+        /// By calendar month in the time zone of the limits.
+        Month = 7,
+    }
+    impl Group {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "GROUP_UNSPECIFIED",
+                Self::Caller => "GROUP_CALLER",
+                Self::Team => "GROUP_TEAM",
+                Self::Model => "GROUP_MODEL",
+                Self::Target => "GROUP_TARGET",
+                Self::Hour => "GROUP_HOUR",
+                Self::Day => "GROUP_DAY",
+                Self::Month => "GROUP_MONTH",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "GROUP_UNSPECIFIED" => Some(Self::Unspecified),
+                "GROUP_CALLER" => Some(Self::Caller),
+                "GROUP_TEAM" => Some(Self::Team),
+                "GROUP_MODEL" => Some(Self::Model),
+                "GROUP_TARGET" => Some(Self::Target),
+                "GROUP_HOUR" => Some(Self::Hour),
+                "GROUP_DAY" => Some(Self::Day),
+                "GROUP_MONTH" => Some(Self::Month),
+                _ => None,
+            }
+        }
+    }
+}
+/// Sums of usage.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SummarizeUsageResponse {
+    /// The groups, those with the highest cost first.
+    #[prost(message, repeated, tag="1")]
+    pub summaries: ::prost::alloc::vec::Vec<UsageSummary>,
+}
+/// The sum of one group.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UsageSummary {
+    /// Values of SummarizeUsageRequest.group_by, in the same order.
+    #[prost(string, repeated, tag="1")]
+    pub group: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Requests: attempts after the first of a call are not counted.
+    #[prost(int64, tag="2")]
+    pub requests: i64,
+    /// Attempts.
+    #[prost(int64, tag="3")]
+    pub attempts: i64,
+    /// Tokens and cost. The cost leaves out what has no price.
+    #[prost(message, optional, tag="4")]
+    pub usage: ::core::option::Option<Usage>,
+    /// Attempts without a price.
+    #[prost(int64, tag="5")]
+    pub unpriced: i64,
 }
 include!("dragoman.v1.tonic.rs");
 // @@protoc_insertion_point(module)

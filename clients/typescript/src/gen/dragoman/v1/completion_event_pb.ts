@@ -4,16 +4,20 @@
 // @generated from file dragoman/v1/completion_event.proto (package dragoman.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Completion, FinishReason, TokenLogprob, Usage, Warning } from "./completion_pb.js";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Completion, FinishReason, TokenLogprob, Warning } from "./completion_pb.js";
 import { file_dragoman_v1_completion } from "./completion_pb.js";
+import type { Attempt } from "./routing_pb.js";
+import { file_dragoman_v1_routing } from "./routing_pb.js";
 import type { Citation, SafetyAssessment } from "./safety_pb.js";
 import { file_dragoman_v1_safety } from "./safety_pb.js";
 import type { ToolCallDelta } from "./tool_pb.js";
 import { file_dragoman_v1_tool } from "./tool_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Usage } from "./usage_pb.js";
+import { file_dragoman_v1_usage } from "./usage_pb.js";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Status } from "../../google/rpc/status_pb.js";
 import { file_google_rpc_status } from "../../google/rpc/status_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -22,11 +26,12 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dragoman/v1/completion_event.proto.
  */
 export const file_dragoman_v1_completion_event: GenFile = /*@__PURE__*/
-  fileDesc("CiJkcmFnb21hbi92MS9jb21wbGV0aW9uX2V2ZW50LnByb3RvEgtkcmFnb21hbi52MSLEAwoPQ29tcGxldGlvbkV2ZW50EhAKCHNlcXVlbmNlGAEgASgDEi4KCmV2ZW50X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKB3N0YXJ0ZWQYAyABKAsyFC5kcmFnb21hbi52MS5TdGFydGVkSAASIwoFZGVsdGEYBCABKAsyEi5kcmFnb21hbi52MS5EZWx0YUgAEjYKD2Nob2ljZV9maW5pc2hlZBgFIAEoCzIbLmRyYWdvbWFuLnYxLkNob2ljZUZpbmlzaGVkSAASIwoFdXNhZ2UYBiABKAsyEi5kcmFnb21hbi52MS5Vc2FnZUgAEisKBnNhZmV0eRgNIAEoCzIZLmRyYWdvbWFuLnYxLlNhZmV0eVJlcG9ydEgAEisKCXJldHJhY3RlZBgKIAEoCzIWLmRyYWdvbWFuLnYxLlJldHJhY3RlZEgAEikKCGZpbmlzaGVkGAsgASgLMhUuZHJhZ29tYW4udjEuRmluaXNoZWRIABIwCgljaXRhdGlvbnMYDCABKAsyGy5kcmFnb21hbi52MS5DaXRhdGlvblJlcG9ydEgAQgcKBWV2ZW50SgQIBxAKIoYBCgdTdGFydGVkEhIKCmNvbXBsZXRpb24YASABKAkSEQoJb3BlcmF0aW9uGAIgASgJEhQKDHNlcnZlZF9tb2RlbBgDIAEoCRIQCghwcm92aWRlchgEIAEoCRImCgh3YXJuaW5ncxgGIAMoCzIULmRyYWdvbWFuLnYxLldhcm5pbmdKBAgFEAYi2QEKBURlbHRhEhQKDGNob2ljZV9pbmRleBgBIAEoBRIOCgR0ZXh0GAMgASgJSAASEwoJcmVhc29uaW5nGAQgASgJSAASLwoJdG9vbF9jYWxsGAUgASgLMhouZHJhZ29tYW4udjEuVG9vbENhbGxEZWx0YUgAEhEKB3JlZnVzYWwYBiABKAlIABIrCghsb2dwcm9icxgIIAMoCzIZLmRyYWdvbWFuLnYxLlRva2VuTG9ncHJvYhINCgVzdGF0ZRgJIAEoDEIJCgdjb250ZW50SgQIAhADSgQIBxAIIm0KDFNhZmV0eVJlcG9ydBIZCgxjaG9pY2VfaW5kZXgYASABKAVIAIgBARIxCgphc3Nlc3NtZW50GAIgASgLMh0uZHJhZ29tYW4udjEuU2FmZXR5QXNzZXNzbWVudEIPCg1fY2hvaWNlX2luZGV4IlAKDkNpdGF0aW9uUmVwb3J0EhQKDGNob2ljZV9pbmRleBgBIAEoBRIoCgljaXRhdGlvbnMYAiADKAsyFS5kcmFnb21hbi52MS5DaXRhdGlvbiIyCglSZXRyYWN0ZWQSFQoNZnJvbV9zZXF1ZW5jZRgBIAEoAxIOCgZyZWFzb24YAiABKAkirQIKDkNob2ljZUZpbmlzaGVkEhQKDGNob2ljZV9pbmRleBgBIAEoBRIwCg1maW5pc2hfcmVhc29uGAIgASgOMhkuZHJhZ29tYW4udjEuRmluaXNoUmVhc29uEh4KFnByb3ZpZGVyX2ZpbmlzaF9yZWFzb24YBCABKAkSHQoVbWF0Y2hlZF9zdG9wX3NlcXVlbmNlGAUgASgJEhoKEnN5c3RlbV9maW5nZXJwcmludBgGIAEoCRI/CgpleHRlbnNpb25zGAcgAygLMisuZHJhZ29tYW4udjEuQ2hvaWNlRmluaXNoZWQuRXh0ZW5zaW9uc0VudHJ5GjEKD0V4dGVuc2lvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIAxAEIowBCghGaW5pc2hlZBItCgpjb21wbGV0aW9uGAEgASgLMhcuZHJhZ29tYW4udjEuQ29tcGxldGlvbkgAEiMKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIABIhCgV1c2FnZRgDIAEoCzISLmRyYWdvbWFuLnYxLlVzYWdlQgkKB291dGNvbWVCjgEKC2RyYWdvbWFuLnYxQhRDb21wbGV0aW9uRXZlbnRQcm90b1ABWjZleGFtcGxlLmNvbS9kcmFnb21hbi9jbGllbnRzL2dvL2RyYWdvbWFuL3YxO2RyYWdvbWFudjGiAgNEWFiqAgtEcmFnb21hbi5WMcoCC0RyYWdvbWFuXFYx6gIMRHJhZ29tYW46OlYxYgZwcm90bzM", [file_dragoman_v1_completion, file_dragoman_v1_safety, file_dragoman_v1_tool, file_google_protobuf_timestamp, file_google_rpc_status]);
+  fileDesc("CiJkcmFnb21hbi92MS9jb21wbGV0aW9uX2V2ZW50LnByb3RvEgtkcmFnb21hbi52MSKaBAoPQ29tcGxldGlvbkV2ZW50EhAKCHNlcXVlbmNlGAEgASgDEi4KCmV2ZW50X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKB3N0YXJ0ZWQYAyABKAsyFC5kcmFnb21hbi52MS5TdGFydGVkSAASIwoFZGVsdGEYBCABKAsyEi5kcmFnb21hbi52MS5EZWx0YUgAEjYKD2Nob2ljZV9maW5pc2hlZBgFIAEoCzIbLmRyYWdvbWFuLnYxLkNob2ljZUZpbmlzaGVkSAASIwoFdXNhZ2UYBiABKAsyEi5kcmFnb21hbi52MS5Vc2FnZUgAEisKBnNhZmV0eRgNIAEoCzIZLmRyYWdvbWFuLnYxLlNhZmV0eVJlcG9ydEgAEicKB2F0dGVtcHQYCCABKAsyFC5kcmFnb21hbi52MS5BdHRlbXB0SAASKwoJaGVhcnRiZWF0GAkgASgLMhYuZHJhZ29tYW4udjEuSGVhcnRiZWF0SAASKwoJcmV0cmFjdGVkGAogASgLMhYuZHJhZ29tYW4udjEuUmV0cmFjdGVkSAASKQoIZmluaXNoZWQYCyABKAsyFS5kcmFnb21hbi52MS5GaW5pc2hlZEgAEjAKCWNpdGF0aW9ucxgMIAEoCzIbLmRyYWdvbWFuLnYxLkNpdGF0aW9uUmVwb3J0SABCBwoFZXZlbnRKBAgHEAgizQEKCUhlYXJ0YmVhdBIrCgVwaGFzZRgBIAEoDjIcLmRyYWdvbWFuLnYxLkhlYXJ0YmVhdC5QaGFzZRIWCg5xdWV1ZV9wb3NpdGlvbhgCIAEoBRIpCgZ3YWl0ZWQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iUAoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABIQCgxQSEFTRV9RVUVVRUQQARIeChpQSEFTRV9XQUlUSU5HX0ZPUl9QUk9WSURFUhACIoYBCgdTdGFydGVkEhIKCmNvbXBsZXRpb24YASABKAkSEQoJb3BlcmF0aW9uGAIgASgJEhQKDHNlcnZlZF9tb2RlbBgDIAEoCRIQCghwcm92aWRlchgEIAEoCRImCgh3YXJuaW5ncxgGIAMoCzIULmRyYWdvbWFuLnYxLldhcm5pbmdKBAgFEAYi2QEKBURlbHRhEhQKDGNob2ljZV9pbmRleBgBIAEoBRIOCgR0ZXh0GAMgASgJSAASEwoJcmVhc29uaW5nGAQgASgJSAASLwoJdG9vbF9jYWxsGAUgASgLMhouZHJhZ29tYW4udjEuVG9vbENhbGxEZWx0YUgAEhEKB3JlZnVzYWwYBiABKAlIABIrCghsb2dwcm9icxgIIAMoCzIZLmRyYWdvbWFuLnYxLlRva2VuTG9ncHJvYhINCgVzdGF0ZRgJIAEoDEIJCgdjb250ZW50SgQIAhADSgQIBxAIIm0KDFNhZmV0eVJlcG9ydBIZCgxjaG9pY2VfaW5kZXgYASABKAVIAIgBARIxCgphc3Nlc3NtZW50GAIgASgLMh0uZHJhZ29tYW4udjEuU2FmZXR5QXNzZXNzbWVudEIPCg1fY2hvaWNlX2luZGV4IlAKDkNpdGF0aW9uUmVwb3J0EhQKDGNob2ljZV9pbmRleBgBIAEoBRIoCgljaXRhdGlvbnMYAiADKAsyFS5kcmFnb21hbi52MS5DaXRhdGlvbiIyCglSZXRyYWN0ZWQSFQoNZnJvbV9zZXF1ZW5jZRgBIAEoAxIOCgZyZWFzb24YAiABKAkirQIKDkNob2ljZUZpbmlzaGVkEhQKDGNob2ljZV9pbmRleBgBIAEoBRIwCg1maW5pc2hfcmVhc29uGAIgASgOMhkuZHJhZ29tYW4udjEuRmluaXNoUmVhc29uEh4KFnByb3ZpZGVyX2ZpbmlzaF9yZWFzb24YBCABKAkSHQoVbWF0Y2hlZF9zdG9wX3NlcXVlbmNlGAUgASgJEhoKEnN5c3RlbV9maW5nZXJwcmludBgGIAEoCRI/CgpleHRlbnNpb25zGAcgAygLMisuZHJhZ29tYW4udjEuQ2hvaWNlRmluaXNoZWQuRXh0ZW5zaW9uc0VudHJ5GjEKD0V4dGVuc2lvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIAxAEIowBCghGaW5pc2hlZBItCgpjb21wbGV0aW9uGAEgASgLMhcuZHJhZ29tYW4udjEuQ29tcGxldGlvbkgAEiMKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIABIhCgV1c2FnZRgDIAEoCzISLmRyYWdvbWFuLnYxLlVzYWdlQgkKB291dGNvbWVCjgEKC2RyYWdvbWFuLnYxQhRDb21wbGV0aW9uRXZlbnRQcm90b1ABWjZleGFtcGxlLmNvbS9kcmFnb21hbi9jbGllbnRzL2dvL2RyYWdvbWFuL3YxO2RyYWdvbWFudjGiAgNEWFiqAgtEcmFnb21hbi5WMcoCC0RyYWdvbWFuXFYx6gIMRHJhZ29tYW46OlYxYgZwcm90bzM", [file_dragoman_v1_completion, file_dragoman_v1_routing, file_dragoman_v1_safety, file_dragoman_v1_tool, file_dragoman_v1_usage, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status]);
 
 /**
  * One step in the progress of a completion. A stream consists of one `started` event (none if the
- * request was rejected first), any number of other events, and one `finished` event. A stream that
+ * request was rejected first), any number of other events, and one `finished` event. Only `attempt`
+ * and `heartbeat` events come before `started`. A stream that
  * ends without `finished` was interrupted: do not take what arrived for the answer.
  *
  * @generated from message dragoman.v1.CompletionEvent
@@ -53,7 +58,7 @@ export type CompletionEvent = Message<"dragoman.v1.CompletionEvent"> & {
    */
   event: {
     /**
-     * A provider accepted the request.
+     * The answer begins: a provider accepted the request.
      *
      * @generated from field: dragoman.v1.Started started = 3;
      */
@@ -93,6 +98,22 @@ export type CompletionEvent = Message<"dragoman.v1.CompletionEvent"> & {
     case: "safety";
   } | {
     /**
+     * An attempt failed, or answered after others had failed.
+     *
+     * @generated from field: dragoman.v1.Attempt attempt = 8;
+     */
+    value: Attempt;
+    case: "attempt";
+  } | {
+    /**
+     * The request still waits for its answer to begin. Operations do not store such events.
+     *
+     * @generated from field: dragoman.v1.Heartbeat heartbeat = 9;
+     */
+    value: Heartbeat;
+    case: "heartbeat";
+  } | {
+    /**
      * Earlier events are no longer valid.
      *
      * @generated from field: dragoman.v1.Retracted retracted = 10;
@@ -126,7 +147,77 @@ export const CompletionEventSchema: GenMessage<CompletionEvent> = /*@__PURE__*/
   messageDesc(file_dragoman_v1_completion_event, 0);
 
 /**
- * A provider accepted the request.
+ * The request waits for its answer to begin.
+ *
+ * @generated from message dragoman.v1.Heartbeat
+ */
+export type Heartbeat = Message<"dragoman.v1.Heartbeat"> & {
+  /**
+   * What the request waits for.
+   *
+   * @generated from field: dragoman.v1.Heartbeat.Phase phase = 1;
+   */
+  phase: Heartbeat_Phase;
+
+  /**
+   * How many requests of the same model are before this one in the queue, about. Only with
+   * PHASE_QUEUED.
+   *
+   * @generated from field: int32 queue_position = 2;
+   */
+  queuePosition: number;
+
+  /**
+   * How long the request has waited since it arrived.
+   *
+   * @generated from field: google.protobuf.Duration waited = 3;
+   */
+  waited?: Duration | undefined;
+};
+
+/**
+ * Describes the message dragoman.v1.Heartbeat.
+ * Use `create(HeartbeatSchema)` to create a new message.
+ */
+export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
+  messageDesc(file_dragoman_v1_completion_event, 1);
+
+/**
+ * What a request waits for.
+ *
+ * @generated from enum dragoman.v1.Heartbeat.Phase
+ */
+export enum Heartbeat_Phase {
+  /**
+   * Unknown.
+   *
+   * @generated from enum value: PHASE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A free slot: too many requests are under way.
+   *
+   * @generated from enum value: PHASE_QUEUED = 1;
+   */
+  QUEUED = 1,
+
+  /**
+   * The first piece of the provider's answer.
+   *
+   * @generated from enum value: PHASE_WAITING_FOR_PROVIDER = 2;
+   */
+  WAITING_FOR_PROVIDER = 2,
+}
+
+/**
+ * Describes the enum dragoman.v1.Heartbeat.Phase.
+ */
+export const Heartbeat_PhaseSchema: GenEnum<Heartbeat_Phase> = /*@__PURE__*/
+  enumDesc(file_dragoman_v1_completion_event, 1, 0);
+
+/**
+ * The answer begins: a provider accepted the request.
  *
  * @generated from message dragoman.v1.Started
  */
@@ -173,7 +264,7 @@ export type Started = Message<"dragoman.v1.Started"> & {
  * Use `create(StartedSchema)` to create a new message.
  */
 export const StartedSchema: GenMessage<Started> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion_event, 1);
+  messageDesc(file_dragoman_v1_completion_event, 2);
 
 /**
  * A fragment of an answer. Append it to the earlier fragments of the same choice and kind.
@@ -250,7 +341,7 @@ export type Delta = Message<"dragoman.v1.Delta"> & {
  * Use `create(DeltaSchema)` to create a new message.
  */
 export const DeltaSchema: GenMessage<Delta> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion_event, 2);
+  messageDesc(file_dragoman_v1_completion_event, 3);
 
 /**
  * Findings about the prompt or a choice. A rating replaces the earlier one of the same source and
@@ -279,7 +370,7 @@ export type SafetyReport = Message<"dragoman.v1.SafetyReport"> & {
  * Use `create(SafetyReportSchema)` to create a new message.
  */
 export const SafetyReportSchema: GenMessage<SafetyReport> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion_event, 3);
+  messageDesc(file_dragoman_v1_completion_event, 4);
 
 /**
  * Sources that a choice quotes, in addition to those reported before. They come before its
@@ -308,11 +399,11 @@ export type CitationReport = Message<"dragoman.v1.CitationReport"> & {
  * Use `create(CitationReportSchema)` to create a new message.
  */
 export const CitationReportSchema: GenMessage<CitationReport> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion_event, 4);
+  messageDesc(file_dragoman_v1_completion_event, 5);
 
 /**
- * Earlier events are no longer valid, because their worker was lost and the completion runs again
- * with a different wording. A new `started` event follows.
+ * Earlier events are no longer valid, because their worker or their provider was lost and the
+ * completion runs again with a different wording. A new `started` event follows.
  *
  * @generated from message dragoman.v1.Retracted
  */
@@ -337,7 +428,7 @@ export type Retracted = Message<"dragoman.v1.Retracted"> & {
  * Use `create(RetractedSchema)` to create a new message.
  */
 export const RetractedSchema: GenMessage<Retracted> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion_event, 5);
+  messageDesc(file_dragoman_v1_completion_event, 6);
 
 /**
  * One choice is complete: no further fragments of it follow.
@@ -394,7 +485,7 @@ export type ChoiceFinished = Message<"dragoman.v1.ChoiceFinished"> & {
  * Use `create(ChoiceFinishedSchema)` to create a new message.
  */
 export const ChoiceFinishedSchema: GenMessage<ChoiceFinished> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion_event, 6);
+  messageDesc(file_dragoman_v1_completion_event, 7);
 
 /**
  * The end of a stream. It agrees with the status of the RPC.
@@ -439,5 +530,5 @@ export type Finished = Message<"dragoman.v1.Finished"> & {
  * Use `create(FinishedSchema)` to create a new message.
  */
 export const FinishedSchema: GenMessage<Finished> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion_event, 7);
+  messageDesc(file_dragoman_v1_completion_event, 8);
 

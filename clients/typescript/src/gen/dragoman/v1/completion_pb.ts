@@ -10,19 +10,23 @@ import type { GenerationConfig } from "./generation_config_pb.js";
 import { file_dragoman_v1_generation_config } from "./generation_config_pb.js";
 import type { Message as Message$1 } from "./message_pb.js";
 import { file_dragoman_v1_message } from "./message_pb.js";
+import type { Attempt, RoutingOptions } from "./routing_pb.js";
+import { file_dragoman_v1_routing } from "./routing_pb.js";
 import type { Citation, SafetyAssessment, SafetySetting } from "./safety_pb.js";
 import { file_dragoman_v1_safety } from "./safety_pb.js";
 import type { Tool, ToolChoice } from "./tool_pb.js";
 import { file_dragoman_v1_tool } from "./tool_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Usage } from "./usage_pb.js";
+import { file_dragoman_v1_usage } from "./usage_pb.js";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file dragoman/v1/completion.proto.
  */
 export const file_dragoman_v1_completion: GenFile = /*@__PURE__*/
-  fileDesc("ChxkcmFnb21hbi92MS9jb21wbGV0aW9uLnByb3RvEgtkcmFnb21hbi52MSK0BQoRQ29tcGxldGlvblJlcXVlc3QSDQoFbW9kZWwYASABKAkSJgoIbWVzc2FnZXMYAiADKAsyFC5kcmFnb21hbi52MS5NZXNzYWdlEg4KBnByb21wdBgDIAEoCRI4ChFnZW5lcmF0aW9uX2NvbmZpZxgFIAEoCzIdLmRyYWdvbWFuLnYxLkdlbmVyYXRpb25Db25maWcSIAoFdG9vbHMYBiADKAsyES5kcmFnb21hbi52MS5Ub29sEiwKC3Rvb2xfY2hvaWNlGAcgASgLMhcuZHJhZ29tYW4udjEuVG9vbENob2ljZRIzCg9zYWZldHlfc2V0dGluZ3MYEyADKAsyGi5kcmFnb21hbi52MS5TYWZldHlTZXR0aW5nEkUKGHVuc3VwcG9ydGVkX2ZpZWxkX3BvbGljeRgMIAEoDjIjLmRyYWdvbWFuLnYxLlVuc3VwcG9ydGVkRmllbGRQb2xpY3kSEAoIZW5kX3VzZXIYDSABKAkSOgoGbGFiZWxzGA4gAygLMiouZHJhZ29tYW4udjEuQ29tcGxldGlvblJlcXVlc3QuTGFiZWxzRW50cnkSEgoKcmVxdWVzdF9pZBgQIAEoCRI4ChFkaXNjb25uZWN0X3BvbGljeRgRIAEoDjIdLmRyYWdvbWFuLnYxLkRpc2Nvbm5lY3RQb2xpY3kSQgoKZXh0ZW5zaW9ucxgSIAMoCzIuLmRyYWdvbWFuLnYxLkNvbXBsZXRpb25SZXF1ZXN0LkV4dGVuc2lvbnNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjEKD0V4dGVuc2lvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIBBAFSgQICBAMSgQIDxAQIoQECgpDb21wbGV0aW9uEgwKBG5hbWUYASABKAkSFwoPcmVxdWVzdGVkX21vZGVsGAIgASgJEhQKDHNlcnZlZF9tb2RlbBgDIAEoCRIQCghwcm92aWRlchgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiQKB2Nob2ljZXMYByADKAsyEy5kcmFnb21hbi52MS5DaG9pY2USNAoNcHJvbXB0X3NhZmV0eRgPIAEoCzIdLmRyYWdvbWFuLnYxLlNhZmV0eUFzc2Vzc21lbnQSIQoFdXNhZ2UYCSABKAsyEi5kcmFnb21hbi52MS5Vc2FnZRImCgh3YXJuaW5ncxgLIAMoCzIULmRyYWdvbWFuLnYxLldhcm5pbmcSMwoGbGFiZWxzGAwgAygLMiMuZHJhZ29tYW4udjEuQ29tcGxldGlvbi5MYWJlbHNFbnRyeRISCgpyZXF1ZXN0X2lkGA0gASgJEhoKEnN5c3RlbV9maW5nZXJwcmludBgOIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQICBAJSgQIChALIrsCCgZDaG9pY2USDQoFaW5kZXgYASABKAUSJQoHbWVzc2FnZRgCIAEoCzIULmRyYWdvbWFuLnYxLk1lc3NhZ2USMAoNZmluaXNoX3JlYXNvbhgDIAEoDjIZLmRyYWdvbWFuLnYxLkZpbmlzaFJlYXNvbhIeChZwcm92aWRlcl9maW5pc2hfcmVhc29uGAUgASgJEh0KFW1hdGNoZWRfc3RvcF9zZXF1ZW5jZRgGIAEoCRIrCghsb2dwcm9icxgHIAMoCzIZLmRyYWdvbWFuLnYxLlRva2VuTG9ncHJvYhItCgZzYWZldHkYCCABKAsyHS5kcmFnb21hbi52MS5TYWZldHlBc3Nlc3NtZW50EigKCWNpdGF0aW9ucxgJIAMoCzIVLmRyYWdvbWFuLnYxLkNpdGF0aW9uSgQIBBAFImwKDFRva2VuTG9ncHJvYhINCgV0b2tlbhgBIAEoCRIPCgdsb2dwcm9iGAIgASgBEg0KBWJ5dGVzGAMgASgMEi0KDHRvcF9sb2dwcm9icxgEIAMoCzIXLmRyYWdvbWFuLnYxLlRvcExvZ3Byb2IiOwoKVG9wTG9ncHJvYhINCgV0b2tlbhgBIAEoCRIPCgdsb2dwcm9iGAIgASgBEg0KBWJ5dGVzGAMgASgMIqsBCgVVc2FnZRIUCgxpbnB1dF90b2tlbnMYASABKAMSFQoNb3V0cHV0X3Rva2VucxgCIAEoAxIUCgx0b3RhbF90b2tlbnMYAyABKAMSGwoTY2FjaGVkX2lucHV0X3Rva2VucxgEIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAYgASgDEhEKCWVzdGltYXRlZBgHIAEoCBIPCgdwYXJ0aWFsGAggASgISgQIBRAGIjkKB1dhcm5pbmcSDQoFZmllbGQYASABKAkSDgoGcmVhc29uGAIgASgJEg8KB21lc3NhZ2UYAyABKAkqcwoQRGlzY29ubmVjdFBvbGljeRIhCh1ESVNDT05ORUNUX1BPTElDWV9VTlNQRUNJRklFRBAAEhwKGERJU0NPTk5FQ1RfUE9MSUNZX0NBTkNFTBABEh4KGkRJU0NPTk5FQ1RfUE9MSUNZX0NPTlRJTlVFEAIqigEKFlVuc3VwcG9ydGVkRmllbGRQb2xpY3kSKAokVU5TVVBQT1JURURfRklFTERfUE9MSUNZX1VOU1BFQ0lGSUVEEAASIwofVU5TVVBQT1JURURfRklFTERfUE9MSUNZX1JFSkVDVBABEiEKHVVOU1VQUE9SVEVEX0ZJRUxEX1BPTElDWV9XQVJOEAIqywIKDEZpbmlzaFJlYXNvbhIdChlGSU5JU0hfUkVBU09OX1VOU1BFQ0lGSUVEEAASFgoSRklOSVNIX1JFQVNPTl9TVE9QEAESHwobRklOSVNIX1JFQVNPTl9TVE9QX1NFUVVFTkNFEAISIwofRklOSVNIX1JFQVNPTl9NQVhfT1VUUFVUX1RPS0VOUxADEiAKHEZJTklTSF9SRUFTT05fQ09OVEVYVF9MRU5HVEgQBBIcChhGSU5JU0hfUkVBU09OX1RPT0xfQ0FMTFMQBRIgChxGSU5JU0hfUkVBU09OX0NPTlRFTlRfRklMVEVSEAYSHAoYRklOSVNIX1JFQVNPTl9SRUNJVEFUSU9OEA4SGQoVRklOSVNIX1JFQVNPTl9SRUZVU0FMEAgSFwoTRklOSVNIX1JFQVNPTl9PVEhFUhANIgQIBxAHIgQICRAMQokBCgtkcmFnb21hbi52MUIPQ29tcGxldGlvblByb3RvUAFaNmV4YW1wbGUuY29tL2RyYWdvbWFuL2NsaWVudHMvZ28vZHJhZ29tYW4vdjE7ZHJhZ29tYW52MaICA0RYWKoCC0RyYWdvbWFuLlYxygILRHJhZ29tYW5cVjHqAgxEcmFnb21hbjo6VjFiBnByb3RvMw", [file_dragoman_v1_generation_config, file_dragoman_v1_message, file_dragoman_v1_safety, file_dragoman_v1_tool, file_google_protobuf_timestamp]);
+  fileDesc("ChxkcmFnb21hbi92MS9jb21wbGV0aW9uLnByb3RvEgtkcmFnb21hbi52MSKuBgoRQ29tcGxldGlvblJlcXVlc3QSDQoFbW9kZWwYASABKAkSJgoIbWVzc2FnZXMYAiADKAsyFC5kcmFnb21hbi52MS5NZXNzYWdlEg4KBnByb21wdBgDIAEoCRI4ChFnZW5lcmF0aW9uX2NvbmZpZxgFIAEoCzIdLmRyYWdvbWFuLnYxLkdlbmVyYXRpb25Db25maWcSIAoFdG9vbHMYBiADKAsyES5kcmFnb21hbi52MS5Ub29sEiwKC3Rvb2xfY2hvaWNlGAcgASgLMhcuZHJhZ29tYW4udjEuVG9vbENob2ljZRIzCg9zYWZldHlfc2V0dGluZ3MYEyADKAsyGi5kcmFnb21hbi52MS5TYWZldHlTZXR0aW5nEiwKB3JvdXRpbmcYCSABKAsyGy5kcmFnb21hbi52MS5Sb3V0aW5nT3B0aW9ucxIyCg5zdHJlYW1fb3B0aW9ucxgLIAEoCzIaLmRyYWdvbWFuLnYxLlN0cmVhbU9wdGlvbnMSRQoYdW5zdXBwb3J0ZWRfZmllbGRfcG9saWN5GAwgASgOMiMuZHJhZ29tYW4udjEuVW5zdXBwb3J0ZWRGaWVsZFBvbGljeRIQCghlbmRfdXNlchgNIAEoCRI6CgZsYWJlbHMYDiADKAsyKi5kcmFnb21hbi52MS5Db21wbGV0aW9uUmVxdWVzdC5MYWJlbHNFbnRyeRISCgpyZXF1ZXN0X2lkGBAgASgJEjgKEWRpc2Nvbm5lY3RfcG9saWN5GBEgASgOMh0uZHJhZ29tYW4udjEuRGlzY29ubmVjdFBvbGljeRJCCgpleHRlbnNpb25zGBIgAygLMi4uZHJhZ29tYW4udjEuQ29tcGxldGlvblJlcXVlc3QuRXh0ZW5zaW9uc0VudHJ5EhAKCHByaW9yaXR5GBQgASgFGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMQoPRXh0ZW5zaW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFKBAgEEAVKBAgIEAlKBAgKEAtKBAgPEBAiRgoNU3RyZWFtT3B0aW9ucxI1ChJoZWFydGJlYXRfaW50ZXJ2YWwYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ipgQKCkNvbXBsZXRpb24SDAoEbmFtZRgBIAEoCRIXCg9yZXF1ZXN0ZWRfbW9kZWwYAiABKAkSFAoMc2VydmVkX21vZGVsGAMgASgJEhAKCHByb3ZpZGVyGAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoHY2hvaWNlcxgHIAMoCzITLmRyYWdvbWFuLnYxLkNob2ljZRI0Cg1wcm9tcHRfc2FmZXR5GA8gASgLMh0uZHJhZ29tYW4udjEuU2FmZXR5QXNzZXNzbWVudBIhCgV1c2FnZRgJIAEoCzISLmRyYWdvbWFuLnYxLlVzYWdlEiYKCGF0dGVtcHRzGAogAygLMhQuZHJhZ29tYW4udjEuQXR0ZW1wdBImCgh3YXJuaW5ncxgLIAMoCzIULmRyYWdvbWFuLnYxLldhcm5pbmcSMwoGbGFiZWxzGAwgAygLMiMuZHJhZ29tYW4udjEuQ29tcGxldGlvbi5MYWJlbHNFbnRyeRISCgpyZXF1ZXN0X2lkGA0gASgJEhoKEnN5c3RlbV9maW5nZXJwcmludBgOIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQICBAJIrsCCgZDaG9pY2USDQoFaW5kZXgYASABKAUSJQoHbWVzc2FnZRgCIAEoCzIULmRyYWdvbWFuLnYxLk1lc3NhZ2USMAoNZmluaXNoX3JlYXNvbhgDIAEoDjIZLmRyYWdvbWFuLnYxLkZpbmlzaFJlYXNvbhIeChZwcm92aWRlcl9maW5pc2hfcmVhc29uGAUgASgJEh0KFW1hdGNoZWRfc3RvcF9zZXF1ZW5jZRgGIAEoCRIrCghsb2dwcm9icxgHIAMoCzIZLmRyYWdvbWFuLnYxLlRva2VuTG9ncHJvYhItCgZzYWZldHkYCCABKAsyHS5kcmFnb21hbi52MS5TYWZldHlBc3Nlc3NtZW50EigKCWNpdGF0aW9ucxgJIAMoCzIVLmRyYWdvbWFuLnYxLkNpdGF0aW9uSgQIBBAFImwKDFRva2VuTG9ncHJvYhINCgV0b2tlbhgBIAEoCRIPCgdsb2dwcm9iGAIgASgBEg0KBWJ5dGVzGAMgASgMEi0KDHRvcF9sb2dwcm9icxgEIAMoCzIXLmRyYWdvbWFuLnYxLlRvcExvZ3Byb2IiOwoKVG9wTG9ncHJvYhINCgV0b2tlbhgBIAEoCRIPCgdsb2dwcm9iGAIgASgBEg0KBWJ5dGVzGAMgASgMIjkKB1dhcm5pbmcSDQoFZmllbGQYASABKAkSDgoGcmVhc29uGAIgASgJEg8KB21lc3NhZ2UYAyABKAkqcwoQRGlzY29ubmVjdFBvbGljeRIhCh1ESVNDT05ORUNUX1BPTElDWV9VTlNQRUNJRklFRBAAEhwKGERJU0NPTk5FQ1RfUE9MSUNZX0NBTkNFTBABEh4KGkRJU0NPTk5FQ1RfUE9MSUNZX0NPTlRJTlVFEAIqigEKFlVuc3VwcG9ydGVkRmllbGRQb2xpY3kSKAokVU5TVVBQT1JURURfRklFTERfUE9MSUNZX1VOU1BFQ0lGSUVEEAASIwofVU5TVVBQT1JURURfRklFTERfUE9MSUNZX1JFSkVDVBABEiEKHVVOU1VQUE9SVEVEX0ZJRUxEX1BPTElDWV9XQVJOEAIqywIKDEZpbmlzaFJlYXNvbhIdChlGSU5JU0hfUkVBU09OX1VOU1BFQ0lGSUVEEAASFgoSRklOSVNIX1JFQVNPTl9TVE9QEAESHwobRklOSVNIX1JFQVNPTl9TVE9QX1NFUVVFTkNFEAISIwofRklOSVNIX1JFQVNPTl9NQVhfT1VUUFVUX1RPS0VOUxADEiAKHEZJTklTSF9SRUFTT05fQ09OVEVYVF9MRU5HVEgQBBIcChhGSU5JU0hfUkVBU09OX1RPT0xfQ0FMTFMQBRIgChxGSU5JU0hfUkVBU09OX0NPTlRFTlRfRklMVEVSEAYSHAoYRklOSVNIX1JFQVNPTl9SRUNJVEFUSU9OEA4SGQoVRklOSVNIX1JFQVNPTl9SRUZVU0FMEAgSFwoTRklOSVNIX1JFQVNPTl9PVEhFUhANIgQIBxAHIgQICRAMQokBCgtkcmFnb21hbi52MUIPQ29tcGxldGlvblByb3RvUAFaNmV4YW1wbGUuY29tL2RyYWdvbWFuL2NsaWVudHMvZ28vZHJhZ29tYW4vdjE7ZHJhZ29tYW52MaICA0RYWKoCC0RyYWdvbWFuLlYxygILRHJhZ29tYW5cVjHqAgxEcmFnb21hbjo6VjFiBnByb3RvMw", [file_dragoman_v1_generation_config, file_dragoman_v1_message, file_dragoman_v1_routing, file_dragoman_v1_safety, file_dragoman_v1_tool, file_dragoman_v1_usage, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A request to a model. The same message serves all three deliveries: complete
@@ -92,6 +96,20 @@ export type CompletionRequest = Message<"dragoman.v1.CompletionRequest"> & {
   safetySettings: SafetySetting[];
 
   /**
+   * How the request is routed among the targets of the model. If absent, as the settings say.
+   *
+   * @generated from field: dragoman.v1.RoutingOptions routing = 9;
+   */
+  routing?: RoutingOptions | undefined;
+
+  /**
+   * What a stream contains beside the answer. It applies to StreamCompletion only.
+   *
+   * @generated from field: dragoman.v1.StreamOptions stream_options = 11;
+   */
+  streamOptions?: StreamOptions | undefined;
+
+  /**
    * How to treat fields that the chosen provider does not support. The default is
    * UNSUPPORTED_FIELD_POLICY_REJECT.
    *
@@ -148,6 +166,16 @@ export type CompletionRequest = Message<"dragoman.v1.CompletionRequest"> & {
    * @generated from field: map<string, string> extensions = 18;
    */
   extensions: { [key: string]: string };
+
+  /**
+   * Priority while requests wait for a free slot, from -100 to 100: from 34 on high, up to -34 low.
+   * Requests of a higher priority get more of the slots that become free, never all of them. The
+   * settings may limit the priority of an API key. The default is 0. It does not apply to
+   * StartCompletion, see StartCompletionRequest.priority.
+   *
+   * @generated from field: int32 priority = 20;
+   */
+  priority: number;
 };
 
 /**
@@ -156,6 +184,28 @@ export type CompletionRequest = Message<"dragoman.v1.CompletionRequest"> & {
  */
 export const CompletionRequestSchema: GenMessage<CompletionRequest> = /*@__PURE__*/
   messageDesc(file_dragoman_v1_completion, 0);
+
+/**
+ * What a stream contains beside the answer.
+ *
+ * @generated from message dragoman.v1.StreamOptions
+ */
+export type StreamOptions = Message<"dragoman.v1.StreamOptions"> & {
+  /**
+   * Interval of `heartbeat` events while the answer has not begun, from 1 to 60 seconds. If absent,
+   * there are none.
+   *
+   * @generated from field: google.protobuf.Duration heartbeat_interval = 1;
+   */
+  heartbeatInterval?: Duration | undefined;
+};
+
+/**
+ * Describes the message dragoman.v1.StreamOptions.
+ * Use `create(StreamOptionsSchema)` to create a new message.
+ */
+export const StreamOptionsSchema: GenMessage<StreamOptions> = /*@__PURE__*/
+  messageDesc(file_dragoman_v1_completion, 1);
 
 /**
  * A model's answer to a request.
@@ -228,6 +278,14 @@ export type Completion = Message<"dragoman.v1.Completion"> & {
   usage?: Usage | undefined;
 
   /**
+   * The attempts that were made, in the order in which they ended; the one without `error`
+   * answered. Empty if the first attempt answered and no other was made.
+   *
+   * @generated from field: repeated dragoman.v1.Attempt attempts = 10;
+   */
+  attempts: Attempt[];
+
+  /**
    * Fields of the request that were ignored or limited. Without UNSUPPORTED_FIELD_POLICY_WARN only
    * safety_settings can be among them.
    *
@@ -263,7 +321,7 @@ export type Completion = Message<"dragoman.v1.Completion"> & {
  * Use `create(CompletionSchema)` to create a new message.
  */
 export const CompletionSchema: GenMessage<Completion> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion, 1);
+  messageDesc(file_dragoman_v1_completion, 2);
 
 /**
  * One of the answers to a request.
@@ -334,7 +392,7 @@ export type Choice = Message<"dragoman.v1.Choice"> & {
  * Use `create(ChoiceSchema)` to create a new message.
  */
 export const ChoiceSchema: GenMessage<Choice> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion, 2);
+  messageDesc(file_dragoman_v1_completion, 3);
 
 /**
  * Log probability of one token of an answer.
@@ -377,7 +435,7 @@ export type TokenLogprob = Message<"dragoman.v1.TokenLogprob"> & {
  * Use `create(TokenLogprobSchema)` to create a new message.
  */
 export const TokenLogprobSchema: GenMessage<TokenLogprob> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion, 3);
+  messageDesc(file_dragoman_v1_completion, 4);
 
 /**
  * One of the most likely tokens at a position.
@@ -412,72 +470,6 @@ export type TopLogprob = Message<"dragoman.v1.TopLogprob"> & {
  * Use `create(TopLogprobSchema)` to create a new message.
  */
 export const TopLogprobSchema: GenMessage<TopLogprob> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion, 4);
-
-/**
- * Tokens used by a request, counted with the model's own tokenizer.
- *
- * @generated from message dragoman.v1.Usage
- */
-export type Usage = Message<"dragoman.v1.Usage"> & {
-  /**
-   * Tokens of the prompt, cached ones included. A provider that processes the prompt once per
-   * choice counts it once per choice.
-   *
-   * @generated from field: int64 input_tokens = 1;
-   */
-  inputTokens: bigint;
-
-  /**
-   * Tokens of all choices together, reasoning included; the invisible end token is included if the
-   * provider counts it.
-   *
-   * @generated from field: int64 output_tokens = 2;
-   */
-  outputTokens: bigint;
-
-  /**
-   * Sum of input_tokens and output_tokens.
-   *
-   * @generated from field: int64 total_tokens = 3;
-   */
-  totalTokens: bigint;
-
-  /**
-   * Tokens of the prompt that the provider read from a cache.
-   *
-   * @generated from field: int64 cached_input_tokens = 4;
-   */
-  cachedInputTokens: bigint;
-
-  /**
-   * Share of output_tokens that the model spent on reasoning before its answer.
-   *
-   * @generated from field: int64 reasoning_tokens = 6;
-   */
-  reasoningTokens: bigint;
-
-  /**
-   * True if the provider reported no usage and the service estimated it.
-   *
-   * @generated from field: bool estimated = 7;
-   */
-  estimated: boolean;
-
-  /**
-   * True if the completion ended early because it failed or was cancelled; the figures are those
-   * up to that moment.
-   *
-   * @generated from field: bool partial = 8;
-   */
-  partial: boolean;
-};
-
-/**
- * Describes the message dragoman.v1.Usage.
- * Use `create(UsageSchema)` to create a new message.
- */
-export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
   messageDesc(file_dragoman_v1_completion, 5);
 
 /**

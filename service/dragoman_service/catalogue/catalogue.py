@@ -12,8 +12,8 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.boundary import describe, loggable
+from dragoman_service.catalogue.aliases import Alias, Aliases
 from dragoman_service.contract import CompletionError, Provider
-from dragoman_service.engine.aliases import Alias, Aliases
 
 MAX_MODELS = 10_000  # of one provider
 
