@@ -97,6 +97,13 @@ class Catalogue:
             raise self._missing(name, shown)
         return target
 
+    def route(self, target: Target) -> Sequence[Target]:
+        """The targets that a request for `target` may go to, in the order of the settings: at least itself."""
+        if target.alias is None:
+            return (target,)
+        named = (self._full[name] for name in target.alias.targets if name in self._full)
+        return [replace(each, alias=target.alias) for each in named] or (target,)
+
     def is_listed(self, name: str) -> bool:
         """Whether it is one of a bounded number of names, which those that only a pattern matches are not."""
         return name in self._full or name in self._aliases.exact or name in self._short

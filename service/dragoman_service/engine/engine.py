@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, fields
 from typing import Any
@@ -15,7 +15,6 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.boundary import check_event, is_cancellation
-from dragoman_service.catalogue.aliases import Alias, covers, matches
 from dragoman_service.catalogue.catalogue import Catalogue, Target
 from dragoman_service.catalogue.fields import fit_fields
 from dragoman_service.contract import Call, Complete, CompletionError
@@ -23,12 +22,14 @@ from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.deadlines import Deadlines
 from dragoman_service.engine.events.findings import with_source
 from dragoman_service.engine.events.tool_call_ids import with_tool_call_id
-from dragoman_service.engine.filtering import Filters, wrapped
+from dragoman_service.engine.filtering import Filters, alias_of, wrapped
 from dragoman_service.engine.fold import Fold
+from dragoman_service.engine.listing import Listing
 from dragoman_service.engine.plugin_errors import provider_error
 from dragoman_service.engine.relay import Relay, deadline_exceeded
 from dragoman_service.engine.tokenizing import ask, tokenizer_of
 from dragoman_service.errors import too_many_hops
+from dragoman_service.routing.router import Router
 from dragoman_service.timing.turns import Turns
 
 log = structlog.get_logger(__name__)
@@ -62,10 +63,12 @@ class Engine:
     ) -> None:
         self.catalogue = catalogue
         self._filters = filters = filters or Filters()
-        self._chains = filters.chains(self._serve)
-        self.complete: Complete = wrapped(self._dispatch if filters.is_scoped else self._serve, filters.everywhere)
+        self._around_models = filters.around_models(self._route)
+        self._around_providers = filters.around_providers(self._serve)
+        self._router = Router(self._attempt)
+        self.complete: Complete = wrapped(self._dispatch, filters.everywhere)
         self._deadlines = deadlines or Deadlines()
-        self._allowed = allowed or {}
+        self._listing = Listing(catalogue, filters, allowed or {})
         self._turns = Turns()
         self._budget = budget or Budget()
         self._live: set[Relay] = set()
@@ -90,45 +93,20 @@ class Engine:
         return self.call(caller, call_id=call_id, remaining=self._deadlines.longest)
 
     def resolve(self, name: str, caller: str) -> Target:
-        """The model that `name` stands for. Raises MODEL_NOT_FOUND, MODEL_NOT_ALLOWED or NO_PROVIDER_AVAILABLE.
-
-        Resolve a model once for each call and pass the target on, because a second look-up may have another result.
-        """
-        target = self.catalogue.find(name, lambda model: self._may_use(model, caller))
-        if not self._may_use(target.model, caller) and not (target.alias and self._may_name(target.alias, caller)):
-            raise CompletionError(
-                code_pb2.PERMISSION_DENIED,
-                v1.ERROR_REASON_MODEL_NOT_ALLOWED,
-                f"Your API key may not use {name[:128]}. ModelService.ListModels shows what it may use.",
-                metadata={"model": name},
-            )
-        return target
+        """See `Listing.resolve`."""
+        return self._listing.resolve(name, caller)
 
     def models(self, caller: str) -> list[v1.Model]:
-        """The models that `caller` may use, ordered by name, with the aliases that `caller` may use."""
-        found = []
-        for model, own, aliases in self._usable(caller):
-            self._show(model, aliases, own=own)
-            found.append(model)
-        return found
+        """See `Listing.models`."""
+        return self._listing.models(caller)
 
     def names(self, caller: str) -> list[tuple[str, v1.Model]]:
-        """Full names of models and exact names in the settings that `caller` may use, each with its model."""
-        return [
-            (name, model)
-            for model, own, aliases in self._usable(caller)
-            for name in ([model.name, *aliases] if own else aliases)
-        ]
+        """See `Listing.names`."""
+        return self._listing.names(caller)
 
     def model(self, name: str, caller: str) -> v1.Model:
-        """The model with that name as it is now, as `models` shows it. Raises the errors of `resolve`."""
-        target = self.resolve(name, caller)
-        listed = (model for model in self.models(caller) if model.name == target.model.name)
-        found = next(listed, None)
-        if found is None:  # this caller reaches it only through a pattern
-            found = self.catalogue.now(target)
-            self._show(found, (), own=False)
-        return found
+        """See `Listing.model`."""
+        return self._listing.model(name, caller)
 
     @asynccontextmanager
     async def relay(
@@ -202,47 +180,30 @@ class Engine:
             for task in late:
                 log.error("provider.stuck", task=task.get_name(), seconds=within)
 
-    def _usable(self, caller: str) -> Iterator[tuple[v1.Model, bool, list[str]]]:
-        """The models that `caller` may use: whether by their own names, and by which names in the settings."""
-        named = self.catalogue.aliases()
-        for model in self.catalogue.models():
-            own = self._may_use(model, caller)
-            aliases = [alias.name for alias in named.get(model.name, ()) if own or self._may_name(alias, caller)]
-            if own or aliases:
-                yield model, own, aliases
-
-    def _show(self, model: v1.Model, aliases: Sequence[str], *, own: bool) -> None:
-        """Puts `aliases` before the model's own ones, kept only if `own` is true. Adds what filters honour."""
-        shown = [*aliases, *(model.aliases if own else ())]
-        del model.aliases[:]
-        model.aliases.extend(shown)
-        model.supported_fields.extend(sorted(self._filters.honours(model.provider) - {*model.supported_fields}))
-
     def _filtered(self, request: v1.CompletionRequest, target: Target) -> Collection[str]:
         """The fields of the request that filters honour."""
         return self._filters.honours_for(target) if request.safety_settings else ()
 
-    def _may_use(self, model: v1.Model, caller: str) -> bool:
-        patterns = self._allowed.get(caller)
-        if not patterns:
-            return True
-        names = (model.name, model.provider_model, *model.aliases)
-        return any(matches(pattern, name) for name in names for pattern in patterns)
-
-    def _may_name(self, alias: Alias, caller: str) -> bool:
-        """Whether the caller may use this name in the settings, whatever model it stands for."""
-        return any(covers(pattern, alias) for pattern in self._allowed.get(caller, ()))
-
     async def _dispatch(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
-        """Passes the request on to its model through the filters of that model."""
+        """Passes the request on to its targets through the filters of the name that it asks for."""
         target = _resolved(request, call) or self.resolve(request.model, call.caller)
         call = _Resolved(**_values(call), model=request.model, target=target)
-        async with aclosing(self._chains[self._filters.place(target)](request, call)) as events:  # type: ignore[type-var]
+        complete = self._around_models.get(alias_of(target), self._route)
+        async with aclosing(complete(request, call)) as events:  # type: ignore[type-var]
             async for event in events:
                 yield event
 
+    def _route(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+        target = _resolved(request, call) or self.resolve(request.model, call.caller)
+        return self._router.complete(request, call, target, self.catalogue.route(target))
+
+    def _attempt(self, target: Target, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+        if _resolved(request, call) is not target:
+            call = _Resolved(**_values(call), model=request.model, target=target)
+        return self._around_providers.get(self._filters.place(target), self._serve)(request, call)
+
     async def _serve(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
-        """`started`, then the provider's events."""
+        """One attempt: `started`, then the provider's events."""
         target = _resolved(request, call) or self.resolve(request.model, call.caller)
         fitted, warnings = fit_fields(request, target.model, self._filtered(request, target))
         _admit(call)

@@ -31,11 +31,6 @@ class Filters:
     providers: Mapping[str, Sequence[Filter]] = field(default_factory=dict)
     """By the configured name of the provider."""
 
-    @property
-    def is_scoped(self) -> bool:
-        """Some filters do not apply everywhere."""
-        return bool(self.models or self.providers)
-
     @classmethod
     def placed(
         cls,
@@ -57,21 +52,30 @@ class Filters:
 
     def honours_for(self, target: Target) -> frozenset[str]:
         """The request fields that the filters of a target honour."""
-        return self.honours(target.model.provider, _alias(target))
+        return self.honours(target.model.provider, alias_of(target))
 
     def _scoped(self, provider: str, alias: str) -> Sequence[Filter]:
         named = self.models.get(alias, ())
         return (*named, *(wrap for wrap in self.providers.get(provider, ()) if wrap not in named))
 
-    def chains(self, complete: Complete) -> Mapping[tuple[str, str], Complete]:
-        """`complete` within the filters of each place, wrapped once: a filter may keep what its calls share."""
-        places = [(provider, alias) for provider in ("", *self.providers) for alias in ("", *self.models)]
-        return {place: wrapped(complete, self._scoped(*place)) for place in places}
+    def around_models(self, complete: Complete) -> Mapping[str, Complete]:
+        """`complete` within the filters of each name in the settings, wrapped once: a filter may keep what its calls
+        share."""
+        return {name: wrapped(complete, filters) for name, filters in self.models.items()}
+
+    def around_providers(self, complete: Complete) -> Mapping[tuple[str, str], Complete]:
+        """`complete` within the filters of each provider, by the provider and by the name that led to it, if that name
+        has filters: those are not applied twice."""
+        return {
+            (provider, alias): wrapped(complete, [wrap for wrap in own if wrap not in self.models.get(alias, ())])
+            for provider, own in self.providers.items()
+            for alias in ("", *self.models)
+        }
 
     def place(self, target: Target) -> tuple[str, str]:
-        """The key of a target in `chains`: its provider and its name, each empty if it has no filters."""
-        provider, alias = target.model.provider, _alias(target)
-        return provider if provider in self.providers else "", alias if alias in self.models else ""
+        """The key of a target in `around_providers`."""
+        alias = alias_of(target)
+        return target.model.provider, alias if alias in self.models else ""
 
 
 def wrapped(complete: Complete, filters: Iterable[Filter]) -> Complete:
@@ -81,5 +85,6 @@ def wrapped(complete: Complete, filters: Iterable[Filter]) -> Complete:
     return complete
 
 
-def _alias(target: Target) -> str:
+def alias_of(target: Target) -> str:
+    """The name in the settings that led to the target; empty if none did."""
     return target.alias.name if target.alias else ""
