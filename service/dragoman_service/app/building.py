@@ -1,0 +1,136 @@
+"""Builds the parts of a service, and puts them together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import structlog
+from dragoman import v1
+
+from dragoman_service.app.readiness import why_not_ready
+from dragoman_service.catalogue.aliases import Aliases
+from dragoman_service.catalogue.catalogue import Catalogue
+from dragoman_service.delivery import Delivery
+from dragoman_service.engine.budget import Budget
+from dragoman_service.engine.deadlines import Deadlines
+from dragoman_service.engine.engine import Engine
+from dragoman_service.engine.filtering import Filters
+from dragoman_service.filters.context import FilterContext
+from dragoman_service.frontends.context import FrontendContext
+from dragoman_service.operations import OperationStoreError, open_operations, open_store
+from dragoman_service.plugins.filters import PreparedFilter, open_filters
+from dragoman_service.plugins.providers import Opened
+from dragoman_service.settings.settings import Mistake, Settings, SettingsError
+from dragoman_service.telemetry.metrics import Metrics
+from dragoman_service.telemetry.operations import OperationMeter
+from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
+from dragoman_service.timing.off_loop import OffLoop
+from dragoman_service.transport.auth import ANONYMOUS, Auth
+from dragoman_service.transport.grpc.guard import Guard
+from dragoman_service.transport.grpc.server import GrpcServer
+from dragoman_service.transport.http.cors import Cors
+from dragoman_service.transport.http.guard import HttpGuard
+from dragoman_service.transport.http.host import Hosts
+from dragoman_service.transport.http.server import HttpServer
+from dragoman_service.transport.in_flight import InFlight
+
+STOP_GRACE = 2.0  # seconds in which upstreams close
+_POLICIES = {
+    None: v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED,
+    "reject": v1.UNSUPPORTED_FIELD_POLICY_REJECT,
+    "warn": v1.UNSUPPORTED_FIELD_POLICY_WARN,
+}
+
+log = structlog.get_logger(__name__)
+
+
+async def build(
+    settings: Settings,
+    opened: Opened,
+    filters: Sequence[PreparedFilter],
+    metrics: Metrics,
+    in_flight: InFlight,
+    stack: AsyncExitStack,
+) -> FrontendContext:
+    server = settings.server
+    catalogue = Catalogue(opened.providers, opened.unreachable, Aliases(settings.targets))
+    if wrong := [Mistake(f"models.{path}", why) for path, why in catalogue.mistakes()]:
+        raise SettingsError(wrong)
+    deadlines = Deadlines(server.default_deadline, server.longest_deadline)
+    auth = Auth(settings.access, anonymous=settings.allows_anonymous)
+    budget = Budget(server.call_memory)
+    chain = await stack.enter_async_context(_chain(filters, partial(FilterContext, metrics, catalogue), settings))
+    engine = Engine(catalogue, chain, deadlines, auth.allowed, budget)
+    stack.push_async_callback(engine.closed, STOP_GRACE)
+    opened_operations = open_operations(
+        settings.operations,
+        server.data_dir,
+        engine,
+        OperationMeter(metrics),
+        workers=server.workers,
+        unlisted=() if settings.access.anonymous_listing else (ANONYMOUS,),
+        opener=partial(open_store, allow=settings.plugins.allow, open_timeout=settings.plugins.open_timeout),
+    )
+    try:
+        operations = await stack.enter_async_context(opened_operations)
+    except OperationStoreError as error:
+        raise SettingsError([Mistake("operations.url", str(error))]) from error
+    telemetry = RpcTelemetry(metrics)
+    limits = (server.max_request_size, server.stall_timeout)
+    off_loop = OffLoop()
+    shared: dict[str, Any] = {"off_loop": off_loop, "budget": budget}
+    grpc_guard = Guard(auth, telemetry, in_flight, deadlines, *limits, **shared)
+    grpc_server = GrpcServer(server, grpc_guard, metrics.listener_restarts["grpc"].inc)
+    http_server = HttpServer(
+        server.http,
+        lambda: why_not_ready(grpc_server, http_server, engine),
+        metrics.registry,
+        HttpGuard(auth, telemetry, in_flight, deadlines, Cors(server.cors_origins), *limits, **shared),
+        share_port=server.workers > 1,
+        hosts=_hosts(settings),
+        metrics=server.metrics,
+    )
+    delivery = Delivery(engine, operations, off_loop=off_loop)
+    return FrontendContext(grpc_server, http_server, delivery, engine, operations)
+
+
+@asynccontextmanager
+async def _chain(
+    prepared: Sequence[PreparedFilter], context_of: Callable[[str], object], settings: Settings
+) -> AsyncIterator[Filters]:
+    async with open_filters(prepared, context_of, settings.plugins.open_timeout) as made:
+        yield Filters.placed(made, settings.model_filters, settings.provider_filters)
+
+
+def context_of(name: str, context: FrontendContext, settings: Settings) -> FrontendContext:
+    """`context` with the settings of the frontend `name`."""
+    if name not in settings.frontends:
+        return context
+    policy = _POLICIES[settings.frontends[name].unsupported]
+    return replace(context, delivery=context.delivery.with_policy(policy), unsupported=policy)
+
+
+def _hosts(settings: Settings) -> Hosts | None:
+    """The hosts that requests may name. None is any: if there are keys, or everybody may call by intention."""
+    if settings.access.keys or settings.access.anonymous:
+        return None
+    server = settings.server
+    return Hosts(address.host for address in (server.http, server.metrics, server.advertised) if address is not None)
+
+
+def create_series(metrics: Metrics, context: FrontendContext, opened: Opened) -> None:
+    """Creates the series that are known at start, so that rates start at zero."""
+    for service in context.grpc.services:
+        for rpc in service.methods:
+            metrics.create(kind_of(rpc.client_streaming, rpc.server_streaming), service.full_name, rpc.name)
+    for dialect in context.http.services:
+        for method in dialect.methods:
+            for kind in method.kinds:
+                metrics.create(kind, dialect.name, method.name)
+    for names, state in ((opened.providers, "OPEN"), (opened.unreachable, "FAILED")):
+        for name in names:
+            metrics.plugin_state[name, state].set(1)
