@@ -1,0 +1,74 @@
+"""What routing, admission and limits cost a call: each part on, beside a service that has none of them configured.
+
+    python bench/edge.py            # about 30 seconds
+    python bench/edge.py --calls 500
+
+Calls go through the engine of a real service in this process, without gRPC, to the echo provider. All services are open
+at the same time and take turns, so that the noise of the machine meets them alike. CPU time of the process, the lowest
+of the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from dragoman import v1
+from dragoman_service.app import Running, running
+from dragoman_service.settings.settings import load
+from dragoman_service.telemetry.log import configure
+
+ROUNDS = 9
+PLAIN = "nothing configured"
+PARTS: Mapping[str, Mapping[str, Any]] = {
+    PLAIN: {},
+}
+"""Settings of each service, by what it has on."""
+
+
+async def cost(service: Running, calls: int) -> float:
+    """Microseconds of CPU time that a call takes."""
+    request = v1.CompletionRequest(model="echo")
+    request.messages.add(role=v1.ROLE_USER).parts.add(text="one two three")
+    begin = time.process_time()
+    for _ in range(calls):
+        call = service.engine.call("bench")
+        async with service.engine.relay(request, call) as relay:
+            await relay.completion()
+    return (time.process_time() - begin) / calls * 1e6
+
+
+async def measure(calls: int) -> dict[str, float]:
+    """The lowest cost of a call at each service."""
+    lowest: dict[str, float] = {}
+    async with AsyncExitStack() as stack:
+        services = {}
+        for name, settings in PARTS.items():
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            server = {"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "data_dir": folder}
+            tree = {"server": server, "providers": {"echo": {}}, **settings}
+            services[name] = await stack.enter_async_context(running(load(None, {}, tree)))
+        for _ in range(ROUNDS):
+            for name, service in services.items():
+                lowest[name] = min(lowest.get(name, float("inf")), await cost(service, calls))
+    return lowest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=300, help="calls in a round (default: %(default)s)")
+    calls = parser.parse_args().calls
+    configure("error", "console", lambda: None)
+    figures = asyncio.run(measure(calls))
+    print(f"{'':40}{'µs a call':>12}{'more':>10}")
+    for name, figure in figures.items():
+        print(f"{name:40}{figure:12.0f}{figure - figures[PLAIN]:+10.0f}")
+
+
+if __name__ == "__main__":
+    main()
