@@ -24,7 +24,7 @@ from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.operations import OperationStoreError, open_operations, open_store
 from dragoman_service.plugins.filters import PreparedFilter, open_filters
 from dragoman_service.plugins.providers import Opened
-from dragoman_service.settings.settings import Mistake, Settings, SettingsError
+from dragoman_service.settings.settings import Mistake, OperationsSettings, Settings, SettingsError
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.operations import OperationMeter
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
@@ -67,7 +67,7 @@ async def build(
     engine = Engine(catalogue, chain, deadlines, auth.allowed, budget)
     stack.push_async_callback(engine.closed, STOP_GRACE)
     opened_operations = open_operations(
-        settings.operations,
+        _options(settings),
         server.data_dir,
         engine,
         OperationMeter(metrics),
@@ -96,6 +96,12 @@ async def build(
     )
     delivery = Delivery(engine, operations, off_loop=off_loop)
     return FrontendContext(grpc_server, http_server, delivery, engine, operations)
+
+
+def _options(settings: Settings) -> OperationsSettings:
+    """A caller has all slots if there is no other."""
+    options = settings.operations
+    return options if settings.has_several_callers else options.model_copy(update={"caller_share": 1.0})
 
 
 @asynccontextmanager

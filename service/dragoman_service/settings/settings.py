@@ -72,6 +72,8 @@ class OperationsSettings(Section):
     lease: Annotated[Duration, Field(ge=0.5)] = 15.0
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     model_concurrency: dict[str, Annotated[int, Field(ge=1, le=10_000)]] = Field(default_factory=dict)
+    caller_share: Annotated[float, Field(gt=0, le=1)] = 0.75
+    """The part of `concurrency` that one caller may have. It applies once there are several callers."""
 
 
 class ModelSettings(Section):
@@ -142,6 +144,11 @@ class Settings(Section):
                     "(`dragoman keys create ID`), or allow everybody with access.anonymous = true (`--anonymous`)"
                 )
         return self
+
+    @property
+    def has_several_callers(self) -> bool:
+        """Whether calls of several callers can come: those without a key count as one."""
+        return len(self.access.keys) + self.allows_anonymous > 1
 
     @property
     def targets(self) -> dict[str, tuple[str, ...]]:

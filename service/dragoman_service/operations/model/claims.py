@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dragoman_service.operations.model.records import Claimed, Ended, Held
+from dragoman_service.operations.model.turns import Sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,28 @@ class Limits:
 
 
 UNLIMITED = Limits()
+
+
+class Places:
+    """How many more operations of each model may run. `running` is how many do."""
+
+    def __init__(self, running: Mapping[str, int], limits: Limits) -> None:
+        self._running, self._limits = dict(running), limits
+        self.full = {target for target in running if self._is_full(target)}
+
+    def take(self, target: str) -> bool:
+        """Takes a place of the model. False: it is full."""
+        if target in self.full:
+            return False
+        if self._is_full(target):
+            self.full.add(target)
+            return False
+        self._running[target] = self._running.get(target, 0) + 1
+        return True
+
+    def _is_full(self, target: str) -> bool:
+        limit = self._limits.of(target)
+        return limit is not None and self._running.get(target, 0) >= limit
 
 
 class Pending(NamedTuple):
@@ -56,12 +79,14 @@ class ClaimRequest:
     held: Sequence[Held] = ()
     """Leases that the worker holds now. It does not claim those operations again, even if the clock jumped."""
     limits: Limits = UNLIMITED
+    sharing: Sharing | None = None
+    """How callers share the worker's slots; None: they do not, and whatever is due next is claimed."""
 
 
 class Claims(NamedTuple):
     """What a claim yielded."""
 
     claimed: Sequence[Claimed]
-    """Operations whose worker was lost first, then queued ones by priority and age."""
+    """Operations whose worker was lost first, then queued ones by priority and age, or as their callers share."""
     ended: Sequence[Ended]
     """Operations that FAILED now because they have lost as many workers as they may."""

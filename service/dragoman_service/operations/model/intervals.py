@@ -40,6 +40,11 @@ class Options(Protocol):
         """The most operations of a model that run at a time on all workers together, by a pattern of its name."""
         ...
 
+    @property
+    def caller_share(self) -> float:
+        """The part of the slots of a process that one caller may have, see `turns`; 1: all of them."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Intervals:

@@ -52,7 +52,7 @@ def _pending() -> Executable:
 
 
 def claim(transaction: Transaction, request: ClaimRequest) -> Claims:
-    """Claims operations: those whose worker was lost first, then queued ones by priority and age."""
+    """Claims operations: those whose worker was lost first, then queued ones, see `ClaimRequest`."""
     # Lost operations go first: their callers have waited longest. Rows that another claim has locked are skipped, not
     # waited for, so that claims of several processes share the queue; whatever is locked here is ours until the commit.
     claimed: list[Claimed] = []
@@ -63,7 +63,7 @@ def claim(transaction: Transaction, request: ClaimRequest) -> Claims:
         ids = transaction.execute(lost.with_for_update(skip_locked=True), _held(request.held)).scalars().all()
         claimed = _take(transaction, ids, request, losses=1)
     if request.found.queued and (free := request.free - len(claimed)) > 0:
-        claimed += _take(transaction, next_in_queue(transaction, free, request.limits), request, losses=0)
+        claimed += _take(transaction, next_in_queue(transaction, free, request), request, losses=0)
     return Claims(claimed, ended)
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from dragoman_service.operations.model.changes import Changes, OnChange, Work
-from dragoman_service.operations.model.claims import ClaimRequest, Claims, Limits, Pending
+from dragoman_service.operations.model.claims import ClaimRequest, Claims, Pending, Places
 from dragoman_service.operations.model.conditions import holds
 from dragoman_service.operations.model.errors import OperationStoreError, may_run_again, worker_lost
 from dragoman_service.operations.model.records import (
@@ -24,6 +24,7 @@ from dragoman_service.operations.model.records import (
     View,
 )
 from dragoman_service.operations.model.requests import Cancellation, Cancelled, Page, PageRequest, Start, Started
+from dragoman_service.operations.model.turns import in_turn
 from dragoman_service.operations.store.interface import StoreContext
 from dragoman_service.operations.store.memory_rows import Memory, Row, clock
 
@@ -127,7 +128,7 @@ class MemoryStore:
         lost = sorted(self._lost(request.held), key=lambda row: row.lease_until)[: request.free]
         for row in lost:
             row.losses += 1
-        taken = lost + self._next(request.free - len(lost), request.limits)
+        taken = lost + self._next(request.free - len(lost), request)
         self._publish(Changes(changed={one.id for one in ended}))
         self._memory.running.update((row.new.id, row) for row in taken)
         return Claims([_claim(row, request) for row in taken], ended)
@@ -217,18 +218,17 @@ class MemoryStore:
                 ended.append(row.end(State.FAILED, request.ttl, clock()))
         return ended
 
-    def _next(self, free: int, limits: Limits) -> list[Row]:
-        """The queued operations that are due, of models that are not full."""
-        running = Counter(row.new.target for row in self._memory.running.values())
+    def _next(self, free: int, request: ClaimRequest) -> list[Row]:
+        """The queued operations that are due, of models that are not full and callers that have not too much."""
+        places = Places(Counter(row.new.target for row in self._memory.running.values()), request.limits)
+        if request.sharing is not None:
+            queues = map(iter, self._memory.queued_by_owner().values())
+            chosen = in_turn(queues, request.sharing, free, places.take)
+            return self._memory.remove([one.id for one in chosen])
         taken: list[Row] = []
         skipped: list[Row] = []
         while len(taken) < free and (row := self._memory.dequeue()) is not None:
-            limit = limits.of(row.new.target)
-            if limit is None or running[row.new.target] < limit:
-                running[row.new.target] += 1
-                taken.append(row)
-            else:
-                skipped.append(row)
+            (taken if places.take(row.new.target) else skipped).append(row)
         for row in skipped:
             self._memory.enqueue(row)
         return taken

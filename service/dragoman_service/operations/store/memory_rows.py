@@ -6,10 +6,12 @@ import heapq
 import itertools
 import secrets
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
 
 from dragoman_service.operations.model.changes import Changes, OnChange
 from dragoman_service.operations.model.records import Chunk, Ended, Held, New, Progress, Record, State
+from dragoman_service.operations.model.turns import Candidate
 
 _RECORD = tuple(each.name for each in fields(Record))
 _PROGRESS = tuple(each.name for each in fields(Progress))
@@ -137,6 +139,22 @@ class Memory:
         if row is not None:
             heapq.heappop(self._queue)
         return row
+
+    def queued_by_owner(self) -> dict[str, list[Candidate]]:
+        """What each caller has in the queue, in the order it is due. It stays in the queue, see `remove`."""
+        found: dict[str, list[Candidate]] = {}
+        for *_, row in sorted(self._queue):
+            if self._is_queued(row):
+                new = row.new
+                candidate = Candidate(new.id, new.owner, new.target, new.priority, row.create_time)
+                found.setdefault(new.owner, []).append(candidate)
+        return found
+
+    def remove(self, ids: Collection[str]) -> list[Row]:
+        """Takes these operations out of the queue; their rows in the order of `ids`."""
+        self._queue = [place for place in self._queue if self._is_queued(place[-1]) and place[2] not in ids]
+        heapq.heapify(self._queue)
+        return [self.rows[operation_id] for operation_id in ids]
 
     def _is_queued(self, row: Row) -> bool:
         return row.state == State.QUEUED and self.rows.get(row.new.id) is row

@@ -7,6 +7,7 @@ import itertools
 import os
 import secrets
 import socket
+from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -21,6 +22,7 @@ from dragoman_service.operations.model.errors import model_stuck
 from dragoman_service.operations.model.intervals import Intervals, Options
 from dragoman_service.operations.model.observer import Observer
 from dragoman_service.operations.model.records import FINAL, Claimed, Ended, Ending, Held, State
+from dragoman_service.operations.model.turns import Sharing
 from dragoman_service.operations.notify.waiters import Waiters
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.worker.cancellations import Cancellations
@@ -32,6 +34,7 @@ from dragoman_service.timing.loop import RETRY_SECONDS, jittered, repeat
 LOCKED_SECONDS = 0.05  # before it looks again for work that another process had locked
 STUCK_ATTEMPTS = 2  # after which an operation fails whose model stood still
 ENDING_GRACE = 2.0  # seconds that a drain waits for the endings of what it has stopped
+MOST_SERVED = 4096  # callers whose last turn is remembered
 
 
 class Runner:
@@ -49,6 +52,9 @@ class Runner:
         self._store, self._engine, self._observer = store, engine, observer
         self._concurrency, self._poll, self._courtesy = options.concurrency, intervals.poll, intervals.courtesy
         self._limits = Limits(options.model_concurrency)
+        self._share = options.caller_share
+        self._served: dict[str, int] = {}
+        self._turns = itertools.count(1)
         self._ttl = round(options.ttl * 1000)
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._claims, self._lease = itertools.count(1), round(options.lease * 1000)
@@ -81,6 +87,11 @@ class Runner:
     def has_room(self) -> bool:
         """This process could run one more operation."""
         return not self._draining and len(self._runs) < self._concurrency
+
+    @property
+    def _is_choosy(self) -> bool:
+        """Queued work may be passed over although slots are free."""
+        return bool(self._limits.by_pattern) or self._share < 1
 
     def notify(self, work: Work, stopped: Collection[str] | None) -> None:
         """There may be work; the operations in `stopped` must stop, or (None) it is not known which."""
@@ -151,14 +162,26 @@ class Runner:
 
     async def _claim(self, free: int, held: Sequence[Held], found: Pending) -> Claims:
         worker = f"{self._worker}-{next(self._claims)}"
-        return await self._store.claim(ClaimRequest(worker, self._lease, free, found, self._ttl, held, self._limits))
+        request = ClaimRequest(worker, self._lease, free, found, self._ttl, held, self._limits, self._sharing())
+        claims = await self._store.claim(request)
+        for one in claims.claimed if self._share < 1 else ():
+            self._served.pop(one.owner, None)  # so that the first in the dictionary was served longest ago
+            self._served[one.owner] = next(self._turns)
+        while len(self._served) > MOST_SERVED:
+            del self._served[next(iter(self._served))]
+        return claims
+
+    def _sharing(self) -> Sharing | None:
+        if self._share >= 1:
+            return None
+        return Sharing(self._share, Counter(run.claimed.owner for run in self._runs.values()), dict(self._served))
 
     def _was_beaten(self, found: Pending, claimed: Sequence[Claimed]) -> bool:
         """Another process holds the rows of all that was queued. It may only have locked them, so look again soon.
 
-        With limits a model may just be full: the end of one of its operations wakes us then.
+        Otherwise a model may just be full, or a caller may have its share: the end of an operation wakes us then.
         """
-        return found.queued and not claimed and not self._limits.by_pattern
+        return found.queued and not claimed and not self._is_choosy
 
     def _take_up(self, claimed: Claimed) -> None:
         # A run of the same id: the caller has deleted its operation, and started another one with the id of its choice.
@@ -180,7 +203,7 @@ class Runner:
         finally:
             if self._runs.get(operation_id) is run:
                 del self._runs[operation_id]
-            if self._backlog or self._limits.by_pattern:  # more work than slots, or a place of a model is free again
+            if self._backlog or self._is_choosy:  # more work than slots, or what was passed over may run now
                 self._wake.set()
         if run.scattered and not run.lost and ending is not None and ending.state in FINAL:
             with suppress(CompletionError):  # a log in many pieces works as well, and only takes more space

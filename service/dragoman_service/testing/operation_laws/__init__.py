@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dragoman_service.testing.operation_laws.machine import MachineLaws
-from dragoman_service.testing.operation_laws.queue import QueueLaws
+from dragoman_service.testing.operation_laws.queue import QueueLaws, SharingLaws
 from dragoman_service.testing.operation_laws.reach import ReachLaws
 from dragoman_service.testing.operation_laws.stage import Store
 from dragoman_service.testing.operation_laws.survival import SurvivalLaws
@@ -13,7 +13,7 @@ from dragoman_service.testing.operation_laws.survival import SurvivalLaws
 __all__ = ["OperationStoreLaws", "Store"]
 
 
-class OperationStoreLaws(MachineLaws, QueueLaws, ReachLaws, SurvivalLaws):
+class OperationStoreLaws(MachineLaws, QueueLaws, ReachLaws, SharingLaws, SurvivalLaws):
     """Subclass it and give it a fixture `store` that describes a fresh store for each test.
 
         class TestSqlite(OperationStoreLaws):

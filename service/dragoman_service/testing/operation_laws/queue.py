@@ -1,4 +1,4 @@
-"""Laws of the store itself: which operation is next, who is fenced off, what is swept."""
+"""Laws of the store itself: which operation is next, how callers share, who is fenced off, what is swept."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import asyncio
 import random
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from dragoman import v1
 from google.longrunning import operations_pb2
 
-from dragoman_service.operations.model.claims import Limits
+from dragoman_service.operations.model.claims import UNLIMITED, Limits
 from dragoman_service.operations.model.records import Ending, Held, State, Step, View
+from dragoman_service.operations.model.turns import Sharing
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.testing.operation_laws.rows import LEASE, OWNER, TTL, chunk, claim, new, progress
-from dragoman_service.testing.operation_laws.stage import AnyReplica, Stage, Staged, metadata_of
+from dragoman_service.testing.operation_laws.stage import AnyReplica, Stage, Staged, metadata_of, state_of
 
 QUEUED, CLAIMED = 10_000, 100  # operations, and how many a worker claims at once
+SHARE, SLOTS = 0.75, 8  # of one caller; of a worker
 SLOW = 0.1  # seconds for one claim; it takes a few milliseconds
 
 
@@ -150,6 +152,68 @@ class QueueLaws(Staged):
         assert await replica.names() == [names[2], names[1]]
 
 
+@pytest.mark.asyncio
+class SharingLaws(Staged):
+    """The part of OperationStoreLaws about several callers."""
+
+    async def test_long_operations_of_one_caller_do_not_hold_up_another_caller(self, stage: Stage) -> None:
+        replica = await stage.here(concurrency=SLOTS, caller_share=SHARE)
+        await replica.start_all("hold", 3 * SLOTS, caller="busy", priority=100)
+        async with asyncio.timeout(10):
+            while len(replica.provider.held) < SHARE * SLOTS:  # noqa: ASYNC110 - the provider tells nobody
+                await asyncio.sleep(0.01)
+        quick = [await replica.start("now", caller="other") for _ in range(5)]
+        done = [await replica.wait(name, caller="other", seconds=5) for name in quick]
+        held = len(replica.provider.held)
+        replica.provider.release()
+
+        assert [state_of(one) for one in done] == ["SUCCEEDED"] * len(quick)
+        assert held == SHARE * SLOTS, "alone it has its whole share"
+
+    async def test_callers_of_one_priority_take_turns(self, stage: Stage) -> None:
+        store = await stage.open_store()
+        for number in range(9):
+            await store.start(new(number, owner="abc"[number // 3]))
+        owners = await _one_by_one(store, 9)
+
+        assert owners == list("abcabcabc")
+
+    async def test_a_higher_priority_goes_first_within_the_share_of_its_caller(self, stage: Stage) -> None:
+        store = await stage.open_store()
+        await _queue_of_each(store, {"calm": (4, 0), "urgent": (20, 50)})
+
+        assert await _owners(store, SLOTS) == ["urgent"] * 6 + ["calm"] * 2
+
+    async def test_a_caller_with_its_share_gets_no_more_and_the_others_go_on(self, stage: Stage) -> None:
+        store = await stage.open_store()
+        await _queue_of_each(store, {"busy": (20, 0), "idle": (1, 0)})
+        claimed = await _owners(store, 2, running={"busy": 6})
+        more = await _owners(store, 2, running={"busy": 6})
+        freed = await _owners(store, 3, running={"busy": 5})
+
+        assert (claimed, more, freed) == (["idle"], [], ["busy"])
+
+    async def test_a_full_model_does_not_hold_up_its_callers_other_operations(self, stage: Stage) -> None:
+        store = await stage.open_store()
+        for number in range(8):
+            await store.start(new(number, owner="ab"[number % 2], target="laws/scarce" if number < 6 else "laws/other"))
+        limits = Limits({"laws/scarce": 3})
+        claimed = await claim(store, 100, limits, sharing=Sharing(SHARE))
+
+        assert sorted(int(one.held.id) for one in claimed) == [0, 1, 2, 6, 7]
+
+    async def test_workers_that_claim_at_once_take_each_operation_once(self, stage: Stage) -> None:
+        stores = [await stage.open_store() for _ in range(3)]
+        await _queue_of_each(stores[0], {f"caller-{number}": (4, 0) for number in range(10)})
+        taken: list[str] = []
+        async with asyncio.timeout(20):
+            while len(taken) < 40:
+                claims = await asyncio.gather(*(claim(store, 8, sharing=Sharing(SHARE)) for store in stores))
+                taken += [one.held.id for claimed in claims for one in claimed]
+
+        assert len(set(taken)) == len(taken) == 40
+
+
 async def _queue(store: OperationStore, count: int, first: int = 0, **changes: Any) -> list[str]:
     """Starts operations with random priorities and with ids in no order of time; their ids as they are due."""
     chance = random.Random(count)  # noqa: S311 - the same in each run
@@ -189,3 +253,27 @@ async def _view(store: OperationStore) -> View:
 def _kept_seconds(operation: operations_pb2.Operation) -> float:
     metadata = metadata_of(operation)
     return (metadata.expire_time.ToMilliseconds() - metadata.end_time.ToMilliseconds()) / 1000
+
+
+async def _queue_of_each(store: OperationStore, callers: Mapping[str, tuple[int, int]]) -> None:
+    """Starts so many operations of each caller, of that priority, one caller after the other."""
+    number = 0
+    for owner, (count, priority) in callers.items():
+        for _ in range(count):
+            await store.start(new(number, owner=owner, priority=priority))
+            number += 1
+
+
+async def _owners(store: OperationStore, free: int, running: Mapping[str, int] | None = None) -> list[str]:
+    claimed = await claim(store, free, sharing=Sharing(SHARE, running or {}))
+    return [one.owner for one in claimed]
+
+
+async def _one_by_one(store: OperationStore, count: int) -> Sequence[str]:
+    """The callers that a worker with one slot serves, in order."""
+    owners: list[str] = []
+    for turn in range(1, count + 1):
+        served = {owner: number for number, owner in enumerate(owners, 1)}
+        [one] = await claim(store, 1, UNLIMITED, worker=f"w{turn}", sharing=Sharing(SHARE, {}, served))
+        owners.append(one.owner)
+    return owners

@@ -7,6 +7,7 @@ from typing import Any
 
 from dragoman_service.operations.model.claims import UNLIMITED, ClaimRequest, Limits
 from dragoman_service.operations.model.records import Chunk, Claimed, Ending, New, Progress, State
+from dragoman_service.operations.model.turns import Sharing
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.testing.operation_laws.replica import CALLER
 
@@ -46,11 +47,16 @@ def succeeded(last: int, unwritten: Chunk | None = None) -> Ending:
 
 
 async def claim(
-    store: OperationStore, most: int = 10, limits: Limits = UNLIMITED, lease: int = LEASE, worker: str = "w"
+    store: OperationStore,
+    most: int = 10,
+    limits: Limits = UNLIMITED,
+    lease: int = LEASE,
+    worker: str = "w",
+    sharing: Sharing | None = None,
 ) -> Sequence[Claimed]:
     """What a worker claims that holds nothing yet."""
     found = await store.pending([])
     if not any(found):
         return []
-    claimed, _ = await store.claim(ClaimRequest(worker, lease, most, found, TTL, limits=limits))
+    claimed, _ = await store.claim(ClaimRequest(worker, lease, most, found, TTL, limits=limits, sharing=sharing))
     return claimed
