@@ -25,18 +25,21 @@ async def test_calls_over_the_limit_are_refused_with_a_delay_on_both_listeners(s
         held = [create(prompt("x").SerializeToString()) for _ in range(2)]
         await until(lambda: echo.running == 2)
         refusal = await refused(create(prompt("x").SerializeToString()))
-        async with asked(service.http_address, "GET", "/v1/models") as answer:
+        async with asked(service.http_address, "POST", "/v1/chat/completions", b"{}") as answer:
             said = await answer.json()
+        async with asked(service.http_address, "GET", "/v1/models") as reading:
+            await reading.whole()
         health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
         held[0].cancel()
         await until(lambda: echo.running == 1)
-        async with asked(service.http_address, "GET", "/v1/models") as later:
+        async with asked(service.http_address, "POST", "/v1/chat/completions", b"{}") as later:
             await later.whole()
         held[1].cancel()
 
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "OVERLOADED")
     assert refusal.retry.retry_delay.ToSeconds() >= 1
-    assert (answer.status, said["error"]["code"], later.status) == (503, "overloaded", 200)
+    assert (answer.status, said["error"]["code"], later.status) == (503, "overloaded", 400)
+    assert reading.status == 200, "what starts no work is not refused"
     assert "retry-after" in answer.headers
     assert health.status == health_pb2.HealthCheckResponse.SERVING
 

@@ -24,7 +24,7 @@ from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.operations import OperationStoreError, open_operations, open_store
 from dragoman_service.plugins.filters import PreparedFilter, open_filters
 from dragoman_service.plugins.providers import Opened
-from dragoman_service.settings.settings import Mistake, OperationsSettings, Settings, SettingsError
+from dragoman_service.settings.settings import Mistake, OperationsSettings, ServerSettings, Settings, SettingsError
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.operations import OperationMeter
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
@@ -37,6 +37,7 @@ from dragoman_service.transport.http.guard import HttpGuard
 from dragoman_service.transport.http.host import Hosts
 from dragoman_service.transport.http.server import HttpServer
 from dragoman_service.transport.in_flight import InFlight
+from dragoman_service.transport.pressure import Pressure
 
 STOP_GRACE = 2.0  # seconds in which upstreams close
 _POLICIES = {
@@ -82,7 +83,7 @@ async def build(
     telemetry = RpcTelemetry(metrics)
     limits = (server.max_request_size, server.stall_timeout)
     off_loop = OffLoop()
-    shared: dict[str, Any] = {"off_loop": off_loop, "budget": budget}
+    shared: dict[str, Any] = {"off_loop": off_loop, "budget": budget, "pressure": _pressure(server, metrics)}
     grpc_guard = Guard(auth, telemetry, in_flight, deadlines, *limits, **shared)
     grpc_server = GrpcServer(server, grpc_guard, metrics.listener_restarts["grpc"].inc)
     http_server = HttpServer(
@@ -96,6 +97,10 @@ async def build(
     )
     delivery = Delivery(engine, operations, off_loop=off_loop)
     return FrontendContext(grpc_server, http_server, delivery, engine, operations)
+
+
+def _pressure(server: ServerSettings, metrics: Metrics) -> Pressure:
+    return Pressure(server.max_memory or 0, refused=metrics.rejected["overloaded"].inc)
 
 
 def _options(settings: Settings) -> OperationsSettings:

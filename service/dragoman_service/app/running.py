@@ -23,6 +23,7 @@ from dragoman_service.telemetry.watch import watch_loop
 from dragoman_service.transport.descriptors import watch_descriptors
 from dragoman_service.transport.freed_memory import give_back
 from dragoman_service.transport.in_flight import InFlight
+from dragoman_service.transport.pressure import watch_pressure
 
 STOP_GRACE = 2.0  # seconds in which calls report to their callers that the server is shutting down
 LISTENING_GRACE = 0.05  # seconds without a call after which none is on its way to a closing listener
@@ -116,7 +117,9 @@ async def running(
         addresses = (await context.grpc.start(), await context.http.start())
         if settings.server.metrics is not None:
             log.info("metrics.listening", address=str(context.http.metrics_address))
-        for task in (watch_health(context), watch_loop(metrics), watch_descriptors(), give_back()):
+        gate = context.grpc.guard.gate
+        pressure = watch_pressure(gate.pressure, gate.wait)
+        for task in (watch_health(context), watch_loop(metrics), watch_descriptors(), give_back(), pressure):
             stack.push_async_callback(_cancel, asyncio.create_task(task))
         yield Running(context, in_flight, addresses, opened)
 

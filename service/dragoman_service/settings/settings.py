@@ -57,6 +57,10 @@ class ServerSettings(Section):
     max_request_size: Annotated[Size, Field(ge=1024, le=512 * 1024**2)] = 8 * 1024**2
     max_calls: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Calls under way in a process; further ones are refused with OVERLOADED."""
+    max_waiting: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
+    """gRPC calls of one method that wait for a process to take them; further ones end in CANCELLED at once."""
+    max_memory: Annotated[Size, Field(ge=64 * 1024**2)] | None = None
+    """Of a process. Over it new work is refused with OVERLOADED, low priorities at 80 % of it."""
     call_memory: Annotated[Size, Field(ge=1024**2)] = 512 * 1024**2
     """For the requests and answers of all calls under way in a process, beyond 64 KiB each."""
     cors_origins: tuple[Origin, ...] = ()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from dragoman_service.engine.engine import shutting_down
-from dragoman_service.errors import CompletionError, overloaded
+from dragoman_service.errors import overloaded
 
 MAX_CALLS = 10_000  # on both listeners of a process
 
@@ -24,7 +24,7 @@ class InFlight:
         self.refusing = False
         """If true, the guards end new calls with `refuse`."""
         self.active = 0
-        """Calls under way. With more than `limit` the guards end new calls with `no_room`."""
+        """Calls under way, see `check`."""
         self.held = 0
         """How many calls have waited for `release`."""
         self._idle = asyncio.Event()
@@ -37,6 +37,18 @@ class InFlight:
     async def idle(self) -> None:
         """Returns as soon as no call is under way."""
         await self._idle.wait()
+
+    @property
+    def may_be_full(self) -> bool:
+        """Whether `check` is needed: the last counted call is one too many for some priority."""
+        return self.active > self.limit // 2
+
+    def check(self, *, low: bool, essential: bool) -> None:
+        """Raises OVERLOADED if a counted call is one too many. Calls of low priority may use half of the places. Those
+        that start no work are refused at twice the limit only, because their answers take memory as well."""
+        limit = self.limit // 2 if low else self.limit
+        if self.active > (2 * self.limit if essential else max(1, limit)):
+            raise overloaded("Too many calls are under way.")
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -95,8 +107,3 @@ class InFlight:
         self.active -= 1
         if not self.active:
             self._idle.set()
-
-
-def no_room() -> CompletionError:
-    """OVERLOADED: as many calls are under way as may be."""
-    return overloaded("Too many calls are under way.")

@@ -28,16 +28,18 @@ from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.deadlines import Deadlines
 from dragoman_service.errors import internal, malformed_request
 from dragoman_service.telemetry.record import CallRecord
-from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
+from dragoman_service.telemetry.rpc import RpcTelemetry
 from dragoman_service.timing.off_loop import INLINE, OffLoop
 from dragoman_service.transport.auth import Auth, credential
 from dragoman_service.transport.call_context import CallContext, GuardedContext
+from dragoman_service.transport.grpc.gate import Gate
 from dragoman_service.transport.grpc.keyless import MAX_STREAMS, Streams
 from dragoman_service.transport.grpc.metadata import MAX_METADATA, Fields, echo, read_metadata
-from dragoman_service.transport.grpc.policy import BACKGROUND, PUBLIC_SERVICES, ServicePolicy
+from dragoman_service.transport.grpc.policy import PUBLIC_SERVICES, Method, ServicePolicy
 from dragoman_service.transport.grpc.stall import StallTimer
 from dragoman_service.transport.grpc.values import parse_counted
-from dragoman_service.transport.in_flight import InFlight, no_room
+from dragoman_service.transport.in_flight import InFlight
+from dragoman_service.transport.pressure import Pressure, is_low
 from dragoman_service.transport.status import metadata_too_large, status_code, too_large, trailers, unimplemented
 
 ABORT_TIMEOUT = 1.0  # seconds to send the status of a failed call
@@ -47,23 +49,6 @@ Handler = Any  # grpc.RpcMethodHandler; its members are not typed
 Context = Any  # grpc.aio.ServicerContext with raw bytes in and messages out
 log = structlog.get_logger(__name__)
 _DEFAULT_POLICY = ServicePolicy()
-
-
-class _Method:
-    """One method of a service, with everything the guard needs to serve a call of it."""
-
-    def __init__(self, path: str, handler: Handler, policy: ServicePolicy) -> None:
-        _, self.service, self.name = path.split("/", 2)
-        self.handler, self.policy = handler, policy
-        self.kind = kind_of(handler.request_streaming, handler.response_streaming)
-        self.background, self.routine = self.service in BACKGROUND, self.service in PUBLIC_SERVICES
-        self.decode: Callable[[bytes], Any] = handler.request_deserializer or bytes
-        ways = ["stream" if streams else "unary" for streams in (handler.request_streaming, handler.response_streaming)]
-        self.function: Callable[..., Any] = getattr(handler, "_".join(ways))
-
-    def encode(self, response: Any) -> bytes:
-        """Serializes a response, unless it is bytes already, such as an event read from the operation store."""
-        return response if isinstance(response, bytes) else self.handler.response_serializer(response)
 
 
 class Guard(aio.ServerInterceptor):
@@ -86,7 +71,9 @@ class Guard(aio.ServerInterceptor):
         public_streams: int = MAX_STREAMS,
         off_loop: OffLoop | None = None,
         budget: Budget | None = None,
+        pressure: Pressure | None = None,
     ) -> None:
+        self.gate = Gate(pressure or Pressure(), telemetry)
         self._auth = auth
         self._telemetry = telemetry
         self._in_flight = in_flight
@@ -97,7 +84,7 @@ class Guard(aio.ServerInterceptor):
         self._public_streams = Streams(public_streams)
         self._off_loop = off_loop or OffLoop()
         self._budget = budget or Budget()
-        self._methods: dict[str, _Method] = {}
+        self._methods: dict[str, Method] = {}
         self.policies: dict[str, ServicePolicy] = dict.fromkeys(PUBLIC_SERVICES, ServicePolicy(public=True))
         """Policies by the full name of the service. All other services have `ServicePolicy()`."""
 
@@ -114,19 +101,27 @@ class Guard(aio.ServerInterceptor):
         method = self._methods.get(path)
         if method is None or method.handler is not handler:
             policy = self.policies.get(path.split("/", 2)[1], _DEFAULT_POLICY)
-            method = self._methods[path] = _Method(path, handler, policy)
-        served = partial(self._serve, method, handler_call_details.invocation_metadata or ())
+            method = self._methods[path] = Method(path, handler, policy)
+        fields = handler_call_details.invocation_metadata or ()
+        if self.gate.pressure.high and (refusing := self.gate.refusal(method, fields)) is not None:
+            return refusing
+        served = partial(self._serve, method, fields)
         if handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(served, None, method.encode)
-        return grpc.stream_unary_rpc_method_handler(served, None, method.encode)
+            return grpc.stream_stream_rpc_method_handler(served, None, partial(_encode, method))
+        return grpc.stream_unary_rpc_method_handler(served, None, partial(_encode, method))
 
-    async def _serve(self, method: _Method, fields: Fields, _: object, context: Context) -> Any:
+    async def _serve(self, method: Method, fields: Fields, _: object, context: Context) -> Any:
         size, metadata = read_metadata(fields)
         call = self._open(method, metadata, context)
-        with nullcontext() if method.background else self._in_flight.counted():
-            return await self._guarded(method, call, metadata, size, context)
+        self.gate.taken += 1
+        self.gate.running += 1
+        try:
+            with nullcontext() if method.background else self._in_flight.counted():
+                return await self._guarded(method, call, metadata, size, context)
+        finally:
+            self.gate.running -= 1
 
-    def _open(self, method: _Method, metadata: Mapping[str, Any], context: Context) -> CallContext:
+    def _open(self, method: Method, metadata: Mapping[str, Any], context: Context) -> CallContext:
         call_id, remaining = uuid.uuid4().hex, context.time_remaining()
         hops = parse_hops(metadata[HOPS]) if HOPS in metadata else 0
         record = CallRecord(
@@ -145,7 +140,7 @@ class Guard(aio.ServerInterceptor):
         )
 
     async def _guarded(
-        self, method: _Method, call: CallContext, metadata: Mapping[str, Any], size: int, context: Context
+        self, method: Method, call: CallContext, metadata: Mapping[str, Any], size: int, context: Context
     ) -> Any:
         record, code = call.record, grpc.StatusCode.OK
         self._telemetry.begin(record)
@@ -154,8 +149,8 @@ class Guard(aio.ServerInterceptor):
             if not method.background:
                 if self._in_flight.refusing:
                     await self._in_flight.refuse()
-                if self._in_flight.active > self._in_flight.limit:
-                    raise no_room()
+                if self._in_flight.may_be_full:
+                    self._in_flight.check(low=is_low(metadata), essential=method.essential)
             if size > MAX_METADATA:
                 raise metadata_too_large(size, MAX_METADATA)
             if not method.policy.public:
@@ -188,7 +183,7 @@ class Guard(aio.ServerInterceptor):
             if call.memory is not None:  # until the caller has read the answer that was returned
                 context.add_done_callback(lambda _: call.share.close())
 
-    async def _answer(self, method: _Method, call: CallContext, context: Context) -> Any:
+    async def _answer(self, method: Method, call: CallContext, context: Context) -> Any:
         if method.handler.request_streaming:
             request: Any = self._requests(method, call.record, context)
         else:
@@ -206,7 +201,7 @@ class Guard(aio.ServerInterceptor):
         response = await answer
         if not method.handler.response_streaming:
             call.record.sent = 1
-            response = method.encode(response)
+            response = _encode(method, response)
             if len(response) > SMALL:
                 call.share.grow(COPIES * len(response))
         return response
@@ -228,12 +223,12 @@ class Guard(aio.ServerInterceptor):
             return bytes(raw)
         raise malformed_request("More than one request message arrived, and this method takes one.")
 
-    async def _requests(self, method: _Method, record: CallRecord, context: Context) -> AsyncIterator[Any]:
+    async def _requests(self, method: Method, record: CallRecord, context: Context) -> AsyncIterator[Any]:
         while (raw := await context.read()) is not aio.EOF:
             record.received += 1
             yield await self._decode(method, raw)
 
-    async def _decode(self, method: _Method, raw: bytes) -> Any:
+    async def _decode(self, method: Method, raw: bytes) -> Any:
         size = len(raw)
         if size > self._max_request:
             raise too_large(size, self._max_request)
@@ -245,13 +240,18 @@ class Guard(aio.ServerInterceptor):
             raise malformed_request("The bytes are not a valid request message of this method.") from None
 
 
+def _encode(method: Method, response: Any) -> bytes:
+    """Serializes a response, unless it is bytes already, such as an event read from the operation store."""
+    return response if isinstance(response, bytes) else method.handler.response_serializer(response)
+
+
 async def _send_all(
-    responses: AsyncIterator[Any], method: _Method, call: CallContext, context: Context, stall_timeout: float
+    responses: AsyncIterator[Any], method: Method, call: CallContext, context: Context, stall_timeout: float
 ) -> None:
     now, record = asyncio.get_running_loop().time, call.record
     with StallTimer(stall_timeout) as timer:
         async for response in responses:
-            raw = method.encode(response)
+            raw = _encode(method, response)
             taken = COPIES * len(raw) if len(raw) > SMALL else 0
             if taken:
                 call.share.grow(taken)

@@ -52,6 +52,8 @@ class Listener:
         self._bind = bind
         self._failed = failed
         self._grace = grace
+        self.made: Callable[[], object] = lambda: None
+        """Called each time that a server was made."""
         self._generic: list[grpc.GenericRpcHandler] = []
         self._registered: list[tuple[str, dict[str, Any]]] = []
         self._server: aio.Server | None = None
@@ -90,6 +92,7 @@ class Listener:
 
     def _equipped(self) -> aio.Server:
         server = self._make()
+        self.made()
         server.add_generic_rpc_handlers(self._generic)
         for service, handlers in self._registered:
             server.add_registered_method_handlers(service, handlers)

@@ -19,6 +19,7 @@ from dragoman_service.settings.settings import ServerSettings, TlsSettings
 from dragoman_service.settings.types import Address
 from dragoman_service.transport.descriptors import max_connections
 from dragoman_service.transport.grpc.certificates import Certificate
+from dragoman_service.transport.grpc.gate import newest_server
 from dragoman_service.transport.grpc.guard import Guard
 from dragoman_service.transport.grpc.health import Health
 from dragoman_service.transport.grpc.listener import Listener
@@ -33,8 +34,9 @@ MIN_PING_INTERVAL = 500
 at most."""
 
 
-def options(max_request: int, longest_call: float, *, share_port: bool) -> list[tuple[str, int]]:
-    """Returns the channel options. `max_request` is in bytes, `longest_call` in seconds.
+def options(max_request: int, longest_call: float, max_waiting: int, *, share_port: bool) -> list[tuple[str, int]]:
+    """Returns the channel options. `max_request` is in bytes, `longest_call` in seconds; `max_waiting` is how many
+    calls of one method may wait until a handler gets them.
 
     With `share_port` several processes may listen on one port. The kernel distributes connections among them, not
     calls. gRPC itself refuses messages over one and a half times `max_request`, also after decompression, without
@@ -47,9 +49,9 @@ def options(max_request: int, longest_call: float, *, share_port: bool) -> list[
         ),  # 0: a second server on the port fails to start
         ("grpc.max_concurrent_streams", 1000),  # limits floods of stream resets
         ("grpc.http.overload_protection", 0),  # with 1, callers over the limit above fail instead of waiting
-        # Core would end what waits for the guard in CANCELLED, without a word. The guard refuses it with OVERLOADED.
-        ("grpc.server.max_pending_requests", 1_000_000),
-        ("grpc.server.max_pending_requests_hard_limit", 2_000_000),
+        # Core ends further calls in CANCELLED, without a word, but at a tenth of what it costs to refuse them here.
+        ("grpc.server.max_pending_requests", max_waiting),
+        ("grpc.server.max_pending_requests_hard_limit", max_waiting + max(1, max_waiting // 10)),
         ("grpc.server_max_unrequested_time_in_server", 600),  # seconds
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
@@ -76,9 +78,11 @@ class GrpcServer:
     def __init__(self, settings: ServerSettings, guard: Guard, failed: Callable[[], object] = lambda: None) -> None:
         self._settings = settings
         self.guard = guard
-        limits = options(settings.max_request_size, settings.longest_deadline, share_port=settings.workers > 1)
+        sizes = (settings.max_request_size, settings.longest_deadline, settings.max_waiting)
+        limits = options(*sizes, share_port=settings.workers > 1)
         make = partial(aio.server, interceptors=[guard], options=limits)
         self._listener = Listener(make, self._bind, failed, grace=settings.longest_deadline)
+        self._listener.made = self._note_server
         self.server = cast("aio.Server", self._listener)
         """Takes handlers as `grpc.aio.Server` does, and nothing else."""
         self._health = Health()
@@ -144,6 +148,9 @@ class GrpcServer:
     async def stop(self, grace: float | None = None) -> None:
         """Closes the listener. Calls under way end at once, or have `grace` seconds."""
         await self._listener.stop(grace)
+
+    def _note_server(self) -> None:
+        self.guard.gate.server = newest_server()
 
     def _reflect(self) -> None:
         """Adds reflection v1 and v1alpha, which have the same messages under two names."""

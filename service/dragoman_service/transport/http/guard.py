@@ -26,7 +26,8 @@ from dragoman_service.transport.call_context import CallContext
 from dragoman_service.transport.http.body import read_body
 from dragoman_service.transport.http.call import JSON, HttpCall
 from dragoman_service.transport.http.cors import Cors
-from dragoman_service.transport.in_flight import InFlight, no_room
+from dragoman_service.transport.in_flight import InFlight
+from dragoman_service.transport.pressure import Pressure, is_low
 from dragoman_service.transport.status import status_code
 
 EncodeError = Callable[[CompletionError, str], HttpErrorResponse]
@@ -48,6 +49,11 @@ class Method:
     serve: Callable[[HttpCall], Awaitable[None]]
     streams: bool = False
     headers: tuple[str, ...] = ()
+
+    @property
+    def essential(self) -> bool:
+        """It starts no work, so it is not refused under pressure."""
+        return self.verb != "POST" or self.path.endswith(("cancel", ":wait"))
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -87,7 +93,9 @@ class HttpGuard:
         body_timeout: float = 60.0,
         off_loop: OffLoop | None = None,
         budget: Budget | None = None,
+        pressure: Pressure | None = None,
     ) -> None:
+        self._pressure = pressure or Pressure()
         self.telemetry = telemetry
         self.cors = cors
         self._auth = auth
@@ -156,8 +164,10 @@ class HttpGuard:
         if self._in_flight.refusing:
             call.closes = True
             await self._in_flight.refuse()
-        if self._in_flight.active > self._in_flight.limit:
-            raise no_room()
+        low, essential = is_low(call.request.headers), method.essential
+        self._in_flight.check(low=low, essential=essential)
+        if self._pressure.high and not essential and (error := self._pressure.refusal(low=low)) is not None:
+            raise error
         context = call.context
         key = call.request.query.get(service.key_parameter, "") if service.key_parameter else ""
         context.caller = context.record.caller = self._auth.caller(credential(call.request.headers, key))
