@@ -76,12 +76,15 @@ class Program:
 
 @asynccontextmanager
 async def started(
-    *command: str, core: int, env: Mapping[str, str] | None = None, log: Path | None = None
+    *command: str, core: int | None, env: Mapping[str, str] | None = None, log: Path | None = None
 ) -> AsyncIterator[Program]:
-    """Runs a command on `core`. Its stderr goes to the file `log`, if there is one."""
+    """Runs a command on `core`, or on all of them. Its stderr goes to the file `log`, if there is one."""
     path = os.pathsep.join([str(BENCH), *filter(None, [os.environ.get("PYTHONPATH")])])
     variables = {**os.environ, "PYTHONPATH": path, **(env or {})}
-    with on_core(core), log.open("wb") if log else contextlib.nullcontext() as stderr:
+    with (
+        contextlib.nullcontext() if core is None else on_core(core),
+        log.open("wb") if log else contextlib.nullcontext() as stderr,
+    ):
         process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=stderr, env=variables)
     program = Program(process, log)
     try:
