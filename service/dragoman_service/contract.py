@@ -13,9 +13,19 @@ from typing import Protocol, runtime_checkable
 
 from dragoman import v1
 
-from dragoman_service.errors import CompletionError, FieldViolation, invalid
+from dragoman_service.errors import CompletionError, FieldViolation, QuotaViolation, invalid
 
-__all__ = ["Call", "Complete", "CompletionError", "FieldViolation", "Filter", "Provider", "Tokenizer", "invalid"]
+__all__ = [
+    "Call",
+    "Complete",
+    "CompletionError",
+    "FieldViolation",
+    "Filter",
+    "Provider",
+    "QuotaViolation",
+    "Tokenizer",
+    "invalid",
+]
 
 HOPS = "x-dragoman-hops"
 """HTTP header or gRPC metadata key with the number of services that a request has passed through."""

@@ -77,7 +77,8 @@ async def test_the_file_is_its_owner_s_alone(tmp_path: Path) -> None:
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "deep/down").iterdir()}
 
     assert modes.pop("operations.db.bells") == 0o700
-    assert modes == dict.fromkeys(("operations.db", "operations.db-wal", "operations.db-shm"), 0o600)
+    names = ("operations.db", "operations.db-wal", "operations.db-shm", "operations.db.reserve")
+    assert modes == dict.fromkeys(names, 0o600)
     assert stat.S_IMODE((tmp_path / "deep/down").stat().st_mode) == 0o700
 
 

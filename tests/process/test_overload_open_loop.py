@@ -1,4 +1,4 @@
-"""A service that gets five times the calls that it can serve goes on to serve what it can, and answers health at once."""
+"""A service that gets five times the calls that it can serve goes on to serve, and answers health at once."""
 
 from __future__ import annotations
 

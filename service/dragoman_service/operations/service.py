@@ -30,6 +30,7 @@ from dragoman_service.operations.model.ids import Ids, id_of, name_of, scoped
 from dragoman_service.operations.model.intervals import Options
 from dragoman_service.operations.model.records import New, Record
 from dragoman_service.operations.model.requests import PageRequest, Start, Started
+from dragoman_service.operations.quota import StoredQuota
 from dragoman_service.operations.readers import Readers
 from dragoman_service.operations.reading import OperationReader
 from dragoman_service.operations.start_options import StartOptions
@@ -64,6 +65,7 @@ class Operations:
         self._reader, self._tokens = reader, tokens
         self._max_attempts, self._ttl = options.max_attempts, round(options.ttl * 1000)
         self._unlisted = frozenset(unlisted)
+        self._quota = StoredQuota(store, options.max_stored)
         self._readers = Readers(self._cancel)
         self._ids = Ids()
 
@@ -82,7 +84,7 @@ class Operations:
         """Stores the operation, QUEUED, or returns the one that the caller has started with the same `request_id`.
 
         `target` is the request's model, if it was resolved already. Raises the errors of `Engine.resolve`,
-        UNSUPPORTED_FIELD, REQUEST_ID_REUSED and OPERATION_EXISTS.
+        UNSUPPORTED_FIELD, REQUEST_ID_REUSED, OPERATION_EXISTS and QUOTA_EXHAUSTED.
         """
         _, record = await self._start(request, caller, options or StartOptions(), target)
         self._readers.bind(record.id, bound=False)
@@ -93,7 +95,8 @@ class Operations:
     ) -> Started:
         new = self._new(request, caller, options, target)
         work = Work.KEPT if self._runner.has_room else Work.OPEN
-        started = await self._store.start(new, work)
+        async with self._quota.starting(caller, request.request_id):
+            started = await self._store.start(new, work)
         if started.outcome is Start.REUSED:
             raise request_id_reused(request.request_id)
         if started.outcome is Start.EXISTS:
@@ -216,6 +219,7 @@ class Operations:
         """Deletes the operation with its answer. One that runs is stopped."""
         if not await self._store.delete(caller, id_of(name, caller)):
             raise not_found(name)
+        self._quota.deleted(caller)
 
     async def drain(self, grace: float) -> None:
         """Claims nothing more, gives running operations `grace` seconds, then gives back the rest to other servers.

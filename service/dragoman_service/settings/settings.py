@@ -78,6 +78,8 @@ class OperationsSettings(Section):
     model_concurrency: dict[str, Annotated[int, Field(ge=1, le=10_000)]] = Field(default_factory=dict)
     caller_share: Annotated[float, Field(gt=0, le=1)] = 0.75
     """The part of `concurrency` that one caller may have. It applies once there are several callers."""
+    max_stored: Annotated[int, Field(ge=1, le=100_000_000)] = 100_000
+    """Operations of one caller in the store, done or not."""
 
 
 class ModelSettings(Section):

@@ -6,7 +6,7 @@ from dragoman import v1
 from google.rpc import code_pb2, error_details_pb2
 from google.rpc.status_pb2 import Status
 
-from dragoman_service.contract import CompletionError, FieldViolation, invalid
+from dragoman_service.contract import CompletionError, FieldViolation, QuotaViolation, invalid
 from dragoman_service.operations.model.records import Record, State
 
 _REASONS = frozenset(v1.ErrorReason.keys())
@@ -98,6 +98,17 @@ def exists(name: str) -> CompletionError:
         v1.ERROR_REASON_OPERATION_EXISTS,
         f"You already have an operation {name!r}. Choose another operation_id, or delete that one first.",
         resource=name,
+    )
+
+
+def too_many_stored(most: int) -> CompletionError:
+    """The caller has as many operations as one may have."""
+    return CompletionError(
+        code_pb2.RESOURCE_EXHAUSTED,
+        v1.ERROR_REASON_QUOTA_EXHAUSTED,
+        f"You have {most} stored operations, the most that a caller may have. Delete some that are done, or wait until "
+        "they expire.",
+        quota=(QuotaViolation("operations", f"{most} stored operations a caller"),),
     )
 
 

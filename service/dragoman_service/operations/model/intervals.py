@@ -45,6 +45,11 @@ class Options(Protocol):
         """The part of the slots of a process that one caller may have, see `turns`; 1: all of them."""
         ...
 
+    @property
+    def max_stored(self) -> int:
+        """The most operations of one caller in the store, done or not."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Intervals:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    exists,
     func,
     literal,
     or_,
@@ -119,6 +120,18 @@ def forget(transaction: Transaction, owner: str, operation_id: str) -> bool:
     erase_logs(transaction, gone)
     transaction.changes.stopped.update(gone)
     return bool(gone)
+
+
+def stored(connection: Connection, owner: str, most: int) -> int:
+    """How many operations the owner has, at most `most`."""
+    found = select(_c.id).where(_c.owner == owner, is_kept()).limit(most).subquery()
+    return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
+
+
+def has_request(connection: Connection, owner: str, request_id: str) -> bool:
+    """Whether an operation of the owner has the request id."""
+    found = exists().where(_c.owner == owner, _c.request_id == request_id, is_kept())
+    return bool(connection.execute(select(found)).scalar_one())
 
 
 def count_states(connection: Connection) -> Mapping[str, int]:

@@ -67,6 +67,14 @@ class OperationStore(Protocol):
         """Deletes the operation and its log. False: the owner has no such operation."""
         ...
 
+    async def stored(self, owner: str, most: int) -> int:
+        """How many operations the owner has, or `most` if there are more: a count costs time."""
+        ...
+
+    async def has_request(self, owner: str, request_id: str) -> bool:
+        """Whether an operation of the owner has the request id, so that `start` with it need not store one more."""
+        ...
+
     async def count_states(self) -> Mapping[str, int]:
         """How many operations are in each state; every state is a key."""
         ...

@@ -111,6 +111,16 @@ class MemoryStore:
         self._publish(Changes(stopped={operation_id}))
         return True
 
+    async def stored(self, owner: str, most: int) -> int:
+        await asyncio.sleep(0)
+        now = clock()
+        return min(most, sum(row.new.owner == owner and row.is_kept(now) for row in self._memory.rows.values()))
+
+    async def has_request(self, owner: str, request_id: str) -> bool:
+        await asyncio.sleep(0)
+        now, wanted = clock(), (owner, request_id)
+        return any((row.new.owner, row.request_id) == wanted and row.is_kept(now) for row in self._memory.rows.values())
+
     async def count_states(self) -> Mapping[str, int]:
         await asyncio.sleep(0)
         counts = Counter(row.state for row in self._memory.rows.values())

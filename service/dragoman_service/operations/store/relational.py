@@ -40,6 +40,12 @@ class SqlStore:
     async def delete(self, owner: str, operation_id: str) -> bool:
         return await self.database.write(by_callers.forget, owner, operation_id)
 
+    async def stored(self, owner: str, most: int) -> int:
+        return await self.database.select(by_callers.stored, owner, most)
+
+    async def has_request(self, owner: str, request_id: str) -> bool:
+        return await self.database.select(by_callers.has_request, owner, request_id)
+
     async def count_states(self) -> Mapping[str, int]:
         return await self.database.select(by_callers.count_states)
 

@@ -16,6 +16,9 @@ from dragoman_service.operations.store.file_header import Header, HeaderReader
 
 REREAD_SECONDS = 0.01  # until a header that may have been half written is read again
 INSPECTION_SECONDS = 2.0  # a file that takes longer to check is used unchecked
+RESERVE = 4 * 1024**2  # bytes: as much as the write-ahead log takes before it is moved into the file
+ROOM = 4  # times the reserve that must be free when it is created
+RESERVE_SECONDS = 60.0
 _WAL_MAGIC = (0x377F0682, 0x377F0683)  # the last bit is the byte order of the checksums
 _WAL_HEADER = 32  # bytes
 _RESTORE = (
@@ -149,6 +152,41 @@ class SingleFile:
 
     def _statuses(self) -> tuple[os.stat_result | None, ...]:
         return tuple(_status(path) for path in self._parts)
+
+
+class Reserve:
+    """A file that keeps some of the disk free: once the disk is full, it makes room for what frees more."""
+
+    def __init__(self, path: Path, size: int = RESERVE) -> None:
+        self._path, self._size = path, size
+        self._tried = 0.0
+
+    def keep(self) -> None:
+        """Creates the file if the disk has room for several times as much. It tries once a minute."""
+        now = time.monotonic()
+        if self._tried and now < self._tried + RESERVE_SECONDS:
+            return
+        self._tried = now
+        try:
+            room = os.statvfs(self._path.parent)
+            if self._path.exists() or room.f_bavail * room.f_frsize < ROOM * self._size:
+                return
+            descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, self._size)
+            finally:
+                os.close(descriptor)
+        except OSError:  # the disk has filled up meanwhile, or another process was faster
+            return
+
+    def release(self) -> None:
+        """Gives the room away."""
+        self._path.unlink(missing_ok=True)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the driver says that the disk is full."""
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) == sqlite3.SQLITE_FULL
 
 
 def _stays(wrong: Callable[[], bool]) -> bool:

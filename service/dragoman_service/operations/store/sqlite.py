@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -24,14 +24,14 @@ from dragoman_service.contract import CompletionError
 from dragoman_service.operations.model.changes import Changes
 from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.notify.unix import open_notifier
-from dragoman_service.operations.sql import by_callers
+from dragoman_service.operations.sql import by_callers, retention
 from dragoman_service.operations.sql.connection_health import Health, reason_of
 from dragoman_service.operations.sql.migrate import load_alembic, migrate
 from dragoman_service.operations.sql.transaction import Dialect, Transaction
 from dragoman_service.operations.store.group_commit import Committed, Failed, GroupCommit, Run, in_all, run_all
 from dragoman_service.operations.store.interface import StoreContext
 from dragoman_service.operations.store.relational import SqlStore
-from dragoman_service.operations.store.single_file import LostFileError, SingleFile
+from dragoman_service.operations.store.single_file import LostFileError, Reserve, SingleFile, is_full
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,6 +40,7 @@ READERS = 4  # threads
 BUSY_SECONDS = 5.0  # wait for a file that another process has locked; `?timeout=` in the URL overrides it
 
 _DIALECT = Dialect(insert)
+_FREEING: tuple[object, ...] = (by_callers.forget, by_callers.cancel, retention.sweep)  # statements that free space
 
 
 class SqliteDatabase:
@@ -47,6 +48,8 @@ class SqliteDatabase:
 
     def __init__(self, file: SingleFile, reader: Engine, writer: Engine, committed: Callable[[Changes], None]) -> None:
         self._file, self._reader, self._writer = file, reader, writer
+        self._reserve = Reserve(Path(f"{file.path}.reserve"))
+        self._freeing: set[Run] = set()
         self._readers = ThreadPoolExecutor(READERS, "operations-reader")
         self._thread = ThreadPoolExecutor(1, "operations-writer")
         self._group = GroupCommit(self._commit, committed)
@@ -70,8 +73,13 @@ class SqliteDatabase:
 
         if not self._health.readable:  # nobody could find again what is written now
             await self.read(by_callers.count_states)
-        with self._health.watched(writing=True):
-            return await self._group.submit(run)
+        if statement in _FREEING:
+            self._freeing.add(run)
+        try:
+            with self._health.watched(writing=True):
+                return await self._group.submit(run)
+        finally:
+            self._freeing.discard(run)
 
     def _commit(self, runs: Sequence[Run]) -> asyncio.Future[Committed]:
         return asyncio.get_running_loop().run_in_executor(self._thread, self._commit_to_file, runs)
@@ -79,9 +87,23 @@ class SqliteDatabase:
     def _commit_to_file(self, runs: Sequence[Run]) -> Committed:
         # Checked again afterwards, because a commit into a file that nobody will find again must not be confirmed.
         self._file.check()
-        done = _commit(self._writer, runs)
+        try:
+            done = _commit(self._writer, runs)
+            self._reserve.keep()
+        except OperationalError as error:
+            freeing = [run for run in runs if run in self._freeing]
+            if not freeing or error.orig is None or not is_full(error.orig):
+                raise
+            done = self._free_space(runs, error)
         self._file.check()
         return done
+
+    def _free_space(self, runs: Sequence[Run], error: Exception) -> Committed:
+        """Runs what frees space on a full disk, in the room of the reserve. The others fail with `error`."""
+        self._reserve.release()
+        _checkpoint(self._writer, "TRUNCATE")
+        full = Committed([Failed(error)], Changes())
+        return in_all([_commit_alone(self._writer, run) if run in self._freeing else full for run in runs])
 
     async def close(self) -> None:
         """Waits for the transaction that is under way."""
@@ -126,10 +148,10 @@ async def open_sqlite(url: str, context: StoreContext) -> AsyncIterator[SqlStore
         file.close()
 
 
-def _checkpoint(engine: Engine) -> None:
-    """Moves what is in the log into the file, as far as nobody reads it."""
-    with closing(engine.raw_connection()) as connection:
-        connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+def _checkpoint(engine: Engine, mode: str = "PASSIVE") -> None:
+    """Moves what is in the log into the file, as far as nobody reads it. `TRUNCATE` also empties the log."""
+    with closing(engine.raw_connection()) as connection, suppress(sqlite3.OperationalError):
+        connection.cursor().execute(f"PRAGMA wal_checkpoint({mode})")
 
 
 def _commit(engine: Engine, runs: Sequence[Run]) -> Committed:

@@ -13,6 +13,7 @@ import pytest
 from dragoman import v1
 from google.longrunning import operations_pb2
 
+from dragoman_service.contract import CompletionError
 from dragoman_service.operations.model.claims import UNLIMITED, Limits
 from dragoman_service.operations.model.records import Ending, Held, State, Step, View
 from dragoman_service.operations.model.turns import Sharing
@@ -169,6 +170,24 @@ class SharingLaws(Staged):
 
         assert [state_of(one) for one in done] == ["SUCCEEDED"] * len(quick)
         assert held == SHARE * SLOTS, "alone it has its whole share"
+
+    async def test_a_caller_may_have_so_many_operations_in_the_store(self, stage: Stage) -> None:
+        replica = await stage.here(max_stored=3)
+        started = await asyncio.gather(
+            *(replica.start("now", caller="busy", request_id=f"r{number}") for number in range(8)),
+            return_exceptions=True,
+        )
+        names = [one for one in started if isinstance(one, str)]
+        other = await replica.start("now", caller="other")
+        again = await replica.start("now", caller="busy", request_id=f"r{started.index(names[0])}")
+        done = await replica.wait(names[0], caller="busy")
+        await replica.operations.delete(names[0], "busy")
+        later = await replica.start("now", caller="busy")
+
+        assert len(names) == 3
+        assert {one.reason for one in started if isinstance(one, CompletionError)} == {v1.ERROR_REASON_QUOTA_EXHAUSTED}
+        assert (again, state_of(done)) == (names[0], "SUCCEEDED"), "what joins another is not refused"
+        assert len({other, later, *names}) == 5
 
     async def test_callers_of_one_priority_take_turns(self, stage: Stage) -> None:
         store = await stage.open_store()

@@ -45,11 +45,21 @@ class Setup:
     """How far the wall clock of a replica in a process of its own is ahead."""
     model_concurrency: Mapping[str, int] = field(default_factory=dict)
     caller_share: float = 1.0
+    max_stored: int = 100_000
 
     @property
     def settings(self) -> OperationsSettings:
         """The table `[operations]`, not validated, so that a replica can have no slots."""
-        names = ("url", "concurrency", "lease", "ttl", "max_attempts", "model_concurrency", "caller_share")
+        names = (
+            "url",
+            "concurrency",
+            "lease",
+            "ttl",
+            "max_attempts",
+            "model_concurrency",
+            "caller_share",
+            "max_stored",
+        )
         return OperationsSettings().model_copy(update={name: getattr(self, name) for name in names})
 
 
