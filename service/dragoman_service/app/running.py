@@ -118,6 +118,7 @@ async def running(
         if settings.server.metrics is not None:
             log.info("metrics.listening", address=str(context.http.metrics_address))
         gate = context.grpc.guard.gate
+        gate.measured = metrics.grpc_wait.set
         pressure = watch_pressure(gate.pressure, gate.wait)
         for task in (watch_health(context), watch_loop(metrics), watch_descriptors(), give_back(), pressure):
             stack.push_async_callback(_cancel, asyncio.create_task(task))

@@ -118,6 +118,12 @@ class Metrics:
         self.loop_lag = Histogram(
             "dragoman_event_loop_lag_seconds", "Delay of the event loop.", buckets=MODEL_SECONDS, registry=self.own
         )
+        self.grpc_wait = Gauge(
+            "dragoman_grpc_wait_seconds",
+            "Time that a gRPC call waits until the service takes it.",
+            registry=self.own,
+            multiprocess_mode="livemax",
+        )
         self.plugin_state = self._gauge(
             "dragoman_plugin_state", "1 for the current state of a provider.", "livemax", "provider", "state"
         )
@@ -127,6 +133,7 @@ class Metrics:
         workers = Gauge("dragoman_workers", "Worker processes.", registry=self.own, multiprocess_mode="livesum")
         workers.set(1)
         self.rejected["draining"]
+        self.rejected["overloaded"]
         self.listener_restarts["grpc"]
 
     def _add_operations(self) -> None:

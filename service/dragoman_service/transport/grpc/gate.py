@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -55,6 +56,8 @@ class Gate:
         """The server whose queue it is, see `newest_server`; 0: none yet."""
         self.taken = self.running = 0
         """Calls that were given to a handler, and those whose handler has not ended."""
+        self.measured: Callable[[float], object] = lambda wait: None
+        """Told of each wait that was measured, in seconds."""
         self._seen, self._when = 0, time.monotonic()
 
     def wait(self) -> float:
@@ -62,10 +65,13 @@ class Gate:
         now = time.monotonic()
         taken, passed = self.taken - self._seen, now - self._when
         self._seen, self._when = self.taken, now
-        if not taken or not self.server:
-            return 0.0
-        arrived, ended = arrived_and_ended(self.server)
-        return max(0, arrived - ended - self.running) * passed / taken
+        waiting = 0
+        if taken and self.server:
+            arrived, ended = arrived_and_ended(self.server)
+            waiting = max(0, arrived - ended - self.running)
+        wait = waiting * passed / max(1, taken)
+        self.measured(wait)
+        return wait
 
     def refusal(self, method: Method, fields: Fields) -> Any:
         """A handler that refuses the call, or None. It reads neither the request nor the key, to cost little."""
