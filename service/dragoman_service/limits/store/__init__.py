@@ -1,0 +1,1 @@
+"""The counters of limits and the ledger of usage, in the database of operations."""

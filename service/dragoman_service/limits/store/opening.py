@@ -1,0 +1,57 @@
+"""The store of limits that belongs to a store of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, StaticPool, create_engine
+from sqlalchemy.dialects.sqlite import insert
+
+from dragoman_service.limits.store.interface import LimitStore
+from dragoman_service.limits.store.relational import SqlLimitStore
+from dragoman_service.limits.store.schema import metadata
+from dragoman_service.operations.model.errors import OperationStoreError
+from dragoman_service.operations.sql.transaction import Dialect, Transaction
+from dragoman_service.operations.store.interface import OperationStore
+from dragoman_service.operations.store.memory import MemoryStore
+from dragoman_service.operations.store.relational import SqlStore
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def limits_of(store: OperationStore) -> LimitStore:
+    """The store of limits in the database of `store`, whose connections it shares.
+
+    Raises OperationStoreError for a store of another package that has no SQL database.
+    """
+    if isinstance(store, SqlStore):
+        return SqlLimitStore(store.database)
+    if isinstance(store, MemoryStore):
+        return SqlLimitStore(MemoryDatabase())
+    raise OperationStoreError(
+        "keeps operations in a store that cannot hold limits and usage: with [limits] it should be sqlite:, "
+        "postgresql: or memory:"
+    )
+
+
+class MemoryDatabase:
+    """A `Database` in memory, for as long as the process lives. Statements are too quick to be worth a thread."""
+
+    def __init__(self) -> None:
+        self._engine: Engine = create_engine(
+            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+        )
+        metadata.create_all(self._engine)
+
+    async def select(self, statement: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.read(statement, *args, **kwargs)
+
+    async def read(self, statement: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._engine.connect() as connection:
+            return statement(connection, *args, **kwargs)
+
+    async def write(self, statement: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._engine.begin() as connection:
+            return statement(Transaction(connection, Dialect(insert)), *args, **kwargs)
