@@ -24,8 +24,8 @@ class Limit:
     """One limit: a rate, which is refilled steadily, or a budget of a calendar period. Units are whole numbers.
 
     `scope` and `kind` name its counter, such as `key/search-1` and `tokens/minute/small-*`; to the store they are
-    only names. Rate: up to `cap` units at once, and `refill` units come back every `every` milliseconds. Budget: `cap` units
-    in each `period` of the calendar in `zone`. If it is not `enforced`, it is counted and refuses nothing.
+    only names. Rate: up to `cap` units at once, and `refill` units come back every `every` milliseconds. Budget: `cap`
+    units in each `period` of the calendar in `zone`. If it is not `enforced`, it is counted and refuses nothing.
     """
 
     scope: str
