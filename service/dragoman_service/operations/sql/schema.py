@@ -77,6 +77,7 @@ def _index(name: str, *columns: Any, where: ColumnElement[bool] | None = None, u
 _index("operations_by_owner", _c.owner, _c.create_time, _c.id)
 _index("operations_by_request_id", _c.owner, _c.request_id, where=_c.request_id.is_not(None), unique=True)
 _index("operations_queued", _c.priority.desc(), _c.create_time, _c.id, _c.target, where=is_queued)
+_index("operations_queued_by_owner", _c.owner, _c.priority.desc(), _c.create_time, _c.id, _c.target, where=is_queued)
 _index("operations_running", _c.lease_until, _c.target, where=is_running)
 _index("operations_by_expiry", _c.expire_time, _c.state, where=has_ended)
 
