@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from dragoman import v1
@@ -21,7 +21,7 @@ from dragoman_service.engine.engine import Engine
 from dragoman_service.engine.filtering import Filters
 from dragoman_service.filters.context import FilterContext
 from dragoman_service.frontends.context import FrontendContext
-from dragoman_service.operations import OperationStoreError, open_operations, open_store
+from dragoman_service.operations import OpenedStore, OperationStoreError, open_shared_store, open_store, operations_in
 from dragoman_service.plugins.filters import PreparedFilter, open_filters
 from dragoman_service.plugins.providers import Opened
 from dragoman_service.settings.settings import Mistake, OperationsSettings, ServerSettings, Settings, SettingsError
@@ -47,6 +47,7 @@ _POLICIES = {
 }
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 
 async def build(
@@ -64,22 +65,13 @@ async def build(
     deadlines = Deadlines(server.default_deadline, server.longest_deadline)
     auth = Auth(settings.access, anonymous=settings.allows_anonymous)
     budget = Budget(server.call_memory)
+    opened_store = await _open(_shared_store(settings), stack)
     chain = await stack.enter_async_context(_chain(filters, partial(FilterContext, metrics, catalogue), settings))
     engine = Engine(catalogue, chain, deadlines, auth.allowed, budget)
     stack.push_async_callback(engine.closed, STOP_GRACE)
-    opened_operations = open_operations(
-        _options(settings),
-        server.data_dir,
-        engine,
-        OperationMeter(metrics),
-        workers=server.workers,
-        unlisted=() if settings.access.anonymous_listing else (ANONYMOUS,),
-        opener=partial(open_store, allow=settings.plugins.allow, open_timeout=settings.plugins.open_timeout),
-    )
-    try:
-        operations = await stack.enter_async_context(opened_operations)
-    except OperationStoreError as error:
-        raise SettingsError([Mistake("operations.url", str(error))]) from error
+    unlisted = () if settings.access.anonymous_listing else (ANONYMOUS,)
+    opening = operations_in(opened_store, _options(settings), engine, OperationMeter(metrics), unlisted=unlisted)
+    operations = await _open(opening, stack)
     telemetry = RpcTelemetry(metrics)
     limits = (server.max_request_size, server.stall_timeout)
     off_loop = OffLoop()
@@ -97,6 +89,21 @@ async def build(
     )
     delivery = Delivery(engine, operations, off_loop=off_loop)
     return FrontendContext(grpc_server, http_server, delivery, engine, operations)
+
+
+def _shared_store(settings: Settings) -> AbstractAsyncContextManager[OpenedStore]:
+    """The store of operations. It is opened before the engine, whose filters may keep their own tables in it."""
+    plugins, server = settings.plugins, settings.server
+    opener = partial(open_store, allow=plugins.allow, open_timeout=plugins.open_timeout)
+    return open_shared_store(settings.operations.url, server.data_dir, server.workers, opener)
+
+
+async def _open(opening: AbstractAsyncContextManager[T], stack: AsyncExitStack) -> T:
+    """Opens it until the end. Raises SettingsError if the store cannot be used."""
+    try:
+        return await stack.enter_async_context(opening)
+    except OperationStoreError as error:
+        raise SettingsError([Mistake("operations.url", str(error))]) from error
 
 
 def _pressure(server: ServerSettings, metrics: Metrics) -> Pressure:

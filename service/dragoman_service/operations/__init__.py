@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from dragoman_service.operations.factory import open_operations
+from dragoman_service.operations.factory import OpenedStore, open_operations, open_shared_store, operations_in
 from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.model.observer import Observer
 from dragoman_service.operations.service import Operations
 from dragoman_service.operations.start_options import StartOptions
 from dragoman_service.operations.store.opening import open_store
 
-__all__ = ["Observer", "OperationStoreError", "Operations", "StartOptions", "open_operations", "open_store"]
+__all__ = [
+    "Observer",
+    "OpenedStore",
+    "OperationStoreError",
+    "Operations",
+    "StartOptions",
+    "open_operations",
+    "open_shared_store",
+    "open_store",
+    "operations_in",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from dragoman_service.contract import CompletionError
@@ -17,7 +18,7 @@ from dragoman_service.operations.model.observer import Observer, Unobserved
 from dragoman_service.operations.notify.waiters import Waiters
 from dragoman_service.operations.reading import OperationReader
 from dragoman_service.operations.service import Operations
-from dragoman_service.operations.store.interface import OpenStore, StoreContext
+from dragoman_service.operations.store.interface import OpenStore, OperationStore, StoreContext
 from dragoman_service.operations.store.opening import open_store
 from dragoman_service.operations.worker.janitor import Janitor
 from dragoman_service.operations.worker.runner import Runner
@@ -40,6 +41,29 @@ class _Dispatch:
             self.runner.notify(work, None if changed is None else stopped)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedStore:
+    """A store that is open before there is a worker, so that others can keep their own tables beside operations."""
+
+    store: OperationStore
+    waiters: Waiters
+    dispatch: _Dispatch
+
+
+@asynccontextmanager
+async def open_shared_store(
+    url: str, data_dir: Path, workers: int = 1, opener: OpenStore = open_store
+) -> AsyncIterator[OpenedStore]:
+    """The store at `url`, for `operations_in`. `workers`: the processes of this server.
+
+    Raises OperationStoreError if it cannot be opened.
+    """
+    waiters = Waiters()
+    dispatch = _Dispatch(waiters)
+    async with opener(url, StoreContext(data_dir, dispatch, workers)) as store:
+        yield OpenedStore(store, waiters, dispatch)
+
+
 @asynccontextmanager
 async def open_operations(
     settings: Options,
@@ -55,27 +79,46 @@ async def open_operations(
     """Operations, with a worker that runs them. Leaving the context gives back what still runs; call
     `Operations.drain` before, to grant it time.
 
-    `workers`: the processes of this server. `unlisted`: owners that are many people, who must not list each
-    other's operations. `opener` opens the store at `settings.url`. Raises OperationStoreError if
-    the store cannot be opened.
+    `workers`: the processes of this server. `unlisted` is as for `operations_in`. `opener` opens the store at
+    `settings.url`. Raises OperationStoreError if the store cannot be opened.
     """
-    intervals, waiters, observing = intervals or Intervals(), Waiters(), observer or Unobserved()
-    dispatch = _Dispatch(waiters)
-    async with opener(settings.url, StoreContext(data_dir, dispatch, workers)) as store:
+    async with (
+        open_shared_store(settings.url, data_dir, workers, opener) as opened,
+        operations_in(opened, settings, engine, observer, intervals, unlisted=unlisted) as operations,
+    ):
+        yield operations
+
+
+@asynccontextmanager
+async def operations_in(
+    opened: OpenedStore,
+    settings: Options,
+    engine: Engine,
+    observer: Observer | None = None,
+    intervals: Intervals | None = None,
+    *,
+    unlisted: Collection[str] = (),
+) -> AsyncIterator[Operations]:
+    """Operations in a store that is open, as `open_operations` gives them.
+
+    `unlisted`: owners that are many people, who must not list each other's operations. Raises OperationStoreError if
+    the store cannot be read.
+    """
+    store, intervals, observing = opened.store, intervals or Intervals(), observer or Unobserved()
+    try:
+        tokens = PageTokens(await store.page_key())
+    except CompletionError as error:
+        raise OperationStoreError("the store cannot be read; the log says why") from error
+    opened.dispatch.runner = runner = Runner(store, engine, opened.waiters, observing, settings, intervals)
+    janitor = Janitor(store, intervals)
+    cleaning = asyncio.create_task(janitor.run(observing))
+    runner.begin()
+    try:
+        reader = OperationReader(store, opened.waiters, intervals.wait)
+        yield Operations(store, runner, janitor, reader, engine, tokens, settings, unlisted)
+    finally:
+        cleaning.cancel()
         try:
-            tokens = PageTokens(await store.page_key())
-        except CompletionError as error:
-            raise OperationStoreError("the store cannot be read; the log says why") from error
-        dispatch.runner = runner = Runner(store, engine, waiters, observing, settings, intervals)
-        janitor = Janitor(store, intervals)
-        cleaning = asyncio.create_task(janitor.run(observing))
-        runner.begin()
-        try:
-            reader = OperationReader(store, waiters, intervals.wait)
-            yield Operations(store, runner, janitor, reader, engine, tokens, settings, unlisted)
+            await runner.drain(0)
         finally:
-            cleaning.cancel()
-            try:
-                await runner.drain(0)
-            finally:
-                await asyncio.gather(cleaning, runner.close(), return_exceptions=True)
+            await asyncio.gather(cleaning, runner.close(), return_exceptions=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from functools import cache
 from typing import Any
 
@@ -23,12 +23,13 @@ _u, _h = usage.c, usage_hourly.c
 _ROW = tuple(usage.c[field.name] for field in fields(UsageRow))
 _PLACE = (_u.time, _u.call_id, _u.attempt)
 _NAMES = ("key", "team", "model", "provider")
+_TEXTS = ("call_id", "key", "team", "model", "provider", "served_model")
 _COUNTS = ("requests", "input", "cached", "cache_write", "output", "reasoning")
 
 
 def insert(transaction: Transaction, rows: Sequence[UsageRow], time: int) -> frozenset[tuple[str, int]]:
     """Writes attempts, and adds them to the sums of their hour. Returns the keys of those that are new."""
-    given = {(row.call_id, row.attempt): row for row in reversed(rows)}  # of two the first counts
+    given = {(row.call_id, row.attempt): _storable(row) for row in reversed(rows)}  # of two the first counts
     keys: list[tuple[str, int]] = []
     for part in _parts(sorted(given)):
         values = [{**asdict(given[key]), "time": time} for key in part]
@@ -36,6 +37,11 @@ def insert(transaction: Transaction, rows: Sequence[UsageRow], time: int) -> fro
         keys += [(row[0], row[1]) for row in transaction.execute(stored.returning(_u.call_id, _u.attempt))]
     _add_up(transaction, [given[key] for key in keys], time)
     return frozenset(keys)
+
+
+def _storable(row: UsageRow) -> UsageRow:
+    """Without null characters, which PostgreSQL refuses: callers may write them into names of models."""
+    return replace(row, **{name: value.replace("\0", "") for name in _TEXTS if "\0" in (value := getattr(row, name))})
 
 
 def _parts(keys: Sequence[tuple[str, int]]) -> Sequence[Sequence[tuple[str, int]]]:

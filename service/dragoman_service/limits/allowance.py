@@ -1,0 +1,278 @@
+"""Allowances: units of limits that this process has already taken from the store, and spends without asking it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dragoman_service.errors import CompletionError
+from dragoman_service.limits.store.interface import (
+    Charge,
+    Grant,
+    Limit,
+    LimitStore,
+    Refusal,
+    Reserved,
+    Settlement,
+    Want,
+)
+from dragoman_service.limits.store.records import UsageRow
+
+LEASE = 15.0  # seconds that allowances outlive their process
+IDLE = 1.0  # seconds without use after which units go back
+
+
+@dataclass(slots=True)
+class Pot:
+    """The units of one limit in one window. `idle` below 0 is a debt: calls have used more than they had reserved."""
+
+    limit: Limit
+    start: int
+    ends: float
+    """When the window ends, by the clock of this process."""
+    idle: int = 0
+    held: int = 0
+    """Units that calls under way have reserved."""
+    spent: int = 0
+    rate: int = 0
+    """Units that were reserved in the second before this one."""
+    touched: float = 0.0
+
+    def take(self, units: int, now: float) -> None:
+        self.idle -= units
+        self.held += units
+        self.spent += units
+        self.touched = now
+
+    def put_back(self, units: int) -> None:
+        self.idle += units
+        self.held -= units
+
+    def use(self, units: int, over: int) -> None:
+        """Uses `units` of those held, and `over` more, which the store takes from whatever else this pot has."""
+        self.held -= units
+        self.idle = max(self.idle - over, -self.held)
+
+
+@dataclass(slots=True)
+class _Era:
+    """The time of one worker id: it ends when the lease may have ended, or the outcome of a write is unknown."""
+
+    worker: str
+    until: float
+    pots: dict[Limit, Pot] = field(default_factory=dict)
+
+    def pot(self, limit: Limit, now: float) -> Pot | None:
+        pot = self.pots.get(limit)
+        return pot if pot is not None and now < pot.ends else None
+
+
+@dataclass(slots=True)
+class _Part:
+    pot: Pot
+    units: int
+
+
+class Hold:
+    """What a call has reserved. Charge what its attempts have used, then close it."""
+
+    def __init__(self, era: _Era) -> None:
+        self.era = era
+        self.parts: list[_Part] = []
+
+    def units(self, limit: Limit) -> int:
+        """Units of a limit that are reserved and not charged yet."""
+        return sum(part.units for part in self.parts if part.pot.limit == limit)
+
+    def charge(self, usage: UsageRow, used: Mapping[Limit, int]) -> Settlement:
+        """An attempt at its end, for the usage writer: it used so many units of each limit.
+
+        Limits that the call has not reserved are left out.
+        """
+        charges: list[Charge] = []
+        for limit, units in used.items():
+            parts = [part for part in self.parts if part.pot.limit == limit]
+            for number, part in enumerate(parts, 1):
+                ours = min(part.units, units)
+                over = units - ours if number == len(parts) else 0
+                part.units -= ours
+                part.pot.use(ours, over)
+                units -= ours + over
+                if ours + over:
+                    charges.append(Charge(limit, part.pot.start, ours + over))
+        return Settlement(usage, tuple(charges), self.era.worker)
+
+    def close(self) -> None:
+        """Returns what is still reserved. It may be called again."""
+        for part in self.parts:
+            part.pot.put_back(part.units)
+            part.units = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A hold, or the limits that refused. `shadow`: limits that would have refused if they were enforced."""
+
+    hold: Hold | None
+    refusals: tuple[Refusal, ...] = ()
+    shadow: tuple[Refusal, ...] = ()
+    left: tuple[Grant, ...] = ()
+    """What the store told of the limits it was asked for."""
+
+
+class Allowances:
+    """Units of limits that this process may spend. They were debited before, so no limit is ever exceeded by them.
+
+    `lease` in seconds: how long they outlive the process. `clock` is monotonic. Call `run` in a task, and `leave` at
+    the end.
+    """
+
+    def __init__(self, store: LimitStore, *, lease: float = LEASE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._lease, self._clock = store, lease, clock
+        self._name = secrets.token_hex(8)
+        self._number = 0
+        self.workers = 1
+        """Processes that have a lease, as far as the store has told."""
+        self._era = self._new_era()
+
+    async def reserve(self, units: Mapping[Limit, int]) -> Outcome:
+        """Reserves units of all limits or of none. Raises LIMITS_UNAVAILABLE if the store has to be asked and is not
+        there.
+        """
+        return await self._into(Hold(self._present()), units)
+
+    async def grow(self, hold: Hold, units: Mapping[Limit, int]) -> Outcome:
+        """Reserves more for a call. If it is refused, the call still holds what it has. It raises as `reserve` does."""
+        return await self._into(hold, units)
+
+    async def run(self) -> None:
+        """Renews the lease and returns idle units, for ever."""
+        renewed = -math.inf
+        while True:
+            await asyncio.sleep(min(IDLE, self._lease / 6))
+            era = self._present()
+            try:
+                if self._clock() >= renewed + self._lease / 3:
+                    renewed = self._clock()
+                    self.workers = (await self._store.renew(era.worker, self._milliseconds)).workers
+                    era.until = renewed + self._lease
+                await self.return_idle()
+            except CompletionError:  # the store has logged it; the lease ends by itself
+                continue
+
+    async def return_idle(self, idle: float = IDLE) -> None:
+        """Returns units that were not used for `idle` seconds, and forgets pots that are empty."""
+        era, now = self._era, self._clock()
+        returned: list[Charge] = []
+        for limit, pot in list(era.pots.items()):
+            pot.rate, pot.spent = pot.spent, 0
+            if pot.idle > 0 and (now - pot.touched >= idle or now >= pot.ends):
+                returned.append(Charge(limit, pot.start, pot.idle))
+                pot.idle = 0
+            elif pot.idle == pot.held == 0 and now - pot.touched >= 60 * IDLE:
+                del era.pots[limit]
+        if returned:
+            with _Ending(self, era):
+                await self._store.give_back(era.worker, returned)
+
+    async def leave(self) -> None:
+        """Returns everything. Call it when no call is under way and the usage writer is closed."""
+        era, self._era = self._era, self._new_era()
+        await self._store.leave(era.worker)
+
+    def end_era(self, era: object) -> None:
+        """Takes a new worker id: what the old one has returns when its lease ends."""
+        if self._era is era:
+            self._era = self._new_era()
+
+    @property
+    def _milliseconds(self) -> int:
+        return round(self._lease * 1000)
+
+    def _new_era(self) -> _Era:
+        self._number += 1
+        return _Era(f"{self._name}-{self._number}", self._clock() + self._lease)
+
+    def _present(self) -> _Era:
+        if self._clock() >= self._era.until:
+            self._era = self._new_era()
+        return self._era
+
+    async def _into(self, hold: Hold, units: Mapping[Limit, int]) -> Outcome:
+        now = self._clock()
+        era = hold.era if hold.era is self._present() else _Era(hold.era.worker, now)
+        wants: list[Want] = []
+        needed: dict[Limit, int] = {}
+        before: list[_Part] = []
+        for limit, wanted in units.items():
+            pot = era.pot(limit, now)
+            ours = 0 if pot is None else max(0, min(pot.idle, wanted))
+            if pot is not None and ours:
+                pot.take(ours, now)
+                before.append(_Part(pot, ours))
+            if ours < wanted or pot is None:
+                debt, rate = (0, 0) if pot is None else (max(0, -pot.idle), pot.rate)
+                needed[limit] = wanted - ours
+                wants.append(Want(limit, wanted - ours + debt, max(wanted - ours + debt, rate)))
+        if not wants:
+            hold.parts += before
+            return Outcome(hold)
+        asking = asyncio.create_task(self._ask(era, wants))
+        try:
+            reserved = await asyncio.shield(asking)
+        except BaseException:
+            _put_back(before)
+            asking.add_done_callback(lambda done: _discard(era, done, self._clock()))
+            raise
+        if reserved.refusals:
+            _put_back(before)
+            return Outcome(None, reserved.refusals, reserved.shadow)
+        hold.parts += before + _credited(era, needed, reserved, now)
+        return Outcome(hold, (), reserved.shadow, reserved.grants)
+
+    async def _ask(self, era: _Era, wants: Sequence[Want]) -> Reserved:
+        with _Ending(self, era):
+            return await self._store.reserve(era.worker, self._milliseconds, wants, self.workers)
+
+
+class _Ending:
+    """Ends an era if the outcome of a write is unknown."""
+
+    def __init__(self, allowances: Allowances, era: _Era) -> None:
+        self._allowances, self._era = allowances, era
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._allowances.end_era(self._era)
+
+
+def _credited(era: _Era, needed: Mapping[Limit, int], reserved: Reserved, now: float) -> list[_Part]:
+    """The parts of a hold that was granted; what it does not need is idle."""
+    parts: list[_Part] = []
+    for grant in reserved.grants:
+        pot = era.pots.get(grant.limit)
+        if pot is None or pot.start != grant.start:
+            ends = math.inf if grant.end is None else now + (grant.end - reserved.now) / 1000
+            pot = era.pots[grant.limit] = Pot(grant.limit, grant.start, ends)
+        pot.idle += grant.units
+        pot.take(needed.get(grant.limit, 0), now)
+        parts.append(_Part(pot, needed.get(grant.limit, 0)))
+    return parts
+
+
+def _put_back(parts: Sequence[_Part]) -> None:
+    for part in parts:
+        part.pot.put_back(part.units)
+
+
+def _discard(era: _Era, done: asyncio.Task[Reserved], now: float) -> None:
+    """Keeps the units of a call that left while the store was asked: they are idle."""
+    if not done.cancelled() and done.exception() is None:
+        _credited(era, {}, done.result(), now)
