@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 import grpc
 import pytest
-from dragoman_service.transport.pressure import LAG, REFUSALS, WAIT, WINDOW, Pressure, is_essential, is_low
+from dragoman_service.transport.pressure import INTERVAL, LAG, REFUSALS, WAIT, WINDOW, Pressure, is_essential, is_low
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from raw_http import asked
 from waiting import until
 
-STEP = 0.05
+STEP = INTERVAL / 2
 LOW = {"x-dragoman-priority": "-34"}
 
 
@@ -27,7 +27,7 @@ class Measured:
     def _count(self) -> None:
         self.refused += 1
 
-    def report(self, lag: float = 0.0, wait: float | None = 0.0, memory: int | None = None, times: int = 1) -> None:
+    def report(self, lag: float = 0.0, wait: float = 0.0, memory: int | None = None, times: int = 1) -> None:
         for _ in range(times):
             self.time += STEP
             self.pressure.report(lag, wait, memory)
@@ -126,7 +126,7 @@ async def test_a_service_whose_loop_is_late_refuses_low_priorities_and_says_when
         await create(request)
         for _ in range(2):
             await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
-            time.sleep(1.4 * LAG)  # noqa: ASYNC251 - the loop is to be late
+            time.sleep(LAG + 1.5 * INTERVAL)  # noqa: ASYNC251 - the loop is to be late
         await create(request, timeout=5)
         refusal = await refused(create(request, metadata=tuple(LOW.items())))
         async with asked(service.http_address, "POST", "/v1/chat/completions", b"{}", LOW) as answer:

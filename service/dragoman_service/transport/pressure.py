@@ -20,8 +20,8 @@ LAG = 0.25  # seconds that the event loop may be late
 WAIT = 0.25  # seconds that calls may wait for the service to take them
 WINDOW = 1.0  # seconds that a measurement counts
 REFUSALS = 500.0  # a second of calls that wait for too long: each costs a fifth of a millisecond, together a tenth
-INTERVAL = 0.05  # seconds between measurements
-_EVERY = {"wait": 2, "memory": 10}  # how many intervals between measurements that cost more
+INTERVAL = 0.1  # seconds between measurements
+MEMORY_EVERY = 5  # how many intervals between two measurements of memory
 _ESSENTIAL = ("Get", "List", "Wait", "Cancel", "Delete", "Attach", "Explain", "Summarize", "Check", "Watch")
 
 
@@ -63,17 +63,16 @@ class Pressure:
         self.high = False
         """Some calls are refused now."""
 
-    def report(self, lag: float, wait: float | None = None, memory: int | None = None) -> None:
+    def report(self, lag: float, wait: float, memory: int | None = None) -> None:
         """Notes a measurement: how late the loop is, how long calls wait, and the memory of the process."""
         now = self._now()
         _keep(self._lags, now, lag)
-        if wait is not None:
-            _keep(self._waits, now, wait)
+        _keep(self._waits, now, wait)
         if memory is not None:
             self._memory = memory
         late = sorted(value for _, value in self._lags)[-2:][0]
         # A second must have passed since the first: else the wait was not long for a whole second.
-        whole = bool(self._waits) and now - self._waits[0][0] > WINDOW - 3 * INTERVAL
+        whole = now - self._waits[0][0] > WINDOW - 2 * INTERVAL
         self._waited = min(value for _, value in self._waits) if whole else 0.0
         self._reasons = (self._why(late, LAG, 0.8), self._why(late, 2 * LAG, 1.0))
         self.high = bool(self._reasons[0]) or self._waited > WAIT
@@ -123,8 +122,4 @@ async def watch_pressure(
         await asyncio.sleep(interval)
         count += 1
         lag = max(0.0, now() - due)
-        pressure.report(
-            lag,
-            wait() if not count % _EVERY["wait"] else None,
-            memory() if not count % _EVERY["memory"] else None,
-        )
+        pressure.report(lag, wait(), None if count % MEMORY_EVERY else memory())
