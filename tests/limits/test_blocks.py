@@ -104,6 +104,14 @@ async def test_workers_together_never_exceed_the_limit_and_use_all_of_it(store: 
     assert counters.reserved == 0, "workers that leave give everything back"
 
 
+async def test_a_worker_has_a_block_before_anything_is_wanted(store: LimitStore) -> None:
+    async with Blocks(store, "service", TOTAL, lambda slots: None, size=3) as blocks, asyncio.timeout(10):
+        while not blocks.held:
+            await asyncio.sleep(0.01)
+
+        assert blocks.held == 3
+
+
 async def test_an_idle_worker_keeps_one_block_at_most(store: LimitStore) -> None:
     busy, idle = Worker(), Worker()
     async with (

@@ -1,7 +1,8 @@
 """A limit on what is under way that holds over all workers: each has a block of it, leased from the store of limits.
 
-A worker asks for a block before it needs the slots, and gives back what has been idle. A block that was granted to one
-worker is nobody else's, so the limit is never exceeded; up to one idle block a worker is out of reach of the others.
+A worker takes a block at its start, asks for more as it needs them, and gives back what has been idle. A block that was
+granted to one worker is nobody else's, so the limit is never exceeded; up to one idle block a worker is out of reach of
+the others.
 The block of a worker that was killed returns when its lease ends.
 """
 
@@ -127,10 +128,10 @@ class Blocks:
         self._until = now + self._lease
 
     async def _grow(self) -> float:
-        """Takes slots if some are wanted. Returns the seconds until the next attempt."""
-        total = self._limit.cap
-        lacking = min(total, -(-self._wanted // self._size) * self._size) - self.held
-        if self._wanted <= self.held or lacking <= 0:
+        """Takes slots if some are wanted, or if it has none. Returns the seconds until the next attempt."""
+        total, wanted = self._limit.cap, max(1, self._wanted)
+        lacking = min(total, -(-wanted // self._size) * self._size) - self.held
+        if wanted <= self.held or lacking <= 0:
             return self._idle
         reserved = await self._reserve(lacking)
         if reserved:
@@ -148,9 +149,9 @@ class Blocks:
         return 0
 
     async def _shrink(self) -> None:
-        """Gives back whole blocks that were idle, but keeps one, because the next request is likely to come here."""
+        """Gives back whole blocks that were idle, but keeps one: else the next request would wait for the store."""
         needed, self._most_wanted = max(self._most_wanted, self._wanted), self._wanted
-        kept = -(-needed // self._size) * self._size + (self._size if needed else 0)
+        kept = -(-needed // self._size) * self._size + self._size
         spare = self.held - kept
         if spare <= 0:
             return
