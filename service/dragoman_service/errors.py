@@ -190,6 +190,17 @@ def overloaded(why: str) -> CompletionError:
     return CompletionError(code_pb2.UNAVAILABLE, v1.ERROR_REASON_OVERLOADED, message, retryable=True, retry_after=delay)
 
 
+def shutting_down() -> CompletionError:
+    """SHUTTING_DOWN: this server ends, another one may answer."""
+    return CompletionError(
+        code_pb2.UNAVAILABLE,
+        v1.ERROR_REASON_SHUTTING_DOWN,
+        "The server is shutting down. Send the request again.",
+        retryable=True,
+        retry_after=1.0,
+    )
+
+
 def too_many_hops() -> CompletionError:
     """TOO_MANY_HOPS: Dragoman services pass a request around in a circle."""
     return CompletionError(

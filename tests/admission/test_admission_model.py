@@ -35,9 +35,7 @@ class Arrivals(RuleBasedStateMachine):
         patience=st.one_of(st.just(math.inf), st.floats(0.01, 3.0)),
         bounded=st.booleans(),
     )
-    def arrive(
-        self, name: str, caller: str, priority: int, tokens: int, patience: float, *, bounded: bool
-    ) -> None:
+    def arrive(self, name: str, caller: str, priority: int, tokens: int, patience: float, *, bounded: bool) -> None:
         pool = self.group.pools[name]
         if self.group.begin(pool):
             self.run(pool)

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 from dragoman_service.admission.pools import Group, Pool
 from dragoman_service.admission.queue import Entry, Outcome
-from dragoman_service.admission.refusals import refusal
+from dragoman_service.admission.refusals import refusal, says_overloaded
 from dragoman_service.contract import Call
 from dragoman_service.errors import shutting_down
 
@@ -154,9 +154,7 @@ class Hold:
 
     __slots__ = ("_began", "_call", "_entry", "_gate", "_pool", "_queue")
 
-    def __init__(
-        self, gate: Gate, pool: Pool, call: Call, entry: Callable[[float], Entry], *, queue: bool
-    ) -> None:
+    def __init__(self, gate: Gate, pool: Pool, call: Call, entry: Callable[[float], Entry], *, queue: bool) -> None:
         self._gate, self._pool, self._call, self._entry, self._queue = gate, pool, call, entry, queue
         self._began = math.inf
 
@@ -170,6 +168,10 @@ class Hold:
     ) -> None:
         # Nothing here awaits, so that no cancellation can come between the answer and the slot.
         slots, now = self._pool.slots, _now()
+        if slots is not None and kind is None:
+            slots.answered()
+        elif slots is not None and says_overloaded(error):
+            slots.overloaded(self._began, now)
         self._gate.leave(self._pool, now - self._began, measured=kind is None)
 
     def answering(self) -> None:

@@ -151,7 +151,7 @@ class Queue:
         return len(callers.entries), callers.tokens, oldest.since if oldest else None
 
     def position(self, entry: Entry) -> int:
-        """About how many requests are before this one: those of higher bands, and those of its own that came earlier."""
+        """About how many requests are before this one: those of higher bands, and older ones of its own."""
         higher = sum(len(callers.entries) for band, callers in self._bands.items() if band > entry.band)
         for before, other in enumerate(self._bands[entry.band].entries):
             if other is entry:

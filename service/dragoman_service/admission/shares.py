@@ -10,8 +10,8 @@ K = TypeVar("K")
 class Shares(Generic[K]):
     """Serves keys in the order of what they have had. The one that had least is next.
 
-    Unlike round robin with deficits it needs no quantum, which would have to fit both short and long prompts. A key that
-    did not wait for a while is owed nothing for that: it begins where the others are.
+    Unlike round robin with deficits it needs no quantum, which would have to fit both short and long prompts. A key
+    that did not wait for a while is owed nothing for that: it begins where the others are.
     """
 
     def __init__(self) -> None:

@@ -11,9 +11,12 @@ from typing import Any, TypeVar
 import structlog
 from dragoman import v1
 
+from dragoman_service.admission.listing import Gates
+from dragoman_service.app.admission import build_admission
 from dragoman_service.app.readiness import why_not_ready
 from dragoman_service.catalogue.aliases import Aliases
 from dragoman_service.catalogue.catalogue import Catalogue
+from dragoman_service.catalogue.estimates import Estimates
 from dragoman_service.delivery import Delivery
 from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.deadlines import Deadlines
@@ -57,6 +60,7 @@ async def build(
     metrics: Metrics,
     in_flight: InFlight,
     stack: AsyncExitStack,
+    worker: int = 0,
 ) -> FrontendContext:
     server = settings.server
     catalogue = Catalogue(opened.providers, opened.unreachable, Aliases(settings.targets))
@@ -67,14 +71,14 @@ async def build(
     budget = Budget(server.call_memory)
     opened_store = await _open(_shared_store(settings), stack)
     chain = await stack.enter_async_context(_chain(filters, partial(FilterContext, metrics, catalogue), settings))
-    engine = Engine(catalogue, chain, deadlines, auth.allowed, budget)
+    admission = build_admission(settings, catalogue, Estimates(), metrics, worker)
+    engine = Engine(catalogue, admission.around(chain), deadlines, auth.allowed, budget, slots=admission.targets)
     stack.push_async_callback(engine.closed, STOP_GRACE)
     unlisted = () if settings.access.anonymous_listing else (ANONYMOUS,)
     opening = operations_in(opened_store, _options(settings), engine, OperationMeter(metrics), unlisted=unlisted)
     operations = await _open(opening, stack)
-    telemetry = RpcTelemetry(metrics)
+    telemetry, off_loop = RpcTelemetry(metrics), OffLoop()
     limits = (server.max_request_size, server.stall_timeout)
-    off_loop = OffLoop()
     shared: dict[str, Any] = {"off_loop": off_loop, "budget": budget, "pressure": _pressure(server, metrics)}
     grpc_guard = Guard(auth, telemetry, in_flight, deadlines, *limits, **shared)
     grpc_server = GrpcServer(server, grpc_guard, metrics.listener_restarts["grpc"].inc)
@@ -88,7 +92,7 @@ async def build(
         metrics=server.metrics,
     )
     delivery = Delivery(engine, operations, off_loop=off_loop)
-    return FrontendContext(grpc_server, http_server, delivery, engine, operations)
+    return FrontendContext(grpc_server, http_server, delivery, engine, operations, auth, Gates(admission.gates))
 
 
 def _shared_store(settings: Settings) -> AbstractAsyncContextManager[OpenedStore]:

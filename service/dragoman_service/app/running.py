@@ -59,6 +59,7 @@ class Running:
         log.info("drain.started", delay_seconds=delay, grace_seconds=grace)
         await asyncio.sleep(delay)
         self._in_flight.refusing = True
+        self._context.gates.stop()
         await asyncio.gather(self.operations.drain(grace), self._idle_within(grace))
         self.engine.stop()  # not earlier, because it ends the runs of operations too
         await self._idle_within(STOP_GRACE)
@@ -91,12 +92,13 @@ async def running(
     metrics: Metrics | None = None,
     providers: Mapping[str, Provider] | None = None,
     failed: Mapping[str, str] | None = None,
+    worker: int = 0,
 ) -> AsyncIterator[Running]:
     """Starts the service. Leaving the context stops it at once; call `Running.drain` before that.
 
     `providers` are open already; they are served in addition to those in the settings. `failed` names providers that
-    must not be opened, each with the reason. Raises SettingsError for mistakes in the providers' tables and for
-    addresses that it cannot listen on.
+    must not be opened, each with the reason. `worker` is the number of this one of several, from 1.
+    Raises SettingsError for mistakes in the providers' tables and for addresses that it cannot listen on.
     """
     metrics = metrics or Metrics()
     warnings: list[str] = []
@@ -108,7 +110,7 @@ async def running(
         await stack.enter_async_context(open_providers(prepared.providers, opened, settings.plugins.open_timeout))
         opened.providers.update(providers or {})
         in_flight = InFlight(settings.server.max_calls)
-        context = await build(settings, opened, prepared.filters, metrics, in_flight, stack)
+        context = await build(settings, opened, prepared.filters, metrics, in_flight, stack, worker)
         context.http.probe("/readyz/operations", lambda: why_no_operations(context))
         mount_frontends(settings, lambda name: context_of(name, context, settings))
         create_series(metrics, context, opened)

@@ -6,14 +6,15 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
 import structlog
 from dragoman import v1
-from google.rpc import code_pb2
 
+from dragoman_service.admission.gate import Hold
+from dragoman_service.admission.targets import TargetSlots
 from dragoman_service.boundary import check_event, is_cancellation
 from dragoman_service.catalogue.catalogue import Catalogue, Target
 from dragoman_service.catalogue.fields import fit_fields
@@ -28,6 +29,7 @@ from dragoman_service.engine.listing import Listing
 from dragoman_service.engine.plugin_errors import provider_error
 from dragoman_service.engine.relay import Relay, deadline_exceeded
 from dragoman_service.engine.tokenizing import ask, tokenizer_of
+from dragoman_service.errors import shutting_down as shutting_down  # what operations use
 from dragoman_service.errors import too_many_hops
 from dragoman_service.routing.router import Router
 from dragoman_service.timing.turns import Turns
@@ -51,6 +53,7 @@ class Engine:
 
     `complete` has the shape `Complete`: it yields `started`, then the provider's events. `allowed` maps a caller to
     patterns of the models that the caller may use (default: all). Answers under way take what they need of `budget`.
+    `slots` limits the attempts at targets.
     """
 
     def __init__(
@@ -60,6 +63,8 @@ class Engine:
         deadlines: Deadlines | None = None,
         allowed: Mapping[str, Sequence[str]] | None = None,
         budget: Budget | None = None,
+        *,
+        slots: TargetSlots | None = None,
     ) -> None:
         self.catalogue = catalogue
         self._filters = filters = filters or Filters()
@@ -71,6 +76,7 @@ class Engine:
         self._listing = Listing(catalogue, filters, allowed or {})
         self._turns = Turns()
         self._budget = budget or Budget()
+        self._slots = slots
         self._live: set[Relay] = set()
         self._pumps: set[asyncio.Task[None]] = set()
 
@@ -200,7 +206,10 @@ class Engine:
     def _attempt(self, target: Target, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         if _resolved(request, call) is not target:
             call = _Resolved(**_values(call), model=request.model, target=target)
-        return self._around_providers.get(self._filters.place(target), self._serve)(request, call)
+        complete = self._around_providers.get(self._filters.place(target), self._serve)
+        if self._slots is None:
+            return complete(request, call)
+        return _within(self._slots.slot(target, request, call), complete(request, call))
 
     async def _serve(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """One attempt: `started`, then the provider's events."""
@@ -229,6 +238,20 @@ class Engine:
             raise provider_error(target, fault) from fault
 
 
+async def _within(
+    slot: AbstractAsyncContextManager[object], events: AsyncIterator[v1.CompletionEvent]
+) -> AsyncIterator[v1.CompletionEvent]:
+    """The events of an attempt, which holds the slot as long as they come."""
+    async with slot as hold, aclosing(events):  # type: ignore[type-var]
+        async for event in events:
+            yield event
+            if isinstance(hold, Hold) and event.HasField("delta"):
+                hold.answering()
+                break
+        async for event in events:
+            yield event
+
+
 def _values(call: Call) -> dict[str, Any]:
     return {field.name: getattr(call, field.name) for field in fields(Call)}
 
@@ -241,17 +264,6 @@ def _resolved(request: v1.CompletionRequest, call: Call) -> Target | None:
 def completion_name(call: Call) -> str:
     """The name of the completion that a call makes."""
     return f"completions/{call.id}"
-
-
-def shutting_down() -> CompletionError:
-    """SHUTTING_DOWN: this server ends, another one may answer."""
-    return CompletionError(
-        code_pb2.UNAVAILABLE,
-        v1.ERROR_REASON_SHUTTING_DOWN,
-        "The server is shutting down. Send the request again.",
-        retryable=True,
-        retry_after=1.0,
-    )
 
 
 def _admit(call: Call) -> None:

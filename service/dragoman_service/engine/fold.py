@@ -111,6 +111,8 @@ class Fold:
                 self._header.warnings.extend(event.started.warnings)
             case "retracted" if event.retracted.from_sequence == 1:
                 self._forget()
+            case "heartbeat":
+                pass
             case other:
                 raise malformed_answer(f"sent {other or 'an empty event'} within an answer")
 

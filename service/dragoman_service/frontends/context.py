@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from dragoman import v1
 
+from dragoman_service.admission.listing import Gates
 from dragoman_service.delivery import Delivery
 from dragoman_service.engine.engine import Engine
 from dragoman_service.operations import Operations
+from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.grpc.server import GrpcServer
 from dragoman_service.transport.http.server import HttpServer
 
@@ -28,6 +30,10 @@ class FrontendContext:
     """Lists and resolves models, counts tokens and tokenizes."""
     operations: Operations
     """Reads, lists, waits for, cancels and deletes operations."""
+    auth: Auth
+    """Which callers may do what."""
+    gates: Gates = field(default_factory=Gates)
+    """The queues before limits on what is under way."""
     unsupported: v1.UnsupportedFieldPolicy.ValueType = v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED
     """What the settings say about fields that a model does not support, if they say anything about this frontend.
     `delivery` applies it to requests that do not say it themselves."""

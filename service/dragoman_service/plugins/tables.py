@@ -8,6 +8,8 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
 
+_OURS = frozenset({"plugin", "filters", "concurrency", "queue"})
+
 
 def annotation(function: Callable[..., Any]) -> Any:
     """The annotation of the first parameter: a dataclass, a pydantic model or a mapping (the default)."""
@@ -17,11 +19,11 @@ def annotation(function: Callable[..., Any]) -> Any:
 
 
 def read_table(function: Callable[..., Any], table: Mapping[str, Any], context: Mapping[str, Any] | None = None) -> Any:
-    """The table as the function takes it, without the service's keys `plugin` and `filters`.
+    """The table as the function takes it, without the service's keys: `plugin`, `filters`, `concurrency`, `queue`.
 
     Raises pydantic's ValidationError.
 
     `context` may hold `base`, the folder of relative paths, and `warnings`, a list that gets warnings.
     """
-    section = {key: value for key, value in table.items() if key not in ("plugin", "filters")}
+    section = {key: value for key, value in table.items() if key not in _OURS}
     return TypeAdapter(annotation(function)).validate_python(section, context=dict(context or {}))

@@ -72,7 +72,7 @@ async def _serve(
     signals = ServiceSignals(server.drain_delay, server.grace, before_exit=before_exit)
     role.handle_signals(signals.receive)
     with signals.ending_start() as start:
-        async with running(settings, metrics, failed=role.failed) as service:
+        async with running(settings, metrics, failed=role.failed, worker=role.worker) as service:
             start.is_over()
             # What the start made stays. Collections would go through it again and again, and stop the loop meanwhile.
             gc.freeze()

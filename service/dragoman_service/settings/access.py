@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from dragoman_service.settings.strings import CallerId, ModelName, Sha256
 from dragoman_service.settings.types import Section
@@ -22,6 +22,12 @@ class KeySettings(Section):
     team: CallerId | None = None
     """The team whose limits and usage the key shares."""
     scopes: tuple[Scope, ...] = ()
+    concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Requests of the key that may be under way at a time, those that wait included."""
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """Its share of the slots while keys wait: twice the weight, twice the tokens."""
+    longest_priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    """The highest priority that its requests have, whatever they ask for."""
 
     @field_validator("models")
     @classmethod

@@ -23,7 +23,13 @@ _MESSAGES = {
 _SUBJECT = re.compile(r"^(Value error, |[A-Z][a-z]+ (?=should ))")  # of pydantic's messages; ours is the path
 _WORD = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}")
 _PATH = re.compile(r"[\w./-]+")
-_NAMED = {("providers",), ("filters",), ("models",), ("operations", "model_concurrency")}  # tables whose keys are names
+_NAMED = {  # tables whose keys are names
+    ("providers",),
+    ("filters",),
+    ("models",),
+    ("operations", "model_concurrency"),
+    ("admission", "targets"),
+}
 _LONGEST_KEY = 100  # characters of a key that is shown
 _PHRASES = (("greater than or equal to", "at least"), ("less than or equal to", "at most"))
 

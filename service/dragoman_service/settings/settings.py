@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from dragoman_service.settings.access import AccessSettings
+from dragoman_service.settings.admission import AdmissionSettings, QueueSettings, TargetLimits, limits_in
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings.sources import merge, read_environment, read_file, resolve_secrets
 from dragoman_service.settings.strings import ModelName, ModelTarget, Name, Origin, StoreUrl
@@ -90,6 +91,9 @@ class ModelSettings(Section):
 
     targets: Annotated[tuple[ModelTarget, ...], Field(min_length=1)]
     filters: tuple[Name, ...] = ()
+    concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Requests for this name that may be under way at a time."""
+    queue: QueueSettings | None = None
 
 
 class FrontendSettings(Section):
@@ -117,6 +121,7 @@ class Settings(Section):
 
     server: ServerSettings = Field(default_factory=ServerSettings)
     access: AccessSettings = AccessSettings()
+    admission: AdmissionSettings = AdmissionSettings()
     operations: OperationsSettings = OperationsSettings()
     plugins: PluginSettings = PluginSettings()
     log: LogSettings = LogSettings()
@@ -171,8 +176,14 @@ class Settings(Section):
         """The filters of each provider that has some."""
         return {name: tuple(table["filters"]) for name, table in self.providers.items() if table.get("filters")}
 
+    @property
+    def provider_limits(self) -> dict[str, TargetLimits]:
+        """The limits of each provider that has one."""
+        return limits_in(self.providers)
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Settings:
+        limits_in(self.providers)
         ids = [key.id for key in self.access.keys]
         for number, caller in enumerate(ids):
             if caller in ids[:number]:

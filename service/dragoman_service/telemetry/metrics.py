@@ -60,6 +60,7 @@ class Metrics:
         self._add_rpc()
         self._add_model()
         self._add_service()
+        self._add_admission()
         self._add_operations()
 
     def create(self, kind: str, service: str, method: str) -> None:
@@ -135,6 +136,25 @@ class Metrics:
         self.rejected["draining"]
         self.rejected["overloaded"]
         self.listener_restarts["grpc"]
+
+    def _add_admission(self) -> None:
+        self.queue_length = self._gauge(
+            "dragoman_queue_length", "Requests that wait for a slot.", "livesum", "model", "band"
+        )
+        self.queue_wait = self._histogram(
+            "dragoman_queue_wait_seconds",
+            "Time that requests waited for a slot.",
+            RPC_SECONDS,
+            "model",
+            "band",
+            "outcome",
+        )
+        self.concurrency_limit = self._gauge(
+            "dragoman_concurrency_limit", "The most requests under way.", "livesum", "provider", "model"
+        )
+        self.concurrency_used = self._gauge(
+            "dragoman_concurrency_used", "Requests under way in slots.", "livesum", "provider", "model"
+        )
 
     def _add_operations(self) -> None:
         self.operations = self._gauge("dragoman_operations", "Operations in the store.", "livemostrecent", "state")

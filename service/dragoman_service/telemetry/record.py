@@ -51,5 +51,11 @@ class CallRecord:
     operation: str = ""
     """Name of the operation that answers."""
     cancelled_by: str = ""
+    queued: float = 0.0
+    """Seconds that it waited for a slot."""
+    band: str = ""
+    """Its priority band, if it waited or was refused."""
+    shed: str = ""
+    """Why it was not admitted."""
     underway: Callable[[], None] | None = None
     """Fills in the progress of the completion that is under way; None: no completion is."""

@@ -75,6 +75,9 @@ class RpcTelemetry:
             "hops": record.hops,
             "deadline_ms": record.deadline and round(record.deadline * 1000),
             "cancelled_by": record.cancelled_by,
+            "queued_ms": record.queued and round(record.queued * 1000, 3),
+            "band": record.band,
+            "shed": record.shed,
         }
         told = {key: value for key, value in facts.items() if value}
         if record.routine:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
-from dragoman_service.engine.engine import shutting_down
-from dragoman_service.errors import overloaded
+from dragoman_service.errors import overloaded, shutting_down
 
 MAX_CALLS = 10_000  # on both listeners of a process
 

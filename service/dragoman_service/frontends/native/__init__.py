@@ -7,6 +7,7 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.longrunning import LongRunning
+from dragoman_service.frontends.native.admin import Admin
 from dragoman_service.frontends.native.completions import Completions
 from dragoman_service.frontends.native.models import Models
 from dragoman_service.transport.grpc.policy import ServicePolicy
@@ -18,10 +19,12 @@ def mount(context: FrontendContext) -> None:
     completions = Completions(context.delivery, context.engine, context.operations)
     v1.add_CompletionServiceServicer_to_server(completions, server)
     v1.add_ModelServiceServicer_to_server(Models(context.engine), server)
+    v1.add_AdminServiceServicer_to_server(Admin(context), server)
     operations_pb2_grpc.add_OperationsServicer_to_server(LongRunning(context.operations), server)
     for file, name, needs_operations in (
         (v1.completion_service_pb2.DESCRIPTOR, "CompletionService", False),
         (v1.model_service_pb2.DESCRIPTOR, "ModelService", False),
+        (v1.admin_service_pb2.DESCRIPTOR, "AdminService", False),
         (operations_pb2.DESCRIPTOR, "Operations", True),
     ):
         policy = ServicePolicy(needs_operations=needs_operations)

@@ -1,0 +1,123 @@
+"""Builds admission from the settings: nothing, if nothing has a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from dragoman import v1
+
+from dragoman_service.admission.callers import HIGHEST, CallerLimits, Callers
+from dragoman_service.admission.filter import SERVICE, Admission, Entries
+from dragoman_service.admission.gate import Gate
+from dragoman_service.admission.heartbeats import make_heartbeats
+from dragoman_service.admission.pools import Group, Pool
+from dragoman_service.admission.queue import Bounds
+from dragoman_service.admission.slots import Range, Slots, shared_out
+from dragoman_service.admission.targets import TargetSlots
+from dragoman_service.catalogue.catalogue import Catalogue, Target
+from dragoman_service.catalogue.estimates import Estimates
+from dragoman_service.contract import Call, CompletionError, Filter
+from dragoman_service.engine.filtering import Filters
+from dragoman_service.settings.admission import Concurrency, QueueSettings, RangeSettings
+from dragoman_service.settings.settings import Settings
+from dragoman_service.telemetry.admission import AdmissionMeter
+from dragoman_service.telemetry.metrics import Metrics
+
+
+@dataclass(slots=True)
+class AdmissionParts:
+    """What the settings ask for. `filter` and `targets` are None if nothing has a limit."""
+
+    heartbeats: Filter
+    filter: Filter | None = None
+    targets: TargetSlots | None = None
+    gates: list[Gate] = field(default_factory=list)
+
+    def around(self, filters: Filters) -> Filters:
+        """`filters` with ours, heartbeats just inside the first of them, which is metering."""
+        inside = (self.filter,) if self.filter else ()
+        first, *rest = filters.everywhere
+        return replace(filters, everywhere=(first, self.heartbeats, *rest, *inside))
+
+
+class _Shares:
+    """The part of each limit that this worker has."""
+
+    def __init__(self, settings: Settings, worker: int) -> None:
+        self._workers, self._number = settings.server.workers, max(0, worker - 1)
+        self._default = settings.admission.queue
+
+    def slots(self, limit: Concurrency) -> Slots:
+        if isinstance(limit, RangeSettings):
+            return Slots(Range(self._part(limit.min), self._part(limit.max)))
+        return Slots(self._part(limit))
+
+    def bounds(self, queue: QueueSettings | None) -> Bounds:
+        queue = queue or self._default
+        tokens = queue.tokens and self._part(queue.tokens)
+        return Bounds(queue.length and self._part(queue.length), tokens, queue.wait)
+
+    def _part(self, limit: int) -> int:
+        return shared_out(limit, self._workers, self._number)
+
+    def part_of(self, limit: int | None) -> int | None:
+        return limit and self._part(limit)
+
+
+def build_admission(
+    settings: Settings, catalogue: Catalogue, estimates: Estimates, metrics: Metrics, worker: int
+) -> AdmissionParts:
+    """The filters and the slots of targets. `worker` is the number of this one of several, from 1."""
+    shares, positions = _Shares(settings, worker), dict[str, Callable[[], int]]()
+    keys = {
+        key.id: CallerLimits(shares.part_of(key.concurrency), key.weight, key.longest_priority)
+        for key in settings.access.keys
+    }
+    callers = Callers(keys, CallerLimits(highest_priority=0 if keys else HIGHEST))
+    entries, meter = Entries(callers, estimates), AdmissionMeter(metrics)
+    parts = AdmissionParts(make_heartbeats(positions))
+    group = _service_group(settings, shares)
+    if group.pools or any(key.concurrency for key in settings.access.keys):
+        admission = Admission(group, callers, entries, meter, positions, _names(catalogue))
+        parts.filter = admission
+        parts.gates.append(admission.gate)
+    if groups := _target_groups(settings, shares):
+        parts.targets = TargetSlots(groups, entries, meter, positions)
+        parts.gates += parts.targets.gates.values()
+    return parts
+
+
+def _service_group(settings: Settings, shares: _Shares) -> Group:
+    limit = settings.admission.concurrency
+    group = Group(SERVICE, None if limit is None else shares.slots(limit))
+    if limit is not None:
+        group.add(Pool(SERVICE, None, shares.bounds(None)))
+    for name, model in settings.models.items():
+        if model.concurrency is not None:
+            group.add(Pool(f"models/{name}", shares.slots(model.concurrency), shares.bounds(model.queue)))
+    return group
+
+
+def _target_groups(settings: Settings, shares: _Shares) -> dict[str, Group]:
+    groups: dict[str, Group] = {}
+    for name, limits in settings.provider_limits.items():
+        group = groups[name] = Group(f"providers/{name}", shares.slots(limits.concurrency))
+        group.add(Pool(f"providers/{name}", None, shares.bounds(limits.queue)))
+    for target, limits in settings.admission.targets.items():
+        provider = target.partition("/")[0]
+        group = groups.setdefault(provider, Group(f"providers/{provider}"))
+        group.add(Pool(f"targets/{target}", shares.slots(limits.concurrency), shares.bounds(limits.queue)))
+    return groups
+
+
+def _names(catalogue: Catalogue) -> Callable[[v1.CompletionRequest, Call], str]:
+    def name_of(request: v1.CompletionRequest, call: Call) -> str:
+        target = getattr(call, "target", None)
+        try:
+            found: Target = target if target is not None else catalogue.find(request.model)
+        except CompletionError:  # what is not found has no slots, and is refused further inside
+            return ""
+        return found.alias.name if found.alias else ""
+
+    return name_of

@@ -1,0 +1,157 @@
+"""Limits on what is under way, at a service: who is served, who waits, who is refused, and what callers see."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from dragoman import v1
+from dragoman_service.testing import Scripted, choice_finished, delta, serving
+from google.rpc import error_details_pb2, status_pb2
+from waiting import until
+
+
+class Held(Scripted):
+    """Answers when it is released."""
+
+    def __init__(self):
+        self.gate = asyncio.Event()
+        super().__init__(self.gate.wait, delta("yes"), choice_finished())
+
+
+@asynccontextmanager
+async def limited(settings):
+    provider = Held()
+    async with serving({"vendor": provider}, settings) as served:
+        yield served, provider
+
+
+def ask(served, **fields):
+    request = v1.CompletionRequest(model=fields.pop("model", "vendor/scripted"), **fields)
+    request.messages.add(role=v1.ROLE_USER).parts.add(text="hi")
+    return asyncio.ensure_future(served.completions.CreateCompletion(request, timeout=10))
+
+
+def details(error):
+    status = status_pb2.Status()
+    status.ParseFromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    for detail in status.details:
+        detail.Unpack(info), detail.Unpack(retry)
+    return info.reason, retry.retry_delay.ToMilliseconds()
+
+
+async def queue(served, name):
+    stub = v1.AdminServiceStub(served.channel)
+    return next(each for each in (await stub.ListQueues(v1.ListQueuesRequest())).queues if each.name == name)
+
+
+async def waiting(served, name, count):
+    async with asyncio.timeout(5):
+        while sum(band.length for band in (await queue(served, name)).bands) != count:
+            await asyncio.sleep(0.01)
+
+
+PLACES = [
+    ("service", {"admission.concurrency": 1}, "vendor/scripted"),
+    ("models/m", {"models": {"m": {"targets": ["vendor/scripted"], "concurrency": 1}}}, "m"),
+    ("targets/vendor/scripted", {"admission": {"targets": {"vendor/scripted": {"concurrency": 1}}}}, "vendor/scripted"),
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "model"), PLACES)
+async def test_what_has_no_slot_waits_and_is_served_when_one_is_free(name, settings, model):
+    async with limited(settings) as (served, provider):
+        answers = [ask(served, model=model) for _ in range(3)]
+        await waiting(served, name, 2)
+        running, seen = provider.running, await queue(served, name)
+        provider.gate.set()
+        completions = await asyncio.gather(*answers)
+        after = await queue(served, name)
+
+    assert running == 1
+    assert (seen.limit, seen.in_flight) == (1, 1)
+    assert len(completions) == 3
+    assert after.in_flight == 0
+
+
+@pytest.mark.parametrize(("name", "settings", "model"), PLACES)
+async def test_a_full_queue_refuses_and_says_when_to_try_again(name, settings, model):
+    settings = settings | {"admission.queue": {"length": 1}}
+    async with limited(settings) as (served, provider):
+        answers = [ask(served, model=model) for _ in range(2)]
+        await waiting(served, name, 1)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await ask(served, model=model)
+        provider.gate.set()
+        await asyncio.gather(*answers)
+
+    reason, delay = details(refused.value)
+    assert (refused.value.code(), reason) == (grpc.StatusCode.UNAVAILABLE, "OVERLOADED")
+    assert delay >= 1000
+    assert dict(refused.value.trailing_metadata())["grpc-retry-pushback-ms"] == str(delay)
+
+
+@pytest.mark.parametrize(("name", "settings", "model"), PLACES)
+async def test_callers_that_leave_free_their_slot_and_their_place(name, settings, model):
+    async with limited(settings) as (served, provider):
+        running, leaving, last = (ask(served, model=model) for _ in range(3))
+        await waiting(served, name, 2)
+        leaving.cancel()
+        await waiting(served, name, 1)
+        running.cancel()
+        await waiting(served, name, 0)
+        provider.gate.set()
+        await last
+        seen = await queue(served, name)
+
+    assert seen.in_flight == 0
+
+
+async def test_a_wait_ends_after_the_time_in_the_settings():
+    async with limited({"admission.concurrency": 1, "admission.queue": {"wait": "50ms"}}) as (served, provider):
+        first = ask(served)
+        await until(lambda: provider.running)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await ask(served)
+        provider.gate.set()
+        await first
+
+    assert details(refused.value)[0] == "OVERLOADED"
+
+
+async def test_heartbeats_tell_a_waiting_stream_its_place_and_then_that_the_provider_works():
+    async with limited({"admission.concurrency": 1}) as (served, provider):
+        first = ask(served)
+        await until(lambda: provider.running)
+        request = v1.CompletionRequest(model="vendor/scripted")
+        request.messages.add(role=v1.ROLE_USER).parts.add(text="hi")
+        request.stream_options.heartbeat_interval.seconds = 1
+        stream = served.completions.StreamCompletion(request, timeout=10)
+        events = aiter(stream)
+        beat = await anext(events)
+        first.cancel()
+        second = await anext(events)
+        provider.gate.set()
+        rest = [event.WhichOneof("event") async for event in events]
+
+    assert (beat.heartbeat.phase, beat.heartbeat.queue_position) == (v1.Heartbeat.PHASE_QUEUED, 0)
+    assert beat.heartbeat.waited.ToMilliseconds() >= 900
+    assert second.heartbeat.phase == v1.Heartbeat.PHASE_WAITING_FOR_PROVIDER or second.HasField("started")
+    assert rest[-1] == "finished"
+
+
+async def test_a_drain_refuses_what_waits_at_once():
+    async with limited({"admission.concurrency": 1}) as (served, provider):
+        first = ask(served)
+        await until(lambda: provider.running)
+        second = ask(served)
+        await waiting(served, "service", 1)
+        draining = asyncio.ensure_future(served.running.drain(0, 5))
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await second
+        provider.gate.set()
+        await first
+        await draining
+
+    assert details(refused.value)[0] == "SHUTTING_DOWN"
