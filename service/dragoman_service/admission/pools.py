@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from dragoman_service.admission.queue import WEIGHTS, Band, Bounds, Entry, Queue
@@ -66,7 +67,7 @@ class Group:
 
     def wait(self, pool: Pool, entry: Entry) -> bool:
         """Adds an entry to the pool's queue. False: there is no room. Tells those that go for it."""
-        pool.queue.turn = self._turn(pool)
+        pool.queue.turn = self._turn(pool) or math.inf  # before anything is measured nothing looks like an overload
         gone = pool.queue.push(entry)
         if gone is None:
             return False
