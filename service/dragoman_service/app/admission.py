@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dragoman import v1
@@ -15,6 +15,7 @@ from dragoman_service.admission.pools import Group, Pool
 from dragoman_service.admission.queue import Bounds
 from dragoman_service.admission.slots import Range, Slots, shared_out
 from dragoman_service.admission.targets import TargetSlots
+from dragoman_service.app.exact import Demand
 from dragoman_service.catalogue.catalogue import Catalogue, Target
 from dragoman_service.catalogue.estimates import Estimates
 from dragoman_service.contract import Call, CompletionError, Filter
@@ -27,9 +28,14 @@ from dragoman_service.telemetry.metrics import Metrics
 
 @dataclass(slots=True)
 class AdmissionParts:
-    """What the settings ask for. `filter` and `targets` are None if nothing has a limit."""
+    """What the settings ask for. `filter` and `targets` are None if nothing has a limit.
+
+    `exact` are the slots of limits that all workers share, with the limits; `demand` knows what they need.
+    """
 
     heartbeats: Filter
+    demand: Demand
+    exact: Mapping[Slots, int]
     filter: Filter | None = None
     targets: TargetSlots | None = None
     gates: list[Gate] = field(default_factory=list)
@@ -47,10 +53,15 @@ class _Shares:
     def __init__(self, settings: Settings, worker: int) -> None:
         self._workers, self._number = settings.server.workers, max(0, worker - 1)
         self._default = settings.admission.queue
+        self._is_exact = settings.admission.exact
+        self.exact: dict[Slots, int] = {}
 
     def slots(self, limit: Concurrency) -> Slots:
         if isinstance(limit, RangeSettings):
             return Slots(Range(self._part(limit.min), self._part(limit.max)))
+        if self._is_exact:
+            self.exact[slots := Slots(0)] = limit
+            return slots
         return Slots(self._part(limit))
 
     def bounds(self, queue: QueueSettings | None) -> Bounds:
@@ -75,8 +86,8 @@ def build_admission(
         for key in settings.access.keys
     }
     callers = Callers(keys, CallerLimits(highest_priority=0 if keys else HIGHEST))
-    entries, meter = Entries(callers, estimates), AdmissionMeter(metrics)
-    parts = AdmissionParts(make_heartbeats(positions))
+    entries, meter = Entries(callers, estimates), Demand(AdmissionMeter(metrics))
+    parts = AdmissionParts(make_heartbeats(positions), meter, shares.exact)
     group = _service_group(settings, shares)
     if group.pools or any(key.concurrency for key in settings.access.keys):
         admission = Admission(group, callers, entries, meter, positions, _names(catalogue))

@@ -12,7 +12,8 @@ import structlog
 from dragoman import v1
 
 from dragoman_service.admission.listing import Gates
-from dragoman_service.app.admission import build_admission
+from dragoman_service.app.admission import AdmissionParts, build_admission
+from dragoman_service.app.exact import exact_slots
 from dragoman_service.app.readiness import why_not_ready
 from dragoman_service.catalogue.aliases import Aliases
 from dragoman_service.catalogue.catalogue import Catalogue
@@ -24,6 +25,7 @@ from dragoman_service.engine.engine import Engine
 from dragoman_service.engine.filtering import Filters
 from dragoman_service.filters.context import FilterContext
 from dragoman_service.frontends.context import FrontendContext
+from dragoman_service.limits.store.opening import limits_of
 from dragoman_service.operations import OpenedStore, OperationStoreError, open_shared_store, open_store, operations_in
 from dragoman_service.plugins.filters import PreparedFilter, open_filters
 from dragoman_service.plugins.providers import Opened
@@ -74,6 +76,7 @@ async def build(
     admission = build_admission(settings, catalogue, Estimates(), metrics, worker)
     engine = Engine(catalogue, admission.around(chain), deadlines, auth.allowed, budget, slots=admission.targets)
     stack.push_async_callback(engine.closed, STOP_GRACE)
+    await _open(_exact(admission, opened_store, server.workers), stack)
     unlisted = () if settings.access.anonymous_listing else (ANONYMOUS,)
     opening = operations_in(opened_store, _options(settings), engine, OperationMeter(metrics), unlisted=unlisted)
     operations = await _open(opening, stack)
@@ -100,6 +103,15 @@ def _shared_store(settings: Settings) -> AbstractAsyncContextManager[OpenedStore
     plugins, server = settings.plugins, settings.server
     opener = partial(open_store, allow=plugins.allow, open_timeout=plugins.open_timeout)
     return open_shared_store(settings.operations.url, server.data_dir, server.workers, opener)
+
+
+@asynccontextmanager
+async def _exact(admission: AdmissionParts, opened: OpenedStore, workers: int) -> AsyncIterator[None]:
+    if not admission.exact:
+        yield
+        return
+    async with exact_slots(admission.gates, admission.exact, admission.demand, limits_of(opened.store), workers):
+        yield
 
 
 async def _open(opening: AbstractAsyncContextManager[T], stack: AsyncExitStack) -> T:

@@ -56,6 +56,8 @@ class AdmissionSettings(Section):
     """The limit of the whole service, the queue that others have by default, and the limits of single targets."""
 
     concurrency: _Count | None = None
+    exact: bool = False
+    """Limits that are numbers hold over all workers and hosts together, by way of the store of operations."""
     queue: QueueSettings = QueueSettings()
     targets: dict[ModelTarget, TargetLimits] = Field(default_factory=dict)
 
