@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dragoman_service.errors import CompletionError
 from dragoman_service.limits.store.interface import (
     Charge,
     Grant,
@@ -21,6 +20,7 @@ from dragoman_service.limits.store.interface import (
     Want,
 )
 from dragoman_service.limits.store.records import UsageRow
+from dragoman_service.timing.loop import repeat
 
 LEASE = 15.0  # seconds that allowances outlive their process
 IDLE = 1.0  # seconds without use after which units go back
@@ -135,6 +135,7 @@ class Allowances:
         self._store, self._lease, self._clock = store, lease, clock
         self._name = secrets.token_hex(8)
         self._number = 0
+        self._renewed = -math.inf
         self.workers = 1
         """Processes that have a lease, as far as the store has told."""
         self._era = self._new_era()
@@ -151,18 +152,16 @@ class Allowances:
 
     async def run(self) -> None:
         """Renews the lease and returns idle units, for ever."""
-        renewed = -math.inf
-        while True:
-            await asyncio.sleep(min(IDLE, self._lease / 6))
-            era = self._present()
-            try:
-                if self._clock() >= renewed + self._lease / 3:
-                    renewed = self._clock()
-                    self.workers = (await self._store.renew(era.worker, self._milliseconds)).workers
-                    era.until = renewed + self._lease
-                await self.return_idle()
-            except CompletionError:  # the store has logged it; the lease ends by itself
-                continue
+        await repeat("limits.allowances", self._upkeep)
+
+    async def _upkeep(self) -> float:
+        era, now = self._present(), self._clock()
+        if now >= self._renewed + self._lease / 3:
+            self.workers = (await self._store.renew(era.worker, self._milliseconds)).workers
+            era.until = now + self._lease  # from before it was asked for, so that ours ends first
+            self._renewed = now
+        await self.return_idle()
+        return min(IDLE, self._lease / 6)
 
     async def return_idle(self, idle: float = IDLE) -> None:
         """Returns units that were not used for `idle` seconds, and forgets pots that are empty."""

@@ -13,7 +13,7 @@ import structlog
 from dragoman_service.errors import CompletionError
 from dragoman_service.limits.spool import Spool
 from dragoman_service.limits.store.interface import LimitStore, Settlement
-from dragoman_service.timing.loop import jittered
+from dragoman_service.timing.loop import repeat
 
 MOST = 10_000  # settlements that wait; then calls wait at their end
 BATCH = 256
@@ -55,12 +55,13 @@ class UsageWriter:
 
     async def run(self) -> None:
         """Writes for ever."""
-        while True:
-            await self._changed.wait()
+        await repeat("limits.usage", self._step)
+
+    async def _step(self) -> float:
+        if not (self._waiting or self._spooled):
             self._changed.clear()
-            while self._waiting or self._spooled:
-                if not await self.flush():
-                    await asyncio.sleep(jittered(RETRY))
+            await self._changed.wait()
+        return 0.0 if await self.flush() else RETRY
 
     async def flush(self) -> bool:
         """Writes one batch, and what was spooled if nothing waits. False: the store cannot be used now."""
