@@ -1,11 +1,14 @@
 """Limits on what is under way, at a service: who is served, who waits, who is refused, and what callers see."""
 
 import asyncio
+import hashlib
 from contextlib import asynccontextmanager
 
+import aiohttp
 import grpc
 import pytest
 from dragoman import v1
+from dragoman_service.settings.settings import SettingsError, load
 from dragoman_service.testing import Scripted, choice_finished, delta, serving
 from google.rpc import error_details_pb2, status_pb2
 from waiting import until
@@ -155,3 +158,60 @@ async def test_a_drain_refuses_what_waits_at_once():
         await draining
 
     assert details(refused.value)[0] == "SHUTTING_DOWN"
+
+
+async def test_a_key_with_too_many_requests_is_told_that_they_are_its_own():
+    key = "secret-of-team-a"
+    keys = [{"id": "team-a", "sha256": hashlib.sha256(key.encode()).hexdigest(), "concurrency": 1}]
+    async with limited({"access": {"keys": keys}}) as (served, provider):
+        metadata = (("authorization", f"Bearer {key}"),)
+        request = v1.CompletionRequest(model="vendor/scripted")
+        request.messages.add(role=v1.ROLE_USER).parts.add(text="hi")
+        first = asyncio.ensure_future(served.completions.CreateCompletion(request, metadata=metadata))
+        await until(lambda: provider.running)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await served.completions.CreateCompletion(request, metadata=metadata)
+        async with aiohttp.ClientSession() as session:
+            body = {"model": "vendor/scripted", "messages": [{"role": "user", "content": "hi"}]}
+            url = f"http://{served.running.http_address}/v1/chat/completions"
+            async with session.post(url, json=body, headers=dict(metadata)) as answer:
+                status, headers = answer.status, answer.headers
+        provider.gate.set()
+        await first
+        await served.completions.CreateCompletion(request, metadata=metadata)
+
+    assert (refused.value.code(), details(refused.value)[0]) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+    assert status == 429
+    assert int(headers["retry-after"]) >= 1
+
+
+async def test_over_http_a_full_queue_is_a_503_that_says_when_to_try_again():
+    async with limited({"admission": {"concurrency": 1, "queue": {"length": 0}}}) as (served, provider):
+        first = ask(served)
+        await until(lambda: provider.running)
+        async with aiohttp.ClientSession() as session:
+            body = {"model": "vendor/scripted", "messages": [{"role": "user", "content": "hi"}]}
+            async with session.post(f"http://{served.running.http_address}/v1/chat/completions", json=body) as answer:
+                status, headers = answer.status, answer.headers
+        provider.gate.set()
+        await first
+
+    assert status == 503
+    assert int(headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path"),
+    [
+        ({"providers.echo.concurrency": 0}, "providers.echo.concurrency"),
+        ({"providers.echo.concurrency": {"min": 4, "max": 2}}, "providers.echo.concurrency"),
+        ({"providers.echo.queue": {"length": 3}}, "providers.echo.concurrency"),
+        ({"admission.targets": {"echo": {"concurrency": 2}}}, "admission.targets"),
+        ({"admission.queue": {"lenght": 3}}, "admission.queue.lenght"),
+    ],
+)
+def test_wrong_limits_are_named(wrong, path):
+    with pytest.raises(SettingsError) as mistakes:
+        load(overrides=wrong)
+
+    assert path in str(mistakes.value)
