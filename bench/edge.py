@@ -16,17 +16,22 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 from dragoman import v1
 from dragoman_service.app import Running, running
 from dragoman_service.settings.settings import load
 from dragoman_service.telemetry.log import configure
+from dragoman_service.telemetry.record import CallRecord
 
 ROUNDS = 9
 PLAIN = "nothing configured"
 PARTS: Mapping[str, Mapping[str, Any]] = {
     PLAIN: {},
+    "slots of the service": {"admission": {"concurrency": 100}},
+    "slots of a target": {"admission": {"targets": {"echo/echo": {"concurrency": 100}}}},
+    "slots of a provider, by trial": {"providers": {"echo": {"concurrency": {"min": 4, "max": 64}}}},
 }
 """Settings of each service, by what it has on."""
 
@@ -37,7 +42,8 @@ async def cost(service: Running, calls: int) -> float:
     request.messages.add(role=v1.ROLE_USER).parts.add(text="one two three")
     begin = time.process_time()
     for _ in range(calls):
-        call = service.engine.call("bench")
+        record = CallRecord("bench", "bench", "unary", "bench")  # without one it would be a run of an operation
+        call = replace(service.engine.call("bench"), record=record)
         async with service.engine.relay(request, call) as relay:
             await relay.completion()
     return (time.process_time() - begin) / calls * 1e6
