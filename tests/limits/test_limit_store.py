@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from dragoman_service.limits.store import ledger
@@ -11,6 +12,8 @@ from dragoman_service.limits.store.interface import Charge, LimitStore
 from dragoman_service.limits.store.opening import limits_of
 from dragoman_service.limits.store.records import UsageFilter, UsageGroup
 from dragoman_service.operations import OperationStoreError
+from dragoman_service.operations.store.interface import StoreContext
+from dragoman_service.operations.store.opening import open_store
 from ledgers import BUDGET, LEASE, RATE, row, settlement, want
 
 
@@ -189,3 +192,10 @@ def test_a_store_without_sql_is_a_mistake() -> None:
         limits_of(object())  # type: ignore[arg-type]
 
     assert "sqlite:, postgresql: or memory:" in str(caught.value)
+
+
+async def test_all_who_ask_for_the_limits_of_a_store_share_them(tmp_path: Path) -> None:
+    context = StoreContext(tmp_path, lambda changed, work, stopped: None)
+    async with open_store(f"memory:{tmp_path}", context) as one, open_store(f"memory:{tmp_path}", context) as other:
+        assert limits_of(one) is limits_of(one)
+        assert limits_of(one) is limits_of(other)

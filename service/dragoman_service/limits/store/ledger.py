@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
@@ -17,10 +17,10 @@ from dragoman_service.operations.sql.schema import now
 from dragoman_service.operations.sql.transaction import Transaction
 
 EXPORT_LAG = 30_000  # milliseconds: no transaction takes longer
-ROWS = 500  # attempts in one INSERT, because databases bound the number of values
 
 _u, _h = usage.c, usage_hourly.c
-_ROW = tuple(usage.c[field.name] for field in fields(UsageRow))
+_FIELDS = tuple(field.name for field in fields(UsageRow))
+_ROW = tuple(usage.c[name] for name in _FIELDS)
 _PLACE = (_u.time, _u.call_id, _u.attempt)
 _NAMES = ("key", "team", "model", "provider")
 _TEXTS = ("call_id", "key", "team", "model", "provider", "served_model")
@@ -30,11 +30,9 @@ _COUNTS = ("requests", "input", "cached", "cache_write", "output", "reasoning")
 def insert(transaction: Transaction, rows: Sequence[UsageRow], time: int) -> frozenset[tuple[str, int]]:
     """Writes attempts, and adds them to the sums of their hour. Returns the keys of those that are new."""
     given = {(row.call_id, row.attempt): _storable(row) for row in reversed(rows)}  # of two the first counts
-    keys: list[tuple[str, int]] = []
-    for part in _parts(sorted(given)):
-        values = [{**asdict(given[key]), "time": time} for key in part]
-        stored = transaction.dialect.insert(usage).values(values).on_conflict_do_nothing()
-        keys += [(row[0], row[1]) for row in transaction.execute(stored.returning(_u.call_id, _u.attempt))]
+    values = [{**_values(given[key]), "time": time} for key in sorted(given)]
+    stored = transaction.execute(_insert(transaction.dialect.insert), values) if values else ()
+    keys = [(row[0], row[1]) for row in stored]
     _add_up(transaction, [given[key] for key in keys], time)
     return frozenset(keys)
 
@@ -44,8 +42,14 @@ def _storable(row: UsageRow) -> UsageRow:
     return replace(row, **{name: value.replace("\0", "") for name in _TEXTS if "\0" in (value := getattr(row, name))})
 
 
-def _parts(keys: Sequence[tuple[str, int]]) -> Sequence[Sequence[tuple[str, int]]]:
-    return [keys[first : first + ROWS] for first in range(0, len(keys), ROWS)]
+def _values(row: UsageRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _FIELDS}
+
+
+@cache  # building a statement takes longer than running it
+def _insert(insert: Insert) -> Executable:
+    statement: Executable = insert(usage).on_conflict_do_nothing().returning(_u.call_id, _u.attempt)
+    return statement
 
 
 def _add_up(transaction: Transaction, rows: Sequence[UsageRow], time: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, StaticPool, create_engine
 from sqlalchemy.dialects.sqlite import insert
@@ -13,6 +14,7 @@ from dragoman_service.limits.store.relational import SqlLimitStore
 from dragoman_service.limits.store.schema import metadata
 from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.sql.transaction import Dialect, Transaction
+from dragoman_service.operations.store.database import Database
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.store.memory import MemoryStore
 from dragoman_service.operations.store.relational import SqlStore
@@ -21,19 +23,29 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+_opened: WeakKeyDictionary[object, SqlLimitStore] = WeakKeyDictionary()
+
+
 def limits_of(store: OperationStore) -> LimitStore:
-    """The store of limits in the database of `store`, whose connections it shares.
+    """The store of limits in the database of `store`, whose connections it shares; always the same one.
 
     Raises OperationStoreError for a store of another package that has no SQL database.
     """
+    # Two would each have a statement in one transaction, and lock counters in an order that others do not keep.
     if isinstance(store, SqlStore):
-        return SqlLimitStore(store.database)
-    if isinstance(store, MemoryStore):
-        return SqlLimitStore(MemoryDatabase())
-    raise OperationStoreError(
-        "keeps operations in a store that cannot hold limits and usage: with [limits] it should be sqlite:, "
-        "postgresql: or memory:"
-    )
+        database: Database = store.database
+        key: object = database
+    elif isinstance(store, MemoryStore):
+        key = store.memory
+        database = MemoryDatabase()
+    else:
+        raise OperationStoreError(
+            "keeps operations in a store that cannot hold limits and usage: it should be sqlite:, postgresql: or "
+            "memory:"
+        )
+    if key not in _opened:
+        _opened[key] = SqlLimitStore(database)
+    return _opened[key]
 
 
 class MemoryDatabase:

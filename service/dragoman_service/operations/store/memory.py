@@ -44,6 +44,11 @@ class MemoryStore:
     def __init__(self, memory: Memory, on_change: OnChange) -> None:
         self._memory, self._on_change = memory, on_change
 
+    @property
+    def memory(self) -> Memory:
+        """What all who have this store open share."""
+        return self._memory
+
     async def start(self, new: New, work: Work = Work.OPEN) -> Started:
         if new.request_id is not None and (before := self._under_request_id(new)) is not None:
             return before
