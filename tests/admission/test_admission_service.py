@@ -10,6 +10,7 @@ import pytest
 from dragoman import v1
 from dragoman_service.settings.settings import SettingsError, load
 from dragoman_service.testing import Scripted, choice_finished, delta, serving
+from google.longrunning import operations_pb2
 from google.rpc import error_details_pb2, status_pb2
 from waiting import until
 
@@ -215,3 +216,22 @@ def test_wrong_limits_are_named(wrong, path):
         load(overrides=wrong)
 
     assert path in str(mistakes.value)
+
+
+async def test_operations_share_the_slots_of_a_target_and_wait_for_them_without_a_bound():
+    settings = {"admission": {"targets": {"vendor/scripted": {"concurrency": 1, "queue": {"length": 0}}}}}
+    async with limited(settings) as (served, provider):
+        request = v1.StartCompletionRequest()
+        request.request.model = "vendor/scripted"
+        request.request.messages.add(role=v1.ROLE_USER).parts.add(text="hi")
+        operations = [await served.completions.StartCompletion(request) for _ in range(3)]
+        await waiting(served, "targets/vendor/scripted", 2)
+        running = provider.running
+        provider.gate.set()
+        ended = [
+            await served.operations.WaitOperation(operations_pb2.WaitOperationRequest(name=operation.name), timeout=10)
+            for operation in operations
+        ]
+
+    assert running == 1
+    assert all(operation.HasField("response") for operation in ended)
