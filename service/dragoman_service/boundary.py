@@ -66,8 +66,12 @@ def read_error(fault: BaseException, reasons: frozenset[int]) -> tuple[Completio
     return error, ""
 
 
+_OURS = ("started", "attempt", "heartbeat")
+
+
 def check_event(event: object, *, started: bool = False) -> None:
-    """Raises PROVIDER_MALFORMED for what must not come from a plugin. `started`: such events are welcome too."""
+    """Raises PROVIDER_MALFORMED for what must not come from a plugin. `started`: those of the service may come too,
+    as they do out of a filter."""
     if not isinstance(event, v1.CompletionEvent):
         raise malformed_answer(f"sent an object of type {type(event).__name__[:64]} instead of an event")
     kind = event.WhichOneof("event")
@@ -85,7 +89,7 @@ def check_event(event: object, *, started: bool = False) -> None:
     elif kind == "citations":
         if event.citations.ByteSize() > MAX_FINDINGS:
             raise malformed_answer(f"sent more than {MAX_FINDINGS} bytes of citations at a time")
-    elif kind != "started" or not started:
+    elif kind not in _OURS or not started:
         raise malformed_answer(f"sent {kind or 'an empty event'} within an answer")
 
 

@@ -26,6 +26,7 @@ MAX_MESSAGE = 768  # bytes
 MAX_STATUS = 4096  # bytes
 MAX_VIOLATIONS = 32
 OVERLOAD_DELAY = (1.0, 3.0)  # seconds: at random between these, so that not all callers return at once
+DEFAULT_RETRY_AFTER = 1.0  # seconds, if a retryable failure of a provider names no delay
 MAX_RETRY_AFTER = 10 * 365 * 24 * 3600.0  # seconds
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _PREFIX = "ERROR_REASON_"

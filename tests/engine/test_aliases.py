@@ -140,7 +140,7 @@ def test_a_provider_that_gets_a_name_later_takes_it_from_the_pattern():
     assert target.alias is None, "it is the provider's own now"
 
 
-async def test_a_call_that_carries_its_target_is_answered_by_it_even_if_the_name_now_stands_for_another():
+async def test_a_call_that_carries_its_target_goes_to_the_next_one_of_its_name_if_that_is_not_ready_any_more():
     first, second = provider_of("big"), provider_of("small")
     engine = engine_of({"best": ["p/big", "q/small"]}, {"p": first, "q": second})
     target = engine.resolve("best", "me")
@@ -148,7 +148,7 @@ async def test_a_call_that_carries_its_target_is_answered_by_it_even_if_the_name
     async with engine.relay(request_of("best"), engine.call("me"), target) as relay:
         completion = await relay.completion()
 
-    assert text_of(completion) == "big"
+    assert text_of(completion) == "small"
     assert text_of(await answer(engine, request_of("best"))) == "small"
 
 

@@ -14,6 +14,8 @@ from scripted_upstream import Upstream, upstream_of
 from upstream_bytes import KEY
 
 Serve = Callable[..., Awaitable[Door]]
+ONE_ATTEMPT = {"routing.max_attempts": 1, "routing.breaker": False}
+"""So that a fault is seen as it is: these tests are about one attempt."""
 
 
 @asynccontextmanager
@@ -21,7 +23,7 @@ async def opened(url: str, server: dict[str, Any] | None = None, **settings: Any
     """A service with one provider, `faulty`, whose model is `m` at `url`. `settings` are the provider's."""
     table = {"plugin": "openai", "base_url": url, "models": ["m"], "api_key": KEY, **settings}
     more = {f"server.{name}": value for name, value in (server or {}).items()}
-    async with serving(None, {"providers": {"faulty": table}, **more}) as served:
+    async with serving(None, {"providers": {"faulty": table}, **ONE_ATTEMPT, **more}) as served:
         yield Door(served.completions, served.running.grpc_address, served.running.http_address)
 
 

@@ -15,6 +15,7 @@ from dragoman_service.admission.listing import Gates
 from dragoman_service.app.admission import AdmissionParts, build_admission
 from dragoman_service.app.exact import exact_slots
 from dragoman_service.app.readiness import why_not_ready
+from dragoman_service.app.routes import routing_of
 from dragoman_service.catalogue.aliases import Aliases
 from dragoman_service.catalogue.catalogue import Catalogue
 from dragoman_service.catalogue.estimates import Estimates
@@ -73,8 +74,12 @@ async def build(
     budget = Budget(server.call_memory)
     opened_store = await _open(_shared_store(settings), stack)
     chain = await stack.enter_async_context(_chain(filters, partial(FilterContext, metrics, catalogue), settings))
-    admission = build_admission(settings, catalogue, Estimates(), metrics, worker)
-    engine = Engine(catalogue, admission.around(chain), deadlines, auth.allowed, budget, slots=admission.targets)
+    estimates = Estimates()
+    admission = build_admission(settings, catalogue, estimates, metrics, worker)
+    routing = routing_of(settings, metrics, estimates)
+    engine = Engine(
+        catalogue, admission.around(chain), deadlines, auth.allowed, budget, routing, slots=admission.targets
+    )
     stack.push_async_callback(engine.closed, STOP_GRACE)
     await _open(_exact(admission, opened_store, server.workers), stack)
     unlisted = () if settings.access.anonymous_listing else (ANONYMOUS,)

@@ -16,6 +16,7 @@ from dragoman_service.catalogue.aliases import Alias, Aliases
 from dragoman_service.contract import CompletionError, Provider
 
 MAX_MODELS = 10_000  # of one provider
+READY_AGE = 0.25  # seconds for which a target that was ready is not asked about again
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +55,7 @@ class Catalogue:
         self._aliases = aliases or Aliases()
         self._max_age = max_age
         self._broken: dict[str, str] = {}
+        self._ready: dict[str, tuple[float, bool]] = {}
         self._full: dict[str, Target] = {}
         self._short: dict[str, Target] = {}
         self._index()
@@ -117,6 +119,15 @@ class Catalogue:
         provider, name = target.model.provider, target.model.provider_model
         found = (model for model in self._models(provider) if model.provider_model == name)
         return next((self._describe(provider, model) for model in found), target.model)
+
+    def is_ready(self, target: Target) -> bool:
+        """Whether the target's provider takes requests for it, as of at most `READY_AGE` seconds ago."""
+        name, now = target.model.name, time.monotonic()
+        asked, ready = self._ready.get(name, (0.0, False))
+        if now - asked > READY_AGE or not ready:
+            ready = self.now(target).availability == v1.AVAILABILITY_READY
+            self._ready[name] = now, ready
+        return ready
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
         """Names in the settings that can never work, each as a path below `models`, with the reason."""

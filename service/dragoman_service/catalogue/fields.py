@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
 
 from dragoman import v1
 from google.rpc import code_pb2
@@ -71,6 +71,23 @@ def fit_fields(
         )
         for path in missing
     ]
+
+
+def refusal_of(request: v1.CompletionRequest) -> Callable[[v1.Model, Collection[str]], bool]:
+    """Reads the request once. The function says whether `fit_fields` would refuse it for a model and the fields that
+    filters honour.
+    """
+    paths = set_fields(request)
+    essential = request.unsupported_field_policy == v1.UNSUPPORTED_FIELD_POLICY_WARN
+
+    def refuses(model: v1.Model, filtered: Collection[str]) -> bool:
+        if not paths:
+            return False
+        honoured = set(_honoured(request, model))
+        missing = [path for path in paths if not _holds(path, honoured) and not _holds(path, filtered)]
+        return any(not essential or path in _ESSENTIAL or path == "tools" for path in missing)
+
+    return refuses
 
 
 def set_fields(request: v1.CompletionRequest) -> list[str]:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from dragoman import v1
 from google.rpc import code_pb2
 
-from dragoman_service.errors import CompletionError
+from dragoman_service.errors import DEFAULT_RETRY_AFTER, CompletionError
 
-RETRY_AFTER = 1.0  # seconds, if a retryable failure names no delay
 SAYS = " The provider says: "
 _MAX_TEXT = 300  # characters of the upstream's text that a caller sees
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -37,10 +36,10 @@ class UpstreamFailure:
         """The failure as an error.
 
         `upstream_status` is the HTTP status or the name of the gRPC code, empty if the upstream sent none.
-        `retry_after` is the delay in seconds that the upstream asks for, RETRY_AFTER if None. `words` is the upstream's
-        own text, which is added to the message.
+        `retry_after` is the delay in seconds that the upstream asks for, DEFAULT_RETRY_AFTER if None. `words` is the
+        upstream's own text, which is added to the message.
         """
-        wait = (RETRY_AFTER if retry_after is None else retry_after) if self.retryable else None
+        wait = (DEFAULT_RETRY_AFTER if retry_after is None else retry_after) if self.retryable else None
         metadata = {"upstream_status": upstream_status} if upstream_status else {}
         message = with_words(self.message, sanitised(words))
         return CompletionError(

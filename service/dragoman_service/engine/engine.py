@@ -17,6 +17,7 @@ from dragoman_service.admission.gate import Hold
 from dragoman_service.admission.targets import TargetSlots
 from dragoman_service.boundary import check_event, is_cancellation
 from dragoman_service.catalogue.catalogue import Catalogue, Target
+from dragoman_service.catalogue.estimates import Estimates
 from dragoman_service.catalogue.fields import fit_fields
 from dragoman_service.contract import Call, Complete, CompletionError
 from dragoman_service.engine.budget import Budget
@@ -31,7 +32,10 @@ from dragoman_service.engine.relay import Relay, deadline_exceeded
 from dragoman_service.engine.tokenizing import ask, tokenizer_of
 from dragoman_service.errors import shutting_down as shutting_down  # what operations use
 from dragoman_service.errors import too_many_hops
-from dragoman_service.routing.router import Router
+from dragoman_service.routing.attempts.observer import RouteObserver, Unobserved
+from dragoman_service.routing.attempts.parts import Parts
+from dragoman_service.routing.health.health import Health
+from dragoman_service.routing.router import Knowledge, Router, Routes
 from dragoman_service.timing.turns import Turns
 
 log = structlog.get_logger(__name__)
@@ -46,6 +50,16 @@ class _Resolved(Call):
 
     model: str = ""
     target: Target | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """How requests are routed, and who is told of it."""
+
+    routes: Routes | None = None
+    health: Health | None = None
+    observer: RouteObserver | None = None
+    estimates: Estimates | None = None
 
 
 class Engine:
@@ -63,6 +77,7 @@ class Engine:
         deadlines: Deadlines | None = None,
         allowed: Mapping[str, Sequence[str]] | None = None,
         budget: Budget | None = None,
+        routing: Routing | None = None,
         *,
         slots: TargetSlots | None = None,
     ) -> None:
@@ -70,10 +85,10 @@ class Engine:
         self._filters = filters = filters or Filters()
         self._around_models = filters.around_models(self._route)
         self._around_providers = filters.around_providers(self._serve)
-        self._router = Router(self._attempt)
         self.complete: Complete = wrapped(self._dispatch, filters.everywhere)
         self._deadlines = deadlines or Deadlines()
         self._listing = Listing(catalogue, filters, allowed or {})
+        self.router = self._routed(routing or Routing())
         self._turns = Turns()
         self._budget = budget or Budget()
         self._slots = slots
@@ -181,8 +196,8 @@ class Engine:
 
     async def closed(self, within: float) -> None:
         """Returns when all upstreams are closed, or after `within` seconds: a provider may swallow its cancellation."""
-        if self._pumps:
-            _, late = await asyncio.wait(tuple(self._pumps), timeout=within)
+        if running := (*self._pumps, *self.router.parts.abandoned):
+            _, late = await asyncio.wait(running, timeout=within)
             for task in late:
                 log.error("provider.stuck", task=task.get_name(), seconds=within)
 
@@ -201,7 +216,12 @@ class Engine:
 
     def _route(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         target = _resolved(request, call) or self.resolve(request.model, call.caller)
-        return self._router.complete(request, call, target, self.catalogue.route(target))
+        return self.router.complete(request, call, self.catalogue.route(target))
+
+    def _routed(self, routing: Routing) -> Router:
+        knowledge = Knowledge(self.catalogue.is_ready, self._listing.allows, self._filtered)
+        parts = Parts(self._attempt, routing.health or Health(time.monotonic), routing.observer or Unobserved())
+        return Router(parts, knowledge, routing.routes, routing.estimates)
 
     def _attempt(self, target: Target, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         if _resolved(request, call) is not target:

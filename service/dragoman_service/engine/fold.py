@@ -109,6 +109,10 @@ class Fold:
                 self._header.served_model = event.started.served_model
                 self._header.provider = event.started.provider
                 self._header.warnings.extend(event.started.warnings)
+            case "attempt":
+                self._header.attempts.add().CopyFrom(event.attempt)
+            case "heartbeat":
+                pass
             case "retracted" if event.retracted.from_sequence == 1:
                 self._forget()
             case "heartbeat":
@@ -120,6 +124,7 @@ class Fold:
         """The completion starts again: everything received so far is void."""
         self._header.served_model = self._header.provider = ""
         del self._header.warnings[:]
+        del self._header.attempts[:]
         self._choices.clear()
         self._usage = self._findings = None
         self._deltas, self._logprobs, self._found, self._empty, self.characters = 0, 0, 0, 0, 0

@@ -27,7 +27,7 @@ class Listing:
         Resolve a model once for each call and pass the target on, because a second look-up may have another result.
         """
         target = self._catalogue.find(name, lambda model: self._may_use(model, caller))
-        if not self._may_use(target.model, caller) and not (target.alias and self._may_name(target.alias, caller)):
+        if not self.allows(target, caller):
             raise CompletionError(
                 code_pb2.PERMISSION_DENIED,
                 v1.ERROR_REASON_MODEL_NOT_ALLOWED,
@@ -35,6 +35,10 @@ class Listing:
                 metadata={"model": name},
             )
         return target
+
+    def allows(self, target: Target, caller: str) -> bool:
+        """Whether the caller may use the target, by a name of its own or by the name that led to it."""
+        return self._may_use(target.model, caller) or bool(target.alias and self._may_name(target.alias, caller))
 
     def models(self, caller: str) -> list[v1.Model]:
         """The models that `caller` may use, ordered by name, with the aliases that `caller` may use."""

@@ -26,7 +26,7 @@ def make_metering(_: Mapping[str, object], context: FilterContext) -> Filter:
                         yield event
                 meter.close("")
             except CompletionError as error:
-                meter.close(error.reason_name, retryable=error.retryable)
+                meter.close(error.reason_name)
                 raise
             except (GeneratorExit, asyncio.CancelledError):
                 meter.close("CANCELLED")

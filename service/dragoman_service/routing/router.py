@@ -1,29 +1,106 @@
-"""Sends a request to the targets of its route."""
+"""Sends each request to the targets of its name: by a plan, and in as many attempts as it takes."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 
 from dragoman import v1
 
 from dragoman_service.catalogue.catalogue import Target
+from dragoman_service.catalogue.estimates import Estimates, prompt_bytes
+from dragoman_service.catalogue.fields import refusal_of
 from dragoman_service.contract import Call
+from dragoman_service.routing.attempts.loop import Attempts
+from dragoman_service.routing.attempts.parts import Parts
+from dragoman_service.routing.planning.entry import Entry
+from dragoman_service.routing.planning.plan import Facts, Plan, plan
+from dragoman_service.routing.planning.refusals import last_resort, no_target
+from dragoman_service.routing.policy import Policy
 
-Attempt = Callable[[Target, v1.CompletionRequest, Call], AsyncIterator[v1.CompletionEvent]]
-"""Asks one target once, through the filters of its provider: `started`, then the events of its answer."""
+_PLAIN = Entry()
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """What the settings say of routing, by the names and patterns in the settings. `default` is for all others."""
+
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    default: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the router asks of others about a target."""
+
+    ready: Callable[[Target], bool]
+    """Whether its provider takes requests for it now."""
+    allowed: Callable[[Target, str], bool]
+    """Whether a caller may use it."""
+    filtered: Callable[[v1.CompletionRequest, Target], Collection[str]]
+    """The fields of a request that filters honour in its place."""
 
 
 class Router:
     """Answers each request by attempts at its targets."""
 
-    def __init__(self, attempt: Attempt) -> None:
-        self._attempt = attempt
+    def __init__(
+        self, parts: Parts, knowledge: Knowledge, routes: Routes | None = None, estimates: Estimates | None = None
+    ) -> None:
+        self.parts = parts
+        self._knowledge = knowledge
+        self._routes = routes or Routes()
+        self._estimates = estimates or Estimates()
 
-    async def complete(
-        self, request: v1.CompletionRequest, call: Call, first: Target, targets: Sequence[Target]
+    def complete(
+        self, request: v1.CompletionRequest, call: Call, targets: Sequence[Target]
     ) -> AsyncIterator[v1.CompletionEvent]:
-        """Asks `first`, which is one of `targets`."""
-        async with aclosing(self._attempt(first, request, call)) as events:  # type: ignore[type-var]
-            async for event in events:
-                yield event
+        """The events of the answer, and of attempts that fail before it. Raises if no target may be asked."""
+        alias = targets[0].alias
+        policy = self._routes.policies.get(alias.name, self._routes.default) if alias else self._routes.default
+        chosen = targets
+        if len(targets) > 1 or request.HasField("routing") or not self.parts.health.admits(targets[0]):
+            chosen = self._chosen(request, call, targets)
+        return Attempts(self.parts, policy, chosen, request, call).events()
+
+    def explain(
+        self, request: v1.CompletionRequest, caller: str, targets: Sequence[Target], input_tokens: int | None = None
+    ) -> Plan:
+        """The plan for a request that is not sent. `input_tokens` replaces the estimate."""
+        alias = targets[0].alias
+        entry = self._routes.entries.get(alias.name, _PLAIN) if alias else _PLAIN
+        facts = self._facts(request, caller, input_tokens)
+        return plan(targets, entry, facts, self.parts.health, self.parts.random)
+
+    def rule_of(self, target: Target) -> tuple[int, float]:
+        """Priority and weight of a target."""
+        entry = self._routes.entries.get(target.alias.name, _PLAIN) if target.alias else _PLAIN
+        rule = entry.rules.get(target.model.name)
+        return (rule.priority, rule.weight) if rule else (0, 1.0)
+
+    def _chosen(self, request: v1.CompletionRequest, call: Call, targets: Sequence[Target]) -> Sequence[Target]:
+        planned = self.explain(request, call.caller, targets)
+        for target, verdict in planned.skipped:
+            self.parts.observer.skipped(call, target.model.provider, target.model.provider_model, verdict.value)
+        chosen = planned.chosen or last_resort(planned)
+        if not chosen:
+            raise no_target(planned, request.model, self.parts.health)
+        return chosen
+
+    def _facts(self, request: v1.CompletionRequest, caller: str, input_tokens: int | None) -> Facts:
+        size = cache(lambda: prompt_bytes(request))
+        refused = cache(lambda: refusal_of(request))
+
+        def tokens(target: Target) -> int:
+            return self._estimates.tokens(size(), target.model.name) if input_tokens is None else input_tokens
+
+        return Facts(
+            caller=caller,
+            request=request,
+            input_tokens=tokens,
+            lacks=lambda target: refused()(target.model, self._knowledge.filtered(request, target)),
+            allowed=lambda target: self._knowledge.allowed(target, caller),
+            ready=self._knowledge.ready,
+        )

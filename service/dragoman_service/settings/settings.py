@@ -17,8 +17,9 @@ from pydantic import (
 from dragoman_service.settings.access import AccessSettings
 from dragoman_service.settings.admission import AdmissionSettings, QueueSettings, TargetLimits, limits_in
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
+from dragoman_service.settings.routing import ModelSettings, RoutingSettings
 from dragoman_service.settings.sources import merge, read_environment, read_file, resolve_secrets
-from dragoman_service.settings.strings import ModelName, ModelTarget, Name, Origin, StoreUrl
+from dragoman_service.settings.strings import ModelName, Name, Origin, StoreUrl
 from dragoman_service.settings.types import Address, ConfigPath, Duration, Listen, Reached, Section, Size
 
 __all__ = ["Mistake", "Settings", "SettingsError", "load"]
@@ -83,19 +84,6 @@ class OperationsSettings(Section):
     """Operations of one caller in the store, done or not."""
 
 
-class ModelSettings(Section):
-    """What a name or a pattern stands for: full names of models, of which the first that is ready answers.
-
-    `filters` names the filters that completions asked for under this name pass, from the outside in.
-    """
-
-    targets: Annotated[tuple[ModelTarget, ...], Field(min_length=1)]
-    filters: tuple[Name, ...] = ()
-    concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Requests for this name that may be under way at a time."""
-    queue: QueueSettings | None = None
-
-
 class FrontendSettings(Section):
     """One frontend: what becomes of request fields that the model does not support (default: the frontend's own)."""
 
@@ -130,6 +118,7 @@ class Settings(Section):
     )
     filters: dict[Name, dict[str, Any]] = Field(default_factory=dict, repr=False)
     models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
+    routing: RoutingSettings = RoutingSettings()
     frontends: dict[Name, FrontendSettings] = Field(default_factory=dict)
     _base: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -164,7 +153,7 @@ class Settings(Section):
     @property
     def targets(self) -> dict[str, tuple[str, ...]]:
         """The targets of each name in `models`."""
-        return {name: model.targets for name, model in self.models.items()}
+        return {name: model.names for name, model in self.models.items()}
 
     @property
     def model_filters(self) -> dict[str, tuple[str, ...]]:

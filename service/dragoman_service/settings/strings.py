@@ -35,6 +35,10 @@ def _is_not_anonymous(caller: str) -> str:
 
 
 CallerId = Annotated[str, _matches(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}", CALLER_ID), AfterValidator(_is_not_anonymous)]
+CallerPattern = Annotated[
+    str,
+    _matches(r"[A-Za-z0-9._@*-]{1,63}", "the id of an API key, or a pattern in which * matches any characters"),
+]
 Sha256 = Annotated[
     str,
     StringConstraints(to_lower=True),

@@ -77,7 +77,7 @@ class CompletionMeter:
         if self._record is not None:
             self._record.first_token = self._first - self._record.started
 
-    def close(self, error: str, *, retryable: bool = False) -> None:
+    def close(self, error: str) -> None:
         """Ends the measurement. `error` is the reason of a failure; CANCELLED: the caller left; empty: a success."""
         self._phase.dec()
         end, started = time.perf_counter(), self._started
@@ -88,8 +88,6 @@ class CompletionMeter:
         self._observe_times(labels, error, end)
         if started is not None:
             self._observe_tokens(labels)
-            outcome = _outcome(error, retryable)
-            self._metrics.attempts[started.provider, started.served_model, outcome, "first"].inc()
             if local:
                 self._observe_local(labels)
         self.fill_record(end)
@@ -129,11 +127,3 @@ class CompletionMeter:
         record.finish_reason = self._finish_reason.removeprefix("FINISH_REASON_")
         if self._started is not None:
             record.provider, record.model_served = self._started.provider, self._started.served_model
-
-
-def _outcome(error: str, retryable: bool) -> str:
-    if not error:
-        return "ok"
-    if error == "CANCELLED":
-        return "cancelled"
-    return "retryable" if retryable else "fatal"

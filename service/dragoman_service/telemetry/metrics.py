@@ -61,6 +61,7 @@ class Metrics:
         self._add_model()
         self._add_service()
         self._add_admission()
+        self._add_routes()
         self._add_operations()
 
     def create(self, kind: str, service: str, method: str) -> None:
@@ -155,6 +156,25 @@ class Metrics:
         self.concurrency_used = self._gauge(
             "dragoman_concurrency_used", "Requests under way in slots.", "livesum", "provider", "model"
         )
+
+    def _add_routes(self) -> None:
+        target = ("provider", "model")
+        self.target_state = self._gauge(
+            "dragoman_target_state", "Breaker of a target: 0 closed, 1 half open, 2 open.", "livemax", *target
+        )
+        self.route_skipped = self._counter(
+            "dragoman_route_skipped_total", "Targets left out of plans.", *target, "reason"
+        )
+        self.retries_refused = self._counter(
+            "dragoman_retries_refused_total", "Attempts that a retry budget did not allow.", *target
+        )
+        self.abandoned = self._counter(
+            "dragoman_attempts_abandoned_total", "Attempts whose provider did not close in time.", *target
+        )
+        self.time_lost = self._histogram(
+            "dragoman_time_lost_seconds", "Time that failed attempts took from a call.", MODEL_SECONDS, "model"
+        )
+        self.hedges = self._counter("dragoman_hedges_total", "Hedges.", "outcome")
 
     def _add_operations(self) -> None:
         self.operations = self._gauge("dragoman_operations", "Operations in the store.", "livemostrecent", "state")

@@ -48,6 +48,12 @@ class CallRecord:
     finish_reason: str = ""
     left_out: str = ""
     """Names of what was left out of the request, separated by commas."""
+    attempts: list[tuple[str, str, str, float]] = field(default_factory=list)
+    """Provider, kind, reason of the failure, and milliseconds of each attempt, from the first one that failed on."""
+    skipped: list[str] = field(default_factory=list)
+    """Targets that were left out, each with the reason."""
+    session: str = ""
+    """Hash of the session that the request belongs to."""
     operation: str = ""
     """Name of the operation that answers."""
     cancelled_by: str = ""

@@ -12,7 +12,7 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.upstream_errors import RETRY_AFTER
+from dragoman_service.errors import DEFAULT_RETRY_AFTER
 from dragoman_service.timing.time_limit import TimeLimit
 
 END_GRACE = 2.0  # seconds for the end of the stream after the usage, which nothing follows
@@ -90,7 +90,7 @@ def _timed_out() -> CompletionError:
         v1.ERROR_REASON_PROVIDER_TIMEOUT,
         "The provider did not begin its answer in time. Send the request again.",
         retryable=True,
-        retry_after=RETRY_AFTER,
+        retry_after=DEFAULT_RETRY_AFTER,
     )
 
 

@@ -1,0 +1,107 @@
+"""One attempt: what it was, how far it came, and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, TypeAlias
+
+from dragoman import v1
+
+from dragoman_service.catalogue.catalogue import Target
+from dragoman_service.contract import Call, CompletionError
+from dragoman_service.errors import malformed_answer
+
+if TYPE_CHECKING:
+    from dragoman_service.routing.attempts.own_task import OwnTask
+
+MAX_HELD = 64  # events before the commit
+MAX_HELD_BYTES = 256 * 1024
+Kind: TypeAlias = "v1.Attempt.Kind.ValueType"
+FIRST, RETRY, FALLBACK, HEDGE = (
+    v1.Attempt.KIND_FIRST,
+    v1.Attempt.KIND_RETRY,
+    v1.Attempt.KIND_FALLBACK,
+    v1.Attempt.KIND_HEDGE,
+)
+
+
+class Attempt:
+    """An attempt under way. `offset` is in seconds from the start of the call, `begun` a time of the loop's clock."""
+
+    __slots__ = (
+        "begun",
+        "committed",
+        "events",
+        "held",
+        "kind",
+        "limit",
+        "number",
+        "offset",
+        "seconds",
+        "target",
+        "usage",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        target: Target,
+        kind: Kind,
+        events: AsyncIterator[v1.CompletionEvent] | OwnTask,
+        offset: float,
+        begun: float,
+        limit: float | None,
+    ) -> None:
+        self.number, self.target, self.kind = number, target, kind
+        self.events = events
+        """Close it."""
+        self.offset, self.begun = offset, begun
+        self.limit = limit
+        """Seconds to the commit; None: no limit of its own."""
+        self.seconds: float | None = None
+        """How long it took. None: it is under way."""
+        self.held: list[v1.CompletionEvent] = []
+        """What came before the commit, and the event that made it."""
+        self.committed = False
+        """The answer has begun: no other attempt may follow."""
+        self.usage: v1.Usage | None = None
+
+    @property
+    def asked(self) -> bool:
+        """The provider was asked: the request fits the target."""
+        return bool(self.held)
+
+    async def commit(self) -> None:
+        """Reads up to the first event that bears output, or to more than may be held."""
+        held, size, count = self.held, 0, 0
+        async for event in self.events:
+            count += 1
+            if event.HasField("delta") or event.HasField("choice_finished"):
+                held.append(event)
+                self.committed = True
+                return
+            if event.HasField("usage"):
+                self.usage = event.usage
+                if held and held[-1].HasField("usage"):  # a running total, which replaces the one before
+                    held.pop()
+            held.append(event)
+            size += event.ByteSize()
+            if count > MAX_HELD or size > MAX_HELD_BYTES:
+                self.committed = True
+                return
+        raise malformed_answer("ended without an answer")
+
+    def told(self, call: Call, error: CompletionError | None) -> v1.CompletionEvent:
+        """The event of an attempt that has ended."""
+        told = v1.Attempt(
+            number=self.number,
+            provider=self.target.model.provider,
+            model=self.target.model.provider_model,
+            kind=self.kind,
+            usage=self.usage,
+        )
+        told.start_offset.FromMicroseconds(round(self.offset * 1e6))
+        told.duration.FromMicroseconds(round((self.seconds or 0.0) * 1e6))
+        if error is not None:
+            told.error.CopyFrom(error.status(call.id))
+        return v1.CompletionEvent(attempt=told)

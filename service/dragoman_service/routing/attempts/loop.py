@@ -1,0 +1,119 @@
+"""The attempts of one call: one after the other, until one of them has begun to answer.
+
+An attempt commits with its first event that bears output. Before that nothing of it leaves, so that another attempt can
+take its place; after that none can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
+
+from dragoman import v1
+from google.rpc import code_pb2
+
+from dragoman_service.catalogue.catalogue import Target
+from dragoman_service.contract import Call, CompletionError
+from dragoman_service.routing.attempts.attempt import FIRST, Attempt
+from dragoman_service.routing.attempts.own_task import OwnTask
+from dragoman_service.routing.attempts.parts import Parts
+from dragoman_service.routing.attempts.steps import Step, Steps
+from dragoman_service.routing.failures import Failure, failure_of
+from dragoman_service.routing.policy import Policy
+
+
+class Attempts:
+    """Asks `targets`, in this order at first, for the answer to a request."""
+
+    def __init__(
+        self, parts: Parts, policy: Policy, targets: Sequence[Target], request: v1.CompletionRequest, call: Call
+    ) -> None:
+        self._parts, self._policy = parts, policy
+        self._request, self._call = request, call
+        self._time = asyncio.get_running_loop().time
+        self._start = self._time()
+        self._made = 0
+        self._first = targets[0]
+        self._steps = Steps(parts, policy, targets, request)
+
+    async def events(self) -> AsyncGenerator[v1.CompletionEvent]:
+        """What became of each attempt that failed, then the events of the answer."""
+        step: Step | None = Step(self._first, FIRST)
+        while step is not None:
+            attempt = self._begin(step)
+            try:
+                async with aclosing(attempt.events) as events:  # type: ignore[type-var]
+                    await self._commit(attempt)
+                    for event in attempt.held:
+                        yield event
+                    async for event in events:
+                        if event.HasField("usage"):
+                            attempt.usage = event.usage
+                        yield event
+                self._end(attempt, None)
+                if attempt.number > 1:
+                    yield attempt.told(self._call, None)
+                return
+            except CompletionError as error:
+                failed = self._judged(attempt, error)
+                self._end(attempt, failed)
+            finally:
+                if attempt.seconds is None:
+                    self._end(attempt, None, left=True)
+            if attempt.asked:
+                yield attempt.told(self._call, failed)
+            step = None if attempt.committed else self._steps.after(attempt, failed, self._left())
+            if step is not None and step.wait:
+                await asyncio.sleep(step.wait)
+        raise failed
+
+    def _begin(self, step: Step) -> Attempt:
+        parts, target = self._parts, step.target
+        self._made += 1
+        begun = self._time()
+        parts.health.begin(target, first=self._made == 1)
+        events: AsyncIterator[v1.CompletionEvent] | OwnTask = parts.ask(target, self._request, self._call)
+        limit = self._steps.limit(self._left())
+        if limit is not None:
+            events = OwnTask(events, f"attempt {self._call.id}", partial(parts.abandon, target))
+        return Attempt(self._made, target, step.kind, events, begun - self._start, begun, limit)
+
+    async def _commit(self, attempt: Attempt) -> None:
+        if attempt.limit is None:
+            await attempt.commit()
+        else:
+            try:
+                async with asyncio.timeout(attempt.limit):
+                    await attempt.commit()
+            except TimeoutError:
+                raise _timed_out(attempt.limit) from None
+        self._parts.health.committed(attempt.target, self._time() - attempt.begun)
+        if attempt.number > 1:
+            self._parts.observer.lost(attempt.target.model.name, attempt.offset)
+
+    def _judged(self, attempt: Attempt, error: CompletionError) -> CompletionError:
+        """The error as the caller may see it: an answer that has begun is not to be asked for again."""
+        if not attempt.committed or failure_of(error) is Failure.CALLERS:
+            return error
+        rerun = self._policy.rerun_broken and self._call.record is None
+        return replace(error, retryable=False, retry_after=None, repeatable=error.repeatable or rerun)
+
+    def _end(self, attempt: Attempt, error: CompletionError | None, *, left: bool = False) -> None:
+        attempt.seconds = self._time() - attempt.begun
+        self._parts.end(self._call, attempt, error, left=left)
+
+    def _left(self) -> float | None:
+        """Seconds to the deadline."""
+        return None if self._call.deadline is None else self._call.deadline - self._time()
+
+
+def _timed_out(seconds: float) -> CompletionError:
+    return CompletionError(
+        code_pb2.UNAVAILABLE,
+        v1.ERROR_REASON_PROVIDER_TIMEOUT,
+        f"The provider did not begin its answer within {seconds:.3g} s. Send the request again.",
+        retryable=True,
+    )

@@ -1,0 +1,156 @@
+"""The health of all targets of a process."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from dragoman import v1
+
+from dragoman_service.catalogue.catalogue import Target
+from dragoman_service.contract import CompletionError
+from dragoman_service.routing.failures import Failure, failure_of, told_delay
+from dragoman_service.routing.health.breaker import Breaker, BreakerSettings, State
+from dragoman_service.routing.health.budget import SECONDS, RetryBudget
+from dragoman_service.routing.health.latency import Latency
+
+HEDGE_WINDOW = 100  # ended attempts of a target that its failure rate is taken from
+_ACCOUNT = (v1.ERROR_REASON_PROVIDER_CREDENTIALS, v1.ERROR_REASON_PROVIDER_QUOTA)
+_STATUS = "upstream_status"  # in an error's metadata, if the upstream has answered
+
+
+class TargetHealth:
+    """What is known of one target: a model at a provider."""
+
+    __slots__ = ("breaker", "budget", "ended", "failed_at", "in_flight", "latency", "provider")
+
+    def __init__(self, provider: Breaker, settings: BreakerSettings, retry_budget: float) -> None:
+        self.provider = provider
+        """The breaker of its provider: for connections, keys and accounts."""
+        self.breaker = Breaker(settings)
+        self.budget = RetryBudget(retry_budget)
+        self.latency = Latency()
+        self.in_flight = 0
+        self.failed_at = float("-inf")
+        self.ended: deque[bool] = deque(maxlen=HEDGE_WINDOW)
+        """Whether each of the last attempts failed."""
+
+    def admits(self, now: float) -> bool:
+        """Whether both breakers let an attempt through."""
+        return self.breaker.admits(now) and self.provider.admits(now)
+
+    def state(self, now: float) -> State:
+        """The worse state of both breakers."""
+        return max(self.breaker.state(now), self.provider.state(now))
+
+    def opens_in(self, now: float) -> float:
+        """Seconds until both breakers let an attempt through."""
+        return max(self.breaker.opens_in(now), self.provider.opens_in(now))
+
+    def probes_in(self, now: float) -> float:
+        """Seconds until it may be probed, if no other target is left."""
+        return max(self.breaker.probes_in(now), self.provider.probes_in(now))
+
+
+class Health:
+    """Keeps the health of each target that was asked. `now` returns seconds of a monotonic clock.
+
+    A wait that a target asks for opens its breaker at once if it is longer than `longest_wait` seconds.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        breaker: BreakerSettings | None = None,
+        retry_budget: float = 0.1,
+        longest_wait: float = 10.0,
+    ) -> None:
+        self.now = now
+        self._settings = breaker or BreakerSettings()
+        self._retry_budget = retry_budget
+        self._longest_wait = longest_wait
+        self._providers: dict[str, Breaker] = {}
+        self._targets: dict[str, TargetHealth] = {}
+
+    def of(self, name: str) -> TargetHealth:
+        """The health of the target `provider/model`."""
+        found = self._targets.get(name)
+        if found is None:
+            provider = name.partition("/")[0]
+            breaker = self._providers.setdefault(provider, Breaker(self._settings))
+            found = self._targets[name] = TargetHealth(breaker, self._settings, self._retry_budget)
+        return found
+
+    def known(self) -> dict[str, TargetHealth]:
+        """All targets that were asked, by name."""
+        return self._targets
+
+    def admits(self, target: Target) -> bool:
+        """Whether the target may be asked now."""
+        return self.of(target.model.name).admits(self.now())
+
+    def spend(self, target: Target) -> bool:
+        """Takes one retry or fallback from the target's budget. False: there is none.
+
+        It is free if the target has not failed of late: the budget keeps a target that is in trouble from getting more
+        requests because of it, and must not keep calls from a target that works.
+        """
+        health, now = self.of(target.model.name), self.now()
+        return health.failed_at < now - SECONDS or health.budget.spend(now)
+
+    def usual_first_token(self, target: Target) -> float:
+        """Seconds that the target usually takes to its first output; 0 if that is not known."""
+        return self.of(target.model.name).latency.smoothed or 0.0
+
+    def begin(self, target: Target, *, first: bool) -> None:
+        """An attempt begins; `first`: the first of its call."""
+        health, now = self.of(target.model.name), self.now()
+        health.in_flight += 1
+        health.breaker.begin(now)
+        health.provider.begin(now)
+        if first:
+            health.budget.count(now)
+
+    def committed(self, target: Target, seconds: float) -> None:
+        """The first output came after `seconds`. A probe has succeeded with it, because its answer may take minutes."""
+        health, now = self.of(target.model.name), self.now()
+        health.latency.record(seconds, now)
+        for breaker in (health.breaker, health.provider):
+            if breaker.state(now) is not State.CLOSED:
+                breaker.succeed(now)
+
+    def end(self, target: Target, error: CompletionError | None, *, left: bool = False) -> None:
+        """An attempt ended: it failed, or answered (None), or was `left` before its end."""
+        health, now = self.of(target.model.name), self.now()
+        health.in_flight -= 1
+        if error is None and not left:
+            health.breaker.succeed(now)
+            health.provider.succeed(now)
+            health.ended.append(False)
+            return
+        failure = Failure.CALLERS if error is None else failure_of(error)
+        if error is None or failure in (Failure.CALLERS, Failure.TOO_LONG) or _is_ours(error):
+            health.breaker.leave()
+            health.provider.leave()
+            return
+        health.failed_at = now
+        health.ended.append(True)
+        self._fail(health, failure, error, now)
+
+    def _fail(self, health: TargetHealth, failure: Failure, error: CompletionError, now: float) -> None:
+        told = told_delay(error)
+        long = told is not None and told > self._longest_wait
+        if error.reason in _ACCOUNT:
+            health.breaker.leave()
+            health.provider.fail(now, told, at_once=True)
+            return
+        health.breaker.fail(now, told, at_once=long or failure is Failure.ACCOUNT)
+        if error.reason == v1.ERROR_REASON_PROVIDER_UNAVAILABLE and _STATUS not in error.metadata:
+            health.provider.fail(now, told)  # it was not reached at all
+        else:
+            health.provider.succeed(now)
+
+
+def _is_ours(error: CompletionError) -> bool:
+    """Our own slots for the target are taken, which tells nothing of the target."""
+    return error.reason == v1.ERROR_REASON_OVERLOADED
