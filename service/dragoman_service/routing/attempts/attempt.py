@@ -71,6 +71,10 @@ class Attempt:
         """The provider was asked: the request fits the target."""
         return bool(self.held)
 
+    async def close(self) -> None:
+        """Stops the work of the provider."""
+        await self.events.aclose()  # type: ignore[union-attr]
+
     async def commit(self) -> None:
         """Reads up to the first event that bears output, or to more than may be held."""
         held, size, count = self.held, 0, 0

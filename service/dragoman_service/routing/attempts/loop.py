@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +16,7 @@ from google.rpc import code_pb2
 
 from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.routing.attempts.attempt import FIRST, Attempt
+from dragoman_service.routing.attempts.attempt import FIRST, HEDGE, Attempt
 from dragoman_service.routing.attempts.own_task import OwnTask
 from dragoman_service.routing.attempts.parts import Parts
 from dragoman_service.routing.attempts.steps import Step, Steps
@@ -37,38 +36,102 @@ class Attempts:
         self._start = self._time()
         self._made = 0
         self._first = targets[0]
+        self._current: Attempt
+        self._told: list[v1.CompletionEvent] = []  # of attempts that ended beside the current one
         self._steps = Steps(parts, policy, targets, request)
 
     async def events(self) -> AsyncGenerator[v1.CompletionEvent]:
         """What became of each attempt that failed, then the events of the answer."""
         step: Step | None = Step(self._first, FIRST)
         while step is not None:
-            attempt = self._begin(step)
+            self._current = self._begin(step)
             try:
-                async with aclosing(attempt.events) as events:  # type: ignore[type-var]
-                    await self._commit(attempt)
-                    for event in attempt.held:
-                        yield event
-                    async for event in events:
-                        if event.HasField("usage"):
-                            attempt.usage = event.usage
-                        yield event
+                await (self._race() if self._may_hedge(step) else self._commit(self._current))
+                attempt = self._current
+                for event in self._take_told():
+                    yield event
+                for event in attempt.held:
+                    yield event
+                async for event in attempt.events:
+                    if event.HasField("usage"):
+                        attempt.usage = event.usage
+                    yield event
                 self._end(attempt, None)
-                if attempt.number > 1:
+                if self._made > 1:
                     yield attempt.told(self._call, None)
                 return
             except CompletionError as error:
-                failed = self._judged(attempt, error)
-                self._end(attempt, failed)
+                failed = self._judged(self._current, error)
+                self._end(self._current, failed)
             finally:
-                if attempt.seconds is None:
-                    self._end(attempt, None, left=True)
-            if attempt.asked:
-                yield attempt.told(self._call, failed)
-            step = None if attempt.committed else self._steps.after(attempt, failed, self._left())
+                await self._current.close()
+                if self._current.seconds is None:
+                    self._end(self._current, None, left=True)
+            for event in self._take_told():
+                yield event
+            if self._current.asked:
+                yield self._current.told(self._call, failed)
+            step = None if self._current.committed else self._steps.after(self._current, failed, self._left())
             if step is not None and step.wait:
                 await asyncio.sleep(step.wait)
         raise failed
+
+    def _may_hedge(self, step: Step) -> bool:
+        return self._policy.hedge is not None and step.kind is FIRST and self._steps.has_others
+
+    async def _race(self) -> None:
+        """Commits the first attempt, or another one that is started if the first is slow: whichever answers first is
+        `_current` then. Raises if none does."""
+        first = self._current
+        tasks = {asyncio.create_task(self._commit(first)): first}
+        try:
+            done, _ = await asyncio.wait(tasks, timeout=self._hedge_after(first))
+            if not done and (target := self._hedge_target(first)) is not None:
+                second = self._begin(Step(target, HEDGE))
+                tasks[asyncio.create_task(self._commit(second))] = second
+            while True:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                self._current = tasks.pop(ended := done.pop())
+                error = ended.exception()
+                if error is not None and (not tasks or not isinstance(error, CompletionError)):
+                    raise error
+                if error is None:
+                    return
+                self._drop(self._current, self._judged(self._current, error))
+                self._current = next(iter(tasks.values()))
+        finally:
+            for task, attempt in tasks.items():
+                task.cancel()
+                if attempt is not self._current:
+                    self._drop(attempt, None)
+            if self._made > 1 and self._current.committed:
+                self._parts.observer.hedged("won" if self._current.kind is HEDGE else "lost")
+
+    def _hedge_after(self, first: Attempt) -> float | None:
+        """Seconds after which a second target is asked; None: never."""
+        hedge = self._policy.hedge
+        if hedge is None:
+            return None
+        return self._parts.health.slow_first_token(first.target) if hedge.after is None else hedge.after
+
+    def _hedge_target(self, first: Attempt) -> Target | None:
+        hedge = self._policy.hedge
+        if hedge is None or not self._steps.has_others:
+            return None
+        if not self._parts.may_hedge(first.target, hedge.extra):
+            self._parts.observer.hedged("refused")
+            return None
+        return self._steps.other()
+
+    def _drop(self, attempt: Attempt, error: CompletionError | None) -> None:
+        """Ends an attempt while another one goes on: it failed, or (None) it is not needed any more."""
+        self._end(attempt, error, left=error is None)
+        self._told.append(attempt.told(self._call, error or _beaten()))
+        self._parts.close(attempt)
+
+    def _take_told(self) -> Sequence[v1.CompletionEvent]:
+        told, self._told = self._told, []
+        return told
 
     def _begin(self, step: Step) -> Attempt:
         parts, target = self._parts, step.target
@@ -77,7 +140,7 @@ class Attempts:
         parts.health.begin(target, first=self._made == 1)
         events: AsyncIterator[v1.CompletionEvent] | OwnTask = parts.ask(target, self._request, self._call)
         limit = self._steps.limit(self._left())
-        if limit is not None:
+        if limit is not None or self._policy.hedge is not None:
             events = OwnTask(events, f"attempt {self._call.id}", partial(parts.abandon, target))
         return Attempt(self._made, target, step.kind, events, begun - self._start, begun, limit)
 
@@ -108,6 +171,10 @@ class Attempts:
     def _left(self) -> float | None:
         """Seconds to the deadline."""
         return None if self._call.deadline is None else self._call.deadline - self._time()
+
+
+def _beaten() -> CompletionError:
+    return CompletionError(code_pb2.CANCELLED, v1.ERROR_REASON_CANCELLED, "Another attempt answered first.")
 
 
 def _timed_out(seconds: float) -> CompletionError:

@@ -40,6 +40,20 @@ class Steps:
         self._repeated: set[str] = set()
         self._retries = 0
 
+    @property
+    def has_others(self) -> bool:
+        """Another target may be asked beside the first."""
+        return bool(self._others) and self._attempts > 1
+
+    def other(self) -> Target | None:
+        """A target to ask beside the current one, if one is available. It counts as an attempt."""
+        for target in self._others:
+            if self._parts.health.admits(target):
+                self._others.remove(target)
+                self._attempts -= 1
+                return target
+        return None
+
     def limit(self, left: float | None) -> float | None:
         """Seconds until the next attempt must have begun its answer; None: no limit but the deadline."""
         targets = 1 + min(len(self._others), self._attempts - 1)

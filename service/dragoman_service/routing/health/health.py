@@ -14,6 +14,8 @@ from dragoman_service.routing.health.breaker import Breaker, BreakerSettings, St
 from dragoman_service.routing.health.budget import SECONDS, RetryBudget
 from dragoman_service.routing.health.latency import Latency
 
+SLOW = 0.95  # share of the answers that begin sooner than a slow one
+STEADY = 0.1  # share of failures up to which a target may be hedged
 HEDGE_WINDOW = 100  # ended attempts of a target that its failure rate is taken from
 _ACCOUNT = (v1.ERROR_REASON_PROVIDER_CREDENTIALS, v1.ERROR_REASON_PROVIDER_QUOTA)
 _STATUS = "upstream_status"  # in an error's metadata, if the upstream has answered
@@ -22,7 +24,7 @@ _STATUS = "upstream_status"  # in an error's metadata, if the upstream has answe
 class TargetHealth:
     """What is known of one target: a model at a provider."""
 
-    __slots__ = ("breaker", "budget", "ended", "failed_at", "in_flight", "latency", "provider")
+    __slots__ = ("begun", "breaker", "budget", "ended", "failed_at", "hedges", "in_flight", "latency", "provider")
 
     def __init__(self, provider: Breaker, settings: BreakerSettings, retry_budget: float) -> None:
         self.provider = provider
@@ -32,6 +34,8 @@ class TargetHealth:
         self.latency = Latency()
         self.in_flight = 0
         self.failed_at = float("-inf")
+        self.begun = self.hedges = 0
+        """First attempts, and hedges beside them."""
         self.ended: deque[bool] = deque(maxlen=HEDGE_WINDOW)
         """Whether each of the last attempts failed."""
 
@@ -102,6 +106,23 @@ class Health:
         """Seconds that the target usually takes to its first output; 0 if that is not known."""
         return self.of(target.model.name).latency.smoothed or 0.0
 
+    def slow_first_token(self, target: Target) -> float | None:
+        """Seconds in which 95 % of the target's answers begin; None: too few were measured."""
+        return self.of(target.model.name).latency.percentile(SLOW)
+
+    def is_steady(self, target: Target) -> bool:
+        """Whether few of the target's last attempts failed."""
+        ended = self.of(target.model.name).ended
+        return sum(ended) <= STEADY * len(ended)
+
+    def hedge(self, target: Target, extra: float) -> bool:
+        """Takes one hedge from the budget of the target that is slow: a share of `extra` of its requests."""
+        health = self.of(target.model.name)
+        if health.hedges + 1 > extra * health.begun:
+            return False
+        health.hedges += 1
+        return True
+
     def begin(self, target: Target, *, first: bool) -> None:
         """An attempt begins; `first`: the first of its call."""
         health, now = self.of(target.model.name), self.now()
@@ -109,6 +130,7 @@ class Health:
         health.breaker.begin(now)
         health.provider.begin(now)
         if first:
+            health.begun += 1
             health.budget.count(now)
 
     def committed(self, target: Target, seconds: float) -> None:
