@@ -119,6 +119,17 @@ class AsyncClient:
         """See `Client.model`."""
         return await self._transport.call(self._transport.models.GetModel, v1.GetModelRequest(name=name))
 
+    async def explain_route(
+        self, request: v1.CompletionRequest, *, caller: str = "", input_tokens: int | None = None
+    ) -> v1.ExplainRouteResponse:
+        """The targets of a request in the order in which they would be asked, and why others would not be.
+
+        It needs an API key with the scope `admin.read`. `caller` is the id of the key that would send the request
+        (default: this client's), `input_tokens` replaces the estimate of the prompt's size.
+        """
+        asked = v1.ExplainRouteRequest(request=request, caller=caller, input_tokens=input_tokens)
+        return await self._transport.call(self._transport.admin.ExplainRoute, asked)
+
     async def count_tokens(
         self,
         prompt: Prompt,

@@ -36,6 +36,7 @@ class Transport:
             self.channel = grpc.secure_channel(target, connection.credentials, options)
         self.completions = v1.CompletionServiceStub(self.channel)
         self.models = v1.ModelServiceStub(self.channel)
+        self.admin = v1.AdminServiceStub(self.channel)
         self.operations = OperationsStub(self.channel)
 
     def call(
@@ -108,6 +109,7 @@ class AsyncTransport:
             self.channel = aio.secure_channel(target, connection.credentials, options)
         self.completions = v1.CompletionServiceStub(self.channel)
         self.models = v1.ModelServiceStub(self.channel)
+        self.admin = v1.AdminServiceStub(self.channel)
         self.operations = OperationsStub(self.channel)
 
     async def call(

@@ -74,6 +74,10 @@ class Router:
         facts = self._facts(request, caller, input_tokens)
         return plan(targets, entry, facts, self.parts.health, self.parts.random)
 
+    def input_tokens(self, request: v1.CompletionRequest, target: Target) -> int:
+        """The estimate of the prompt's tokens at a target."""
+        return self._estimates.input_tokens(request, target.model.name)
+
     def rule_of(self, target: Target) -> tuple[int, float]:
         """Priority and weight of a target."""
         entry = self._routes.entries.get(target.alias.name, _PLAIN) if target.alias else _PLAIN

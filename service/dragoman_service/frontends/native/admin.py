@@ -6,6 +6,7 @@ import grpc
 from dragoman import v1
 
 from dragoman_service.frontends.context import FrontendContext
+from dragoman_service.frontends.native.routes import explain
 from dragoman_service.transport.call_context import call_context
 from dragoman_service.transport.status import unimplemented
 
@@ -15,6 +16,7 @@ class Admin(v1.AdminServiceServicer):
 
     def __init__(self, context: FrontendContext) -> None:
         self._auth = context.auth
+        self._engine = context.engine
         self._gates = context.gates
 
     async def ExplainRoute(
@@ -22,7 +24,9 @@ class Admin(v1.AdminServiceServicer):
         request: v1.ExplainRouteRequest,
         context: grpc.aio.ServicerContext[v1.ExplainRouteRequest, v1.ExplainRouteResponse],
     ) -> v1.ExplainRouteResponse:
-        raise unimplemented()
+        caller = call_context(context).caller
+        self._auth.check_scope(caller, "admin.read")
+        return explain(self._engine, request, request.caller or caller)
 
     async def ListQueues(
         self,
