@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import tempfile
 import time
 from collections.abc import Mapping
@@ -21,24 +22,41 @@ from typing import Any
 
 from dragoman import v1
 from dragoman_service.app import Running, running
+from dragoman_service.catalogue.catalogue import Target
+from dragoman_service.providers.echo.provider import Echo
+from dragoman_service.routing.health.health import Health
+from dragoman_service.routing.planning.entry import Choose, Entry
+from dragoman_service.routing.planning.plan import Facts, plan
 from dragoman_service.settings.settings import load
 from dragoman_service.telemetry.log import configure
 from dragoman_service.telemetry.record import CallRecord
 
 ROUNDS = 9
 PLAIN = "nothing configured"
+EIGHT = {f"e{number}": {"plugin": "echo"} for number in range(8)}
 PARTS: Mapping[str, Mapping[str, Any]] = {
     PLAIN: {},
     "slots of the service": {"admission": {"concurrency": 100}},
     "slots of a target": {"admission": {"targets": {"echo/echo": {"concurrency": 100}}}},
     "slots of a provider, by trial": {"providers": {"echo": {"concurrency": {"min": 4, "max": 64}}}},
+    "a name with one target": {"models": {"echo2": {"targets": ["echo/echo"]}}, "asked": "echo2"},
+    "eight targets, first": {
+        "providers": EIGHT,
+        "models": {"echo2": {"targets": [f"{name}/echo" for name in EIGHT]}},
+        "asked": "echo2",
+    },
+    "eight targets, fastest": {
+        "providers": EIGHT,
+        "models": {"echo2": {"targets": [f"{name}/echo" for name in EIGHT], "choose": "fastest"}},
+        "asked": "echo2",
+    },
 }
-"""Settings of each service, by what it has on."""
+"""Settings of each service, by what it has on; `asked` is the model that calls name."""
 
 
-async def cost(service: Running, calls: int) -> float:
+async def cost(service: Running, model: str, calls: int) -> float:
     """Microseconds of CPU time that a call takes."""
-    request = v1.CompletionRequest(model="echo")
+    request = v1.CompletionRequest(model=model)
     request.messages.add(role=v1.ROLE_USER).parts.add(text="one two three")
     begin = time.process_time()
     for _ in range(calls):
@@ -54,15 +72,29 @@ async def measure(calls: int) -> dict[str, float]:
     lowest: dict[str, float] = {}
     async with AsyncExitStack() as stack:
         services = {}
-        for name, settings in PARTS.items():
+        for name, part in PARTS.items():
+            settings = dict(part)
+            model = settings.pop("asked", "echo")
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             server = {"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "data_dir": folder}
             tree = {"server": server, "providers": {"echo": {}}, **settings}
-            services[name] = await stack.enter_async_context(running(load(None, {}, tree)))
+            services[name] = await stack.enter_async_context(running(load(None, {}, tree))), model
         for _ in range(ROUNDS):
-            for name, service in services.items():
-                lowest[name] = min(lowest.get(name, float("inf")), await cost(service, calls))
+            for name, (service, model) in services.items():
+                lowest[name] = min(lowest.get(name, float("inf")), await cost(service, model, calls))
     return lowest
+
+
+def plan_cost(count: int, choose: Choose, calls: int) -> float:
+    """Microseconds for a plan of so many targets, without the engine around it."""
+    targets = [Target(v1.Model(name=f"p{number}/m", provider=f"p{number}"), Echo()) for number in range(count)]
+    request = v1.CompletionRequest(model="m")
+    facts = Facts("me", request, lambda _: 10, lambda _: False, lambda _: True, lambda _: True)
+    health, entry = Health(time.monotonic), Entry(choose)
+    begin = time.process_time()
+    for _ in range(calls):
+        plan(targets, entry, facts, health, random.random)
+    return (time.process_time() - begin) / calls * 1e6
 
 
 def main() -> None:
@@ -74,6 +106,10 @@ def main() -> None:
     print(f"{'':40}{'µs a call':>12}{'more':>10}")
     for name, figure in figures.items():
         print(f"{name:40}{figure:12.0f}{figure - figures[PLAIN]:+10.0f}")
+    print(f"\n{'plan of 8 targets alone':40}{'µs':>12}")
+    choices: tuple[Choose, ...] = ("first", "weighted", "least_busy", "fastest")
+    for choose in choices:
+        print(f"{choose:40}{min(plan_cost(8, choose, 20 * calls) for _ in range(ROUNDS)):12.1f}")
 
 
 if __name__ == "__main__":

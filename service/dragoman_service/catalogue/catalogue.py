@@ -57,6 +57,7 @@ class Catalogue:
         self._broken: dict[str, str] = {}
         self._ready: dict[str, tuple[float, bool]] = {}
         self._full: dict[str, Target] = {}
+        self._routes: dict[str, Sequence[Target]] = {}  # by the name in the settings
         self._short: dict[str, Target] = {}
         self._index()
 
@@ -103,8 +104,11 @@ class Catalogue:
         """The targets that a request for `target` may go to, in the order of the settings: at least itself."""
         if target.alias is None:
             return (target,)
-        named = (self._full[name] for name in target.alias.targets if name in self._full)
-        return [replace(each, alias=target.alias) for each in named] or (target,)
+        found = self._routes.get(target.alias.name)
+        if found is None:
+            named = (self._full[name] for name in target.alias.targets if name in self._full)
+            found = self._routes[target.alias.name] = tuple(replace(each, alias=target.alias) for each in named)
+        return found or (target,)
 
     def is_listed(self, name: str) -> bool:
         """Whether it is one of a bounded number of names, which those that only a pattern matches are not."""
@@ -190,6 +194,7 @@ class Catalogue:
             for model in self._models(name)
         ]
         self._full = {target.model.name: target for target in targets}
+        self._routes.clear()
         self._short = {}
         for target in targets:
             for alias in target.model.aliases:

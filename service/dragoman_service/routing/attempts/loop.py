@@ -140,7 +140,8 @@ class Attempts:
         parts.health.begin(target, first=self._made == 1)
         events: AsyncIterator[v1.CompletionEvent] | OwnTask = parts.ask(target, self._request, self._call)
         limit = self._steps.limit(self._left())
-        if limit is not None or self._policy.hedge is not None:
+        # A provider that does not let go would hold up the next attempt. Without a short limit there is hardly one.
+        if self._policy.first_token is not None or self._policy.hedge is not None:
             events = OwnTask(events, f"attempt {self._call.id}", partial(parts.abandon, target))
         return Attempt(self._made, target, step.kind, events, begun - self._start, begun, limit)
 

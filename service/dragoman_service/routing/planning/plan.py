@@ -6,13 +6,14 @@ import enum
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from dragoman import v1
 
 from dragoman_service.catalogue.aliases import matches
 from dragoman_service.catalogue.catalogue import Target
-from dragoman_service.routing.health.health import Health
-from dragoman_service.routing.planning.entry import PLAIN, Entry, Rule
+from dragoman_service.routing.health.health import Health, TargetHealth
+from dragoman_service.routing.planning.entry import PLAIN, Choose, Entry, Rule
 from dragoman_service.routing.planning.session import preference
 
 _SURELY = 0.75  # of an estimate, which is on the high side: a prompt has at least so many tokens
@@ -72,41 +73,49 @@ def plan(targets: Sequence[Target], entry: Entry, facts: Facts, health: Health, 
 
     If breakers shut out every target that is left, the one that opens first is chosen, at most once in a second.
     """
-    fit, skipped = _fit(targets, entry, facts)
+    fit, skipped = _fit(targets, entry, facts, health)
     now = health.now()
-    open_ones = [target for target in fit if not health.of(target.model.name).admits(now)]
-    if open_ones:
-        shut = {id(target) for target in open_ones}
-        if len(open_ones) < len(fit):
-            fit = [target for target in fit if id(target) not in shut]
-        else:
-            fit = _probed(open_ones, health, now)
-        kept = {id(target) for target in fit}
-        skipped += [(target, Verdict.BREAKER) for target in open_ones if id(target) not in kept]
-    return Plan(_ordered(fit, entry, facts.request.routing.session, health, random), skipped)
+    shut = [one for one in fit if not one.health.admits(now)]
+    if shut:
+        fit = [one for one in fit if one not in shut] if len(shut) < len(fit) else _probed(shut, now)
+        skipped += [(one.target, Verdict.BREAKER) for one in shut if one not in fit]
+    return Plan(_ordered(fit, entry.choose, facts.request.routing.session, now, random), skipped)
 
 
-def _fit(targets: Sequence[Target], entry: Entry, facts: Facts) -> tuple[list[Target], list[tuple[Target, Verdict]]]:
-    fit: list[Target] = []
+class _Candidate(NamedTuple):
+    """A target, and what decides about it. Its name is read once, because fields of messages are slow."""
+
+    rule: Rule
+    name: str
+    target: Target
+    health: TargetHealth
+
+
+def _fit(
+    targets: Sequence[Target], entry: Entry, facts: Facts, health: Health
+) -> tuple[list[_Candidate], list[tuple[Target, Verdict]]]:
+    fit: list[_Candidate] = []
     skipped: list[tuple[Target, Verdict]] = []
     only = facts.request.routing.only
     for target in targets:
-        verdict = _judge(target, entry.rules.get(target.model.name, PLAIN), only, facts)
+        name = target.model.name
+        rule = entry.rules.get(name, PLAIN)
+        verdict = _judge(target, name, rule, only, facts)
         if verdict is Verdict.CHOSEN:
-            fit.append(target)
+            fit.append(_Candidate(rule, name, target, health.of(name)))
         else:
             skipped.append((target, verdict))
     return fit, skipped
 
 
-def _judge(target: Target, rule: Rule, only: Sequence[str], facts: Facts) -> Verdict:
+def _judge(target: Target, name: str, rule: Rule, only: Sequence[str], facts: Facts) -> Verdict:
     """The verdict on a target, whatever its health."""
     when = rule.when
     if when is not None:
         tokens = 0 if when.input_tokens_under is None else facts.input_tokens(target)
         if not when.holds(facts.caller, facts.request.labels, tokens):
             return Verdict.CONDITION
-    if only and not any(matches(pattern, target.model.name) for pattern in only):
+    if only and not any(matches(pattern, name) for pattern in only):
         return Verdict.ONLY
     if not facts.allowed(target):
         return Verdict.NOT_ALLOWED
@@ -118,46 +127,41 @@ def _judge(target: Target, rule: Rule, only: Sequence[str], facts: Facts) -> Ver
     return Verdict.CHOSEN if facts.ready(target) else Verdict.UNAVAILABLE
 
 
-def _probed(targets: Sequence[Target], health: Health, now: float) -> list[Target]:
+def _probed(shut: Sequence[_Candidate], now: float) -> list[_Candidate]:
     """The target whose breaker opens first, if its last probe is long enough ago."""
-    soonest = min(targets, key=lambda target: health.of(target.model.name).opens_in(now))
-    return [] if health.of(soonest.model.name).probes_in(now) > 0 else [soonest]
+    soonest = min(shut, key=lambda one: one.health.opens_in(now))
+    return [] if soonest.health.probes_in(now) > 0 else [soonest]
 
 
 def _ordered(
-    targets: list[Target], entry: Entry, session: str, health: Health, random: Callable[[], float]
+    fit: list[_Candidate], choose: Choose, session: str, now: float, random: Callable[[], float]
 ) -> Sequence[Target]:
-    if len(targets) < 2:
-        return targets
-    rules = [(entry.rules.get(target.model.name, PLAIN), target) for target in targets]
-    rules.sort(key=lambda one: one[0].priority)  # stable: equal ones stay as they are listed
-    ordered: list[Target] = []
-    for _, tier in groupby(rules, key=lambda one: one[0].priority):
-        ordered += _tier(list(tier), entry, session, health, random)
-    return ordered
+    if len(fit) > 1 and (session or choose != "first" or any(one.rule.priority for one in fit)):
+        fit.sort(key=lambda one: one.rule.priority)  # stable: equal ones stay as they are listed
+        tiers = [list(tier) for _, tier in groupby(fit, key=lambda one: one.rule.priority)]
+        fit = [one for tier in tiers for one in _tier(tier, choose, session, now, random)]
+    return [one.target for one in fit]
 
 
 def _tier(
-    tier: list[tuple[Rule, Target]], entry: Entry, session: str, health: Health, random: Callable[[], float]
-) -> list[Target]:
-    if len(tier) > 1:
-        if session:
-            tier.sort(key=lambda one: preference(session, one[1].model.name, one[0].weight), reverse=True)
-        elif entry.choose != "first":
-            # The order that drawing by weight without replacement gives (Efraimidis and Spirakis, 2006).
-            tier.sort(key=lambda one: random() ** (1.0 / one[0].weight), reverse=True)
-            if entry.choose != "weighted" and _is_better(tier, entry.choose, health):
-                tier[0], tier[1] = tier[1], tier[0]
-    return [target for _, target in tier]
+    tier: list[_Candidate], choose: Choose, session: str, now: float, random: Callable[[], float]
+) -> list[_Candidate]:
+    if session:
+        tier.sort(key=lambda one: preference(session, one.name, one.rule.weight), reverse=True)
+    elif choose != "first" and len(tier) > 1:
+        # The order that drawing by weight without replacement gives (Efraimidis and Spirakis, 2006).
+        tier.sort(key=lambda one: random() ** (1.0 / one.rule.weight), reverse=True)
+        if choose != "weighted" and _is_better(tier, choose, now):
+            tier[0], tier[1] = tier[1], tier[0]
+    return tier
 
 
-def _is_better(tier: Sequence[tuple[Rule, Target]], choose: str, health: Health) -> bool:
+def _is_better(tier: Sequence[_Candidate], choose: Choose, now: float) -> bool:
     """Whether the second of the two that were drawn goes before the first."""
-    first, second = (health.of(target.model.name) for _, target in tier[:2])
+    first, second = tier[0].health, tier[1].health
     if choose == "least_busy":
         return second.in_flight < first.in_flight
-    now = health.now()
-    known = [health.of(target.model.name).latency.current(now) for _, target in tier]
+    known = [one.health.latency.current(now) for one in tier]
     best = min((seconds for seconds in known if seconds is not None), default=1.0)
     times = [best if seconds is None else seconds for seconds in known[:2]]
     return (second.in_flight + 1) * times[1] < (first.in_flight + 1) * times[0]
