@@ -223,13 +223,15 @@ class Engine:
         parts = Parts(self._attempt, routing.health or Health(time.monotonic), routing.observer or Unobserved())
         return Router(parts, knowledge, routing.routes, routing.estimates)
 
-    def _attempt(self, target: Target, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+    def _attempt(
+        self, target: Target, request: v1.CompletionRequest, call: Call, *, queue: bool
+    ) -> AsyncIterator[v1.CompletionEvent]:
         if _resolved(request, call) is not target:
             call = _Resolved(**_values(call), model=request.model, target=target)
         complete = self._around_providers.get(self._filters.place(target), self._serve)
         if self._slots is None:
             return complete(request, call)
-        return _within(self._slots.slot(target, request, call), complete(request, call))
+        return _within(self._slots.slot(target, request, call, queue=queue), complete(request, call))
 
     async def _serve(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """One attempt: `started`, then the provider's events."""

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from dragoman_service.settings.access import AccessSettings
-from dragoman_service.settings.admission import AdmissionSettings, QueueSettings, TargetLimits, limits_in
+from dragoman_service.settings.admission import AdmissionSettings, TargetLimits, limits_in
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings.routing import ModelSettings, RoutingSettings
 from dragoman_service.settings.sources import merge, read_environment, read_file, resolve_secrets

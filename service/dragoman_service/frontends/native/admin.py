@@ -8,7 +8,6 @@ from dragoman import v1
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.native.routes import explain
 from dragoman_service.transport.call_context import call_context
-from dragoman_service.transport.status import unimplemented
 
 
 class Admin(v1.AdminServiceServicer):

@@ -138,7 +138,9 @@ class Attempts:
         self._made += 1
         begun = self._time()
         parts.health.begin(target, first=self._made == 1)
-        events: AsyncIterator[v1.CompletionEvent] | OwnTask = parts.ask(target, self._request, self._call)
+        events: AsyncIterator[v1.CompletionEvent] | OwnTask = parts.ask(
+            target, self._request, self._call, queue=step.kind is not HEDGE and not self._steps.has_others
+        )
         limit = self._steps.limit(self._left())
         # A provider that does not let go would hold up the next attempt. Without a short limit there is hardly one.
         if self._policy.first_token is not None or self._policy.hedge is not None:

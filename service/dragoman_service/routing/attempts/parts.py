@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from dragoman import v1
 
@@ -16,8 +17,15 @@ from dragoman_service.routing.attempts.attempt import Attempt
 from dragoman_service.routing.attempts.observer import RouteObserver, Unobserved
 from dragoman_service.routing.health.health import Health
 
-Ask = Callable[[Target, v1.CompletionRequest, Call], AsyncIterator[v1.CompletionEvent]]
-"""Asks one target once, through the filters of its provider: `started`, then the events of its answer."""
+
+class Ask(Protocol):
+    """Asks one target once, through the filters of its provider: `started`, then the events of its answer."""
+
+    def __call__(
+        self, target: Target, request: v1.CompletionRequest, call: Call, *, queue: bool
+    ) -> AsyncIterator[v1.CompletionEvent]:
+        """`queue`: the attempt may wait for a slot of the target."""
+        ...
 
 
 @dataclass(slots=True)

@@ -86,6 +86,8 @@ class Steps:
 
     def _again(self, target: Target, failure: Failure, error: CompletionError, left: float | None) -> Step | None:
         """The same target, if it may answer then: a weak one once, a busy one when it says."""
+        if error.reason == v1.ERROR_REASON_OVERLOADED:  # it has waited for a slot of ours already, or must not
+            return None
         told = told_delay(error)
         weak, busy = failure is Failure.WEAK, failure is Failure.BUSY and told is not None
         if not error.retryable or not (busy or (weak and target.model.name not in self._repeated)):
