@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 from dragoman import v1
 from google.rpc import code_pb2
@@ -38,7 +38,16 @@ class Attempts:
         self._first = targets[0]
         self._current: Attempt
         self._told: list[v1.CompletionEvent] = []  # of attempts that ended beside the current one
-        self._steps = Steps(parts, policy, targets, request)
+        self._targets = targets
+
+    @cached_property
+    def _steps(self) -> Steps:
+        """Made when it is needed: most calls have one target, which answers."""
+        return Steps(self._parts, self._policy, self._targets, self._request)
+
+    @property
+    def _has_others(self) -> bool:
+        return len(self._targets) > 1 and self._steps.has_others
 
     async def events(self) -> AsyncGenerator[v1.CompletionEvent]:
         """What became of each attempt that failed, then the events of the answer."""
@@ -77,7 +86,7 @@ class Attempts:
         raise failed
 
     def _may_hedge(self, step: Step) -> bool:
-        return self._policy.hedge is not None and step.kind is FIRST and self._steps.has_others
+        return self._policy.hedge is not None and step.kind is FIRST and self._has_others
 
     async def _race(self) -> None:
         """Commits the first attempt, or another one that is started if the first is slow: whichever answers first is
@@ -139,9 +148,10 @@ class Attempts:
         begun = self._time()
         parts.health.begin(target, first=self._made == 1)
         events: AsyncIterator[v1.CompletionEvent] | OwnTask = parts.ask(
-            target, self._request, self._call, queue=step.kind is not HEDGE and not self._steps.has_others
+            target, self._request, self._call, queue=step.kind is not HEDGE and not self._has_others
         )
-        limit = self._steps.limit(self._left())
+        limited = len(self._targets) > 1 or self._policy.first_token is not None
+        limit = self._steps.limit(self._left()) if limited else None
         # A provider that does not let go would hold up the next attempt. Without a short limit there is hardly one.
         if self._policy.first_token is not None or self._policy.hedge is not None:
             events = OwnTask(events, f"attempt {self._call.id}", partial(parts.abandon, target))
