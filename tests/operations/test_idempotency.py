@@ -151,7 +151,7 @@ async def test_a_failure_that_may_pass_runs_anew_and_another_is_given_again(
     serve: Serve, named: Ask, refused: Refused
 ) -> None:
     service = await serve()
-    passing = 'echo: {"fail_after": 1, "fail_code": "UNAVAILABLE", "fail_retry_after": "10ms"}'
+    passing = 'echo: {"fail_after": 0, "fail_code": "UNAVAILABLE", "fail_retry_after": "10ms"}'
     lasting = 'echo: {"fail_after": 1, "fail_code": "INVALID_ARGUMENT", "fail_reason": "PROVIDER_REJECTED"}'
     started = []
     for script in (passing, lasting):
@@ -163,7 +163,7 @@ async def test_a_failure_that_may_pass_runs_anew_and_another_is_given_again(
 
         assert refusals[0].code == refusals[1].code
 
-    assert started == [2, 1]
+    assert started == [4, 1], "each of the two requests is tried twice"
 
 
 async def test_a_request_with_an_id_goes_on_when_its_caller_leaves(serve: Serve, named: Ask) -> None:

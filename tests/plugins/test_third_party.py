@@ -177,7 +177,7 @@ def test_a_plugin_that_raises_later_fails_its_call_alone(stub: v1.CompletionServ
             events.append(event)
     status, info = status_of(caught.value)
 
-    assert [event.WhichOneof("event") for event in events] == ["started", "delta", "finished"]
+    assert [event.WhichOneof("event") for event in events] == ["started", "delta", "attempt", "finished"]
     assert (status.code, info.reason) == (13, "PLUGIN_FAILED")
     assert events[-1].finished.error == status
     assert "hunter2" not in str(status)

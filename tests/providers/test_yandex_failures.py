@@ -79,12 +79,15 @@ async def test_what_is_wrong_with_tls_is_in_the_log(tmp_path: Path, trusted: boo
     assert line["reason"] == reason
 
 
+ONE_ATTEMPT = {"routing.max_attempts": 1, "routing.breaker": False}
+
+
 async def test_the_upstreams_words_reach_callers_over_rest_and_grpc() -> None:
     stand_in, told = StandIn(), {}
     table = {"plugin": "yandex", "folder_id": "f", "models": ["m"], "tls": False, "attempts": 1}
     async with (
         stand_in.listening() as address,
-        serving(None, {"providers": {"up": table | {"endpoint": str(address)}}}) as served,
+        serving(None, {"providers": {"up": table | {"endpoint": str(address)}}, **ONE_ATTEMPT}) as served,
     ):
         generate = served.channel.unary_stream(COMPLETION, y.CompletionRequest.SerializeToString)
         for code in (code for code in grpc.StatusCode if code.value[0]):

@@ -261,7 +261,7 @@ def test_mistakes_in_names_of_models_have_their_path(tmp_path: Path) -> None:
     )
 
     assert found["models.gpt-*.targets"] == "should have at least 1 item"
-    assert found["models.a.targets.0"].startswith("should be PROVIDER/MODEL")
+    assert found["models.a.targets.0.model"].startswith("should be PROVIDER/MODEL")
     assert found["models.b.targets"] == "is required"
     assert found["models.c.target"] == "unknown key; did you mean 'targets'?"
     assert found["models"] == "a name in it should have at least 1 character"
