@@ -56,10 +56,12 @@ HARMS = {
 
 @pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
 async def test_what_harms_the_first_target_before_its_answer_begins_is_not_seen(harm: Harm) -> None:
-    async with _two(harm) as (first, second):
-        async with serving(None, _settings(first.url, second.url, first_token="400ms")) as served:
-            door = served_door(served)
-            outcomes = [await deliver(door, "m") for deliver in DELIVERIES]
+    async with (
+        _two(harm) as (first, second),
+        serving(None, _settings(first.url, second.url, first_token="400ms")) as served,
+    ):
+        door = served_door(served)
+        outcomes = [await deliver(door, "m") for deliver in DELIVERIES]
 
     assert [(outcome.code, outcome.delivered) for outcome in outcomes] == [("OK", "Hi")] * 4
     assert second.seen >= 1
@@ -70,10 +72,12 @@ def served_door(served: Any) -> Any:
 
 
 async def test_a_breaker_keeps_requests_from_a_target_that_is_down() -> None:
-    async with _two(Harm(cut_at=0, rst=True)) as (first, second):
-        async with serving(None, _settings(first.url, second.url, {"max_attempts": 2})) as served:
-            door = served_door(served)
-            outcomes = [await grpc_complete(door, "m") for _ in range(100)]
+    async with (
+        _two(Harm(cut_at=0, rst=True)) as (first, second),
+        serving(None, _settings(first.url, second.url, {"max_attempts": 2})) as served,
+    ):
+        door = served_door(served)
+        outcomes = [await grpc_complete(door, "m") for _ in range(100)]
 
     assert {outcome.code for outcome in outcomes} == {"OK"}
     assert first.seen <= 10, "five failures open the breaker, each request retries once at most"

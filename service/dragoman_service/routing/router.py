@@ -17,6 +17,7 @@ from dragoman_service.routing.attempts.parts import Parts
 from dragoman_service.routing.planning.entry import Entry
 from dragoman_service.routing.planning.plan import Facts, Plan, plan
 from dragoman_service.routing.planning.refusals import last_resort, no_target
+from dragoman_service.routing.planning.session import shown
 from dragoman_service.routing.policy import Policy
 
 _PLAIN = Entry()
@@ -85,6 +86,8 @@ class Router:
         return (rule.priority, rule.weight) if rule else (0, 1.0)
 
     def _chosen(self, request: v1.CompletionRequest, call: Call, targets: Sequence[Target]) -> Sequence[Target]:
+        if session := request.routing.session:
+            self.parts.observer.routed(call, shown(session))
         planned = self.explain(request, call.caller, targets)
         for target, verdict in planned.skipped:
             self.parts.observer.skipped(call, target.model.provider, target.model.provider_model, verdict.value)

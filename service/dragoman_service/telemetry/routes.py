@@ -26,6 +26,10 @@ class RouteMeter:
         if isinstance(call.record, CallRecord) and (reason or call.record.attempts):
             call.record.attempts.append((provider, kind, reason, round(seconds * 1000, 3)))
 
+    def routed(self, call: Call, session: str) -> None:
+        if isinstance(call.record, CallRecord):
+            call.record.session = session
+
     def state(self, provider: str, model: str, state: int) -> None:
         self._metrics.target_state[provider, model].set(state)
         log.warning("target.state", provider=provider, model=model, state=_STATES[state])

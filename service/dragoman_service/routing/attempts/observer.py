@@ -22,6 +22,10 @@ class RouteObserver(Protocol):
         """
         ...
 
+    def routed(self, call: Call, session: str) -> None:
+        """A call belongs to a session, of which this is a hash."""
+        ...
+
     def state(self, provider: str, model: str, state: int) -> None:
         """The target's breaker is closed (0), half open (1) or open (2)."""
         ...
@@ -53,6 +57,8 @@ class Unobserved:
     def ended(
         self, call: Call, provider: str, model: str, kind: str, outcome: str, reason: str, seconds: float
     ) -> None: ...
+
+    def routed(self, call: Call, session: str) -> None: ...
 
     def state(self, provider: str, model: str, state: int) -> None: ...
 
