@@ -21,6 +21,7 @@ __all__ = [
     "CompletionError",
     "FieldViolation",
     "Filter",
+    "Hints",
     "Provider",
     "QuotaViolation",
     "Tokenizer",
@@ -29,6 +30,16 @@ __all__ = [
 
 HOPS = "x-dragoman-hops"
 """HTTP header or gRPC metadata key with the number of services that a request has passed through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What headers or metadata say of a request whose dialect may have no fields for it. Fields of the request win."""
+
+    priority: int = 0
+    """CompletionRequest.priority."""
+    session: str = ""
+    """RoutingOptions.session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,8 @@ class Call:
     headers: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     """What the service tells the caller beside the answer: response headers over HTTP, trailing metadata over gRPC.
     Over HTTP those count that are there when the response begins."""
+    hints: Hints | None = field(default=None, repr=False, compare=False)
+    """What the headers of the call say of its request."""
 
     @property
     def onward(self) -> Mapping[str, str]:

@@ -49,7 +49,7 @@ class Delivery:
 
     async def complete(self, request: v1.CompletionRequest, call: Call, target: Target | None = None) -> v1.Completion:
         """Returns the whole answer. Cancelling the task stops the upstream."""
-        self._complete_policy(request)
+        self._fill_in(request, call)
         stored = _becomes_operation(request)
         await self._check(request, violations(request))
         if stored:
@@ -99,7 +99,7 @@ class Delivery:
 
     def foreseen_warnings(self, request: v1.CompletionRequest, call: Call) -> list[v1.Warning]:
         """The warnings that the answer will have, as far as they are known before the completion starts."""
-        self._complete_policy(request)
+        self._fill_in(request, call)
         return self._engine.foreseen_warnings(request, call.caller)
 
     async def start(
@@ -117,7 +117,7 @@ class Delivery:
         `path` is the prefix for the names of wrong fields, such as `request.`. `others` are violations in the
         frontend's own fields, so that one error names all wrong fields.
         """
-        self._complete_policy(request)
+        self._fill_in(request, call)
         await self._check(request, chain(violations(request, path), others))
         operation = await self._operations.start(request, call.caller, options, target)
         _note(request, call, operation.name)
@@ -126,7 +126,7 @@ class Delivery:
     async def _events(
         self, request: v1.CompletionRequest, call: Call, target: Target | None, stack: AsyncExitStack
     ) -> Relay | _Stored:
-        self._complete_policy(request)
+        self._fill_in(request, call)
         refusal, stored = None, _becomes_operation(request)
         try:
             await self._check(request, violations(request))
@@ -142,9 +142,14 @@ class Delivery:
             relay.fail(refusal)
         return relay
 
-    def _complete_policy(self, request: v1.CompletionRequest) -> None:
+    def _fill_in(self, request: v1.CompletionRequest, call: Call) -> None:
+        """Adds what the frontend's settings and the headers of the call say, where the request itself says nothing."""
         if not request.unsupported_field_policy:
             request.unsupported_field_policy = self._unsupported
+        if (hints := call.hints) is not None:
+            request.priority = request.priority or hints.priority
+            if hints.session and not request.routing.session:
+                request.routing.session = hints.session
 
 
 def _becomes_operation(request: v1.CompletionRequest) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from grpc import aio
 
-from dragoman_service.contract import Call
+from dragoman_service.contract import Call, Hints
 from dragoman_service.engine.budget import Budget, Share
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.timing.off_loop import OffLoop
@@ -42,6 +42,8 @@ class CallContext:
     """Metadata of the request that is returned unchanged."""
     headers: dict[str, str] = field(default_factory=dict)
     """See `Call.headers`."""
+    hints: Hints | None = None
+    """See `Call.hints`."""
     memory: Share | None = None
     """See `share`. None: nothing was taken yet, as for most calls."""
 
@@ -58,7 +60,8 @@ class CallContext:
 
     def call(self, *, streaming: bool = False) -> Call:
         """The call as filters and providers get it."""
-        return Call(self.call_id, self.caller, self.deadline, streaming, self.hops, self.record, self.headers)
+        told = self.headers, self.hints
+        return Call(self.call_id, self.caller, self.deadline, streaming, self.hops, self.record, *told)
 
 
 class GuardedContext:

@@ -32,5 +32,6 @@ def note_warnings(call: CallContext, warnings: Warnings) -> None:
 def warn_in_trailers(context: aio.ServicerContext[Any, Any], warnings: Warnings) -> None:
     """Tells the caller of a gRPC method that succeeds, whose answer has no place for it."""
     if warnings:
-        context.set_trailing_metadata(((WARNING, warning_text(warnings)),))
-        note_warnings(call_context(context), warnings)
+        call = call_context(context)
+        call.headers[WARNING] = warning_text(warnings)
+        note_warnings(call, warnings)

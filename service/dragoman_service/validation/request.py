@@ -12,6 +12,7 @@ from dragoman_service.errors import MAX_VIOLATIONS, FieldViolation, invalid
 from dragoman_service.validation import limits
 from dragoman_service.validation.config import config_violations
 from dragoman_service.validation.messages import message_violations
+from dragoman_service.validation.routing import routing_violations
 from dragoman_service.validation.safety import safety_violations
 from dragoman_service.validation.tools import tool_violations
 from dragoman_service.validation.wording import extension_violations, missing, too_long, too_many, unknown_value
@@ -53,6 +54,8 @@ def violations(request: v1.CompletionRequest, at: str = "") -> Iterator[FieldVio
         yield from config_violations(request.generation_config, f"{at}generation_config")
     if request.safety_settings:
         yield from safety_violations(request.safety_settings, f"{at}safety_settings")
+    if request.priority or request.HasField("routing") or request.HasField("stream_options"):
+        yield from routing_violations(request, at)
     yield from _labels(request, at)
     if request.extensions:
         yield from extension_violations(request.extensions, f"{at}extensions")

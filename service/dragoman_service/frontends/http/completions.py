@@ -70,6 +70,7 @@ class Completions:
         else:
             completion = await self._delivery.complete(decoded.request, ours, target)
             self._warn(call, decoded, completion.warnings)
+            _tell(call, completion.provider, max(1, len(completion.attempts)))
             encode = self._dialect.encode_completion
             await call.reply(await call.context.convert(completion.ByteSize(), encode, completion, decoded))
 
@@ -89,9 +90,12 @@ class Completions:
             opening=self._opening,
         )
         async with stream_of as stream, self._delivery.stream(decoded.request, ours, target) as events:
+            attempts = 1
             async for event in events:
+                attempts += event.HasField("attempt")
                 if event.HasField("started") and call.response is None:
                     self._warn(call, decoded, event.started.warnings)
+                    _tell(call, event.started.provider, attempts)
                 for piece in encoder.feed(event):
                     await stream.send(piece)
             for piece in encoder.end():
@@ -99,3 +103,10 @@ class Completions:
 
     def _warn(self, call: HttpCall, decoded: DecodedRequest, warnings: Iterable[v1.Warning]) -> None:
         call.warn((self._name_of(warning.field), warning.message) for warning in (*decoded.warnings, *warnings))
+
+
+def _tell(call: HttpCall, provider: str, attempts: int) -> None:
+    """Says in headers who answers, and after how many attempts."""
+    call.headers["x-dragoman-attempts"] = str(attempts)
+    if provider:  # none: a filter answers
+        call.headers["x-dragoman-provider"] = provider

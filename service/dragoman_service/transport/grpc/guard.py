@@ -38,6 +38,7 @@ from dragoman_service.transport.grpc.metadata import MAX_METADATA, Fields, echo,
 from dragoman_service.transport.grpc.policy import PUBLIC_SERVICES, Method, ServicePolicy
 from dragoman_service.transport.grpc.stall import StallTimer
 from dragoman_service.transport.grpc.values import parse_counted
+from dragoman_service.transport.hints import read_hints
 from dragoman_service.transport.in_flight import InFlight
 from dragoman_service.transport.pressure import Pressure, is_low
 from dragoman_service.transport.status import metadata_too_large, status_code, too_large, trailers, unimplemented
@@ -155,6 +156,7 @@ class Guard(aio.ServerInterceptor):
                 raise metadata_too_large(size, MAX_METADATA)
             if not method.policy.public:
                 call.caller = record.caller = self._auth.caller(credential(metadata))
+            call.hints = read_hints(metadata)
             bounded = method.policy.public and method.handler.response_streaming
             with self._in_flight.endable(), self._public_streams.counted() if bounded else nullcontext():
                 return await self._answer(method, call, context)
@@ -197,8 +199,10 @@ class Guard(aio.ServerInterceptor):
         if isinstance(answer, AbstractAsyncContextManager):
             async with answer as responses:
                 await _send_all(responses, method, call, context, self._stall_timeout)
+            _tell(call, context)
             return None
         response = await answer
+        _tell(call, context)
         if not method.handler.response_streaming:
             call.record.sent = 1
             response = _encode(method, response)
@@ -245,6 +249,12 @@ def _encode(method: Method, response: Any) -> bytes:
     return response if isinstance(response, bytes) else method.handler.response_serializer(response)
 
 
+def _tell(call: CallContext, context: Context) -> None:
+    """Adds what the caller is told beside the answer."""
+    if call.headers:
+        context.set_trailing_metadata(tuple(call.headers.items()))
+
+
 async def _send_all(
     responses: AsyncIterator[Any], method: Method, call: CallContext, context: Context, stall_timeout: float
 ) -> None:
@@ -277,7 +287,8 @@ async def _abort(context: Context, error: CompletionError, call: CallContext, po
     # abort() waits for ever behind a write that the caller does not read. The status is queued all the same.
     try:
         async with asyncio.timeout(ABORT_TIMEOUT):
-            await context.abort(status_code(status.code), status.message, (*trailers(status, error), *call.echoed))
+            told = (*trailers(status, error), *call.echoed, *call.headers.items())
+            await context.abort(status_code(status.code), status.message, told)
     except (TimeoutError, aio.InternalError) as gone:  # gRPC would log them as failures of the handler
         raise asyncio.CancelledError from gone
 

@@ -82,9 +82,8 @@ class HttpCall:
         """Sends the whole response. Raises OVERLOADED if there is no memory for it."""
         if status == 200:
             self.context.share.grow(2 * len(body))  # ours, and the bytes that wait for a slow reader
-        response = web.Response(
-            body=body, status=status, content_type=content_type, headers={**self.headers, **(headers or {})}
-        )
+        told = {**self.headers, **self.context.headers, **(headers or {})}
+        response = web.Response(body=body, status=status, content_type=content_type, headers=told)
         if self.closes:
             response.force_close()
         await self._open(response)
@@ -93,7 +92,7 @@ class HttpCall:
     async def begin(self, content_type: str, encode_error: EncodeError) -> None:
         """Begins a streamed response; its head is sent with the first piece. An error raised from now on is sent as
         `encode_error` makes it, and then the connection is cut off."""
-        response = web.StreamResponse(headers={**self.headers, **STREAM_HEADERS})
+        response = web.StreamResponse(headers={**self.headers, **self.context.headers, **STREAM_HEADERS})
         response.content_type = content_type
         if self.request.version < HttpVersion11:
             response.force_close()

@@ -23,6 +23,7 @@ from dragoman_service.timing.off_loop import OffLoop
 from dragoman_service.timing.turns import Turns
 from dragoman_service.transport.auth import Auth, credential
 from dragoman_service.transport.call_context import CallContext
+from dragoman_service.transport.hints import read_hints
 from dragoman_service.transport.http.body import read_body
 from dragoman_service.transport.http.call import JSON, HttpCall
 from dragoman_service.transport.http.cors import Cors
@@ -171,6 +172,7 @@ class HttpGuard:
         context = call.context
         key = call.request.query.get(service.key_parameter, "") if service.key_parameter else ""
         context.caller = context.record.caller = self._auth.caller(credential(call.request.headers, key))
+        context.hints = read_hints(call.request.headers)
         if call.request.can_read_body:
             if call.request.content_type != JSON:  # this also forces a preflight request on pages of other origins
                 raise malformed_request("Send the body as JSON, with the header `content-type: application/json`.")

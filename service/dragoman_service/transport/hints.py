@@ -1,0 +1,41 @@
+"""What headers or metadata say of a request: its priority, and the session that it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dragoman_service.contract import FieldViolation, Hints, invalid
+from dragoman_service.transport.pressure import PRIORITY
+
+SESSIONS = ("x-session-id", "x-session-affinity")
+"""Headers for the id of a conversation, as other gateways have them. The first that is there counts."""
+MAX_PRIORITY = 100
+MAX_SESSION = 256  # characters
+
+
+def read_hints(headers: Mapping[str, Any]) -> Hints | None:
+    """The hints; None if there are none, as for most calls. Raises INVALID_FIELD for values that cannot be meant."""
+    told, session = headers.get(PRIORITY), next((headers[name] for name in SESSIONS if headers.get(name)), "")
+    if told is None and not session:
+        return None
+    return Hints(_priority(told) if told else 0, _session(session))
+
+
+def _priority(told: object) -> int:
+    text = told.strip() if isinstance(told, str) else ""
+    try:
+        priority = int(text)
+    except ValueError:
+        priority = MAX_PRIORITY + 1
+    if abs(priority) > MAX_PRIORITY or not text.isascii():
+        raise invalid(FieldViolation(PRIORITY, f"should be a whole number from -{MAX_PRIORITY} to {MAX_PRIORITY}"))
+    return priority
+
+
+def _session(told: object) -> str:
+    session = told if isinstance(told, str) else ""
+    text = session.encode(errors="surrogateescape").decode(errors="replace")
+    if len(text) > MAX_SESSION:
+        raise invalid(FieldViolation(SESSIONS[0], f"should have at most {MAX_SESSION} characters"))
+    return text
