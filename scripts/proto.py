@@ -27,9 +27,7 @@ ACCEPTED = (
     ("reserved 4, 8 to 11, 15;", "reserved 4, 8, 10, 15;"),
     ("reserved 8, 10;", "reserved 8;"),
     ("reserved 7 to 9;", "reserved 7;"),
-    ("planned cache_write_tokens here.\n  reserved 5;", ""),
-    ("reserved 10;", ""),
-    ("reserved 13 to 15;", ""),
+    ("reserved 13 to 15;", "reserved 14;"),
 )
 GOOGLEAPIS = ROOT / "third_party/googleapis"
 GOOGLE = (

@@ -61,14 +61,11 @@ const (
 	ErrorReason_ERROR_REASON_REQUEST_ID_REUSED ErrorReason = 11
 	// ALREADY_EXISTS: the caller already has an operation with the same operation_id.
 	ErrorReason_ERROR_REASON_OPERATION_EXISTS ErrorReason = 12
-	// RESOURCE_EXHAUSTED: a limit of the caller, its team or the service on requests per time, or on
-	// requests under way. QuotaFailure names the limit, and RetryInfo says when to try again.
+	// RESOURCE_EXHAUSTED: the caller has as many requests under way as its API key may have.
+	// QuotaFailure names the limit, and RetryInfo says when to try again.
 	ErrorReason_ERROR_REASON_RATE_LIMITED ErrorReason = 13
-	// RESOURCE_EXHAUSTED: the same for tokens per time. INVALID_ARGUMENT without RetryInfo: the
-	// request alone is larger than the limit.
-	ErrorReason_ERROR_REASON_TOKENS_LIMITED ErrorReason = 14
-	// RESOURCE_EXHAUSTED: a budget of the caller, its team or the service is used up. QuotaFailure
-	// names it, and RetryInfo says when the next period begins.
+	// RESOURCE_EXHAUSTED: the caller has as many operations in the store as it may have. QuotaFailure
+	// names the limit. Delete some, or wait until they expire.
 	ErrorReason_ERROR_REASON_QUOTA_EXHAUSTED ErrorReason = 15
 	// UNAVAILABLE: the server is shutting down; another one may answer.
 	ErrorReason_ERROR_REASON_SHUTTING_DOWN ErrorReason = 16
@@ -142,7 +139,6 @@ var (
 		11: "ERROR_REASON_REQUEST_ID_REUSED",
 		12: "ERROR_REASON_OPERATION_EXISTS",
 		13: "ERROR_REASON_RATE_LIMITED",
-		14: "ERROR_REASON_TOKENS_LIMITED",
 		15: "ERROR_REASON_QUOTA_EXHAUSTED",
 		16: "ERROR_REASON_SHUTTING_DOWN",
 		17: "ERROR_REASON_DEADLINE",
@@ -184,7 +180,6 @@ var (
 		"ERROR_REASON_REQUEST_ID_REUSED":       11,
 		"ERROR_REASON_OPERATION_EXISTS":        12,
 		"ERROR_REASON_RATE_LIMITED":            13,
-		"ERROR_REASON_TOKENS_LIMITED":          14,
 		"ERROR_REASON_QUOTA_EXHAUSTED":         15,
 		"ERROR_REASON_SHUTTING_DOWN":           16,
 		"ERROR_REASON_DEADLINE":                17,
@@ -746,8 +741,6 @@ type CompletionOperationMetadata struct {
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// When the operation will be deleted together with its answer. Absent until the final state.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	// Copy of Usage.cost_nano_usd. Absent until the operation ends, or if no price is known.
-	CostNanoUsd *int64 `protobuf:"varint,10,opt,name=cost_nano_usd,json=costNanoUsd,proto3,oneof" json:"cost_nano_usd,omitempty"`
 	// Sequence number of the newest event that AttachCompletion returns.
 	LastSequence int64 `protobuf:"varint,11,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
 	// Characters of text that the running attempt has generated, all choices together. Updated
@@ -860,13 +853,6 @@ func (x *CompletionOperationMetadata) GetExpireTime() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *CompletionOperationMetadata) GetCostNanoUsd() int64 {
-	if x != nil && x.CostNanoUsd != nil {
-		return *x.CostNanoUsd
-	}
-	return 0
-}
-
 func (x *CompletionOperationMetadata) GetLastSequence() int64 {
 	if x != nil {
 		return x.LastSequence
@@ -945,7 +931,7 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x18\n" +
-	"\aspecial\x18\x03 \x01(\bR\aspecial\"\x8c\b\n" +
+	"\aspecial\x18\x03 \x01(\bR\aspecial\"\xd7\a\n" +
 	"\x1bCompletionOperationMetadata\x12D\n" +
 	"\x05state\x18\x01 \x01(\x0e2..dragoman.v1.CompletionOperationMetadata.StateR\x05state\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1a\n" +
@@ -960,9 +946,7 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"updateTime\x125\n" +
 	"\bend_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12;\n" +
 	"\vexpire_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\x12'\n" +
-	"\rcost_nano_usd\x18\n" +
-	" \x01(\x03H\x00R\vcostNanoUsd\x88\x01\x01\x12#\n" +
+	"expireTime\x12#\n" +
 	"\rlast_sequence\x18\v \x01(\x03R\flastSequence\x12+\n" +
 	"\x11output_characters\x18\f \x01(\x03R\x10outputCharacters\x12(\n" +
 	"\x05usage\x18\r \x01(\v2\x12.dragoman.v1.UsageR\x05usage\x12\x1a\n" +
@@ -981,8 +965,9 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\x10STATE_CANCELLING\x10\x03\x12\x13\n" +
 	"\x0fSTATE_SUCCEEDED\x10\x04\x12\x10\n" +
 	"\fSTATE_FAILED\x10\x05\x12\x13\n" +
-	"\x0fSTATE_CANCELLED\x10\x06B\x10\n" +
-	"\x0e_cost_nano_usd*\x80\v\n" +
+	"\x0fSTATE_CANCELLED\x10\x06J\x04\b\n" +
+	"\x10\v*\xe5\n" +
+	"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\"\n" +
@@ -998,8 +983,7 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\x12\"\n" +
 	"\x1eERROR_REASON_REQUEST_ID_REUSED\x10\v\x12!\n" +
 	"\x1dERROR_REASON_OPERATION_EXISTS\x10\f\x12\x1d\n" +
-	"\x19ERROR_REASON_RATE_LIMITED\x10\r\x12\x1f\n" +
-	"\x1bERROR_REASON_TOKENS_LIMITED\x10\x0e\x12 \n" +
+	"\x19ERROR_REASON_RATE_LIMITED\x10\r\x12 \n" +
 	"\x1cERROR_REASON_QUOTA_EXHAUSTED\x10\x0f\x12\x1e\n" +
 	"\x1aERROR_REASON_SHUTTING_DOWN\x10\x10\x12\x19\n" +
 	"\x15ERROR_REASON_DEADLINE\x10\x11\x12(\n" +
@@ -1024,7 +1008,7 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\x1aERROR_REASON_TOO_MANY_HOPS\x10$\x12\x1b\n" +
 	"\x17ERROR_REASON_OVERLOADED\x10%\x12#\n" +
 	"\x1fERROR_REASON_LIMITS_UNAVAILABLE\x10&\x12\x1e\n" +
-	"\x1aERROR_REASON_SCOPE_MISSING\x10'2\xae\x04\n" +
+	"\x1aERROR_REASON_SCOPE_MISSING\x10'\"\x04\b\x0e\x10\x0e2\xae\x04\n" +
 	"\x11CompletionService\x12K\n" +
 	"\x10CreateCompletion\x12\x1e.dragoman.v1.CompletionRequest\x1a\x17.dragoman.v1.Completion\x12R\n" +
 	"\x10StreamCompletion\x12\x1e.dragoman.v1.CompletionRequest\x1a\x1c.dragoman.v1.CompletionEvent0\x01\x12\x83\x01\n" +
@@ -1114,7 +1098,6 @@ func file_dragoman_v1_completion_service_proto_init() {
 		(*TokenizeRequest_Text)(nil),
 		(*TokenizeRequest_Request)(nil),
 	}
-	file_dragoman_v1_completion_service_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

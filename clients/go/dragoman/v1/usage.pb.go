@@ -36,18 +36,13 @@ type Usage struct {
 	TotalTokens int64 `protobuf:"varint,3,opt,name=total_tokens,json=totalTokens,proto3" json:"total_tokens,omitempty"`
 	// Tokens of the prompt that the provider read from a cache.
 	CachedInputTokens int64 `protobuf:"varint,4,opt,name=cached_input_tokens,json=cachedInputTokens,proto3" json:"cached_input_tokens,omitempty"`
-	// Tokens of the prompt that the provider wrote to a cache.
-	CacheWriteTokens int64 `protobuf:"varint,5,opt,name=cache_write_tokens,json=cacheWriteTokens,proto3" json:"cache_write_tokens,omitempty"`
 	// Share of output_tokens that the model spent on reasoning before its answer.
 	ReasoningTokens int64 `protobuf:"varint,6,opt,name=reasoning_tokens,json=reasoningTokens,proto3" json:"reasoning_tokens,omitempty"`
 	// True if the provider reported no usage and the service estimated it.
 	Estimated bool `protobuf:"varint,7,opt,name=estimated,proto3" json:"estimated,omitempty"`
 	// True if the completion ended early because it failed or was cancelled; the figures are those
 	// up to that moment.
-	Partial bool `protobuf:"varint,8,opt,name=partial,proto3" json:"partial,omitempty"`
-	// Cost in billionths of a US dollar, by the prices in the settings of the service or those that
-	// the provider reports. Absent if no price is known.
-	CostNanoUsd   *int64 `protobuf:"varint,9,opt,name=cost_nano_usd,json=costNanoUsd,proto3,oneof" json:"cost_nano_usd,omitempty"`
+	Partial       bool `protobuf:"varint,8,opt,name=partial,proto3" json:"partial,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -110,13 +105,6 @@ func (x *Usage) GetCachedInputTokens() int64 {
 	return 0
 }
 
-func (x *Usage) GetCacheWriteTokens() int64 {
-	if x != nil {
-		return x.CacheWriteTokens
-	}
-	return 0
-}
-
 func (x *Usage) GetReasoningTokens() int64 {
 	if x != nil {
 		return x.ReasoningTokens
@@ -138,29 +126,20 @@ func (x *Usage) GetPartial() bool {
 	return false
 }
 
-func (x *Usage) GetCostNanoUsd() int64 {
-	if x != nil && x.CostNanoUsd != nil {
-		return *x.CostNanoUsd
-	}
-	return 0
-}
-
 var File_dragoman_v1_usage_proto protoreflect.FileDescriptor
 
 const file_dragoman_v1_usage_proto_rawDesc = "" +
 	"\n" +
-	"\x17dragoman/v1/usage.proto\x12\vdragoman.v1\"\xee\x02\n" +
+	"\x17dragoman/v1/usage.proto\x12\vdragoman.v1\"\x91\x02\n" +
 	"\x05Usage\x12!\n" +
 	"\finput_tokens\x18\x01 \x01(\x03R\vinputTokens\x12#\n" +
 	"\routput_tokens\x18\x02 \x01(\x03R\foutputTokens\x12!\n" +
 	"\ftotal_tokens\x18\x03 \x01(\x03R\vtotalTokens\x12.\n" +
-	"\x13cached_input_tokens\x18\x04 \x01(\x03R\x11cachedInputTokens\x12,\n" +
-	"\x12cache_write_tokens\x18\x05 \x01(\x03R\x10cacheWriteTokens\x12)\n" +
+	"\x13cached_input_tokens\x18\x04 \x01(\x03R\x11cachedInputTokens\x12)\n" +
 	"\x10reasoning_tokens\x18\x06 \x01(\x03R\x0freasoningTokens\x12\x1c\n" +
 	"\testimated\x18\a \x01(\bR\testimated\x12\x18\n" +
-	"\apartial\x18\b \x01(\bR\apartial\x12'\n" +
-	"\rcost_nano_usd\x18\t \x01(\x03H\x00R\vcostNanoUsd\x88\x01\x01B\x10\n" +
-	"\x0e_cost_nano_usdB\x84\x01\n" +
+	"\apartial\x18\b \x01(\bR\apartialJ\x04\b\x05\x10\x06J\x04\b\t\x10\n" +
+	"B\x84\x01\n" +
 	"\vdragoman.v1B\n" +
 	"UsageProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03DXX\xaa\x02\vDragoman.V1\xca\x02\vDragoman\\V1\xea\x02\fDragoman::V1b\x06proto3"
 
@@ -193,7 +172,6 @@ func file_dragoman_v1_usage_proto_init() {
 	if File_dragoman_v1_usage_proto != nil {
 		return
 	}
-	file_dragoman_v1_usage_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -60,16 +60,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_OPERATION_EXISTS: _ErrorReason.ValueType  # 12
     """ALREADY_EXISTS: the caller already has an operation with the same operation_id."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 13
-    """RESOURCE_EXHAUSTED: a limit of the caller, its team or the service on requests per time, or on
-    requests under way. QuotaFailure names the limit, and RetryInfo says when to try again.
-    """
-    ERROR_REASON_TOKENS_LIMITED: _ErrorReason.ValueType  # 14
-    """RESOURCE_EXHAUSTED: the same for tokens per time. INVALID_ARGUMENT without RetryInfo: the
-    request alone is larger than the limit.
+    """RESOURCE_EXHAUSTED: the caller has as many requests under way as its API key may have.
+    QuotaFailure names the limit, and RetryInfo says when to try again.
     """
     ERROR_REASON_QUOTA_EXHAUSTED: _ErrorReason.ValueType  # 15
-    """RESOURCE_EXHAUSTED: a budget of the caller, its team or the service is used up. QuotaFailure
-    names it, and RetryInfo says when the next period begins.
+    """RESOURCE_EXHAUSTED: the caller has as many operations in the store as it may have. QuotaFailure
+    names the limit. Delete some, or wait until they expire.
     """
     ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 16
     """UNAVAILABLE: the server is shutting down; another one may answer."""
@@ -168,16 +164,12 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 11
 ERROR_REASON_OPERATION_EXISTS: ErrorReason.ValueType  # 12
 """ALREADY_EXISTS: the caller already has an operation with the same operation_id."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 13
-"""RESOURCE_EXHAUSTED: a limit of the caller, its team or the service on requests per time, or on
-requests under way. QuotaFailure names the limit, and RetryInfo says when to try again.
-"""
-ERROR_REASON_TOKENS_LIMITED: ErrorReason.ValueType  # 14
-"""RESOURCE_EXHAUSTED: the same for tokens per time. INVALID_ARGUMENT without RetryInfo: the
-request alone is larger than the limit.
+"""RESOURCE_EXHAUSTED: the caller has as many requests under way as its API key may have.
+QuotaFailure names the limit, and RetryInfo says when to try again.
 """
 ERROR_REASON_QUOTA_EXHAUSTED: ErrorReason.ValueType  # 15
-"""RESOURCE_EXHAUSTED: a budget of the caller, its team or the service is used up. QuotaFailure
-names it, and RetryInfo says when the next period begins.
+"""RESOURCE_EXHAUSTED: the caller has as many operations in the store as it may have. QuotaFailure
+names the limit. Delete some, or wait until they expire.
 """
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 16
 """UNAVAILABLE: the server is shutting down; another one may answer."""
@@ -517,7 +509,6 @@ class CompletionOperationMetadata(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
-    COST_NANO_USD_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     OUTPUT_CHARACTERS_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
@@ -533,8 +524,6 @@ class CompletionOperationMetadata(_message.Message):
     """Name of the configured provider that answers. Empty while the operation is queued."""
     created_by: _builtins.str
     """Id of the API key whose holder started the operation."""
-    cost_nano_usd: _builtins.int
-    """Copy of Usage.cost_nano_usd. Absent until the operation ends, or if no price is known."""
     last_sequence: _builtins.int
     """Sequence number of the newest event that AttachCompletion returns."""
     output_characters: _builtins.int
@@ -587,7 +576,6 @@ class CompletionOperationMetadata(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
-        cost_nano_usd: _builtins.int | None = ...,
         last_sequence: _builtins.int = ...,
         output_characters: _builtins.int = ...,
         usage: _usage_pb2.Usage | None = ...,
@@ -596,12 +584,10 @@ class CompletionOperationMetadata(_message.Message):
         request_id: _builtins.str = ...,
         priority: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_nano_usd", b"_cost_nano_usd", "cost_nano_usd", b"cost_nano_usd", "create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "start_time", b"start_time", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "start_time", b"start_time", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_nano_usd", b"_cost_nano_usd", "attempts", b"attempts", "cost_nano_usd", b"cost_nano_usd", "create_time", b"create_time", "created_by", b"created_by", "end_time", b"end_time", "expire_time", b"expire_time", "labels", b"labels", "last_sequence", b"last_sequence", "model", b"model", "output_characters", b"output_characters", "priority", b"priority", "provider", b"provider", "request_id", b"request_id", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "created_by", b"created_by", "end_time", b"end_time", "expire_time", b"expire_time", "labels", b"labels", "last_sequence", b"last_sequence", "model", b"model", "output_characters", b"output_characters", "priority", b"priority", "provider", b"provider", "request_id", b"request_id", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__cost_nano_usd: _TypeAlias = _typing.Literal["cost_nano_usd"]  # noqa: Y015
-    _WhichOneofArgType__cost_nano_usd: _TypeAlias = _typing.Literal["_cost_nano_usd", b"_cost_nano_usd"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_nano_usd) -> _WhichOneofReturnType__cost_nano_usd | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CompletionOperationMetadata: _TypeAlias = CompletionOperationMetadata  # noqa: Y015

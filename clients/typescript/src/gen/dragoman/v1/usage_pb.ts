@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dragoman/v1/usage.proto.
  */
 export const file_dragoman_v1_usage: GenFile = /*@__PURE__*/
-  fileDesc("ChdkcmFnb21hbi92MS91c2FnZS5wcm90bxILZHJhZ29tYW4udjEi7wEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIVCg1vdXRwdXRfdG9rZW5zGAIgASgDEhQKDHRvdGFsX3Rva2VucxgDIAEoAxIbChNjYWNoZWRfaW5wdXRfdG9rZW5zGAQgASgDEhoKEmNhY2hlX3dyaXRlX3Rva2VucxgFIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAYgASgDEhEKCWVzdGltYXRlZBgHIAEoCBIPCgdwYXJ0aWFsGAggASgIEhoKDWNvc3RfbmFub191c2QYCSABKANIAIgBAUIQCg5fY29zdF9uYW5vX3VzZEKEAQoLZHJhZ29tYW4udjFCClVzYWdlUHJvdG9QAVo2ZXhhbXBsZS5jb20vZHJhZ29tYW4vY2xpZW50cy9nby9kcmFnb21hbi92MTtkcmFnb21hbnYxogIDRFhYqgILRHJhZ29tYW4uVjHKAgtEcmFnb21hblxWMeoCDERyYWdvbWFuOjpWMWIGcHJvdG8z");
+  fileDesc("ChdkcmFnb21hbi92MS91c2FnZS5wcm90bxILZHJhZ29tYW4udjEisQEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIVCg1vdXRwdXRfdG9rZW5zGAIgASgDEhQKDHRvdGFsX3Rva2VucxgDIAEoAxIbChNjYWNoZWRfaW5wdXRfdG9rZW5zGAQgASgDEhgKEHJlYXNvbmluZ190b2tlbnMYBiABKAMSEQoJZXN0aW1hdGVkGAcgASgIEg8KB3BhcnRpYWwYCCABKAhKBAgFEAZKBAgJEApChAEKC2RyYWdvbWFuLnYxQgpVc2FnZVByb3RvUAFaNmV4YW1wbGUuY29tL2RyYWdvbWFuL2NsaWVudHMvZ28vZHJhZ29tYW4vdjE7ZHJhZ29tYW52MaICA0RYWKoCC0RyYWdvbWFuLlYxygILRHJhZ29tYW5cVjHqAgxEcmFnb21hbjo6VjFiBnByb3RvMw");
 
 /**
  * Tokens used by a request, counted with the model's own tokenizer.
@@ -51,13 +51,6 @@ export type Usage = Message<"dragoman.v1.Usage"> & {
   cachedInputTokens: bigint;
 
   /**
-   * Tokens of the prompt that the provider wrote to a cache.
-   *
-   * @generated from field: int64 cache_write_tokens = 5;
-   */
-  cacheWriteTokens: bigint;
-
-  /**
    * Share of output_tokens that the model spent on reasoning before its answer.
    *
    * @generated from field: int64 reasoning_tokens = 6;
@@ -78,14 +71,6 @@ export type Usage = Message<"dragoman.v1.Usage"> & {
    * @generated from field: bool partial = 8;
    */
   partial: boolean;
-
-  /**
-   * Cost in billionths of a US dollar, by the prices in the settings of the service or those that
-   * the provider reports. Absent if no price is known.
-   *
-   * @generated from field: optional int64 cost_nano_usd = 9;
-   */
-  costNanoUsd?: bigint | undefined;
 };
 
 /**
