@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import grpc
 import pytest
-from dragoman import v1
+from dragoman import AsyncClient, ResourceExhaustedError, v1
 from dragoman_service.settings.settings import SettingsError, load
 from dragoman_service.testing import Scripted, choice_finished, delta, serving
 from google.longrunning import operations_pb2
@@ -235,3 +235,18 @@ async def test_operations_share_the_slots_of_a_target_and_wait_for_them_without_
 
     assert running == 1
     assert all(operation.HasField("response") for operation in ended)
+
+
+async def test_the_python_client_shows_which_limit_is_used_up_and_when_to_come_back(start_service):
+    key = {"id": "team", "sha256": hashlib.sha256(b"key").hexdigest(), "concurrency": 1}
+    service = await start_service({"echo": {"first_delay": "5s"}}, access={"keys": [key]})
+    async with AsyncClient(service.grpc_address, api_key="key") as client:
+        first = asyncio.create_task(client.complete("one", model="echo"))
+        await until(lambda: service.opened.providers["echo"].running)
+        with pytest.raises(ResourceExhaustedError) as refused:
+            await client.complete("two", model="echo")
+        first.cancel()
+
+    assert refused.value.reason == "RATE_LIMITED"
+    assert [violation.subject for violation in refused.value.quota] == ["concurrency"]
+    assert refused.value.retry_after is not None

@@ -27,7 +27,7 @@ from typing import NamedTuple, cast
 
 import grpc
 from google.protobuf.message import DecodeError, Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 
 DOMAIN = "dragoman"
@@ -41,14 +41,21 @@ class FieldViolation(NamedTuple):
     description: str
 
 
+class QuotaViolation(NamedTuple):
+    """A limit that is used up: what it limits, and the limit in words."""
+
+    subject: str
+    description: str
+
+
 class DragomanError(Exception):
     """A call or an operation failed.
 
     `code` is the gRPC status code and `message` the human-readable reason. `reason` is a name of `v1.ErrorReason`
     without its prefix, such as "MODEL_NOT_FOUND"; it is empty if the failure did not come from the service, for example
     if the connection was refused. `fields` lists the invalid fields. `retry_after` is in seconds; None if the service
-    did not say. `metadata` holds `call_id`, `retryable` and, where they apply, `model`, `provider` and
-    `upstream_status`.
+    did not say. `quota` lists the limits that are used up. `metadata` holds `call_id`, `retryable` and, where they
+    apply, `model`, `provider` and `upstream_status`.
     """
 
     def __init__(
@@ -59,9 +66,10 @@ class DragomanError(Exception):
         fields: Sequence[FieldViolation] = (),
         retry_after: float | None = None,
         metadata: Mapping[str, str] | None = None,
+        quota: Sequence[QuotaViolation] = (),
     ) -> None:
         super().__init__(
-            code, message, reason, fields, retry_after, metadata
+            code, message, reason, fields, retry_after, metadata, quota
         )  # all arguments, so that errors can be pickled
         self.code = code
         self.message = message
@@ -69,6 +77,7 @@ class DragomanError(Exception):
         self.fields = tuple(fields)
         self.retry_after = retry_after
         self.metadata = dict(metadata or {})
+        self.quota = tuple(quota)
         self.connection_lost = False
         """Whether the connection failed rather than the call: a proxy or gRPC itself made the status."""
 
@@ -187,8 +196,8 @@ def from_rpc_error(error: grpc.RpcError, target: str) -> DragomanError:
 def from_status(status: Status) -> DragomanError:
     """The error that a google.rpc.Status describes, such as the `error` of an operation."""
     code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
-    info, retry, bad = ErrorInfo(), RetryInfo(), BadRequest()
-    known = {message.DESCRIPTOR.full_name: message for message in (info, retry, bad)}
+    info, retry, bad, quota = ErrorInfo(), RetryInfo(), BadRequest(), QuotaFailure()
+    known = {message.DESCRIPTOR.full_name: message for message in (info, retry, bad, quota)}
     for detail in status.details:
         _unpack(detail.value, known.get(detail.TypeName()))
     if info.domain != DOMAIN:
@@ -200,6 +209,7 @@ def from_status(status: Status) -> DragomanError:
         tuple(FieldViolation(violation.field, violation.description) for violation in bad.field_violations),
         retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None,
         dict(info.metadata),
+        tuple(QuotaViolation(violation.subject, violation.description) for violation in quota.violations),
     )
 
 
