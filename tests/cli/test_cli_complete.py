@@ -116,13 +116,12 @@ def test_an_unsupported_schema_is_reported(service: Service, tmp_path: Path) -> 
 
 
 def test_a_failure_after_some_text_is_reported_on_its_own_line(service: Service) -> None:
-    script = 'echo: {"fail_after": 2, "fail_retry_after": "1500ms"}'
+    script = 'echo: {"fail_after": 2}'
     ended = service.ask("complete", "one two three", "-m", "echo", "--system", script)
 
     assert ended.returncode == 1
     assert ended.stdout == "one two\n"
     assert ended.stderr.startswith("error: UNAVAILABLE PROVIDER_UNAVAILABLE\n")
-    assert "1.5 s" in ended.stderr
     assert "call " in ended.stderr
 
 

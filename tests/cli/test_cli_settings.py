@@ -101,6 +101,7 @@ def test_names_of_models_are_shown_and_their_targets_checked(tmp_path: Path) -> 
     config.write_text(f'{ECHO}[models."gpt-*"]\ntargets = ["eko/echo"]\n')
     bad = invoke("config", "check", "--config", str(config))
 
-    assert tomllib.loads(good.stdout)["models"] == {"gpt-*": {"targets": ["echo/echo"], "filters": []}}
+    shown = tomllib.loads(good.stdout)["models"]["gpt-*"]
+    assert shown["targets"] == [{"model": "echo/echo", "weight": 1, "priority": 0}]
     assert bad.returncode == 2
     assert "models.gpt-*.targets.0: there is no such provider; configured: echo" in bad.stderr

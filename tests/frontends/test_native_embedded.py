@@ -77,7 +77,9 @@ async def test_hanging_up_stops_the_models_work(service, stub, prompt, delivery)
 async def test_cancelling_an_operation_stops_the_models_work(service, channel, stub, prompt):
     request = prompt("Tell a very long story.", "local", max_output_tokens=1900)
     operation = await stub.StartCompletion(v1.StartCompletionRequest(request=request))
-    await settles(service, busy=True)
+    async for event in stub.AttachCompletion(v1.AttachCompletionRequest(name=operation.name)):
+        if event.HasField("delta"):
+            break
     operations = operations_pb2_grpc.OperationsStub(channel)
     await operations.CancelOperation(operations_pb2.CancelOperationRequest(name=operation.name))
     done = await operations.WaitOperation(operations_pb2.WaitOperationRequest(name=operation.name))

@@ -8,6 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from dragoman import v1
+from dragoman_service.limits.store.schema import metadata as limits
 from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.model.requests import Start
 from dragoman_service.operations.sql.schema import metadata, now
@@ -35,7 +36,7 @@ def store(sql_store: Store) -> Store:
 
 
 def changes(connection: Connection) -> list[object]:
-    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+    return list(compare_metadata(MigrationContext.configure(connection), [metadata, limits]))
 
 
 async def test_the_migrations_make_the_tables_that_the_statements_use(database: Database) -> None:

@@ -57,7 +57,7 @@ UPSTREAM = f'{VENDOR}base_url = "http://127.0.0.1:1/v1"\n'
         (f'[[access.keys]]\nid = "{CANARY} {CANARY}"\nsha256 = "{"0" * 64}"', "access.keys.0.id"),
         (f'[[access.keys]]\nid = "{CANARY}"\nsha256 = "{"0" * 64}"\n' * 2, ""),
         (f'[models.m]\ntargets = ["{CANARY}"]', "models.m.targets.0.model"),
-        (f'[models.m]\ntargets = ["{CANARY}/x"]', "models.m.targets.0.model"),
+        (f'[models.m]\ntargets = ["{CANARY}/x"]', "models.m.targets.0"),
         (f'"{CANARY}" = 1', ""),
         (f'["{CANARY}"]\n["{CANARY}"]', "FILE"),
         (f'a = {{ "{CANARY}" = 1, "{CANARY}" = 2 }}', "FILE"),

@@ -54,11 +54,13 @@ class Signing:
         self._log(f"{self.name} {call.id}\n")
         piece = f"{self.name}.{len(self.calls)} "
         what, *numbers = request.messages[-1].parts[0].text.split()
+        if what == "flake":  # before any text, because a failure after it is not to be repeated
+            raise _failure(may_pass=True)
         yield delta(piece)
         if what == "hold":
             await self._hold(call.id)
-        elif what in ("fail", "flake"):
-            raise _failure(may_pass=what == "flake")
+        elif what == "fail":
+            raise _failure(may_pass=False)
         elif what == "long":
             yield delta("x" * int(numbers[0]))
         elif what == "fault":

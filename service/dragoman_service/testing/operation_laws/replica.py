@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,12 +14,16 @@ from dragoman import v1
 from google.longrunning import operations_pb2
 
 from dragoman_service.catalogue.catalogue import Catalogue
-from dragoman_service.engine.engine import Engine
+from dragoman_service.engine.engine import Engine, Routing
 from dragoman_service.operations import Operations, open_operations, open_store
 from dragoman_service.operations.model.errors import StoredError
 from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.start_options import StartOptions
 from dragoman_service.operations.store.interface import OpenStore
+from dragoman_service.routing.health.breaker import BreakerSettings
+from dragoman_service.routing.health.health import Health
+from dragoman_service.routing.policy import Policy
+from dragoman_service.routing.router import Routes
 from dragoman_service.settings.settings import OperationsSettings
 from dragoman_service.testing.operation_laws.provider import Signing, ask
 
@@ -175,7 +180,7 @@ async def open_replica(
     folder = Path(setup.folder)
     with (folder / "calls").open("a", buffering=1) as calls:
         provider = Signing(setup.name, calls.write)
-        engine, observer = Engine(Catalogue({"laws": provider}, {})), RecordingObserver()
+        engine, observer = Engine(Catalogue({"laws": provider}, {}), routing=_once()), RecordingObserver()
         intervals = intervals or Intervals(poll=setup.poll, wait=setup.wait, sweep=setup.sweep)
         opened = open_operations(setup.settings, folder, engine, observer, intervals, opener=opener)
         async with opened as operations:
@@ -189,3 +194,9 @@ async def until(holds: Callable[[], object], seconds: float = 20.0) -> None:
             while not holds():  # noqa: ASYNC110 - what it waits for may be in another process
                 await asyncio.sleep(0.005)
     assert holds(), f"not within {seconds} s"
+
+
+def _once() -> Routing:
+    """One attempt for each run, whatever became of earlier ones: the laws are about runs."""
+    health = Health(time.monotonic, BreakerSettings(enabled=False))
+    return Routing(Routes(default=Policy(max_attempts=1)), health)
