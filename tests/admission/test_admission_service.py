@@ -250,3 +250,31 @@ async def test_the_python_client_shows_which_limit_is_used_up_and_when_to_come_b
     assert refused.value.reason == "RATE_LIMITED"
     assert [violation.subject for violation in refused.value.quota] == ["concurrency"]
     assert refused.value.retry_after is not None
+
+
+POLICY = """{"methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.01s",
+ "maxBackoff": "0.01s", "backoffMultiplier": 1, "retryableStatusCodes": ["RESOURCE_EXHAUSTED"]}}]}"""
+
+
+async def test_grpc_clients_with_a_retry_policy_do_not_repeat_what_a_quota_refuses(start_service):
+    service = await start_service(operations={"max_stored": 1})
+    options = [("grpc.enable_retries", 1), ("grpc.service_config", POLICY)]
+    async with grpc.aio.insecure_channel(service.grpc_address, options=options) as channel:
+        stub = v1.CompletionServiceStub(channel)
+        request = v1.StartCompletionRequest(request=v1.CompletionRequest(model="echo", prompt="x"))
+        await stub.StartCompletion(request, timeout=20)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.StartCompletion(request, timeout=20)
+    counted = await _metric(
+        service, 'grpc_server_handled_total{grpc_code="ResourceExhausted",grpc_method="StartCompletion"'
+    )
+
+    assert details(refused.value)[0] == "QUOTA_EXHAUSTED"
+    assert counted == 1
+
+
+async def _metric(service, start):
+    url = f"http://{service.http_address}/metrics"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        lines = (await response.text()).splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(start))

@@ -27,7 +27,7 @@ ENDLESS = script(text="word " * 10_000, delay="10ms")
 
 @pytest.fixture
 async def service(start_service):
-    return await start_service()
+    return await start_service(routing={"max_attempts": 1, "breaker": False})  # so that clients see each failure
 
 
 @pytest.fixture(params=CLIENTS)

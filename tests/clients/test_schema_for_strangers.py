@@ -20,7 +20,7 @@ plugins:
     protoc_path: [{protoc}]
     out: generated
 """
-SERVICES = ("dragoman/v1/completion_service.proto", "dragoman/v1/model_service.proto")
+SERVICES = tuple(f"dragoman/v1/{name}_service.proto" for name in ("admin", "completion", "model"))
 
 
 @pytest.fixture(scope="module")

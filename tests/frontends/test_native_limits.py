@@ -41,18 +41,6 @@ def with_parts(count: int) -> v1.CompletionRequest:
     return made
 
 
-def with_session(count: int) -> v1.CompletionRequest:
-    made = request()
-    made.routing.session = "s" * count
-    return made
-
-
-def with_only(count: int) -> v1.CompletionRequest:
-    made = request()
-    made.routing.only.extend(["*"] * count)
-    return made
-
-
 def with_labels(count: int) -> v1.CompletionRequest:
     made = request()
     for number in range(count):
@@ -132,8 +120,8 @@ COUNTS = [
     (with_messages, limits.MESSAGES, "messages"),
     (with_parts, limits.PARTS, "messages[0].parts"),
     (with_labels, limits.LABELS, "labels"),
-    (with_session, limits.SESSION, "routing.session"),
-    (with_only, limits.ONLY, "routing.only"),
+    (lambda size: with_fields(routing=v1.RoutingOptions(session="s" * size)), limits.SESSION, "routing.session"),
+    (lambda count: with_fields(routing=v1.RoutingOptions(only=["*"] * count)), limits.ONLY, "routing.only"),
     (with_label_value, limits.LABEL_VALUE, "labels['key']"),
     (with_schema, limits.SCHEMA, "generation_config.response_format.json_schema.schema_json"),
     (with_grammar, limits.SCHEMA, "generation_config.response_format.grammar"),

@@ -24,6 +24,10 @@ drain_delay = "0s"
 [access]
 open_metrics = true
 
+[routing]
+max_attempts = 1  # each program sees each failure, and attempts are counted
+breaker = false
+
 [providers.local]
 [providers.echo]
 

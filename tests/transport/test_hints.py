@@ -53,7 +53,7 @@ async def test_a_session_in_metadata_keeps_its_target(start_service):
     assert len(seen) == 1
 
 
-@pytest.mark.parametrize("priority", ["high", "1.5", "101", "-101", "٣"])
+@pytest.mark.parametrize("priority", ["high", "1.5", "101", "-101", "1_0", "٣"])
 async def test_a_priority_that_is_none_is_refused(start_service, priority):
     service = await start_service()
     status, _, text = await _ask(service, {"x-dragoman-priority": priority}, model="echo")
@@ -89,3 +89,14 @@ async def test_a_wrong_field_of_routing_is_named(channel, refused, field, wrong)
     refusal = await refused(v1.CompletionServiceStub(channel).CreateCompletion(wrong))
 
     assert [each.field for each in refusal.bad.field_violations] == [field]
+
+
+async def test_a_repeated_request_may_have_another_session_and_priority(start_service):
+    service = await start_service()
+    first = await _ask(service, {"Idempotency-Key": "k", "x-session-id": "a"}, model="echo")
+    again = await _ask(
+        service, {"Idempotency-Key": "k", "x-session-id": "b", "x-dragoman-priority": "-9"}, model="echo"
+    )
+
+    assert (first[0], again[0]) == (200, 200)
+    assert first[2] == again[2]

@@ -15,9 +15,14 @@ def goes_on(request: v1.CompletionRequest) -> bool:
 
 
 def request_hash(request: v1.CompletionRequest) -> bytes:
-    """Equal for requests for the same completion; `disconnect_policy` makes no difference."""
+    """Equal for requests for the same completion. Its delivery, its priority and its session make no difference."""
     asked = v1.CompletionRequest()
     asked.CopyFrom(request)
     asked.ClearField("request_id")
     asked.ClearField("disconnect_policy")
+    asked.ClearField("stream_options")
+    asked.ClearField("priority")
+    asked.routing.ClearField("session")
+    if not asked.routing.ByteSize():
+        asked.ClearField("routing")
     return hashlib.sha256(asked.SerializeToString(deterministic=True)).digest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,11 +25,8 @@ def read_hints(headers: Mapping[str, Any]) -> Hints | None:
 
 def _priority(told: object) -> int:
     text = told.strip() if isinstance(told, str) else ""
-    try:
-        priority = int(text)
-    except ValueError:
-        priority = MAX_PRIORITY + 1
-    if abs(priority) > MAX_PRIORITY or not text.isascii():
+    priority = int(text) if re.fullmatch("-?[0-9]{1,3}", text) else MAX_PRIORITY + 1
+    if abs(priority) > MAX_PRIORITY:
         raise invalid(FieldViolation(PRIORITY, f"should be a whole number from -{MAX_PRIORITY} to {MAX_PRIORITY}"))
     return priority
 

@@ -32,7 +32,7 @@ def trailers(status: Status, error: CompletionError) -> Trailers:
 def _pushback(error: CompletionError) -> int | None:
     """Returns the milliseconds until clients should retry; -1: never; None: the client decides."""
     if not error.retryable:
-        return -1 if error.code == code_pb2.UNAVAILABLE else None
+        return -1 if error.code in (code_pb2.UNAVAILABLE, code_pb2.RESOURCE_EXHAUSTED) else None
     if error.retry_after is None:
         return None
     return max(1, round(error.retry_after * 1000))  # at 0 ms clients built on gRPC Core hang and never retry

@@ -36,7 +36,7 @@ from dragoman_service.transport.grpc.gate import Gate
 from dragoman_service.transport.grpc.keyless import MAX_STREAMS, Streams
 from dragoman_service.transport.grpc.metadata import MAX_METADATA, Fields, echo, read_metadata
 from dragoman_service.transport.grpc.policy import PUBLIC_SERVICES, Method, ServicePolicy
-from dragoman_service.transport.grpc.stall import StallTimer
+from dragoman_service.transport.grpc.stall import COPIES, SMALL, send_all
 from dragoman_service.transport.grpc.values import parse_counted
 from dragoman_service.transport.hints import read_hints
 from dragoman_service.transport.in_flight import InFlight
@@ -44,8 +44,6 @@ from dragoman_service.transport.pressure import Pressure, is_low
 from dragoman_service.transport.status import metadata_too_large, status_code, too_large, trailers, unimplemented
 
 ABORT_TIMEOUT = 1.0  # seconds to send the status of a failed call
-COPIES = 2  # of a message, ours and that of gRPC, or its bytes and the decoded message
-SMALL = 2 * 1024  # bytes; smaller messages are not counted, because what every call may take is enough for them
 Handler = Any  # grpc.RpcMethodHandler; its members are not typed
 Context = Any  # grpc.aio.ServicerContext with raw bytes in and messages out
 log = structlog.get_logger(__name__)
@@ -155,8 +153,7 @@ class Guard(aio.ServerInterceptor):
             if size > MAX_METADATA:
                 raise metadata_too_large(size, MAX_METADATA)
             if not method.policy.public:
-                call.caller = record.caller = self._auth.caller(credential(metadata))
-            call.hints = read_hints(metadata)
+                self._identify(call, metadata)
             bounded = method.policy.public and method.handler.response_streaming
             with self._in_flight.endable(), self._public_streams.counted() if bounded else nullcontext():
                 return await self._answer(method, call, context)
@@ -185,6 +182,10 @@ class Guard(aio.ServerInterceptor):
             if call.memory is not None:  # until the caller has read the answer that was returned
                 context.add_done_callback(lambda _: call.share.close())
 
+    def _identify(self, call: CallContext, metadata: Mapping[str, Any]) -> None:
+        call.caller = call.record.caller = self._auth.caller(credential(metadata))
+        call.hints = read_hints(metadata)
+
     async def _answer(self, method: Method, call: CallContext, context: Context) -> Any:
         if method.handler.request_streaming:
             request: Any = self._requests(method, call.record, context)
@@ -198,7 +199,7 @@ class Guard(aio.ServerInterceptor):
             answer = aclosing(answer)
         if isinstance(answer, AbstractAsyncContextManager):
             async with answer as responses:
-                await _send_all(responses, method, call, context, self._stall_timeout)
+                await send_all(responses, partial(_encode, method), call, context, self._stall_timeout)
             _tell(call, context)
             return None
         response = await answer
@@ -253,32 +254,6 @@ def _tell(call: CallContext, context: Context) -> None:
     """Adds what the caller is told beside the answer."""
     if call.headers:
         context.set_trailing_metadata(tuple(call.headers.items()))
-
-
-async def _send_all(
-    responses: AsyncIterator[Any], method: Method, call: CallContext, context: Context, stall_timeout: float
-) -> None:
-    now, record = asyncio.get_running_loop().time, call.record
-    with StallTimer(stall_timeout) as timer:
-        async for response in responses:
-            raw = _encode(method, response)
-            taken = COPIES * len(raw) if len(raw) > SMALL else 0
-            if taken:
-                call.share.grow(taken)
-            timer.since = begin = now()
-            await _write(context, raw)
-            timer.since = None
-            record.stalled += now() - begin
-            record.sent += 1
-            if taken:
-                call.share.shrink(taken)
-
-
-async def _write(context: Context, raw: bytes) -> None:
-    try:
-        await context.write(raw)
-    except aio.InternalError as error:  # the caller is gone; the context notices only a moment later
-        raise asyncio.CancelledError from error
 
 
 async def _abort(context: Context, error: CompletionError, call: CallContext, policy: ServicePolicy) -> None:

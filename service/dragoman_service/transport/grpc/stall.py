@@ -1,12 +1,18 @@
-"""Ends a stream whose caller does not read it."""
+"""Sends a stream, and ends it if its caller does not read it."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Self
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Self
 
+from grpc import aio
+
+from dragoman_service.transport.call_context import CallContext
 from dragoman_service.transport.status import stalled_reader
 
+COPIES = 2  # of a message, ours and that of gRPC, or its bytes and the decoded message
+SMALL = 2 * 1024  # bytes; smaller messages are not counted, because what every call may take is enough for them
 CLOCK_TICK = 0.001  # seconds; the clock of the event loop is no more precise
 
 
@@ -41,3 +47,34 @@ class StallTimer:
         elif self._task is not None:
             self._expired = True
             self._task.cancel()
+
+
+async def send_all(
+    responses: AsyncIterator[Any],
+    encode: Callable[[Any], bytes],
+    call: CallContext,
+    context: aio.ServicerContext[Any, Any],
+    stall_timeout: float,
+) -> None:
+    """Writes all responses. Raises STALLED_READER if one waits for `stall_timeout` seconds."""
+    now, record = asyncio.get_running_loop().time, call.record
+    with StallTimer(stall_timeout) as timer:
+        async for response in responses:
+            raw = encode(response)
+            taken = COPIES * len(raw) if len(raw) > SMALL else 0
+            if taken:
+                call.share.grow(taken)
+            timer.since = begin = now()
+            await _write(context, raw)
+            timer.since = None
+            record.stalled += now() - begin
+            record.sent += 1
+            if taken:
+                call.share.shrink(taken)
+
+
+async def _write(context: aio.ServicerContext[Any, Any], raw: bytes) -> None:
+    try:
+        await context.write(raw)
+    except aio.InternalError as error:  # the caller is gone; the context notices only a moment later
+        raise asyncio.CancelledError from error

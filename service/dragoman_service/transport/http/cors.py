@@ -8,7 +8,8 @@ from aiohttp import web
 
 ANY = "*"
 MAX_AGE = 600  # seconds for which a browser may cache a preflight response
-EXPOSED = "x-request-id, x-dragoman-warning, retry-after"  # response headers that a page may read
+_OURS = "x-request-id, x-dragoman-warning, x-dragoman-attempts, x-dragoman-provider"
+EXPOSED = f"{_OURS}, x-should-retry, retry-after"  # response headers that a page may read
 
 
 class Cors:

@@ -21,6 +21,8 @@ _CODES: dict[int, str] = {
     v1.ERROR_REASON_CREDENTIALS_INVALID: "invalid_api_key",
     v1.ERROR_REASON_PROVIDER_RATE_LIMITED: "rate_limit_exceeded",
     v1.ERROR_REASON_PROVIDER_QUOTA: "insufficient_quota",
+    v1.ERROR_REASON_RATE_LIMITED: "rate_limit_exceeded",
+    v1.ERROR_REASON_QUOTA_EXHAUSTED: "insufficient_quota",
 }
 _TYPES: dict[int, str] = {
     code_pb2.RESOURCE_EXHAUSTED: "requests",
@@ -119,7 +121,7 @@ def _violation(field: FieldViolation) -> str:
 
 def _type(error: CompletionError) -> str:
     status = http_status(error)
-    if error.reason == v1.ERROR_REASON_PROVIDER_QUOTA:
+    if error.reason in (v1.ERROR_REASON_PROVIDER_QUOTA, v1.ERROR_REASON_QUOTA_EXHAUSTED):
         return "insufficient_quota"
     if status >= 500:
         return "server_error"
