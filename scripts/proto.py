@@ -155,6 +155,7 @@ def installed() -> Iterator[Language]:
 def check_drift_of(language: Language) -> None:
     """Exits with status 1 if a language's committed code differs from what the schema generates."""
     fresh, committed = BUILD / "drift" / language.folder, ROOT / language.folder
+    shutil.rmtree(fresh, ignore_errors=True)  # files whose source is gone would stay
     buf("generate", "--template", language.template, "--output", str(BUILD / "drift"))
     names = {
         str(file.relative_to(folder)) for folder in (fresh, committed) for file in folder.rglob("*") if file.is_file()

@@ -25,6 +25,9 @@ from tls_server import serving_tls
 
 PAGES = "".join(f"[providers.page_{number:03}]\nplugin = 'echo'\n" for number in range(120))
 PROVIDERS = """
+[routing]
+max_attempts = 1  # so that each client sees each failure
+breaker = false
 [providers.echo]
 [providers.breaking]
 plugin = "echo"
