@@ -25,8 +25,7 @@ def error(reason: str, retry_after: float | None = None, status: str = "503") ->
 
 def fail(breaker: Breaker, now: float, times: int = 1, **told: float) -> None:
     for _ in range(times):
-        breaker.begin(now)
-        breaker.fail(now, **told)
+        breaker.fail(now, token=breaker.begin(now), **told)
 
 
 def test_five_failures_in_a_row_open_it():
@@ -76,14 +75,10 @@ def test_it_stays_open_twice_as_long_with_each_probe_that_fails_up_to_two_minute
 def test_a_half_open_breaker_lets_one_of_fifty_through():
     breaker = Breaker(BreakerSettings())
     fail(breaker, 0, 5)
-    admitted = 0
-    for _ in range(50):
-        if breaker.admits(10):
-            breaker.begin(10)
-            admitted += 1
+    probes = [breaker.begin(10) for _ in range(50) if breaker.admits(10)]
 
-    assert admitted == 1
-    breaker.succeed(11)
+    assert len(probes) == 1
+    breaker.succeed(11, probes[0])
     assert breaker.state(11) is State.CLOSED
     assert breaker.admits(11)
 
@@ -91,9 +86,9 @@ def test_a_half_open_breaker_lets_one_of_fifty_through():
 def test_a_probe_whose_caller_left_lets_the_next_one_through():
     breaker = Breaker(BreakerSettings())
     fail(breaker, 0, 5)
-    breaker.begin(10)
+    probe = breaker.begin(10)
     assert not breaker.admits(10)
-    breaker.leave()
+    breaker.leave(probe)
 
     assert breaker.admits(10)
 
@@ -164,8 +159,8 @@ def test_a_probe_that_begins_to_answer_closes_the_breaker_before_its_answer_ends
         health.begin(one, first=True)
         health.end(one, error("PROVIDER_UNAVAILABLE"))
     clock.now += 10
-    health.begin(one, first=True)
-    health.committed(one, 0.2)
+    probe = health.begin(one, first=True)
+    health.committed(one, 0.2, probe)
 
     assert health.admits(one)
 
@@ -198,3 +193,29 @@ def test_a_percentile_needs_a_hundred_samples():
     latency.record(0.99, 0)
 
     assert latency.percentile(0.95) == 0.95
+
+
+def test_attempts_that_began_before_it_opened_decide_nothing():
+    breaker = Breaker(BreakerSettings())
+    old = [breaker.begin(0) for _ in range(3)]
+    fail(breaker, 0, 5)
+    breaker.succeed(1, old[0])
+    assert breaker.state(1) is State.OPEN
+    breaker.begin(10)
+    breaker.fail(11, token=old[1])
+    breaker.leave(old[2])
+
+    assert breaker.opens_in(11) == 0, "the probe is under way"
+    assert not breaker.admits(11), "and the only one"
+
+
+def test_probes_of_the_last_target_that_were_not_due_leave_the_pause_as_it_is():
+    breaker = Breaker(BreakerSettings())
+    fail(breaker, 0, 5)
+    for second in range(1, 9):
+        fail(breaker, second)
+
+    assert breaker.opens_in(9) == 1
+    probe = breaker.begin(9)
+    breaker.succeed(9, probe)
+    assert breaker.state(9) is State.CLOSED

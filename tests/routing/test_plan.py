@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import Counter
 
@@ -11,7 +12,7 @@ from dragoman_service.errors import CompletionError
 from dragoman_service.routing.planning.entry import Condition, Entry, Rule
 from dragoman_service.routing.planning.plan import Verdict, plan
 from google.rpc import code_pb2
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from routed import Clock, facts, healthy, names, target, targets
 
@@ -22,8 +23,7 @@ DOWN = CompletionError(
 
 def fail(health, one, times=1, error=DOWN):
     for _ in range(times):
-        health.begin(one, first=True)
-        health.end(one, error)
+        health.end(one, error, lease=health.begin(one, first=True))
 
 
 def dice(seed=1):
@@ -120,6 +120,7 @@ def test_a_slow_target_gets_another_chance_after_a_minute():
     assert first == {"a/x", "b/x"}
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=20), st.integers(2, 8), st.data())
 def test_removing_a_target_moves_only_its_own_sessions(session, count, data):
     listed = targets(*(f"p{number}/x" for number in range(count)))
@@ -141,6 +142,23 @@ def test_sessions_spread_over_targets_by_weight():
     assert abs(first["a/x"] - 1500) < 3 * (2000 * 0.75 * 0.25) ** 0.5
 
 
+def test_a_target_that_the_key_does_not_allow_is_not_asked():
+    known = dataclasses.replace(facts(), allowed=lambda one: one.model.name == "b/x")
+    found = planned(targets("a/x", "b/x"), known=known)
+
+    assert names(found.chosen) == ["b/x"]
+    assert found.reasons == {Verdict.NOT_ALLOWED}
+
+
+def test_very_small_weights_are_drawn_in_proportion():
+    entry = Entry("weighted", {"a/x": Rule(weight=0.001), "b/x": Rule(weight=0.0001), "c/x": Rule(weight=0.001)})
+    draw = dice(3)
+    first = Counter(names(planned(targets("a/x", "b/x", "c/x"), entry, draw=draw).chosen)[0] for _ in range(4000))
+
+    assert abs(first["b/x"] - 4000 / 21) < 3 * (4000 / 21) ** 0.5
+
+
+@settings(deadline=None)
 @given(st.data())
 def test_a_target_that_was_skipped_is_never_chosen(data):
     listed = [target(f"p{n}/x", data.draw(st.sampled_from([0, 50, 500]))) for n in range(data.draw(st.integers(1, 8)))]

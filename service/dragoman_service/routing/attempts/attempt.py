@@ -10,6 +10,7 @@ from dragoman import v1
 from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call, CompletionError
 from dragoman_service.errors import malformed_answer
+from dragoman_service.routing.health.health import Lease
 
 if TYPE_CHECKING:
     from dragoman_service.routing.attempts.own_task import OwnTask
@@ -34,6 +35,7 @@ class Attempt:
         "events",
         "held",
         "kind",
+        "lease",
         "limit",
         "number",
         "offset",
@@ -51,8 +53,10 @@ class Attempt:
         offset: float,
         begun: float,
         limit: float | None,
+        lease: Lease,
     ) -> None:
         self.number, self.target, self.kind = number, target, kind
+        self.lease = lease
         self.events = events
         """Close it."""
         self.offset, self.begun = offset, begun

@@ -146,7 +146,7 @@ class Attempts:
         parts, target = self._parts, step.target
         self._made += 1
         begun = self._time()
-        parts.health.begin(target, first=self._made == 1)
+        lease = parts.health.begin(target, first=self._made == 1)
         events: AsyncIterator[v1.CompletionEvent] | OwnTask = parts.ask(
             target, self._request, self._call, queue=step.kind is not HEDGE and not self._has_others
         )
@@ -155,7 +155,7 @@ class Attempts:
         # A provider that does not let go would hold up the next attempt. Without a short limit there is hardly one.
         if self._policy.first_token is not None or self._policy.hedge is not None:
             events = OwnTask(events, f"attempt {self._call.id}", partial(parts.abandon, target))
-        return Attempt(self._made, target, step.kind, events, begun - self._start, begun, limit)
+        return Attempt(self._made, target, step.kind, events, begun - self._start, begun, limit, lease)
 
     async def _commit(self, attempt: Attempt) -> None:
         if attempt.limit is None:
@@ -166,7 +166,7 @@ class Attempts:
                     await attempt.commit()
             except TimeoutError:
                 raise _timed_out(attempt.limit) from None
-        self._parts.health.committed(attempt.target, self._time() - attempt.begun)
+        self._parts.health.committed(attempt.target, self._time() - attempt.begun, attempt.lease)
         if attempt.number > 1:
             self._parts.observer.lost(attempt.target.model.name, attempt.offset)
 

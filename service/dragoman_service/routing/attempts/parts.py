@@ -61,7 +61,7 @@ class Parts:
     def end(self, call: Call, attempt: Attempt, error: CompletionError | None, *, left: bool = False) -> None:
         """An attempt failed, or answered (None), or was `left`: its caller is gone, or another attempt won."""
         target, model = attempt.target, attempt.target.model
-        self.health.end(target, error, left=left)
+        self.health.end(target, error, left=left, lease=attempt.lease)
         outcome = "cancelled" if left else "ok" if error is None else "retryable" if error.retryable else "fatal"
         reason = "" if error is None else error.reason_name
         kind = v1.Attempt.Kind.Name(attempt.kind).removeprefix("KIND_").lower()

@@ -40,7 +40,8 @@ class BreakerSettings:
 class Breaker:
     """The breaker of one target. Times are those of one monotonic clock, in seconds.
 
-    Call `begin` when an attempt begins, and then one of `succeed`, `fail` and `leave`.
+    Call `begin` when an attempt begins, and then one of `succeed`, `fail` and `leave` with the token that it returned:
+    while the breaker is not closed, only probes decide, not attempts that began before it opened.
     """
 
     def __init__(self, settings: BreakerSettings) -> None:
@@ -50,7 +51,8 @@ class Breaker:
         self._row = 0  # failures since the last success
         self._until: float | None = None  # open until then; None: closed
         self._trips = 0  # openings since it was closed
-        self._probing = False
+        self._tokens = 0
+        self._probes: dict[int, bool] = {}  # the probes under way, and whether each was due
         self._probed = float("-inf")  # when the last probe began
 
     def state(self, now: float) -> State:
@@ -61,7 +63,7 @@ class Breaker:
 
     def admits(self, now: float) -> bool:
         """Whether an attempt may begin."""
-        return self._until is None or (now >= self._until and not self._probing)
+        return self._until is None or (now >= self._until and not self._probes)
 
     def opens_in(self, now: float) -> float:
         """Seconds until a probe may begin; 0 if an attempt may begin now."""
@@ -71,35 +73,42 @@ class Breaker:
         """Seconds until a probe may begin although the breaker is open, because no other target is left."""
         return max(self._probed + PROBE_PAUSE - now, 0.0)
 
-    def begin(self, now: float) -> None:
-        """An attempt begins. If the breaker is not closed, it is a probe."""
-        if self._until is not None:
-            self._probing = True
-            self._probed = now
+    def begin(self, now: float) -> int:
+        """An attempt begins. If the breaker is not closed, it is a probe. Returns its token, 0 if it is none."""
+        if self._until is None:
+            return 0
+        self._tokens += 1
+        self._probes[self._tokens] = now >= self._until
+        self._probed = now
+        return self._tokens
 
-    def succeed(self, now: float) -> None:
+    def succeed(self, now: float, token: int = 0) -> None:
         """An attempt has answered."""
         self._count(now, failed=False)
-        self._row = self._trips = 0
-        self._until = None
-        self._probing = False
+        if self._until is None or token in self._probes:
+            self._row = self._trips = 0
+            self._until = None
+            self._probes.clear()
 
-    def fail(self, now: float, retry_after: float | None = None, *, at_once: bool = False) -> None:
+    def fail(self, now: float, retry_after: float | None = None, *, at_once: bool = False, token: int = 0) -> None:
         """An attempt has failed. The target asks to be left alone for `retry_after` seconds, if it says anything.
 
-        `at_once` opens a closed breaker whatever came before.
+        `at_once` opens a closed breaker whatever came before. A probe that was not due, because no other target was
+        left, changes nothing if it fails.
         """
         self._count(now, failed=True)
         self._row += 1
-        probed, self._probing = self._probing, False
-        if not self._settings.enabled or (self._until is not None and not probed):  # it began before it opened
+        if not self._settings.enabled:
             return
-        if probed or at_once or self._row >= self._settings.failures or self._is_bad():
+        if self._until is not None:
+            if self._probes.pop(token, False):
+                self._open(now, retry_after)
+        elif at_once or self._row >= self._settings.failures or self._is_bad():
             self._open(now, retry_after)
 
-    def leave(self) -> None:
+    def leave(self, token: int = 0) -> None:
         """An attempt ended without telling anything of the target."""
-        self._probing = False
+        self._probes.pop(token, None)
 
     def _open(self, now: float, retry_after: float | None) -> None:
         settings = self._settings

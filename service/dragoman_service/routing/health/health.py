@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from dragoman import v1
 
@@ -19,6 +20,13 @@ STEADY = 0.1  # share of failures up to which a target may be hedged
 HEDGE_WINDOW = 100  # ended attempts of a target that its failure rate is taken from
 _ACCOUNT = (v1.ERROR_REASON_PROVIDER_CREDENTIALS, v1.ERROR_REASON_PROVIDER_QUOTA)
 _STATUS = "upstream_status"  # in an error's metadata, if the upstream has answered
+
+
+class Lease(NamedTuple):
+    """The tokens of an attempt at the breakers of its target and of its provider; 0: it is no probe there."""
+
+    target: int = 0
+    provider: int = 0
 
 
 class TargetHealth:
@@ -54,6 +62,9 @@ class TargetHealth:
     def probes_in(self, now: float) -> float:
         """Seconds until it may be probed, if no other target is left."""
         return max(self.breaker.probes_in(now), self.provider.probes_in(now))
+
+
+NO_PROBE = Lease()
 
 
 class Health:
@@ -123,54 +134,56 @@ class Health:
         health.hedges += 1
         return True
 
-    def begin(self, target: Target, *, first: bool) -> None:
-        """An attempt begins; `first`: the first of its call."""
+    def begin(self, target: Target, *, first: bool) -> Lease:
+        """An attempt begins; `first`: the first of its call. Give back what is returned at its end."""
         health, now = self.of(target.model.name), self.now()
         health.in_flight += 1
-        health.breaker.begin(now)
-        health.provider.begin(now)
         if first:
             health.begun += 1
             health.budget.count(now)
+        return Lease(health.breaker.begin(now), health.provider.begin(now))
 
-    def committed(self, target: Target, seconds: float) -> None:
+    def committed(self, target: Target, seconds: float, lease: Lease = NO_PROBE) -> None:
         """The first output came after `seconds`. A probe has succeeded with it, because its answer may take minutes."""
         health, now = self.of(target.model.name), self.now()
         health.latency.record(seconds, now)
-        for breaker in (health.breaker, health.provider):
-            if breaker.state(now) is not State.CLOSED:
-                breaker.succeed(now)
+        if lease.target:
+            health.breaker.succeed(now, lease.target)
+        if lease.provider:
+            health.provider.succeed(now, lease.provider)
 
-    def end(self, target: Target, error: CompletionError | None, *, left: bool = False) -> None:
+    def end(
+        self, target: Target, error: CompletionError | None, *, left: bool = False, lease: Lease = NO_PROBE
+    ) -> None:
         """An attempt ended: it failed, or answered (None), or was `left` before its end."""
         health, now = self.of(target.model.name), self.now()
         health.in_flight -= 1
         if error is None and not left:
-            health.breaker.succeed(now)
-            health.provider.succeed(now)
+            health.breaker.succeed(now, lease.target)
+            health.provider.succeed(now, lease.provider)
             health.ended.append(False)
             return
         failure = Failure.CALLERS if error is None else failure_of(error)
         if error is None or failure in (Failure.CALLERS, Failure.TOO_LONG) or _is_ours(error):
-            health.breaker.leave()
-            health.provider.leave()
+            health.breaker.leave(lease.target)
+            health.provider.leave(lease.provider)
             return
         health.failed_at = now
         health.ended.append(True)
-        self._fail(health, failure, error, now)
+        self._fail(health, failure, error, now, lease)
 
-    def _fail(self, health: TargetHealth, failure: Failure, error: CompletionError, now: float) -> None:
+    def _fail(self, health: TargetHealth, failure: Failure, error: CompletionError, now: float, lease: Lease) -> None:
         told = told_delay(error)
         long = told is not None and told > self._longest_wait
         if error.reason in _ACCOUNT:
-            health.breaker.leave()
-            health.provider.fail(now, told, at_once=True)
+            health.breaker.leave(lease.target)
+            health.provider.fail(now, told, at_once=True, token=lease.provider)
             return
-        health.breaker.fail(now, told, at_once=long or failure is Failure.ACCOUNT)
+        health.breaker.fail(now, told, at_once=long or failure is Failure.ACCOUNT, token=lease.target)
         if error.reason == v1.ERROR_REASON_PROVIDER_UNAVAILABLE and _STATUS not in error.metadata:
-            health.provider.fail(now, told)  # it was not reached at all
+            health.provider.fail(now, told, token=lease.provider)  # it was not reached at all
         else:
-            health.provider.succeed(now)
+            health.provider.succeed(now, lease.provider)
 
 
 def _is_ours(error: CompletionError) -> bool:

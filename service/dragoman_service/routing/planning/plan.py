@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -150,7 +151,7 @@ def _tier(
         tier.sort(key=lambda one: preference(session, one.name, one.rule.weight), reverse=True)
     elif choose != "first" and len(tier) > 1:
         # The order that drawing by weight without replacement gives (Efraimidis and Spirakis, 2006).
-        tier.sort(key=lambda one: random() ** (1.0 / one.rule.weight), reverse=True)
+        tier.sort(key=lambda one: math.log(1.0 - random()) / one.rule.weight, reverse=True)
         if choose != "weighted" and _is_better(tier, choose, now):
             tier[0], tier[1] = tier[1], tier[0]
     return tier

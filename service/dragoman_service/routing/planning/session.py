@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import math
 
-_RANGE = 2.0**64
+_BITS = 52  # so that no quotient is rounded to 1, whose logarithm is 0
 
 
 def preference(session: str, target: str, weight: float) -> float:
     """How much a session prefers a target: the highest value wins, in proportion to the weights."""
     digest = hashlib.blake2b(f"{session}\0{target}".encode(), digest_size=8).digest()
-    return -weight / math.log((int.from_bytes(digest) + 0.5) / _RANGE)
+    return -weight / math.log(((int.from_bytes(digest) >> (64 - _BITS)) + 0.5) / 2.0**_BITS)
 
 
 def shown(session: str) -> str:
