@@ -110,9 +110,10 @@ class Attempts:
                 self._current = next(iter(tasks.values()))
         finally:
             for task, attempt in tasks.items():
+                failed = task.exception() if task.done() and not task.cancelled() else None
                 task.cancel()
                 if attempt is not self._current:
-                    self._drop(attempt, None)
+                    self._drop(attempt, failed if isinstance(failed, CompletionError) else None)
             if self._made > 1 and self._current.committed:
                 self._parts.observer.hedged("won" if self._current.kind is HEDGE else "lost")
 
