@@ -38,15 +38,15 @@ class Callers:
         """The priority that a request of the caller has if it asks for that one."""
         return min(asked, self._limits.get(caller, self._others).highest_priority)
 
+    def is_limited(self, caller: str) -> bool:
+        """Whether the caller may have only so many requests under way, so that they must be `counted`."""
+        return self._limit(caller) is not None
+
     @contextmanager
     def counted(self, caller: str) -> Iterator[bool]:
         """Counts a request of the caller. False: there is one too many, which is not counted."""
-        limit = self._limits.get(caller, self._others).concurrency
-        if limit is None:
-            yield True
-            return
-        count = self._under_way.get(caller, 0)
-        if count >= limit:
+        limit, count = self._limit(caller), self._under_way.get(caller, 0)
+        if limit is not None and count >= limit:
             yield False
             return
         self._under_way[caller] = count + 1
@@ -57,5 +57,7 @@ class Callers:
 
     def error(self, caller: str) -> Exception:
         """RATE_LIMITED for a caller with too many requests."""
-        limit = self._limits.get(caller, self._others).concurrency or 0
-        return too_many_of_caller(limit, random.uniform(*DELAY))  # noqa: S311
+        return too_many_of_caller(self._limit(caller) or 0, random.uniform(*DELAY))  # noqa: S311
+
+    def _limit(self, caller: str) -> int | None:
+        return self._limits.get(caller, self._others).concurrency

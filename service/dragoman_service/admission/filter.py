@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import aclosing
 
 from dragoman import v1
 
 from dragoman_service.admission.callers import Callers
-from dragoman_service.admission.gate import AdmissionObserver, Gate, Hold
+from dragoman_service.admission.gate import AdmissionObserver, Gate, Hold, held
 from dragoman_service.admission.pools import Group, Pool
 from dragoman_service.admission.queue import Entry, band_of
 from dragoman_service.catalogue.estimates import Estimates
@@ -61,30 +61,31 @@ class Admission:
         def admitting(request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
             if call.record is None:  # an operation
                 return complete(request, call)
-            return self._admitted(complete, request, call)
+            admit = self._counted if self._callers.is_limited(call.caller) else self._admitted
+            return admit(complete, request, call)
 
         return admitting
 
-    async def _admitted(
+    async def _counted(
         self, complete: Complete, request: v1.CompletionRequest, call: Call
     ) -> AsyncIterator[v1.CompletionEvent]:
         with self._callers.counted(call.caller) as has_room:
             if not has_room:
                 self._observer.caller_refused(call)
                 raise self._callers.error(call.caller)
-            async with self._slot(request, call) as hold, aclosing(complete(request, call)) as events:  # type: ignore[type-var]
-                async for event in events:
-                    yield event
-                    if hold is not None and event.HasField("delta"):
-                        hold.answering()
-                        break
+            async with aclosing(self._admitted(complete, request, call)) as events:  # type: ignore[type-var]
                 async for event in events:
                     yield event
 
-    def _slot(self, request: v1.CompletionRequest, call: Call) -> Hold | AbstractAsyncContextManager[None]:
+    def _admitted(
+        self, complete: Complete, request: v1.CompletionRequest, call: Call
+    ) -> AsyncIterator[v1.CompletionEvent]:
+        return held(self._slot(request, call), complete(request, call))
+
+    def _slot(self, request: v1.CompletionRequest, call: Call) -> Hold | None:
         pool = self._pool(request, call)
         if pool is None:
-            return nullcontext()
+            return None
         return self.gate.hold(pool, call, lambda now: self._entries.entry(request, call, now))
 
     def _pool(self, request: v1.CompletionRequest, call: Call) -> Pool | None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from types import TracebackType
 from typing import Protocol, Self
+
+from dragoman import v1
 
 from dragoman_service.admission.pools import Group, Pool
 from dragoman_service.admission.queue import Entry, Outcome
@@ -177,6 +180,22 @@ class Hold:
     def answering(self) -> None:
         """The first piece of the answer has come."""
         self._pool.measure_first(_now() - self._began)
+
+
+def held(hold: Hold | None, events: AsyncIterator[v1.CompletionEvent]) -> AsyncIterator[v1.CompletionEvent]:
+    """The events of a completion that keeps the slot for as long as they come; None: it needs no slot."""
+    return events if hold is None else _held(hold, events)
+
+
+async def _held(hold: Hold, events: AsyncIterator[v1.CompletionEvent]) -> AsyncIterator[v1.CompletionEvent]:
+    async with hold, aclosing(events):  # type: ignore[type-var]
+        async for event in events:
+            yield event
+            if event.HasField("delta"):
+                hold.answering()
+                break
+        async for event in events:
+            yield event
 
 
 def _now() -> float:

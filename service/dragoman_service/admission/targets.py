@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
 
 from dragoman import v1
 
@@ -30,10 +29,9 @@ class TargetSlots:
         self.gates = {provider: Gate(group, observer, positions) for provider, group in groups.items()}
         self._entries = entries
 
-    def slot(
-        self, target: Target, request: v1.CompletionRequest, call: Call, *, queue: bool = True
-    ) -> Hold | AbstractAsyncContextManager[None]:
-        """A slot of the target for one attempt, whose error it is told when the context ends with it.
+    def slot(self, target: Target, request: v1.CompletionRequest, call: Call, *, queue: bool = True) -> Hold | None:
+        """A slot of the target for one attempt, whose error it is told when the context ends with it. None: the target
+        has no limit.
 
         Without `queue`, which is for hedges, and for attempts that could go elsewhere, it never waits. Raises
         OVERLOADED and SHUTTING_DOWN on entering.
@@ -41,15 +39,9 @@ class TargetSlots:
         gate = self.gates.get(target.model.provider)
         pool = None if gate is None else _pool(gate.group, target)
         if gate is None or pool is None:
-            return nullcontext()
+            return None
         bounded = call.record is not None
         return gate.hold(pool, call, lambda now: self._entries.entry(request, call, now, bounded=bounded), queue=queue)
-
-    def free(self, target: Target) -> bool:
-        """Whether an attempt would get a slot of the target without a wait."""
-        gate = self.gates.get(target.model.provider)
-        pool = None if gate is None else _pool(gate.group, target)
-        return gate is None or pool is None or gate.group.can_begin(pool)
 
 
 def _pool(group: Group, target: Target) -> Pool | None:

@@ -6,14 +6,14 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
 import structlog
 from dragoman import v1
 
-from dragoman_service.admission.gate import Hold
+from dragoman_service.admission.gate import held
 from dragoman_service.admission.targets import TargetSlots
 from dragoman_service.boundary import check_event, is_cancellation
 from dragoman_service.catalogue.catalogue import Catalogue, Target
@@ -231,7 +231,7 @@ class Engine:
         complete = self._around_providers.get(self._filters.place(target), self._serve)
         if self._slots is None:
             return complete(request, call)
-        return _within(self._slots.slot(target, request, call, queue=queue), complete(request, call))
+        return held(self._slots.slot(target, request, call, queue=queue), complete(request, call))
 
     async def _serve(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """One attempt: `started`, then the provider's events."""
@@ -258,20 +258,6 @@ class Engine:
             if is_cancellation(fault):
                 raise
             raise provider_error(target, fault) from fault
-
-
-async def _within(
-    slot: AbstractAsyncContextManager[object], events: AsyncIterator[v1.CompletionEvent]
-) -> AsyncIterator[v1.CompletionEvent]:
-    """The events of an attempt, which holds the slot as long as they come."""
-    async with slot as hold, aclosing(events):  # type: ignore[type-var]
-        async for event in events:
-            yield event
-            if isinstance(hold, Hold) and event.HasField("delta"):
-                hold.answering()
-                break
-        async for event in events:
-            yield event
 
 
 def _values(call: Call) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dragoman_service.catalogue.fields import refusal_of
 from dragoman_service.contract import Call
 from dragoman_service.routing.attempts.loop import Attempts
 from dragoman_service.routing.attempts.parts import Parts
-from dragoman_service.routing.planning.entry import Entry
+from dragoman_service.routing.planning.entry import Entry, Rule
 from dragoman_service.routing.planning.plan import Facts, Plan, plan
 from dragoman_service.routing.planning.refusals import last_resort, no_target
 from dragoman_service.routing.planning.session import shown
@@ -30,6 +30,14 @@ class Routes:
     entries: Mapping[str, Entry] = field(default_factory=dict)
     policies: Mapping[str, Policy] = field(default_factory=dict)
     default: Policy = field(default_factory=Policy)
+
+    def entry(self, target: Target) -> Entry:
+        """The entry of the name that led to a target."""
+        return self.entries.get(target.alias.name, _PLAIN) if target.alias else _PLAIN
+
+    def policy(self, target: Target) -> Policy:
+        """The policy of the name that led to a target."""
+        return self.policies.get(target.alias.name, self.default) if target.alias else self.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +67,25 @@ class Router:
         self, request: v1.CompletionRequest, call: Call, targets: Sequence[Target]
     ) -> AsyncIterator[v1.CompletionEvent]:
         """The events of the answer, and of attempts that fail before it. Raises if no target may be asked."""
-        alias = targets[0].alias
-        policy = self._routes.policies.get(alias.name, self._routes.default) if alias else self._routes.default
         chosen = targets
         if len(targets) > 1 or request.HasField("routing") or not self.parts.health.admits(targets[0]):
             chosen = self._chosen(request, call, targets)
-        return Attempts(self.parts, policy, chosen, request, call).events()
+        return Attempts(self.parts, self._routes.policy(targets[0]), chosen, request, call).events()
 
     def explain(
         self, request: v1.CompletionRequest, caller: str, targets: Sequence[Target], input_tokens: int | None = None
     ) -> Plan:
         """The plan for a request that is not sent. `input_tokens` replaces the estimate."""
-        alias = targets[0].alias
-        entry = self._routes.entries.get(alias.name, _PLAIN) if alias else _PLAIN
         facts = self._facts(request, caller, input_tokens)
-        return plan(targets, entry, facts, self.parts.health, self.parts.random)
+        return plan(targets, self._routes.entry(targets[0]), facts, self.parts.health, self.parts.random)
 
     def input_tokens(self, request: v1.CompletionRequest, target: Target) -> int:
         """The estimate of the prompt's tokens at a target."""
         return self._estimates.input_tokens(request, target.model.name)
 
-    def rule_of(self, target: Target) -> tuple[int, float]:
-        """Priority and weight of a target."""
-        entry = self._routes.entries.get(target.alias.name, _PLAIN) if target.alias else _PLAIN
-        rule = entry.rules.get(target.model.name)
-        return (rule.priority, rule.weight) if rule else (0, 1.0)
+    def rule_of(self, target: Target) -> Rule:
+        """What the settings say of a target."""
+        return self._routes.entry(target).rule(target.model.name)
 
     def _chosen(self, request: v1.CompletionRequest, call: Call, targets: Sequence[Target]) -> Sequence[Target]:
         if session := request.routing.session:

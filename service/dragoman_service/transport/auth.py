@@ -57,17 +57,13 @@ class Auth:
     def check_scope(self, caller: str, scope: Scope) -> None:
         """Raises SCOPE_MISSING if the caller's key lacks the scope. A service without keys and without
         `access.anonymous` listens on loopback only, so that everybody who reaches it may do everything."""
-        if not self.may(caller, scope):
+        if not self._unguarded and scope not in self._scopes.get(caller, ()):
             raise CompletionError(
                 code_pb2.PERMISSION_DENIED,
                 v1.ERROR_REASON_SCOPE_MISSING,
                 f"Your API key lacks the scope {scope}. The operator can add it to the key in the settings.",
                 metadata={"scope": scope},
             )
-
-    def may(self, caller: str, scope: Scope) -> bool:
-        """Whether the caller's key has the scope."""
-        return self._unguarded or scope in self._scopes.get(caller, ())
 
     def check_metrics(self, authorization: str) -> None:
         """Raises UNAUTHENTICATED, or PERMISSION_DENIED for a caller who may not use every model: metrics name all."""

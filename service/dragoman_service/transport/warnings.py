@@ -24,14 +24,13 @@ def warning_text(warnings: Warnings) -> str:
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}..."
 
 
-def note_warnings(call: CallContext, warnings: Warnings) -> None:
-    """Puts the names into the log line of the call."""
-    call.record.left_out = ", ".join(name for name, _ in warnings)
+def tell_warnings(call: CallContext, warnings: Warnings) -> None:
+    """Adds the header to what the caller is told beside the answer, and the names to the log line of the call."""
+    if warnings:
+        call.headers[WARNING] = warning_text(warnings)
+        call.record.left_out = ", ".join(name for name, _ in warnings)
 
 
 def warn_in_trailers(context: aio.ServicerContext[Any, Any], warnings: Warnings) -> None:
-    """Tells the caller of a gRPC method that succeeds, whose answer has no place for it."""
-    if warnings:
-        call = call_context(context)
-        call.headers[WARNING] = warning_text(warnings)
-        note_warnings(call, warnings)
+    """Tells the caller of a gRPC method, whose answer has no place for it."""
+    tell_warnings(call_context(context), warnings)

@@ -45,13 +45,13 @@ def explain(engine: Engine, asked: v1.ExplainRouteRequest, caller: str) -> v1.Ex
 def _target(engine: Engine, target: Target, verdict: Verdict) -> v1.RouteTarget:
     health = engine.router.parts.health
     known, now = health.of(target.model.name), health.now()
-    priority, weight = engine.router.rule_of(target)
+    rule = engine.router.rule_of(target)
     told = v1.RouteTarget(
         model=target.model.name,
         verdict=verdict.value,
         explanation=_WORDS[verdict],
-        priority=priority,
-        weight=weight,
+        priority=rule.priority,
+        weight=rule.weight,
         state=_STATES[known.state(now)],
         in_flight=known.in_flight,
     )

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from dragoman import v1
 
 from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call, CompletionError
 from dragoman_service.errors import malformed_answer
+from dragoman_service.routing.attempts.own_task import OwnTask
 from dragoman_service.routing.health.health import Lease
-
-if TYPE_CHECKING:
-    from dragoman_service.routing.attempts.own_task import OwnTask
 
 MAX_HELD = 64  # events before the commit
 MAX_HELD_BYTES = 256 * 1024
@@ -26,49 +25,27 @@ FIRST, RETRY, FALLBACK, HEDGE = (
 )
 
 
+@dataclass(slots=True, eq=False)
 class Attempt:
     """An attempt under way. `offset` is in seconds from the start of the call, `begun` a time of the loop's clock."""
 
-    __slots__ = (
-        "begun",
-        "committed",
-        "events",
-        "held",
-        "kind",
-        "lease",
-        "limit",
-        "number",
-        "offset",
-        "seconds",
-        "target",
-        "usage",
-    )
-
-    def __init__(
-        self,
-        number: int,
-        target: Target,
-        kind: Kind,
-        events: AsyncIterator[v1.CompletionEvent] | OwnTask,
-        offset: float,
-        begun: float,
-        limit: float | None,
-        lease: Lease,
-    ) -> None:
-        self.number, self.target, self.kind = number, target, kind
-        self.lease = lease
-        self.events = events
-        """Close it."""
-        self.offset, self.begun = offset, begun
-        self.limit = limit
-        """Seconds to the commit; None: no limit of its own."""
-        self.seconds: float | None = None
-        """How long it took. None: it is under way."""
-        self.held: list[v1.CompletionEvent] = []
-        """What came before the commit, and the event that made it."""
-        self.committed = False
-        """The answer has begun: no other attempt may follow."""
-        self.usage: v1.Usage | None = None
+    number: int
+    target: Target
+    kind: Kind
+    events: AsyncIterator[v1.CompletionEvent] | OwnTask
+    """Close it."""
+    offset: float
+    begun: float
+    limit: float | None
+    """Seconds to the commit; None: no limit of its own."""
+    lease: Lease
+    seconds: float | None = None
+    """How long it took. None: it is under way."""
+    held: list[v1.CompletionEvent] = field(default_factory=list)
+    """What came before the commit, and the event that made it."""
+    committed: bool = False
+    """The answer has begun: no other attempt may follow."""
+    usage: v1.Usage | None = None
 
     @property
     def asked(self) -> bool:

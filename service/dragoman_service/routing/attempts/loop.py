@@ -128,7 +128,7 @@ class Attempts:
         hedge = self._policy.hedge
         if hedge is None or not self._steps.has_others:
             return None
-        if not self._parts.may_hedge(first.target, hedge.extra):
+        if not self._parts.health.hedge(first.target, hedge.extra):
             self._parts.observer.hedged("refused")
             return None
         return self._steps.other()

@@ -41,11 +41,6 @@ class Parts:
     _states: dict[str, int] = field(default_factory=dict)
     """The states of breakers that are not closed, as they were reported."""
 
-    def may_hedge(self, first: Target, extra: float) -> bool:
-        """Whether a second target may be asked while `first` is slow: for a share of `extra` of its requests, and not
-        while it fails, because then more requests do harm."""
-        return self.health.is_steady(first) and self.health.hedge(first, extra)
-
     def close(self, attempt: Attempt) -> None:
         """Closes an attempt while others go on."""
         task = asyncio.get_running_loop().create_task(attempt.close(), name=f"close {attempt.target.model.name}")

@@ -96,10 +96,6 @@ class Health:
             found = self._targets[name] = TargetHealth(breaker, self._settings, self._retry_budget)
         return found
 
-    def known(self) -> dict[str, TargetHealth]:
-        """All targets that were asked, by name."""
-        return self._targets
-
     def admits(self, target: Target) -> bool:
         """Whether the target may be asked now."""
         return self.of(target.model.name).admits(self.now())
@@ -121,15 +117,13 @@ class Health:
         """Seconds in which 95 % of the target's answers begin; None: too few were measured."""
         return self.of(target.model.name).latency.percentile(SLOW)
 
-    def is_steady(self, target: Target) -> bool:
-        """Whether few of the target's last attempts failed."""
-        ended = self.of(target.model.name).ended
-        return sum(ended) <= STEADY * len(ended)
-
     def hedge(self, target: Target, extra: float) -> bool:
-        """Takes one hedge from the budget of the target that is slow: a share of `extra` of its requests."""
+        """Takes one hedge from the budget of a target that is slow: a share of `extra` of its requests. False: there is
+        none, or the target has failed often of late, so that more requests would do harm.
+        """
         health = self.of(target.model.name)
-        if health.hedges + 1 > extra * health.begun:
+        failed, ended = sum(health.ended), len(health.ended)
+        if failed > STEADY * ended or health.hedges + 1 > extra * health.begun:
             return False
         health.hedges += 1
         return True

@@ -51,3 +51,7 @@ class Entry:
 
     choose: Choose = "first"
     rules: Mapping[str, Rule] = field(default_factory=dict)
+
+    def rule(self, target: str) -> Rule:
+        """The rule of a target."""
+        return self.rules.get(target, PLAIN)

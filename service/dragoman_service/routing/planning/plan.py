@@ -14,7 +14,7 @@ from dragoman import v1
 from dragoman_service.catalogue.aliases import matches
 from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.routing.health.health import Health, TargetHealth
-from dragoman_service.routing.planning.entry import PLAIN, Choose, Entry, Rule
+from dragoman_service.routing.planning.entry import Choose, Entry, Rule
 from dragoman_service.routing.planning.session import preference
 
 _SURELY = 0.75  # of an estimate, which is on the high side: a prompt has at least so many tokens
@@ -100,7 +100,7 @@ def _fit(
     only = facts.request.routing.only
     for target in targets:
         name = target.model.name
-        rule = entry.rules.get(name, PLAIN)
+        rule = entry.rule(name)
         verdict = _judge(target, name, rule, only, facts)
         if verdict is Verdict.CHOSEN:
             fit.append(_Candidate(rule, name, target, health.of(name)))

@@ -18,10 +18,11 @@ _TELLING = (Verdict.UNAVAILABLE, Verdict.CONTEXT_LENGTH, Verdict.FIELDS)
 
 def last_resort(planned: Plan) -> Sequence[Target]:
     """The target to ask, so that the caller gets its error; none if there is no such target."""
+    if Verdict.BREAKER in planned.reasons:
+        return ()
     for verdict in _TELLING:
-        found = [target for target, why in planned.skipped if why is verdict]
-        if found and Verdict.BREAKER not in planned.reasons:
-            return [max(found, key=lambda target: target.model.context_window_tokens)] if len(found) > 1 else found
+        if found := [target for target, why in planned.skipped if why is verdict]:
+            return [max(found, key=lambda target: target.model.context_window_tokens)]
     return ()
 
 

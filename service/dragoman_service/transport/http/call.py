@@ -17,7 +17,7 @@ from dragoman_service.transport.call_context import CallContext
 from dragoman_service.transport.http.abort import abort
 from dragoman_service.transport.http.connection import NAME
 from dragoman_service.transport.status import stalled_reader
-from dragoman_service.transport.warnings import WARNING, note_warnings, warning_text
+from dragoman_service.transport.warnings import tell_warnings
 
 JSON = "application/json"
 STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
@@ -42,7 +42,8 @@ class HttpCall:
         self.request = request
         self.context = context
         self.body = b""
-        self.headers: dict[str, str] = {"x-request-id": context.call_id, "server": NAME}
+        self.headers = context.headers
+        self.headers.update({"x-request-id": context.call_id, "server": NAME})
         self.response: web.StreamResponse | None = None
         self._telemetry = telemetry
         self._stall_timeout = stall_timeout
@@ -71,10 +72,7 @@ class HttpCall:
     def warn(self, warnings: Iterable[tuple[str, str]]) -> None:
         """Tells of parts of the request that were left out, by name and reason, in a header and in the log line. Call
         it before the response begins."""
-        listed = list(warnings)
-        if listed:
-            self.headers[WARNING] = warning_text(listed)
-            note_warnings(self.context, listed)
+        tell_warnings(self.context, list(warnings))
 
     async def reply(
         self, body: bytes, *, status: int = 200, content_type: str = JSON, headers: Mapping[str, str] | None = None
@@ -82,7 +80,7 @@ class HttpCall:
         """Sends the whole response. Raises OVERLOADED if there is no memory for it."""
         if status == 200:
             self.context.share.grow(2 * len(body))  # ours, and the bytes that wait for a slow reader
-        told = {**self.headers, **self.context.headers, **(headers or {})}
+        told = {**self.headers, **(headers or {})}
         response = web.Response(body=body, status=status, content_type=content_type, headers=told)
         if self.closes:
             response.force_close()
@@ -92,7 +90,7 @@ class HttpCall:
     async def begin(self, content_type: str, encode_error: EncodeError) -> None:
         """Begins a streamed response; its head is sent with the first piece. An error raised from now on is sent as
         `encode_error` makes it, and then the connection is cut off."""
-        response = web.StreamResponse(headers={**self.headers, **self.context.headers, **STREAM_HEADERS})
+        response = web.StreamResponse(headers={**self.headers, **STREAM_HEADERS})
         response.content_type = content_type
         if self.request.version < HttpVersion11:
             response.force_close()
