@@ -89,7 +89,7 @@ def plan_cost(count: int, choose: Choose, calls: int) -> float:
     """Microseconds for a plan of so many targets, without the engine around it."""
     targets = [Target(v1.Model(name=f"p{number}/m", provider=f"p{number}"), Echo()) for number in range(count)]
     request = v1.CompletionRequest(model="m")
-    facts = Facts("me", request, lambda _: 10, lambda _: False, lambda _: True, lambda _: True)
+    facts = Facts("me", request, lambda: 10, lambda _: False, lambda _: True, lambda _: True)
     health, entry = Health(time.monotonic), Entry(choose)
     begin = time.process_time()
     for _ in range(calls):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from deliveries import Door
+from deliveries import Door, door_of
 from dragoman_service.testing.serving import serving
 from scripted_upstream import Upstream, upstream_of
 from upstream_bytes import KEY
@@ -24,7 +24,7 @@ async def opened(url: str, server: dict[str, Any] | None = None, **settings: Any
     table = {"plugin": "openai", "base_url": url, "models": ["m"], "api_key": KEY, **settings}
     more = {f"server.{name}": value for name, value in (server or {}).items()}
     async with serving(None, {"providers": {"faulty": table}, **ONE_ATTEMPT, **more}) as served:
-        yield Door(served.completions, served.running.grpc_address, served.running.http_address)
+        yield door_of(served)
 
 
 @pytest.fixture

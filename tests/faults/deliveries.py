@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import grpc
 from dragoman import v1
+from dragoman_service.testing.serving import Served
 from google.rpc import code_pb2, error_details_pb2
 from google.rpc.status_pb2 import Status
 
@@ -41,6 +42,11 @@ class Door:
     completions: Any
     grpc: str
     http: str
+
+
+def door_of(served: Served) -> Door:
+    """The door of a service in this process."""
+    return Door(served.completions, served.running.grpc_address, served.running.http_address)
 
 
 Delivery = Callable[[Door, str], Awaitable[Outcome]]

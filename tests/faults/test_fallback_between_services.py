@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
-from deliveries import Door, grpc_complete, grpc_stream, http_complete, http_stream
+from deliveries import door_of, grpc_complete, grpc_stream, http_complete, http_stream
 from dragoman import v1
 from dragoman_service.testing.serving import serving
 from proxy import Harm, Proxy, proxy_to
@@ -60,15 +60,11 @@ async def test_what_harms_the_first_target_before_its_answer_begins_is_not_seen(
         _two(harm) as (first, second),
         serving(None, _settings(first.url, second.url, first_token="400ms")) as served,
     ):
-        door = served_door(served)
+        door = door_of(served)
         outcomes = [await deliver(door, "m") for deliver in DELIVERIES]
 
     assert [(outcome.code, outcome.delivered) for outcome in outcomes] == [("OK", "Hi")] * 4
     assert second.seen >= 1
-
-
-def served_door(served: Any) -> Any:
-    return Door(served.completions, served.running.grpc_address, served.running.http_address)
 
 
 async def test_a_breaker_keeps_requests_from_a_target_that_is_down() -> None:
@@ -76,7 +72,7 @@ async def test_a_breaker_keeps_requests_from_a_target_that_is_down() -> None:
         _two(Harm(cut_at=0, rst=True)) as (first, second),
         serving(None, _settings(first.url, second.url, {"max_attempts": 2})) as served,
     ):
-        door = served_door(served)
+        door = door_of(served)
         outcomes = [await grpc_complete(door, "m") for _ in range(100)]
 
     assert {outcome.code for outcome in outcomes} == {"OK"}
@@ -88,7 +84,7 @@ async def test_a_single_target_that_is_down_gets_little_more_than_the_requests_t
         settings = _settings(nobody.url, nobody.url)
         settings["models"] = {"m": {"targets": ["a/echo"]}}
         async with serving(None, settings) as served:
-            door = served_door(served)
+            door = door_of(served)
             for _ in range(20):
                 assert (await grpc_complete(door, "m")).reason == "PROVIDER_UNAVAILABLE"
 

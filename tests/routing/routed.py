@@ -38,7 +38,7 @@ def facts(
     return Facts(
         caller=caller,
         request=v1.CompletionRequest(model="m", **request),
-        input_tokens=lambda _: tokens,
+        input_tokens=lambda: tokens,
         lacks=refused,
         allowed=lambda _: True,
         ready=lambda _: True,

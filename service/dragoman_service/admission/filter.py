@@ -11,7 +11,7 @@ from dragoman_service.admission.callers import Callers
 from dragoman_service.admission.gate import AdmissionObserver, Gate, Hold, held
 from dragoman_service.admission.pools import Group, Pool
 from dragoman_service.admission.queue import Entry, band_of
-from dragoman_service.catalogue.estimates import Estimates
+from dragoman_service.catalogue.estimates import input_tokens
 from dragoman_service.contract import Call, Complete
 
 SERVICE = "service"
@@ -20,9 +20,8 @@ SERVICE = "service"
 class Entries:
     """Makes what waits in a queue of a request."""
 
-    def __init__(self, callers: Callers, estimates: Estimates) -> None:
+    def __init__(self, callers: Callers) -> None:
         self._callers = callers
-        self._estimates = estimates
 
     def entry(self, request: v1.CompletionRequest, call: Call, now: float, *, bounded: bool = True) -> Entry:
         """The request, which begins to wait now. Its tokens are only estimated here, where they matter."""
@@ -31,7 +30,7 @@ class Entries:
             call.caller,
             band_of(self._callers.priority(call.caller, request.priority)),
             now,
-            self._estimates.input_tokens(request) * choices,
+            input_tokens(request) * choices,
             self._callers.weight(call.caller),
             bounded=bounded,
         )

@@ -17,7 +17,6 @@ from dragoman_service.admission.slots import Range, Slots, shared_out
 from dragoman_service.admission.targets import TargetSlots
 from dragoman_service.app.exact import Demand
 from dragoman_service.catalogue.catalogue import Catalogue, Target
-from dragoman_service.catalogue.estimates import Estimates
 from dragoman_service.contract import Call, CompletionError, Filter
 from dragoman_service.engine.filtering import Filters
 from dragoman_service.settings.admission import Concurrency, QueueSettings, RangeSettings
@@ -76,9 +75,7 @@ class _Shares:
         return limit and self._part(limit)
 
 
-def build_admission(
-    settings: Settings, catalogue: Catalogue, estimates: Estimates, metrics: Metrics, worker: int
-) -> AdmissionParts:
+def build_admission(settings: Settings, catalogue: Catalogue, metrics: Metrics, worker: int) -> AdmissionParts:
     """The filters and the slots of targets. `worker` is the number of this one of several, from 1."""
     shares, positions = _Shares(settings, worker), dict[str, Callable[[], int]]()
     keys = {
@@ -86,7 +83,7 @@ def build_admission(
         for key in settings.access.keys
     }
     callers = Callers(keys, CallerLimits(highest_priority=0 if keys else HIGHEST))
-    entries, meter = Entries(callers, estimates), Demand(AdmissionMeter(metrics))
+    entries, meter = Entries(callers), Demand(AdmissionMeter(metrics))
     parts = AdmissionParts(make_heartbeats(positions), meter, shares.exact)
     group = _service_group(settings, shares)
     if group.pools or any(key.concurrency for key in settings.access.keys):

@@ -18,7 +18,6 @@ from dragoman_service.app.readiness import why_not_ready
 from dragoman_service.app.routes import routing_of
 from dragoman_service.catalogue.aliases import Aliases
 from dragoman_service.catalogue.catalogue import Catalogue
-from dragoman_service.catalogue.estimates import Estimates
 from dragoman_service.delivery import Delivery
 from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.deadlines import Deadlines
@@ -74,9 +73,8 @@ async def build(
     budget = Budget(server.call_memory)
     opened_store = await _open(_shared_store(settings), stack)
     chain = await stack.enter_async_context(_chain(filters, partial(FilterContext, metrics, catalogue), settings))
-    estimates = Estimates()
-    admission = build_admission(settings, catalogue, estimates, metrics, worker)
-    routing = routing_of(settings, metrics, estimates)
+    admission = build_admission(settings, catalogue, metrics, worker)
+    routing = routing_of(settings, metrics)
     engine = Engine(
         catalogue, admission.around(chain), deadlines, auth.allowed, budget, routing, slots=admission.targets
     )

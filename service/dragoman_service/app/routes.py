@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from dragoman_service.catalogue.estimates import Estimates
 from dragoman_service.engine.engine import Routing
 from dragoman_service.routing.failures import Failure
 from dragoman_service.routing.health.breaker import BreakerSettings
@@ -18,7 +17,7 @@ from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.routes import RouteMeter
 
 
-def routing_of(settings: Settings, metrics: Metrics, estimates: Estimates) -> Routing:
+def routing_of(settings: Settings, metrics: Metrics) -> Routing:
     """How the service routes requests."""
     routing = settings.routing
     breaker = BreakerSettings(**routing.breaker.model_dump()) if routing.breaker else BreakerSettings(enabled=False)
@@ -28,7 +27,7 @@ def routing_of(settings: Settings, metrics: Metrics, estimates: Estimates) -> Ro
         policies={name: _policy(model, routing) for name, model in settings.models.items()},
         default=Policy(routing.max_attempts, routing.longest_wait),
     )
-    return Routing(routes, health, RouteMeter(metrics), estimates)
+    return Routing(routes, health, RouteMeter(metrics))
 
 
 def _entry(model: ModelSettings) -> Entry:

@@ -17,7 +17,6 @@ from dragoman_service.admission.gate import held
 from dragoman_service.admission.targets import TargetSlots
 from dragoman_service.boundary import check_event, is_cancellation
 from dragoman_service.catalogue.catalogue import Catalogue, Target
-from dragoman_service.catalogue.estimates import Estimates
 from dragoman_service.catalogue.fields import fit_fields
 from dragoman_service.contract import Call, Complete, CompletionError
 from dragoman_service.engine.budget import Budget
@@ -59,7 +58,6 @@ class Routing:
     routes: Routes | None = None
     health: Health | None = None
     observer: RouteObserver | None = None
-    estimates: Estimates | None = None
 
 
 class Engine:
@@ -221,7 +219,7 @@ class Engine:
     def _routed(self, routing: Routing) -> Router:
         knowledge = Knowledge(self.catalogue.is_ready, self._listing.allows, self._filtered)
         parts = Parts(self._attempt, routing.health or Health(time.monotonic), routing.observer or Unobserved())
-        return Router(parts, knowledge, routing.routes, routing.estimates)
+        return Router(parts, knowledge, routing.routes)
 
     def _attempt(
         self, target: Target, request: v1.CompletionRequest, call: Call, *, queue: bool

@@ -9,7 +9,7 @@ from functools import cache
 from dragoman import v1
 
 from dragoman_service.catalogue.catalogue import Target
-from dragoman_service.catalogue.estimates import Estimates, prompt_bytes
+from dragoman_service.catalogue.estimates import input_tokens
 from dragoman_service.catalogue.fields import refusal_of
 from dragoman_service.contract import Call
 from dragoman_service.routing.attempts.loop import Attempts
@@ -55,13 +55,10 @@ class Knowledge:
 class Router:
     """Answers each request by attempts at its targets."""
 
-    def __init__(
-        self, parts: Parts, knowledge: Knowledge, routes: Routes | None = None, estimates: Estimates | None = None
-    ) -> None:
+    def __init__(self, parts: Parts, knowledge: Knowledge, routes: Routes | None = None) -> None:
         self.parts = parts
         self._knowledge = knowledge
         self._routes = routes or Routes()
-        self._estimates = estimates or Estimates()
 
     def complete(
         self, request: v1.CompletionRequest, call: Call, targets: Sequence[Target]
@@ -73,15 +70,11 @@ class Router:
         return Attempts(self.parts, self._routes.policy(targets[0]), chosen, request, call).events()
 
     def explain(
-        self, request: v1.CompletionRequest, caller: str, targets: Sequence[Target], input_tokens: int | None = None
+        self, request: v1.CompletionRequest, caller: str, targets: Sequence[Target], tokens: int | None = None
     ) -> Plan:
-        """The plan for a request that is not sent. `input_tokens` replaces the estimate."""
-        facts = self._facts(request, caller, input_tokens)
+        """The plan for a request that is not sent. `tokens` replaces the estimate of the prompt's size."""
+        facts = self._facts(request, caller, tokens)
         return plan(targets, self._routes.entry(targets[0]), facts, self.parts.health, self.parts.random)
-
-    def input_tokens(self, request: v1.CompletionRequest, target: Target) -> int:
-        """The estimate of the prompt's tokens at a target."""
-        return self._estimates.input_tokens(request, target.model.name)
 
     def rule_of(self, target: Target) -> Rule:
         """What the settings say of a target."""
@@ -98,17 +91,13 @@ class Router:
             raise no_target(planned, request.model, self.parts.health)
         return chosen
 
-    def _facts(self, request: v1.CompletionRequest, caller: str, input_tokens: int | None) -> Facts:
-        size = cache(lambda: prompt_bytes(request))
+    def _facts(self, request: v1.CompletionRequest, caller: str, tokens: int | None) -> Facts:
+        estimated = cache(lambda: input_tokens(request) if tokens is None else tokens)
         refused = cache(lambda: refusal_of(request))
-
-        def tokens(target: Target) -> int:
-            return self._estimates.tokens(size(), target.model.name) if input_tokens is None else input_tokens
-
         return Facts(
             caller=caller,
             request=request,
-            input_tokens=tokens,
+            input_tokens=estimated,
             lacks=lambda target: refused()(target.model, self._knowledge.filtered(request, target)),
             allowed=lambda target: self._knowledge.allowed(target, caller),
             ready=self._knowledge.ready,

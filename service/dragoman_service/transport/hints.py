@@ -8,11 +8,10 @@ from typing import Any
 
 from dragoman_service.contract import FieldViolation, Hints, invalid
 from dragoman_service.transport.pressure import PRIORITY
+from dragoman_service.validation import limits
 
 SESSIONS = ("x-session-id", "x-session-affinity")
 """Headers for the id of a conversation, as other gateways have them. The first that is there counts."""
-MAX_PRIORITY = 100
-MAX_SESSION = 256  # characters
 
 
 def read_hints(headers: Mapping[str, Any]) -> Hints | None:
@@ -25,15 +24,16 @@ def read_hints(headers: Mapping[str, Any]) -> Hints | None:
 
 def _priority(told: object) -> int:
     text = told.strip() if isinstance(told, str) else ""
-    priority = int(text) if re.fullmatch("-?[0-9]{1,3}", text) else MAX_PRIORITY + 1
-    if abs(priority) > MAX_PRIORITY:
-        raise invalid(FieldViolation(PRIORITY, f"should be a whole number from -{MAX_PRIORITY} to {MAX_PRIORITY}"))
+    priority = int(text) if re.fullmatch("-?[0-9]{1,3}", text) else limits.PRIORITY + 1
+    if abs(priority) > limits.PRIORITY:
+        allowed = f"should be a whole number from -{limits.PRIORITY} to {limits.PRIORITY}"
+        raise invalid(FieldViolation(PRIORITY, allowed))
     return priority
 
 
 def _session(told: object) -> str:
     session = told if isinstance(told, str) else ""
     text = session.encode(errors="surrogateescape").decode(errors="replace")
-    if len(text) > MAX_SESSION:
-        raise invalid(FieldViolation(SESSIONS[0], f"should have at most {MAX_SESSION} characters"))
+    if len(text) > limits.SESSION:
+        raise invalid(FieldViolation(SESSIONS[0], f"should have at most {limits.SESSION} characters"))
     return text

@@ -11,11 +11,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from dragoman_service.admission.queue import LOW
 from dragoman_service.errors import CompletionError, overloaded
 from dragoman_service.transport.freed_memory import resident
 
 PRIORITY = "x-dragoman-priority"
-LOW = -34  # this priority and lower ones
 LAG = 0.25  # seconds that the event loop may be late
 WAIT = 0.25  # seconds that calls may wait for the service to take them
 WINDOW = 1.0  # seconds that a measurement counts

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dragoman import v1
 
 from dragoman_service.catalogue.catalogue import Target
+from dragoman_service.catalogue.estimates import input_tokens
 from dragoman_service.contract import FieldViolation, invalid
 from dragoman_service.engine.engine import Engine
 from dragoman_service.routing.planning.plan import Verdict
@@ -38,7 +39,7 @@ def explain(engine: Engine, asked: v1.ExplainRouteRequest, caller: str) -> v1.Ex
     return v1.ExplainRouteResponse(
         targets=[_target(engine, one, verdict) for one, verdict in judged],
         entry=target.alias.name if target.alias else "",
-        input_tokens=engine.router.input_tokens(asked.request, target) if tokens is None else tokens,
+        input_tokens=input_tokens(asked.request) if tokens is None else tokens,
     )
 
 

@@ -46,7 +46,7 @@ class Facts:
 
     caller: str
     request: v1.CompletionRequest
-    input_tokens: Callable[[Target], int]
+    input_tokens: Callable[[], int]
     """The estimate of the prompt's tokens. It is asked for only if something depends on it."""
     lacks: Callable[[Target], bool]
     """Whether the request uses fields that the target does not support and that must not be left out."""
@@ -113,7 +113,7 @@ def _judge(target: Target, name: str, rule: Rule, only: Sequence[str], facts: Fa
     """The verdict on a target, whatever its health."""
     when = rule.when
     if when is not None:
-        tokens = 0 if when.input_tokens_under is None else facts.input_tokens(target)
+        tokens = 0 if when.input_tokens_under is None else facts.input_tokens()
         if not when.holds(facts.caller, facts.request.labels, tokens):
             return Verdict.CONDITION
     if only and not any(matches(pattern, name) for pattern in only):
@@ -123,7 +123,7 @@ def _judge(target: Target, name: str, rule: Rule, only: Sequence[str], facts: Fa
     if facts.lacks(target):
         return Verdict.FIELDS
     window = target.model.context_window_tokens
-    if window and facts.input_tokens(target) * _SURELY > window:
+    if window and facts.input_tokens() * _SURELY > window:
         return Verdict.CONTEXT_LENGTH
     return Verdict.CHOSEN if facts.ready(target) else Verdict.UNAVAILABLE
 

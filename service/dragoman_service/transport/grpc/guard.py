@@ -106,8 +106,8 @@ class Guard(aio.ServerInterceptor):
             return refusing
         served = partial(self._serve, method, fields)
         if handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(served, None, method.encode)
-        return grpc.stream_unary_rpc_method_handler(served, None, method.encode)
+            return grpc.stream_stream_rpc_method_handler(served, None, partial(_encode, method))
+        return grpc.stream_unary_rpc_method_handler(served, None, partial(_encode, method))
 
     async def _serve(self, method: Method, fields: Fields, _: object, context: Context) -> Any:
         size, metadata = read_metadata(fields)
@@ -199,14 +199,14 @@ class Guard(aio.ServerInterceptor):
             answer = aclosing(answer)
         if isinstance(answer, AbstractAsyncContextManager):
             async with answer as responses:
-                await send_all(responses, method.encode, call, context, self._stall_timeout)
+                await send_all(responses, partial(_encode, method), call, context, self._stall_timeout)
             _tell(call, context)
             return None
         response = await answer
         _tell(call, context)
         if not method.handler.response_streaming:
             call.record.sent = 1
-            response = method.encode(response)
+            response = _encode(method, response)
             if len(response) > SMALL:
                 call.share.grow(COPIES * len(response))
         return response
@@ -243,6 +243,11 @@ class Guard(aio.ServerInterceptor):
             return await self._off_loop.run(size, parse_counted, method.decode, raw)
         except DecodeError:
             raise malformed_request("The bytes are not a valid request message of this method.") from None
+
+
+def _encode(method: Method, response: Any) -> bytes:
+    """Serializes a response, unless it is bytes already, such as an event read from the operation store."""
+    return response if isinstance(response, bytes) else method.handler.response_serializer(response)
 
 
 def _tell(call: CallContext, context: Context) -> None:

@@ -47,7 +47,3 @@ class Method:
         self.decode: Callable[[bytes], Any] = handler.request_deserializer or bytes
         ways = ["stream" if streams else "unary" for streams in (handler.request_streaming, handler.response_streaming)]
         self.function: Callable[..., Any] = getattr(handler, "_".join(ways))
-
-    def encode(self, response: Any) -> bytes:
-        """Serializes a response, unless it is bytes already, such as an event read from the operation store."""
-        return response if isinstance(response, bytes) else self.handler.response_serializer(response)
