@@ -6,7 +6,8 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dragoman_service.limits.store.interface import (
@@ -175,7 +176,7 @@ class Allowances:
             elif pot.idle == pot.held == 0 and now - pot.touched >= 60 * IDLE:
                 del era.pots[limit]
         if returned:
-            with _Ending(self, era):
+            with self._certain(era):
                 await self._store.give_back(era.worker, returned)
 
     async def leave(self) -> None:
@@ -183,10 +184,18 @@ class Allowances:
         era, self._era = self._era, self._new_era()
         await self._store.leave(era.worker)
 
-    def end_era(self, era: object) -> None:
-        """Takes a new worker id: what the old one has returns when its lease ends."""
-        if self._era is era:
-            self._era = self._new_era()
+    @contextmanager
+    def _certain(self, era: _Era) -> Iterator[None]:
+        """Takes a new worker id if the outcome of a write is unknown.
+
+        What the old one has returns when its lease ends.
+        """
+        try:
+            yield
+        except BaseException:
+            if self._era is era:
+                self._era = self._new_era()
+            raise
 
     @property
     def _milliseconds(self) -> int:
@@ -234,22 +243,8 @@ class Allowances:
         return Outcome(hold, (), reserved.shadow, reserved.grants)
 
     async def _ask(self, era: _Era, wants: Sequence[Want]) -> Reserved:
-        with _Ending(self, era):
+        with self._certain(era):
             return await self._store.reserve(era.worker, self._milliseconds, wants, self.workers)
-
-
-class _Ending:
-    """Ends an era if the outcome of a write is unknown."""
-
-    def __init__(self, allowances: Allowances, era: _Era) -> None:
-        self._allowances, self._era = allowances, era
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._allowances.end_era(self._era)
 
 
 def _credited(era: _Era, needed: Mapping[Limit, int], reserved: Reserved, now: float) -> list[_Part]:

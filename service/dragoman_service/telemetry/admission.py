@@ -6,7 +6,7 @@ from dragoman_service.contract import Call
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.record import CallRecord
 
-_REASONS = {"shed_full": "queue_full", "shed_wait": "queue_wait", "shed_deadline": "deadline", "stopped": "draining"}
+_REASONS = {"shed_full": "queue_full", "shed_wait": "queue_wait", "shed_deadline": "deadline"}
 _OPERATION = "Operation"
 
 
@@ -26,8 +26,7 @@ class AdmissionMeter:
         self._metrics.queue_length[pool, band].dec()
         self._metrics.queue_wait[pool, band, outcome].observe(seconds)
         self._phase(call, "queued", "waiting_first_token")
-        if outcome in _REASONS and outcome != "stopped":
-            self._metrics.rejected[_REASONS[outcome]].inc()
+        self._count(outcome)
         if isinstance(call.record, CallRecord):
             call.record.queued += seconds
             call.record.band = band
@@ -36,8 +35,7 @@ class AdmissionMeter:
     def refused(self, pool: str, band: str, call: Call, outcome: str) -> None:
         """A request was refused without a wait."""
         self._metrics.queue_wait[pool, band, outcome].observe(0)
-        if outcome != "stopped":
-            self._metrics.rejected[_REASONS[outcome]].inc()
+        self._count(outcome)
         if isinstance(call.record, CallRecord):
             call.record.band, call.record.shed = band, outcome
 
@@ -52,6 +50,10 @@ class AdmissionMeter:
         labels = _labels(pool)
         self._metrics.concurrency_used[labels].set(used)
         self._metrics.concurrency_limit[labels].set(limit)
+
+    def _count(self, outcome: str) -> None:
+        if reason := _REASONS.get(outcome):
+            self._metrics.rejected[reason].inc()
 
     def _phase(self, call: Call, before: str, after: str) -> None:
         method = call.record.method if isinstance(call.record, CallRecord) else _OPERATION

@@ -8,7 +8,7 @@ from functools import cache
 from sqlalchemy import ColumnElement, Connection, Executable, bindparam, delete, func, select, tuple_, update
 
 from dragoman_service.limits.store.interface import Limit, Pulse, Standing
-from dragoman_service.limits.store.locking import Allowance, Key, Locked, clock
+from dragoman_service.limits.store.locking import HELD, KEY, Allowance, Key, Locked, clock
 from dragoman_service.limits.store.records import Counters
 from dragoman_service.limits.store.schema import allowances, limit_counters, usage
 from dragoman_service.limits.store.windows import Counter, window
@@ -20,8 +20,6 @@ SLICE = 1000  # allowances that one transaction returns
 COUNTER_RETENTION = 40 * 86_400_000  # milliseconds: longer than any window
 
 _c, _a, _u = limit_counters.c, allowances.c, usage.c
-_KEY = (_c.scope, _c.kind, _c.window_start)
-_HELD = (_a.worker, _a.scope, _a.kind, _a.window_start)
 
 
 def renew(transaction: Transaction, worker: str, lease: int) -> Pulse:
@@ -43,18 +41,18 @@ def leave(transaction: Transaction, worker: str) -> None:
 
 def _return(transaction: Transaction, *which: ColumnElement[bool]) -> None:
     # Counters are locked before allowances, so those that are found first may have changed: they are looked at again.
-    found = transaction.execute(select(*_HELD).where(*which).limit(SLICE))
+    found = transaction.execute(select(*HELD).where(*which).limit(SLICE))
     keys = [Allowance(row[0], Key(*row[1:4])) for row in found]
     if not keys:
         return
     locked = Locked(transaction, (one.key for one in keys if one.key.scope), ())
-    held = tuple_(*_HELD).in_([(one.worker, *one.key) for one in keys])
-    again = select(*_HELD, _a.granted).where(held, *which).with_for_update(skip_locked=True)
+    held = tuple_(*HELD).in_([(one.worker, *one.key) for one in keys])
+    again = select(*HELD, _a.granted).where(held, *which).with_for_update(skip_locked=True)
     for row in transaction.execute(again).all():
         one = Allowance(row[0], Key(*row[1:4]))
         locked.granted[one] = row[4]
         locked.release(one, row[4])
-        key = zip(_HELD, (one.worker, *one.key), strict=True)
+        key = zip(HELD, (one.worker, *one.key), strict=True)
         transaction.execute(delete(allowances).where(*(column == value for column, value in key)))
     locked.granted.clear()
     locked.write()
@@ -64,8 +62,8 @@ def standings(connection: Connection, limits: Sequence[Limit]) -> list[Standing]
     """The limits as they are now."""
     moment = int(connection.execute(select(now())).scalar_one())
     keys = [Key.of(limit, window(limit, moment)[0]) for limit in limits]
-    columns = (*_KEY, _c.used, _c.reserved, _c.level, _c.updated)
-    found = connection.execute(select(*columns).where(tuple_(*_KEY).in_([tuple(key) for key in keys]))) if keys else ()
+    columns = (*KEY, _c.used, _c.reserved, _c.level, _c.updated)
+    found = connection.execute(select(*columns).where(tuple_(*KEY).in_([tuple(key) for key in keys]))) if keys else ()
     rows = {Key(*row[:3]): row[3:] for row in found}
     return [
         Counter(*rows.get(key, (0, 0, 0.0, moment))).standing(limit, moment)
@@ -89,10 +87,10 @@ def sweep(transaction: Transaction, retention: int, limit: int) -> int:
     if keys:
         transaction.execute(delete(usage).where(tuple_(*place).in_(keys)))
     past = (_c.updated < moment - max(retention, COUNTER_RETENTION), _c.reserved == 0)
-    counters = select(*_KEY).where(*past).limit(limit).with_for_update(skip_locked=True)
+    counters = select(*KEY).where(*past).limit(limit).with_for_update(skip_locked=True)
     windows = [tuple(row) for row in transaction.execute(counters)]
     if windows:
-        transaction.execute(delete(limit_counters).where(tuple_(*_KEY).in_(windows)))
+        transaction.execute(delete(limit_counters).where(tuple_(*KEY).in_(windows)))
     return len(keys)
 
 
@@ -106,5 +104,5 @@ def _extend() -> Executable:
 def _be_present(insert: Insert) -> Executable:
     stored = insert(allowances)
     new = {"lease_until": stored.excluded.lease_until}
-    statement: Executable = stored.on_conflict_do_update(index_elements=list(_HELD), set_=new)
+    statement: Executable = stored.on_conflict_do_update(index_elements=list(HELD), set_=new)
     return statement

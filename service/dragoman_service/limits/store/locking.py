@@ -16,8 +16,10 @@ from dragoman_service.operations.sql.schema import now
 from dragoman_service.operations.sql.transaction import Transaction
 
 _c, _a = limit_counters.c, allowances.c
-_KEY = (_c.scope, _c.kind, _c.window_start)
-_HELD = (_a.worker, _a.scope, _a.kind, _a.window_start)
+KEY = (_c.scope, _c.kind, _c.window_start)
+"""The columns of the key of a counter."""
+HELD = (_a.worker, _a.scope, _a.kind, _a.window_start)
+"""The columns of the key of an allowance."""
 
 
 class Key(NamedTuple):
@@ -131,15 +133,15 @@ def _row(one: Allowance) -> dict[str, Any]:
 
 @cache  # building a statement takes longer than running it
 def _lock_counters() -> Select[Any]:
-    columns = (*_KEY, _c.used, _c.reserved, _c.level, _c.updated)
+    columns = (*KEY, _c.used, _c.reserved, _c.level, _c.updated)
     keys: BindParameter[Any] = bindparam("keys", expanding=True)
-    return select(*columns).where(tuple_(*_KEY).in_(keys)).order_by(*_KEY).with_for_update()
+    return select(*columns).where(tuple_(*KEY).in_(keys)).order_by(*KEY).with_for_update()
 
 
 @cache
 def _lock_allowances() -> Select[Any]:
     keys: BindParameter[Any] = bindparam("keys", expanding=True)
-    return select(*_HELD, _a.granted).where(tuple_(*_HELD).in_(keys)).order_by(*_HELD).with_for_update()
+    return select(*HELD, _a.granted).where(tuple_(*HELD).in_(keys)).order_by(*HELD).with_for_update()
 
 
 @cache
@@ -158,10 +160,10 @@ def _write_counter() -> Executable:
 def _write_grant(insert: Insert) -> Executable:
     stored = insert(allowances)
     new = {"granted": stored.excluded.granted, "lease_until": stored.excluded.lease_until}
-    statement: Executable = stored.on_conflict_do_update(index_elements=list(_HELD), set_=new)
+    statement: Executable = stored.on_conflict_do_update(index_elements=list(HELD), set_=new)
     return statement
 
 
 @cache
 def _write_allowance() -> Executable:
-    return update(allowances).where(*(column == bindparam(f"b_{column.name}") for column in _HELD))
+    return update(allowances).where(*(column == bindparam(f"b_{column.name}") for column in HELD))
