@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from dragoman_service.settings.strings import ModelTarget
-from dragoman_service.settings.types import Duration, Section
+from dragoman_service.settings.types import TABLE, TABLE_OR_VALUE, VALUE, Duration, Section
 
 _Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -26,7 +26,7 @@ class RangeSettings(Section):
         return self
 
 
-Concurrency = _Count | RangeSettings
+Concurrency = Annotated[Annotated[RangeSettings, TABLE] | Annotated[_Count, VALUE], TABLE_OR_VALUE]
 """Requests under way at a time: a number, or `{ min = 4, max = 64 }` for a limit that is found by trial."""
 
 

@@ -30,6 +30,7 @@ _NAMED = {  # tables whose keys are names
     ("operations", "model_concurrency"),
     ("admission", "targets"),
 }
+_MARKS = ("[key]", "[table]", "[value]")  # in pydantic's paths: what is wrong, not where
 _LONGEST_KEY = 100  # characters of a key that is shown
 _PHRASES = (("greater than or equal to", "at least"), ("less than or equal to", "at most"))
 
@@ -67,7 +68,7 @@ def mistakes_of(
     found = []
     for item in error.errors(include_url=False, include_input=False, include_context=False):
         is_about_key = "[key]" in item["loc"]
-        location = tuple(str(step) for step in item["loc"] if step != "[key]")
+        location = tuple(str(step) for step in item["loc"] if step not in _MARKS)
         shown = _presentable(model, location, is_about_key=is_about_key, are_keys_names=not prefix)
         path = ".".join((*prefix, *shown))
         message = _message(item["type"], item["msg"], model, location)

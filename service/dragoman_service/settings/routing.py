@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetPydanticSchema, WrapValidator, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from dragoman_service.settings.admission import QueueSettings
 from dragoman_service.settings.strings import CallerPattern, ModelTarget, Name
-from dragoman_service.settings.types import Duration, Section
+from dragoman_service.settings.types import TABLE, TABLE_OR_VALUE, VALUE, Duration, Section
 
 Failure = Literal["busy", "weak", "account", "too_long"]
 _EVERY: tuple[Failure, ...] = ("busy", "weak", "account", "too_long")
@@ -62,19 +62,15 @@ class BreakerSettings(Section):
     longest_open: Positive = 120.0
 
 
-def _breaker(_: Any, handler: GetCoreSchemaHandler) -> Any:
-    """A table or `false`. The mistakes of a union would have the name of a class in their paths."""
-    read = WrapValidator(lambda value, table: value is not False and table(value))
-    return handler(Annotated[BreakerSettings, read])
-
-
 class RoutingSettings(Section):
     """How often and how long targets are asked. `max_attempts` and `longest_wait` may stand in a model too."""
 
     max_attempts: Attempts = 3
     retry_budget: Annotated[float, Field(ge=0, le=1)] = 0.1
     longest_wait: Duration = 10.0
-    breaker: Annotated[BreakerSettings | Literal[False], GetPydanticSchema(_breaker)] = BreakerSettings()
+    breaker: Annotated[Annotated[BreakerSettings, TABLE] | Annotated[Literal[False], VALUE], TABLE_OR_VALUE] = (
+        BreakerSettings()
+    )
     """`false`: targets are asked whatever became of earlier attempts."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -15,8 +16,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     SecretStr,
+    Tag,
     ValidationInfo,
     field_validator,
 )
@@ -44,6 +47,12 @@ class Section(BaseModel):
         if field and _has_bool(value) and _mentions(field.annotation, {int, float}):
             raise ValueError("should be a number, not true or false")
         return value
+
+
+TABLE, VALUE = Tag("[table]"), Tag("[value]")
+"""Mark the two types of a setting that is either a table or a single value, beside `TABLE_OR_VALUE`. Mistakes are those
+of the one that was written. In a plain union each would be reported for both, with names of types in its path."""
+TABLE_OR_VALUE = Discriminator(lambda value: (TABLE if isinstance(value, Mapping | BaseModel) else VALUE).tag)
 
 
 def _has_bool(value: object) -> bool:

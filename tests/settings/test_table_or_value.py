@@ -1,4 +1,4 @@
-"""The settings of routing: what they mean, and how their mistakes read."""
+"""Settings that are a table or a single value: how their mistakes read."""
 
 from __future__ import annotations
 
@@ -37,3 +37,10 @@ def test_a_breaker_that_is_true_is_a_mistake(tmp_path: Path) -> None:
         read("[routing]\nbreaker = true\n", tmp_path)
 
     assert caught.value.mistakes[0].path == "routing.breaker"
+
+
+def test_a_mistake_within_a_limit_that_is_found_by_trial_has_its_path(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read('[admission.targets."echo/echo"]\nconcurrency = { min = 0, max = 2 }\n', tmp_path)
+
+    assert [mistake.path for mistake in caught.value.mistakes] == ["admission.targets.echo/echo.concurrency.min"]
