@@ -27,7 +27,9 @@ ACCEPTED = (
     ("reserved 4, 8 to 11, 15;", "reserved 4, 8, 10, 15;"),
     ("reserved 8, 10;", "reserved 8;"),
     ("reserved 7 to 9;", "reserved 7;"),
-    ("reserved 13 to 15;", "reserved 14;"),
+    ("reserved 13 to 15;", ""),
+    ("a limit of tokens per time here.\n  reserved 14;", ""),
+    ("planned cache_write_tokens (5) and cost_nano_usd (9)\n  // here.\n  reserved 5, 9;", "\n  reserved 5;"),
 )
 GOOGLEAPIS = ROOT / "third_party/googleapis"
 GOOGLE = (

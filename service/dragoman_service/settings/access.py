@@ -9,8 +9,8 @@ from pydantic import Field, field_validator
 from dragoman_service.settings.strings import CallerId, ModelName, Sha256
 from dragoman_service.settings.types import Section
 
-Scope = Literal["admin.read"]
-"""What a key may do beside its own completions: see routes and queues."""
+Scope = Literal["usage.read", "admin.read"]
+"""What a key may do beside its own completions: read the usage of all callers, see routes and queues."""
 
 
 class KeySettings(Section):
@@ -19,6 +19,8 @@ class KeySettings(Section):
     id: CallerId
     sha256: Sha256
     models: tuple[ModelName, ...] | None = None
+    team: CallerId | None = None
+    """The team whose limits and usage the key shares."""
     scopes: tuple[Scope, ...] = ()
     concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Requests of the key that may be under way at a time, those that wait included."""

@@ -39,6 +39,8 @@ class Auth:
         self._open_metrics = settings.open_metrics
         self._unguarded = not settings.keys and not settings.anonymous
         self._scopes = {key.id: key.scopes for key in settings.keys}
+        self.teams: Mapping[str, str] = {key.id: key.team for key in settings.keys if key.team}
+        """The team of each caller that has one."""
         self.allowed: Mapping[str, tuple[str, ...]] = {key.id: key.models for key in settings.keys if key.models}
         """Patterns of the models that a caller may use, by caller. A caller without an entry may use every model."""
 

@@ -61,11 +61,16 @@ const (
 	ErrorReason_ERROR_REASON_REQUEST_ID_REUSED ErrorReason = 11
 	// ALREADY_EXISTS: the caller already has an operation with the same operation_id.
 	ErrorReason_ERROR_REASON_OPERATION_EXISTS ErrorReason = 12
-	// RESOURCE_EXHAUSTED: the caller has as many requests under way as its API key may have.
-	// QuotaFailure names the limit, and RetryInfo says when to try again.
+	// RESOURCE_EXHAUSTED: a limit of the caller, its team or the service on requests per time, or on
+	// requests under way. QuotaFailure names the limit, and RetryInfo says when to try again.
 	ErrorReason_ERROR_REASON_RATE_LIMITED ErrorReason = 13
-	// RESOURCE_EXHAUSTED: the caller has as many operations in the store as it may have. QuotaFailure
-	// names the limit. Delete some, or wait until they expire.
+	// RESOURCE_EXHAUSTED: the same for tokens per time. INVALID_ARGUMENT without RetryInfo: the
+	// request alone is larger than the limit.
+	ErrorReason_ERROR_REASON_TOKENS_LIMITED ErrorReason = 14
+	// RESOURCE_EXHAUSTED: a budget of the caller, its team or the service is used up, at the start of
+	// a request or in the middle of its answer. QuotaFailure names it, and RetryInfo says when the
+	// next period begins. Or the caller has as many operations in the store as it may have: delete
+	// some, or wait until they expire.
 	ErrorReason_ERROR_REASON_QUOTA_EXHAUSTED ErrorReason = 15
 	// UNAVAILABLE: the server is shutting down; another one may answer.
 	ErrorReason_ERROR_REASON_SHUTTING_DOWN ErrorReason = 16
@@ -139,6 +144,7 @@ var (
 		11: "ERROR_REASON_REQUEST_ID_REUSED",
 		12: "ERROR_REASON_OPERATION_EXISTS",
 		13: "ERROR_REASON_RATE_LIMITED",
+		14: "ERROR_REASON_TOKENS_LIMITED",
 		15: "ERROR_REASON_QUOTA_EXHAUSTED",
 		16: "ERROR_REASON_SHUTTING_DOWN",
 		17: "ERROR_REASON_DEADLINE",
@@ -180,6 +186,7 @@ var (
 		"ERROR_REASON_REQUEST_ID_REUSED":       11,
 		"ERROR_REASON_OPERATION_EXISTS":        12,
 		"ERROR_REASON_RATE_LIMITED":            13,
+		"ERROR_REASON_TOKENS_LIMITED":          14,
 		"ERROR_REASON_QUOTA_EXHAUSTED":         15,
 		"ERROR_REASON_SHUTTING_DOWN":           16,
 		"ERROR_REASON_DEADLINE":                17,
@@ -966,8 +973,7 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\x0fSTATE_SUCCEEDED\x10\x04\x12\x10\n" +
 	"\fSTATE_FAILED\x10\x05\x12\x13\n" +
 	"\x0fSTATE_CANCELLED\x10\x06J\x04\b\n" +
-	"\x10\v*\xe5\n" +
-	"\n" +
+	"\x10\v*\x80\v\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\"\n" +
@@ -983,7 +989,8 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\x12\"\n" +
 	"\x1eERROR_REASON_REQUEST_ID_REUSED\x10\v\x12!\n" +
 	"\x1dERROR_REASON_OPERATION_EXISTS\x10\f\x12\x1d\n" +
-	"\x19ERROR_REASON_RATE_LIMITED\x10\r\x12 \n" +
+	"\x19ERROR_REASON_RATE_LIMITED\x10\r\x12\x1f\n" +
+	"\x1bERROR_REASON_TOKENS_LIMITED\x10\x0e\x12 \n" +
 	"\x1cERROR_REASON_QUOTA_EXHAUSTED\x10\x0f\x12\x1e\n" +
 	"\x1aERROR_REASON_SHUTTING_DOWN\x10\x10\x12\x19\n" +
 	"\x15ERROR_REASON_DEADLINE\x10\x11\x12(\n" +
@@ -1008,7 +1015,7 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\x1aERROR_REASON_TOO_MANY_HOPS\x10$\x12\x1b\n" +
 	"\x17ERROR_REASON_OVERLOADED\x10%\x12#\n" +
 	"\x1fERROR_REASON_LIMITS_UNAVAILABLE\x10&\x12\x1e\n" +
-	"\x1aERROR_REASON_SCOPE_MISSING\x10'\"\x04\b\x0e\x10\x0e2\xae\x04\n" +
+	"\x1aERROR_REASON_SCOPE_MISSING\x10'2\xae\x04\n" +
 	"\x11CompletionService\x12K\n" +
 	"\x10CreateCompletion\x12\x1e.dragoman.v1.CompletionRequest\x1a\x17.dragoman.v1.Completion\x12R\n" +
 	"\x10StreamCompletion\x12\x1e.dragoman.v1.CompletionRequest\x1a\x1c.dragoman.v1.CompletionEvent0\x01\x12\x83\x01\n" +

@@ -159,8 +159,10 @@ type Model struct {
 	Local bool `protobuf:"varint,11,opt,name=local,proto3" json:"local,omitempty"`
 	// The subset of supported_fields that the model supports with `messages` but not with `prompt`.
 	ConversationFields []string `protobuf:"bytes,12,rep,name=conversation_fields,json=conversationFields,proto3" json:"conversation_fields,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Prices in the settings of the service. Absent if it has none for the model.
+	Pricing       *Pricing `protobuf:"bytes,13,opt,name=pricing,proto3" json:"pricing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Model) Reset() {
@@ -277,11 +279,182 @@ func (x *Model) GetConversationFields() []string {
 	return nil
 }
 
+func (x *Model) GetPricing() *Pricing {
+	if x != nil {
+		return x.Pricing
+	}
+	return nil
+}
+
+// Prices of a model, each in billionths of a US dollar per million tokens.
+type Pricing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Price of input tokens that no other price applies to.
+	Input int64 `protobuf:"varint,1,opt,name=input,proto3" json:"input,omitempty"`
+	// Price of input tokens that the provider read from a cache. If absent, `input` applies.
+	CachedInput *int64 `protobuf:"varint,2,opt,name=cached_input,json=cachedInput,proto3,oneof" json:"cached_input,omitempty"`
+	// Price of output tokens.
+	Output int64 `protobuf:"varint,3,opt,name=output,proto3" json:"output,omitempty"`
+	// Price of reasoning tokens. If absent, `output` applies.
+	Reasoning *int64 `protobuf:"varint,4,opt,name=reasoning,proto3,oneof" json:"reasoning,omitempty"`
+	// Prices that replace these ones for requests with longer prompts, shortest first.
+	Tiers         []*PricingTier `protobuf:"bytes,5,rep,name=tiers,proto3" json:"tiers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pricing) Reset() {
+	*x = Pricing{}
+	mi := &file_dragoman_v1_model_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pricing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pricing) ProtoMessage() {}
+
+func (x *Pricing) ProtoReflect() protoreflect.Message {
+	mi := &file_dragoman_v1_model_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pricing.ProtoReflect.Descriptor instead.
+func (*Pricing) Descriptor() ([]byte, []int) {
+	return file_dragoman_v1_model_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Pricing) GetInput() int64 {
+	if x != nil {
+		return x.Input
+	}
+	return 0
+}
+
+func (x *Pricing) GetCachedInput() int64 {
+	if x != nil && x.CachedInput != nil {
+		return *x.CachedInput
+	}
+	return 0
+}
+
+func (x *Pricing) GetOutput() int64 {
+	if x != nil {
+		return x.Output
+	}
+	return 0
+}
+
+func (x *Pricing) GetReasoning() int64 {
+	if x != nil && x.Reasoning != nil {
+		return *x.Reasoning
+	}
+	return 0
+}
+
+func (x *Pricing) GetTiers() []*PricingTier {
+	if x != nil {
+		return x.Tiers
+	}
+	return nil
+}
+
+// Prices for requests with long prompts, each in billionths of a US dollar per million tokens.
+type PricingTier struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tier applies to requests with more input tokens than this. All tokens have its prices.
+	AboveInputTokens int64 `protobuf:"varint,1,opt,name=above_input_tokens,json=aboveInputTokens,proto3" json:"above_input_tokens,omitempty"`
+	// As Pricing.input.
+	Input int64 `protobuf:"varint,2,opt,name=input,proto3" json:"input,omitempty"`
+	// As Pricing.cached_input.
+	CachedInput *int64 `protobuf:"varint,3,opt,name=cached_input,json=cachedInput,proto3,oneof" json:"cached_input,omitempty"`
+	// As Pricing.output.
+	Output int64 `protobuf:"varint,4,opt,name=output,proto3" json:"output,omitempty"`
+	// As Pricing.reasoning.
+	Reasoning     *int64 `protobuf:"varint,5,opt,name=reasoning,proto3,oneof" json:"reasoning,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PricingTier) Reset() {
+	*x = PricingTier{}
+	mi := &file_dragoman_v1_model_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PricingTier) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PricingTier) ProtoMessage() {}
+
+func (x *PricingTier) ProtoReflect() protoreflect.Message {
+	mi := &file_dragoman_v1_model_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PricingTier.ProtoReflect.Descriptor instead.
+func (*PricingTier) Descriptor() ([]byte, []int) {
+	return file_dragoman_v1_model_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *PricingTier) GetAboveInputTokens() int64 {
+	if x != nil {
+		return x.AboveInputTokens
+	}
+	return 0
+}
+
+func (x *PricingTier) GetInput() int64 {
+	if x != nil {
+		return x.Input
+	}
+	return 0
+}
+
+func (x *PricingTier) GetCachedInput() int64 {
+	if x != nil && x.CachedInput != nil {
+		return *x.CachedInput
+	}
+	return 0
+}
+
+func (x *PricingTier) GetOutput() int64 {
+	if x != nil {
+		return x.Output
+	}
+	return 0
+}
+
+func (x *PricingTier) GetReasoning() int64 {
+	if x != nil && x.Reasoning != nil {
+		return *x.Reasoning
+	}
+	return 0
+}
+
 var File_dragoman_v1_model_proto protoreflect.FileDescriptor
 
 const file_dragoman_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x17dragoman/v1/model.proto\x12\vdragoman.v1\"\xe9\x03\n" +
+	"\x17dragoman/v1/model.proto\x12\vdragoman.v1\"\x99\x04\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x1a\n" +
@@ -295,7 +468,26 @@ const file_dragoman_v1_model_proto_rawDesc = "" +
 	"\favailability\x18\n" +
 	" \x01(\x0e2\x19.dragoman.v1.AvailabilityR\favailability\x12\x14\n" +
 	"\x05local\x18\v \x01(\bR\x05local\x12/\n" +
-	"\x13conversation_fields\x18\f \x03(\tR\x12conversationFields*^\n" +
+	"\x13conversation_fields\x18\f \x03(\tR\x12conversationFields\x12.\n" +
+	"\apricing\x18\r \x01(\v2\x14.dragoman.v1.PricingR\apricing\"\xd1\x01\n" +
+	"\aPricing\x12\x14\n" +
+	"\x05input\x18\x01 \x01(\x03R\x05input\x12&\n" +
+	"\fcached_input\x18\x02 \x01(\x03H\x00R\vcachedInput\x88\x01\x01\x12\x16\n" +
+	"\x06output\x18\x03 \x01(\x03R\x06output\x12!\n" +
+	"\treasoning\x18\x04 \x01(\x03H\x01R\treasoning\x88\x01\x01\x12.\n" +
+	"\x05tiers\x18\x05 \x03(\v2\x18.dragoman.v1.PricingTierR\x05tiersB\x0f\n" +
+	"\r_cached_inputB\f\n" +
+	"\n" +
+	"_reasoning\"\xd3\x01\n" +
+	"\vPricingTier\x12,\n" +
+	"\x12above_input_tokens\x18\x01 \x01(\x03R\x10aboveInputTokens\x12\x14\n" +
+	"\x05input\x18\x02 \x01(\x03R\x05input\x12&\n" +
+	"\fcached_input\x18\x03 \x01(\x03H\x00R\vcachedInput\x88\x01\x01\x12\x16\n" +
+	"\x06output\x18\x04 \x01(\x03R\x06output\x12!\n" +
+	"\treasoning\x18\x05 \x01(\x03H\x01R\treasoning\x88\x01\x01B\x0f\n" +
+	"\r_cached_inputB\f\n" +
+	"\n" +
+	"_reasoning*^\n" +
 	"\n" +
 	"Capability\x12\x1a\n" +
 	"\x16CAPABILITY_UNSPECIFIED\x10\x00\x12\x1b\n" +
@@ -321,20 +513,24 @@ func file_dragoman_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_dragoman_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_dragoman_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_dragoman_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_dragoman_v1_model_proto_goTypes = []any{
-	(Capability)(0),   // 0: dragoman.v1.Capability
-	(Availability)(0), // 1: dragoman.v1.Availability
-	(*Model)(nil),     // 2: dragoman.v1.Model
+	(Capability)(0),     // 0: dragoman.v1.Capability
+	(Availability)(0),   // 1: dragoman.v1.Availability
+	(*Model)(nil),       // 2: dragoman.v1.Model
+	(*Pricing)(nil),     // 3: dragoman.v1.Pricing
+	(*PricingTier)(nil), // 4: dragoman.v1.PricingTier
 }
 var file_dragoman_v1_model_proto_depIdxs = []int32{
 	0, // 0: dragoman.v1.Model.capabilities:type_name -> dragoman.v1.Capability
 	1, // 1: dragoman.v1.Model.availability:type_name -> dragoman.v1.Availability
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3, // 2: dragoman.v1.Model.pricing:type_name -> dragoman.v1.Pricing
+	4, // 3: dragoman.v1.Pricing.tiers:type_name -> dragoman.v1.PricingTier
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_v1_model_proto_init() }
@@ -342,13 +538,15 @@ func file_dragoman_v1_model_proto_init() {
 	if File_dragoman_v1_model_proto != nil {
 		return
 	}
+	file_dragoman_v1_model_proto_msgTypes[1].OneofWrappers = []any{}
+	file_dragoman_v1_model_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dragoman_v1_model_proto_rawDesc), len(file_dragoman_v1_model_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   1,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

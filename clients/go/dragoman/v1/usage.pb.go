@@ -42,7 +42,10 @@ type Usage struct {
 	Estimated bool `protobuf:"varint,7,opt,name=estimated,proto3" json:"estimated,omitempty"`
 	// True if the completion ended early because it failed or was cancelled; the figures are those
 	// up to that moment.
-	Partial       bool `protobuf:"varint,8,opt,name=partial,proto3" json:"partial,omitempty"`
+	Partial bool `protobuf:"varint,8,opt,name=partial,proto3" json:"partial,omitempty"`
+	// Cost in billionths of a US dollar, by the prices in the settings of the service or those that
+	// the provider reports. Absent if no price is known.
+	CostNanoUsd   *int64 `protobuf:"varint,9,opt,name=cost_nano_usd,json=costNanoUsd,proto3,oneof" json:"cost_nano_usd,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -126,11 +129,18 @@ func (x *Usage) GetPartial() bool {
 	return false
 }
 
+func (x *Usage) GetCostNanoUsd() int64 {
+	if x != nil && x.CostNanoUsd != nil {
+		return *x.CostNanoUsd
+	}
+	return 0
+}
+
 var File_dragoman_v1_usage_proto protoreflect.FileDescriptor
 
 const file_dragoman_v1_usage_proto_rawDesc = "" +
 	"\n" +
-	"\x17dragoman/v1/usage.proto\x12\vdragoman.v1\"\x91\x02\n" +
+	"\x17dragoman/v1/usage.proto\x12\vdragoman.v1\"\xc6\x02\n" +
 	"\x05Usage\x12!\n" +
 	"\finput_tokens\x18\x01 \x01(\x03R\vinputTokens\x12#\n" +
 	"\routput_tokens\x18\x02 \x01(\x03R\foutputTokens\x12!\n" +
@@ -138,8 +148,9 @@ const file_dragoman_v1_usage_proto_rawDesc = "" +
 	"\x13cached_input_tokens\x18\x04 \x01(\x03R\x11cachedInputTokens\x12)\n" +
 	"\x10reasoning_tokens\x18\x06 \x01(\x03R\x0freasoningTokens\x12\x1c\n" +
 	"\testimated\x18\a \x01(\bR\testimated\x12\x18\n" +
-	"\apartial\x18\b \x01(\bR\apartialJ\x04\b\x05\x10\x06J\x04\b\t\x10\n" +
-	"B\x84\x01\n" +
+	"\apartial\x18\b \x01(\bR\apartial\x12'\n" +
+	"\rcost_nano_usd\x18\t \x01(\x03H\x00R\vcostNanoUsd\x88\x01\x01B\x10\n" +
+	"\x0e_cost_nano_usdJ\x04\b\x05\x10\x06B\x84\x01\n" +
 	"\vdragoman.v1B\n" +
 	"UsageProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03DXX\xaa\x02\vDragoman.V1\xca\x02\vDragoman\\V1\xea\x02\fDragoman::V1b\x06proto3"
 
@@ -172,6 +183,7 @@ func file_dragoman_v1_usage_proto_init() {
 	if File_dragoman_v1_usage_proto != nil {
 		return
 	}
+	file_dragoman_v1_usage_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

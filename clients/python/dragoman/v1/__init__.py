@@ -15,6 +15,12 @@ from dragoman.v1.completion_service_pb2_grpc import (
     add_CompletionServiceServicer_to_server as add_CompletionServiceServicer_to_server,
 )
 from dragoman.v1.generation_config_pb2 import *
+from dragoman.v1.limit_service_pb2 import *
+from dragoman.v1.limit_service_pb2_grpc import LimitServiceServicer as LimitServiceServicer
+from dragoman.v1.limit_service_pb2_grpc import LimitServiceStub as LimitServiceStub
+from dragoman.v1.limit_service_pb2_grpc import (
+    add_LimitServiceServicer_to_server as add_LimitServiceServicer_to_server,
+)
 from dragoman.v1.message_pb2 import *
 from dragoman.v1.model_pb2 import *
 from dragoman.v1.model_service_pb2 import *
@@ -27,3 +33,9 @@ from dragoman.v1.routing_pb2 import *
 from dragoman.v1.safety_pb2 import *
 from dragoman.v1.tool_pb2 import *
 from dragoman.v1.usage_pb2 import *
+from dragoman.v1.usage_service_pb2 import *
+from dragoman.v1.usage_service_pb2_grpc import UsageServiceServicer as UsageServiceServicer
+from dragoman.v1.usage_service_pb2_grpc import UsageServiceStub as UsageServiceStub
+from dragoman.v1.usage_service_pb2_grpc import (
+    add_UsageServiceServicer_to_server as add_UsageServiceServicer_to_server,
+)

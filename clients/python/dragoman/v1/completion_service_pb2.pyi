@@ -60,12 +60,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_OPERATION_EXISTS: _ErrorReason.ValueType  # 12
     """ALREADY_EXISTS: the caller already has an operation with the same operation_id."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 13
-    """RESOURCE_EXHAUSTED: the caller has as many requests under way as its API key may have.
-    QuotaFailure names the limit, and RetryInfo says when to try again.
+    """RESOURCE_EXHAUSTED: a limit of the caller, its team or the service on requests per time, or on
+    requests under way. QuotaFailure names the limit, and RetryInfo says when to try again.
+    """
+    ERROR_REASON_TOKENS_LIMITED: _ErrorReason.ValueType  # 14
+    """RESOURCE_EXHAUSTED: the same for tokens per time. INVALID_ARGUMENT without RetryInfo: the
+    request alone is larger than the limit.
     """
     ERROR_REASON_QUOTA_EXHAUSTED: _ErrorReason.ValueType  # 15
-    """RESOURCE_EXHAUSTED: the caller has as many operations in the store as it may have. QuotaFailure
-    names the limit. Delete some, or wait until they expire.
+    """RESOURCE_EXHAUSTED: a budget of the caller, its team or the service is used up, at the start of
+    a request or in the middle of its answer. QuotaFailure names it, and RetryInfo says when the
+    next period begins. Or the caller has as many operations in the store as it may have: delete
+    some, or wait until they expire.
     """
     ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 16
     """UNAVAILABLE: the server is shutting down; another one may answer."""
@@ -164,12 +170,18 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 11
 ERROR_REASON_OPERATION_EXISTS: ErrorReason.ValueType  # 12
 """ALREADY_EXISTS: the caller already has an operation with the same operation_id."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 13
-"""RESOURCE_EXHAUSTED: the caller has as many requests under way as its API key may have.
-QuotaFailure names the limit, and RetryInfo says when to try again.
+"""RESOURCE_EXHAUSTED: a limit of the caller, its team or the service on requests per time, or on
+requests under way. QuotaFailure names the limit, and RetryInfo says when to try again.
+"""
+ERROR_REASON_TOKENS_LIMITED: ErrorReason.ValueType  # 14
+"""RESOURCE_EXHAUSTED: the same for tokens per time. INVALID_ARGUMENT without RetryInfo: the
+request alone is larger than the limit.
 """
 ERROR_REASON_QUOTA_EXHAUSTED: ErrorReason.ValueType  # 15
-"""RESOURCE_EXHAUSTED: the caller has as many operations in the store as it may have. QuotaFailure
-names the limit. Delete some, or wait until they expire.
+"""RESOURCE_EXHAUSTED: a budget of the caller, its team or the service is used up, at the start of
+a request or in the middle of its answer. QuotaFailure names it, and RetryInfo says when the
+next period begins. Or the caller has as many operations in the store as it may have: delete
+some, or wait until they expire.
 """
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 16
 """UNAVAILABLE: the server is shutting down; another one may answer."""

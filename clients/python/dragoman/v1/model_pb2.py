@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ragoman/v1/model.proto\x12\x0b\x64ragoman.v1\"\xe9\x03\n\x05Model\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tR\x0b\x64isplayName\x12\x1a\n\x08provider\x18\x03 \x01(\tR\x08provider\x12%\n\x0eprovider_model\x18\x04 \x01(\tR\rproviderModel\x12\x18\n\x07\x61liases\x18\x05 \x03(\tR\x07\x61liases\x12\x32\n\x15\x63ontext_window_tokens\x18\x06 \x01(\x05R\x13\x63ontextWindowTokens\x12*\n\x11max_output_tokens\x18\x07 \x01(\x05R\x0fmaxOutputTokens\x12;\n\x0c\x63\x61pabilities\x18\x08 \x03(\x0e\x32\x17.dragoman.v1.CapabilityR\x0c\x63\x61pabilities\x12)\n\x10supported_fields\x18\t \x03(\tR\x0fsupportedFields\x12=\n\x0c\x61vailability\x18\n \x01(\x0e\x32\x19.dragoman.v1.AvailabilityR\x0c\x61vailability\x12\x14\n\x05local\x18\x0b \x01(\x08R\x05local\x12/\n\x13\x63onversation_fields\x18\x0c \x03(\tR\x12\x63onversationFields*^\n\nCapability\x12\x1a\n\x16\x43\x41PABILITY_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43\x41PABILITY_COUNT_TOKENS\x10\x01\x12\x17\n\x13\x43\x41PABILITY_TOKENIZE\x10\x02*h\n\x0c\x41vailability\x12\x1c\n\x18\x41VAILABILITY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41VAILABILITY_READY\x10\x01\x12\x1c\n\x18\x41VAILABILITY_UNAVAILABLE\x10\x03\"\x04\x08\x02\x10\x02\x42\x84\x01\n\x0b\x64ragoman.v1B\nModelProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ragoman/v1/model.proto\x12\x0b\x64ragoman.v1\"\x99\x04\n\x05Model\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tR\x0b\x64isplayName\x12\x1a\n\x08provider\x18\x03 \x01(\tR\x08provider\x12%\n\x0eprovider_model\x18\x04 \x01(\tR\rproviderModel\x12\x18\n\x07\x61liases\x18\x05 \x03(\tR\x07\x61liases\x12\x32\n\x15\x63ontext_window_tokens\x18\x06 \x01(\x05R\x13\x63ontextWindowTokens\x12*\n\x11max_output_tokens\x18\x07 \x01(\x05R\x0fmaxOutputTokens\x12;\n\x0c\x63\x61pabilities\x18\x08 \x03(\x0e\x32\x17.dragoman.v1.CapabilityR\x0c\x63\x61pabilities\x12)\n\x10supported_fields\x18\t \x03(\tR\x0fsupportedFields\x12=\n\x0c\x61vailability\x18\n \x01(\x0e\x32\x19.dragoman.v1.AvailabilityR\x0c\x61vailability\x12\x14\n\x05local\x18\x0b \x01(\x08R\x05local\x12/\n\x13\x63onversation_fields\x18\x0c \x03(\tR\x12\x63onversationFields\x12.\n\x07pricing\x18\r \x01(\x0b\x32\x14.dragoman.v1.PricingR\x07pricing\"\xd1\x01\n\x07Pricing\x12\x14\n\x05input\x18\x01 \x01(\x03R\x05input\x12&\n\x0c\x63\x61\x63hed_input\x18\x02 \x01(\x03H\x00R\x0b\x63\x61\x63hedInput\x88\x01\x01\x12\x16\n\x06output\x18\x03 \x01(\x03R\x06output\x12!\n\treasoning\x18\x04 \x01(\x03H\x01R\treasoning\x88\x01\x01\x12.\n\x05tiers\x18\x05 \x03(\x0b\x32\x18.dragoman.v1.PricingTierR\x05tiersB\x0f\n\r_cached_inputB\x0c\n\n_reasoning\"\xd3\x01\n\x0bPricingTier\x12,\n\x12\x61\x62ove_input_tokens\x18\x01 \x01(\x03R\x10\x61\x62oveInputTokens\x12\x14\n\x05input\x18\x02 \x01(\x03R\x05input\x12&\n\x0c\x63\x61\x63hed_input\x18\x03 \x01(\x03H\x00R\x0b\x63\x61\x63hedInput\x88\x01\x01\x12\x16\n\x06output\x18\x04 \x01(\x03R\x06output\x12!\n\treasoning\x18\x05 \x01(\x03H\x01R\treasoning\x88\x01\x01\x42\x0f\n\r_cached_inputB\x0c\n\n_reasoning*^\n\nCapability\x12\x1a\n\x16\x43\x41PABILITY_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43\x41PABILITY_COUNT_TOKENS\x10\x01\x12\x17\n\x13\x43\x41PABILITY_TOKENIZE\x10\x02*h\n\x0c\x41vailability\x12\x1c\n\x18\x41VAILABILITY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41VAILABILITY_READY\x10\x01\x12\x1c\n\x18\x41VAILABILITY_UNAVAILABLE\x10\x03\"\x04\x08\x02\x10\x02\x42\x84\x01\n\x0b\x64ragoman.v1B\nModelProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,10 +32,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dragoman.v1.model_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\013dragoman.v1B\nModelProtoP\001Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\242\002\003DXX\252\002\013Dragoman.V1\312\002\013Dragoman\\V1\352\002\014Dragoman::V1'
-  _globals['_CAPABILITY']._serialized_start=532
-  _globals['_CAPABILITY']._serialized_end=626
-  _globals['_AVAILABILITY']._serialized_start=628
-  _globals['_AVAILABILITY']._serialized_end=732
+  _globals['_CAPABILITY']._serialized_start=1006
+  _globals['_CAPABILITY']._serialized_end=1100
+  _globals['_AVAILABILITY']._serialized_start=1102
+  _globals['_AVAILABILITY']._serialized_end=1206
   _globals['_MODEL']._serialized_start=41
-  _globals['_MODEL']._serialized_end=530
+  _globals['_MODEL']._serialized_end=578
+  _globals['_PRICING']._serialized_start=581
+  _globals['_PRICING']._serialized_end=790
+  _globals['_PRICINGTIER']._serialized_start=793
+  _globals['_PRICINGTIER']._serialized_end=1004
 # @@protoc_insertion_point(module_scope)

@@ -85,6 +85,7 @@ class Model(_message.Message):
     AVAILABILITY_FIELD_NUMBER: _builtins.int
     LOCAL_FIELD_NUMBER: _builtins.int
     CONVERSATION_FIELDS_FIELD_NUMBER: _builtins.int
+    PRICING_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name for CompletionRequest.model, in the form `provider/model`."""
     display_name: _builtins.str
@@ -121,6 +122,10 @@ class Model(_message.Message):
     def conversation_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The subset of supported_fields that the model supports with `messages` but not with `prompt`."""
 
+    @_builtins.property
+    def pricing(self) -> Global___Pricing:
+        """Prices in the settings of the service. Absent if it has none for the model."""
+
     def __init__(
         self,
         *,
@@ -136,11 +141,104 @@ class Model(_message.Message):
         availability: Global___Availability.ValueType = ...,
         local: _builtins.bool = ...,
         conversation_fields: _abc.Iterable[_builtins.str] | None = ...,
+        pricing: Global___Pricing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pricing", b"pricing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "availability", b"availability", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "conversation_fields", b"conversation_fields", "display_name", b"display_name", "local", b"local", "max_output_tokens", b"max_output_tokens", "name", b"name", "provider", b"provider", "provider_model", b"provider_model", "supported_fields", b"supported_fields"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "availability", b"availability", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "conversation_fields", b"conversation_fields", "display_name", b"display_name", "local", b"local", "max_output_tokens", b"max_output_tokens", "name", b"name", "pricing", b"pricing", "provider", b"provider", "provider_model", b"provider_model", "supported_fields", b"supported_fields"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class Pricing(_message.Message):
+    """Prices of a model, each in billionths of a US dollar per million tokens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INPUT_FIELD_NUMBER: _builtins.int
+    CACHED_INPUT_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    REASONING_FIELD_NUMBER: _builtins.int
+    TIERS_FIELD_NUMBER: _builtins.int
+    input: _builtins.int
+    """Price of input tokens that no other price applies to."""
+    cached_input: _builtins.int
+    """Price of input tokens that the provider read from a cache. If absent, `input` applies."""
+    output: _builtins.int
+    """Price of output tokens."""
+    reasoning: _builtins.int
+    """Price of reasoning tokens. If absent, `output` applies."""
+    @_builtins.property
+    def tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PricingTier]:
+        """Prices that replace these ones for requests with longer prompts, shortest first."""
+
+    def __init__(
+        self,
+        *,
+        input: _builtins.int = ...,
+        cached_input: _builtins.int | None = ...,
+        output: _builtins.int = ...,
+        reasoning: _builtins.int | None = ...,
+        tiers: _abc.Iterable[Global___PricingTier] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cached_input", b"_cached_input", "_reasoning", b"_reasoning", "cached_input", b"cached_input", "reasoning", b"reasoning"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cached_input", b"_cached_input", "_reasoning", b"_reasoning", "cached_input", b"cached_input", "input", b"input", "output", b"output", "reasoning", b"reasoning", "tiers", b"tiers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cached_input: _TypeAlias = _typing.Literal["cached_input"]  # noqa: Y015
+    _WhichOneofArgType__cached_input: _TypeAlias = _typing.Literal["_cached_input", b"_cached_input"]  # noqa: Y015
+    _WhichOneofReturnType__reasoning: _TypeAlias = _typing.Literal["reasoning"]  # noqa: Y015
+    _WhichOneofArgType__reasoning: _TypeAlias = _typing.Literal["_reasoning", b"_reasoning"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cached_input) -> _WhichOneofReturnType__cached_input | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reasoning) -> _WhichOneofReturnType__reasoning | None: ...
+
+Global___Pricing: _TypeAlias = Pricing  # noqa: Y015
+
+@_typing.final
+class PricingTier(_message.Message):
+    """Prices for requests with long prompts, each in billionths of a US dollar per million tokens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ABOVE_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    CACHED_INPUT_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    REASONING_FIELD_NUMBER: _builtins.int
+    above_input_tokens: _builtins.int
+    """The tier applies to requests with more input tokens than this. All tokens have its prices."""
+    input: _builtins.int
+    """As Pricing.input."""
+    cached_input: _builtins.int
+    """As Pricing.cached_input."""
+    output: _builtins.int
+    """As Pricing.output."""
+    reasoning: _builtins.int
+    """As Pricing.reasoning."""
+    def __init__(
+        self,
+        *,
+        above_input_tokens: _builtins.int = ...,
+        input: _builtins.int = ...,
+        cached_input: _builtins.int | None = ...,
+        output: _builtins.int = ...,
+        reasoning: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cached_input", b"_cached_input", "_reasoning", b"_reasoning", "cached_input", b"cached_input", "reasoning", b"reasoning"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cached_input", b"_cached_input", "_reasoning", b"_reasoning", "above_input_tokens", b"above_input_tokens", "cached_input", b"cached_input", "input", b"input", "output", b"output", "reasoning", b"reasoning"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cached_input: _TypeAlias = _typing.Literal["cached_input"]  # noqa: Y015
+    _WhichOneofArgType__cached_input: _TypeAlias = _typing.Literal["_cached_input", b"_cached_input"]  # noqa: Y015
+    _WhichOneofReturnType__reasoning: _TypeAlias = _typing.Literal["reasoning"]  # noqa: Y015
+    _WhichOneofArgType__reasoning: _TypeAlias = _typing.Literal["_reasoning", b"_reasoning"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cached_input) -> _WhichOneofReturnType__cached_input | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reasoning) -> _WhichOneofReturnType__reasoning | None: ...
+
+Global___PricingTier: _TypeAlias = PricingTier  # noqa: Y015

@@ -452,6 +452,10 @@ pub struct Usage {
     /// up to that moment.
     #[prost(bool, tag="8")]
     pub partial: bool,
+    /// Cost in billionths of a US dollar, by the prices in the settings of the service or those that
+    /// the provider reports. Absent if no price is known.
+    #[prost(int64, optional, tag="9")]
+    pub cost_nano_usd: ::core::option::Option<i64>,
 }
 /// How a request is routed, within what the settings of the service allow.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1660,11 +1664,16 @@ pub enum ErrorReason {
     RequestIdReused = 11,
     /// ALREADY_EXISTS: the caller already has an operation with the same operation_id.
     OperationExists = 12,
-    /// RESOURCE_EXHAUSTED: the caller has as many requests under way as its API key may have.
-    /// QuotaFailure names the limit, and RetryInfo says when to try again.
+    /// RESOURCE_EXHAUSTED: a limit of the caller, its team or the service on requests per time, or on
+    /// requests under way. QuotaFailure names the limit, and RetryInfo says when to try again.
     RateLimited = 13,
-    /// RESOURCE_EXHAUSTED: the caller has as many operations in the store as it may have. QuotaFailure
-    /// names the limit. Delete some, or wait until they expire.
+    /// RESOURCE_EXHAUSTED: the same for tokens per time. INVALID_ARGUMENT without RetryInfo: the
+    /// request alone is larger than the limit.
+    TokensLimited = 14,
+    /// RESOURCE_EXHAUSTED: a budget of the caller, its team or the service is used up, at the start of
+    /// a request or in the middle of its answer. QuotaFailure names it, and RetryInfo says when the
+    /// next period begins. Or the caller has as many operations in the store as it may have: delete
+    /// some, or wait until they expire.
     QuotaExhausted = 15,
     /// UNAVAILABLE: the server is shutting down; another one may answer.
     ShuttingDown = 16,
@@ -1741,6 +1750,7 @@ impl ErrorReason {
             Self::RequestIdReused => "ERROR_REASON_REQUEST_ID_REUSED",
             Self::OperationExists => "ERROR_REASON_OPERATION_EXISTS",
             Self::RateLimited => "ERROR_REASON_RATE_LIMITED",
+            Self::TokensLimited => "ERROR_REASON_TOKENS_LIMITED",
             Self::QuotaExhausted => "ERROR_REASON_QUOTA_EXHAUSTED",
             Self::ShuttingDown => "ERROR_REASON_SHUTTING_DOWN",
             Self::Deadline => "ERROR_REASON_DEADLINE",
@@ -1785,6 +1795,7 @@ impl ErrorReason {
             "ERROR_REASON_REQUEST_ID_REUSED" => Some(Self::RequestIdReused),
             "ERROR_REASON_OPERATION_EXISTS" => Some(Self::OperationExists),
             "ERROR_REASON_RATE_LIMITED" => Some(Self::RateLimited),
+            "ERROR_REASON_TOKENS_LIMITED" => Some(Self::TokensLimited),
             "ERROR_REASON_QUOTA_EXHAUSTED" => Some(Self::QuotaExhausted),
             "ERROR_REASON_SHUTTING_DOWN" => Some(Self::ShuttingDown),
             "ERROR_REASON_DEADLINE" => Some(Self::Deadline),
@@ -1814,8 +1825,137 @@ impl ErrorReason {
         }
     }
 }
-/// A model that can serve requests.
+/// Request for the caller's limits.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetLimitsRequest {
+    /// Name or alias of a model. If set, only limits that apply to that model are returned.
+    #[prost(string, tag="1")]
+    pub model: ::prost::alloc::string::String,
+}
+/// The caller's limits.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetLimitsResponse {
+    /// The limits, those of the key first, then those of the team, then those of the service.
+    #[prost(message, repeated, tag="1")]
+    pub limits: ::prost::alloc::vec::Vec<Limit>,
+}
+/// One limit, and how much of it is used.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Limit {
+    /// Whom the limit is for.
+    #[prost(enumeration="limit::Scope", tag="1")]
+    pub scope: i32,
+    /// What it counts.
+    #[prost(enumeration="limit::Unit", tag="2")]
+    pub unit: i32,
+    /// Pattern of the models that it applies to; empty: all models together.
+    #[prost(string, tag="3")]
+    pub model: ::prost::alloc::string::String,
+    /// Length of its window: `minute` or `hour` of a rate, `day` or `month` of a budget.
+    #[prost(string, tag="4")]
+    pub window: ::prost::alloc::string::String,
+    /// True if the window is a period of the calendar, at whose end nothing of it remains; false for a
+    /// rate, which is refilled steadily.
+    #[prost(bool, tag="5")]
+    pub calendar: bool,
+    /// The limit.
+    #[prost(int64, tag="6")]
+    pub limit: i64,
+    /// How much is used. It may exceed the limit a little, see docs/quotas.md.
+    #[prost(int64, tag="7")]
+    pub used: i64,
+    /// How much requests under way hold in addition.
+    #[prost(int64, tag="8")]
+    pub reserved: i64,
+    /// When nothing will be used of it, if nothing more is asked.
+    #[prost(message, optional, tag="9")]
+    pub reset_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Time until then.
+    #[prost(message, optional, tag="10")]
+    pub reset_after: ::core::option::Option<::prost_types::Duration>,
+    /// False: the service counts the limit and refuses nothing because of it.
+    #[prost(bool, tag="11")]
+    pub enforced: bool,
+}
+/// Nested message and enum types in `Limit`.
+pub mod limit {
+    /// Whom a limit is for.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+    #[repr(i32)]
+    pub enum Scope {
+        /// Not used.
+        Unspecified = 0,
+        /// One API key.
+        Key = 1,
+        /// All keys of a team together.
+        Team = 2,
+        /// All callers together.
+        Service = 3,
+    }
+    impl Scope {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "SCOPE_UNSPECIFIED",
+                Self::Key => "SCOPE_KEY",
+                Self::Team => "SCOPE_TEAM",
+                Self::Service => "SCOPE_SERVICE",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "SCOPE_UNSPECIFIED" => Some(Self::Unspecified),
+                "SCOPE_KEY" => Some(Self::Key),
+                "SCOPE_TEAM" => Some(Self::Team),
+                "SCOPE_SERVICE" => Some(Self::Service),
+                _ => None,
+            }
+        }
+    }
+    /// What a limit counts.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+    #[repr(i32)]
+    pub enum Unit {
+        /// Not used.
+        Unspecified = 0,
+        /// Requests.
+        Requests = 1,
+        /// Tokens of prompts and answers together.
+        Tokens = 2,
+        /// Billionths of a US dollar.
+        NanoUsd = 3,
+    }
+    impl Unit {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "UNIT_UNSPECIFIED",
+                Self::Requests => "UNIT_REQUESTS",
+                Self::Tokens => "UNIT_TOKENS",
+                Self::NanoUsd => "UNIT_NANO_USD",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "UNIT_UNSPECIFIED" => Some(Self::Unspecified),
+                "UNIT_REQUESTS" => Some(Self::Requests),
+                "UNIT_TOKENS" => Some(Self::Tokens),
+                "UNIT_NANO_USD" => Some(Self::NanoUsd),
+                _ => None,
+            }
+        }
+    }
+}
+/// A model that can serve requests.
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Model {
     /// Name for CompletionRequest.model, in the form `provider/model`.
     #[prost(string, tag="1")]
@@ -1856,6 +1996,47 @@ pub struct Model {
     /// The subset of supported_fields that the model supports with `messages` but not with `prompt`.
     #[prost(string, repeated, tag="12")]
     pub conversation_fields: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Prices in the settings of the service. Absent if it has none for the model.
+    #[prost(message, optional, tag="13")]
+    pub pricing: ::core::option::Option<Pricing>,
+}
+/// Prices of a model, each in billionths of a US dollar per million tokens.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Pricing {
+    /// Price of input tokens that no other price applies to.
+    #[prost(int64, tag="1")]
+    pub input: i64,
+    /// Price of input tokens that the provider read from a cache. If absent, `input` applies.
+    #[prost(int64, optional, tag="2")]
+    pub cached_input: ::core::option::Option<i64>,
+    /// Price of output tokens.
+    #[prost(int64, tag="3")]
+    pub output: i64,
+    /// Price of reasoning tokens. If absent, `output` applies.
+    #[prost(int64, optional, tag="4")]
+    pub reasoning: ::core::option::Option<i64>,
+    /// Prices that replace these ones for requests with longer prompts, shortest first.
+    #[prost(message, repeated, tag="5")]
+    pub tiers: ::prost::alloc::vec::Vec<PricingTier>,
+}
+/// Prices for requests with long prompts, each in billionths of a US dollar per million tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PricingTier {
+    /// The tier applies to requests with more input tokens than this. All tokens have its prices.
+    #[prost(int64, tag="1")]
+    pub above_input_tokens: i64,
+    /// As Pricing.input.
+    #[prost(int64, tag="2")]
+    pub input: i64,
+    /// As Pricing.cached_input.
+    #[prost(int64, optional, tag="3")]
+    pub cached_input: ::core::option::Option<i64>,
+    /// As Pricing.output.
+    #[prost(int64, tag="4")]
+    pub output: i64,
+    /// As Pricing.reasoning.
+    #[prost(int64, optional, tag="5")]
+    pub reasoning: ::core::option::Option<i64>,
 }
 /// What a model supports in addition to completions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -1952,6 +2133,177 @@ pub struct GetModelRequest {
     /// Name or alias of the model. Required.
     #[prost(string, tag="1")]
     pub name: ::prost::alloc::string::String,
+}
+/// Which usage: all fields that are set must agree.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UsageFilter {
+    /// Not before this time.
+    #[prost(message, optional, tag="1")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Before this time.
+    #[prost(message, optional, tag="2")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Id of an API key. If empty, the caller's own, or all with the scope `usage.read`.
+    #[prost(string, tag="3")]
+    pub caller: ::prost::alloc::string::String,
+    /// Name of a team.
+    #[prost(string, tag="4")]
+    pub team: ::prost::alloc::string::String,
+    /// CompletionRequest.model, as callers wrote it.
+    #[prost(string, tag="5")]
+    pub model: ::prost::alloc::string::String,
+    /// Name of a configured provider.
+    #[prost(string, tag="6")]
+    pub provider: ::prost::alloc::string::String,
+}
+/// Request for a page of usage.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListUsageRequest {
+    /// Which usage. If absent, all that the caller may see.
+    #[prost(message, optional, tag="1")]
+    pub filter: ::core::option::Option<UsageFilter>,
+    /// Maximum number of records to return. 0 means 100, more than 1,000 means 1,000.
+    #[prost(int32, tag="2")]
+    pub page_size: i32,
+    /// ListUsageResponse.next_page_token of the previous page. Empty for the first page.
+    #[prost(string, tag="3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of usage.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListUsageResponse {
+    /// The records, newest first.
+    #[prost(message, repeated, tag="1")]
+    pub records: ::prost::alloc::vec::Vec<UsageRecord>,
+    /// Token of the next page. Empty on the last page.
+    #[prost(string, tag="2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// What one attempt used.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UsageRecord {
+    /// Id of the call, as in errors and logs.
+    #[prost(string, tag="1")]
+    pub call_id: ::prost::alloc::string::String,
+    /// Attempt.number.
+    #[prost(int32, tag="2")]
+    pub attempt: i32,
+    /// When the attempt was settled.
+    #[prost(message, optional, tag="3")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Id of the caller's API key.
+    #[prost(string, tag="4")]
+    pub caller: ::prost::alloc::string::String,
+    /// Team of the caller at that time; empty if it had none.
+    #[prost(string, tag="5")]
+    pub team: ::prost::alloc::string::String,
+    /// CompletionRequest.model.
+    #[prost(string, tag="6")]
+    pub model: ::prost::alloc::string::String,
+    /// Name of the configured provider.
+    #[prost(string, tag="7")]
+    pub provider: ::prost::alloc::string::String,
+    /// The provider's name for the model.
+    #[prost(string, tag="8")]
+    pub served_model: ::prost::alloc::string::String,
+    /// Tokens and cost.
+    #[prost(message, optional, tag="9")]
+    pub usage: ::core::option::Option<Usage>,
+    /// `ok`, `failed` or `cancelled`.
+    #[prost(string, tag="10")]
+    pub outcome: ::prost::alloc::string::String,
+}
+/// Request for sums of usage.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SummarizeUsageRequest {
+    /// Which usage. Whole hours are added up: times are rounded down to them.
+    #[prost(message, optional, tag="1")]
+    pub filter: ::core::option::Option<UsageFilter>,
+    /// Groups, at most 3. If empty, everything is one group.
+    #[prost(enumeration="summarize_usage_request::Group", repeated, tag="2")]
+    pub group_by: ::prost::alloc::vec::Vec<i32>,
+}
+/// Nested message and enum types in `SummarizeUsageRequest`.
+pub mod summarize_usage_request {
+    /// What usage is grouped by.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+    #[repr(i32)]
+    pub enum Group {
+        /// Not used.
+        Unspecified = 0,
+        /// By caller.
+        Caller = 1,
+        /// By team.
+        Team = 2,
+        /// By CompletionRequest.model.
+        Model = 3,
+        /// By provider and served model.
+        Target = 4,
+        /// By hour, in UTC.
+        Hour = 5,
+        /// By calendar day in the time zone of the limits.
+        Day = 6,
+        /// By calendar month in the time zone of the limits.
+        Month = 7,
+    }
+    impl Group {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "GROUP_UNSPECIFIED",
+                Self::Caller => "GROUP_CALLER",
+                Self::Team => "GROUP_TEAM",
+                Self::Model => "GROUP_MODEL",
+                Self::Target => "GROUP_TARGET",
+                Self::Hour => "GROUP_HOUR",
+                Self::Day => "GROUP_DAY",
+                Self::Month => "GROUP_MONTH",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "GROUP_UNSPECIFIED" => Some(Self::Unspecified),
+                "GROUP_CALLER" => Some(Self::Caller),
+                "GROUP_TEAM" => Some(Self::Team),
+                "GROUP_MODEL" => Some(Self::Model),
+                "GROUP_TARGET" => Some(Self::Target),
+                "GROUP_HOUR" => Some(Self::Hour),
+                "GROUP_DAY" => Some(Self::Day),
+                "GROUP_MONTH" => Some(Self::Month),
+                _ => None,
+            }
+        }
+    }
+}
+/// Sums of usage.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SummarizeUsageResponse {
+    /// The groups, those with the highest cost first.
+    #[prost(message, repeated, tag="1")]
+    pub summaries: ::prost::alloc::vec::Vec<UsageSummary>,
+}
+/// The sum of one group.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UsageSummary {
+    /// Values of SummarizeUsageRequest.group_by, in the same order.
+    #[prost(string, repeated, tag="1")]
+    pub group: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Requests: attempts after the first of a call are not counted.
+    #[prost(int64, tag="2")]
+    pub requests: i64,
+    /// Attempts.
+    #[prost(int64, tag="3")]
+    pub attempts: i64,
+    /// Tokens and cost. The cost leaves out what has no price.
+    #[prost(message, optional, tag="4")]
+    pub usage: ::core::option::Option<Usage>,
+    /// Attempts without a price.
+    #[prost(int64, tag="5")]
+    pub unpriced: i64,
 }
 include!("dragoman.v1.tonic.rs");
 // @@protoc_insertion_point(module)

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dragoman/v1/model.proto.
  */
 export const file_dragoman_v1_model: GenFile = /*@__PURE__*/
-  fileDesc("ChdkcmFnb21hbi92MS9tb2RlbC5wcm90bxILZHJhZ29tYW4udjEixgIKBU1vZGVsEgwKBG5hbWUYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEhAKCHByb3ZpZGVyGAMgASgJEhYKDnByb3ZpZGVyX21vZGVsGAQgASgJEg8KB2FsaWFzZXMYBSADKAkSHQoVY29udGV4dF93aW5kb3dfdG9rZW5zGAYgASgFEhkKEW1heF9vdXRwdXRfdG9rZW5zGAcgASgFEi0KDGNhcGFiaWxpdGllcxgIIAMoDjIXLmRyYWdvbWFuLnYxLkNhcGFiaWxpdHkSGAoQc3VwcG9ydGVkX2ZpZWxkcxgJIAMoCRIvCgxhdmFpbGFiaWxpdHkYCiABKA4yGS5kcmFnb21hbi52MS5BdmFpbGFiaWxpdHkSDQoFbG9jYWwYCyABKAgSGwoTY29udmVyc2F0aW9uX2ZpZWxkcxgMIAMoCSpeCgpDYXBhYmlsaXR5EhoKFkNBUEFCSUxJVFlfVU5TUEVDSUZJRUQQABIbChdDQVBBQklMSVRZX0NPVU5UX1RPS0VOUxABEhcKE0NBUEFCSUxJVFlfVE9LRU5JWkUQAipoCgxBdmFpbGFiaWxpdHkSHAoYQVZBSUxBQklMSVRZX1VOU1BFQ0lGSUVEEAASFgoSQVZBSUxBQklMSVRZX1JFQURZEAESHAoYQVZBSUxBQklMSVRZX1VOQVZBSUxBQkxFEAMiBAgCEAJChAEKC2RyYWdvbWFuLnYxQgpNb2RlbFByb3RvUAFaNmV4YW1wbGUuY29tL2RyYWdvbWFuL2NsaWVudHMvZ28vZHJhZ29tYW4vdjE7ZHJhZ29tYW52MaICA0RYWKoCC0RyYWdvbWFuLlYxygILRHJhZ29tYW5cVjHqAgxEcmFnb21hbjo6VjFiBnByb3RvMw");
+  fileDesc("ChdkcmFnb21hbi92MS9tb2RlbC5wcm90bxILZHJhZ29tYW4udjEi7QIKBU1vZGVsEgwKBG5hbWUYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEhAKCHByb3ZpZGVyGAMgASgJEhYKDnByb3ZpZGVyX21vZGVsGAQgASgJEg8KB2FsaWFzZXMYBSADKAkSHQoVY29udGV4dF93aW5kb3dfdG9rZW5zGAYgASgFEhkKEW1heF9vdXRwdXRfdG9rZW5zGAcgASgFEi0KDGNhcGFiaWxpdGllcxgIIAMoDjIXLmRyYWdvbWFuLnYxLkNhcGFiaWxpdHkSGAoQc3VwcG9ydGVkX2ZpZWxkcxgJIAMoCRIvCgxhdmFpbGFiaWxpdHkYCiABKA4yGS5kcmFnb21hbi52MS5BdmFpbGFiaWxpdHkSDQoFbG9jYWwYCyABKAgSGwoTY29udmVyc2F0aW9uX2ZpZWxkcxgMIAMoCRIlCgdwcmljaW5nGA0gASgLMhQuZHJhZ29tYW4udjEuUHJpY2luZyKjAQoHUHJpY2luZxINCgVpbnB1dBgBIAEoAxIZCgxjYWNoZWRfaW5wdXQYAiABKANIAIgBARIOCgZvdXRwdXQYAyABKAMSFgoJcmVhc29uaW5nGAQgASgDSAGIAQESJwoFdGllcnMYBSADKAsyGC5kcmFnb21hbi52MS5QcmljaW5nVGllckIPCg1fY2FjaGVkX2lucHV0QgwKCl9yZWFzb25pbmcimgEKC1ByaWNpbmdUaWVyEhoKEmFib3ZlX2lucHV0X3Rva2VucxgBIAEoAxINCgVpbnB1dBgCIAEoAxIZCgxjYWNoZWRfaW5wdXQYAyABKANIAIgBARIOCgZvdXRwdXQYBCABKAMSFgoJcmVhc29uaW5nGAUgASgDSAGIAQFCDwoNX2NhY2hlZF9pbnB1dEIMCgpfcmVhc29uaW5nKl4KCkNhcGFiaWxpdHkSGgoWQ0FQQUJJTElUWV9VTlNQRUNJRklFRBAAEhsKF0NBUEFCSUxJVFlfQ09VTlRfVE9LRU5TEAESFwoTQ0FQQUJJTElUWV9UT0tFTklaRRACKmgKDEF2YWlsYWJpbGl0eRIcChhBVkFJTEFCSUxJVFlfVU5TUEVDSUZJRUQQABIWChJBVkFJTEFCSUxJVFlfUkVBRFkQARIcChhBVkFJTEFCSUxJVFlfVU5BVkFJTEFCTEUQAyIECAIQAkKEAQoLZHJhZ29tYW4udjFCCk1vZGVsUHJvdG9QAVo2ZXhhbXBsZS5jb20vZHJhZ29tYW4vY2xpZW50cy9nby9kcmFnb21hbi92MTtkcmFnb21hbnYxogIDRFhYqgILRHJhZ29tYW4uVjHKAgtEcmFnb21hblxWMeoCDERyYWdvbWFuOjpWMWIGcHJvdG8z");
 
 /**
  * A model that can serve requests.
@@ -106,6 +106,13 @@ export type Model = Message<"dragoman.v1.Model"> & {
    * @generated from field: repeated string conversation_fields = 12;
    */
   conversationFields: string[];
+
+  /**
+   * Prices in the settings of the service. Absent if it has none for the model.
+   *
+   * @generated from field: dragoman.v1.Pricing pricing = 13;
+   */
+  pricing?: Pricing | undefined;
 };
 
 /**
@@ -114,6 +121,104 @@ export type Model = Message<"dragoman.v1.Model"> & {
  */
 export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
   messageDesc(file_dragoman_v1_model, 0);
+
+/**
+ * Prices of a model, each in billionths of a US dollar per million tokens.
+ *
+ * @generated from message dragoman.v1.Pricing
+ */
+export type Pricing = Message<"dragoman.v1.Pricing"> & {
+  /**
+   * Price of input tokens that no other price applies to.
+   *
+   * @generated from field: int64 input = 1;
+   */
+  input: bigint;
+
+  /**
+   * Price of input tokens that the provider read from a cache. If absent, `input` applies.
+   *
+   * @generated from field: optional int64 cached_input = 2;
+   */
+  cachedInput?: bigint | undefined;
+
+  /**
+   * Price of output tokens.
+   *
+   * @generated from field: int64 output = 3;
+   */
+  output: bigint;
+
+  /**
+   * Price of reasoning tokens. If absent, `output` applies.
+   *
+   * @generated from field: optional int64 reasoning = 4;
+   */
+  reasoning?: bigint | undefined;
+
+  /**
+   * Prices that replace these ones for requests with longer prompts, shortest first.
+   *
+   * @generated from field: repeated dragoman.v1.PricingTier tiers = 5;
+   */
+  tiers: PricingTier[];
+};
+
+/**
+ * Describes the message dragoman.v1.Pricing.
+ * Use `create(PricingSchema)` to create a new message.
+ */
+export const PricingSchema: GenMessage<Pricing> = /*@__PURE__*/
+  messageDesc(file_dragoman_v1_model, 1);
+
+/**
+ * Prices for requests with long prompts, each in billionths of a US dollar per million tokens.
+ *
+ * @generated from message dragoman.v1.PricingTier
+ */
+export type PricingTier = Message<"dragoman.v1.PricingTier"> & {
+  /**
+   * The tier applies to requests with more input tokens than this. All tokens have its prices.
+   *
+   * @generated from field: int64 above_input_tokens = 1;
+   */
+  aboveInputTokens: bigint;
+
+  /**
+   * As Pricing.input.
+   *
+   * @generated from field: int64 input = 2;
+   */
+  input: bigint;
+
+  /**
+   * As Pricing.cached_input.
+   *
+   * @generated from field: optional int64 cached_input = 3;
+   */
+  cachedInput?: bigint | undefined;
+
+  /**
+   * As Pricing.output.
+   *
+   * @generated from field: int64 output = 4;
+   */
+  output: bigint;
+
+  /**
+   * As Pricing.reasoning.
+   *
+   * @generated from field: optional int64 reasoning = 5;
+   */
+  reasoning?: bigint | undefined;
+};
+
+/**
+ * Describes the message dragoman.v1.PricingTier.
+ * Use `create(PricingTierSchema)` to create a new message.
+ */
+export const PricingTierSchema: GenMessage<PricingTier> = /*@__PURE__*/
+  messageDesc(file_dragoman_v1_model, 2);
 
 /**
  * What a model supports in addition to completions.

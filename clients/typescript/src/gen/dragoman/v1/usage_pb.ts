@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dragoman/v1/usage.proto.
  */
 export const file_dragoman_v1_usage: GenFile = /*@__PURE__*/
-  fileDesc("ChdkcmFnb21hbi92MS91c2FnZS5wcm90bxILZHJhZ29tYW4udjEisQEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIVCg1vdXRwdXRfdG9rZW5zGAIgASgDEhQKDHRvdGFsX3Rva2VucxgDIAEoAxIbChNjYWNoZWRfaW5wdXRfdG9rZW5zGAQgASgDEhgKEHJlYXNvbmluZ190b2tlbnMYBiABKAMSEQoJZXN0aW1hdGVkGAcgASgIEg8KB3BhcnRpYWwYCCABKAhKBAgFEAZKBAgJEApChAEKC2RyYWdvbWFuLnYxQgpVc2FnZVByb3RvUAFaNmV4YW1wbGUuY29tL2RyYWdvbWFuL2NsaWVudHMvZ28vZHJhZ29tYW4vdjE7ZHJhZ29tYW52MaICA0RYWKoCC0RyYWdvbWFuLlYxygILRHJhZ29tYW5cVjHqAgxEcmFnb21hbjo6VjFiBnByb3RvMw");
+  fileDesc("ChdkcmFnb21hbi92MS91c2FnZS5wcm90bxILZHJhZ29tYW4udjEi2QEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIVCg1vdXRwdXRfdG9rZW5zGAIgASgDEhQKDHRvdGFsX3Rva2VucxgDIAEoAxIbChNjYWNoZWRfaW5wdXRfdG9rZW5zGAQgASgDEhgKEHJlYXNvbmluZ190b2tlbnMYBiABKAMSEQoJZXN0aW1hdGVkGAcgASgIEg8KB3BhcnRpYWwYCCABKAgSGgoNY29zdF9uYW5vX3VzZBgJIAEoA0gAiAEBQhAKDl9jb3N0X25hbm9fdXNkSgQIBRAGQoQBCgtkcmFnb21hbi52MUIKVXNhZ2VQcm90b1ABWjZleGFtcGxlLmNvbS9kcmFnb21hbi9jbGllbnRzL2dvL2RyYWdvbWFuL3YxO2RyYWdvbWFudjGiAgNEWFiqAgtEcmFnb21hbi5WMcoCC0RyYWdvbWFuXFYx6gIMRHJhZ29tYW46OlYxYgZwcm90bzM");
 
 /**
  * Tokens used by a request, counted with the model's own tokenizer.
@@ -71,6 +71,14 @@ export type Usage = Message<"dragoman.v1.Usage"> & {
    * @generated from field: bool partial = 8;
    */
   partial: boolean;
+
+  /**
+   * Cost in billionths of a US dollar, by the prices in the settings of the service or those that
+   * the provider reports. Absent if no price is known.
+   *
+   * @generated from field: optional int64 cost_nano_usd = 9;
+   */
+  costNanoUsd?: bigint | undefined;
 };
 
 /**
