@@ -10,6 +10,7 @@ from dragoman import v1
 from dragoman_service.admission.listing import Gates
 from dragoman_service.delivery import Delivery
 from dragoman_service.engine.engine import Engine
+from dragoman_service.limits.quotas import Quotas
 from dragoman_service.operations import Operations
 from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.grpc.server import GrpcServer
@@ -34,6 +35,8 @@ class FrontendContext:
     """Which callers may do what."""
     gates: Gates = field(default_factory=Gates)
     """The queues before limits on what is under way."""
+    quotas: Quotas | None = None
+    """Limits, prices and usage. None if the settings ask for none."""
     unsupported: v1.UnsupportedFieldPolicy.ValueType = v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED
     """What the settings say about fields that a model does not support, if they say anything about this frontend.
     `delivery` applies it to requests that do not say it themselves."""

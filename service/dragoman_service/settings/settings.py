@@ -17,6 +17,7 @@ from pydantic import (
 from dragoman_service.settings.access import AccessSettings
 from dragoman_service.settings.admission import AdmissionSettings, TargetLimits, limits_in
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
+from dragoman_service.settings.limits import LimitsSettings, UsageSettings
 from dragoman_service.settings.routing import ModelSettings, RoutingSettings
 from dragoman_service.settings.sources import merge, read_environment, read_file, resolve_secrets
 from dragoman_service.settings.strings import ModelName, Name, Origin, StoreUrl
@@ -119,6 +120,8 @@ class Settings(Section):
     filters: dict[Name, dict[str, Any]] = Field(default_factory=dict, repr=False)
     models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
     routing: RoutingSettings = RoutingSettings()
+    limits: LimitsSettings = LimitsSettings()
+    usage: UsageSettings = UsageSettings()
     frontends: dict[Name, FrontendSettings] = Field(default_factory=dict)
     _base: Path = PrivateAttr(default_factory=Path.cwd)
 

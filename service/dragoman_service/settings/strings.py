@@ -10,7 +10,7 @@ from pydantic import AfterValidator, StringConstraints
 from dragoman_service.settings.sources import NAME
 
 
-def _matches(pattern: str, expected: str) -> AfterValidator:
+def matches(pattern: str, expected: str) -> AfterValidator:
     """A validator whose message says in words what is expected."""
 
     def check(text: str) -> str:
@@ -23,7 +23,7 @@ def _matches(pattern: str, expected: str) -> AfterValidator:
 
 Name = Annotated[
     str,
-    _matches(NAME, "1 to 63 lower-case letters, digits, '_' and '-', starting with a letter"),
+    matches(NAME, "1 to 63 lower-case letters, digits, '_' and '-', starting with a letter"),
 ]
 CALLER_ID = "1 to 63 letters, digits, '.', '_', '@' and '-', starting with a letter or digit"
 
@@ -34,23 +34,23 @@ def _is_not_anonymous(caller: str) -> str:
     return caller
 
 
-CallerId = Annotated[str, _matches(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}", CALLER_ID), AfterValidator(_is_not_anonymous)]
+CallerId = Annotated[str, matches(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}", CALLER_ID), AfterValidator(_is_not_anonymous)]
 CallerPattern = Annotated[
     str,
-    _matches(r"[A-Za-z0-9._@*-]{1,63}", "the id of an API key, or a pattern in which * matches any characters"),
+    matches(r"[A-Za-z0-9._@*-]{1,63}", "the id of an API key, or a pattern in which * matches any characters"),
 ]
 Sha256 = Annotated[
     str,
     StringConstraints(to_lower=True),
-    _matches(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal, as `dragoman keys create` writes it"),
+    matches(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal, as `dragoman keys create` writes it"),
 ]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-ModelTarget = Annotated[str, _matches(r"(?s)[a-z][a-z0-9_-]{0,62}/.+", "PROVIDER/MODEL, as in 'echo/echo'")]
+ModelTarget = Annotated[str, matches(r"(?s)[a-z][a-z0-9_-]{0,62}/.+", "PROVIDER/MODEL, as in 'echo/echo'")]
 StoreUrl = Annotated[
     str,
-    _matches(
+    matches(
         r"(?s)(sqlite:///.|postgres(ql)?://.|(?!sqlite:|postgres(ql)?:)[a-z][a-z0-9+.-]*:).*",
         "the URL of a store, as in sqlite:///FILE or postgresql://USER:PASSWORD@HOST:5432/DATABASE",
     ),
 ]
-Origin = Annotated[str, _matches(r"\*|[a-z][a-z0-9+.-]*://[^\s/]+", "an origin such as 'https://app.example', or '*'")]
+Origin = Annotated[str, matches(r"\*|[a-z][a-z0-9+.-]*://[^\s/]+", "an origin such as 'https://app.example', or '*'")]
