@@ -106,7 +106,7 @@ class LimitsSettings(Section):
     unpriced: Literal["allow", "refuse"] = "allow"
     """What becomes of requests of callers with a limit of cost, for models without a price."""
     headers: Literal["x-ratelimit", "draft", "none"] = "x-ratelimit"
-    """How answers tell of limits: OpenAI's headers, those of the IETF's draft, or not at all."""
+    """How answers tell of limits: by the headers that most vendors send, by those of the IETF's draft, or not."""
     service: ScopeLimits | None = None
     teams: dict[Scope, ScopeLimits] = Field(default_factory=dict)
     keys: dict[Scope, ScopeLimits] = Field(default_factory=dict)
