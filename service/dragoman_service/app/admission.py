@@ -39,9 +39,10 @@ class AdmissionParts:
     targets: TargetSlots | None = None
     gates: list[Gate] = field(default_factory=list)
 
-    def around(self, filters: Filters) -> Filters:
-        """`filters` with ours, heartbeats just inside the first of them, which is metering."""
-        inside = (self.filter,) if self.filter else ()
+    def around(self, filters: Filters, limiting: Filter | None = None) -> Filters:
+        """`filters` with ours, heartbeats just inside the first of them, which is metering; `limiting` is outside the
+        slots, so that what it refuses never waits for one."""
+        inside = tuple(one for one in (limiting, self.filter) if one is not None)
         first, *rest = filters.everywhere
         return replace(filters, everywhere=(first, self.heartbeats, *rest, *inside))
 

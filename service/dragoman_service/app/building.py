@@ -14,6 +14,7 @@ from dragoman import v1
 from dragoman_service.admission.listing import Gates
 from dragoman_service.app.admission import AdmissionParts, build_admission
 from dragoman_service.app.exact import exact_slots
+from dragoman_service.app.limits import open_limits
 from dragoman_service.app.readiness import why_not_ready
 from dragoman_service.app.routes import routing_of
 from dragoman_service.catalogue.aliases import Aliases
@@ -75,30 +76,31 @@ async def build(
     chain = await stack.enter_async_context(_chain(filters, partial(FilterContext, metrics, catalogue), settings))
     admission = build_admission(settings, catalogue, metrics, worker)
     routing = routing_of(settings, metrics)
-    engine = Engine(
-        catalogue, admission.around(chain), deadlines, auth.allowed, budget, routing, slots=admission.targets
-    )
+    limits = await _open(open_limits(settings, auth, catalogue, opened_store, metrics, worker), stack)
+    around = admission.around(chain, limits.filter)
+    engine = Engine(catalogue, around, deadlines, auth.allowed, budget, routing, slots=admission.targets)
     stack.push_async_callback(engine.closed, STOP_GRACE)
     await _open(_exact(admission, opened_store, server.workers), stack)
     unlisted = () if settings.access.anonymous_listing else (ANONYMOUS,)
     opening = operations_in(opened_store, _options(settings), engine, OperationMeter(metrics), unlisted=unlisted)
     operations = await _open(opening, stack)
     telemetry, off_loop = RpcTelemetry(metrics), OffLoop()
-    limits = (server.max_request_size, server.stall_timeout)
+    sizes = (server.max_request_size, server.stall_timeout)
     shared: dict[str, Any] = {"off_loop": off_loop, "budget": budget, "pressure": _pressure(server, metrics)}
-    grpc_guard = Guard(auth, telemetry, in_flight, deadlines, *limits, **shared)
+    grpc_guard = Guard(auth, telemetry, in_flight, deadlines, *sizes, **shared)
     grpc_server = GrpcServer(server, grpc_guard, metrics.listener_restarts["grpc"].inc)
     http_server = HttpServer(
         server.http,
         lambda: why_not_ready(grpc_server, http_server, engine),
         metrics.registry,
-        HttpGuard(auth, telemetry, in_flight, deadlines, Cors(server.cors_origins), *limits, **shared),
+        HttpGuard(auth, telemetry, in_flight, deadlines, Cors(server.cors_origins), *sizes, **shared),
         share_port=server.workers > 1,
         hosts=_hosts(settings),
         metrics=server.metrics,
     )
     delivery = Delivery(engine, operations, off_loop=off_loop)
-    return FrontendContext(grpc_server, http_server, delivery, engine, operations, auth, Gates(admission.gates))
+    gates = Gates(admission.gates)
+    return FrontendContext(grpc_server, http_server, delivery, engine, operations, auth, gates, limits.quotas)
 
 
 def _shared_store(settings: Settings) -> AbstractAsyncContextManager[OpenedStore]:

@@ -42,6 +42,7 @@ class Running:
     ) -> None:
         self.engine = context.engine
         self.operations = context.operations
+        self.quotas = context.quotas
         self.opened = opened
         self.grpc_address, self.http_address = (str(address) for address in addresses)
         self._context = context

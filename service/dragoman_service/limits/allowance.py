@@ -6,10 +6,11 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from dragoman_service.limits.pots import Left, Pot
 from dragoman_service.limits.store.interface import (
     Charge,
     Grant,
@@ -25,38 +26,6 @@ from dragoman_service.timing.loop import repeat
 
 LEASE = 15.0  # seconds that allowances outlive their process
 IDLE = 1.0  # seconds without use after which units go back
-
-
-@dataclass(slots=True)
-class Pot:
-    """The units of one limit in one window. `idle` below 0 is a debt: calls have used more than they had reserved."""
-
-    limit: Limit
-    start: int
-    ends: float
-    """When the window ends, by the clock of this process."""
-    idle: int = 0
-    held: int = 0
-    """Units that calls under way have reserved."""
-    spent: int = 0
-    rate: int = 0
-    """Units that were reserved in the second before this one."""
-    touched: float = 0.0
-
-    def take(self, units: int, now: float) -> None:
-        self.idle -= units
-        self.held += units
-        self.spent += units
-        self.touched = now
-
-    def put_back(self, units: int) -> None:
-        self.idle += units
-        self.held -= units
-
-    def use(self, units: int, over: int) -> None:
-        """Uses `units` of those held, and `over` more, which the store takes from whatever else this pot has."""
-        self.held -= units
-        self.idle = max(self.idle - over, -self.held)
 
 
 @dataclass(slots=True)
@@ -150,6 +119,12 @@ class Allowances:
     async def grow(self, hold: Hold, units: Mapping[Limit, int]) -> Outcome:
         """Reserves more for a call. If it is refused, the call still holds what it has. It raises as `reserve` does."""
         return await self._into(hold, units)
+
+    def left(self, limits: Iterable[Limit]) -> list[Left]:
+        """What is left of those limits that this worker knows of, as far as it knows."""
+        now = self._clock()
+        pots = (self._era.pot(limit, now) for limit in limits)
+        return [pot.known(now) for pot in pots if pot is not None]
 
     async def run(self) -> None:
         """Renews the lease and returns idle units, for ever."""
@@ -255,7 +230,7 @@ def _credited(era: _Era, needed: Mapping[Limit, int], reserved: Reserved, now: f
         if pot is None or pot.start != grant.start:
             ends = math.inf if grant.end is None else now + (grant.end - reserved.now) / 1000
             pot = era.pots[grant.limit] = Pot(grant.limit, grant.start, ends)
-        pot.idle += grant.units
+        pot.credit(grant, now)
         pot.take(needed.get(grant.limit, 0), now)
         parts.append(_Part(pot, needed.get(grant.limit, 0)))
     return parts

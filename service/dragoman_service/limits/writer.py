@@ -45,9 +45,9 @@ class UsageWriter:
         """Settlements that are not in the ledger yet, without those on the disk."""
         return len(self._waiting)
 
-    async def put(self, settlement: Settlement) -> None:
-        """Takes a settlement, at once unless too many wait. It is not lost if the caller is cancelled meanwhile."""
-        self._waiting.append(settlement)
+    async def put(self, *settlements: Settlement) -> None:
+        """Takes settlements, at once unless too many wait. They are not lost if the caller is cancelled meanwhile."""
+        self._waiting.extend(settlements)
         self._changed.set()
         if len(self._waiting) > self._most:
             self._space.clear()

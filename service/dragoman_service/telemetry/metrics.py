@@ -61,6 +61,7 @@ class Metrics:
         self._add_model()
         self._add_service()
         self._add_admission()
+        self._add_limits()
         self._add_routes()
         self._add_operations()
 
@@ -155,6 +156,27 @@ class Metrics:
         )
         self.concurrency_used = self._gauge(
             "dragoman_concurrency_used", "Requests under way in slots.", "livesum", "provider", "model"
+        )
+
+    def _add_limits(self) -> None:
+        self.limits_shadow = self._counter(
+            "dragoman_limit_refusals_shadow_total", "Calls that a limit would have refused if it were enforced.", "unit"
+        )
+        self.limit_store = self._histogram(
+            "dragoman_limit_store_seconds", "Time that the store of limits took.", OVERHEAD_SECONDS, "op"
+        )
+        self.unsettled = Gauge(
+            "dragoman_usage_unsettled",
+            "Attempts that are not in the ledger of usage yet.",
+            registry=self.own,
+            multiprocess_mode="livesum",
+        )
+        self.cost = self._counter("dragoman_cost_usd_total", "What attempts cost.", "provider", "model")
+        self.unpriced = self._counter(
+            "dragoman_unpriced_attempts_total", "Attempts without a price.", "provider", "model"
+        )
+        self.budget_used = self._gauge(
+            "dragoman_budget_used_ratio", "Used part of the budgets of teams.", "livemostrecent", "team", "limit"
         )
 
     def _add_routes(self) -> None:

@@ -63,5 +63,13 @@ class CallRecord:
     """Its priority band, if it waited or was refused."""
     shed: str = ""
     """Why it was not admitted."""
+    reserved: int = 0
+    """Tokens that were reserved for it."""
+    cost_nano_usd: int = 0
+    """Billionths of a US dollar that its attempts cost, as far as prices are known."""
+    estimated: bool = False
+    """The provider told no usage for one of its attempts."""
+    limit: str = ""
+    """The limit that refused it, or would have if it were enforced."""
     underway: Callable[[], None] | None = None
     """Fills in the progress of the completion that is under way; None: no completion is."""

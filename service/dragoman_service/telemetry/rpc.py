@@ -81,6 +81,10 @@ class RpcTelemetry:
             "queued_ms": record.queued and round(record.queued * 1000, 3),
             "band": record.band,
             "shed": record.shed,
+            "limit": record.limit,
+            "reserved": record.reserved,
+            "cost_nano_usd": record.cost_nano_usd,
+            "estimated": record.estimated,
         }
         told = {key: value for key, value in facts.items() if value}
         if record.routine:

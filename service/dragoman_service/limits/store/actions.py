@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from dragoman_service.limits.store import ledger
 from dragoman_service.limits.store.interface import Charge, Grant, Refusal, Reserved, Settlement, Want
@@ -19,6 +19,8 @@ NEAR = 16  # units: shares that are smaller than this leave only what is needed
 class Reserve:
     """See `LimitStore.reserve`."""
 
+    name: ClassVar = "reserve"
+
     worker: str
     lease: int
     wants: Sequence[Want]
@@ -29,6 +31,8 @@ class Reserve:
 class GiveBack:
     """See `LimitStore.give_back`."""
 
+    name: ClassVar = "give_back"
+
     worker: str
     charges: Sequence[Charge]
 
@@ -36,6 +40,8 @@ class GiveBack:
 @dataclass(frozen=True, slots=True)
 class Settle:
     """See `LimitStore.settle`."""
+
+    name: ClassVar = "settle"
 
     settlements: Sequence[Settlement]
 

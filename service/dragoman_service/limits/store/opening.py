@@ -9,7 +9,6 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Engine, StaticPool, create_engine
 from sqlalchemy.dialects.sqlite import insert
 
-from dragoman_service.limits.store.interface import LimitStore
 from dragoman_service.limits.store.relational import SqlLimitStore
 from dragoman_service.limits.store.schema import metadata
 from dragoman_service.operations.model.errors import OperationStoreError
@@ -26,7 +25,7 @@ T = TypeVar("T")
 _opened: WeakKeyDictionary[object, SqlLimitStore] = WeakKeyDictionary()
 
 
-def limits_of(store: OperationStore) -> LimitStore:
+def limits_of(store: OperationStore) -> SqlLimitStore:
     """The store of limits in the database of `store`, whose connections it shares; always the same one.
 
     Raises OperationStoreError for a store of another package that has no SQL database.

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+RUN = "#"
+
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """What one attempt used. The pair of `call_id` and `attempt` is its key.
+    """What one attempt used. The pair of `call_id` and `attempt` is its key: the id of the call, `RUN`, and a text that
+    tells runs under one id apart.
 
     `cost` in billionths of a US dollar; None if no price is known. `kind` is `complete`, `stream` or `operation`;
     `outcome` is `ok`, `failed` or `cancelled`. `requests` is 1 in one row of each call, and 0 in the others.
@@ -34,6 +37,11 @@ class UsageRow:
     estimated: bool = False
     outcome: str = "ok"
     labels_hash: bytes = b""
+
+    @property
+    def call(self) -> str:
+        """The id of the call, as in errors and logs."""
+        return self.call_id.partition(RUN)[0]
 
 
 class UsageRecord(NamedTuple):

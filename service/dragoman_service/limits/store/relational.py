@@ -40,6 +40,8 @@ class SqlLimitStore:
         self._waiting: list[_Waiting] = []
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self.observe: Callable[[str, float], object] = lambda op, seconds: None
+        """Is told of what a statement did, such as `reserve`, and the seconds that it took with the wait before it."""
 
     async def reserve(self, worker: str, lease: int, wants: Sequence[Want], workers: int = 1) -> Reserved:
         outcome: Reserved = await self._submit(Reserve(worker, lease, wants, workers))
@@ -77,11 +79,14 @@ class SqlLimitStore:
         return await self._read(leases.check)
 
     async def _submit(self, action: Action) -> Any:
-        waiting = _Waiting(action, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        begun, waiting = loop.time(), _Waiting(action, loop.create_future())
         self._waiting.append(waiting)
         if self._task is None:
             self._task = asyncio.create_task(self._work(), name="limits")
-        return await waiting.outcome
+        outcome = await waiting.outcome
+        self.observe(action.name, loop.time() - begun)
+        return outcome
 
     async def _work(self) -> None:
         while self._waiting:

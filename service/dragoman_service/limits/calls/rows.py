@@ -1,0 +1,86 @@
+"""Writes what a call has used into the ledger: a row for each attempt, in the background."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Any
+
+from dragoman import v1
+
+from dragoman_service.catalogue.catalogue import Target
+from dragoman_service.contract import Call
+from dragoman_service.limits.calls.counting import Count, Used
+from dragoman_service.limits.calls.observer import LimitObserver
+from dragoman_service.limits.calls.reservation import Reservation
+from dragoman_service.limits.chain import Chain
+from dragoman_service.limits.prices import Prices
+from dragoman_service.limits.store.records import RUN, UsageRow
+from dragoman_service.limits.writer import UsageWriter
+
+
+class Writer:
+    """Makes the rows of calls, and gives them to the writer of the ledger."""
+
+    def __init__(self, writer: UsageWriter, chain: Chain, prices: Prices, observer: LimitObserver) -> None:
+        self._writer, self._chain, self._prices, self._observer = writer, chain, prices, observer
+
+    async def write(
+        self,
+        request: v1.CompletionRequest,
+        call: Call,
+        target: Target,
+        count: Count,
+        outcome: str,
+        reservation: Reservation,
+    ) -> None:
+        """Settles every attempt of a call that has ended. It waits only if too many rows are not written yet."""
+        # Operations and repeated requests run several times under one id, and each run is counted.
+        call_id = f"{call.id}{RUN}{secrets.token_hex(3)}"
+        attempts = list(count.attempts(outcome)) or [Used(1, "", "", v1.Usage(), outcome)]
+        call_of = {
+            "call_id": call_id,
+            "key": call.caller,
+            "team": self._chain.team(call.caller),
+            "model": target.alias.name if target.alias else request.model,
+            "kind": _kind(call),
+            "labels_hash": _hash(request),
+        }
+        last = attempts[-1]
+        rows = [self._row(call, used, requests=int(used is last), **call_of) for used in attempts]
+        settled = [reservation.settlement(row, used.usage) for row, used in zip(rows, attempts, strict=True)]
+        await self._writer.put(*settled)
+
+    def _row(self, call: Call, used: Used, **known: Any) -> UsageRow:
+        usage, cost = used.usage, None
+        if used.provider:
+            cost = self._prices.cost(used.model, usage)
+            nano_usd = None if cost is None else cost.nano_usd
+            self._observer.settled(call, used.provider, used.served_model, nano_usd, estimated=usage.estimated)
+        return UsageRow(
+            attempt=used.number,
+            provider=used.provider,
+            served_model=used.served_model,
+            input=usage.input_tokens,
+            cached=usage.cached_input_tokens,
+            output=usage.output_tokens,
+            reasoning=usage.reasoning_tokens,
+            cost=None if cost is None else cost.nano_usd,
+            price_version="" if cost is None else cost.version,
+            estimated=usage.estimated,
+            outcome=used.outcome,
+            **known,
+        )
+
+
+def _kind(call: Call) -> str:
+    if call.record is None:
+        return "operation"
+    return "stream" if call.streaming else "complete"
+
+
+def _hash(request: v1.CompletionRequest) -> bytes:
+    """Of the labels, by which calls with the same ones can be found; empty if there are none."""
+    if not request.labels:
+        return b""
+    return hashlib.sha256(repr(sorted(request.labels.items())).encode()).digest()[:8]
