@@ -17,6 +17,7 @@ def documented(tmp_path: Path) -> Settings:
     (tmp_path / "dragoman.toml").write_text(block[1])
     for name in ("server.pem", "server.key"):
         (tmp_path / name).write_text("")
+    (tmp_path / "prices.toml").write_text("[prices]")
     return load(tmp_path / "dragoman.toml", {"VENDOR_KEY": "secret"})
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from dragoman import v1
 
+from dragoman_service.catalogue.aliases import matches
+from dragoman_service.settings.prices import PriceSettings, PricesSettings, TierSettings
+
 MILLION = 1_000_000  # tokens
+TOLD = "told"
+"""The version of costs that a provider tells itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +45,15 @@ class Price:
 
     rates: Rates
     tiers: tuple[Rates, ...] = ()
+    version: str = field(init=False, compare=False)
+    """Names these figures: other figures have another version."""
 
-    @property
-    def version(self) -> str:
-        """Names these figures: other figures have another version."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
+    def __post_init__(self) -> None:
+        figures = [(r.above, r.input, r.output, r.cached_input, r.reasoning) for r in (self.rates, *self.tiers)]
+        object.__setattr__(self, "version", hashlib.sha256(repr(figures).encode()).hexdigest()[:12])
 
     def cost(self, usage: v1.Usage) -> int:
-        """What so many tokens cost, rounded to the next billionth of a US dollar."""
+        """What so many tokens cost, rounded to the nearest billionth of a US dollar."""
         rates = self.rates
         for tier in self.tiers:
             rates = tier if usage.input_tokens > tier.above else rates
@@ -58,24 +65,73 @@ class Price:
         return (total + MILLION // 2) // MILLION
 
 
-TOLD = "told"
-
-
 class Prices:
     """Prices by full names of models, `PROVIDER/MODEL`: those of the settings, and those of an imported table, which
-    count where a provider tells no cost itself."""
+    count where a provider tells no cost itself.
+
+    A name may be a pattern. A model's own name wins over patterns, and of patterns the one with the longest beginning.
+    """
 
     def __init__(self, own: Mapping[str, Price], imported: Mapping[str, Price]) -> None:
-        self._own, self._imported = own, imported
+        self._own = lru_cache(maxsize=4096)(_finder(own))
+        self._imported = lru_cache(maxsize=4096)(_finder(imported))
 
     def of(self, model: str) -> Price | None:
         """The price of a model; None if none is known before it has answered."""
-        return self._own.get(model) or self._imported.get(model)
+        return self._own(model) or self._imported(model)
 
     def cost(self, model: str, usage: v1.Usage) -> Cost | None:
         """What an attempt cost; None if no price is known."""
-        price = self._own.get(model)
+        price = self._own(model)
         if price is None and usage.HasField("cost_nano_usd"):
             return Cost(usage.cost_nano_usd, TOLD)
-        price = price or self._imported.get(model)
+        price = price or self._imported(model)
         return None if price is None else Cost(price.cost(usage), price.version)
+
+
+def prices_of(settings: PricesSettings) -> Prices:
+    """The prices of the settings, and those of the file that they name."""
+    return Prices(
+        {name: _price(table) for name, table in settings.models.items()},
+        {name: _price(table) for name, table in settings.imported.items()},
+    )
+
+
+def pricing(price: Price) -> v1.Pricing:
+    """The price as callers see it."""
+    first = price.rates
+    return v1.Pricing(
+        input=first.input,
+        cached_input=first.cached_input,
+        output=first.output,
+        reasoning=first.reasoning,
+        tiers=[
+            v1.PricingTier(
+                above_input_tokens=tier.above,
+                input=tier.input,
+                cached_input=tier.cached_input,
+                output=tier.output,
+                reasoning=tier.reasoning,
+            )
+            for tier in price.tiers
+        ],
+    )
+
+
+def _finder(prices: Mapping[str, Price]) -> Callable[[str], Price | None]:
+    """Finds the price of a model among those of names and patterns."""
+    patterns = sorted((name for name in prices if "*" in name), key=lambda name: (-name.index("*"), -len(name)))
+
+    def find(model: str) -> Price | None:
+        name = model if model in prices else next((one for one in patterns if matches(one, model)), model)
+        return prices.get(name)
+
+    return find
+
+
+def _price(table: PriceSettings) -> Price:
+    return Price(_rates(table), tuple(_rates(tier, tier.above) for tier in table.tiers))
+
+
+def _rates(table: PriceSettings | TierSettings, above: int = 0) -> Rates:
+    return Rates(table.input, table.output, table.cached_input, table.reasoning, above)

@@ -138,9 +138,13 @@ async def _share(
 
 
 def _unknown_providers(settings: Settings, providers: Collection[str]) -> Iterator[Mistake]:
-    """Targets of model names that lead to a provider that is not configured."""
-    for name, targets in settings.targets.items():
-        for number, target in enumerate(targets):
-            if target.partition("/")[0] not in providers:
-                why = f"there is no such provider; configured: {', '.join(sorted(providers)) or 'none'}"
-                yield Mistake(f"models.{name}.targets.{number}", why)
+    """Targets of model names, and prices in the settings, of a provider that is not configured."""
+    named = [
+        (f"models.{name}.targets.{number}", target)
+        for name, targets in settings.targets.items()
+        for number, target in enumerate(targets)
+    ]
+    for path, model in [*named, *((f"prices.{model}", model) for model in settings.prices.models)]:
+        if model.partition("/")[0] not in providers:
+            why = f"there is no such provider; configured: {', '.join(sorted(providers)) or 'none'}"
+            yield Mistake(path, why)

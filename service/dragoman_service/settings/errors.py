@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
@@ -27,6 +27,7 @@ _NAMED = {  # tables whose keys are names
     ("providers",),
     ("filters",),
     ("models",),
+    ("prices",),
     ("operations", "model_concurrency"),
     ("admission", "targets"),
 }
@@ -129,9 +130,17 @@ def _unknown_key(key: str, known: Sequence[str]) -> str:
 def _fields(model: object, location: tuple[str, ...]) -> list[str]:
     """The names of the keys at `location`, found by walking the annotations of the models."""
     for step in location:
-        if isinstance(model, type) and issubclass(model, BaseModel) and step in model.model_fields:
-            model = _model_in(model.model_fields[step].annotation)
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            field = model.model_fields.get(step)
+            model = _model_in(field.annotation if field else _of_extras(model))
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _of_extras(model: type[BaseModel]) -> Any:
+    """The annotation of keys that the model does not declare. Itself if it has none."""
+    if model.model_config.get("extra") != "allow":
+        return model
+    return get_type_hints(model, include_extras=True)["__pydantic_extra__"]
 
 
 def _model_in(annotation: Any) -> object:

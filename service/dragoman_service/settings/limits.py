@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from dragoman_service.settings.strings import CALLER_ID, ModelName, matches
-from dragoman_service.settings.types import Duration, Section
-
-NANO = 1_000_000_000  # in a US dollar
-_USD = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(?:USD)?\s*", re.IGNORECASE)
-
-
-def nano_usd(value: object) -> object:
-    """Billionths of a US dollar, of an amount such as `"500 USD"`, `"2.50"` or a number."""
-    text = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
-    match = _USD.fullmatch(text)
-    if match is None:
-        raise ValueError("should be an amount in US dollars with at most 9 decimals, as in '500 USD' or '2.50'")
-    return int(Decimal(match[1]) * NANO)
-
-
-Usd = Annotated[int, BeforeValidator(nano_usd)]
-"""An amount of money in billionths of a US dollar, written in US dollars."""
+from dragoman_service.settings.types import Duration, Section, Usd
 
 
 def _is_zone(zone: str) -> str:

@@ -18,6 +18,7 @@ from dragoman_service.settings.access import AccessSettings
 from dragoman_service.settings.admission import AdmissionSettings, TargetLimits, limits_in
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings.limits import LimitsSettings, UsageSettings
+from dragoman_service.settings.prices import PricesSettings
 from dragoman_service.settings.routing import ModelSettings, RoutingSettings
 from dragoman_service.settings.sources import merge, read_environment, read_file, resolve_secrets
 from dragoman_service.settings.strings import ModelName, Name, Origin, StoreUrl
@@ -121,6 +122,7 @@ class Settings(Section):
     models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
     routing: RoutingSettings = RoutingSettings()
     limits: LimitsSettings = LimitsSettings()
+    prices: PricesSettings = Field(default_factory=PricesSettings)
     usage: UsageSettings = UsageSettings()
     frontends: dict[Name, FrontendSettings] = Field(default_factory=dict)
     _base: Path = PrivateAttr(default_factory=Path.cwd)
@@ -215,7 +217,7 @@ def load(
         mistakes += mistakes_of(error, Settings, origins)
     else:
         settings._base = base  # noqa: SLF001 - pydantic fills private attributes only after validation
-        mistakes += _missing_files(settings)
+        mistakes += _missing_files(settings) + settings.prices.read_imported()
     if mistakes:
         raise SettingsError(mistakes)
     return settings

@@ -7,6 +7,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -24,12 +25,14 @@ from pydantic import (
     field_validator,
 )
 
-__all__ = ["Address", "Certificates", "ConfigPath", "Duration", "Listen", "Reached", "Secret", "Section", "Size"]
+__all__ = ["Address", "Certificates", "ConfigPath", "Duration", "Listen", "Reached", "Secret", "Section", "Size", "Usd"]
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3, "kb": 1000, "mb": 1000**2, "gb": 1000**3}
 MAX_DURATION = 3650 * 86400.0  # seconds; dates and timers take no number of any size
 MAX_SIZE = 1024**5
+NANO = 1_000_000_000  # in a US dollar
+_USD = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(?:USD)?\s*", re.IGNORECASE)
 _HOST = re.compile(r"[\w.%:-]*")
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*")
 
@@ -86,6 +89,27 @@ def _size(value: object) -> object:
     return int(size) if isinstance(size, float) else size
 
 
+class NanoUsd(int):
+    """Billionths of a US dollar, which are written in US dollars."""
+
+    __slots__ = ()
+
+    @property
+    def usd(self) -> str:
+        """The amount in US dollars, as in `2.5`."""
+        return format(Decimal(self).scaleb(-9).normalize(), "f")
+
+
+def _nano_usd(value: object) -> object:
+    text = value if isinstance(value, str) else ""
+    if isinstance(value, int | float):
+        text = format(Decimal(str(value)), "f")  # not 1e-05
+    match = _USD.fullmatch(text)
+    if match is None:
+        raise ValueError("should be an amount in US dollars with at most 9 decimals, as in '500 USD' or '2.50'")
+    return int(Decimal(match[1]) * NANO)
+
+
 def _resolve(value: object, info: ValidationInfo) -> object:
     base = (info.context or {}).get("base")
     if not isinstance(value, str | Path) or base is None:
@@ -131,6 +155,9 @@ Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, le=MAX_DURAT
 
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1, le=MAX_SIZE)]
 """Bytes, written as `"64KiB"`, `"8MiB"` or a plain number of bytes: at most 1 PiB."""
+
+Usd = Annotated[int, BeforeValidator(_nano_usd), AfterValidator(NanoUsd)]
+"""An amount of money in billionths of a US dollar, written as `"500 USD"`, `"2.50"` or a plain number of US dollars."""
 
 ConfigPath = Annotated[Path, BeforeValidator(_resolve)]
 """A path. Relative paths start at the folder of the settings file."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from dragoman_service.settings.types import Address, ResolvedSecret
+from dragoman_service.settings.types import Address, NanoUsd, ResolvedSecret
 
 HIDDEN = "**********"
 _SECRET_KEY = re.compile(r"(^|[_-])(keys?|secrets?|tokens?|passwords?|credentials?|authorization)$", re.IGNORECASE)
@@ -30,7 +30,7 @@ def toml(tree: Mapping[str, Any]) -> str:
 def fields(section: Any) -> dict[str, Any] | None:
     """A table of settings as a dict, or None if `section` is not a table."""
     if isinstance(section, BaseModel):
-        return {name: getattr(section, name) for name in type(section).model_fields}
+        return {name: getattr(section, name) for name in type(section).model_fields} | (section.model_extra or {})
     if isinstance(section, Mapping):
         return dict(section)
     if dataclasses.is_dataclass(section) and not isinstance(section, Address):
@@ -84,6 +84,8 @@ def _hide(path: Path, key: str, value: Any) -> Any:
 def _value(value: Any) -> str:
     if isinstance(value, SecretStr | SecretBytes | ResolvedSecret):
         return _string(HIDDEN)
+    if isinstance(value, NanoUsd):
+        return _string(value.usd)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, bool | int | float):
