@@ -10,7 +10,7 @@ from google.rpc import code_pb2
 from dragoman_service.errors import CompletionError, QuotaViolation
 from dragoman_service.limits.chain import Kind, kind_of
 from dragoman_service.limits.store.interface import Limit, Refusal
-from dragoman_service.settings.limits import NANO
+from dragoman_service.settings.types import NANO
 
 _OWNERS = {"key": "your API key", "team": "your team", "service": "all callers together"}
 _RATES = {"requests": v1.ERROR_REASON_RATE_LIMITED, "tokens": v1.ERROR_REASON_TOKENS_LIMITED}
