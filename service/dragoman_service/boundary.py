@@ -12,6 +12,7 @@ from google.rpc import code_pb2
 from dragoman_service.errors import CompletionError, clean, malformed_answer
 
 MAX_TOKENS = 1_000_000_000  # in each field of a usage
+MAX_COST = 10**15  # billionths of a US dollar in a usage: a million dollars
 MAX_END = 2 * 1024**2  # bytes of a finish reason with what the vendor adds to the message
 MAX_FINDINGS = 256 * 1024  # bytes of one event with findings or citations
 MAX_REASON = 512  # bytes of an exception's text in one line
@@ -107,6 +108,8 @@ def _check_usage(usage: v1.Usage) -> None:
     for name in _COUNTS:
         if not 0 <= getattr(usage, name) <= MAX_TOKENS:
             raise malformed_answer(f"reported {getattr(usage, name)} {name}")
+    if not 0 <= usage.cost_nano_usd <= MAX_COST:
+        raise malformed_answer(f"reported a cost of {usage.cost_nano_usd} billionths of a US dollar")
 
 
 def is_cancellation(fault: BaseException) -> bool:

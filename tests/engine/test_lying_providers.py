@@ -146,6 +146,16 @@ async def test_a_usage_that_cannot_be_is_provider_malformed(field, tokens):
     assert str(tokens) in error.message
 
 
+@pytest.mark.parametrize("cost", [-1, 10**15 + 1])
+async def test_a_cost_that_cannot_be_is_provider_malformed(cost):
+    event = usage(1, 1)
+    event.usage.cost_nano_usd = cost
+    error, _ = await failure(delta("a"), event, choice_finished())
+
+    assert error.reason_name == "PROVIDER_MALFORMED"
+    assert str(cost) in error.message
+
+
 @pytest.mark.parametrize(
     "event",
     [

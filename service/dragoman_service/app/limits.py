@@ -15,7 +15,7 @@ from dragoman_service.limits.calls.rows import Writer
 from dragoman_service.limits.chain import Chain
 from dragoman_service.limits.fallback import Fallback
 from dragoman_service.limits.opening import Ledger, open_ledger
-from dragoman_service.limits.prices import Prices
+from dragoman_service.limits.prices import prices_of
 from dragoman_service.limits.quotas import Quotas
 from dragoman_service.limits.watch import Watch
 from dragoman_service.operations import OpenedStore
@@ -44,7 +44,7 @@ async def open_limits(
     Raises OperationStoreError if the store of operations cannot hold it.
     """
     limits = settings.limits
-    if not (limits.exist or settings.usage.record):
+    if not (limits.exist or settings.prices.exist or settings.usage.record):
         yield LimitParts()
         return
     meter = LimitMeter(metrics)
@@ -56,7 +56,7 @@ async def open_limits(
         observe=meter.asked,
     )
     async with opening as ledger:
-        quotas = Quotas(ledger, Chain(limits, auth.teams), Prices({}, {}), limits.timezone)
+        quotas = Quotas(ledger, Chain(limits, auth.teams), prices_of(settings.prices), limits.timezone)
         watched = quotas.chain.warnings() if worker <= 1 else ()
         watching = asyncio.create_task(repeat("limits.watch", Watch(ledger, watched, meter).look))
         try:

@@ -16,9 +16,10 @@ from dragoman_service.transport.grpc.policy import ServicePolicy
 def mount(context: FrontendContext) -> None:
     """Adds the native services to the gRPC listener."""
     server = context.grpc.server
+    prices = context.quotas.prices if context.quotas else None
     completions = Completions(context.delivery, context.engine, context.operations)
     v1.add_CompletionServiceServicer_to_server(completions, server)
-    v1.add_ModelServiceServicer_to_server(Models(context.engine), server)
+    v1.add_ModelServiceServicer_to_server(Models(context.engine, prices), server)
     v1.add_AdminServiceServicer_to_server(Admin(context), server)
     operations_pb2_grpc.add_OperationsServicer_to_server(LongRunning(context.operations), server)
     for file, name, needs_operations in (

@@ -9,16 +9,17 @@ from dragoman import v1
 
 from dragoman_service.contract import FieldViolation, invalid
 from dragoman_service.engine.engine import Engine
+from dragoman_service.limits.prices import Prices, pricing
 from dragoman_service.transport.call_context import call_context
 from dragoman_service.validation import limits
 from dragoman_service.validation.rpcs import check_model_name, effective_page_size
 
 
 class Models(v1.ModelServiceServicer):
-    """Lists the models of the catalogue that the caller may use."""
+    """Lists the models of the catalogue that the caller may use, with their prices in the settings."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, prices: Prices | None = None) -> None:
+        self._engine, self._prices = engine, prices
 
     async def ListModels(
         self,
@@ -31,7 +32,7 @@ class Models(v1.ModelServiceServicer):
         page = models[:size]
         more = len(models) > len(page)
         return v1.ListModelsResponse(
-            models=page,
+            models=[self._priced(model) for model in page],
             next_page_token=_make_token(page[-1].name) if more else "",
             unreachable=sorted(self._engine.catalogue.unreachable),
         )
@@ -39,7 +40,15 @@ class Models(v1.ModelServiceServicer):
     async def GetModel(
         self, request: v1.GetModelRequest, context: grpc.aio.ServicerContext[v1.GetModelRequest, v1.Model]
     ) -> v1.Model:
-        return self._engine.model(check_model_name(request.name), call_context(context).caller)
+        return self._priced(self._engine.model(check_model_name(request.name), call_context(context).caller))
+
+    def _priced(self, model: v1.Model) -> v1.Model:
+        """The model with its price. What a provider says of it is left out, because nothing is charged by that."""
+        price = self._prices and self._prices.of(model.name)
+        model.ClearField("pricing")
+        if price:
+            model.pricing.CopyFrom(pricing(price))
+        return model
 
 
 def _make_token(name: str) -> str:

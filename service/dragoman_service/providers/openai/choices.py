@@ -68,6 +68,7 @@ class _UsageTotal:
             return event
         self._sources[source] = event.usage
         parts = self._sources.values()
+        told = all(part.HasField("cost_nano_usd") for part in parts)
         return v1.CompletionEvent(
             usage=v1.Usage(
                 input_tokens=sum(part.input_tokens for part in parts),
@@ -75,5 +76,6 @@ class _UsageTotal:
                 total_tokens=sum(part.total_tokens for part in parts),
                 cached_input_tokens=sum(part.cached_input_tokens for part in parts),
                 reasoning_tokens=sum(part.reasoning_tokens for part in parts),
+                cost_nano_usd=sum(part.cost_nano_usd for part in parts) if told else None,
             )
         )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from dragoman import v1
 
 from dragoman_service.dialects.openai.client.json import count, mapping, text
 from dragoman_service.errors import malformed_answer
+
+_MAX_COST = 1_000_000  # US dollars; more is not what a request costs
+_TICKS = 10**10  # of xAI in a US dollar
 
 
 def decode_usage(chunk: Mapping[str, Any]) -> v1.Usage | None:
@@ -46,7 +50,31 @@ def _usage(usage: Mapping[str, Any]) -> v1.Usage:
         total_tokens=prompt + output,
         cached_input_tokens=count(cached, "cached_tokens"),
         reasoning_tokens=reasoning,
+        cost_nano_usd=_cost(usage),
     )
+
+
+def _cost(usage: Mapping[str, Any]) -> int | None:
+    """What the upstream says that it charged, in billionths of a US dollar. None if it says nothing that makes sense.
+
+    `cost` in US dollars is OpenRouter's key, and ours. With a key of the caller's own at the vendor, OpenRouter charges
+    its fee there, and the vendor the rest. https://openrouter.ai/docs/use-cases/usage-accounting,
+    https://docs.x.ai/developers/cost-tracking
+    """
+    if "cost_in_usd_ticks" in usage:
+        return _nano_usd(usage["cost_in_usd_ticks"], _TICKS)
+    charged = _nano_usd(usage.get("cost"))
+    if charged is None or usage.get("is_byok") is not True:
+        return charged
+    details = usage.get("cost_details")
+    rest = _nano_usd(details.get("upstream_inference_cost")) if type(details) is dict else None
+    return None if rest is None else charged + rest
+
+
+def _nano_usd(value: Any, per_dollar: int = 1) -> int | None:
+    if type(value) not in (int, float) or not 0 <= value <= _MAX_COST * per_dollar:  # NaN is not
+        return None
+    return int((Decimal(repr(value)) * 10**9 / per_dollar).to_integral_value())
 
 
 def decode_logprobs(value: Any, most: int) -> list[v1.TokenLogprob]:

@@ -57,14 +57,20 @@ def encode_end(end: v1.Choice | v1.ChoiceFinished) -> Wire:
 
 
 def encode_usage(usage: v1.Usage) -> Wire:
-    """The token counts. `estimated`, a key of ours, is present if the provider gave no figures."""
-    return {
+    """The token counts, and two keys of ours: `estimated` if the provider gave no figures, and the `cost` in US dollars
+    if it is known."""
+    encoded: Wire = {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
         "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens},
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-    } | ({"estimated": True} if usage.estimated else {})
+    }
+    if usage.estimated:
+        encoded["estimated"] = True
+    if usage.HasField("cost_nano_usd"):
+        encoded["cost"] = usage.cost_nano_usd / 1e9
+    return encoded
 
 
 def _head(completion: v1.Completion, kind: str, prefix: str) -> Wire:
