@@ -33,6 +33,7 @@ from dragoman_service.telemetry.record import CallRecord
 
 ROUNDS = 9
 PLAIN = "nothing configured"
+MANY = 1_000_000_000  # units: the limits are never reached
 EIGHT = {f"e{number}": {"plugin": "echo"} for number in range(8)}
 PARTS: Mapping[str, Mapping[str, Any]] = {
     PLAIN: {},
@@ -49,6 +50,10 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
         "providers": EIGHT,
         "models": {"echo2": {"targets": [f"{name}/echo" for name in EIGHT], "choose": "fastest"}},
         "asked": "echo2",
+    },
+    "usage recorded": {"usage": {"record": True}},
+    "three limits of a key": {
+        "limits": {"keys": {"*": {"requests": {"minute": MANY}, "tokens": {"minute": MANY, "day": MANY}}}}
     },
 }
 """Settings of each service, by what it has on; `asked` is the model that calls name."""

@@ -75,7 +75,7 @@ async def test_a_busy_process_takes_blocks_and_spends_them_without_asking(
 ) -> None:
     for _ in range(50):
         await allowances.reserve({LARGE: 1})
-    await allowances.return_idle()
+    await allowances.return_idle(0)
     await allowances.reserve({LARGE: 1})
     memory.write = None  # type: ignore[assignment,method-assign]
     for _ in range(49):
@@ -83,6 +83,15 @@ async def test_a_busy_process_takes_blocks_and_spends_them_without_asking(
         assert outcome.hold is not None
 
     assert await store.check() == (0, 100, 100)
+
+
+async def test_a_process_that_becomes_busy_asks_for_more_at_a_time(allowances: Allowances, store: LimitStore) -> None:
+    asked: list[str] = []
+    store.observe = lambda op, _: asked.append(op)  # type: ignore[attr-defined]
+    for _ in range(100):
+        await allowances.reserve({LARGE: 1})
+
+    assert 2 < asked.count("reserve") < 10
 
 
 async def test_what_a_call_did_not_use_is_there_for_the_next(allowances: Allowances, store: LimitStore) -> None:

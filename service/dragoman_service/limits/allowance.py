@@ -198,9 +198,9 @@ class Allowances:
                 pot.take(ours, now)
                 before.append(_Part(pot, ours))
             if ours < wanted or pot is None:
-                debt, rate = (0, 0) if pot is None else (max(0, -pot.idle), pot.rate)
+                debt, pace = (0, 0) if pot is None else (max(0, -pot.idle), pot.pace)
                 needed[limit] = wanted - ours
-                wants.append(Want(limit, wanted - ours + debt, max(wanted - ours + debt, rate)))
+                wants.append(Want(limit, wanted - ours + debt, max(wanted - ours + debt, pace)))
         if not wants:
             hold.parts += before
             return Outcome(hold)

@@ -30,7 +30,12 @@ class Kind(NamedTuple):
 
 def kind_of(limit: Limit) -> Kind:
     """The parts of `limit.kind`."""
-    return Kind(*limit.kind.split("/", 2))
+    return _parsed(limit.kind)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(kind: str) -> Kind:
+    return Kind(*kind.split("/", 2))
 
 
 class Chain:

@@ -56,6 +56,11 @@ class Pot:
         self.spent += units
         self.touched = now
 
+    @property
+    def pace(self) -> int:
+        """Units that are worth asking for at once: those of a second, or more than this second has brought so far."""
+        return max(self.rate, 2 * self.spent)
+
     def put_back(self, units: int) -> None:
         self.idle += units
         self.held -= units

@@ -17,6 +17,7 @@ from dragoman_service.timing.loop import repeat
 
 MOST = 10_000  # settlements that wait; then calls wait at their end
 BATCH = 256
+GATHER = 0.25  # seconds in which settlements are gathered, because one transaction costs more than hundreds in it
 RETRY = 1.0  # seconds
 CLOSING = 5.0  # seconds in which what waits is written at the end, before it is spooled
 log = structlog.get_logger(__name__)
@@ -35,6 +36,7 @@ class UsageWriter:
         self._waiting: deque[Settlement] = deque()
         self._changed = asyncio.Event()
         self._changed.set()
+        self._full = asyncio.Event()
         self._space = asyncio.Event()
         self._space.set()
         self._size = BATCH
@@ -49,6 +51,8 @@ class UsageWriter:
         """Takes settlements, at once unless too many wait. They are not lost if the caller is cancelled meanwhile."""
         self._waiting.extend(settlements)
         self._changed.set()
+        if len(self._waiting) >= BATCH:
+            self._full.set()
         if len(self._waiting) > self._most:
             self._space.clear()
             await self._space.wait()
@@ -61,7 +65,15 @@ class UsageWriter:
         if not (self._waiting or self._spooled):
             self._changed.clear()
             await self._changed.wait()
+            await self._gather()
         return 0.0 if await self.flush() else RETRY
+
+    async def _gather(self) -> None:
+        """Waits for a batch to fill."""
+        self._full.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GATHER):
+                await self._full.wait()
 
     async def flush(self) -> bool:
         """Writes one batch, and what was spooled if nothing waits. False: the store cannot be used now."""

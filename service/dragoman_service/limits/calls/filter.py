@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from dragoman import v1
 
 from dragoman_service.catalogue.catalogue import Catalogue, Target
-from dragoman_service.catalogue.estimates import input_tokens
+from dragoman_service.catalogue.estimates import prompt_bytes
 from dragoman_service.contract import Call, Complete, CompletionError
 from dragoman_service.limits.calls.counting import Count
+from dragoman_service.limits.calls.estimates import Estimates
 from dragoman_service.limits.calls.headers import as_drafted, as_vendors_do
 from dragoman_service.limits.calls.refusals import unpriced
 from dragoman_service.limits.calls.reservation import BLOCK, Reservation, Spending
@@ -44,14 +45,12 @@ class Limiting:
     ) -> None:
         self._catalogue, self._chain, self._prices = catalogue, chain, prices
         self._spending, self._writer, self._rules = spending, writer, rules
+        self._estimates = Estimates()
 
     def __call__(self, complete: Complete) -> Complete:
-        async def limited(request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+        def limited(request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
             target = self._target(request, call)
-            events = self._events(complete, request, call, target) if target else complete(request, call)
-            async with aclosing(events) as passed:  # type: ignore[type-var]
-                async for event in passed:
-                    yield event
+            return complete(request, call) if target is None else self._events(complete, request, call, target)
 
         return limited
 
@@ -60,7 +59,8 @@ class Limiting:
     ) -> AsyncIterator[v1.CompletionEvent]:
         limits = self._chain.of(call.caller, (request.model, target.model.name))
         reservation = Reservation(self._spending, call, limits, self._cost_of(target, limits))
-        count, outcome = Count(input_tokens(request)), "cancelled"
+        size = prompt_bytes(request)
+        count, outcome = Count(self._estimates.tokens(size, target.model.name)), "cancelled"
         await self._begin(reservation, request, call, limits, count.input)
         try:
             async with aclosing(complete(request, call)) as events:  # type: ignore[type-var]
@@ -70,6 +70,7 @@ class Limiting:
                         await self._grow(reservation, count.output)
                     yield self._priced(event, count) if event.HasField("usage") else event
             outcome = "ok"
+            self._learn(count, size)
             if (missing := self._missing(count)) is not None:
                 yield missing
         except CompletionError:
@@ -118,6 +119,11 @@ class Limiting:
         if len(known) < len(prices) and self._rules.refuses_unpriced:
             raise unpriced(target.model.name)
         return lambda usage: max((price.cost(usage) for price in known), default=1)
+
+    def _learn(self, count: Count, size: int) -> None:
+        """What a provider told of a prompt makes the next estimates better."""
+        if count.usage is not None and not count.usage.estimated:
+            self._estimates.learn(count.model, size, count.usage.input_tokens)
 
     def _priced(self, event: v1.CompletionEvent, count: Count) -> v1.CompletionEvent:
         """The event of usage with its cost, if a price is known."""

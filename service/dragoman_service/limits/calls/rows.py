@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from itertools import count
 from typing import Any
 
 from dragoman import v1
@@ -24,43 +25,44 @@ class Writer:
 
     def __init__(self, writer: UsageWriter, chain: Chain, prices: Prices, observer: LimitObserver) -> None:
         self._writer, self._chain, self._prices, self._observer = writer, chain, prices, observer
+        self._process, self._number = secrets.token_hex(4), count(0)
 
     async def write(
         self,
         request: v1.CompletionRequest,
         call: Call,
         target: Target,
-        count: Count,
+        used: Count,
         outcome: str,
         reservation: Reservation,
     ) -> None:
         """Settles every attempt of a call that has ended. It waits only if too many rows are not written yet."""
-        # Operations and repeated requests run several times under one id, and each run is counted.
-        call_id = f"{call.id}{RUN}{secrets.token_hex(3)}"
-        attempts = list(count.attempts(outcome)) or [Used(1, "", "", v1.Usage(), outcome)]
-        call_of = {
-            "call_id": call_id,
+        attempts = list(used.attempts(outcome)) or [Used(1, "", "", v1.Usage(), outcome)]
+        known = {
+            # Operations and repeated requests run several times under one id, and each run is counted.
+            "call_id": f"{call.id}{RUN}{self._process}{next(self._number):x}",
             "key": call.caller,
             "team": self._chain.team(call.caller),
             "model": target.alias.name if target.alias else request.model,
             "kind": _kind(call),
             "labels_hash": _hash(request),
         }
-        last = attempts[-1]
-        rows = [self._row(call, used, requests=int(used is last), **call_of) for used in attempts]
-        settled = [reservation.settlement(row, used.usage) for row, used in zip(rows, attempts, strict=True)]
-        await self._writer.put(*settled)
+        settlements = []
+        for number, attempt in enumerate(attempts, 1):
+            row = self._row(attempt, requests=int(number == len(attempts)), **known)
+            settlements.append(reservation.settlement(row, attempt.usage))
+            if attempt.provider:
+                told = (attempt.provider, attempt.served_model, row.cost)
+                self._observer.settled(call, *told, estimated=row.estimated)
+        await self._writer.put(*settlements)
 
-    def _row(self, call: Call, used: Used, **known: Any) -> UsageRow:
-        usage, cost = used.usage, None
-        if used.provider:
-            cost = self._prices.cost(used.model, usage)
-            nano_usd = None if cost is None else cost.nano_usd
-            self._observer.settled(call, used.provider, used.served_model, nano_usd, estimated=usage.estimated)
+    def _row(self, attempt: Used, **known: Any) -> UsageRow:
+        usage = attempt.usage
+        cost = self._prices.cost(attempt.model, usage) if attempt.provider else None
         return UsageRow(
-            attempt=used.number,
-            provider=used.provider,
-            served_model=used.served_model,
+            attempt=attempt.number,
+            provider=attempt.provider,
+            served_model=attempt.served_model,
             input=usage.input_tokens,
             cached=usage.cached_input_tokens,
             output=usage.output_tokens,
@@ -68,7 +70,7 @@ class Writer:
             cost=None if cost is None else cost.nano_usd,
             price_version="" if cost is None else cost.version,
             estimated=usage.estimated,
-            outcome=used.outcome,
+            outcome=attempt.outcome,
             **known,
         )
 

@@ -37,6 +37,9 @@ class Limit:
     zone: str = "UTC"
     enforced: bool = True
 
+    def __hash__(self) -> int:
+        return hash((self.scope, self.kind))  # limits are looked up with every call
+
 
 @dataclass(frozen=True, slots=True)
 class Want:
