@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from dragoman import v1
 from google.rpc import code_pb2
@@ -74,6 +75,6 @@ def _described(limit: Limit) -> str:
     """A limit in words, such as "600 requests a minute for your API key"."""
     kind = kind_of(limit)
     units = limit.refill or limit.cap
-    amount = f"{units / NANO:,.2f} USD" if kind.unit == "cost" else f"{units:,} {kind.unit}"
+    amount = f"{(Decimal(units) / NANO).normalize():,f} USD" if kind.unit == "cost" else f"{units:,} {kind.unit}"
     models = f" at models {kind.pattern}" if kind.pattern else ""
     return f"{amount} a {kind.window} for {_OWNERS[limit.scope.partition('/')[0]]}{models}"
