@@ -35,7 +35,7 @@ from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.operations import OperationMeter
 from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.timing.off_loop import OffLoop
-from dragoman_service.transport.auth import ANONYMOUS, Auth
+from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.grpc.guard import Guard
 from dragoman_service.transport.grpc.server import GrpcServer
 from dragoman_service.transport.http.cors import Cors
@@ -81,8 +81,7 @@ async def build(
     engine = Engine(catalogue, around, deadlines, auth.allowed, budget, routing, slots=admission.targets)
     stack.push_async_callback(engine.closed, STOP_GRACE)
     await _open(_exact(admission, opened_store, server.workers), stack)
-    unlisted = () if settings.access.anonymous_listing else (ANONYMOUS,)
-    opening = operations_in(opened_store, _options(settings), engine, OperationMeter(metrics), unlisted=unlisted)
+    opening = operations_in(opened_store, _options(settings), engine, OperationMeter(metrics), unlisted=auth.unlisted)
     operations = await _open(opening, stack)
     telemetry, off_loop = RpcTelemetry(metrics), OffLoop()
     sizes = (server.max_request_size, server.stall_timeout)

@@ -43,6 +43,8 @@ class Auth:
         """The team of each caller that has one."""
         self.allowed: Mapping[str, tuple[str, ...]] = {key.id: key.models for key in settings.keys if key.models}
         """Patterns of the models that a caller may use, by caller. A caller without an entry may use every model."""
+        self.unlisted: frozenset[str] = frozenset() if settings.anonymous_listing else frozenset((ANONYMOUS,))
+        """Callers that are many people, who must not see what the others have done."""
 
     def caller(self, authorization: str) -> str:
         """Returns the id of the key, or `anonymous`. Raises UNAUTHENTICATED."""
@@ -56,10 +58,14 @@ class Auth:
             raise _unauthenticated(v1.ERROR_REASON_CREDENTIALS_INVALID)
         return caller
 
+    def has_scope(self, caller: str, scope: Scope) -> bool:
+        """Whether the caller may do what the scope is for. A service without keys and without `access.anonymous`
+        listens on loopback only, so that everybody who reaches it may do everything."""
+        return self._unguarded or scope in self._scopes.get(caller, ())
+
     def check_scope(self, caller: str, scope: Scope) -> None:
-        """Raises SCOPE_MISSING if the caller's key lacks the scope. A service without keys and without
-        `access.anonymous` listens on loopback only, so that everybody who reaches it may do everything."""
-        if not self._unguarded and scope not in self._scopes.get(caller, ()):
+        """Raises SCOPE_MISSING if the caller's key lacks the scope."""
+        if not self.has_scope(caller, scope):
             raise CompletionError(
                 code_pb2.PERMISSION_DENIED,
                 v1.ERROR_REASON_SCOPE_MISSING,

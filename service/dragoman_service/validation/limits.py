@@ -39,3 +39,7 @@ HEARTBEAT = 60  # seconds
 PAGE = 1000  # items
 MODELS_PAGE = 100  # models, by default
 OPERATIONS_PAGE = 50  # operations, by default
+USAGE_PAGE = 100  # attempts, by default
+USAGE_GROUPS = 3
+USAGE_SUMS = 10_000  # groups in one answer
+USAGE_NAME = 256  # characters

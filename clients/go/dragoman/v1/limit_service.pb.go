@@ -188,7 +188,8 @@ func (x *GetLimitsRequest) GetModel() string {
 // The caller's limits.
 type GetLimitsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The limits, those of the key first, then those of the team, then those of the service.
+	// The limits, those of the key first, then those of the team, then those of the service. Limits
+	// of the team and of the service for models that the caller may not use are left out.
 	Limits        []*Limit `protobuf:"bytes,1,rep,name=limits,proto3" json:"limits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -245,7 +246,7 @@ type Limit struct {
 	// True if the window is a period of the calendar, at whose end nothing of it remains; false for a
 	// rate, which is refilled steadily.
 	Calendar bool `protobuf:"varint,5,opt,name=calendar,proto3" json:"calendar,omitempty"`
-	// The limit.
+	// The limit. Of a rate: how much may be used at once.
 	Limit int64 `protobuf:"varint,6,opt,name=limit,proto3" json:"limit,omitempty"`
 	// How much is used. It may exceed the limit a little, see docs/quotas.md.
 	Used int64 `protobuf:"varint,7,opt,name=used,proto3" json:"used,omitempty"`
@@ -256,7 +257,10 @@ type Limit struct {
 	// Time until then.
 	ResetAfter *durationpb.Duration `protobuf:"bytes,10,opt,name=reset_after,json=resetAfter,proto3" json:"reset_after,omitempty"`
 	// False: the service counts the limit and refuses nothing because of it.
-	Enforced      bool `protobuf:"varint,11,opt,name=enforced,proto3" json:"enforced,omitempty"`
+	Enforced bool `protobuf:"varint,11,opt,name=enforced,proto3" json:"enforced,omitempty"`
+	// Of a rate: how much comes back in each window. It differs from the limit if the rate has a
+	// burst. 0 for a budget.
+	Refill        int64 `protobuf:"varint,12,opt,name=refill,proto3" json:"refill,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -368,6 +372,13 @@ func (x *Limit) GetEnforced() bool {
 	return false
 }
 
+func (x *Limit) GetRefill() int64 {
+	if x != nil {
+		return x.Refill
+	}
+	return 0
+}
+
 var File_dragoman_v1_limit_service_proto protoreflect.FileDescriptor
 
 const file_dragoman_v1_limit_service_proto_rawDesc = "" +
@@ -376,7 +387,7 @@ const file_dragoman_v1_limit_service_proto_rawDesc = "" +
 	"\x10GetLimitsRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\"?\n" +
 	"\x11GetLimitsResponse\x12*\n" +
-	"\x06limits\x18\x01 \x03(\v2\x12.dragoman.v1.LimitR\x06limits\"\xae\x04\n" +
+	"\x06limits\x18\x01 \x03(\v2\x12.dragoman.v1.LimitR\x06limits\"\xc6\x04\n" +
 	"\x05Limit\x12.\n" +
 	"\x05scope\x18\x01 \x01(\x0e2\x18.dragoman.v1.Limit.ScopeR\x05scope\x12+\n" +
 	"\x04unit\x18\x02 \x01(\x0e2\x17.dragoman.v1.Limit.UnitR\x04unit\x12\x14\n" +
@@ -391,7 +402,8 @@ const file_dragoman_v1_limit_service_proto_rawDesc = "" +
 	"\vreset_after\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"resetAfter\x12\x1a\n" +
-	"\benforced\x18\v \x01(\bR\benforced\"P\n" +
+	"\benforced\x18\v \x01(\bR\benforced\x12\x16\n" +
+	"\x06refill\x18\f \x01(\x03R\x06refill\"P\n" +
 	"\x05Scope\x12\x15\n" +
 	"\x11SCOPE_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tSCOPE_KEY\x10\x01\x12\x0e\n" +

@@ -34,7 +34,9 @@ const (
 type LimitServiceClient interface {
 	// Returns the limits of the caller's API key, of its team and of the service.
 	//
-	// Fails with UNAVAILABLE (LIMITS_UNAVAILABLE) if the store of limits cannot be reached.
+	// Fails with the errors of GetModel if a model is given, UNIMPLEMENTED (CAPABILITY_MISSING) if
+	// the service keeps neither limits nor usage, and UNAVAILABLE (LIMITS_UNAVAILABLE) if the store
+	// of limits cannot be reached.
 	GetLimits(ctx context.Context, in *GetLimitsRequest, opts ...grpc.CallOption) (*GetLimitsResponse, error)
 }
 
@@ -66,7 +68,9 @@ func (c *limitServiceClient) GetLimits(ctx context.Context, in *GetLimitsRequest
 type LimitServiceServer interface {
 	// Returns the limits of the caller's API key, of its team and of the service.
 	//
-	// Fails with UNAVAILABLE (LIMITS_UNAVAILABLE) if the store of limits cannot be reached.
+	// Fails with the errors of GetModel if a model is given, UNIMPLEMENTED (CAPABILITY_MISSING) if
+	// the service keeps neither limits nor usage, and UNAVAILABLE (LIMITS_UNAVAILABLE) if the store
+	// of limits cannot be reached.
 	GetLimits(context.Context, *GetLimitsRequest) (*GetLimitsResponse, error)
 	mustEmbedUnimplementedLimitServiceServer()
 }

@@ -34,7 +34,7 @@ const (
 	SummarizeUsageRequest_GROUP_CALLER SummarizeUsageRequest_Group = 1
 	// By team.
 	SummarizeUsageRequest_GROUP_TEAM SummarizeUsageRequest_Group = 2
-	// By CompletionRequest.model.
+	// By UsageRecord.model.
 	SummarizeUsageRequest_GROUP_MODEL SummarizeUsageRequest_Group = 3
 	// By provider and served model.
 	SummarizeUsageRequest_GROUP_TARGET SummarizeUsageRequest_Group = 4
@@ -106,9 +106,10 @@ type UsageFilter struct {
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Id of an API key. If empty, the caller's own, or all with the scope `usage.read`.
 	Caller string `protobuf:"bytes,3,opt,name=caller,proto3" json:"caller,omitempty"`
-	// Name of a team.
+	// Name of a team. Without the scope `usage.read`, only together with the caller's own id, because
+	// a team's usage is that of others too.
 	Team string `protobuf:"bytes,4,opt,name=team,proto3" json:"team,omitempty"`
-	// CompletionRequest.model, as callers wrote it.
+	// UsageRecord.model.
 	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
 	// Name of a configured provider.
 	Provider      string `protobuf:"bytes,6,opt,name=provider,proto3" json:"provider,omitempty"`
@@ -195,8 +196,12 @@ type ListUsageRequest struct {
 	Filter *UsageFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Maximum number of records to return. 0 means 100, more than 1,000 means 1,000.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// ListUsageResponse.next_page_token of the previous page. Empty for the first page.
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// ListUsageResponse.next_page_token of the previous page, whose filter and order were the same.
+	// Empty for the first page.
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Oldest first, for exports: the last 30 seconds are left out, because attempts may still be
+	// added to them. What was listed once is listed again in the same way, until it is deleted.
+	OldestFirst   bool `protobuf:"varint,4,opt,name=oldest_first,json=oldestFirst,proto3" json:"oldest_first,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -252,10 +257,17 @@ func (x *ListUsageRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListUsageRequest) GetOldestFirst() bool {
+	if x != nil {
+		return x.OldestFirst
+	}
+	return false
+}
+
 // A page of usage.
 type ListUsageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The records, newest first.
+	// The records, newest first unless `oldest_first` is set.
 	Records []*UsageRecord `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
 	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -320,7 +332,8 @@ type UsageRecord struct {
 	Caller string `protobuf:"bytes,4,opt,name=caller,proto3" json:"caller,omitempty"`
 	// Team of the caller at that time; empty if it had none.
 	Team string `protobuf:"bytes,5,opt,name=team,proto3" json:"team,omitempty"`
-	// CompletionRequest.model.
+	// The name or pattern in the settings that the request's model stands for, such as `gpt-*`;
+	// CompletionRequest.model if there is none.
 	Model string `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
 	// Name of the configured provider.
 	Provider string `protobuf:"bytes,7,opt,name=provider,proto3" json:"provider,omitempty"`
@@ -437,7 +450,8 @@ func (x *UsageRecord) GetOutcome() string {
 // Request for sums of usage.
 type SummarizeUsageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which usage. Whole hours are added up: times are rounded down to them.
+	// Which usage. Whole hours are added up: times are rounded down to them. The current hour is
+	// included, up to now, if there is no end_time in it or before it.
 	Filter *UsageFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Groups, at most 3. If empty, everything is one group.
 	GroupBy       []SummarizeUsageRequest_Group `protobuf:"varint,2,rep,packed,name=group_by,json=groupBy,proto3,enum=dragoman.v1.SummarizeUsageRequest_Group" json:"group_by,omitempty"`
@@ -629,12 +643,13 @@ const file_dragoman_v1_usage_service_proto_rawDesc = "" +
 	"\x06caller\x18\x03 \x01(\tR\x06caller\x12\x12\n" +
 	"\x04team\x18\x04 \x01(\tR\x04team\x12\x14\n" +
 	"\x05model\x18\x05 \x01(\tR\x05model\x12\x1a\n" +
-	"\bprovider\x18\x06 \x01(\tR\bprovider\"\x80\x01\n" +
+	"\bprovider\x18\x06 \x01(\tR\bprovider\"\xa3\x01\n" +
 	"\x10ListUsageRequest\x120\n" +
 	"\x06filter\x18\x01 \x01(\v2\x18.dragoman.v1.UsageFilterR\x06filter\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"o\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12!\n" +
+	"\foldest_first\x18\x04 \x01(\bR\voldestFirst\"o\n" +
 	"\x11ListUsageResponse\x122\n" +
 	"\arecords\x18\x01 \x03(\v2\x18.dragoman.v1.UsageRecordR\arecords\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb5\x02\n" +

@@ -35,11 +35,12 @@ const (
 //
 // Errors carry the same details as those of CompletionService.
 type UsageServiceClient interface {
-	// Lists attempts and what they used, newest first.
+	// Lists attempts and what they used.
 	//
-	// Fails with INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (SCOPE_MISSING) if another
-	// caller's usage is asked for, UNIMPLEMENTED (CAPABILITY_MISSING) if there is no ledger, and
-	// UNAVAILABLE (LIMITS_UNAVAILABLE).
+	// Fails with INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (SCOPE_MISSING) if the usage of
+	// another caller or of a whole team is asked for, UNAUTHENTICATED (CREDENTIALS_MISSING) for
+	// callers without a key, who are many people, UNIMPLEMENTED (CAPABILITY_MISSING) if there is no
+	// ledger, and UNAVAILABLE (LIMITS_UNAVAILABLE).
 	ListUsage(ctx context.Context, in *ListUsageRequest, opts ...grpc.CallOption) (*ListUsageResponse, error)
 	// Adds usage up by caller, team, model, provider or time.
 	//
@@ -85,11 +86,12 @@ func (c *usageServiceClient) SummarizeUsage(ctx context.Context, in *SummarizeUs
 //
 // Errors carry the same details as those of CompletionService.
 type UsageServiceServer interface {
-	// Lists attempts and what they used, newest first.
+	// Lists attempts and what they used.
 	//
-	// Fails with INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (SCOPE_MISSING) if another
-	// caller's usage is asked for, UNIMPLEMENTED (CAPABILITY_MISSING) if there is no ledger, and
-	// UNAVAILABLE (LIMITS_UNAVAILABLE).
+	// Fails with INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (SCOPE_MISSING) if the usage of
+	// another caller or of a whole team is asked for, UNAUTHENTICATED (CREDENTIALS_MISSING) for
+	// callers without a key, who are many people, UNIMPLEMENTED (CAPABILITY_MISSING) if there is no
+	// ledger, and UNAVAILABLE (LIMITS_UNAVAILABLE).
 	ListUsage(context.Context, *ListUsageRequest) (*ListUsageResponse, error)
 	// Adds usage up by caller, team, model, provider or time.
 	//

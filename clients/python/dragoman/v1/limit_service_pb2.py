@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64ragoman/v1/limit_service.proto\x12\x0b\x64ragoman.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"(\n\x10GetLimitsRequest\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\"?\n\x11GetLimitsResponse\x12*\n\x06limits\x18\x01 \x03(\x0b\x32\x12.dragoman.v1.LimitR\x06limits\"\xae\x04\n\x05Limit\x12.\n\x05scope\x18\x01 \x01(\x0e\x32\x18.dragoman.v1.Limit.ScopeR\x05scope\x12+\n\x04unit\x18\x02 \x01(\x0e\x32\x17.dragoman.v1.Limit.UnitR\x04unit\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model\x12\x16\n\x06window\x18\x04 \x01(\tR\x06window\x12\x1a\n\x08\x63\x61lendar\x18\x05 \x01(\x08R\x08\x63\x61lendar\x12\x14\n\x05limit\x18\x06 \x01(\x03R\x05limit\x12\x12\n\x04used\x18\x07 \x01(\x03R\x04used\x12\x1a\n\x08reserved\x18\x08 \x01(\x03R\x08reserved\x12\x39\n\nreset_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tresetTime\x12:\n\x0breset_after\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationR\nresetAfter\x12\x1a\n\x08\x65nforced\x18\x0b \x01(\x08R\x08\x65nforced\"P\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\r\n\tSCOPE_KEY\x10\x01\x12\x0e\n\nSCOPE_TEAM\x10\x02\x12\x11\n\rSCOPE_SERVICE\x10\x03\"S\n\x04Unit\x12\x14\n\x10UNIT_UNSPECIFIED\x10\x00\x12\x11\n\rUNIT_REQUESTS\x10\x01\x12\x0f\n\x0bUNIT_TOKENS\x10\x02\x12\x11\n\rUNIT_NANO_USD\x10\x03\x32Z\n\x0cLimitService\x12J\n\tGetLimits\x12\x1d.dragoman.v1.GetLimitsRequest\x1a\x1e.dragoman.v1.GetLimitsResponseB\x8b\x01\n\x0b\x64ragoman.v1B\x11LimitServiceProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64ragoman/v1/limit_service.proto\x12\x0b\x64ragoman.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"(\n\x10GetLimitsRequest\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\"?\n\x11GetLimitsResponse\x12*\n\x06limits\x18\x01 \x03(\x0b\x32\x12.dragoman.v1.LimitR\x06limits\"\xc6\x04\n\x05Limit\x12.\n\x05scope\x18\x01 \x01(\x0e\x32\x18.dragoman.v1.Limit.ScopeR\x05scope\x12+\n\x04unit\x18\x02 \x01(\x0e\x32\x17.dragoman.v1.Limit.UnitR\x04unit\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model\x12\x16\n\x06window\x18\x04 \x01(\tR\x06window\x12\x1a\n\x08\x63\x61lendar\x18\x05 \x01(\x08R\x08\x63\x61lendar\x12\x14\n\x05limit\x18\x06 \x01(\x03R\x05limit\x12\x12\n\x04used\x18\x07 \x01(\x03R\x04used\x12\x1a\n\x08reserved\x18\x08 \x01(\x03R\x08reserved\x12\x39\n\nreset_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tresetTime\x12:\n\x0breset_after\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationR\nresetAfter\x12\x1a\n\x08\x65nforced\x18\x0b \x01(\x08R\x08\x65nforced\x12\x16\n\x06refill\x18\x0c \x01(\x03R\x06refill\"P\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\r\n\tSCOPE_KEY\x10\x01\x12\x0e\n\nSCOPE_TEAM\x10\x02\x12\x11\n\rSCOPE_SERVICE\x10\x03\"S\n\x04Unit\x12\x14\n\x10UNIT_UNSPECIFIED\x10\x00\x12\x11\n\rUNIT_REQUESTS\x10\x01\x12\x0f\n\x0bUNIT_TOKENS\x10\x02\x12\x11\n\rUNIT_NANO_USD\x10\x03\x32Z\n\x0cLimitService\x12J\n\tGetLimits\x12\x1d.dragoman.v1.GetLimitsRequest\x1a\x1e.dragoman.v1.GetLimitsResponseB\x8b\x01\n\x0b\x64ragoman.v1B\x11LimitServiceProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,11 +39,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETLIMITSRESPONSE']._serialized_start=155
   _globals['_GETLIMITSRESPONSE']._serialized_end=218
   _globals['_LIMIT']._serialized_start=221
-  _globals['_LIMIT']._serialized_end=779
-  _globals['_LIMIT_SCOPE']._serialized_start=614
-  _globals['_LIMIT_SCOPE']._serialized_end=694
-  _globals['_LIMIT_UNIT']._serialized_start=696
-  _globals['_LIMIT_UNIT']._serialized_end=779
-  _globals['_LIMITSERVICE']._serialized_start=781
-  _globals['_LIMITSERVICE']._serialized_end=871
+  _globals['_LIMIT']._serialized_end=803
+  _globals['_LIMIT_SCOPE']._serialized_start=638
+  _globals['_LIMIT_SCOPE']._serialized_end=718
+  _globals['_LIMIT_UNIT']._serialized_start=720
+  _globals['_LIMIT_UNIT']._serialized_end=803
+  _globals['_LIMITSERVICE']._serialized_start=805
+  _globals['_LIMITSERVICE']._serialized_end=895
 # @@protoc_insertion_point(module_scope)

@@ -52,7 +52,9 @@ class GetLimitsResponse(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Limit]:
-        """The limits, those of the key first, then those of the team, then those of the service."""
+        """The limits, those of the key first, then those of the team, then those of the service. Limits
+        of the team and of the service for models that the caller may not use are left out.
+        """
 
     def __init__(
         self,
@@ -138,6 +140,7 @@ class Limit(_message.Message):
     RESET_TIME_FIELD_NUMBER: _builtins.int
     RESET_AFTER_FIELD_NUMBER: _builtins.int
     ENFORCED_FIELD_NUMBER: _builtins.int
+    REFILL_FIELD_NUMBER: _builtins.int
     scope: Global___Limit.Scope.ValueType
     """Whom the limit is for."""
     unit: Global___Limit.Unit.ValueType
@@ -151,13 +154,17 @@ class Limit(_message.Message):
     rate, which is refilled steadily.
     """
     limit: _builtins.int
-    """The limit."""
+    """The limit. Of a rate: how much may be used at once."""
     used: _builtins.int
     """How much is used. It may exceed the limit a little, see docs/quotas.md."""
     reserved: _builtins.int
     """How much requests under way hold in addition."""
     enforced: _builtins.bool
     """False: the service counts the limit and refuses nothing because of it."""
+    refill: _builtins.int
+    """Of a rate: how much comes back in each window. It differs from the limit if the rate has a
+    burst. 0 for a budget.
+    """
     @_builtins.property
     def reset_time(self) -> _timestamp_pb2.Timestamp:
         """When nothing will be used of it, if nothing more is asked."""
@@ -180,10 +187,11 @@ class Limit(_message.Message):
         reset_time: _timestamp_pb2.Timestamp | None = ...,
         reset_after: _duration_pb2.Duration | None = ...,
         enforced: _builtins.bool = ...,
+        refill: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reset_after", b"reset_after", "reset_time", b"reset_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "enforced", b"enforced", "limit", b"limit", "model", b"model", "reserved", b"reserved", "reset_after", b"reset_after", "reset_time", b"reset_time", "scope", b"scope", "unit", b"unit", "used", b"used", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "enforced", b"enforced", "limit", b"limit", "model", b"model", "refill", b"refill", "reserved", b"reserved", "reset_after", b"reset_after", "reset_time", b"reset_time", "scope", b"scope", "unit", b"unit", "used", b"used", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -53,7 +53,9 @@ class LimitServiceServicer(object):
     def GetLimits(self, request, context):
         """Returns the limits of the caller's API key, of its team and of the service.
 
-        Fails with UNAVAILABLE (LIMITS_UNAVAILABLE) if the store of limits cannot be reached.
+        Fails with the errors of GetModel if a model is given, UNIMPLEMENTED (CAPABILITY_MISSING) if
+        the service keeps neither limits nor usage, and UNAVAILABLE (LIMITS_UNAVAILABLE) if the store
+        of limits cannot be reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,9 @@ class LimitServiceStub:
     GetLimits: _grpc.UnaryUnaryMultiCallable[_limit_service_pb2.GetLimitsRequest, _limit_service_pb2.GetLimitsResponse]
     """Returns the limits of the caller's API key, of its team and of the service.
 
-    Fails with UNAVAILABLE (LIMITS_UNAVAILABLE) if the store of limits cannot be reached.
+    Fails with the errors of GetModel if a model is given, UNIMPLEMENTED (CAPABILITY_MISSING) if
+    the service keeps neither limits nor usage, and UNAVAILABLE (LIMITS_UNAVAILABLE) if the store
+    of limits cannot be reached.
     """
 
 @_typing.type_check_only
@@ -53,7 +55,9 @@ class LimitServiceAsyncStub(LimitServiceStub):
     GetLimits: _aio.UnaryUnaryMultiCallable[_limit_service_pb2.GetLimitsRequest, _limit_service_pb2.GetLimitsResponse]  # type: ignore[assignment]
     """Returns the limits of the caller's API key, of its team and of the service.
 
-    Fails with UNAVAILABLE (LIMITS_UNAVAILABLE) if the store of limits cannot be reached.
+    Fails with the errors of GetModel if a model is given, UNIMPLEMENTED (CAPABILITY_MISSING) if
+    the service keeps neither limits nor usage, and UNAVAILABLE (LIMITS_UNAVAILABLE) if the store
+    of limits cannot be reached.
     """
 
 class LimitServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -70,7 +74,9 @@ class LimitServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_limit_service_pb2.GetLimitsResponse, _abc.Awaitable[_limit_service_pb2.GetLimitsResponse]]:
         """Returns the limits of the caller's API key, of its team and of the service.
 
-        Fails with UNAVAILABLE (LIMITS_UNAVAILABLE) if the store of limits cannot be reached.
+        Fails with the errors of GetModel if a model is given, UNIMPLEMENTED (CAPABILITY_MISSING) if
+        the service keeps neither limits nor usage, and UNAVAILABLE (LIMITS_UNAVAILABLE) if the store
+        of limits cannot be reached.
         """
 
 def add_LimitServiceServicer_to_server(servicer: LimitServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

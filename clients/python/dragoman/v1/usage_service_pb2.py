@@ -26,7 +26,7 @@ from dragoman.v1 import usage_pb2 as dragoman_dot_v1_dot_usage__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64ragoman/v1/usage_service.proto\x12\x0b\x64ragoman.v1\x1a\x17\x64ragoman/v1/usage.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x01\n\x0bUsageFilter\x12\x39\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x16\n\x06\x63\x61ller\x18\x03 \x01(\tR\x06\x63\x61ller\x12\x12\n\x04team\x18\x04 \x01(\tR\x04team\x12\x14\n\x05model\x18\x05 \x01(\tR\x05model\x12\x1a\n\x08provider\x18\x06 \x01(\tR\x08provider\"\x80\x01\n\x10ListUsageRequest\x12\x30\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x18.dragoman.v1.UsageFilterR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"o\n\x11ListUsageResponse\x12\x32\n\x07records\x18\x01 \x03(\x0b\x32\x18.dragoman.v1.UsageRecordR\x07records\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb5\x02\n\x0bUsageRecord\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\tR\x06\x63\x61llId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12.\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x16\n\x06\x63\x61ller\x18\x04 \x01(\tR\x06\x63\x61ller\x12\x12\n\x04team\x18\x05 \x01(\tR\x04team\x12\x14\n\x05model\x18\x06 \x01(\tR\x05model\x12\x1a\n\x08provider\x18\x07 \x01(\tR\x08provider\x12!\n\x0cserved_model\x18\x08 \x01(\tR\x0bservedModel\x12(\n\x05usage\x18\t \x01(\x0b\x32\x12.dragoman.v1.UsageR\x05usage\x12\x18\n\x07outcome\x18\n \x01(\tR\x07outcome\"\xa4\x02\n\x15SummarizeUsageRequest\x12\x30\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x18.dragoman.v1.UsageFilterR\x06\x66ilter\x12\x43\n\x08group_by\x18\x02 \x03(\x0e\x32(.dragoman.v1.SummarizeUsageRequest.GroupR\x07groupBy\"\x93\x01\n\x05Group\x12\x15\n\x11GROUP_UNSPECIFIED\x10\x00\x12\x10\n\x0cGROUP_CALLER\x10\x01\x12\x0e\n\nGROUP_TEAM\x10\x02\x12\x0f\n\x0bGROUP_MODEL\x10\x03\x12\x10\n\x0cGROUP_TARGET\x10\x04\x12\x0e\n\nGROUP_HOUR\x10\x05\x12\r\n\tGROUP_DAY\x10\x06\x12\x0f\n\x0bGROUP_MONTH\x10\x07\"Q\n\x16SummarizeUsageResponse\x12\x37\n\tsummaries\x18\x01 \x03(\x0b\x32\x19.dragoman.v1.UsageSummaryR\tsummaries\"\xa2\x01\n\x0cUsageSummary\x12\x14\n\x05group\x18\x01 \x03(\tR\x05group\x12\x1a\n\x08requests\x18\x02 \x01(\x03R\x08requests\x12\x1a\n\x08\x61ttempts\x18\x03 \x01(\x03R\x08\x61ttempts\x12(\n\x05usage\x18\x04 \x01(\x0b\x32\x12.dragoman.v1.UsageR\x05usage\x12\x1a\n\x08unpriced\x18\x05 \x01(\x03R\x08unpriced2\xb5\x01\n\x0cUsageService\x12J\n\tListUsage\x12\x1d.dragoman.v1.ListUsageRequest\x1a\x1e.dragoman.v1.ListUsageResponse\x12Y\n\x0eSummarizeUsage\x12\".dragoman.v1.SummarizeUsageRequest\x1a#.dragoman.v1.SummarizeUsageResponseB\x8b\x01\n\x0b\x64ragoman.v1B\x11UsageServiceProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64ragoman/v1/usage_service.proto\x12\x0b\x64ragoman.v1\x1a\x17\x64ragoman/v1/usage.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x01\n\x0bUsageFilter\x12\x39\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x16\n\x06\x63\x61ller\x18\x03 \x01(\tR\x06\x63\x61ller\x12\x12\n\x04team\x18\x04 \x01(\tR\x04team\x12\x14\n\x05model\x18\x05 \x01(\tR\x05model\x12\x1a\n\x08provider\x18\x06 \x01(\tR\x08provider\"\xa3\x01\n\x10ListUsageRequest\x12\x30\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x18.dragoman.v1.UsageFilterR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12!\n\x0coldest_first\x18\x04 \x01(\x08R\x0boldestFirst\"o\n\x11ListUsageResponse\x12\x32\n\x07records\x18\x01 \x03(\x0b\x32\x18.dragoman.v1.UsageRecordR\x07records\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb5\x02\n\x0bUsageRecord\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\tR\x06\x63\x61llId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12.\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x16\n\x06\x63\x61ller\x18\x04 \x01(\tR\x06\x63\x61ller\x12\x12\n\x04team\x18\x05 \x01(\tR\x04team\x12\x14\n\x05model\x18\x06 \x01(\tR\x05model\x12\x1a\n\x08provider\x18\x07 \x01(\tR\x08provider\x12!\n\x0cserved_model\x18\x08 \x01(\tR\x0bservedModel\x12(\n\x05usage\x18\t \x01(\x0b\x32\x12.dragoman.v1.UsageR\x05usage\x12\x18\n\x07outcome\x18\n \x01(\tR\x07outcome\"\xa4\x02\n\x15SummarizeUsageRequest\x12\x30\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x18.dragoman.v1.UsageFilterR\x06\x66ilter\x12\x43\n\x08group_by\x18\x02 \x03(\x0e\x32(.dragoman.v1.SummarizeUsageRequest.GroupR\x07groupBy\"\x93\x01\n\x05Group\x12\x15\n\x11GROUP_UNSPECIFIED\x10\x00\x12\x10\n\x0cGROUP_CALLER\x10\x01\x12\x0e\n\nGROUP_TEAM\x10\x02\x12\x0f\n\x0bGROUP_MODEL\x10\x03\x12\x10\n\x0cGROUP_TARGET\x10\x04\x12\x0e\n\nGROUP_HOUR\x10\x05\x12\r\n\tGROUP_DAY\x10\x06\x12\x0f\n\x0bGROUP_MONTH\x10\x07\"Q\n\x16SummarizeUsageResponse\x12\x37\n\tsummaries\x18\x01 \x03(\x0b\x32\x19.dragoman.v1.UsageSummaryR\tsummaries\"\xa2\x01\n\x0cUsageSummary\x12\x14\n\x05group\x18\x01 \x03(\tR\x05group\x12\x1a\n\x08requests\x18\x02 \x01(\x03R\x08requests\x12\x1a\n\x08\x61ttempts\x18\x03 \x01(\x03R\x08\x61ttempts\x12(\n\x05usage\x18\x04 \x01(\x0b\x32\x12.dragoman.v1.UsageR\x05usage\x12\x1a\n\x08unpriced\x18\x05 \x01(\x03R\x08unpriced2\xb5\x01\n\x0cUsageService\x12J\n\tListUsage\x12\x1d.dragoman.v1.ListUsageRequest\x1a\x1e.dragoman.v1.ListUsageResponse\x12Y\n\x0eSummarizeUsage\x12\".dragoman.v1.SummarizeUsageRequest\x1a#.dragoman.v1.SummarizeUsageResponseB\x8b\x01\n\x0b\x64ragoman.v1B\x11UsageServiceProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,19 +37,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USAGEFILTER']._serialized_start=107
   _globals['_USAGEFILTER']._serialized_end=328
   _globals['_LISTUSAGEREQUEST']._serialized_start=331
-  _globals['_LISTUSAGEREQUEST']._serialized_end=459
-  _globals['_LISTUSAGERESPONSE']._serialized_start=461
-  _globals['_LISTUSAGERESPONSE']._serialized_end=572
-  _globals['_USAGERECORD']._serialized_start=575
-  _globals['_USAGERECORD']._serialized_end=884
-  _globals['_SUMMARIZEUSAGEREQUEST']._serialized_start=887
-  _globals['_SUMMARIZEUSAGEREQUEST']._serialized_end=1179
-  _globals['_SUMMARIZEUSAGEREQUEST_GROUP']._serialized_start=1032
-  _globals['_SUMMARIZEUSAGEREQUEST_GROUP']._serialized_end=1179
-  _globals['_SUMMARIZEUSAGERESPONSE']._serialized_start=1181
-  _globals['_SUMMARIZEUSAGERESPONSE']._serialized_end=1262
-  _globals['_USAGESUMMARY']._serialized_start=1265
-  _globals['_USAGESUMMARY']._serialized_end=1427
-  _globals['_USAGESERVICE']._serialized_start=1430
-  _globals['_USAGESERVICE']._serialized_end=1611
+  _globals['_LISTUSAGEREQUEST']._serialized_end=494
+  _globals['_LISTUSAGERESPONSE']._serialized_start=496
+  _globals['_LISTUSAGERESPONSE']._serialized_end=607
+  _globals['_USAGERECORD']._serialized_start=610
+  _globals['_USAGERECORD']._serialized_end=919
+  _globals['_SUMMARIZEUSAGEREQUEST']._serialized_start=922
+  _globals['_SUMMARIZEUSAGEREQUEST']._serialized_end=1214
+  _globals['_SUMMARIZEUSAGEREQUEST_GROUP']._serialized_start=1067
+  _globals['_SUMMARIZEUSAGEREQUEST_GROUP']._serialized_end=1214
+  _globals['_SUMMARIZEUSAGERESPONSE']._serialized_start=1216
+  _globals['_SUMMARIZEUSAGERESPONSE']._serialized_end=1297
+  _globals['_USAGESUMMARY']._serialized_start=1300
+  _globals['_USAGESUMMARY']._serialized_end=1462
+  _globals['_USAGESERVICE']._serialized_start=1465
+  _globals['_USAGESERVICE']._serialized_end=1646
 # @@protoc_insertion_point(module_scope)

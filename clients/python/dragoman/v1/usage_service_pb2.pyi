@@ -36,9 +36,11 @@ class UsageFilter(_message.Message):
     caller: _builtins.str
     """Id of an API key. If empty, the caller's own, or all with the scope `usage.read`."""
     team: _builtins.str
-    """Name of a team."""
+    """Name of a team. Without the scope `usage.read`, only together with the caller's own id, because
+    a team's usage is that of others too.
+    """
     model: _builtins.str
-    """CompletionRequest.model, as callers wrote it."""
+    """UsageRecord.model."""
     provider: _builtins.str
     """Name of a configured provider."""
     @_builtins.property
@@ -76,10 +78,17 @@ class ListUsageRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    OLDEST_FIRST_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Maximum number of records to return. 0 means 100, more than 1,000 means 1,000."""
     page_token: _builtins.str
-    """ListUsageResponse.next_page_token of the previous page. Empty for the first page."""
+    """ListUsageResponse.next_page_token of the previous page, whose filter and order were the same.
+    Empty for the first page.
+    """
+    oldest_first: _builtins.bool
+    """Oldest first, for exports: the last 30 seconds are left out, because attempts may still be
+    added to them. What was listed once is listed again in the same way, until it is deleted.
+    """
     @_builtins.property
     def filter(self) -> Global___UsageFilter:
         """Which usage. If absent, all that the caller may see."""
@@ -90,10 +99,11 @@ class ListUsageRequest(_message.Message):
         filter: Global___UsageFilter | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        oldest_first: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "oldest_first", b"oldest_first", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -111,7 +121,7 @@ class ListUsageResponse(_message.Message):
     """Token of the next page. Empty on the last page."""
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsageRecord]:
-        """The records, newest first."""
+        """The records, newest first unless `oldest_first` is set."""
 
     def __init__(
         self,
@@ -152,7 +162,9 @@ class UsageRecord(_message.Message):
     team: _builtins.str
     """Team of the caller at that time; empty if it had none."""
     model: _builtins.str
-    """CompletionRequest.model."""
+    """The name or pattern in the settings that the request's model stands for, such as `gpt-*`;
+    CompletionRequest.model if there is none.
+    """
     provider: _builtins.str
     """Name of the configured provider."""
     served_model: _builtins.str
@@ -208,7 +220,7 @@ class SummarizeUsageRequest(_message.Message):
         GROUP_TEAM: SummarizeUsageRequest._Group.ValueType  # 2
         """By team."""
         GROUP_MODEL: SummarizeUsageRequest._Group.ValueType  # 3
-        """By CompletionRequest.model."""
+        """By UsageRecord.model."""
         GROUP_TARGET: SummarizeUsageRequest._Group.ValueType  # 4
         """By provider and served model."""
         GROUP_HOUR: SummarizeUsageRequest._Group.ValueType  # 5
@@ -228,7 +240,7 @@ class SummarizeUsageRequest(_message.Message):
     GROUP_TEAM: SummarizeUsageRequest.Group.ValueType  # 2
     """By team."""
     GROUP_MODEL: SummarizeUsageRequest.Group.ValueType  # 3
-    """By CompletionRequest.model."""
+    """By UsageRecord.model."""
     GROUP_TARGET: SummarizeUsageRequest.Group.ValueType  # 4
     """By provider and served model."""
     GROUP_HOUR: SummarizeUsageRequest.Group.ValueType  # 5
@@ -242,7 +254,9 @@ class SummarizeUsageRequest(_message.Message):
     GROUP_BY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def filter(self) -> Global___UsageFilter:
-        """Which usage. Whole hours are added up: times are rounded down to them."""
+        """Which usage. Whole hours are added up: times are rounded down to them. The current hour is
+        included, up to now, if there is no end_time in it or before it.
+        """
 
     @_builtins.property
     def group_by(self) -> _containers.RepeatedScalarFieldContainer[Global___SummarizeUsageRequest.Group.ValueType]:

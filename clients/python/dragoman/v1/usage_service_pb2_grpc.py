@@ -60,11 +60,12 @@ class UsageServiceServicer(object):
     """
 
     def ListUsage(self, request, context):
-        """Lists attempts and what they used, newest first.
+        """Lists attempts and what they used.
 
-        Fails with INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (SCOPE_MISSING) if another
-        caller's usage is asked for, UNIMPLEMENTED (CAPABILITY_MISSING) if there is no ledger, and
-        UNAVAILABLE (LIMITS_UNAVAILABLE).
+        Fails with INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (SCOPE_MISSING) if the usage of
+        another caller or of a whole team is asked for, UNAUTHENTICATED (CREDENTIALS_MISSING) for
+        callers without a key, who are many people, UNIMPLEMENTED (CAPABILITY_MISSING) if there is no
+        ledger, and UNAVAILABLE (LIMITS_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,11 +39,12 @@ class UsageServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> UsageServiceAsyncStub: ...
     ListUsage: _grpc.UnaryUnaryMultiCallable[_usage_service_pb2.ListUsageRequest, _usage_service_pb2.ListUsageResponse]
-    """Lists attempts and what they used, newest first.
+    """Lists attempts and what they used.
 
-    Fails with INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (SCOPE_MISSING) if another
-    caller's usage is asked for, UNIMPLEMENTED (CAPABILITY_MISSING) if there is no ledger, and
-    UNAVAILABLE (LIMITS_UNAVAILABLE).
+    Fails with INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (SCOPE_MISSING) if the usage of
+    another caller or of a whole team is asked for, UNAUTHENTICATED (CREDENTIALS_MISSING) for
+    callers without a key, who are many people, UNIMPLEMENTED (CAPABILITY_MISSING) if there is no
+    ledger, and UNAVAILABLE (LIMITS_UNAVAILABLE).
     """
     SummarizeUsage: _grpc.UnaryUnaryMultiCallable[_usage_service_pb2.SummarizeUsageRequest, _usage_service_pb2.SummarizeUsageResponse]
     """Adds usage up by caller, team, model, provider or time.
@@ -62,11 +63,12 @@ class UsageServiceAsyncStub(UsageServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListUsage: _aio.UnaryUnaryMultiCallable[_usage_service_pb2.ListUsageRequest, _usage_service_pb2.ListUsageResponse]  # type: ignore[assignment]
-    """Lists attempts and what they used, newest first.
+    """Lists attempts and what they used.
 
-    Fails with INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (SCOPE_MISSING) if another
-    caller's usage is asked for, UNIMPLEMENTED (CAPABILITY_MISSING) if there is no ledger, and
-    UNAVAILABLE (LIMITS_UNAVAILABLE).
+    Fails with INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (SCOPE_MISSING) if the usage of
+    another caller or of a whole team is asked for, UNAUTHENTICATED (CREDENTIALS_MISSING) for
+    callers without a key, who are many people, UNIMPLEMENTED (CAPABILITY_MISSING) if there is no
+    ledger, and UNAVAILABLE (LIMITS_UNAVAILABLE).
     """
     SummarizeUsage: _aio.UnaryUnaryMultiCallable[_usage_service_pb2.SummarizeUsageRequest, _usage_service_pb2.SummarizeUsageResponse]  # type: ignore[assignment]
     """Adds usage up by caller, team, model, provider or time.
@@ -88,11 +90,12 @@ class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _usage_service_pb2.ListUsageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_usage_service_pb2.ListUsageResponse, _abc.Awaitable[_usage_service_pb2.ListUsageResponse]]:
-        """Lists attempts and what they used, newest first.
+        """Lists attempts and what they used.
 
-        Fails with INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (SCOPE_MISSING) if another
-        caller's usage is asked for, UNIMPLEMENTED (CAPABILITY_MISSING) if there is no ledger, and
-        UNAVAILABLE (LIMITS_UNAVAILABLE).
+        Fails with INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (SCOPE_MISSING) if the usage of
+        another caller or of a whole team is asked for, UNAUTHENTICATED (CREDENTIALS_MISSING) for
+        callers without a key, who are many people, UNIMPLEMENTED (CAPABILITY_MISSING) if there is no
+        ledger, and UNAVAILABLE (LIMITS_UNAVAILABLE).
         """
 
     @_abc_1.abstractmethod

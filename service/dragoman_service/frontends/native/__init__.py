@@ -9,7 +9,9 @@ from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.longrunning import LongRunning
 from dragoman_service.frontends.native.admin import Admin
 from dragoman_service.frontends.native.completions import Completions
+from dragoman_service.frontends.native.limits import Limits
 from dragoman_service.frontends.native.models import Models
+from dragoman_service.frontends.native.usage import Usage
 from dragoman_service.transport.grpc.policy import ServicePolicy
 
 
@@ -21,11 +23,15 @@ def mount(context: FrontendContext) -> None:
     v1.add_CompletionServiceServicer_to_server(completions, server)
     v1.add_ModelServiceServicer_to_server(Models(context.engine, prices), server)
     v1.add_AdminServiceServicer_to_server(Admin(context), server)
+    v1.add_LimitServiceServicer_to_server(Limits(context), server)
+    v1.add_UsageServiceServicer_to_server(Usage(context), server)
     operations_pb2_grpc.add_OperationsServicer_to_server(LongRunning(context.operations), server)
     for file, name, needs_operations in (
         (v1.completion_service_pb2.DESCRIPTOR, "CompletionService", False),
         (v1.model_service_pb2.DESCRIPTOR, "ModelService", False),
         (v1.admin_service_pb2.DESCRIPTOR, "AdminService", False),
+        (v1.limit_service_pb2.DESCRIPTOR, "LimitService", False),
+        (v1.usage_service_pb2.DESCRIPTOR, "UsageService", False),
         (operations_pb2.DESCRIPTOR, "Operations", True),
     ):
         policy = ServicePolicy(needs_operations=needs_operations)

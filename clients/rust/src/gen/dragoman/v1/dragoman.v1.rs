@@ -1835,7 +1835,8 @@ pub struct GetLimitsRequest {
 /// The caller's limits.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetLimitsResponse {
-    /// The limits, those of the key first, then those of the team, then those of the service.
+    /// The limits, those of the key first, then those of the team, then those of the service. Limits
+    /// of the team and of the service for models that the caller may not use are left out.
     #[prost(message, repeated, tag="1")]
     pub limits: ::prost::alloc::vec::Vec<Limit>,
 }
@@ -1858,7 +1859,7 @@ pub struct Limit {
     /// rate, which is refilled steadily.
     #[prost(bool, tag="5")]
     pub calendar: bool,
-    /// The limit.
+    /// The limit. Of a rate: how much may be used at once.
     #[prost(int64, tag="6")]
     pub limit: i64,
     /// How much is used. It may exceed the limit a little, see docs/quotas.md.
@@ -1876,6 +1877,10 @@ pub struct Limit {
     /// False: the service counts the limit and refuses nothing because of it.
     #[prost(bool, tag="11")]
     pub enforced: bool,
+    /// Of a rate: how much comes back in each window. It differs from the limit if the rate has a
+    /// burst. 0 for a budget.
+    #[prost(int64, tag="12")]
+    pub refill: i64,
 }
 /// Nested message and enum types in `Limit`.
 pub mod limit {
@@ -2146,10 +2151,11 @@ pub struct UsageFilter {
     /// Id of an API key. If empty, the caller's own, or all with the scope `usage.read`.
     #[prost(string, tag="3")]
     pub caller: ::prost::alloc::string::String,
-    /// Name of a team.
+    /// Name of a team. Without the scope `usage.read`, only together with the caller's own id, because
+    /// a team's usage is that of others too.
     #[prost(string, tag="4")]
     pub team: ::prost::alloc::string::String,
-    /// CompletionRequest.model, as callers wrote it.
+    /// UsageRecord.model.
     #[prost(string, tag="5")]
     pub model: ::prost::alloc::string::String,
     /// Name of a configured provider.
@@ -2165,14 +2171,19 @@ pub struct ListUsageRequest {
     /// Maximum number of records to return. 0 means 100, more than 1,000 means 1,000.
     #[prost(int32, tag="2")]
     pub page_size: i32,
-    /// ListUsageResponse.next_page_token of the previous page. Empty for the first page.
+    /// ListUsageResponse.next_page_token of the previous page, whose filter and order were the same.
+    /// Empty for the first page.
     #[prost(string, tag="3")]
     pub page_token: ::prost::alloc::string::String,
+    /// Oldest first, for exports: the last 30 seconds are left out, because attempts may still be
+    /// added to them. What was listed once is listed again in the same way, until it is deleted.
+    #[prost(bool, tag="4")]
+    pub oldest_first: bool,
 }
 /// A page of usage.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListUsageResponse {
-    /// The records, newest first.
+    /// The records, newest first unless `oldest_first` is set.
     #[prost(message, repeated, tag="1")]
     pub records: ::prost::alloc::vec::Vec<UsageRecord>,
     /// Token of the next page. Empty on the last page.
@@ -2197,7 +2208,8 @@ pub struct UsageRecord {
     /// Team of the caller at that time; empty if it had none.
     #[prost(string, tag="5")]
     pub team: ::prost::alloc::string::String,
-    /// CompletionRequest.model.
+    /// The name or pattern in the settings that the request's model stands for, such as `gpt-*`;
+    /// CompletionRequest.model if there is none.
     #[prost(string, tag="6")]
     pub model: ::prost::alloc::string::String,
     /// Name of the configured provider.
@@ -2216,7 +2228,8 @@ pub struct UsageRecord {
 /// Request for sums of usage.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SummarizeUsageRequest {
-    /// Which usage. Whole hours are added up: times are rounded down to them.
+    /// Which usage. Whole hours are added up: times are rounded down to them. The current hour is
+    /// included, up to now, if there is no end_time in it or before it.
     #[prost(message, optional, tag="1")]
     pub filter: ::core::option::Option<UsageFilter>,
     /// Groups, at most 3. If empty, everything is one group.
@@ -2235,7 +2248,7 @@ pub mod summarize_usage_request {
         Caller = 1,
         /// By team.
         Team = 2,
-        /// By CompletionRequest.model.
+        /// By UsageRecord.model.
         Model = 3,
         /// By provider and served model.
         Target = 4,

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dragoman/v1/limit_service.proto.
  */
 export const file_dragoman_v1_limit_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9kcmFnb21hbi92MS9saW1pdF9zZXJ2aWNlLnByb3RvEgtkcmFnb21hbi52MSIhChBHZXRMaW1pdHNSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJIjcKEUdldExpbWl0c1Jlc3BvbnNlEiIKBmxpbWl0cxgBIAMoCzISLmRyYWdvbWFuLnYxLkxpbWl0ItADCgVMaW1pdBInCgVzY29wZRgBIAEoDjIYLmRyYWdvbWFuLnYxLkxpbWl0LlNjb3BlEiUKBHVuaXQYAiABKA4yFy5kcmFnb21hbi52MS5MaW1pdC5Vbml0Eg0KBW1vZGVsGAMgASgJEg4KBndpbmRvdxgEIAEoCRIQCghjYWxlbmRhchgFIAEoCBINCgVsaW1pdBgGIAEoAxIMCgR1c2VkGAcgASgDEhAKCHJlc2VydmVkGAggASgDEi4KCnJlc2V0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KC3Jlc2V0X2FmdGVyGAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCGVuZm9yY2VkGAsgASgIIlAKBVNjb3BlEhUKEVNDT1BFX1VOU1BFQ0lGSUVEEAASDQoJU0NPUEVfS0VZEAESDgoKU0NPUEVfVEVBTRACEhEKDVNDT1BFX1NFUlZJQ0UQAyJTCgRVbml0EhQKEFVOSVRfVU5TUEVDSUZJRUQQABIRCg1VTklUX1JFUVVFU1RTEAESDwoLVU5JVF9UT0tFTlMQAhIRCg1VTklUX05BTk9fVVNEEAMyWgoMTGltaXRTZXJ2aWNlEkoKCUdldExpbWl0cxIdLmRyYWdvbWFuLnYxLkdldExpbWl0c1JlcXVlc3QaHi5kcmFnb21hbi52MS5HZXRMaW1pdHNSZXNwb25zZUKLAQoLZHJhZ29tYW4udjFCEUxpbWl0U2VydmljZVByb3RvUAFaNmV4YW1wbGUuY29tL2RyYWdvbWFuL2NsaWVudHMvZ28vZHJhZ29tYW4vdjE7ZHJhZ29tYW52MaICA0RYWKoCC0RyYWdvbWFuLlYxygILRHJhZ29tYW5cVjHqAgxEcmFnb21hbjo6VjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch9kcmFnb21hbi92MS9saW1pdF9zZXJ2aWNlLnByb3RvEgtkcmFnb21hbi52MSIhChBHZXRMaW1pdHNSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJIjcKEUdldExpbWl0c1Jlc3BvbnNlEiIKBmxpbWl0cxgBIAMoCzISLmRyYWdvbWFuLnYxLkxpbWl0IuADCgVMaW1pdBInCgVzY29wZRgBIAEoDjIYLmRyYWdvbWFuLnYxLkxpbWl0LlNjb3BlEiUKBHVuaXQYAiABKA4yFy5kcmFnb21hbi52MS5MaW1pdC5Vbml0Eg0KBW1vZGVsGAMgASgJEg4KBndpbmRvdxgEIAEoCRIQCghjYWxlbmRhchgFIAEoCBINCgVsaW1pdBgGIAEoAxIMCgR1c2VkGAcgASgDEhAKCHJlc2VydmVkGAggASgDEi4KCnJlc2V0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KC3Jlc2V0X2FmdGVyGAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCGVuZm9yY2VkGAsgASgIEg4KBnJlZmlsbBgMIAEoAyJQCgVTY29wZRIVChFTQ09QRV9VTlNQRUNJRklFRBAAEg0KCVNDT1BFX0tFWRABEg4KClNDT1BFX1RFQU0QAhIRCg1TQ09QRV9TRVJWSUNFEAMiUwoEVW5pdBIUChBVTklUX1VOU1BFQ0lGSUVEEAASEQoNVU5JVF9SRVFVRVNUUxABEg8KC1VOSVRfVE9LRU5TEAISEQoNVU5JVF9OQU5PX1VTRBADMloKDExpbWl0U2VydmljZRJKCglHZXRMaW1pdHMSHS5kcmFnb21hbi52MS5HZXRMaW1pdHNSZXF1ZXN0Gh4uZHJhZ29tYW4udjEuR2V0TGltaXRzUmVzcG9uc2VCiwEKC2RyYWdvbWFuLnYxQhFMaW1pdFNlcnZpY2VQcm90b1ABWjZleGFtcGxlLmNvbS9kcmFnb21hbi9jbGllbnRzL2dvL2RyYWdvbWFuL3YxO2RyYWdvbWFudjGiAgNEWFiqAgtEcmFnb21hbi5WMcoCC0RyYWdvbWFuXFYx6gIMRHJhZ29tYW46OlYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Request for the caller's limits.
@@ -44,7 +44,8 @@ export const GetLimitsRequestSchema: GenMessage<GetLimitsRequest> = /*@__PURE__*
  */
 export type GetLimitsResponse = Message<"dragoman.v1.GetLimitsResponse"> & {
   /**
-   * The limits, those of the key first, then those of the team, then those of the service.
+   * The limits, those of the key first, then those of the team, then those of the service. Limits
+   * of the team and of the service for models that the caller may not use are left out.
    *
    * @generated from field: repeated dragoman.v1.Limit limits = 1;
    */
@@ -101,7 +102,7 @@ export type Limit = Message<"dragoman.v1.Limit"> & {
   calendar: boolean;
 
   /**
-   * The limit.
+   * The limit. Of a rate: how much may be used at once.
    *
    * @generated from field: int64 limit = 6;
    */
@@ -141,6 +142,14 @@ export type Limit = Message<"dragoman.v1.Limit"> & {
    * @generated from field: bool enforced = 11;
    */
   enforced: boolean;
+
+  /**
+   * Of a rate: how much comes back in each window. It differs from the limit if the rate has a
+   * burst. 0 for a budget.
+   *
+   * @generated from field: int64 refill = 12;
+   */
+  refill: bigint;
 };
 
 /**
@@ -243,7 +252,9 @@ export const LimitService: GenService<{
   /**
    * Returns the limits of the caller's API key, of its team and of the service.
    *
-   * Fails with UNAVAILABLE (LIMITS_UNAVAILABLE) if the store of limits cannot be reached.
+   * Fails with the errors of GetModel if a model is given, UNIMPLEMENTED (CAPABILITY_MISSING) if
+   * the service keeps neither limits nor usage, and UNAVAILABLE (LIMITS_UNAVAILABLE) if the store
+   * of limits cannot be reached.
    *
    * @generated from rpc dragoman.v1.LimitService.GetLimits
    */

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dragoman/v1/usage_service.proto.
  */
 export const file_dragoman_v1_usage_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9kcmFnb21hbi92MS91c2FnZV9zZXJ2aWNlLnByb3RvEgtkcmFnb21hbi52MSKqAQoLVXNhZ2VGaWx0ZXISLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmNhbGxlchgDIAEoCRIMCgR0ZWFtGAQgASgJEg0KBW1vZGVsGAUgASgJEhAKCHByb3ZpZGVyGAYgASgJImMKEExpc3RVc2FnZVJlcXVlc3QSKAoGZmlsdGVyGAEgASgLMhguZHJhZ29tYW4udjEuVXNhZ2VGaWx0ZXISEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiVwoRTGlzdFVzYWdlUmVzcG9uc2USKQoHcmVjb3JkcxgBIAMoCzIYLmRyYWdvbWFuLnYxLlVzYWdlUmVjb3JkEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLiAQoLVXNhZ2VSZWNvcmQSDwoHY2FsbF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmNhbGxlchgEIAEoCRIMCgR0ZWFtGAUgASgJEg0KBW1vZGVsGAYgASgJEhAKCHByb3ZpZGVyGAcgASgJEhQKDHNlcnZlZF9tb2RlbBgIIAEoCRIhCgV1c2FnZRgJIAEoCzISLmRyYWdvbWFuLnYxLlVzYWdlEg8KB291dGNvbWUYCiABKAkikwIKFVN1bW1hcml6ZVVzYWdlUmVxdWVzdBIoCgZmaWx0ZXIYASABKAsyGC5kcmFnb21hbi52MS5Vc2FnZUZpbHRlchI6Cghncm91cF9ieRgCIAMoDjIoLmRyYWdvbWFuLnYxLlN1bW1hcml6ZVVzYWdlUmVxdWVzdC5Hcm91cCKTAQoFR3JvdXASFQoRR1JPVVBfVU5TUEVDSUZJRUQQABIQCgxHUk9VUF9DQUxMRVIQARIOCgpHUk9VUF9URUFNEAISDwoLR1JPVVBfTU9ERUwQAxIQCgxHUk9VUF9UQVJHRVQQBBIOCgpHUk9VUF9IT1VSEAUSDQoJR1JPVVBfREFZEAYSDwoLR1JPVVBfTU9OVEgQByJGChZTdW1tYXJpemVVc2FnZVJlc3BvbnNlEiwKCXN1bW1hcmllcxgBIAMoCzIZLmRyYWdvbWFuLnYxLlVzYWdlU3VtbWFyeSJ2CgxVc2FnZVN1bW1hcnkSDQoFZ3JvdXAYASADKAkSEAoIcmVxdWVzdHMYAiABKAMSEAoIYXR0ZW1wdHMYAyABKAMSIQoFdXNhZ2UYBCABKAsyEi5kcmFnb21hbi52MS5Vc2FnZRIQCgh1bnByaWNlZBgFIAEoAzK1AQoMVXNhZ2VTZXJ2aWNlEkoKCUxpc3RVc2FnZRIdLmRyYWdvbWFuLnYxLkxpc3RVc2FnZVJlcXVlc3QaHi5kcmFnb21hbi52MS5MaXN0VXNhZ2VSZXNwb25zZRJZCg5TdW1tYXJpemVVc2FnZRIiLmRyYWdvbWFuLnYxLlN1bW1hcml6ZVVzYWdlUmVxdWVzdBojLmRyYWdvbWFuLnYxLlN1bW1hcml6ZVVzYWdlUmVzcG9uc2VCiwEKC2RyYWdvbWFuLnYxQhFVc2FnZVNlcnZpY2VQcm90b1ABWjZleGFtcGxlLmNvbS9kcmFnb21hbi9jbGllbnRzL2dvL2RyYWdvbWFuL3YxO2RyYWdvbWFudjGiAgNEWFiqAgtEcmFnb21hbi5WMcoCC0RyYWdvbWFuXFYx6gIMRHJhZ29tYW46OlYxYgZwcm90bzM", [file_dragoman_v1_usage, file_google_protobuf_timestamp]);
+  fileDesc("Ch9kcmFnb21hbi92MS91c2FnZV9zZXJ2aWNlLnByb3RvEgtkcmFnb21hbi52MSKqAQoLVXNhZ2VGaWx0ZXISLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmNhbGxlchgDIAEoCRIMCgR0ZWFtGAQgASgJEg0KBW1vZGVsGAUgASgJEhAKCHByb3ZpZGVyGAYgASgJInkKEExpc3RVc2FnZVJlcXVlc3QSKAoGZmlsdGVyGAEgASgLMhguZHJhZ29tYW4udjEuVXNhZ2VGaWx0ZXISEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSFAoMb2xkZXN0X2ZpcnN0GAQgASgIIlcKEUxpc3RVc2FnZVJlc3BvbnNlEikKB3JlY29yZHMYASADKAsyGC5kcmFnb21hbi52MS5Vc2FnZVJlY29yZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki4gEKC1VzYWdlUmVjb3JkEg8KB2NhbGxfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZjYWxsZXIYBCABKAkSDAoEdGVhbRgFIAEoCRINCgVtb2RlbBgGIAEoCRIQCghwcm92aWRlchgHIAEoCRIUCgxzZXJ2ZWRfbW9kZWwYCCABKAkSIQoFdXNhZ2UYCSABKAsyEi5kcmFnb21hbi52MS5Vc2FnZRIPCgdvdXRjb21lGAogASgJIpMCChVTdW1tYXJpemVVc2FnZVJlcXVlc3QSKAoGZmlsdGVyGAEgASgLMhguZHJhZ29tYW4udjEuVXNhZ2VGaWx0ZXISOgoIZ3JvdXBfYnkYAiADKA4yKC5kcmFnb21hbi52MS5TdW1tYXJpemVVc2FnZVJlcXVlc3QuR3JvdXAikwEKBUdyb3VwEhUKEUdST1VQX1VOU1BFQ0lGSUVEEAASEAoMR1JPVVBfQ0FMTEVSEAESDgoKR1JPVVBfVEVBTRACEg8KC0dST1VQX01PREVMEAMSEAoMR1JPVVBfVEFSR0VUEAQSDgoKR1JPVVBfSE9VUhAFEg0KCUdST1VQX0RBWRAGEg8KC0dST1VQX01PTlRIEAciRgoWU3VtbWFyaXplVXNhZ2VSZXNwb25zZRIsCglzdW1tYXJpZXMYASADKAsyGS5kcmFnb21hbi52MS5Vc2FnZVN1bW1hcnkidgoMVXNhZ2VTdW1tYXJ5Eg0KBWdyb3VwGAEgAygJEhAKCHJlcXVlc3RzGAIgASgDEhAKCGF0dGVtcHRzGAMgASgDEiEKBXVzYWdlGAQgASgLMhIuZHJhZ29tYW4udjEuVXNhZ2USEAoIdW5wcmljZWQYBSABKAMytQEKDFVzYWdlU2VydmljZRJKCglMaXN0VXNhZ2USHS5kcmFnb21hbi52MS5MaXN0VXNhZ2VSZXF1ZXN0Gh4uZHJhZ29tYW4udjEuTGlzdFVzYWdlUmVzcG9uc2USWQoOU3VtbWFyaXplVXNhZ2USIi5kcmFnb21hbi52MS5TdW1tYXJpemVVc2FnZVJlcXVlc3QaIy5kcmFnb21hbi52MS5TdW1tYXJpemVVc2FnZVJlc3BvbnNlQosBCgtkcmFnb21hbi52MUIRVXNhZ2VTZXJ2aWNlUHJvdG9QAVo2ZXhhbXBsZS5jb20vZHJhZ29tYW4vY2xpZW50cy9nby9kcmFnb21hbi92MTtkcmFnb21hbnYxogIDRFhYqgILRHJhZ29tYW4uVjHKAgtEcmFnb21hblxWMeoCDERyYWdvbWFuOjpWMWIGcHJvdG8z", [file_dragoman_v1_usage, file_google_protobuf_timestamp]);
 
 /**
  * Which usage: all fields that are set must agree.
@@ -46,14 +46,15 @@ export type UsageFilter = Message<"dragoman.v1.UsageFilter"> & {
   caller: string;
 
   /**
-   * Name of a team.
+   * Name of a team. Without the scope `usage.read`, only together with the caller's own id, because
+   * a team's usage is that of others too.
    *
    * @generated from field: string team = 4;
    */
   team: string;
 
   /**
-   * CompletionRequest.model, as callers wrote it.
+   * UsageRecord.model.
    *
    * @generated from field: string model = 5;
    */
@@ -95,11 +96,20 @@ export type ListUsageRequest = Message<"dragoman.v1.ListUsageRequest"> & {
   pageSize: number;
 
   /**
-   * ListUsageResponse.next_page_token of the previous page. Empty for the first page.
+   * ListUsageResponse.next_page_token of the previous page, whose filter and order were the same.
+   * Empty for the first page.
    *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Oldest first, for exports: the last 30 seconds are left out, because attempts may still be
+   * added to them. What was listed once is listed again in the same way, until it is deleted.
+   *
+   * @generated from field: bool oldest_first = 4;
+   */
+  oldestFirst: boolean;
 };
 
 /**
@@ -116,7 +126,7 @@ export const ListUsageRequestSchema: GenMessage<ListUsageRequest> = /*@__PURE__*
  */
 export type ListUsageResponse = Message<"dragoman.v1.ListUsageResponse"> & {
   /**
-   * The records, newest first.
+   * The records, newest first unless `oldest_first` is set.
    *
    * @generated from field: repeated dragoman.v1.UsageRecord records = 1;
    */
@@ -179,7 +189,8 @@ export type UsageRecord = Message<"dragoman.v1.UsageRecord"> & {
   team: string;
 
   /**
-   * CompletionRequest.model.
+   * The name or pattern in the settings that the request's model stands for, such as `gpt-*`;
+   * CompletionRequest.model if there is none.
    *
    * @generated from field: string model = 6;
    */
@@ -228,7 +239,8 @@ export const UsageRecordSchema: GenMessage<UsageRecord> = /*@__PURE__*/
  */
 export type SummarizeUsageRequest = Message<"dragoman.v1.SummarizeUsageRequest"> & {
   /**
-   * Which usage. Whole hours are added up: times are rounded down to them.
+   * Which usage. Whole hours are added up: times are rounded down to them. The current hour is
+   * included, up to now, if there is no end_time in it or before it.
    *
    * @generated from field: dragoman.v1.UsageFilter filter = 1;
    */
@@ -277,7 +289,7 @@ export enum SummarizeUsageRequest_Group {
   TEAM = 2,
 
   /**
-   * By CompletionRequest.model.
+   * By UsageRecord.model.
    *
    * @generated from enum value: GROUP_MODEL = 3;
    */
@@ -399,11 +411,12 @@ export const UsageSummarySchema: GenMessage<UsageSummary> = /*@__PURE__*/
  */
 export const UsageService: GenService<{
   /**
-   * Lists attempts and what they used, newest first.
+   * Lists attempts and what they used.
    *
-   * Fails with INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (SCOPE_MISSING) if another
-   * caller's usage is asked for, UNIMPLEMENTED (CAPABILITY_MISSING) if there is no ledger, and
-   * UNAVAILABLE (LIMITS_UNAVAILABLE).
+   * Fails with INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (SCOPE_MISSING) if the usage of
+   * another caller or of a whole team is asked for, UNAUTHENTICATED (CREDENTIALS_MISSING) for
+   * callers without a key, who are many people, UNIMPLEMENTED (CAPABILITY_MISSING) if there is no
+   * ledger, and UNAVAILABLE (LIMITS_UNAVAILABLE).
    *
    * @generated from rpc dragoman.v1.UsageService.ListUsage
    */
