@@ -30,7 +30,10 @@ _NAMED = {  # tables whose keys are names
     ("prices",),
     ("operations", "model_concurrency"),
     ("admission", "targets"),
+    ("limits", "keys"),
+    ("limits", "teams"),
 }
+_PATTERNS = re.compile(r"limits\.(service|(keys|teams)\..+)\.models")  # tables whose keys are patterns of models
 _MARKS = ("[key]", "[table]", "[value]")  # in pydantic's paths: what is wrong, not where
 _LONGEST_KEY = 100  # characters of a key that is shown
 _PHRASES = (("greater than or equal to", "at least"), ("less than or equal to", "at most"))
@@ -105,11 +108,16 @@ def _presentable(
     """
     for depth, step in enumerate(location):
         is_wrong = is_about_key and depth == len(location) - 1
-        is_name = are_keys_names and location[:depth] in _NAMED and not is_wrong and step.isprintable()
+        is_name = are_keys_names and _has_names(location[:depth]) and not is_wrong and step.isprintable()
         is_known = step.isdecimal() or step in _fields(model, location[:depth])
         if len(step) > _LONGEST_KEY or not (is_known or is_name or is_presentable(step)):
             return location[:depth]
     return location
+
+
+def _has_names(table: tuple[str, ...]) -> bool:
+    """Whether the keys of a table of ours are names."""
+    return table in _NAMED or bool(_PATTERNS.fullmatch(".".join(table)))
 
 
 def _message(kind: str, text: str, model: object, location: tuple[str, ...]) -> str:

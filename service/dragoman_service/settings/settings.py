@@ -182,6 +182,11 @@ class Settings(Section):
         for number, caller in enumerate(ids):
             if caller in ids[:number]:
                 raise ValueError(f"access.keys.{number}.id: is the id of access.keys.{ids.index(caller)} too")
+        teams = {key.team for key in self.access.keys}
+        for name in self.limits.keys.keys() - {"*", "anonymous", *ids}:
+            raise ValueError(f"limits.keys.{name}: is not the id of a key in [[access.keys]]")
+        for name in self.limits.teams.keys() - {"*", *teams}:
+            raise ValueError(f"limits.teams.{name}: is not the team of any key in [[access.keys]]")
         for name, table in self.providers.items():
             named = table.get("filters", [])
             if not (isinstance(named, list) and all(isinstance(one, str) for one in named)):
