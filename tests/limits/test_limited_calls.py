@@ -32,6 +32,7 @@ async def test_requests_beyond_the_rate_are_refused_until_it_is_refilled():
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert error.reason == "RATE_LIMITED"
     assert 20 < error.retry_after <= 30, "two a minute"
+    assert dict(refused.value.trailing_metadata())["x-ratelimit-remaining-requests"] == "0"
     assert error.quota == [("key/requests/minute", "At most 2 requests a minute for your API key.")]
     assert error.retryable
 

@@ -213,6 +213,9 @@ class Allowances:
             raise
         if reserved.refusals:
             _put_back(before)
+            for refusal in reserved.refusals:
+                if (pot := era.pot(refusal.limit, now)) is not None:
+                    pot.told_left(refusal.left, now)
             return Outcome(None, reserved.refusals, reserved.shadow)
         hold.parts += before + _credited(era, needed, reserved, now)
         return Outcome(hold, (), reserved.shadow, reserved.grants)

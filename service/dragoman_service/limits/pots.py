@@ -39,7 +39,11 @@ class Pot:
     def credit(self, grant: Grant, now: float) -> None:
         """Adds what the store has granted."""
         self.idle += grant.units
-        self.elsewhere, self.told = grant.left, now
+        self.told_left(grant.left, now)
+
+    def told_left(self, units: int, now: float) -> None:
+        """The store has so many units that nobody has."""
+        self.elsewhere, self.told = units, now
 
     def known(self, now: float) -> Left:
         """What is left. Others may have spent since the store was asked."""
