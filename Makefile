@@ -62,8 +62,8 @@ proto: tools ## Generate code from the schema; for languages other than Python, 
 
 lock: tools ## Resolve the lock files again (UPGRADE=--upgrade for newer releases)
 	$(COMPILE) pyproject.toml --extra local --group build --output-file requirements/runtime.lock
-	$(COMPILE) pyproject.toml --extra local --group build --extra testing --group dev --constraint requirements/runtime.lock \
-		--output-file requirements/dev.lock
+	$(COMPILE) pyproject.toml --extra local --group build --extra prices --extra testing --group dev \
+		--constraint requirements/runtime.lock --output-file requirements/dev.lock
 	$(COMPILE) --group tools --output-file requirements/tools.lock
 	@for file in requirements/*.in; do $(COMPILE) $$file --output-file $${file%.in}.lock || exit; done
 	@$(PYTHON) scripts/environment.py build/seeds/node seeds-node

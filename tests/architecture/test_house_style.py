@@ -16,6 +16,7 @@ VENDORS = re.compile(
 # The embedded model is an OpenAI upstream that we start; those who speak OpenAI's dialect are rows of data in it;
 # Yandex's URIs of models begin with the name of another's; two of Google's products speak its dialects.
 AT_HOME = {
+    "cli/prices": r"litellm",  # whose public format of prices is read
     "providers/local": r"llama|openai|smollm|xllamacpp",
     "providers/openai/vendors": r".*",
     "dialects/openai": r".*",

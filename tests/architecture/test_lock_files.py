@@ -34,7 +34,11 @@ def asked_of(name: str) -> list[str]:
         *groups["build"],
         *client["project"]["dependencies"],
     ]
-    asked = {"runtime": runtime, "dev": [*runtime, *extras["testing"], *groups["dev"]], "tools": groups["tools"]}
+    asked = {
+        "runtime": runtime,
+        "dev": [*runtime, *extras["prices"], *extras["testing"], *groups["dev"]],
+        "tools": groups["tools"],
+    }
     return list(asked[name])
 
 

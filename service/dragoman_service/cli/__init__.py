@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from dragoman_service.cli import config, keys, local, operations, route
+from dragoman_service.cli import config, keys, local, operations, prices, route
 from dragoman_service.cli.complete import complete
 from dragoman_service.cli.models import models
 from dragoman_service.cli.plugins import plugins
@@ -77,6 +77,7 @@ def command_line() -> typer.Typer:
     app.add_typer(operations.app, name="operations")
     app.command()(plugins)
     app.add_typer(route.app, name="route")
+    app.add_typer(prices.app, name="prices")
     app.add_typer(keys.app, name="keys")
     app.add_typer(config.app, name="config")
     app.add_typer(local.app, name="local")

@@ -80,6 +80,10 @@ class Prices:
         """The price of a model; None if none is known before it has answered."""
         return self._own(model) or self._imported(model)
 
+    def is_own(self, model: str) -> bool:
+        """Whether the model has a price in the settings themselves."""
+        return self._own(model) is not None
+
     def cost(self, model: str, usage: v1.Usage) -> Cost | None:
         """What an attempt cost; None if no price is known."""
         price = self._own(model)
