@@ -17,7 +17,19 @@ def test_help_names_every_command() -> None:
     shown = run("--help")
 
     assert shown.returncode == 0
-    for command in ("serve", "demo", "complete", "models", "operations", "plugins", "keys", "config", "local"):
+    for command in (
+        "serve",
+        "demo",
+        "complete",
+        "models",
+        "operations",
+        "limits",
+        "usage",
+        "plugins",
+        "keys",
+        "config",
+        "local",
+    ):
         assert command in shown.stdout
 
 

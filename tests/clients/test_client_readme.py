@@ -18,6 +18,7 @@ OUTPUTS = [
     r"^True\nTrue\n3 \w+\n(.|\n)*\d+ finished\n$",
     r"\w",
     r"local/(.|\n)+\{'name': '.*'\}\n\d+ \['",
+    r"^day 1000000 \d+ \d.*\nlocal \d \d",
     "^weather: rain\n$",
     "MODEL_NOT_FOUND",
     "^$",
@@ -27,7 +28,8 @@ OUTPUTS = [
 @pytest.fixture
 async def target(start_service) -> str:
     local = {"plugin": "local", "context_tokens": 512}  # small, because this model may not stop by itself
-    service = await start_service({"local": local, "echo": {}})
+    limits = {"service": {"tokens": {"day": 1_000_000}}}
+    service = await start_service({"local": local, "echo": {}}, limits=limits)
     return service.grpc_address
 
 

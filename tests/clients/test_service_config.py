@@ -15,7 +15,10 @@ from google.longrunning import operations_pb2
 CLIENTS = Path(__file__).parents[2] / "clients"
 PUBLISHED = CLIENTS / "dragoman_grpc_service_config.json"
 COPIES = sorted(path for path in CLIENTS.rglob(PUBLISHED.name) if path != PUBLISHED and "build" not in path.parts)
-SERVICES = (v1.completion_service_pb2, v1.model_service_pb2, operations_pb2)
+SERVICES = (
+    *(v1.completion_service_pb2, v1.model_service_pb2, v1.limit_service_pb2, v1.usage_service_pb2),
+    operations_pb2,
+)
 
 
 def entries() -> list[dict]:

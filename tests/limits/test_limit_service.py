@@ -95,7 +95,7 @@ async def test_a_model_leaves_the_limits_that_apply_to_it():
 
 async def test_limits_of_a_model_need_a_model_that_the_caller_may_use():
     keys = [key("locals", models=["local/*"])]
-    async with recorded(**SETTINGS, access__keys=keys) as served:
+    async with recorded(limits__service={"tokens": {"day": 9}}, access__keys=keys) as served:
         for model, reason in (("none", "MODEL_NOT_FOUND"), ("echo", "MODEL_NOT_ALLOWED")):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await limits_of(served, "locals", model)

@@ -130,6 +130,37 @@ class AsyncClient:
         asked = v1.ExplainRouteRequest(request=request, caller=caller, input_tokens=input_tokens)
         return await self._transport.call(self._transport.admin.ExplainRoute, asked)
 
+    async def limits(self, model: str = "") -> list[v1.Limit]:
+        """See `Client.limits`."""
+        request = v1.GetLimitsRequest(model=model)
+        return list((await self._transport.call(self._transport.limits.GetLimits, request)).limits)
+
+    async def usage(
+        self,
+        filter: v1.UsageFilter | None = None,  # noqa: A002
+        *,
+        oldest_first: bool = False,
+        page_size: int = 0,
+    ) -> AsyncIterator[v1.UsageRecord]:
+        """See `Client.usage`."""
+        request = v1.ListUsageRequest(filter=filter, page_size=page_size, oldest_first=oldest_first)
+        while True:
+            page = await self._transport.call(self._transport.usage.ListUsage, request)
+            for record in page.records:
+                yield record
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def summarize_usage(
+        self,
+        *group_by: v1.SummarizeUsageRequest.Group.ValueType,
+        filter: v1.UsageFilter | None = None,  # noqa: A002
+    ) -> list[v1.UsageSummary]:
+        """See `Client.summarize_usage`."""
+        request = v1.SummarizeUsageRequest(filter=filter, group_by=group_by)
+        return list((await self._transport.call(self._transport.usage.SummarizeUsage, request)).summaries)
+
     async def count_tokens(
         self,
         prompt: Prompt,

@@ -147,6 +147,42 @@ class Client:
         asked = v1.ExplainRouteRequest(request=request, caller=caller, input_tokens=input_tokens)
         return self._transport.call(self._transport.admin.ExplainRoute, asked)
 
+    def limits(self, model: str = "") -> list[v1.Limit]:
+        """The limits of the caller's key, then those of its team, then those of the service. `model`: only those that
+        apply to it.
+        """
+        request = v1.GetLimitsRequest(model=model)
+        return list(self._transport.call(self._transport.limits.GetLimits, request).limits)
+
+    def usage(
+        self,
+        filter: v1.UsageFilter | None = None,  # noqa: A002
+        *,
+        oldest_first: bool = False,
+        page_size: int = 0,
+    ) -> Iterator[v1.UsageRecord]:
+        """Yields what attempts have used, newest first: the caller's own, or all with the scope `usage.read`.
+
+        `oldest_first` leaves out the last 30 seconds, so that the same call yields the same records again. `page_size`
+        is the number of records that one call fetches; 0 means the service's default.
+        """
+        request = v1.ListUsageRequest(filter=filter, page_size=page_size, oldest_first=oldest_first)
+        while True:
+            page = self._transport.call(self._transport.usage.ListUsage, request)
+            yield from page.records
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def summarize_usage(
+        self,
+        *group_by: v1.SummarizeUsageRequest.Group.ValueType,
+        filter: v1.UsageFilter | None = None,  # noqa: A002
+    ) -> list[v1.UsageSummary]:
+        """Sums of usage by at most three groups, the highest cost first. Whole hours are added up."""
+        request = v1.SummarizeUsageRequest(filter=filter, group_by=group_by)
+        return list(self._transport.call(self._transport.usage.SummarizeUsage, request).summaries)
+
     def count_tokens(
         self, prompt: Prompt, *, model: str | None = None, timeout: float | None = None, **options: Unpack[Options]
     ) -> v1.CountTokensResponse:

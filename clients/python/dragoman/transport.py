@@ -37,6 +37,8 @@ class Transport:
         self.completions = v1.CompletionServiceStub(self.channel)
         self.models = v1.ModelServiceStub(self.channel)
         self.admin = v1.AdminServiceStub(self.channel)
+        self.limits = v1.LimitServiceStub(self.channel)
+        self.usage = v1.UsageServiceStub(self.channel)
         self.operations = OperationsStub(self.channel)
 
     def call(
@@ -110,6 +112,8 @@ class AsyncTransport:
         self.completions = v1.CompletionServiceStub(self.channel)
         self.models = v1.ModelServiceStub(self.channel)
         self.admin = v1.AdminServiceStub(self.channel)
+        self.limits = v1.LimitServiceStub(self.channel)
+        self.usage = v1.UsageServiceStub(self.channel)
         self.operations = OperationsStub(self.channel)
 
     async def call(

@@ -14,6 +14,8 @@ from dragoman_service.cli import config, keys, local, operations, prices, route
 from dragoman_service.cli.complete import complete
 from dragoman_service.cli.models import models
 from dragoman_service.cli.plugins import plugins
+from dragoman_service.cli.quotas import usage
+from dragoman_service.cli.quotas.limits import limits
 from dragoman_service.cli.serve import serve
 from dragoman_service.cli.terminal.exits import ExitCode
 from dragoman_service.cli.terminal.output import note
@@ -75,6 +77,8 @@ def command_line() -> typer.Typer:
     for command in (serve, demo, complete, models):
         app.command()(command)
     app.add_typer(operations.app, name="operations")
+    app.command()(limits)
+    app.add_typer(usage.app, name="usage")
     app.command()(plugins)
     app.add_typer(route.app, name="route")
     app.add_typer(prices.app, name="prices")

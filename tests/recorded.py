@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from dragoman import v1
 from dragoman_service.limits.store.interface import Settlement
+from dragoman_service.limits.store.records import UsageRow
 from dragoman_service.testing import serving
-from ledgers import row
 
 TEAMS = {"ann": "search", "bob": "search", "eve": "ads", "lone": ""}
 SETTINGS = {"usage.record": True, "limits.timezone": "Europe/Berlin"}
@@ -39,16 +39,20 @@ async def recorded(rows=(), **settings):
         yield on
 
 
+def _row(call_id, attempt, **values):
+    return UsageRow(call_id, attempt, **{"requests": 1, **values})
+
+
 def attempts():
     """Two attempts of ann, one each of bob and eve."""
     return [
-        row("one#1", 1, key="ann", team="search", model="best", provider="echo", served_model="echo", requests=0,
+        _row("one#1", 1, key="ann", team="search", model="best", provider="echo", served_model="echo", requests=0,
             outcome="failed"),
-        row("one#1", 2, key="ann", team="search", model="best", provider="echo", served_model="big", input=7, cached=2,
+        _row("one#1", 2, key="ann", team="search", model="best", provider="echo", served_model="big", input=7, cached=2,
             output=5, reasoning=3, cost=4_000, estimated=True),
-        row("two#1", 1, key="bob", team="search", model="best", provider="echo", served_model="echo", output=10,
+        _row("two#1", 1, key="bob", team="search", model="best", provider="echo", served_model="echo", output=10,
             cost=90),
-        row("three#1", 1, key="eve", team="ads", model="small", provider="other", served_model="s", output=100),
+        _row("three#1", 1, key="eve", team="ads", model="small", provider="other", served_model="s", output=100),
     ]  # fmt: skip
 
 
