@@ -93,12 +93,13 @@ def test_targets_in_the_settings_count_as_models(tmp_path: Path) -> None:
         ("acme", {"base_url": ANYWHERE}, False),  # a name and an address of one's own say nothing about the vendor
         ("acme", {"base_url": "https://acme.bolt_ai.example/v1"}, False),
         ("acme", {"plugin": "acme"}, True),
+        ("x", {"vendor": "bolt", "models": ["acme_ai/other"]}, True),  # whose name in the list is bolt_ai
     ],
 )
 def test_a_vendor_is_found_only_if_it_is_certain(
     tmp_path: Path, name: str, settings: dict[str, Any], *, vendor: bool
 ) -> None:
-    config = configured(tmp_path, provider(name, models=["plain-1"], **settings))
+    config = configured(tmp_path, provider(name, **{"models": ["plain-1"], **settings}))
     ended = imported(config, listed(tmp_path))
 
     assert (ended.returncode == 0) is vendor
@@ -118,6 +119,16 @@ def test_the_file_is_written_as_a_whole_and_says_where_it_is_from(tmp_path: Path
     assert ended.stdout == ""
     assert out.read_text().startswith("# Prices of list.json, written by `dragoman prices import`.\n\n[prices.")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dragoman.toml", "list.json", "prices.toml"]
+
+
+def test_the_settings_may_name_the_file_before_it_is_written(tmp_path: Path) -> None:
+    named = '[prices]\nfile = "prices.toml"\n'
+    config = configured(tmp_path, provider("house", base_url=ANYWHERE, models=["plain-1"]) + named)
+    ended = imported(config, listed(tmp_path), "--provider", "house=acme", "--output", str(tmp_path / "prices.toml"))
+    shown = invoke("prices", "show", "--config", str(config))
+
+    assert ended.returncode == 0, ended.stderr
+    assert shown.stdout.splitlines()[1].split()[:2] == ["house/plain-1", "0.15"]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +256,8 @@ def test_show_tells_what_models_cost_and_where_the_price_comes_from(tmp_path: Pa
         '[prices]\nfile = "prices.toml"\n[prices."house/big"]\ninput = "2.50"\noutput = 10\ncached_input = "0.25"\n'
         "tiers = [{ above = 200_000, input = 5, output = 15 }]\n"
     )
-    config = configured(tmp_path, provider("house", base_url=ANYWHERE, models=["big", "small"]) + own)
+    other = provider("other", base_url=ANYWHERE, models=["large"])
+    config = configured(tmp_path, provider("house", base_url=ANYWHERE, models=["big", "small"]) + other + own)
     everything = invoke("prices", "show", "--config", str(config))
     one = invoke("prices", "show", "house/small", "--config", str(config))
     none = invoke("prices", "show", "elsewhere/small", "--config", str(config))
@@ -258,5 +270,6 @@ def test_show_tells_what_models_cost_and_where_the_price_comes_from(tmp_path: Pa
         ["house/*", "1", "1", "2", "2", file],
         ["house/small", "1", "1", "2", "2", file],
     ]
+    assert everything.stderr == "no price for other/large\n"
     assert one.stdout.splitlines()[1].split() == ["house/small", "1", "1", "2", "2", file]
     assert (none.returncode, none.stderr) == (1, "error: there is no price for elsewhere/small\n")

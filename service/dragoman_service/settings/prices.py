@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, ValidationE
 
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings.sources import read_file
-from dragoman_service.settings.strings import ModelTarget
+from dragoman_service.settings.strings import MODEL_TARGET, ModelTarget
 from dragoman_service.settings.types import NANO, ConfigPath, Section, Usd
 
 MOST_EXPENSIVE = 1_000_000  # US dollars for a million tokens: one for each token
@@ -76,9 +77,10 @@ class PricesSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _has_full_names(cls, value: Any) -> Any:
+        """Raises for a key that is no name, without quoting it, because it may be a secret in the wrong place."""
         if isinstance(value, Mapping):
             for name in value:
-                if isinstance(name, str) and name != "file" and "/" not in name:
+                if name != "file" and not re.fullmatch(MODEL_TARGET, str(name)):
                     raise ValueError('has a key that is neither `file` nor PROVIDER/MODEL, as in [prices."echo/echo"]')
         return value
 
@@ -101,6 +103,10 @@ class PricesSettings(Section):
         """Reads the file, if there is one. Returns the mistakes in it."""
         if self.file is None:
             return []
+        try:
+            self.file.read_bytes()
+        except OSError as error:  # the name is left out, because it may be a secret in the wrong place
+            return [Mistake("prices.file", f"the file cannot be read: {error.strerror}")]
         try:
             self._imported = read_prices(self.file)
         except SettingsError as wrong:

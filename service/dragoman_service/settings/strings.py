@@ -45,7 +45,8 @@ Sha256 = Annotated[
     matches(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal, as `dragoman keys create` writes it"),
 ]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-ModelTarget = Annotated[str, matches(r"(?s)[a-z][a-z0-9_-]{0,62}/.+", "PROVIDER/MODEL, as in 'echo/echo'")]
+MODEL_TARGET = r"(?s)[a-z][a-z0-9_-]{0,62}/.+"
+ModelTarget = Annotated[str, matches(MODEL_TARGET, "PROVIDER/MODEL, as in 'echo/echo'")]
 StoreUrl = Annotated[
     str,
     matches(

@@ -57,7 +57,7 @@ def import_prices(
     from dragoman_service.cli.prices.table import collect
     from dragoman_service.cli.terminal.output import error, note
 
-    settings = load_settings(config)
+    settings = load_settings(config, {"prices.file": None})  # which may be the file that is to be written
     try:
         opened = _open(source)
         vendors = _vendors(provider or (), settings, opened)
@@ -81,15 +81,18 @@ def show(
 ) -> None:
     """Show what models cost by the settings, in US dollars for a million tokens. Contacts no service."""
     from dragoman_service.cli.prices.table import named_models, rows
-    from dragoman_service.cli.terminal.output import error, write_table
+    from dragoman_service.cli.terminal.output import error, note, write_table
 
     settings = load_settings(config)
     names = [model] if model else [*settings.prices.models, *settings.prices.imported, *named_models(settings)]
-    found = [row for name in dict.fromkeys(names) for row in rows(settings.prices, name)]
-    if model and not found:
+    found = {name: list(rows(settings.prices, name)) for name in dict.fromkeys(names)}
+    if model and not found[model]:
         error(f"there is no price for {model}")
         raise typer.Exit(ExitCode.FAILED)
-    write_table(COLUMNS, found)
+    write_table(COLUMNS, [row for priced in found.values() for row in priced])
+    for name, priced in found.items():
+        if not priced:
+            note(f"no price for {name}")
 
 
 def _open(source: str) -> Source:
