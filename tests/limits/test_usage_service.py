@@ -4,9 +4,10 @@ import grpc
 import pytest
 from dragoman import v1
 from dragoman_service.limits.store import ledger as statements
+from dragoman_service.validation import limits as numbers
 from google.protobuf.timestamp_pb2 import Timestamp
 from ledgers import row
-from limited import ask, fault, totals
+from limited import asked, fault, totals
 from recorded import attempts, by, recorded, usage_of
 
 Group = v1.SummarizeUsageRequest.Group
@@ -212,17 +213,47 @@ async def test_groups_have_their_values_in_the_order_that_was_asked():
     assert (len(day), target, caller) == (len("2026-11-28"), "echo/big", "ann")
 
 
+async def test_more_groups_than_an_answer_holds_are_refused(refused, monkeypatch):
+    monkeypatch.setattr(numbers, "USAGE_SUMS", 1)
+    async with recorded(attempts(), access__keys=[]) as served:
+        request = v1.SummarizeUsageRequest(group_by=[Group.GROUP_TEAM])
+        many = await refused(usage_of(served).SummarizeUsage(request))
+
+    assert many.fields == ["group_by"]
+    assert "shorter time" in many.message
+
+
 async def test_a_service_without_a_ledger_says_so():
     async with recorded(usage__record=False) as served:
         for call in (listed(served, "auditor"), summed(served, "auditor")):
             assert await why(call) == ("UNIMPLEMENTED", "CAPABILITY_MISSING")
 
 
-async def test_a_completion_is_in_the_usage_of_its_caller():
-    async with recorded(access__keys=[]) as served:
-        await ask(served, model="echo", text="one two")
+async def test_a_completion_is_in_the_usage_of_its_caller_with_its_cost():
+    prices = {"echo/*": {"input": "2", "output": "10"}}
+    async with recorded(prices=prices, models={"best": {"targets": ["echo/echo"]}}) as served:
+        stub = v1.CompletionServiceStub(served.channel)
+        answer = await stub.CreateCompletion(asked(model="best", text="one two"), metadata=by("ann"))
         await totals(served)
-        (record,) = await listed(served, "")
+        (record,) = await listed(served, "ann")
+        (total,) = await summed(served, "ann", Group.GROUP_MODEL)
+        others = await listed(served, "bob")
 
-    assert (record.caller, record.model, record.provider, record.outcome) == ("anonymous", "echo", "echo", "ok")
-    assert record.usage.total_tokens == record.usage.input_tokens + record.usage.output_tokens > 0
+    usage = answer.usage
+    assert (record.caller, record.team, record.model) == ("ann", "search", "best")
+    assert (record.provider, record.served_model, record.outcome) == ("echo", "echo", "ok")
+    assert usage.cost_nano_usd == usage.input_tokens * 2_000 + usage.output_tokens * 10_000 > 0
+    assert record.usage == usage
+    assert (list(total.group), total.requests, total.unpriced) == (["best"], 1, 0)
+    assert total.usage == usage
+    assert others == []
+
+
+async def test_the_usage_has_the_id_of_the_call():
+    async with recorded() as served:
+        call = v1.CompletionServiceStub(served.channel).CreateCompletion(asked(model="echo"), metadata=by("ann"))
+        answer = await call
+        await totals(served)
+        (record,) = await listed(served, "ann")
+
+    assert answer.name == f"completions/{record.call_id}"
