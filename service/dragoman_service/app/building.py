@@ -99,7 +99,9 @@ async def build(
     )
     delivery = Delivery(engine, operations, off_loop=off_loop)
     gates = Gates(admission.gates)
-    return FrontendContext(grpc_server, http_server, delivery, engine, operations, auth, gates, limits.quotas)
+    return FrontendContext(
+        grpc_server, http_server, delivery, engine, operations, auth, gates, limits.quotas, settings.console_path
+    )
 
 
 def _shared_store(settings: Settings) -> AbstractAsyncContextManager[OpenedStore]:

@@ -37,6 +37,8 @@ class FrontendContext:
     """The queues before limits on what is under way."""
     quotas: Quotas | None = None
     """Limits, prices and usage. None if the settings ask for none."""
+    console: str = ""
+    """The path of the console; empty: there is none."""
     unsupported: v1.UnsupportedFieldPolicy.ValueType = v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED
     """What the settings say about fields that a model does not support, if they say anything about this frontend.
     `delivery` applies it to requests that do not say it themselves."""

@@ -16,6 +16,7 @@ from pydantic import (
 
 from dragoman_service.settings.access import AccessSettings
 from dragoman_service.settings.admission import AdmissionSettings, TargetLimits, limits_in
+from dragoman_service.settings.console import ConsoleSettings
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings.limits import LimitsSettings, UsageSettings
 from dragoman_service.settings.prices import PricesSettings
@@ -124,6 +125,7 @@ class Settings(Section):
     limits: LimitsSettings = LimitsSettings()
     prices: PricesSettings = Field(default_factory=PricesSettings)
     usage: UsageSettings = UsageSettings()
+    console: ConsoleSettings = ConsoleSettings()
     frontends: dict[Name, FrontendSettings] = Field(default_factory=dict)
     _base: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -149,6 +151,12 @@ class Settings(Section):
                     "(`dragoman keys create ID`), or allow everybody with access.anonymous = true (`--anonymous`)"
                 )
         return self
+
+    @property
+    def console_path(self) -> str:
+        """Where the console is served; empty: nowhere."""
+        enabled = self.console.enabled
+        return self.console.path if (self.server.http.loopback if enabled is None else enabled) else ""
 
     @property
     def has_several_callers(self) -> bool:

@@ -18,6 +18,7 @@ from dragoman_service.transport.http.guard import HttpGuard, HttpService
 from dragoman_service.transport.http.host import Hosts
 from dragoman_service.transport.http.listener import Listener
 from dragoman_service.transport.http.metrics import MAX_CONNECTIONS, PATH, metrics_page
+from dragoman_service.transport.http.page import Page
 
 FOREIGN_HOST = (
     "This service has no API keys, so it answers only requests whose Host header names this machine, as in localhost. "
@@ -103,6 +104,10 @@ class HttpServer:
     def serve(self, service: HttpService) -> None:
         """Adds a service. Call it before `start`."""
         self._services.append(service)
+
+    def serve_page(self, path: str, page: Page) -> None:
+        """Adds a page for browsers at `path`. It needs no key, because it holds nothing. Call it before `start`."""
+        page.add_to(self.app, path)
 
     @property
     def services(self) -> tuple[HttpService, ...]:

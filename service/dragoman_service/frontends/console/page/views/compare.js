@@ -1,0 +1,126 @@
+// Compare: one prompt, up to four models side by side, by the same clock.
+
+import { AnswerView } from "../answer.js";
+import { everyFrame, fill, h } from "../dom.js";
+import { load, requestOf, save } from "../draft.js";
+import { models } from "../models.js";
+import { drawPhases } from "../phases.js";
+import { Run } from "../run.js";
+
+const MOST = 4;
+
+/** The view. Each `operation` in `parameters` is an answer that is followed from its beginning. */
+export function compareView(parameters, navigate) {
+  const view = new Compare(navigate);
+  const operations = parameters.getAll("operation").slice(0, MOST);
+  if (operations.length) view.follow(operations);
+  return { element: view.element, leave: () => view.leave() };
+}
+
+class Compare {
+  constructor(navigate) {
+    this.navigate = navigate;
+    this.draft = load();
+    this.columns = [];
+    this.redraw = everyFrame(() => this.draw());
+    this.list = h("fieldset", { class: "checks" }, h("legend", {}, `Models, at most ${MOST}`));
+    this.status = h("p", { class: "status", role: "status", "aria-live": "polite" });
+    this.grid = h("div", { class: "columns" });
+    const prompt = h("textarea", { rows: 4, value: this.draft.turns.at(-1)?.text ?? "", placeholder: "Write a message",
+      oninput: () => { this.draft.turns = [{ role: "user", text: prompt.value }]; save(this.draft); } });
+    this.element = h("div", { class: "compare", onkeydown: (event) => this.typed(event) },
+      h("form", { class: "panel wide", onsubmit: (event) => { event.preventDefault(); this.start(); } },
+        h("label", { class: "field" }, h("span", {}, "Message"), prompt), this.list,
+        h("div", { class: "actions" }, h("button", { class: "primary", type: "submit", title: "Ctrl+Enter" }, "Run all"),
+          h("button", { type: "button", title: "Escape", onclick: () => this.stop() }, "Stop all")), this.status),
+      this.grid);
+    this.fillModels();
+  }
+
+  async fillModels() {
+    try {
+      const found = await models();
+      const chosen = new Set(this.draft.models);
+      this.list.append(...found.map((model) => h("label", {},
+        h("input", { type: "checkbox", value: model.name, checked: chosen.has(model.name), onchange: () => this.chosen() }),
+        ` ${model.aliases?.[0] ?? model.name}`)));
+      this.chosen();
+    } catch (error) {
+      this.say(error.message);
+    }
+  }
+
+  chosen() {
+    const boxes = [...this.list.querySelectorAll("input")];
+    this.draft.models = boxes.filter((box) => box.checked).map((box) => box.value);
+    for (const box of boxes) box.disabled = !box.checked && this.draft.models.length >= MOST;
+    save(this.draft);
+  }
+
+  async start() {
+    if (!this.draft.models.length) return this.say("Choose at least one model.");
+    let requests;
+    try {
+      requests = this.draft.models.map((model) => requestOf(this.draft, model));
+    } catch (error) {
+      return this.say(error.message);
+    }
+    this.say("");
+    this.open(this.draft.models);
+    const runs = this.columns.map((column) => column.run);
+    await Promise.all(runs.map((run, index) => run.start(requests[index])));
+    if (runs[0] !== this.columns[0]?.run) return;
+    const names = runs.filter((run) => run.name).map((run) => `operation=${encodeURIComponent(run.name)}`);
+    if (names.length) this.navigate(`#/compare?${names.join("&")}`);
+    for (const run of runs) if (run.name) run.follow();
+    this.redraw();
+  }
+
+  follow(operations) {
+    this.open(operations.map((name) => name.replace("operations/", "")));
+    this.columns.forEach((column, index) => column.run.follow(operations[index]));
+  }
+
+  open(titles) {
+    this.leave();
+    this.columns = titles.map((title) => {
+      const column = { run: new Run(this.redraw), answer: new AnswerView(), phases: h("div", { class: "phases" }), title: h("h2", {}, title) };
+      column.element = h("section", { class: "column" }, column.title, column.phases, column.answer.element);
+      return column;
+    });
+    fill(this.grid, this.columns.map((column) => column.element));
+    this.clock = setInterval(this.redraw, 100);
+  }
+
+  stop() {
+    for (const { run } of this.columns) if (run.running) run.stop();
+  }
+
+  draw() {
+    const now = Date.now();
+    for (const { run, answer, phases, title } of this.columns) {
+      answer.draw(run);
+      drawPhases(phases, run, now);
+      if (run.model && title.textContent !== run.model) title.textContent = run.model;
+    }
+    const running = this.columns.some(({ run }) => run.running);
+    this.element.dataset.state = running ? "running" : "done";
+    if (!running) clearInterval(this.clock);
+  }
+
+  say(text) {
+    this.status.textContent = text;
+  }
+
+  typed(event) {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      this.start();
+    } else if (event.key === "Escape") this.stop();
+  }
+
+  leave() {
+    clearInterval(this.clock);
+    for (const { run } of this.columns) run.leave();
+  }
+}

@@ -1,0 +1,221 @@
+// Play: design a prompt, adapt parameters, watch the answer; it goes on when the page is gone.
+
+import { AnswerView } from "../answer.js";
+import { FORMS } from "../copying.js";
+import { everyFrame, field, fill, h } from "../dom.js";
+import { KNOBS, load, pathOf, requestOf, save } from "../draft.js";
+import { facts, models, options } from "../models.js";
+import { drawPhases } from "../phases.js";
+import { Run } from "../run.js";
+
+/** The view. `parameters.get("operation")`: an answer that is followed from its beginning. */
+export function playView(parameters, navigate) {
+  const view = new Play(navigate);
+  const operation = parameters.get("operation");
+  if (operation) view.follow(operation);
+  return { element: view.element, leave: () => view.leave() };
+}
+
+class Play {
+  constructor(navigate) {
+    this.navigate = navigate;
+    this.draft = load();
+    this.run = null;
+    this.answer = new AnswerView();
+    this.phases = h("div", { class: "phases" });
+    this.status = h("p", { class: "status", role: "status", "aria-live": "polite" });
+    this.redraw = everyFrame(() => this.draw());
+    this.element = h("div", { class: "play", onkeydown: (event) => this.typed(event) }, this.form(), this.output());
+    this.fillModels();
+  }
+
+  form() {
+    const { draft } = this;
+    this.model = h("select", { onchange: () => this.choose(this.model.value) }, h("option", { value: "" }, "Loading …"));
+    this.facts = h("p", { class: "model-facts" });
+    this.turns = h("div", { class: "turns" });
+    this.knobs = h("div", { class: "knobs" });
+    this.go = h("button", { class: "primary", type: "submit", title: "Ctrl+Enter" }, "Run");
+    this.halt = h("button", { type: "button", onclick: () => this.stop(), title: "Escape", disabled: true }, "Stop");
+    this.drawTurns();
+    return h("form", { class: "panel", onsubmit: (event) => { event.preventDefault(); this.start(); } },
+      field("Model", this.model), this.facts,
+      field("System", this.area(draft.system, 2, (text) => { draft.system = text; }, "How the model should behave")),
+      this.turns,
+      h("details", { open: Object.keys(draft.knobs).length > 0 }, h("summary", {}, "Parameters"), this.knobs),
+      h("details", { open: Boolean(draft.tools || draft.schema) }, h("summary", {}, "Tools and schema"),
+        field("Tools, JSON", this.area(draft.tools, 4, (text) => { draft.tools = text; }, '[{"name": "get_weather", "parameters": {…}}]')),
+        field("Schema of the answer, JSON", this.area(draft.schema, 4, (text) => { draft.schema = text; }, '{"type": "object", …}'))),
+      h("div", { class: "actions" }, this.go, this.halt, this.copying()), this.status);
+  }
+
+  output() {
+    const plain = h("input", { type: "checkbox", onchange: () => { this.answer.plain = plain.checked; this.redraw(); } });
+    return h("section", { class: "output", "aria-label": "Answer" }, this.phases,
+      h("div", { class: "tools" }, h("label", {}, plain, " plain text"),
+        h("button", { type: "button", onclick: () => this.continueTalk() }, "Use as next turn")),
+      this.answer.element);
+  }
+
+  area(value, rows, changed, placeholder) {
+    return h("textarea", { rows, value, placeholder, spellcheck: "false",
+      oninput: (event) => { changed(event.target.value); save(this.draft); } });
+  }
+
+  drawTurns() {
+    const { turns } = this.draft;
+    fill(this.turns, turns.map((turn, index) => h("div", { class: "turn" },
+      h("div", { class: "turn-head" },
+        h("select", { "aria-label": `Role of message ${index + 1}`, onchange: (event) => { turn.role = event.target.value; save(this.draft); } },
+          ["user", "assistant"].map((role) => h("option", { value: role, selected: role === turn.role }, role))),
+        turns.length > 1 && h("button", { type: "button", class: "small", "aria-label": `Remove message ${index + 1}`,
+          onclick: () => { turns.splice(index, 1); save(this.draft); this.drawTurns(); } }, "×")),
+      h("label", { class: "field" }, h("span", { class: "unseen" }, `Message ${index + 1}`),
+        this.area(turn.text, turn.role === "user" ? 4 : 3, (text) => { turn.text = text; }, "Write a message")))),
+    h("button", { type: "button", class: "small", onclick: () => this.addTurn() }, "+ message"));
+  }
+
+  addTurn(role = this.draft.turns.at(-1)?.role === "user" ? "assistant" : "user", text = "") {
+    this.draft.turns.push({ role, text });
+    save(this.draft);
+    this.drawTurns();
+    this.turns.querySelector(".turn:last-of-type textarea")?.focus();
+  }
+
+  continueTalk() {
+    const text = this.run?.answer.choices[0]?.parts.filter((part) => part.kind === "text").map((part) => part.text).join("");
+    if (!text) return;
+    this.draft.turns.push({ role: "assistant", text });
+    this.addTurn("user");
+  }
+
+  copying() {
+    const choose = h("select", { "aria-label": "Copy the request as", onchange: () => this.copy(choose) },
+      h("option", { value: "" }, "Copy as …"), Object.keys(FORMS).map((name) => h("option", { value: name }, name)));
+    return choose;
+  }
+
+  async copy(choose) {
+    const form = FORMS[choose.value];
+    choose.value = "";
+    const request = form && this.request();
+    if (!request) return;
+    const text = form(request);
+    this.copied = text;
+    try {
+      await navigator.clipboard.writeText(text);
+      this.say("Copied.");
+    } catch {
+      this.say("The browser does not allow to copy here. This is the text:");
+      this.status.append(h("pre", { class: "plain" }, text));
+    }
+  }
+
+  async fillModels() {
+    try {
+      this.found = await models();
+    } catch (error) {
+      fill(this.model, h("option", { value: "" }, "none"));
+      return this.say(error.code === "unauthenticated" ? "Type an API key above." : error.message);
+    }
+    if (!this.found.some((model) => model.name === this.draft.model)) this.draft.model = this.found[0]?.name ?? "";
+    fill(this.model, options(this.found, this.draft.model));
+    this.choose(this.draft.model);
+  }
+
+  choose(name) {
+    this.draft.model = name;
+    save(this.draft);
+    const model = this.found?.find((one) => one.name === name);
+    fill(this.facts, (model ? facts(model) : []).map((fact) => h("span", { class: "chip" }, fact)));
+    fill(this.knobs, KNOBS.map((knob) => this.knob(knob, model)));
+  }
+
+  knob(knob, model) {
+    const { knobs } = this.draft;
+    const supported = !model || (model.supportedFields ?? []).includes(pathOf(knob));
+    const changed = (event) => { knobs[knob.name] = event.target.value; save(this.draft); };
+    const value = knobs[knob.name] ?? "";
+    const shared = { value, disabled: !supported, oninput: changed };
+    const control = knob.type === "select"
+      ? h("select", { ...shared, onchange: changed }, knob.options.map((one) =>
+        h("option", { value: one, selected: one === value }, one.toLowerCase() || "the model's own")))
+      : h("input", { ...shared, type: knob.type, min: knob.min, max: knob.max, step: knob.step, placeholder: knob.hint ?? "default" });
+    return field(knob.label, control, supported ? null : "This model does not support it.");
+  }
+
+  request() {
+    try {
+      return requestOf(this.draft);
+    } catch (error) {
+      this.say(error.message);
+      return null;
+    }
+  }
+
+  async start() {
+    const request = this.request();
+    if (!request) return;
+    this.open();
+    const { run } = this;
+    this.say("Asking …");
+    await run.start(request);
+    if (run !== this.run) return;
+    if (run.name) {
+      this.navigate(`#/play?operation=${encodeURIComponent(run.name)}`);
+      run.follow();
+    }
+    this.redraw();
+  }
+
+  follow(name) {
+    this.open();
+    this.say("Reading the answer from its beginning …");
+    this.run.follow(name);
+  }
+
+  open() {
+    this.run?.leave();
+    this.answer.clear();
+    this.run = new Run(this.redraw);
+    clearInterval(this.clock);
+    this.clock = setInterval(this.redraw, 100); // the bar goes on while nothing comes
+    this.redraw();
+  }
+
+  async stop() {
+    if (!this.run?.running) return;
+    this.say("Stopping …");
+    await this.run.stop();
+    this.redraw();
+  }
+
+  draw() {
+    const { run } = this;
+    if (!run) return;
+    this.answer.draw(run);
+    drawPhases(this.phases, run);
+    this.go.disabled = false;
+    this.halt.disabled = !run.running;
+    this.element.dataset.state = run.running ? "running" : run.answer.error ? "failed" : "done";
+    if (run.running) return;
+    clearInterval(this.clock);
+    this.say(run.answer.error ? "" : "Done.");
+  }
+
+  say(text) {
+    if (this.status.textContent !== text) this.status.textContent = text;
+  }
+
+  typed(event) {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      this.start();
+    } else if (event.key === "Escape") this.stop();
+  }
+
+  leave() {
+    clearInterval(this.clock);
+    this.run?.leave();
+  }
+}
