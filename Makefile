@@ -14,7 +14,7 @@ MAVEN = mvn --quiet --batch-mode $(shell mkdir -p $(HOME)/.m2/repository 2>/dev/
 	echo -Dmaven.repo.local=$(CURDIR)/build/m2)
 
 .NOTPARALLEL:
-.PHONY: help setup runtime dev tools weights seeds go java rust typescript envoy demo run proto lock check test fuzz \
+.PHONY: help setup runtime dev tools weights seeds go java rust typescript envoy browser demo run proto lock check test fuzz \
 	test-clients test-seeds test-all bench dist image clean
 
 help: ## Show this list
@@ -106,6 +106,9 @@ clients/typescript/node_modules/.package-lock.json: clients/typescript/package-l
 
 envoy:
 	@$(PYTHON) scripts/environment.py build/envoy envoy
+
+browser:
+	@$(PYTHON) scripts/environment.py build/browser browser
 
 runtime dev:
 	@$(PYTHON) scripts/environment.py .venv $@
