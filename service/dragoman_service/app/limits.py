@@ -53,6 +53,7 @@ async def open_limits(
         settings.server.data_dir,
         spooling=limits.when_unavailable == "allow",
         retention=settings.usage.retention,
+        lease=settings.operations.lease,
         observe=meter.asked,
     )
     async with opening as ledger:

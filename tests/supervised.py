@@ -1,4 +1,4 @@
-"""Runs `dragoman serve --workers 2` for tests, with its workers, log and metrics at hand."""
+"""Runs `dragoman serve --workers N` for tests, with its workers, log and metrics at hand."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ ECHO = '[providers.echo]\ndelay = "20ms"\n'
 class Supervised:
     """The running command."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path, temporary: Path) -> None:
-        self.process, self._log, self.temporary = process, log, temporary
+    def __init__(self, process: asyncio.subprocess.Process, log: Path, temporary: Path, count: int = 2) -> None:
+        self.process, self._log, self.temporary, self._count = process, log, temporary, count
         self.grpc = self.http = ""
 
     async def wait_until_serving(self) -> None:
-        """Returns once it has written both addresses and logged that both workers serve."""
+        """Returns once it has written both addresses and logged that all workers serve."""
         assert self.process.stdout is not None
         for _ in range(2):
             name, address = (await self.process.stdout.readline()).decode().split()
             setattr(self, name, address)
-        await until(lambda: len(self.workers) == 2)
+        await until(lambda: len(self.workers) == self._count)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """The log records of an event so far."""
@@ -100,8 +100,10 @@ def children(pid: int) -> dict[int, str]:
 
 
 @asynccontextmanager
-async def supervised(folder: Path, settings: str = ECHO, server: str = "") -> AsyncIterator[Supervised]:
-    """Starts the command with two workers. `server` holds more lines for the table of that name."""
+async def supervised(
+    folder: Path, settings: str = ECHO, server: str = "", *, workers: int = 2
+) -> AsyncIterator[Supervised]:
+    """Starts the command with so many workers. `server` holds more lines for the table of that name."""
     table = {"grpc": '"127.0.0.1:0"', "http": '"127.0.0.1:0"', "drain_delay": '"0s"', "grace": '"10s"'}
     table |= dict(line.split(" = ") for line in server.splitlines())
     file, temporary = folder / "dragoman.toml", folder / "temporary"
@@ -110,12 +112,12 @@ async def supervised(folder: Path, settings: str = ECHO, server: str = "") -> As
     file.write_text(f'[server]\ndata_dir = "data"\n{lines}\n[operations]\nlease = "1s"\n{settings}')
     with (folder / "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "dragoman_service", "serve", "--workers", "2", "--config", str(file)),
+            *(sys.executable, "-m", "dragoman_service", "serve", "--workers", str(workers), "--config", str(file)),
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
             env={**os.environ, "TMPDIR": str(temporary)},
         )
-    started = Supervised(process, folder / "log", temporary)
+    started = Supervised(process, folder / "log", temporary, workers)
     family = set[int]()
     try:
         yield started
