@@ -77,7 +77,7 @@ def test_the_copy_without_a_violation_passes(checkout: Path) -> None:
 
 IMPORTS = [  # the contract, the file that breaks it, the module that it imports
     ("Frontends do not know each other", "frontends/openai/models.py", "frontends.yandex.rest"),
-    ("Frontends do not know each other", "frontends/native/models.py", "frontends.openai.models"),
+    ("Frontends do not know each other", "frontends/methods/models.py", "frontends.openai.models"),
     ("Providers do not know each other", "providers/yandex/upstream.py", "providers.echo.script"),
     ("Providers do not know each other", "providers/openai/models.py", "providers.local.tokenizer"),
     ("Dialects do not know each other", "dialects/yandex/client/request.py", "dialects.openai.client.json"),
@@ -87,7 +87,7 @@ IMPORTS = [  # the contract, the file that breaks it, the module that it imports
     ("Server and client of a dialect", "dialects/yandex/client/errors.py", "dialects.yandex.server.response"),
     ("Rooms import downwards", "contract.py", "delivery"),
     ("Operations import downwards", "operations/sql/schema.py", "operations.store.sqlite"),
-    ("Only the process and the tests", "frontends/native/completions.py", "app"),
+    ("Only the process and the tests", "frontends/methods/completions.py", "app"),
     ("Plugins are found by their entry points", "engine/engine.py", "providers.echo.provider"),
     ("A supervisor serves nothing", "process/supervisor.py", "app"),
     ("A worker is a single process", "process/child.py", "process.pool"),

@@ -12,8 +12,8 @@ from dragoman import v1
 from dragoman.channel import DEFAULT_LONGEST_WAIT
 from dragoman_service.errors import CompletionError
 from dragoman_service.frontends.http.event_stream import KEEP_ALIVE
-from dragoman_service.frontends.longrunning import LONGEST_WAIT
-from dragoman_service.frontends.native.completions import ATTACH_IDLE
+from dragoman_service.frontends.methods.completions import ATTACH_IDLE
+from dragoman_service.frontends.methods.operations import LONGEST_WAIT
 from either_client import CLIENTS, ask, collect
 from google.rpc import code_pb2
 from scripted_service import Failure, ScriptedService, serving

@@ -13,10 +13,10 @@ import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError
-from dragoman_service.transport.grpc.values import parse_counted
 from dragoman_service.transport.http.body import JsonValues
 from dragoman_service.transport.http.call import HttpCall
 from dragoman_service.transport.status import MAX_VALUES
+from dragoman_service.transport.values import parse_counted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_http import asked

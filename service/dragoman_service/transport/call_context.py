@@ -81,3 +81,12 @@ def call_context(context: aio.ServicerContext[Any, Any]) -> CallContext:
     if not isinstance(context, GuardedContext):
         raise LookupError("this context did not come through the guard")
     return context.call
+
+
+def with_call(answer: Callable[[Any, CallContext], R]) -> Callable[[Any, aio.ServicerContext[Any, Any]], R]:
+    """A gRPC handler that passes the request and its call to `answer`, which then knows nothing of gRPC."""
+
+    def handle(request: Any, context: aio.ServicerContext[Any, Any]) -> R:
+        return answer(request, call_context(context))
+
+    return handle

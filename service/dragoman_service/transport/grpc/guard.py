@@ -37,11 +37,11 @@ from dragoman_service.transport.grpc.keyless import MAX_STREAMS, Streams
 from dragoman_service.transport.grpc.metadata import MAX_METADATA, Fields, echo, read_metadata
 from dragoman_service.transport.grpc.policy import PUBLIC_SERVICES, Method, ServicePolicy
 from dragoman_service.transport.grpc.stall import COPIES, SMALL, send_all
-from dragoman_service.transport.grpc.values import parse_counted
 from dragoman_service.transport.hints import read_hints
 from dragoman_service.transport.in_flight import InFlight
 from dragoman_service.transport.pressure import Pressure, is_low
 from dragoman_service.transport.status import metadata_too_large, status_code, too_large, trailers, unimplemented
+from dragoman_service.transport.values import parse_counted
 
 ABORT_TIMEOUT = 1.0  # seconds to send the status of a failed call
 Handler = Any  # grpc.RpcMethodHandler; its members are not typed

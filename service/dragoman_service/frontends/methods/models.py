@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import base64
 
-import grpc
 from dragoman import v1
 
 from dragoman_service.contract import FieldViolation, invalid
 from dragoman_service.engine.engine import Engine
 from dragoman_service.limits.prices import Prices, pricing
-from dragoman_service.transport.call_context import call_context
+from dragoman_service.transport.call_context import CallContext
 from dragoman_service.validation import limits
 from dragoman_service.validation.rpcs import check_model_name, effective_page_size
 
 
-class Models(v1.ModelServiceServicer):
+class Models:
     """Lists the models of the catalogue that the caller may use, with their prices in the settings."""
 
     def __init__(self, engine: Engine, prices: Prices | None = None) -> None:
         self._engine, self._prices = engine, prices
 
-    async def ListModels(
-        self,
-        request: v1.ListModelsRequest,
-        context: grpc.aio.ServicerContext[v1.ListModelsRequest, v1.ListModelsResponse],
-    ) -> v1.ListModelsResponse:
+    async def list(self, request: v1.ListModelsRequest, call: CallContext) -> v1.ListModelsResponse:
         size = effective_page_size(request.page_size, limits.MODELS_PAGE)
         after = _read_token(request.page_token)
-        models = [model for model in self._engine.models(call_context(context).caller) if model.name > after]
+        models = [model for model in self._engine.models(call.caller) if model.name > after]
         page = models[:size]
         more = len(models) > len(page)
         return v1.ListModelsResponse(
@@ -37,10 +32,8 @@ class Models(v1.ModelServiceServicer):
             unreachable=sorted(self._engine.catalogue.unreachable),
         )
 
-    async def GetModel(
-        self, request: v1.GetModelRequest, context: grpc.aio.ServicerContext[v1.GetModelRequest, v1.Model]
-    ) -> v1.Model:
-        return self._priced(self._engine.model(check_model_name(request.name), call_context(context).caller))
+    async def get(self, request: v1.GetModelRequest, call: CallContext) -> v1.Model:
+        return self._priced(self._engine.model(check_model_name(request.name), call.caller))
 
     def _priced(self, model: v1.Model) -> v1.Model:
         """The model with its price. What a provider says of it is left out, because nothing is charged by that."""

@@ -7,16 +7,15 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-import grpc
 from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.contract import CompletionError, FieldViolation, invalid
 from dragoman_service.frontends.context import FrontendContext
-from dragoman_service.frontends.native.limits import quotas_of
+from dragoman_service.frontends.methods.limits import quotas_of
 from dragoman_service.limits.store.records import Cursor, Total, UsageFilter, UsageGroup, UsageRecord
 from dragoman_service.transport.auth import Auth
-from dragoman_service.transport.call_context import call_context
+from dragoman_service.transport.call_context import CallContext
 from dragoman_service.validation import limits
 from dragoman_service.validation.rpcs import effective_page_size
 from dragoman_service.validation.usage import check_list_usage, check_summarize_usage, milliseconds
@@ -34,18 +33,16 @@ _GROUPS = {
 }
 
 
-class Usage(v1.UsageServiceServicer):
+class Usage:
     """Shows callers their own usage, and all usage to keys with the scope `usage.read`."""
 
     def __init__(self, context: FrontendContext) -> None:
         self._context = context
 
-    async def ListUsage(
-        self, request: v1.ListUsageRequest, context: grpc.aio.ServicerContext[v1.ListUsageRequest, v1.ListUsageResponse]
-    ) -> v1.ListUsageResponse:
+    async def list(self, request: v1.ListUsageRequest, call: CallContext) -> v1.ListUsageResponse:
         store = quotas_of(self._context).ledger.store
         check_list_usage(request)
-        where = visible(request.filter, call_context(context).caller, self._context.auth)
+        where = visible(request.filter, call.caller, self._context.auth)
         size = effective_page_size(request.page_size, limits.USAGE_PAGE)
         after = _read_token(request.page_token, where, oldest_first=request.oldest_first)
         read = store.export_usage if request.oldest_first else store.list_usage
@@ -57,14 +54,10 @@ class Usage(v1.UsageServiceServicer):
             next_page_token=_make_token(page[-1].cursor, where, oldest_first=request.oldest_first) if more else "",
         )
 
-    async def SummarizeUsage(
-        self,
-        request: v1.SummarizeUsageRequest,
-        context: grpc.aio.ServicerContext[v1.SummarizeUsageRequest, v1.SummarizeUsageResponse],
-    ) -> v1.SummarizeUsageResponse:
+    async def summarize(self, request: v1.SummarizeUsageRequest, call: CallContext) -> v1.SummarizeUsageResponse:
         quotas = quotas_of(self._context)
         check_summarize_usage(request)
-        where = visible(request.filter, call_context(context).caller, self._context.auth)
+        where = visible(request.filter, call.caller, self._context.auth)
         totals = await quotas.ledger.store.summarize(where, [_GROUPS[one] for one in request.group_by], quotas.zone)
         return v1.SummarizeUsageResponse(summaries=_summaries(totals))
 

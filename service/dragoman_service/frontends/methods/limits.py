@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-import grpc
 from dragoman import v1
 from google.rpc import code_pb2
 
@@ -15,7 +14,7 @@ from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.limits.chain import Chain, kind_of
 from dragoman_service.limits.quotas import Quotas
 from dragoman_service.limits.store.interface import Limit, Standing
-from dragoman_service.transport.call_context import call_context
+from dragoman_service.transport.call_context import CallContext
 
 _SCOPES = {"key": v1.Limit.SCOPE_KEY, "team": v1.Limit.SCOPE_TEAM, "service": v1.Limit.SCOPE_SERVICE}
 _UNITS = {"requests": v1.Limit.UNIT_REQUESTS, "tokens": v1.Limit.UNIT_TOKENS, "cost": v1.Limit.UNIT_NANO_USD}
@@ -33,17 +32,15 @@ def quotas_of(context: FrontendContext) -> Quotas:
     return context.quotas
 
 
-class Limits(v1.LimitServiceServicer):
+class Limits:
     """Shows callers the limits of their key, of its team and of the service, and those of nobody else."""
 
     def __init__(self, context: FrontendContext) -> None:
         self._context = context
 
-    async def GetLimits(
-        self, request: v1.GetLimitsRequest, context: grpc.aio.ServicerContext[v1.GetLimitsRequest, v1.GetLimitsResponse]
-    ) -> v1.GetLimitsResponse:
-        quotas, caller = quotas_of(self._context), call_context(context).caller
-        limits = self._of(quotas.chain, caller, request.model)
+    async def get(self, request: v1.GetLimitsRequest, call: CallContext) -> v1.GetLimitsResponse:
+        quotas = quotas_of(self._context)
+        limits = self._of(quotas.chain, call.caller, request.model)
         standings = await quotas.ledger.store.standings(limits)
         return v1.GetLimitsResponse(limits=[_shown(one) for one in standings])
 
