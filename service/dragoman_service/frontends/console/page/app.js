@@ -15,7 +15,7 @@ const VIEWS = {
 };
 
 let leave = () => {};
-let shown = "";
+let shown = null;
 
 /** The view and the parameters in an address such as `#/play?operation=operations/x`. */
 function place() {
@@ -26,7 +26,7 @@ function place() {
 function show() {
   const { name, parameters } = place();
   const address = location.hash;
-  if (address === shown && document.querySelector("main > *")) return;
+  if (address === shown) return;
   shown = address;
   leave();
   const links = Object.entries(VIEWS).map(([key, { label }]) =>
@@ -47,9 +47,13 @@ key.value = getKey();
 keep.checked = Boolean(getKey());
 key.addEventListener("change", () => {
   setKey(key.value, keep.checked);
-  shown = "";
+  shown = null;
   show();
 });
 keep.addEventListener("change", () => setKey(key.value, keep.checked));
+key.form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  key.blur(); // which changes it
+});
 addEventListener("hashchange", show);
 show();

@@ -5,6 +5,8 @@ import { add, begin } from "./fold.js";
 
 const FIRST_PAUSE = 300; // milliseconds before the next try to reach the service; it doubles
 const LONGEST_PAUSE = 5000;
+const LOST = ["unreachable", "unavailable", "unknown", "aborted"]; // codes of a connection that is gone
+const SILENT = "deadline_exceeded"; // nothing came for a while: the operation goes on
 
 /** Follows one completion. `changed` is called after each event. */
 export class Run {
@@ -48,8 +50,9 @@ export class Run {
         await this.read("dragoman.v1.CompletionService/AttachCompletion", request);
         if (this.running) throw new CallError("unreachable", "The connection was lost.");
       } catch (error) {
-        if (this.aborter.signal.aborted) return;
-        if (!["unreachable", "unavailable", "unknown"].includes(error.code)) return this.fail(error);
+        if (this.aborter.signal.aborted || !this.running) return;
+        if (error.code === SILENT) continue;
+        if (!LOST.includes(error.code)) return this.fail(error);
         if (this.answer.sequence > before) pause = FIRST_PAUSE;
         this.note = `${error.message} Trying again …`;
         this.changed();
@@ -76,7 +79,7 @@ export class Run {
         ...request, streamOptions: { heartbeatInterval: "1s" },
       });
     } catch (error) {
-      if (!this.aborter.signal.aborted) this.fail(error);
+      if (!this.aborter.signal.aborted && this.running) this.fail(error);
     }
   }
 

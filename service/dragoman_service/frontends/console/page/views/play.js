@@ -51,10 +51,11 @@ class Play {
 
   output() {
     const plain = h("input", { type: "checkbox", onchange: () => { this.answer.plain = plain.checked; this.redraw(); } });
-    return h("section", { class: "output", "aria-label": "Answer" }, this.phases,
-      h("div", { class: "tools" }, h("label", {}, plain, " plain text"),
-        h("button", { type: "button", onclick: () => this.continueTalk() }, "Use as next turn")),
-      this.answer.element);
+    this.hint = h("p", { class: "hint" }, "The answer appears here. It is an operation of the service: reload this page, close it, ",
+      "or open its address elsewhere, and it goes on.");
+    this.tools = h("div", { class: "tools", hidden: true }, h("label", {}, plain, " plain text"),
+      h("button", { type: "button", class: "small", onclick: () => this.continueTalk() }, "Use as next turn"));
+    return h("section", { class: "output", "aria-label": "Answer" }, this.hint, this.phases, this.answer.element, this.tools);
   }
 
   area(value, rows, changed, placeholder) {
@@ -118,7 +119,9 @@ class Play {
       fill(this.model, h("option", { value: "" }, "none"));
       return this.say(error.code === "unauthenticated" ? "Type an API key above." : error.message);
     }
-    if (!this.found.some((model) => model.name === this.draft.model)) this.draft.model = this.found[0]?.name ?? "";
+    if (!this.found.some((model) => model.name === this.draft.model)) {
+      this.draft.model = (this.found.find((model) => model.local && model.aliases?.includes("local")) ?? this.found[0])?.name ?? "";
+    }
     fill(this.model, options(this.found, this.draft.model));
     this.choose(this.draft.model);
   }
@@ -177,6 +180,8 @@ class Play {
   open() {
     this.run?.leave();
     this.answer.clear();
+    this.hint.hidden = true;
+    this.tools.hidden = false;
     this.run = new Run(this.redraw);
     clearInterval(this.clock);
     this.clock = setInterval(this.redraw, 100); // the bar goes on while nothing comes
