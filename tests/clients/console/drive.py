@@ -1,4 +1,4 @@
-"""Drives Chromium for tests in another environment: a command as JSON in each line of input, an outcome in each of output.
+"""Drives Chromium for tests in another environment: commands as JSON in lines of input, outcomes in lines of output.
 
 It runs under build/browser, where playwright is, and uses the Chromium of the system.
 """
@@ -86,7 +86,8 @@ def main() -> None:
                 outcome = {"value": getattr(driver, name)(**given)}
             except Error as error:
                 outcome = {"error": str(error)}
-            print(json.dumps(outcome), flush=True)
+            sys.stdout.write(json.dumps(outcome) + "\n")
+            sys.stdout.flush()
         browser.close()
 
 
