@@ -70,6 +70,17 @@ async def test_calls_that_ask_at_once_get_exactly_what_there_is(allowances: Allo
     assert await store.check() == (200, 0, 0)
 
 
+async def test_processes_that_start_together_leave_each_other_their_shares(store: LimitStore) -> None:
+    first = Allowances(store, workers=4)
+    renewing = asyncio.create_task(first.run())
+    await asyncio.sleep(0)
+    for _ in range(30):
+        await first.reserve({BUDGET: 1})
+    renewing.cancel()
+
+    assert await store.check() == (0, 30, 30)
+
+
 async def test_a_busy_process_takes_blocks_and_spends_them_without_asking(
     allowances: Allowances, store: LimitStore, memory: BrokenDatabase
 ) -> None:

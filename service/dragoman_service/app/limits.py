@@ -54,6 +54,7 @@ async def open_limits(
         spooling=limits.when_unavailable == "allow",
         retention=settings.usage.retention,
         lease=settings.operations.lease,
+        workers=settings.server.workers,
         observe=meter.asked,
     )
     async with opening as ledger:

@@ -97,17 +97,24 @@ class Outcome:
 class Allowances:
     """Units of limits that this process may spend. They were debited before, so no limit is ever exceeded by them.
 
-    `lease` in seconds: how long they outlive the process. `clock` is monotonic. Call `run` in a task, and `leave` at
-    the end.
+    `lease` in seconds: how long they outlive the process. `workers`: processes that share the limits, at least.
+    `clock` is monotonic. Call `run` in a task, and `leave` at the end.
     """
 
-    def __init__(self, store: LimitStore, *, lease: float = LEASE, clock: Callable[[], float] = time.monotonic) -> None:
-        self._store, self._lease, self._clock = store, lease, clock
+    def __init__(
+        self,
+        store: LimitStore,
+        *,
+        lease: float = LEASE,
+        workers: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._lease, self._least_workers, self._clock = store, lease, workers, clock
         self._name = secrets.token_hex(8)
         self._number = 0
         self._renewed = -math.inf
-        self.workers = 1
-        """Processes that have a lease, as far as the store has told."""
+        self.workers = workers
+        """Processes that have a lease, as far as the store has told. Those that start now have none yet."""
         self._era = self._new_era()
 
     async def reserve(self, units: Mapping[Limit, int]) -> Outcome:
@@ -133,7 +140,8 @@ class Allowances:
     async def _upkeep(self) -> float:
         era, now = self._present(), self._clock()
         if now >= self._renewed + self._lease / 3:
-            self.workers = (await self._store.renew(era.worker, self._milliseconds)).workers
+            pulse = await self._store.renew(era.worker, self._milliseconds)
+            self.workers = max(self._least_workers, pulse.workers)
             era.until = now + self._lease  # from before it was asked for, so that ours ends first
             self._renewed = now
         await self.return_idle()

@@ -39,18 +39,19 @@ async def open_ledger(
     spooling: bool = False,
     retention: float = RETENTION,
     lease: float = LEASE,
+    workers: int = 1,
     observe: Callable[[str, float], object] | None = None,
 ) -> AsyncIterator[Ledger]:
     """The ledger in the database of `operations`. Leave it when no call is under way: it writes what waits then.
 
     `spooling`: usage goes to `data_dir`/usage while the store cannot be used, and calls do not wait. `retention` and
-    `lease` in seconds. `observe` is told how long the store took for what. Raises OperationStoreError if the
-    store cannot hold limits.
+    `lease` in seconds. `workers`: processes of this service. `observe` is told how long the store took for what. Raises
+    OperationStoreError if the store cannot hold limits.
     """
     store = limits_of(operations)
     if observe is not None:
         store.observe = observe
-    allowances = Allowances(store, lease=lease)
+    allowances = Allowances(store, lease=lease, workers=workers)
     writer = UsageWriter(store, Spool(data_dir / "usage"), spooling=spooling)
 
     async def sweep() -> float:
