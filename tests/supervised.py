@@ -101,7 +101,7 @@ def children(pid: int) -> dict[int, str]:
 
 @asynccontextmanager
 async def supervised(
-    folder: Path, settings: str = ECHO, server: str = "", *, workers: int = 2
+    folder: Path, settings: str = ECHO, server: str = "", *, workers: int = 2, lease: str = "1s"
 ) -> AsyncIterator[Supervised]:
     """Starts the command with so many workers. `server` holds more lines for the table of that name."""
     table = {"grpc": '"127.0.0.1:0"', "http": '"127.0.0.1:0"', "drain_delay": '"0s"', "grace": '"10s"'}
@@ -109,7 +109,7 @@ async def supervised(
     file, temporary = folder / "dragoman.toml", folder / "temporary"
     temporary.mkdir(exist_ok=True)
     lines = "\n".join(f"{key} = {value}" for key, value in table.items())
-    file.write_text(f'[server]\ndata_dir = "data"\n{lines}\n[operations]\nlease = "1s"\n{settings}')
+    file.write_text(f'[server]\ndata_dir = "data"\n{lines}\n[operations]\nlease = "{lease}"\n{settings}')
     with (folder / "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "dragoman_service", "serve", "--workers", str(workers), "--config", str(file)),

@@ -17,7 +17,7 @@ from dragoman_service.timing.loop import repeat
 
 MOST = 10_000  # settlements that wait; then calls wait at their end
 BATCH = 256
-GATHER = 0.25  # seconds in which settlements are gathered, because one transaction costs more than hundreds in it
+GATHER = 0.1  # seconds from one transaction to the next, because it costs more than hundreds of settlements in it
 RETRY = 1.0  # seconds
 CLOSING = 5.0  # seconds in which what waits is written at the end, before it is spooled
 log = structlog.get_logger(__name__)
@@ -37,6 +37,7 @@ class UsageWriter:
         self._changed = asyncio.Event()
         self._changed.set()
         self._full = asyncio.Event()
+        self._written = 0.0  # loop time at which the last batch was begun
         self._space = asyncio.Event()
         self._space.set()
         self._size = BATCH
@@ -69,11 +70,12 @@ class UsageWriter:
         return 0.0 if await self.flush() else RETRY
 
     async def _gather(self) -> None:
-        """Waits for a batch to fill."""
+        """Waits for a batch to fill, but not long after the last one."""
         self._full.clear()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GATHER):
+            async with asyncio.timeout_at(self._written + GATHER):
                 await self._full.wait()
+        self._written = asyncio.get_running_loop().time()
 
     async def flush(self) -> bool:
         """Writes one batch, and what was spooled if nothing waits. False: the store cannot be used now."""
