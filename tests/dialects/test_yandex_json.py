@@ -8,8 +8,9 @@ import pytest
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from dragoman_service.contract import CompletionError, FieldViolation, invalid
+from dragoman_service.dialects.message_json import decode_message as decode
 from dragoman_service.dialects.yandex import json as bodies
-from dragoman_service.dialects.yandex.json import decode, encode_error, json_tree, result_line
+from dragoman_service.dialects.yandex.json import encode_error, json_tree, result_line
 from dragoman_service.dialects.yandex.names import RESPONSE_TYPE
 from dragoman_service.dialects.yandex.server.operation import encode_operation
 from google.longrunning import operations_pb2

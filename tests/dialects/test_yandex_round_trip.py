@@ -7,9 +7,10 @@ import json
 import orjson
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
+from dragoman_service.dialects.message_json import decode_message as decode
 from dragoman_service.dialects.yandex.client.request import encode_request
 from dragoman_service.dialects.yandex.client.response import AnswerDecoder
-from dragoman_service.dialects.yandex.json import decode, json_tree
+from dragoman_service.dialects.yandex.json import json_tree
 from dragoman_service.dialects.yandex.server.request import decode_request
 from dragoman_service.dialects.yandex.server.response import MessageEncoder
 from dragoman_service.engine.fold import Fold

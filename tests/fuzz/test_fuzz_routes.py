@@ -60,7 +60,23 @@ GEMINI: dict[str, Any] = {
     "generationConfig": {"topK": 4.0, "maxOutputTokens": 9, "responseMimeType": "text/plain"},
     "labels": {"a": "b"},
 }
-BODIES = [GEMINI, CHAT, CHAT | {"stream": True}, TEXT, TEXT | {"stream": True}, YANDEX]
+NATIVE: dict[str, Any] = {
+    "model": "echo",
+    "messages": [{"role": "ROLE_USER", "parts": [{"text": "one two"}]}],
+    "tools": [{"function": {"name": "f", "parametersJsonSchema": "{}"}}],
+    "generationConfig": {"temperature": 1, "maxOutputTokens": 9, "stopSequences": ["x"]},
+    "labels": {"a": "b"},
+}
+BODIES = [
+    NATIVE,
+    {"request": NATIVE, "ttl": "60s"},
+    GEMINI,
+    CHAT,
+    CHAT | {"stream": True},
+    TEXT,
+    TEXT | {"stream": True},
+    YANDEX,
+]
 BODIES += [YANDEX | {"completionOptions": {"stream": True}}, {"modelUri": "gpt://f/echo", "text": "one two"}, {}]
 HEADERS = ("Idempotency-Key", "x-client-request-id", "User-Agent", "Authorization", "Host", "Origin", "X-Dragoman-Hops")
 HEADERS += ("Accept", "Content-Type", "Accept-Encoding", "Cookie", "X-Forwarded-For", "Expect-Ct")

@@ -51,6 +51,7 @@ class HttpErrorResponse:
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
 
 
 class EventEncoder(Protocol[PieceOut]):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import http
-import json
-import re
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 from dragoman.dialect.yandex import v1 as y
@@ -17,31 +15,7 @@ from google.rpc.status_pb2 import Status
 from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.dialects.http_errors import error_response, http_status
 from dragoman_service.dialects.yandex.struct import EXACT
-from dragoman_service.errors import CompletionError, FieldViolation, invalid, malformed_request
-
-_M = TypeVar("_M", bound=Message)
-# The texts of json_format's errors, the only place where it tells which field is wrong.
-_UNKNOWN_FIELD = re.compile(r'has no field named "(.*?)" at "\w+?(?:\.(.*?))?"', re.DOTALL)
-_FAILED_FIELD = re.compile(r"Failed to parse (\w+) field: ")
-_PACKAGE = f"{y.CompletionRequest.DESCRIPTOR.file.package}."
-_MAX_REASON = 300  # characters of such a text that the caller sees
-
-
-def decode(body: bytes, message: _M) -> _M:
-    """Fills `message` from JSON: names in camelCase or snake_case, 64-bit integers as numbers or strings.
-
-    Raises MALFORMED_REQUEST, or INVALID_FIELD for an unknown name.
-    """
-    try:
-        tree = orjson.loads(body)
-    except orjson.JSONDecodeError as wrong:
-        raise malformed_request(f"The body is not valid JSON: {wrong}.") from None
-    if not isinstance(tree, dict):
-        raise malformed_request("The body must be a JSON object.")
-    try:
-        return json_format.ParseDict(tree, message)
-    except (json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError) as wrong:
-        raise _undecodable(str(wrong)) from None
+from dragoman_service.errors import CompletionError
 
 
 def json_tree(message: Message) -> dict[str, Any]:
@@ -111,14 +85,3 @@ def _integers(value: Any) -> Any:
 def _status(status: Status) -> dict[str, Any]:
     tree: dict[str, Any] = json_format.MessageToDict(status)
     return {"code": status.code, "message": status.message, "details": tree.get("details", [])}
-
-
-def _undecodable(problem: str) -> CompletionError:
-    unknown = _UNKNOWN_FIELD.search(problem)
-    if unknown is not None:
-        name, place = unknown.groups()
-        path = f"{place}.{name}" if place else name
-        return invalid(FieldViolation(path[:128], "is not a field of this request: leave it out"))
-    fields = [json.dumps(field) for field in _FAILED_FIELD.findall(problem)]
-    reason = _FAILED_FIELD.sub("", problem).replace(_PACKAGE, "").strip(". \n")[:_MAX_REASON]
-    return malformed_request(f"The body cannot be decoded{' at ' + '.'.join(fields) if fields else ''}: {reason}.")

@@ -17,9 +17,9 @@ KEEP_ALIVE = 15.0  # seconds of silence
 class EventStream:
     """Begins with the first event, so that an error before it has a status of its own; or with a sign of life, once the
     caller has waited for `keep_alive` seconds. An error after the beginning is encoded by `encode_error`.
-    `sign_of_life` is what the dialect's clients ignore between events. The stream consists of server-sent events,
-    unless `content_type` says otherwise. `opening` is what it begins with. `announce` sets headers before a sign of
-    life begins it, which the first event would have decided."""
+    `sign_of_life` is what the dialect's clients ignore between events; empty: there is none. The stream consists of
+    server-sent events, unless `content_type` says otherwise. `opening` is what it begins with. `announce` sets headers
+    before a sign of life begins it, which the first event would have decided."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class EventStream:
         self._loop = asyncio.get_running_loop()
         self._sent = self._loop.time()
         self._beginning = asyncio.Lock()
-        self._timer = self._loop.call_later(keep_alive, self._check)
+        self._timer = self._loop.call_later(keep_alive, self._check) if sign_of_life else None
         self._ping: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -51,7 +51,8 @@ class EventStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._ping is not None:
             self._ping.cancel()
             with suppress(asyncio.CancelledError):

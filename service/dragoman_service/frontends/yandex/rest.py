@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from dragoman.dialect.yandex import v1 as y
 
+from dragoman_service.dialects.message_json import decode_message
 from dragoman_service.dialects.yandex import json
 from dragoman_service.dialects.yandex.names import IDEMPOTENCY_KEY, REQUEST_ID
 from dragoman_service.dialects.yandex.server.dialect import JsonDialect
@@ -77,7 +78,7 @@ class Rest:
         await http.reply(json.encode_operation(operation))
 
     async def _tokenize(self, http: HttpCall) -> None:
-        request = await http.decoded(lambda body: json.decode(body, y.TokenizeRequest()))
+        request = await http.decoded(lambda body: decode_message(body, y.TokenizeRequest()))
         http.accept()
         await http.reply(json.encode(await self._answers.tokenize(request, http.context.call())))
 

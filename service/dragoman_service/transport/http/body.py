@@ -20,15 +20,22 @@ _STRING = re.compile(rb'"(?:[^"\\]+|\\.)*+"', re.DOTALL)
 
 
 async def read_body(
-    request: web.Request, share: Share, turns: Turns, *, max_size: int, within: float, max_values: int = MAX_VALUES
+    request: web.Request,
+    share: Share,
+    turns: Turns,
+    *,
+    max_size: int,
+    within: float,
+    max_values: int | None = MAX_VALUES,
 ) -> bytes:
-    """The body without a byte order mark. `max_size` is in bytes, `within` in seconds.
+    """The body without a byte order mark. `max_size` is in bytes, `within` in seconds, `max_values` for JSON alone.
 
     Raises REQUEST_TOO_LARGE as soon as a limit is exceeded, OVERLOADED if `share` cannot grow, and MALFORMED_REQUEST.
     """
     if (request.content_length or 0) > max_size:
         raise too_large(request.content_length or 0, max_size)
-    pieces, size, values = [], 0, JsonValues()
+    pieces, size = [], 0
+    values = JsonValues()
     try:
         async with asyncio.timeout(within):
             async for piece in request.content.iter_any():
@@ -36,9 +43,9 @@ async def read_body(
                 if size > max_size:
                     raise too_large(size, max_size)
                 share.grow(_COPIES * len(piece))
-                for at in range(0, len(piece), _SLICE):
+                for at in range(0, len(piece), _SLICE) if max_values is not None else ():
                     values.feed(piece[at : at + _SLICE])
-                    if values.count > max_values:
+                    if max_values is not None and values.count > max_values:
                         raise too_many_values(max_values)
                     await turns.next()
                 pieces.append(piece)
@@ -47,6 +54,14 @@ async def read_body(
     except web.RequestPayloadError:
         raise malformed_request("The encoding of the body does not match its headers.") from None
     return b"".join(pieces).removeprefix(codecs.BOM_UTF8)  # programs for Windows begin a text with one
+
+
+def check_values(body: bytes, max_values: int = MAX_VALUES) -> None:
+    """Raises REQUEST_TOO_LARGE for a JSON text with more values."""
+    values = JsonValues()
+    values.feed(body)
+    if values.count > max_values:
+        raise too_many_values(max_values)
 
 
 class JsonValues:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar, cast
 
 from aiohttp import HttpVersion11, web
@@ -51,6 +51,8 @@ class HttpCall:
         self.accepted = False
         self.closes = False
         """Whether the connection ends with the response."""
+        self.ends_cleanly = False
+        """Whether a stream that fails is complete with its error, because no reader can take that for success."""
 
     async def decoded(self, decode: Callable[[bytes], T]) -> T:
         """What `decode` makes of the body. A large body is decoded in a thread."""
@@ -116,11 +118,18 @@ class HttpCall:
                 await self.response.write_eof()
 
     async def fail(self, error: CompletionError) -> None:
-        """Ends a response that has begun with `error` and a broken connection, so that it never looks complete."""
+        """Ends a response that has begun with `error` and, unless it `ends_cleanly`, with a broken connection, so that
+        it never looks complete."""
         ending = b""
         # A stalled reader gets no error: nothing can be written behind the write that it does not take.
         if self._encode_error is not None and error.reason != v1.ERROR_REASON_STALLED_READER:
             ending = b"".join(self._encode_error(error, self.context.call_id))
+            if self.ends_cleanly:
+                with suppress(CompletionError, ConnectionError):
+                    await self.send(ending)
+                    await self.finish()
+                    return
+                ending = b""
         await abort(self.request, self.response, ending)
 
     async def _open(self, response: web.StreamResponse) -> None:

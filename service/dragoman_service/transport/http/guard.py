@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import grpc
@@ -28,8 +28,8 @@ from dragoman_service.transport.http.body import read_body
 from dragoman_service.transport.http.call import JSON, HttpCall
 from dragoman_service.transport.http.cors import Cors
 from dragoman_service.transport.in_flight import InFlight
-from dragoman_service.transport.pressure import Pressure, is_low
-from dragoman_service.transport.status import status_code
+from dragoman_service.transport.pressure import Pressure, is_essential, is_low
+from dragoman_service.transport.status import MAX_VALUES, status_code
 
 EncodeError = Callable[[CompletionError, str], HttpErrorResponse]
 """Encodes an error as the response; the string is the id of the call."""
@@ -54,7 +54,7 @@ class Method:
     @property
     def essential(self) -> bool:
         """It starts no work, so it is not refused under pressure."""
-        return self.verb != "POST" or self.path.endswith(("cancel", ":wait"))
+        return self.verb != "POST" or self.path.endswith(("cancel", ":wait")) or is_essential(self.name)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -66,13 +66,18 @@ class Method:
 class HttpService:
     """A dialect as it is served over HTTP. `name` is its name in the log and the metrics.
 
-    `key_parameter` is a parameter of the query that may hold the API key. It is never logged.
+    `key_parameter` is a parameter of the query that may hold the API key. It is never logged. `content_types` are
+    those of the bodies that it takes. `timeout_of` reads from headers for how many seconds the caller waits (None: they
+    do not say). `error_encoder` returns, in place of `encode_error`, the encoder for one request.
     """
 
     name: str
     encode_error: EncodeError
     methods: tuple[Method, ...]
     key_parameter: str = ""
+    content_types: tuple[str, ...] = (JSON,)
+    timeout_of: Callable[[Mapping[str, str]], float | None] = lambda _headers: None
+    error_encoder: Callable[[web.Request], EncodeError] | None = None
 
 
 class HttpGuard:
@@ -173,11 +178,19 @@ class HttpGuard:
         key = call.request.query.get(service.key_parameter, "") if service.key_parameter else ""
         context.caller = context.record.caller = self._auth.caller(credential(call.request.headers, key))
         context.hints = read_hints(call.request.headers)
+        context.record.deadline = service.timeout_of(call.request.headers)
+        context.deadline = self._deadlines.until(context.record.deadline)
         if call.request.can_read_body:
-            if call.request.content_type != JSON:  # this also forces a preflight request on pages of other origins
+            # Each of these types also forces a preflight request on pages of other origins.
+            if call.request.content_type not in service.content_types:
                 raise malformed_request("Send the body as JSON, with the header `content-type: application/json`.")
             call.body = await read_body(
-                call.request, context.share, self._turns, max_size=self._max_request, within=self._body_timeout
+                call.request,
+                context.share,
+                self._turns,
+                max_size=self._max_request,
+                within=self._body_timeout,
+                max_values=MAX_VALUES if call.request.content_type == JSON else None,
             )
         await method.serve(call)
         await call.finish()
@@ -187,9 +200,10 @@ class HttpGuard:
         if call.response is not None:
             await call.fail(error)
             return status_code(error.code)
-        response = service.encode_error(error, call.context.call_id)
+        encode = service.encode_error if service.error_encoder is None else service.error_encoder(call.request)
+        told = encode(error, call.context.call_id)
         try:
-            await call.reply(response.body, status=response.status, headers=response.headers)
+            await call.reply(told.body, status=told.status, content_type=told.content_type, headers=told.headers)
             await call.finish()
         except (CompletionError, ConnectionError):  # the caller does not read it
             await call.fail(error)

@@ -9,6 +9,7 @@ from dragoman.dialect.yandex import v1 as y
 from google.rpc.status_pb2 import Status
 
 from dragoman_service.dialects.contract import DecodedRequest, HttpErrorResponse
+from dragoman_service.dialects.message_json import decode_message
 from dragoman_service.dialects.yandex import json
 from dragoman_service.dialects.yandex.server.errors import encode_error, in_vendor_terms
 from dragoman_service.dialects.yandex.server.request import SUPPORTED_FIELDS, decode_request
@@ -45,7 +46,7 @@ class JsonDialect:
         self._messages = MessageDialect()
 
     def decode_request(self, wire: bytes) -> DecodedRequest:
-        return self._messages.decode_request(json.decode(wire, y.CompletionRequest()))
+        return self._messages.decode_request(decode_message(wire, y.CompletionRequest()))
 
     def encode_completion(self, completion: v1.Completion, decoded: DecodedRequest) -> bytes:
         return json.result_line(self._messages.encode_completion(completion, decoded))
