@@ -52,6 +52,7 @@ async def test_a_used_up_budget_is_not_to_be_asked_again_before_its_end():
     script = (delta("yes"), choice_finished(), usage(input_tokens=7, output_tokens=290))
     async with serving({"vendor": Scripted(*script)}, settings) as served:
         await ask(served)
+        await totals(served, used=297)
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await ask(served)
 
@@ -65,11 +66,21 @@ async def test_a_request_that_is_larger_than_the_limit_is_refused_for_good():
     settings = {"limits.keys": {"*": {"tokens": {"minute": 100}}}}
     async with serving({"vendor": Scripted(*ANSWER)}, settings) as served:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await ask(served)
+            await ask(served, text="word " * 60)
 
     error = fault(refused.value)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert (error.reason, error.retry_after) == ("TOKENS_LIMITED", None)
+
+
+async def test_a_limit_smaller_than_what_an_answer_reserves_at_first_admits_short_answers():
+    settings = {"limits.keys": {"*": {"tokens": {"day": 100}}}}
+    async with serving({"vendor": Scripted(*ANSWER)}, settings) as served:
+        for _ in range(3):
+            await ask(served)
+        found = await totals(served, used=36)
+
+    assert (found.used, found.reserved) == (36, 0)
 
 
 async def test_an_answer_ends_where_the_budget_does_and_what_came_is_paid():

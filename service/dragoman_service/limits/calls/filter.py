@@ -15,7 +15,7 @@ from dragoman_service.limits.calls.counting import Count
 from dragoman_service.limits.calls.estimates import Estimates
 from dragoman_service.limits.calls.headers import as_drafted, as_vendors_do
 from dragoman_service.limits.calls.refusals import unpriced
-from dragoman_service.limits.calls.reservation import BLOCK, Reservation, Spending
+from dragoman_service.limits.calls.reservation import Reservation, Spending
 from dragoman_service.limits.calls.rows import Writer
 from dragoman_service.limits.chain import Chain, kind_of
 from dragoman_service.limits.pots import Left
@@ -92,7 +92,8 @@ class Limiting:
         prompt: int,
     ) -> None:
         config = request.generation_config
-        longest = min(BLOCK, config.max_output_tokens) if config.HasField("max_output_tokens") else BLOCK
+        block = reservation.block
+        longest = min(block, config.max_output_tokens) if config.HasField("max_output_tokens") else block
         try:
             await reservation.begin(prompt, longest * max(1, config.choice_count))
         finally:

@@ -18,7 +18,8 @@ from dragoman_service.limits.store.interface import Charge, Limit, Refusal, Sett
 from dragoman_service.limits.store.records import UsageRow
 from dragoman_service.limits.store.windows import window
 
-BLOCK = 256  # output tokens that a reservation begins with, and grows by
+BLOCK = 256  # output tokens that a reservation begins with, and grows by, unless a limit is small
+PARTS = 8  # blocks in such a limit: with larger ones it would refuse calls while much of it is left
 
 Cost = Callable[[v1.Usage], int]
 """What so much usage may cost, in billionths of a US dollar."""
@@ -35,12 +36,15 @@ class Spending:
 
 
 class Reservation:
-    """What one call holds of `limits`. `input` and `output` are tokens, `most` the longest answer (0: any)."""
+    """What one call holds of `limits`. `input` and `output` are tokens that are reserved."""
 
     def __init__(self, spending: Spending, call: Call, limits: Sequence[Limit], cost: Cost) -> None:
         self._spending, self._call, self._limits, self._cost = spending, call, limits, cost
         self._hold: Hold | None = None
         self._grows = any(kind_of(limit).unit != "requests" for limit in limits)
+        caps = [limit.cap for limit in limits if limit.enforced and kind_of(limit).unit == "tokens"]
+        self.block = max(1, min([BLOCK, *(cap // PARTS for cap in caps)]))
+        """Output tokens that it begins with, and grows by."""
         self.input = self.output = 0
 
     async def begin(self, input_tokens: int, output: int) -> None:
@@ -50,13 +54,13 @@ class Reservation:
         """
         self.input, self.output = input_tokens, output
         if self._limits:
-            while refused := await self._reserve(self._units(output)):
+            while refused := await self._reserve(self._units(self.output)):
                 await self._wait(refused)
-        self._spending.observer.reserved(self._call, input_tokens + output)
+        self._spending.observer.reserved(self._call, input_tokens + self.output)
 
     async def grow(self, output: int) -> None:
         """Reserves for so many tokens of output in all, in whole blocks. Raises QUOTA_EXHAUSTED."""
-        more = -(-(output - self.output) // BLOCK) * BLOCK
+        more = -(-(output - self.output) // self.block) * self.block
         if self._hold is not None and self._grows and more > 0:
             before, after = self._units(self.output), self._units(self.output + more)
             wanted = {limit: after[limit] - before[limit] for limit in self._limits}

@@ -9,7 +9,14 @@ from aiohttp import web
 ANY = "*"
 MAX_AGE = 600  # seconds for which a browser may cache a preflight response
 _OURS = "x-request-id, x-dragoman-warning, x-dragoman-attempts, x-dragoman-provider"
-EXPOSED = f"{_OURS}, x-should-retry, retry-after"  # response headers that a page may read
+_LIMITS = ", ".join(
+    (
+        *(f"x-ratelimit-{what}-{unit}" for what in ("limit", "remaining", "reset") for unit in ("requests", "tokens")),
+        "ratelimit-policy",
+        "ratelimit",
+    )
+)
+EXPOSED = f"{_OURS}, x-should-retry, retry-after, {_LIMITS}"  # response headers that a page may read
 
 
 class Cors:

@@ -22,6 +22,7 @@ _CODES: dict[int, str] = {
     v1.ERROR_REASON_PROVIDER_RATE_LIMITED: "rate_limit_exceeded",
     v1.ERROR_REASON_PROVIDER_QUOTA: "insufficient_quota",
     v1.ERROR_REASON_RATE_LIMITED: "rate_limit_exceeded",
+    v1.ERROR_REASON_TOKENS_LIMITED: "rate_limit_exceeded",
     v1.ERROR_REASON_QUOTA_EXHAUSTED: "insufficient_quota",
 }
 _TYPES: dict[int, str] = {
@@ -123,6 +124,8 @@ def _type(error: CompletionError) -> str:
     status = http_status(error)
     if error.reason in (v1.ERROR_REASON_PROVIDER_QUOTA, v1.ERROR_REASON_QUOTA_EXHAUSTED):
         return "insufficient_quota"
+    if error.reason == v1.ERROR_REASON_TOKENS_LIMITED:
+        return "tokens"
     if status >= 500:
         return "server_error"
     return "invalid_request_error" if status == 413 else _TYPES.get(error.code, "invalid_request_error")
