@@ -34,7 +34,7 @@ class Supervised:
         for _ in range(2):
             name, address = (await self.process.stdout.readline()).decode().split()
             setattr(self, name, address)
-        await until(lambda: len(self.workers) == self._count)
+        await until(lambda: len(self.logged("serving")) >= self._count)  # a single process is no worker
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """The log records of an event so far."""

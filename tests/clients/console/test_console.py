@@ -17,7 +17,7 @@ from google.longrunning import operations_pb2
 from supervised import supervised
 
 pytestmark = pytest.mark.timeout(120)
-TEXT = "document.querySelector('.answer .text')?.innerText ?? ''"
+TEXT = "(document.querySelector('.answer .text')?.innerText ?? '')"
 DONE = "document.querySelector('.play')?.dataset.state === 'done'"
 EVERY = "[...document.querySelectorAll"
 MARKDOWN = "# A title\n\nSome **bold** text with `code`.\n\n- one\n- two\n\n```python\nprint('hi')\n```\n\nThe end."
@@ -29,6 +29,12 @@ HOSTILE = (
 
 def address(served: Served, place: str = "") -> str:
     return f"http://{served.running.http_address}/console/{place}"
+
+
+def asked() -> v1.CompletionRequest:
+    request = v1.CompletionRequest(model="vendor/scripted")
+    request.messages.add(role=v1.ROLE_USER).parts.add(text="x")
+    return request
 
 
 async def run(browser: Browser, message: str) -> None:
@@ -153,7 +159,7 @@ async def test_everything_works_by_keyboard(browser: Browser) -> None:
 async def test_views_fit_small_and_dark_screens(browser: Browser, view: str) -> None:
     script = Scripted(delta(MARKDOWN), choice_finished(), usage(5, 9))
     async with serving({"vendor": script}, {"limits.service": {"tokens": {"day": 1000}}}) as served:
-        await served.completions.CreateCompletion(v1.CompletionRequest(model="vendor/scripted", prompt="x"))
+        await served.completions.CreateCompletion(asked())
         await browser.do("goto", url=address(served, f"#/{view}"))
         await browser.do("wait", selector="main > *")
         await asyncio.sleep(0.5)  # for the picture
@@ -187,7 +193,7 @@ async def test_models_are_compared_side_by_side(browser: Browser) -> None:
 
 async def test_operations_are_listed_filtered_and_cancelled(browser: Browser) -> None:
     async with held() as (served, _):
-        request = v1.StartCompletionRequest(request=v1.CompletionRequest(model="vendor/scripted", prompt="x"))
+        request = v1.StartCompletionRequest(request=asked())
         request.request.labels["team"] = "red"
         started = await served.completions.StartCompletion(request)
         await browser.do("goto", url=address(served, "#/operations?label=team%3Dred"))

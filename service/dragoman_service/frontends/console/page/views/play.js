@@ -203,7 +203,10 @@ class Play {
     this.go.disabled = false;
     this.halt.disabled = !run.running;
     this.element.dataset.state = run.running ? "running" : run.answer.error ? "failed" : "done";
-    if (run.running) return;
+    if (run.running) {
+      if (run.answer.firstAt || run.name) this.say("Running.");
+      return;
+    }
     clearInterval(this.clock);
     this.say(run.answer.error ? "" : "Done.");
   }

@@ -59,7 +59,7 @@ async function showLimits() {
   const { limits = [] } = await call("dragoman.v1.LimitService/GetLimits");
   return table(["For", "What", "Used", "Limit", "Left"], limits.map((limit) => {
     const amount = (value) => (limit.unit === "UNIT_NANO_USD" ? money(value) : Number(value).toLocaleString("en"));
-    const used = Number(limit.used ?? 0) + Number(limit.reserved ?? 0);
+    const used = Number(limit.used ?? 0);
     return [
       limit.scope.replace("SCOPE_", "").toLowerCase(),
       `${limit.unit.replace("UNIT_", "").replace("NANO_USD", "cost").toLowerCase()} a ${limit.window}${limit.model ? `, ${limit.model}` : ""}`,
@@ -72,6 +72,7 @@ async function showUsage() {
   const startTime = new Date(Date.now() - 86_400_000).toISOString();
   const { summaries = [] } = await call("dragoman.v1.UsageService/SummarizeUsage", { filter: { startTime }, groupBy: ["GROUP_MODEL"] });
   return table(["Model", "Requests", "Tokens in", "Tokens out", "Cost"], summaries.map((one) => [
-    one.group?.[0] ?? "", one.requests ?? 0, one.usage?.inputTokens ?? 0, one.usage?.outputTokens ?? 0, money(one.usage?.costNanoUsd ?? 0),
+    one.group?.[0] ?? "", one.requests ?? 0, one.usage?.inputTokens ?? 0, one.usage?.outputTokens ?? 0,
+    one.unpriced && one.unpriced === one.attempts ? "no price" : money(one.usage?.costNanoUsd ?? 0),
   ]), "Nothing was used.");
 }
