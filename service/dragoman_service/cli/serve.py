@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -58,7 +59,7 @@ def serve(
 
     try:
         with reserved_stdout() as out:  # plugins may print
-            code = _serve(settings, partial(_announce, out))
+            code = _serve(settings, partial(_announce, out, settings.console_path))
         raise typer.Exit(code)
     except SettingsError as wrong:
         raise report_mistakes(wrong) from None
@@ -74,11 +75,16 @@ def _serve(settings: Settings, announce: Callable[[str, str], None]) -> int:
     return single.serve(settings, announce)
 
 
-def _announce(out: TextIO, grpc: str, http: str) -> None:
-    """Writes the addresses, for scripts that let the system choose the ports. The log has them too."""
+def _announce(out: TextIO, console: str, grpc: str, http: str) -> None:
+    """Writes the addresses, for scripts that let the system choose the ports. The log has them too.
+
+    A person at a terminal is told where the console is.
+    """
     try:
         out.write(f"grpc {grpc}\nhttp {http}\n")
         out.flush()
     except OSError as fault:
         note(f"warning: the addresses cannot be written to stdout: {fault.strerror}")
         discard(out)
+    if console and sys.stderr.isatty():
+        note(f"console: http://{http}{console}")

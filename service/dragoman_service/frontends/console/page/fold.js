@@ -30,7 +30,7 @@ export function add(answer, event) {
 /** Tokens of the answer: told by the provider, else estimated. */
 export function tokens(answer) {
   const told = Number(answer.usage?.outputTokens ?? 0);
-  return Math.max(told, answer.usage ? 0 : Math.max(answer.deltas, Math.floor(answer.characters / TOKEN)));
+  return Math.max(told, answer.deltas, told ? 0 : Math.floor(answer.characters / TOKEN));
 }
 
 /** The text of a choice. */

@@ -24,14 +24,23 @@ export async function models(again = false) {
   return known;
 }
 
-/** The options of a list: short names first, because they are what people type. */
+/** The options of a list: the names in the settings, which may lead to several targets, then the models themselves. */
 export function options(found, chosen) {
-  return found.map((model) => {
-    const name = model.aliases?.[0] ?? model.name;
-    const ready = model.availability !== "AVAILABILITY_UNAVAILABLE";
-    const label = `${name}${name === model.name ? "" : ` (${model.name})`}${ready ? "" : ", not ready"}`;
-    return h("option", { value: model.name, selected: model.name === chosen }, label);
-  });
+  const option = (name, label) => h("option", { value: name, selected: name === chosen }, label);
+  const state = (model) => (model.availability === "AVAILABILITY_UNAVAILABLE" ? ", not ready" : "");
+  const names = found.flatMap((model) =>
+    (model.aliases ?? []).map((alias) => option(alias, `${alias} (${model.name}${state(model)})`)));
+  const models = found.map((model) => option(model.name, `${model.name}${state(model)}`));
+  return [names.length && h("optgroup", { label: "Names" }, names), h("optgroup", { label: "Models" }, models)].filter(Boolean);
+}
+
+/** The model that a name stands for now. */
+export const modelOf = (found, name) => found?.find((model) => model.name === name || model.aliases?.includes(name));
+
+/** The name that is chosen at first: the embedded model's, because it needs no network. */
+export function firstOf(found) {
+  const local = found.find((model) => model.local && model.aliases?.includes("local"));
+  return local ? "local" : found[0]?.aliases?.[0] ?? found[0]?.name ?? "";
 }
 
 /** What is worth knowing of a model before it is asked. */

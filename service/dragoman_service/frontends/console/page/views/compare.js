@@ -41,9 +41,9 @@ class Compare {
     try {
       const found = await models();
       const chosen = new Set(this.draft.models);
-      this.list.append(...found.map((model) => h("label", {},
-        h("input", { type: "checkbox", value: model.name, checked: chosen.has(model.name), onchange: () => this.chosen() }),
-        ` ${model.aliases?.[0] ?? model.name}`)));
+      const names = found.flatMap((model) => [...(model.aliases ?? []), model.name]).sort((one, other) => one.includes("/") - other.includes("/"));
+      this.list.append(...names.map((name) => h("label", {},
+        h("input", { type: "checkbox", value: name, checked: chosen.has(name), onchange: () => this.chosen() }), ` ${name}`)));
       this.chosen();
     } catch (error) {
       this.say(error.message);

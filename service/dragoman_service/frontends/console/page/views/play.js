@@ -4,7 +4,7 @@ import { AnswerView } from "../answer.js";
 import { FORMS } from "../copying.js";
 import { everyFrame, field, fill, h } from "../dom.js";
 import { KNOBS, load, pathOf, requestOf, save } from "../draft.js";
-import { facts, models, options } from "../models.js";
+import { facts, firstOf, modelOf, models, options } from "../models.js";
 import { drawPhases } from "../phases.js";
 import { Run } from "../run.js";
 
@@ -119,9 +119,7 @@ class Play {
       fill(this.model, h("option", { value: "" }, "none"));
       return this.say(error.code === "unauthenticated" ? "Type an API key above." : error.message);
     }
-    if (!this.found.some((model) => model.name === this.draft.model)) {
-      this.draft.model = (this.found.find((model) => model.local && model.aliases?.includes("local")) ?? this.found[0])?.name ?? "";
-    }
+    if (!modelOf(this.found, this.draft.model)) this.draft.model = firstOf(this.found);
     fill(this.model, options(this.found, this.draft.model));
     this.choose(this.draft.model);
   }
@@ -129,7 +127,7 @@ class Play {
   choose(name) {
     this.draft.model = name;
     save(this.draft);
-    const model = this.found?.find((one) => one.name === name);
+    const model = modelOf(this.found, name);
     fill(this.facts, (model ? facts(model) : []).map((fact) => h("span", { class: "chip" }, fact)));
     fill(this.knobs, KNOBS.map((knob) => this.knob(knob, model)));
   }
