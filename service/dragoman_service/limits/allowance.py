@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dragoman_service.limits.pots import Left, Pot
+from dragoman_service.limits.store.failures import unavailable
 from dragoman_service.limits.store.interface import (
     Charge,
     Grant,
@@ -26,6 +27,7 @@ from dragoman_service.timing.loop import repeat
 
 LEASE = 15.0  # seconds that allowances outlive their process
 IDLE = 1.0  # seconds without use after which units go back
+PATIENCE = 2.0  # seconds that a call waits for the store: one that stands still fails only after many more
 
 
 @dataclass(slots=True)
@@ -113,6 +115,7 @@ class Allowances:
         self._name = secrets.token_hex(8)
         self._number = 0
         self._renewed = -math.inf
+        self._asking: dict[asyncio.Task[Reserved], float] = {}  # since when the store is asked
         self.workers = workers
         """Processes that have a lease, as far as the store has told. Those that start now have none yet."""
         self._era = self._new_era()
@@ -212,12 +215,10 @@ class Allowances:
         if not wants:
             hold.parts += before
             return Outcome(hold)
-        asking = asyncio.create_task(self._ask(era, wants))
         try:
-            reserved = await asyncio.shield(asking)
+            reserved = await self._answer(era, wants)
         except BaseException:
             _put_back(before)
-            asking.add_done_callback(lambda done: _discard(era, done, self._clock()))
             raise
         if reserved.refusals:
             _put_back(before)
@@ -227,6 +228,23 @@ class Allowances:
             return Outcome(None, reserved.refusals, reserved.shadow)
         hold.parts += before + _credited(era, needed, reserved, now)
         return Outcome(hold, (), reserved.shadow, reserved.grants)
+
+    async def _answer(self, era: _Era, wants: Sequence[Want]) -> Reserved:
+        """What the store answers in time. What it grants later becomes idle."""
+        oldest = next(iter(self._asking.values()), math.inf)
+        if self._clock() - oldest >= PATIENCE:  # it stands still: nobody else waits for it
+            raise unavailable()
+        asking = asyncio.create_task(self._ask(era, wants))
+        self._asking[asking] = self._clock()
+        asking.add_done_callback(self._asking.pop)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await asyncio.shield(asking)
+        except BaseException as error:
+            asking.add_done_callback(lambda done: _discard(era, done, self._clock()))
+            if isinstance(error, TimeoutError):
+                raise unavailable() from error
+            raise
 
     async def _ask(self, era: _Era, wants: Sequence[Want]) -> Reserved:
         with self._certain(era):

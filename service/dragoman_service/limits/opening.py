@@ -19,6 +19,7 @@ from dragoman_service.timing.loop import repeat
 
 RETENTION = 90 * 86_400.0  # seconds that attempts are kept; their sums by hour are kept for ever
 SLICE = 1000  # attempts that one transaction deletes
+LEAVING = 2.0  # seconds in which the store takes back what is left at the end
 SWEEP_SECONDS, BUSY_SECONDS = 600.0, 0.1  # between slices: when there was nothing more, and when there may be
 
 
@@ -70,5 +71,6 @@ async def open_ledger(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await writer.close()
-        with suppress(CompletionError):  # the lease will end
-            await allowances.leave()
+        with suppress(CompletionError, TimeoutError):  # the lease will end
+            async with asyncio.timeout(LEAVING):
+                await allowances.leave()

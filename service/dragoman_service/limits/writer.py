@@ -19,6 +19,7 @@ MOST = 10_000  # settlements that wait; then calls wait at their end
 BATCH = 256
 GATHER = 0.1  # seconds from one transaction to the next, because it costs more than hundreds of settlements in it
 RETRY = 1.0  # seconds
+PATIENCE = 5.0  # seconds that the store may take for a batch, before it is spooled: it may be both, and counts once
 CLOSING = 5.0  # seconds in which what waits is written at the end, before it is spooled
 log = structlog.get_logger(__name__)
 
@@ -82,12 +83,13 @@ class UsageWriter:
         batch = list(islice(self._waiting, self._size))
         try:
             if batch:
-                await self._store.settle(batch)
+                async with asyncio.timeout(PATIENCE if self._spooling else None):
+                    await self._store.settle(batch)
                 self._remove(len(batch))
                 self._size = BATCH
             elif self._spooled:
                 await self._replay()
-        except CompletionError:
+        except (CompletionError, TimeoutError):
             await self._failed(batch)
             return False
         return True

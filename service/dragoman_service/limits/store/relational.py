@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from dragoman import v1
-from google.rpc import code_pb2
-
 from dragoman_service.errors import CompletionError
 from dragoman_service.limits.store import leases, ledger
 from dragoman_service.limits.store.actions import Action, GiveBack, Reserve, Settle, apply
+from dragoman_service.limits.store.failures import unavailable
 from dragoman_service.limits.store.interface import Charge, Limit, Pulse, Reserved, Settlement, Standing, Want
 from dragoman_service.limits.store.records import Counters, Cursor, Total, UsageFilter, UsageGroup, UsageRecord
 from dragoman_service.operations.sql.transaction import Transaction
@@ -125,12 +123,6 @@ def _unavailable(error: Exception) -> Exception:
     """LIMITS_UNAVAILABLE for an error of the database; a mistake of ours stays what it is."""
     if not isinstance(error, CompletionError):
         return error
-    failure = CompletionError(
-        code_pb2.UNAVAILABLE,
-        v1.ERROR_REASON_LIMITS_UNAVAILABLE,
-        "The store of limits cannot be used now. Try again.",
-        retryable=True,
-        retry_after=1.0,
-    )
+    failure = unavailable()
     failure.__cause__ = error
     return failure
