@@ -14,6 +14,7 @@ from browser import Browser, chromium
 from dragoman import v1
 from dragoman_service.testing import Scripted, Served, choice_finished, delta, serving, usage
 from google.longrunning import operations_pb2
+from nginx import below_a_path
 from supervised import supervised
 
 pytestmark = pytest.mark.timeout(120)
@@ -235,3 +236,26 @@ async def test_the_page_can_be_switched_off_and_moved() -> None:
 
     assert await statuses({"console.enabled": False}, "/console", "/console/") == [404, 404]
     assert await statuses({"console.path": "/ui/play"}, "/ui/play", "/ui/play/", "/console/") == [200, 200, 404]
+
+
+async def test_ten_thousand_pieces_are_all_drawn(browser: Browser) -> None:
+    script = [delta(f"word{number} " + ("\n\n" if number % 50 == 49 else "")) for number in range(10_000)]
+    async with serving({"vendor": Scripted(*script, choice_finished())}) as served:
+        await browser.do("goto", url=address(served))
+        await run(browser, "Much")
+        await browser.until(DONE, seconds=60)
+        text = await browser.do("evaluate", expression=TEXT)
+
+    assert text.count("word") == 10_000
+
+
+async def test_it_works_below_a_path_of_a_proxy(browser: Browser, tmp_path: Path) -> None:
+    async with held() as (served, gate), below_a_path(tmp_path, served.running.http_address) as url:
+        await browser.do("goto", url=url)
+        await run(browser, "Hello")
+        await browser.until(f"{TEXT}.includes('first half')")
+        gate.set()
+        await browser.until(DONE)
+        text = await browser.do("evaluate", expression=TEXT)
+
+    assert text == "The first half and the second half."
