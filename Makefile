@@ -46,8 +46,8 @@ fuzz: dev ## Send mutated inputs to every method, route, provider and setting (F
 	FUZZ_FACTOR=$(or $(FUZZ_FACTOR),20) FUZZ_SEED=$(or $(FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest --timeout 3600 tests/fuzz $(ARGS)
 
 test-clients: dev tools weights ## Run the tests of the clients, and the contract suite in all languages
-	$(BIN)/pytest $(PARALLEL) tests/clients $(foreach folder,contract artefacts browsers console,--ignore=tests/clients/$(folder)) $(ARGS)
-	$(BIN)/pytest tests/clients/contract tests/clients/artefacts tests/clients/browsers tests/clients/console $(ARGS)
+	$(BIN)/pytest $(PARALLEL) tests/clients $(foreach folder,contract artefacts browsers connect console,--ignore=tests/clients/$(folder)) $(ARGS)
+	$(BIN)/pytest tests/clients/contract tests/clients/artefacts tests/clients/browsers tests/clients/connect tests/clients/console $(ARGS)
 
 test-seeds: dev weights seeds ## Run vendors' example programs with the vendors' own client libraries
 	$(BIN)/pytest $(PARALLEL) tests/seeds $(ARGS)

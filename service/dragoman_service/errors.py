@@ -20,6 +20,8 @@ from google.rpc import code_pb2, error_details_pb2
 from google.rpc.status_pb2 import Status
 
 DOMAIN = "dragoman"
+PUSHBACK = "grpc-retry-pushback-ms"
+"""The trailer with `CompletionError.pushback`."""
 # gRPC drops trailers over 8 KiB at random. The message is sent twice: in grpc-message, where a byte that is not ASCII
 # takes three bytes, and in the status, where base64 turns three bytes into four.
 MAX_MESSAGE = 768  # bytes
@@ -80,6 +82,15 @@ class CompletionError(Exception):
     def reason_name(self) -> str:
         """The reason as ErrorInfo has it, such as `INVALID_FIELD`."""
         return v1.ErrorReason.Name(self.reason).removeprefix(_PREFIX)
+
+    @property
+    def pushback(self) -> int | None:
+        """The milliseconds after which clients should retry; -1: never; None: the client decides."""
+        if not self.retryable:
+            return -1 if self.code in (code_pb2.UNAVAILABLE, code_pb2.RESOURCE_EXHAUSTED) else None
+        if self.retry_after is None:
+            return None
+        return max(1, round(self.retry_after * 1000))  # at 0 ms clients built on gRPC Core hang and never retry
 
     def with_metadata(self, **more: str) -> CompletionError:
         """The same error with `more` added to its metadata. Keys that it already has stay as they are."""

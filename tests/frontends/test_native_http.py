@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from typing import Any
@@ -50,6 +51,24 @@ async def test_every_method_of_the_schema_has_a_path(start_service):
 
     assert len(found) == 18
     assert set(found.values()) == {(400, "MALFORMED_REQUEST")}
+
+
+async def test_only_what_starts_work_is_refused_under_pressure(start_service):
+    service = await start_service()
+    (native,) = (one for one in service._context.http.services if one.name == "native_http")
+
+    assert {method.name for method in native.methods if not method.essential} == {
+        *("CreateCompletion", "StreamCompletion", "StartCompletion", "CountTokens", "Tokenize")
+    }
+
+
+async def test_operators_read_queues_and_routes(start_service):
+    service = await start_service()
+    queues = await post(service, "/dragoman.v1.AdminService/ListQueues", {})
+    _, route = await post(service, "/dragoman.v1.AdminService/ExplainRoute", {"request": {"model": "echo"}})
+
+    assert queues == (200, {})
+    assert [target["verdict"] for target in route["targets"]] == ["chosen"]
 
 
 async def test_operations_are_started_awaited_listed_and_deleted(start_service):
@@ -128,10 +147,16 @@ async def test_a_key_is_needed_where_there_are_keys(start_service):
 async def test_a_request_that_is_too_large_is_refused(start_service):
     service = await start_service(server={"max_request_size": "64KiB"})
     status, error = await post(service, CREATE, body("x" * 70_000))
-    values, _ = await post(service, CREATE, b'{"messages":[' + b"1," * 20_000 + b"1]}")
 
     assert (status, error["code"], reason_of(error)) == (413, "resource_exhausted", "REQUEST_TOO_LARGE")
-    assert values == 400
+
+
+@pytest.mark.parametrize("path", [CREATE, f"{COMPLETIONS}/StreamCompletion"])
+async def test_a_request_of_very_many_values_is_refused(start_service, path):
+    sent = b'{"messages":[' + b"{}," * 70_000 + b"{}]}"
+    status, error = await post(await start_service(), path, sent)
+
+    assert (status, reason_of(error)) == (413, "REQUEST_TOO_LARGE")
 
 
 async def test_the_deadline_in_the_header_holds(start_service, logged: Log):
@@ -143,6 +168,14 @@ async def test_the_deadline_in_the_header_holds(start_service, logged: Log):
     assert (status, error["code"], reason_of(error)) == (504, "deadline_exceeded", "DEADLINE")
     assert {(status, error["message"].partition(":")[0]) for status, error in wrong} == {(400, "connect-timeout-ms")}
     assert logged.records("rpc.done")[0]["deadline_ms"] == 80
+
+
+async def test_a_method_that_forgets_its_deadline_is_ended(start_service, monkeypatch):
+    service = await start_service()
+    monkeypatch.setattr(service._context.operations, "get", lambda *_: asyncio.sleep(60))
+    status, error = await post(service, f"{OPERATIONS}/GetOperation", {"name": "operations/a"}, connect_timeout_ms="9")
+
+    assert (status, reason_of(error)) == (504, "DEADLINE")
 
 
 async def test_an_unknown_version_of_the_protocol_is_refused(start_service):

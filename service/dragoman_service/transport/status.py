@@ -8,6 +8,7 @@ from google.rpc import code_pb2
 from google.rpc.status_pb2 import Status
 
 from dragoman_service.contract import CompletionError
+from dragoman_service.errors import PUSHBACK
 
 MAX_VALUES = 65_536
 """Fields and items of lists in one request. Each takes some microseconds and a hundred bytes, however short it is."""
@@ -25,17 +26,8 @@ def status_code(code: int) -> grpc.StatusCode:
 def trailers(status: Status, error: CompletionError) -> Trailers:
     """Returns the trailing metadata: the status with its details, and the delay for clients with a retry policy."""
     found: Trailers = (("grpc-status-details-bin", status.SerializeToString()),)
-    pushback = _pushback(error)
-    return found if pushback is None else (*found, ("grpc-retry-pushback-ms", str(pushback)))
-
-
-def _pushback(error: CompletionError) -> int | None:
-    """Returns the milliseconds until clients should retry; -1: never; None: the client decides."""
-    if not error.retryable:
-        return -1 if error.code in (code_pb2.UNAVAILABLE, code_pb2.RESOURCE_EXHAUSTED) else None
-    if error.retry_after is None:
-        return None
-    return max(1, round(error.retry_after * 1000))  # at 0 ms clients built on gRPC Core hang and never retry
+    pushback = error.pushback
+    return found if pushback is None else (*found, (PUSHBACK, str(pushback)))
 
 
 def unimplemented() -> CompletionError:

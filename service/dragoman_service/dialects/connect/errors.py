@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,14 +12,20 @@ from google.rpc import code_pb2
 
 from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.dialects.http_errors import error_response
-from dragoman_service.errors import CompletionError
+from dragoman_service.errors import PUSHBACK, CompletionError
 
 _CANCELED = "canceled"  # Connect's spelling, with one l
 
 
 def encode_error(error: CompletionError, call_id: str) -> HttpErrorResponse:
     """An error in place of an answer."""
-    return error_response(error, orjson.dumps(error_tree(error, call_id)))
+    response = error_response(error, orjson.dumps(error_tree(error, call_id)))
+    return replace(response, headers={**response.headers, **trailers_of(error)})
+
+
+def trailers_of(error: CompletionError) -> dict[str, str]:
+    """What clients with a retry policy read beside the error: headers, or the metadata at the end of a stream."""
+    return {} if error.pushback is None else {PUSHBACK: str(error.pushback)}
 
 
 def error_tree(error: CompletionError, call_id: str) -> dict[str, Any]:

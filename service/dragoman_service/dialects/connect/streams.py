@@ -9,7 +9,7 @@ import orjson
 from dragoman import v1
 
 from dragoman_service.dialects.connect.envelopes import END, envelope
-from dragoman_service.dialects.connect.errors import error_tree
+from dragoman_service.dialects.connect.errors import error_tree, trailers_of
 from dragoman_service.dialects.message_json import encode_message
 from dragoman_service.errors import CompletionError
 
@@ -93,7 +93,8 @@ class Envelopes:
         return envelope(b"{}", END)
 
     def fail(self, error: CompletionError, call_id: str) -> list[bytes]:
-        return [envelope(orjson.dumps({"error": error_tree(error, call_id)}), END)]
+        metadata = {name: [value] for name, value in trailers_of(error).items()}
+        return [envelope(orjson.dumps({"error": error_tree(error, call_id), "metadata": metadata}), END)]
 
 
 CONNECT: Mapping[str, Form] = {CONNECT_JSON: Envelopes(binary=False), CONNECT_PROTO: Envelopes(binary=True)}

@@ -16,7 +16,8 @@ _LIMITS = ", ".join(
         "ratelimit",
     )
 )
-EXPOSED = f"{_OURS}, x-should-retry, retry-after, {_LIMITS}"  # response headers that a page may read
+EXPOSED = f"{_OURS}, x-should-retry, retry-after, grpc-retry-pushback-ms, {_LIMITS}"
+"""Response headers that a page may read."""
 
 
 class Cors:
