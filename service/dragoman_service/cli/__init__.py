@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from dragoman_service.cli import config, keys, local, operations, prices, route
+from dragoman_service.cli.chat.command import chat
 from dragoman_service.cli.complete import complete
 from dragoman_service.cli.models import models
 from dragoman_service.cli.plugins import plugins
@@ -74,7 +75,7 @@ def command_line() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(dragoman)
-    for command in (serve, demo, complete, models):
+    for command in (serve, demo, complete, chat, models):
         app.command()(command)
     app.add_typer(operations.app, name="operations")
     app.command()(limits)

@@ -51,17 +51,21 @@ def run_with_client(work: Work, target: str, api_key: str | None, tls: bool, ca:
 
 
 async def _with_client(work: Work, target: str, api_key: str | None, tls: bool, ca: Path | None) -> None:
+    async with open_client(target, api_key, tls, ca) as client:
+        await work(client)
+
+
+def open_client(target: str, api_key: str | None, tls: bool, ca: Path | None) -> AsyncClient:
+    """The client that the options describe; it connects when it is used. A usage error if they cannot be used."""
     from dragoman import TLS, AsyncClient
 
     from dragoman_service.settings.text import trim
 
     try:
         key = api_key if api_key is None else trim(api_key)
-        client = AsyncClient(trim(target), api_key=key, tls=TLS(ca=ca) if ca else tls)
+        return AsyncClient(trim(target), api_key=key, tls=TLS(ca=ca) if ca else tls)
     except ValueError as wrong:
         raise typer.BadParameter(str(wrong), param_hint="--api-key") from None
-    async with client:
-        await work(client)
 
 
 def report_failure(failure: DragomanError) -> None:

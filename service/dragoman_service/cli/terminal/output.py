@@ -76,6 +76,14 @@ def note(text: str) -> None:
         sys.stderr.flush()
 
 
+def dim(text: str) -> None:
+    """Writes a line to stderr that is not part of the answer, dimly on a terminal."""
+    from rich.text import Text
+
+    with suppress(OSError):
+        console(stderr=True).print(Text(printable(text), style="dim"), soft_wrap=True)
+
+
 def error(text: str) -> None:
     """Writes an error message to stderr."""
     from rich.text import Text
