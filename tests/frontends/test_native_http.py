@@ -228,5 +228,6 @@ async def test_calls_are_logged_and_counted_as_those_of_other_frontends(start_se
 
     assert (line["service"], line["method"], line["code"]) == ("native_http", "CreateCompletion", "OK")
     assert (line["input_tokens"], line["output_tokens"]) == (3, 3)
-    labels = 'grpc_code="OK",grpc_method="CreateCompletion",grpc_service="native_http",grpc_type="unary"'
-    assert f"grpc_server_handled_total{{{labels}}} 1.0" in metrics
+    route = "/dragoman.v1.CompletionService/CreateCompletion"
+    labels = f'http_request_method="POST",http_response_status_code="200",http_route="{route}",url_scheme="http"'
+    assert f'_duration_seconds_count{{dialect="native_http",error_type="",{labels}}} 1.0' in metrics

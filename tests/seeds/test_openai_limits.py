@@ -36,9 +36,9 @@ async def asked_twice(client, model):
             session.get(f"http://{served.running.http_address}/metrics") as answer,
         ):
             page = await answer.text()
-    handled = re.findall(r'^grpc_server_handled_total{grpc_code="(\w+)".* (\d+)\.0$', page, re.MULTILINE)
-    counts = {code: int(count) for code, count in handled if count != "0"}
-    return output.facts, sum(counts.values()), sum(counts.values()) - counts.get("OK", 0)
+    counted = re.findall(r"^http_server_request_duration_seconds_count({.*}) (\d+)\.0$", page, re.MULTILINE)
+    refused = sum(int(count) for labels, count in counted if 'error_type=""' not in labels)
+    return output.facts, sum(int(count) for _, count in counted), refused
 
 
 @pytest.mark.parametrize("client", ["openai-1", "openai-3"])

@@ -77,7 +77,7 @@ async def test_calls_and_tokens_are_counted_under_the_standard_names(start_servi
     assert value(found, "dragoman_inflight") == 0
 
 
-async def test_calls_over_http_are_counted_in_the_same_families(start_service):
+async def test_calls_over_http_are_counted_under_the_names_of_opentelemetry(start_service):
     service = await start_service()
     body = {"model": "echo", "messages": [{"role": "user", "content": "one two three"}]}
     async with aiohttp.ClientSession(f"http://{service.http_address}") as session:
@@ -88,14 +88,21 @@ async def test_calls_over_http_are_counted_in_the_same_families(start_service):
             await answer.read()
     found = await samples_at_rest(service)
 
-    chat = {"grpc_service": "openai", "grpc_method": "ChatCompletions"}
-    assert value(found, "grpc_server_started_total", **chat, grpc_type="unary") == 3
-    assert value(found, "grpc_server_handled_total", **chat, grpc_type="unary", grpc_code="OK") == 1
-    assert value(found, "grpc_server_handled_total", **chat, grpc_type="unary", grpc_code="NotFound") == 1
-    assert value(found, "grpc_server_handled_total", **chat, grpc_code="InvalidArgument") == 1
-    assert value(found, "grpc_server_handled_total", **chat, grpc_type="server_stream", grpc_code="OK") == 1
-    assert value(found, "grpc_server_msg_sent_total", **chat, grpc_type="server_stream") >= 2
-    assert value(found, "grpc_server_handled_total", grpc_method="other", grpc_code="Unimplemented") == 1
+    calls = "http_server_request_duration_seconds_count"
+    chat = {"dialect": "openai", "http_route": "/v1/chat/completions", "http_request_method": "POST"}
+    assert value(found, calls, **chat) == 4
+    assert value(found, calls, **chat, http_response_status_code="200", error_type="") == 2
+    assert value(found, calls, **chat, http_response_status_code="404", error_type="MODEL_NOT_FOUND") == 1
+    assert value(found, calls, **chat, http_response_status_code="400", error_type="INVALID_FIELD") == 1
+    assert value(found, calls, dialect="other", http_route="", http_response_status_code="404", error_type="404") == 1
+    assert value(found, calls, http_route="/v1/models/{id}") == 0
+    assert ("http_server_active_requests", ("dialect", "openai")) in {
+        (name, pairs[0]) for name, pairs in found if pairs
+    }
+    assert value(found, "http_server_active_requests") == 0
+    assert not [
+        pairs for name, pairs in found if name.startswith("grpc_server") and ("grpc_service", "openai") in pairs
+    ]
     assert value(found, "dragoman_overhead_seconds_count", method="ChatCompletions") == 3, "those that asked a model"
     assert value(found, "gen_ai_client_token_usage_count", gen_ai_token_type="output") == 2
 
@@ -104,10 +111,14 @@ async def test_known_series_start_at_zero(start_service):
     service = await start_service()
     found = await samples(service)
 
-    for method in ("CreateCompletion", "StartCompletion", "ListModels", "GetOperation", "ChatCompletions"):
+    for method in ("CreateCompletion", "StartCompletion", "ListModels", "GetOperation"):
         names = [name for name, pairs in found if ("grpc_method", method) in pairs]
         assert "grpc_server_started_total" in names
         assert value(found, "grpc_server_started_total", grpc_method=method) == 0
+    routes = {
+        dict(pairs)["http_route"] for name, pairs in found if name == "http_server_request_duration_seconds_count"
+    }
+    assert {"/v1/chat/completions", "/dragoman.v1.CompletionService/CreateCompletion"} <= routes
     assert value(found, "dragoman_build_info") == 1
     assert value(found, "dragoman_plugin_state", provider="echo", state="OPEN") == 1
 

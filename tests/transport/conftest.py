@@ -12,8 +12,9 @@ from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.deadlines import Deadlines
 from dragoman_service.settings.settings import AccessSettings, ServerSettings
 from dragoman_service.settings.types import Address
+from dragoman_service.telemetry.calls.http import HttpTelemetry
+from dragoman_service.telemetry.calls.rpc import RpcTelemetry
 from dragoman_service.telemetry.metrics import Metrics
-from dragoman_service.telemetry.rpc import RpcTelemetry
 from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.grpc.guard import Guard
 from dragoman_service.transport.grpc.server import GrpcServer
@@ -46,7 +47,7 @@ async def serving() -> AsyncIterator[StartServing]:
         ) -> Served:
             metrics, in_flight = Metrics(), InFlight()
             auth = Auth(AccessSettings.model_validate({"keys": keys}), anonymous=not keys)
-            telemetry, deadlines, cors = RpcTelemetry(metrics), Deadlines(), Cors(origins)
+            telemetry, deadlines, cors = HttpTelemetry(metrics), Deadlines(), Cors(origins)
             more = {"body_timeout": body, "budget": budget}
             guard = HttpGuard(auth, telemetry, in_flight, deadlines, cors, LIMIT, stall, **more)
             address = Address("127.0.0.1", 0)

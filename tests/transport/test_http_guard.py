@@ -24,9 +24,8 @@ async def test_an_answer_carries_the_id_of_its_request_and_is_counted(serving) -
 
     assert (answer.status, said) == (200, {"a": 1})
     assert len(answer.headers["x-request-id"]) == 32
-    labels = {"grpc_service": "odd", "grpc_method": "Ask", "grpc_type": "unary"}
-    assert await served.count("grpc_server_started_total", **labels) == 1
-    assert await served.count("grpc_server_handled_total", **labels, grpc_code="OK") == 1
+    labels = {"dialect": "odd", "http_request_method": "POST", "http_route": "/ask", "http_response_status_code": "200"}
+    assert await served.count("http_server_request_duration_seconds_count", **labels, error_type="") == 1
 
 
 @pytest.mark.parametrize(("size", "status"), [(LIMIT - 1, 200), (LIMIT, 200), (LIMIT + 1, 413)])

@@ -29,8 +29,8 @@ async def test_a_stream_that_fails_says_so_and_never_ends_cleanly(serving) -> No
 
     assert answer.headers["transfer-encoding"] == "chunked"
     assert rest == b"6\r\nfirst\n\r\n1c\r\nLAST PROVIDER_STREAM_BROKEN\n\r\n", "without the chunk of size 0"
-    labels = {"grpc_method": "Ask", "grpc_type": "server_stream"}
-    assert await served.count("grpc_server_handled_total", **labels, grpc_code="Unavailable") == 1
+    labels = {"http_response_status_code": "200", "error_type": "PROVIDER_STREAM_BROKEN"}
+    assert await served.count("http_server_request_duration_seconds_count", **labels) == 1
 
 
 async def test_a_stream_over_http_1_0_that_fails_is_reset(serving) -> None:
@@ -96,4 +96,6 @@ async def test_a_caller_who_leaves_ends_the_handler_within_50_ms(serving, stalle
     await served.in_flight.idle()
 
     assert min(took) < 0.05, "the others may have waited for a busy machine"
-    assert await served.count("grpc_server_handled_total", grpc_method="Ask", grpc_code="Cancelled") == 5
+    labels = {"http_response_status_code": "200" if stalled else "", "error_type": "CANCELLED"}
+    assert await served.count("http_server_request_duration_seconds_count", **labels) == 5
+    assert await served.count("http_server_active_requests") == 0

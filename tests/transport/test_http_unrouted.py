@@ -25,7 +25,17 @@ async def test_an_unknown_path_gets_a_json_error_and_counts_as_other(serving, ve
     assert (answer.status, said["error"]["code"]) == (status, status)
     assert answer.headers["x-request-id"]
     assert answer.headers.get("allow") == ("POST" if status == 405 else None)
-    assert await served.count("grpc_server_handled_total", grpc_method="other") == 1
+    labels = {"dialect": "other", "http_request_method": verb, "http_response_status_code": str(status)}
+    assert await served.count("http_server_request_duration_seconds_count", **labels) == 1
+
+
+async def test_http_methods_that_nobody_knows_are_one_label(serving) -> None:
+    served = await serving(echo)
+    for verb in ("PROPFIND", "MKCOL", "PURGE"):
+        async with asked(served.address, verb, "/ask"):
+            pass
+
+    assert await served.count("http_server_request_duration_seconds_count", http_request_method="_OTHER") == 3
 
 
 PREFLIGHT = {"origin": "https://a.example", "access-control-request-headers": "authorization"}

@@ -31,9 +31,10 @@ from dragoman_service.operations import OpenedStore, OperationStoreError, open_s
 from dragoman_service.plugins.filters import PreparedFilter, open_filters
 from dragoman_service.plugins.providers import Opened
 from dragoman_service.settings.settings import Mistake, OperationsSettings, ServerSettings, Settings, SettingsError
+from dragoman_service.telemetry.calls.http import HttpTelemetry, create_http_series
+from dragoman_service.telemetry.calls.rpc import RpcTelemetry, kind_of
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.operations import OperationMeter
-from dragoman_service.telemetry.rpc import RpcTelemetry, kind_of
 from dragoman_service.timing.off_loop import OffLoop
 from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.grpc.guard import Guard
@@ -83,16 +84,16 @@ async def build(
     await _open(_exact(admission, opened_store, server.workers), stack)
     opening = operations_in(opened_store, _options(settings), engine, OperationMeter(metrics), unlisted=auth.unlisted)
     operations = await _open(opening, stack)
-    telemetry, off_loop = RpcTelemetry(metrics), OffLoop()
+    off_loop = OffLoop()
     sizes = (server.max_request_size, server.stall_timeout)
     shared: dict[str, Any] = {"off_loop": off_loop, "budget": budget, "pressure": _pressure(server, metrics)}
-    grpc_guard = Guard(auth, telemetry, in_flight, deadlines, *sizes, **shared)
+    grpc_guard = Guard(auth, RpcTelemetry(metrics), in_flight, deadlines, *sizes, **shared)
     grpc_server = GrpcServer(server, grpc_guard, metrics.listener_restarts["grpc"].inc)
     http_server = HttpServer(
         server.http,
         lambda: why_not_ready(grpc_server, http_server, engine),
         metrics.registry,
-        HttpGuard(auth, telemetry, in_flight, deadlines, Cors(server.cors_origins), *sizes, **shared),
+        HttpGuard(auth, HttpTelemetry(metrics), in_flight, deadlines, Cors(server.cors_origins), *sizes, **shared),
         share_port=server.workers > 1,
         hosts=_hosts(settings),
         metrics=server.metrics,
@@ -169,8 +170,9 @@ def create_series(metrics: Metrics, context: FrontendContext, opened: Opened) ->
             metrics.create(kind_of(rpc.client_streaming, rpc.server_streaming), service.full_name, rpc.name)
     for dialect in context.http.services:
         for method in dialect.methods:
-            for kind in method.kinds:
-                metrics.create(kind, dialect.name, method.name)
+            create_http_series(metrics, dialect.name, method.verb, method.route)
+            if method.streams:
+                metrics.stall[method.name]
     for names, state in ((opened.providers, "OPEN"), (opened.unreachable, "FAILED")):
         for name in names:
             metrics.plugin_state[name, state].set(1)

@@ -17,6 +17,7 @@ M = TypeVar("M", Counter, Gauge, Histogram)
 Sum = Literal["livesum", "livemax", "livemostrecent"]
 """How the gauges of several workers are combined. Workers that have ended do not count."""
 RPC = ("grpc_type", "grpc_service", "grpc_method")
+HTTP = ("http_request_method", "url_scheme")
 MODEL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_response_model")
 RPC_SECONDS = tuple(0.005 * 2**n for n in range(18))  # 0.005 … 655
 MODEL_SECONDS = tuple(0.01 * 2**n for n in range(14))
@@ -58,6 +59,7 @@ class Metrics:
         else:
             MultiProcessCollector(self.registry, str(folder))  # type: ignore[no-untyped-call]
         self._add_rpc()
+        self._add_http()
         self._add_model()
         self._add_service()
         self._add_admission()
@@ -71,6 +73,8 @@ class Metrics:
             counter[kind, service, method]
         self.handled[kind, service, method, "OK"]
         self.handling[kind, service, method]
+        if kind == "server_stream":
+            self.stall[method]
 
     def _add_rpc(self) -> None:
         self.started = self._counter("grpc_server_started_total", "RPCs started.", *RPC)
@@ -78,6 +82,22 @@ class Metrics:
         self.received = self._counter("grpc_server_msg_received_total", "Messages received.", *RPC)
         self.sent = self._counter("grpc_server_msg_sent_total", "Messages sent.", *RPC)
         self.handling = self._histogram("grpc_server_handling_seconds", "Time to serve an RPC.", RPC_SECONDS, *RPC)
+
+    def _add_http(self) -> None:
+        self.http_active = self._gauge(
+            "http_server_active_requests", "HTTP requests under way.", "livesum", "dialect", *HTTP
+        )
+        self.http_duration = self._histogram(
+            "http_server_request_duration_seconds",
+            "Time to serve an HTTP request.",
+            RPC_SECONDS,
+            "dialect",
+            "http_request_method",
+            "http_route",
+            "http_response_status_code",
+            "error_type",
+            "url_scheme",
+        )
 
     def _add_model(self) -> None:
         client, server, error = "gen_ai_client", "gen_ai_server", (*MODEL, "error_type")

@@ -36,9 +36,9 @@ class CallRecord:
     stalled: float = 0.0
     """Seconds spent waiting for the caller to read."""
     received: int = 0
-    """Messages received from the caller."""
+    """Messages received from the caller, over gRPC."""
     sent: int = 0
-    """Messages sent to the caller."""
+    """Messages sent to the caller, over gRPC."""
     reason: str = ""
     model_requested: str = ""
     model_served: str = ""

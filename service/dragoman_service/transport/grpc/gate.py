@@ -16,8 +16,8 @@ from typing import Any
 import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
+from dragoman_service.telemetry.calls.rpc import RpcTelemetry
 from dragoman_service.telemetry.record import CallRecord
-from dragoman_service.telemetry.rpc import RpcTelemetry
 from dragoman_service.transport.grpc.metadata import Fields, read_metadata
 from dragoman_service.transport.grpc.policy import Method
 from dragoman_service.transport.pressure import Pressure, is_low

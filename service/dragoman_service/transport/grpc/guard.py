@@ -27,8 +27,8 @@ from dragoman_service.contract import HOPS, CompletionError, parse_hops
 from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.deadlines import Deadlines
 from dragoman_service.errors import internal, malformed_request
+from dragoman_service.telemetry.calls.rpc import RpcTelemetry
 from dragoman_service.telemetry.record import CallRecord
-from dragoman_service.telemetry.rpc import RpcTelemetry
 from dragoman_service.timing.off_loop import INLINE, OffLoop
 from dragoman_service.transport.auth import Auth, credential
 from dragoman_service.transport.call_context import CallContext, GuardedContext

@@ -9,7 +9,7 @@ from typing import Any
 from google.rpc.status_pb2 import Status
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.telemetry.rpc import kind_of
+from dragoman_service.telemetry.calls.rpc import kind_of
 from dragoman_service.transport.pressure import is_essential
 
 PUBLIC_SERVICES = frozenset({"grpc.health.v1.Health"})  # health probes have no API key

@@ -12,7 +12,6 @@ from aiohttp.http import StreamWriter
 from dragoman import v1
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.telemetry.rpc import RpcTelemetry
 from dragoman_service.transport.call_context import CallContext
 from dragoman_service.transport.http.abort import abort
 from dragoman_service.transport.http.connection import NAME
@@ -36,19 +35,15 @@ class HttpCall:
     added to every response.
     """
 
-    def __init__(
-        self, request: web.Request, context: CallContext, telemetry: RpcTelemetry, stall_timeout: float
-    ) -> None:
+    def __init__(self, request: web.Request, context: CallContext, stall_timeout: float) -> None:
         self.request = request
         self.context = context
         self.body = b""
         self.headers = context.headers
         self.headers.update({"x-request-id": context.call_id, "server": NAME})
         self.response: web.StreamResponse | None = None
-        self._telemetry = telemetry
         self._stall_timeout = stall_timeout
         self._encode_error: EncodeError | None = None
-        self.accepted = False
         self.closes = False
         """Whether the connection ends with the response."""
         self.ends_cleanly = False
@@ -63,13 +58,9 @@ class HttpCall:
         return self.request.headers.get(name, "").encode(errors="surrogateescape").decode(errors="replace")
 
     def accept(self, *, streaming: bool = False) -> None:
-        """States that the request is valid and whether its answer is streamed, because that decides the metrics' label
-        `grpc_type`. Call it once, before the answer."""
-        self.accepted = True
-        record = self.context.record
-        record.kind = "server_stream" if streaming else "unary"
-        self._telemetry.begin(record)
-        record.received = 1
+        """States that the request is valid and whether its answer is streamed, because only the reader of a stream can
+        make it wait. Call it once, before the answer."""
+        self.context.record.kind = "server_stream" if streaming else "unary"
 
     def warn(self, warnings: Iterable[tuple[str, str]]) -> None:
         """Tells of parts of the request that were left out, by name and reason, in a header and in the log line. Call
@@ -87,7 +78,6 @@ class HttpCall:
         if self.closes:
             response.force_close()
         await self._open(response)
-        self.context.record.sent += 1
 
     async def begin(self, content_type: str, encode_error: EncodeError) -> None:
         """Begins a streamed response; its head is sent with the first piece. An error raised from now on is sent as
@@ -105,7 +95,6 @@ class HttpCall:
             raise RuntimeError("call begin() before send()")
         writer = cast("StreamWriter", self.request.writer)
         await writer.write(piece, drain=False)
-        self.context.record.sent += 1
         transport = self.request.transport
         if transport is not None and transport.get_write_buffer_size() > MAX_BUFFERED:
             async with self._stalls():

@@ -17,8 +17,8 @@ from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.deadlines import Deadlines
 from dragoman_service.errors import internal, malformed_request
+from dragoman_service.telemetry.calls.http import HttpTelemetry, route_of
 from dragoman_service.telemetry.record import CallRecord
-from dragoman_service.telemetry.rpc import RpcTelemetry
 from dragoman_service.timing.off_loop import OffLoop
 from dragoman_service.timing.turns import Turns
 from dragoman_service.transport.auth import Auth, credential
@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 class Method:
     """One method of a dialect: `serve` answers requests with the HTTP method `verb` to `path` (aiohttp's notation).
 
-    `name` is its name in the log and the metrics. `streams`: its answer may be streamed. With `headers` it gets only
+    `name` is its name in the log. `streams`: its answer may be streamed. With `headers` it gets only
     requests that have one of them, before any method without: vendors share paths, but their clients' headers differ.
     """
 
@@ -57,9 +57,9 @@ class Method:
         return self.verb != "POST" or self.path.endswith(("cancel", ":wait")) or is_essential(self.name)
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """The values of the metrics' label `grpc_type` for its calls."""
-        return ("unary", "server_stream") if self.streams else ("unary",)
+    def route(self) -> str:
+        """Its path, as the metrics' label `http_route` shows it."""
+        return route_of(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class HttpGuard:
     def __init__(
         self,
         auth: Auth,
-        telemetry: RpcTelemetry,
+        telemetry: HttpTelemetry,
         in_flight: InFlight,
         deadlines: Deadlines,
         cors: Cors,
@@ -116,13 +116,14 @@ class HttpGuard:
 
     def handler(self, service: HttpService, method: Method) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Returns the aiohttp handler for the route of a method."""
+        route = method.route
 
         async def handle(request: web.Request) -> web.StreamResponse:
             context = self._open(service, method, request)
-            call = HttpCall(request, context, self.telemetry, self._stall_timeout)
+            call = HttpCall(request, context, self._stall_timeout)
             call.headers.update(self.cors.headers(request))
             with self._in_flight.counted(), context.share:
-                await self._serve(call, service, method)
+                await self._serve(call, service, method, route)
             return call.response or web.Response()
 
         return handle
@@ -146,8 +147,9 @@ class HttpGuard:
         """Raises UNAUTHENTICATED or PERMISSION_DENIED for a caller who may not read the metrics."""
         self._auth.check_metrics(credential(request.headers))
 
-    async def _serve(self, call: HttpCall, service: HttpService, method: Method) -> None:
-        code, record = grpc.StatusCode.OK, call.context.record
+    async def _serve(self, call: HttpCall, service: HttpService, method: Method, route: str) -> None:
+        code, record, verb = grpc.StatusCode.OK, call.context.record, call.request.method
+        self.telemetry.begin(record, verb)
         try:
             with self._in_flight.endable():
                 await self._answer(call, service, method)
@@ -162,9 +164,8 @@ class HttpGuard:
             log.exception("rpc.failed", call_id=call.context.call_id, method=record.method)
             code = await self._refuse(call, service, internal())
         finally:
-            if not call.accepted:
-                self.telemetry.begin(record)
-            self.telemetry.end(record, code)
+            status = call.response.status if call.response is not None else 0
+            self.telemetry.end(record, code, verb=verb, route=route, status=status)
 
     async def _answer(self, call: HttpCall, service: HttpService, method: Method) -> None:
         if self._in_flight.refusing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -25,6 +26,7 @@ FOREIGN_HOST = (
     "Call it under such a name, add keys, or set access.anonymous = true."
 )
 
+_BEGAN = web.RequestKey("began", float)  # when the request arrived, by `time.perf_counter`
 _PARAMETER = re.compile(r"(\{[^{}]*\})")  # of a path in aiohttp's notation
 Readiness = Callable[[], str]
 """Returns the reason why the service is not ready, or an empty string if it is."""
@@ -158,6 +160,7 @@ class HttpServer:
     async def _unrouted(self, request: web.Request, handler: Handle) -> web.StreamResponse:
         """Answers requests that match no route: CORS preflights, unknown paths, unknown HTTP methods. Refuses all but
         probes on connections beyond the limit."""
+        request[_BEGAN] = time.perf_counter()
         if request.path not in self._probes and getattr(request.protocol, "reserved", False):
             return self._refused(request)
         if self._hosts is not None and not self._hosts.accepts(request.headers.get("Host", "")):
@@ -176,7 +179,7 @@ class HttpServer:
     def _unknown(
         self, request: web.Request, status: int, message: str, headers: Mapping[str, str] | None = None
     ) -> web.Response:
-        self._guard.telemetry.unknown_method()
+        self._guard.telemetry.unmatched(request.method, status, time.perf_counter() - request[_BEGAN])
         name = {403: "PERMISSION_DENIED", 404: "NOT_FOUND"}.get(status, "UNIMPLEMENTED")
         always = {"x-request-id": uuid.uuid4().hex, **self._guard.cors.headers(request)}
         body = {"error": {"code": status, "status": name, "message": message}}

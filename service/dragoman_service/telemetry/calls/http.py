@@ -1,0 +1,60 @@
+"""Metrics of HTTP calls, by the conventions of OpenTelemetry in the form that Prometheus gives them."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import grpc
+
+from dragoman_service.telemetry.calls.rpc import CallEnding
+from dragoman_service.telemetry.metrics import Metrics
+from dragoman_service.telemetry.record import CallRecord
+
+OTHER = "other"
+UNKNOWN_METHOD = "_OTHER"  # as the conventions call it
+SCHEME = "http"  # of the listener; TLS ends at a proxy
+METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+LEFT = "CANCELLED"
+"""The error type of a call whose caller left."""
+_PATTERN = re.compile(r"\{([^{}:]+):[^{}]*\}")  # of a parameter in aiohttp's notation
+
+
+class HttpTelemetry:
+    """Measures and logs all calls of the HTTP listener."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._ending = CallEnding(metrics)
+
+    def begin(self, record: CallRecord, verb: str) -> None:
+        """Counts a call that has begun."""
+        self._metrics.http_active[record.service, verb, SCHEME].inc()
+
+    def end(self, record: CallRecord, code: grpc.StatusCode, *, verb: str, route: str, status: int) -> None:
+        """Counts a call that has ended with `code`, and writes its log line. `status` is 0 without a response.
+
+        `route` is from `route_of`.
+        """
+        elapsed = time.perf_counter() - record.started
+        self._metrics.http_active[record.service, verb, SCHEME].dec()
+        error = LEFT if code is grpc.StatusCode.CANCELLED else record.reason
+        labels = (record.service, verb, route, str(status or ""), error, SCHEME)
+        self._metrics.http_duration[labels].observe(elapsed)
+        self._ending.end(record, code, elapsed)
+
+    def unmatched(self, verb: str, status: int, elapsed: float) -> None:
+        """Counts a request that no route takes as `other`, because its path is the caller's text."""
+        known = verb if verb in METHODS else UNKNOWN_METHOD
+        self._metrics.http_duration[OTHER, known, "", str(status), str(status), SCHEME].observe(elapsed)
+
+
+def create_http_series(metrics: Metrics, dialect: str, verb: str, route: str) -> None:
+    """Creates the series of a route before it is called, so that rates start at zero."""
+    metrics.http_active[dialect, verb, SCHEME]
+    metrics.http_duration[dialect, verb, route, "200", "", SCHEME]
+
+
+def route_of(path: str) -> str:
+    """`path` in aiohttp's notation without the patterns of its parameters: `/v1/models/{id}`."""
+    return _PATTERN.sub(r"{\1}", path)
