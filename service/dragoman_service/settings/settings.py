@@ -64,6 +64,8 @@ class ServerSettings(Section):
     """Calls under way in a process; further ones are refused with OVERLOADED."""
     max_waiting: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
     """gRPC calls of one method that wait for a process to take them; further ones end in CANCELLED at once."""
+    max_connection_age: Annotated[Duration, Field(ge=1)] = 1800.0
+    """After it a gRPC connection takes no further calls, so that its client looks for servers that are new."""
     max_memory: Annotated[Size, Field(ge=64 * 1024**2)] | None = None
     """Of a process. Over it new work is refused with OVERLOADED, low priorities at 80 % of it."""
     call_memory: Annotated[Size, Field(ge=1024**2)] = 512 * 1024**2

@@ -34,19 +34,16 @@ MIN_PING_INTERVAL = 500
 at most."""
 
 
-def options(max_request: int, longest_call: float, max_waiting: int, *, share_port: bool) -> list[tuple[str, int]]:
-    """Returns the channel options. `max_request` is in bytes, `longest_call` in seconds; `max_waiting` is how many
-    calls of one method may wait until a handler gets them.
+def options(settings: ServerSettings, *, share_port: bool) -> list[tuple[str, int]]:
+    """Returns the channel options. A connection that is too old stays until its longest call can have ended.
 
     With `share_port` several processes may listen on one port. The kernel distributes connections among them, not
     calls. gRPC itself refuses messages over one and a half times `max_request`, also after decompression, without
     details; the guard refuses smaller ones over the limit with details.
     """
+    max_request, longest_call, max_waiting = settings.max_request_size, settings.longest_deadline, settings.max_waiting
     return [
-        (
-            "grpc.so_reuseport",
-            int(share_port),
-        ),  # 0: a second server on the port fails to start
+        ("grpc.so_reuseport", int(share_port)),  # 0: a second server on the port fails to start
         ("grpc.max_concurrent_streams", 1000),  # limits floods of stream resets
         ("grpc.http.overload_protection", 0),  # with 1, callers over the limit above fail instead of waiting
         # Core ends further calls in CANCELLED, without a word, but at a tenth of what it costs to refuse them here.
@@ -59,7 +56,7 @@ def options(max_request: int, longest_call: float, max_waiting: int, *, share_po
         ("grpc.keepalive_permit_without_calls", 1),  # else a client that pings its idle connection is sent away
         ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL),
         ("grpc.max_connection_idle_ms", 300_000),
-        ("grpc.max_connection_age_ms", 1_800_000),
+        ("grpc.max_connection_age_ms", round(settings.max_connection_age * 1000)),
         ("grpc.max_connection_age_grace_ms", round((longest_call + 60) * 1000)),
         ("grpc.server_handshake_timeout_ms", 10_000),
         ("grpc.max_receive_message_length", max_request * 3 // 2),
@@ -78,8 +75,7 @@ class GrpcServer:
     def __init__(self, settings: ServerSettings, guard: Guard, failed: Callable[[], object] = lambda: None) -> None:
         self._settings = settings
         self.guard = guard
-        sizes = (settings.max_request_size, settings.longest_deadline, settings.max_waiting)
-        limits = options(*sizes, share_port=settings.workers > 1)
+        limits = options(settings, share_port=settings.workers > 1)
         make = partial(aio.server, interceptors=[guard], options=limits)
         self._listener = Listener(make, self._bind, failed, grace=settings.longest_deadline)
         self._listener.made = self._note_server
