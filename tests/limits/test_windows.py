@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from dragoman_service.limits.store.interface import Period
 from dragoman_service.limits.store.windows import Counter, label, window
 from ledgers import BUDGET, RATE
 
@@ -74,3 +76,26 @@ def test_a_clock_that_goes_back_refills_nothing() -> None:
     counter.leak(RATE, 1_000_000)
 
     assert counter.level == 50.0
+
+
+@pytest.mark.parametrize(
+    ("zone", "around"),
+    [
+        ("Europe/Berlin", "2026-03-29"),
+        ("America/Santiago", "2026-09-06"),  # midnight does not exist
+        ("America/Havana", "2026-11-01"),  # midnight is there twice
+        ("Pacific/Apia", "2011-12-30"),  # the day does not exist
+        ("Asia/Kathmandu", "2026-12-31"),
+    ],
+)
+@pytest.mark.parametrize("period", ["day", "month"])
+def test_each_moment_is_in_one_window_whatever_the_clocks_of_the_zone_do(
+    zone: str, around: str, period: Period
+) -> None:
+    limit = replace(BUDGET, period=period, zone=zone)
+    middle = at(f"{around}T12:00")
+    moments = range(middle - 72 * HOUR, middle + 72 * HOUR, HOUR // 4)
+    windows = [window(limit, moment) for moment in moments]
+
+    assert all(start <= moment < (end or 0) for moment, (start, end) in zip(moments, windows, strict=True))
+    assert all(next_one in (one, (one[1], next_one[1])) for one, next_one in pairwise(windows))

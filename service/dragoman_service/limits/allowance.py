@@ -37,6 +37,8 @@ class _Era:
     worker: str
     until: float
     pots: dict[Limit, Pot] = field(default_factory=dict)
+    past: list[Pot] = field(default_factory=list)
+    """Those of windows that have ended, until nothing is held in them."""
 
     def pot(self, limit: Limit, now: float) -> Pot | None:
         pot = self.pots.get(limit)
@@ -154,6 +156,11 @@ class Allowances:
         """Returns units that were not used for `idle` seconds, and forgets pots that are empty."""
         era, now = self._era, self._clock()
         returned: list[Charge] = []
+        for pot in era.past:
+            if pot.idle > 0:
+                returned.append(Charge(pot.limit, pot.start, pot.idle))
+                pot.idle = 0
+        era.past = [pot for pot in era.past if pot.held]
         for limit, pot in list(era.pots.items()):
             pot.rate, pot.spent = pot.spent, 0
             if pot.idle > 0 and (now - pot.touched >= idle or now >= pot.ends):
@@ -257,6 +264,8 @@ def _credited(era: _Era, needed: Mapping[Limit, int], reserved: Reserved, now: f
     for grant in reserved.grants:
         pot = era.pots.get(grant.limit)
         if pot is None or pot.start != grant.start:
+            if pot is not None:
+                era.past.append(pot)
             ends = math.inf if grant.end is None else now + (grant.end - reserved.now) / 1000
             pot = era.pots[grant.limit] = Pot(grant.limit, grant.start, ends)
         pot.credit(grant, now)
