@@ -80,6 +80,7 @@ async def test_a_killed_worker_is_replaced_and_the_others_finish_its_operations(
     assert 0 < survivors == left < 20
     assert set(attempts) == {1, 2}
     assert await service.measured("dragoman_workers") == 2
+    assert await service.measured("dragoman_worker_restarts_total") == 1
     assert alive(service.workers[1])
 
 

@@ -242,7 +242,9 @@ async def test_what_routing_did_is_in_the_metrics(start_service):
     assert 'dragoman_provider_attempts_total{kind="first",model="echo",outcome="fatal",provider="a"} 1.0' in metrics
     assert 'dragoman_provider_attempts_total{kind="fallback",model="echo",outcome="ok",provider="b"} 1.0' in metrics
     assert 'dragoman_provider_attempts_total{kind="first",model="echo",outcome="ok",provider="b"} 2.0' in metrics
+    assert 'dragoman_provider_errors_total{model="echo",provider="a",reason="PROVIDER_QUOTA"} 1.0' in metrics
     assert 'dragoman_target_state{model="echo",provider="a"} 2.0' in metrics
+    assert 'dragoman_target_state{model="echo",provider="b"} 0.0' in metrics
     assert 'dragoman_route_skipped_total{model="echo",provider="a",reason="breaker"} 2.0' in metrics
 
 

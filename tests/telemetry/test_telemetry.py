@@ -168,6 +168,7 @@ async def test_without_the_store_of_operations_only_what_needs_it_is_not_ready(s
 
         await until(lambda: serving("google.longrunning.Operations"))
         before = await fetch(service, "/readyz/operations")
+        usable = value(await samples(service), "dragoman_operations_store_up")
         (tmp_path / "operations.db").unlink()
         await until(lambda: not_serving("google.longrunning.Operations"))
         after = await fetch(service, "/readyz/operations")
@@ -175,6 +176,7 @@ async def test_without_the_store_of_operations_only_what_needs_it_is_not_ready(s
         completion = await v1.CompletionServiceStub(channel).CreateCompletion(prompt())
 
     assert before == (200, "ok\n")
+    assert (usable, value(await samples(service), "dragoman_operations_store_up")) == (1, 0)
     assert after == (503, "the store of operations cannot be used\n")
     assert others == ((200, "ok\n"), True, True)
     assert completion.choices

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
+from datetime import UTC, datetime
 
 import grpc
 import pytest
 import trustme
 from dragoman import v1
 from dragoman_service.settings.settings import SettingsError, load
+from raw_http import asked
 from structlog.testing import capture_logs
 
 
@@ -31,6 +34,19 @@ async def test_a_client_that_trusts_the_ca_is_served(start_service, prompt, pair
         completion = await v1.CompletionServiceStub(channel).CreateCompletion(prompt("safe"))
 
     assert completion.choices[0].message.parts[0].text == "safe"
+
+
+async def test_the_metrics_say_when_the_certificate_expires(start_service, tmp_path):
+    ends = datetime(2035, 1, 2, tzinfo=UTC)
+    tls = {"certificate": str(tmp_path / "server.pem"), "key": str(tmp_path / "server.key")}
+    issued = trustme.CA().issue_cert("127.0.0.1", not_after=ends)
+    issued.cert_chain_pems[0].write_to_path(tls["certificate"])
+    issued.private_key_pem.write_to_path(tls["key"])
+    service = await start_service(server={"tls": tls})
+    async with asked(service.http_address, "GET", "/metrics") as page:
+        shown = re.findall(rb'^dragoman_tls_\w+{listener="grpc"} (.*)$', await page.whole(), re.MULTILINE)
+
+    assert [float(when) for when in shown] == [ends.timestamp()]
 
 
 async def trusted_by(address: str, ca: trustme.CA) -> bool:

@@ -173,6 +173,9 @@ def create_series(metrics: Metrics, context: FrontendContext, opened: Opened) ->
             create_http_series(metrics, dialect.name, method.verb, method.route)
             if method.streams:
                 metrics.stall[method.name]
+    for model in context.engine.catalogue.models():
+        if model.provider:
+            metrics.target_state[model.provider, model.provider_model]
     for names, state in ((opened.providers, "OPEN"), (opened.unreachable, "FAILED")):
         for name in names:
             metrics.plugin_state[name, state].set(1)

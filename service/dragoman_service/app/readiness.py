@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dragoman import v1
 
@@ -33,8 +33,10 @@ def why_no_operations(context: FrontendContext) -> str:
     return reason or ("" if context.operations.available else "the store of operations cannot be used")
 
 
-async def watch_health(context: FrontendContext) -> None:
+async def watch_health(context: FrontendContext, store_up: Callable[[float], object]) -> None:
+    """Tells load balancers and `store_up` what can be used, until the service drains."""
     while not context.grpc.draining:
         ready = not why_not_ready(context.grpc, context.http, context.engine)
+        store_up(context.operations.available)
         await context.grpc.set_ready(ready, operations=context.operations.available)
         await asyncio.sleep(HEALTH_INTERVAL)

@@ -123,7 +123,9 @@ async def running(
         gate = context.grpc.guard.gate
         gate.measured = metrics.grpc_wait.set
         pressure = watch_pressure(gate.pressure, gate.wait)
-        for task in (watch_health(context), watch_loop(metrics), watch_descriptors(), give_back(), pressure):
+        health = watch_health(context, metrics.store_up.set)
+        certificate = context.grpc.watch_certificate(lambda when: metrics.certificate_expiry["grpc"].set(when))
+        for task in (health, watch_loop(metrics), watch_descriptors(), give_back(), pressure, certificate):
             stack.push_async_callback(_cancel, asyncio.create_task(task))
         yield Running(context, in_flight, addresses, opened)
 

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -38,9 +39,12 @@ class Worker:
         self._stopping = asyncio.Event()
         self._start_timeout = spec.settings.plugins.open_timeout + START_MARGIN
 
-    async def start(self) -> None:
-        """Starts its process; returns once that serves. Raises SettingsError and WorkerError, after killing it."""
-        process = self._process = await WorkerProcess.spawn(self._spec)
+    async def start(self, *, again: bool = False) -> None:
+        """Starts its process, `again` after another has ended; returns once it serves.
+
+        Raises SettingsError and WorkerError, after killing it.
+        """
+        process = self._process = await WorkerProcess.spawn(replace(self._spec, restarted=again))
         try:
             if self._stopping.is_set():
                 process.kill()
@@ -89,7 +93,7 @@ class Worker:
         while not await self._is_stopped_within(delay):
             delay = min(delay * 2, LONGEST_BACKOFF)
             try:
-                await self.start()
+                await self.start(again=True)
             except (SettingsError, WorkerError) as error:
                 log.error("worker.not_started", worker=self._spec.worker, reason=str(error), restart_seconds=delay)
             else:

@@ -39,6 +39,8 @@ class ProcessRole:
     """Providers that must not be opened: name → reason."""
     handle_signals: Callable[[SignalHandler], None] = handle_signals
     """Called once, before anything is opened; registers the handler of the signals, which any thread may call."""
+    restarted: bool = False
+    """Whether it replaces a worker's process that has ended."""
 
 
 def serve(settings: Settings, announce: Announce, role: ProcessRole | None = None) -> int:
@@ -54,6 +56,7 @@ def serve(settings: Settings, announce: Announce, role: ProcessRole | None = Non
     if role.worker:
         join(role.worker)
     metrics = Metrics(role.metrics)
+    metrics.worker_restarts.inc(int(role.restarted))
     writer = configure(settings.log.level, settings.log.format, metrics.log_dropped.inc, worker=role.worker)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -37,7 +37,7 @@ def main() -> None:
         spec = read_spec(source)
     except EOFError:
         sys.exit(1)
-    role = ProcessRole(spec.worker, spec.metrics, spec.failed, _forward_signals(source, spec.metrics))
+    role = ProcessRole(spec.worker, spec.metrics, spec.failed, _forward_signals(source, spec.metrics), spec.restarted)
 
     def report(mistakes: Sequence[Mistake] = ()) -> None:
         os.write(sink, encode_report(mistakes))

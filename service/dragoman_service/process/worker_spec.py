@@ -29,6 +29,8 @@ class WorkerSpec:
     """The folder of all workers' metrics."""
     failed: Mapping[str, str]
     """Providers that the worker must not open: name → reason."""
+    restarted: bool = False
+    """Whether an earlier process of this worker has ended."""
 
     def encode(self) -> bytes:
         """The first bytes on the worker's standard input; `encode_signal` makes all later ones.

@@ -14,7 +14,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 M = TypeVar("M", Counter, Gauge, Histogram)
-Sum = Literal["livesum", "livemax", "livemostrecent"]
+Sum = Literal["livesum", "livemax", "livemin", "livemostrecent"]
 """How the gauges of several workers are combined. Workers that have ended do not count."""
 RPC = ("grpc_type", "grpc_service", "grpc_method")
 HTTP = ("http_request_method", "url_scheme")
@@ -155,6 +155,12 @@ class Metrics:
         build[version("dragoman-service"), platform.python_version()].set(1)
         workers = Gauge("dragoman_workers", "Worker processes.", registry=self.own, multiprocess_mode="livesum")
         workers.set(1)
+        self.worker_restarts = Counter(
+            "dragoman_worker_restarts_total", "Times that a worker was started again.", registry=self.own
+        )
+        self.certificate_expiry = self._gauge(
+            "dragoman_tls_certificate_expiry_timestamp_seconds", "When the certificate expires.", "livemin", "listener"
+        )
         self.rejected["draining"]
         self.rejected["overloaded"]
         self.listener_restarts["grpc"]
@@ -204,6 +210,9 @@ class Metrics:
         self.target_state = self._gauge(
             "dragoman_target_state", "Breaker of a target: 0 closed, 1 half open, 2 open.", "livemax", *target
         )
+        self.attempt_errors = self._counter(
+            "dragoman_provider_errors_total", "Attempts that failed.", *target, "reason"
+        )
         self.route_skipped = self._counter(
             "dragoman_route_skipped_total", "Targets left out of plans.", *target, "reason"
         )
@@ -220,6 +229,19 @@ class Metrics:
 
     def _add_operations(self) -> None:
         self.operations = self._gauge("dragoman_operations", "Operations in the store.", "livemostrecent", "state")
+        self.oldest_queued = Gauge(
+            "dragoman_operations_oldest_queued_seconds",
+            "Time since the oldest queued operation was created.",
+            registry=self.own,
+            multiprocess_mode="livemostrecent",
+        )
+        self.store_up = Gauge(
+            "dragoman_operations_store_up",
+            "Whether the store of operations can be used: 1 or 0.",
+            registry=self.own,
+            multiprocess_mode="livemin",
+        )
+        self.store_up.set(1)
         self.operation_duration = self._histogram(
             "dragoman_operation_duration_seconds",
             "Time from the last start to the end of an operation.",

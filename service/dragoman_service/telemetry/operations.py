@@ -17,6 +17,9 @@ class OperationMeter:
         for state, count in counts.items():
             self._metrics.operations[state].set(count)
 
+    def oldest_queued(self, seconds: float) -> None:
+        self._metrics.oldest_queued.set(seconds)
+
     def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:
         self._metrics.operation_queue[outcome].observe(queue_seconds)
         self._metrics.operation_duration[outcome].observe(run_seconds)

@@ -23,6 +23,8 @@ class RouteMeter:
         self, call: Call, provider: str, model: str, kind: str, outcome: str, reason: str, seconds: float
     ) -> None:
         self._metrics.attempts[provider, model, outcome, kind].inc()
+        if reason:
+            self._metrics.attempt_errors[provider, model, reason].inc()
         if isinstance(call.record, CallRecord) and (reason or call.record.attempts):
             call.record.attempts.append((provider, kind, reason, round(seconds * 1000, 3)))
 

@@ -13,6 +13,10 @@ class Observer(Protocol):
         """How many operations are in each state, every few seconds; every state is a key."""
         ...
 
+    def oldest_queued(self, seconds: float) -> None:
+        """How long ago the oldest queued operation was created, every few seconds; 0 without one."""
+        ...
+
     def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:
         """This process brought an operation to its final state: SUCCEEDED, FAILED or CANCELLED."""
         ...
@@ -22,6 +26,9 @@ class Unobserved:
     """An observer that ignores everything."""
 
     def states(self, counts: Mapping[str, int]) -> None:
+        """Ignores it."""
+
+    def oldest_queued(self, seconds: float) -> None:
         """Ignores it."""
 
     def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:

@@ -143,6 +143,12 @@ def count_states(connection: Connection) -> Mapping[str, int]:
     return {state.value: 0 for state in State} | {row[0]: row[1] for row in rows}
 
 
+def oldest_queued(connection: Connection) -> int:
+    """How many milliseconds ago the oldest queued operation was created; 0 without one."""
+    age = select(now() - func.min(_c.create_time)).where(is_queued)
+    return max(0, int(connection.execute(age).scalar_one() or 0))
+
+
 def page_key(connection: Connection) -> bytes:
     """The key that signs page tokens: the same for all processes that share the database."""
     return bytes(connection.execute(select(secrets.c.value).where(secrets.c.name == "page_token")).scalar_one())

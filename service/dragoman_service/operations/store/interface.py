@@ -79,6 +79,10 @@ class OperationStore(Protocol):
         """How many operations are in each state; every state is a key."""
         ...
 
+    async def oldest_queued(self) -> int:
+        """How many milliseconds ago the oldest queued operation was created; 0 without one."""
+        ...
+
     async def page_key(self) -> bytes:
         """A secret key that signs page tokens, the same for all who share the store."""
         ...

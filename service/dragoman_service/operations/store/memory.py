@@ -131,6 +131,9 @@ class MemoryStore:
         counts = Counter(row.state for row in self._memory.rows.values())
         return {state.value: counts[state] for state in State}
 
+    async def oldest_queued(self) -> int:
+        return self._memory.oldest_queued()
+
     async def page_key(self) -> bytes:
         return self._memory.page_key
 

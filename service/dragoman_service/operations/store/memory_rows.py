@@ -133,6 +133,11 @@ class Memory:
             heapq.heappop(self._queue)
         return self._queue[0][-1] if self._queue else None
 
+    def oldest_queued(self) -> int:
+        """How many milliseconds ago the oldest queued operation was created; 0 without one."""
+        now = clock()
+        return max((now - row.create_time for row in self.rows.values() if row.state == State.QUEUED), default=0)
+
     def dequeue(self) -> Row | None:
         """Takes the operation that is due out of the queue."""
         row = self.first_queued()

@@ -49,6 +49,9 @@ class SqlStore:
     async def count_states(self) -> Mapping[str, int]:
         return await self.database.select(by_callers.count_states)
 
+    async def oldest_queued(self) -> int:
+        return await self.database.select(by_callers.oldest_queued)
+
     async def page_key(self) -> bytes:
         return await self.database.select(by_callers.page_key)
 

@@ -8,6 +8,7 @@ from functools import partial
 from dragoman_service.contract import CompletionError
 from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.model.observer import Observer
+from dragoman_service.operations.model.records import State
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.timing.loop import repeat
 
@@ -37,12 +38,14 @@ class Janitor:
         return self._intervals.sweep if swept < self._batch else self._intervals.sweep / 1000
 
     async def count(self, observer: Observer) -> float:
-        """Reports how many operations are in each state."""
+        """Reports how many operations are in each state, and the age of the oldest queued one."""
         try:
             counts = await self._store.count_states()
+            oldest = await self._store.oldest_queued() if counts[State.QUEUED] else 0
         except CompletionError:
             self.store_usable = False
             raise
         self.store_usable = True
         observer.states(counts)
+        observer.oldest_queued(oldest / 1000)
         return self._intervals.count

@@ -11,6 +11,7 @@ from dragoman import v1
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.testing.operation_laws.replica import CALLER, NEVER, until
+from dragoman_service.testing.operation_laws.rows import claim, new
 from dragoman_service.testing.operation_laws.stage import (
     AnyReplica,
     Stage,
@@ -40,6 +41,20 @@ class ReachLaws(Staged):
         assert state_of(done) == "SUCCEEDED"
         assert time.monotonic() - began < AT_ONCE
         assert len(await worker.calls()) == 1
+
+    async def test_the_age_of_the_oldest_queued_operation_is_known_everywhere(self, stage: Stage) -> None:
+        here, there = await stage.open_store(), await stage.open_store()
+        none = await there.oldest_queued()
+        await here.start(new(1))
+        await asyncio.sleep(0.3)
+        await here.start(new(2))
+        both = await there.oldest_queued()
+        await claim(here, 1)
+        one = await there.oldest_queued()
+
+        assert none == 0
+        assert both >= 290
+        assert one <= both - 290
 
     async def test_what_waits_is_taken_up_by_a_replica_that_opens(self, stage: Stage) -> None:
         caller = await stage.here(concurrency=0, **NOTIFIED)

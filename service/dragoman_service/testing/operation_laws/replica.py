@@ -73,11 +73,16 @@ class RecordingObserver:
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
+        self.oldest = 0.0
+        """Seconds since the oldest queued operation was created."""
         self.outcomes: list[tuple[str, float, float]] = []
         """The final state of each operation, and the seconds that it was queued and that it ran."""
 
     def states(self, counts: Mapping[str, int]) -> None:
         self.counts.update(counts)
+
+    def oldest_queued(self, seconds: float) -> None:
+        self.oldest = seconds
 
     def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:
         self.outcomes.append((outcome, queue_seconds, run_seconds))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc
 import structlog
+from cryptography import x509
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,11 @@ class Certificate:
         self._seen, self._configuration = state, configuration
         log.info("tls.certificate_renewed", certificate=str(self._certificate))
         return configuration
+
+    def expiry(self) -> float:
+        """When the certificate in its file expires, in seconds since 1970. Raises OSError or ValueError if the file
+        does not hold one, as while it is replaced."""
+        return x509.load_pem_x509_certificate(self._certificate.read_bytes()).not_valid_after_utc.timestamp()
 
     def _report(self, error: OSError) -> None:
         """Logs an error once for each state of the files."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import cast
 
@@ -29,6 +31,7 @@ from dragoman_service.transport.grpc.twins import ForeignNames, Pools
 
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
+EXPIRY_INTERVAL = 60.0  # seconds between two looks at when the certificate expires
 MIN_PING_INTERVAL = 500
 """Milliseconds between pings of a client; gRPC sends those away that ping more often. Common clients ping every second
 at most."""
@@ -140,6 +143,16 @@ class GrpcServer:
             policy = self.guard.policies.get(name)
             hindered = policy is not None and policy.needs_operations and not operations
             await self._health.set(name, serving if ready and not hindered else not_serving)
+
+    async def watch_certificate(self, expires: Callable[[float], object]) -> None:
+        """Tells when the certificate expires, now and every minute, until it is cancelled; at once over without TLS.
+
+        Renewed files need no connection to be seen. While they hold no certificate, the last one stands.
+        """
+        while self._certificate is not None:
+            with suppress(OSError, ValueError):
+                expires(self._certificate.expiry())
+            await asyncio.sleep(EXPIRY_INTERVAL)
 
     async def stop(self, grace: float | None = None) -> None:
         """Closes the listener. Calls under way end at once, or have `grace` seconds."""
