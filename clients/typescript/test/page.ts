@@ -1,7 +1,13 @@
-// Runs in a browser: tries the client for gRPC-Web on the proxy that the address names, and reports what it got.
+// Runs in a browser: tries the client on what the page's address names, a proxy for gRPC-Web or the service itself, and
+// reports what it got.
 import { Client, Code, DragomanError, ErrorReason, textOf } from "../src/web.js";
 
-const client = new Client({ baseUrl: new URLSearchParams(location.search).get("proxy") ?? "", timeoutMs: 20_000 });
+const asked = new URLSearchParams(location.search);
+const client = new Client({
+  baseUrl: asked.get("proxy") ?? asked.get("service") ?? "",
+  protocol: asked.has("service") ? "connect" : "grpc-web",
+  timeoutMs: 20_000,
+});
 
 async function stream(): Promise<string[]> {
   const texts: string[] = [];

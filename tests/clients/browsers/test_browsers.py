@@ -1,4 +1,4 @@
-"""docs/browsers.md: Envoy translates gRPC-Web for a real browser, and JSON for everything else."""
+"""docs/browsers.md: Envoy translates gRPC-Web for a real browser, which can also call the service itself."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import json
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import front
 import pytest
+from dragoman_service.testing.serving import serving
 
 BUILT = front.ROOT / "build" / "browsers" / "page.js"
 BROWSER = (
@@ -20,6 +21,21 @@ BROWSER = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 )
 HELLO = {"model": "echo", "messages": [{"role": "ROLE_USER", "parts": [{"text": "Hello there!"}]}]}
+REPORT = {
+    "complete": "Hello there!",
+    "stream": ["one", " two", " three", "one two three"],
+    "left": "a",
+    "operation": ["later", "later"],
+    "invalid": {
+        "code": "INVALID_ARGUMENT",
+        "reason": "INVALID_FIELD",
+        "fields": ["generation_config.temperature"],
+        "id": True,
+    },
+    "late": {"code": "DEADLINE_EXCEEDED", "reason": "UNSPECIFIED", "fields": [], "id": False},
+    "unreachable": {"code": "UNAVAILABLE", "reason": "UNSPECIFIED", "fields": [], "id": False},
+}
+"""What the page reports, whatever the way to the service."""
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -92,22 +108,24 @@ async def test_pages_of_other_origins(ends: Front) -> None:
 
 
 async def test_grpc_web_in_a_browser(ends: Front, tmp_path: Path) -> None:
+    async with opened(f"{ends.origin}/?proxy={ends.proxy}", tmp_path):
+        assert await asyncio.wait_for(ends.report, 90) == REPORT
+
+
+async def test_the_service_itself_in_a_browser(page: Path, tmp_path: Path) -> None:
+    async with (
+        front.pages(page) as (origin, report),
+        serving(settings={"server.cors_origins": [origin]}) as served,
+        opened(f"{origin}/?service=http://{served.running.http_address}", tmp_path),
+    ):
+        assert await asyncio.wait_for(report, 90) == REPORT
+
+
+@asynccontextmanager
+async def opened(address: str, folder: Path) -> AsyncIterator[None]:
+    """A browser that shows a page."""
     if shutil.which("chromium") is None:
         pytest.fail("chromium is not installed. Install it (Debian: chromium), then run `make test-clients` again.")
-    command = (*BROWSER, f"--user-data-dir={tmp_path / 'profile'}", "--remote-debugging-port=0")
-    async with front.running(*command, f"{ends.origin}/?proxy={ends.proxy}", folder=tmp_path):
-        report = await asyncio.wait_for(ends.report, 90)
-    assert report == {
-        "complete": "Hello there!",
-        "stream": ["one", " two", " three", "one two three"],
-        "left": "a",
-        "operation": ["later", "later"],
-        "invalid": {
-            "code": "INVALID_ARGUMENT",
-            "reason": "INVALID_FIELD",
-            "fields": ["generation_config.temperature"],
-            "id": True,
-        },
-        "late": {"code": "DEADLINE_EXCEEDED", "reason": "UNSPECIFIED", "fields": [], "id": False},
-        "unreachable": {"code": "UNAVAILABLE", "reason": "UNSPECIFIED", "fields": [], "id": False},
-    }
+    command = (*BROWSER, f"--user-data-dir={folder / 'profile'}", "--remote-debugging-port=0")
+    async with front.running(*command, address, folder=folder):
+        yield
