@@ -112,6 +112,17 @@ async def test_wrong_requests_are_refused_with_what_is_wrong(start_service, sent
     assert said in error["message"]
 
 
+@pytest.mark.parametrize("kind", ["", "(" * 4000, "\udcff", "text/plain", "application/connect+json"])
+async def test_bodies_of_other_types_are_refused(start_service, kind):
+    service = await start_service()
+    for path, sent in ((CREATE, b"{}"), (CREATE, b""), (f"{COMPLETIONS}/StartCompletion", b"{}")):
+        async with asked(service.http_address, "POST", path, sent, {"content-type": kind}) as answer:
+            error = await answer.json()
+
+        assert (answer.status, reason_of(error)) == (400, "MALFORMED_REQUEST")
+        assert "application/json" in error["message"]
+
+
 async def test_a_header_lets_unknown_fields_pass(start_service):
     service = await start_service()
     ignored = await post(service, CREATE, body(later=1), x_dragoman_unknown_fields="ignore")

@@ -79,6 +79,8 @@ BODIES = [
 ]
 BODIES += [YANDEX | {"completionOptions": {"stream": True}}, {"modelUri": "gpt://f/echo", "text": "one two"}, {}]
 HEADERS = ("Idempotency-Key", "x-client-request-id", "User-Agent", "Authorization", "Host", "Origin", "X-Dragoman-Hops")
+HEADERS += ("Connect-Timeout-Ms", "Last-Event-ID", "X-Dragoman-Unknown-Fields")
+TYPES = ("application/proto", "application/connect+json", "application/connect+proto")
 HEADERS += ("Accept", "Content-Type", "Accept-Encoding", "Cookie", "X-Forwarded-For", "Expect-Ct")
 
 
@@ -95,7 +97,9 @@ def request_of(chance: Random, verb: str, path: str, sound: list[Any]) -> bytes:
         body = trees.mutated(chance, chance.choice(sound if chance.random() < 0.8 else BODIES))
     headers = {b"host": b"localhost", b"content-type": b"application/json"}
     if chance.random() < 0.3:
-        headers[chance.choice(HEADERS).encode()] = header_value(chance)
+        headers[chance.choice(HEADERS).lower().encode()] = header_value(chance)
+    if chance.random() < 0.1:
+        headers[b"content-type"] = chance.choice(TYPES).encode()
     asked = chance.choice(("HEAD", "OPTIONS", "PUT", "POST")) if chance.random() < 0.05 else verb
     return head(asked.encode(), target, headers, len(body)) + body
 

@@ -22,14 +22,10 @@ def native_http(context: FrontendContext, *, keep_alive: float = KEEP_ALIVE) -> 
     methods = []
     for service, same in zip(patient, usual, strict=True):
         for method, quiet in zip(service.methods, same.methods, strict=True):
-            serve = Stream(method, quiet, keep_alive).serve if method.streams else Unary(method).serve
-            path = f"/{service.descriptor.full_name}/{method.name}"
-            methods.append(Method("POST", path, method.name, serve, streams=method.streams))
-    return HttpService(
-        "native_http",
-        encode_error,
-        tuple(methods),
-        content_types=CONTENT_TYPES,
-        timeout_of=timeout_of,
-        error_encoder=error_encoder,
-    )
+            path, name = f"/{service.descriptor.full_name}/{method.name}", method.name
+            if method.streams:
+                serve = Stream(method, quiet, keep_alive).serve
+                methods.append(Method("POST", path, name, serve, streams=True, error_encoder=error_encoder))
+            else:
+                methods.append(Method("POST", path, name, Unary(method).serve))
+    return HttpService("native_http", encode_error, tuple(methods), content_types=CONTENT_TYPES, timeout_of=timeout_of)

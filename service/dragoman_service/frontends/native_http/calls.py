@@ -30,7 +30,7 @@ class Unary:
         self._method = method
 
     async def serve(self, call: HttpCall) -> None:
-        kind = call.request.content_type
+        kind = call.content_type
         if kind not in (JSON, PROTO):
             raise wrong_type(kind)
         request = await _decoded(call, self._method, call.body, binary=kind == PROTO)
@@ -61,7 +61,7 @@ class Stream:
         self._method, self._quiet, self._keep_alive = method, quiet, keep_alive
 
     async def serve(self, call: HttpCall) -> None:
-        kind = call.request.content_type
+        kind = call.content_type
         if kind != JSON and kind not in CONNECT:
             raise wrong_type(kind)
         form = form_of(kind, call.request.headers.get("Accept", ""))

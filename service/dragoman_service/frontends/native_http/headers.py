@@ -12,7 +12,7 @@ from dragoman_service.dialects.connect.errors import encode_error
 from dragoman_service.dialects.connect.streams import CONNECT
 from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.errors import malformed_request
-from dragoman_service.transport.http.call import JSON
+from dragoman_service.transport.http.call import JSON, media_type
 from dragoman_service.transport.http.guard import EncodeError
 
 PROTO = "application/proto"
@@ -57,7 +57,7 @@ def last_event(headers: Mapping[str, str]) -> int | None:
 
 def error_encoder(request: web.Request) -> EncodeError:
     """The encoder for errors in place of an answer. Connect's streams have status 200: their end says what failed."""
-    form = CONNECT.get(request.content_type)
+    form = CONNECT.get(media_type(request))
     if form is None:
         return encode_error
 
@@ -70,6 +70,5 @@ def error_encoder(request: web.Request) -> EncodeError:
 
 def wrong_type(content_type: str) -> CompletionError:
     """MALFORMED_REQUEST for a body whose type the method does not take."""
-    return malformed_request(
-        f"This method takes no {content_type}. Send JSON, with the header `content-type: application/json`."
-    )
+    told = f"This method takes no {content_type}. " if content_type in CONTENT_TYPES else ""
+    return malformed_request(f"{told}Send JSON, with the header `content-type: application/json`.")

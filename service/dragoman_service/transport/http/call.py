@@ -28,6 +28,11 @@ EncodeError = Callable[[CompletionError, str], Iterable[bytes]]
 """Encodes the error that ends a failed stream; the string is the id of the call."""
 
 
+def media_type(request: web.Request) -> str:
+    """See `HttpCall.content_type`. aiohttp's own property fails for thousands of brackets."""
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
 class HttpCall:
     """A call that a handler answers with one `reply`, or with `begin` and any number of `send`.
 
@@ -56,6 +61,11 @@ class HttpCall:
     def header(self, name: str) -> str:
         """A header of the request as text, "" without it. Bytes that are not UTF-8 become U+FFFD."""
         return self.request.headers.get(name, "").encode(errors="surrogateescape").decode(errors="replace")
+
+    @property
+    def content_type(self) -> str:
+        """The media type of the body, in lower case and without parameters; "" if it is not said."""
+        return media_type(self.request)
 
     def accept(self, *, streaming: bool = False) -> None:
         """States that the request is valid and whether its answer is streamed, because only the reader of a stream can

@@ -42,6 +42,7 @@ class Method:
 
     `name` is its name in the log. `streams`: its answer may be streamed. With `headers` it gets only
     requests that have one of them, before any method without: vendors share paths, but their clients' headers differ.
+    `error_encoder` returns the encoder for one request, in place of the service's `encode_error`.
     """
 
     verb: str
@@ -50,6 +51,7 @@ class Method:
     serve: Callable[[HttpCall], Awaitable[None]]
     streams: bool = False
     headers: tuple[str, ...] = ()
+    error_encoder: Callable[[web.Request], EncodeError] | None = None
 
     @property
     def essential(self) -> bool:
@@ -68,7 +70,7 @@ class HttpService:
 
     `key_parameter` is a parameter of the query that may hold the API key. It is never logged. `content_types` are
     those of the bodies that it takes. `timeout_of` reads from headers for how many seconds the caller waits (None: they
-    do not say). `error_encoder` returns, in place of `encode_error`, the encoder for one request.
+    do not say).
     """
 
     name: str
@@ -77,7 +79,6 @@ class HttpService:
     key_parameter: str = ""
     content_types: tuple[str, ...] = (JSON,)
     timeout_of: Callable[[Mapping[str, str]], float | None] = lambda _headers: None
-    error_encoder: Callable[[web.Request], EncodeError] | None = None
 
 
 class HttpGuard:
@@ -154,7 +155,7 @@ class HttpGuard:
             with self._in_flight.endable():
                 await self._answer(call, service, method)
         except CompletionError as error:
-            code = await self._refuse(call, service, error)
+            code = await self._refuse(call, service, method, error)
         except ConnectionError:  # a write that failed because the caller is gone
             code, record.cancelled_by = grpc.StatusCode.CANCELLED, "caller"
         except asyncio.CancelledError:
@@ -162,7 +163,7 @@ class HttpGuard:
             raise
         except Exception:
             log.exception("rpc.failed", call_id=call.context.call_id, method=record.method)
-            code = await self._refuse(call, service, internal())
+            code = await self._refuse(call, service, method, internal())
         finally:
             status = call.response.status if call.response is not None else 0
             self.telemetry.end(record, code, verb=verb, route=route, status=status)
@@ -183,7 +184,7 @@ class HttpGuard:
         context.deadline = self._deadlines.until(context.record.deadline)
         if call.request.can_read_body:
             # Each of these types also forces a preflight request on pages of other origins.
-            if call.request.content_type not in service.content_types:
+            if call.content_type not in service.content_types:
                 raise malformed_request("Send the body as JSON, with the header `content-type: application/json`.")
             call.body = await read_body(
                 call.request,
@@ -191,17 +192,19 @@ class HttpGuard:
                 self._turns,
                 max_size=self._max_request,
                 within=self._body_timeout,
-                max_values=MAX_VALUES if call.request.content_type == JSON else None,
+                max_values=MAX_VALUES if call.content_type == JSON else None,
             )
         await method.serve(call)
         await call.finish()
 
-    async def _refuse(self, call: HttpCall, service: HttpService, error: CompletionError) -> grpc.StatusCode:
+    async def _refuse(
+        self, call: HttpCall, service: HttpService, method: Method, error: CompletionError
+    ) -> grpc.StatusCode:
         call.context.record.reason = error.reason_name
         if call.response is not None:
             await call.fail(error)
             return status_code(error.code)
-        encode = service.encode_error if service.error_encoder is None else service.error_encoder(call.request)
+        encode = service.encode_error if method.error_encoder is None else method.error_encoder(call.request)
         told = encode(error, call.context.call_id)
         try:
             await call.reply(told.body, status=told.status, content_type=told.content_type, headers=told.headers)
