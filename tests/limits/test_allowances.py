@@ -143,6 +143,18 @@ async def test_what_a_call_used_beyond_its_hold_is_taken_from_the_others(
     assert reserved == granted
 
 
+async def test_what_others_owe_does_not_make_a_call_larger_than_the_limit(allowances: Allowances) -> None:
+    first = (await allowances.reserve({RATE: 85})).hold
+    second = (await allowances.reserve({RATE: 10})).hold
+    assert first is not None
+    assert second is not None
+    second.charge(row("c1"), {RATE: 95})
+    small, large = await allowances.reserve({RATE: 20}), await allowances.reserve({RATE: 101})
+
+    assert [one.retry_after is None for one in small.refusals] == [False]
+    assert [one.retry_after is None for one in large.refusals] == [True]
+
+
 async def test_a_call_grows_and_keeps_what_it_has_if_that_is_refused(allowances: Allowances, store: LimitStore) -> None:
     hold = (await allowances.reserve({BUDGET: 60})).hold
     assert hold is not None

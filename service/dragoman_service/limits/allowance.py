@@ -218,7 +218,9 @@ class Allowances:
             if ours < wanted or pot is None:
                 debt, pace = (0, 0) if pot is None else (max(0, -pot.idle), pot.pace)
                 needed[limit] = wanted - ours
-                wants.append(Want(limit, wanted - ours + debt, max(wanted - ours + debt, pace)))
+                # With what others owe it may be more than the limit, which would refuse it for good.
+                least = max(wanted - ours, min(wanted - ours + debt, limit.cap))
+                wants.append(Want(limit, least, max(least, pace)))
         if not wants:
             hold.parts += before
             return Outcome(hold)
