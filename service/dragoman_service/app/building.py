@@ -109,7 +109,8 @@ def _shared_store(settings: Settings) -> AbstractAsyncContextManager[OpenedStore
     """The store of operations. It is opened before the engine, whose filters may keep their own tables in it."""
     plugins, server = settings.plugins, settings.server
     opener = partial(open_store, allow=plugins.allow, open_timeout=plugins.open_timeout)
-    return open_shared_store(settings.operations.url, server.data_dir, server.workers, opener)
+    migrate = settings.operations.migrate == "start"
+    return open_shared_store(settings.operations.url, server.data_dir, server.workers, opener, migrate=migrate)
 
 
 @asynccontextmanager

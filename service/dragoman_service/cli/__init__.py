@@ -21,6 +21,8 @@ from dragoman_service.cli.serve import serve
 from dragoman_service.cli.terminal.exits import ExitCode
 from dragoman_service.cli.terminal.output import note
 from dragoman_service.cli.terminal.streams import OUTPUT_FAULTS, discard, flush, open_missing
+from dragoman_service.cli.upkeep.doctor import doctor
+from dragoman_service.cli.upkeep.migrate import migrate
 from dragoman_service.plugins.metadata import tolerate_broken_metadata
 
 
@@ -85,6 +87,8 @@ def command_line() -> typer.Typer:
     app.add_typer(prices.app, name="prices")
     app.add_typer(keys.app, name="keys")
     app.add_typer(config.app, name="config")
+    app.command()(doctor)
+    app.command()(migrate)
     app.add_typer(local.app, name="local")
     return app
 

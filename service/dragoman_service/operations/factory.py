@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from dragoman_service.contract import CompletionError
 from dragoman_service.engine.engine import Engine
 from dragoman_service.operations.listing.pages import PageTokens
@@ -18,10 +20,13 @@ from dragoman_service.operations.model.observer import Observer, Unobserved
 from dragoman_service.operations.notify.waiters import Waiters
 from dragoman_service.operations.reading import OperationReader
 from dragoman_service.operations.service import Operations
+from dragoman_service.operations.sql.migrate import Migration
 from dragoman_service.operations.store.interface import OpenStore, OperationStore, StoreContext
 from dragoman_service.operations.store.opening import open_store
 from dragoman_service.operations.worker.janitor import Janitor
 from dragoman_service.operations.worker.runner import Runner
+
+log = structlog.get_logger(__name__)
 
 
 class _Dispatch:
@@ -52,15 +57,18 @@ class OpenedStore:
 
 @asynccontextmanager
 async def open_shared_store(
-    url: str, data_dir: Path, workers: int = 1, opener: OpenStore = open_store
+    url: str, data_dir: Path, workers: int = 1, opener: OpenStore = open_store, *, migrate: bool = True
 ) -> AsyncIterator[OpenedStore]:
-    """The store at `url`, for `operations_in`. `workers`: the processes of this server.
+    """The store at `url`, for `operations_in`. `workers`: the processes of this server. `migrate` as in StoreContext.
 
     Raises OperationStoreError if it cannot be opened.
     """
     waiters = Waiters()
     dispatch = _Dispatch(waiters)
-    async with opener(url, StoreContext(data_dir, dispatch, workers)) as store:
+    async with opener(url, StoreContext(data_dir, dispatch, workers, migrate)) as store:
+        done: Migration | None = getattr(store, "migration", None)
+        if done is not None and done.steps:
+            log.info("store.migrated", before=done.before or None, after=done.after)
         yield OpenedStore(store, waiters, dispatch)
 
 

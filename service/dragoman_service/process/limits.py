@@ -13,6 +13,14 @@ MIN_DESCRIPTORS = 32  # with fewer, gRPC cannot start
 MAX_DESCRIPTORS = 65_536  # more serve nothing, and some libraries close each number up to the limit
 
 
+def descriptor_limit() -> int | None:
+    """How many files the service may have open at once. None: the system has no such limit."""
+    if resource is None:
+        return None
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+
+
 def raise_descriptor_limit() -> None:
     """Allows as many open files as this user may have, because every connection takes one.
 
@@ -21,7 +29,7 @@ def raise_descriptor_limit() -> None:
     if resource is None:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+    wanted = descriptor_limit() or hard
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     if wanted < MIN_DESCRIPTORS:

@@ -87,6 +87,8 @@ class OperationsSettings(Section):
     """The part of `concurrency` that one caller may have. It applies once there are several callers."""
     max_stored: Annotated[int, Field(ge=1, le=100_000_000)] = 100_000
     """Operations of one caller in the store, done or not."""
+    migrate: Literal["start", "never"] = "start"
+    """When the store's tables are created or upgraded. With `never` only `dragoman migrate` does that."""
 
 
 class FrontendSettings(Section):

@@ -146,6 +146,8 @@ class StoreContext:
     """Told of every commit, by whatever process."""
     workers: int = 1
     """The processes of this server that will open the store."""
+    migrate: bool = True
+    """Whether opening creates or upgrades the tables. If not, a store that needs it raises OperationStoreError."""
 
 
 OpenStore = Callable[[str, StoreContext], AbstractAsyncContextManager[OperationStore]]

@@ -22,7 +22,7 @@ from dragoman_service.operations.model.changes import Changes
 from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.notify.postgres import CHANNEL, MOST_BYTES, Connect, PostgresListener, listening
 from dragoman_service.operations.sql.connection_health import Health, reason_of
-from dragoman_service.operations.sql.migrate import load_alembic, migrate
+from dragoman_service.operations.sql.migrate import Migration, load_alembic, migrate
 from dragoman_service.operations.sql.transaction import Dialect, Transaction
 from dragoman_service.operations.store.group_commit import Committed, Failed, GroupCommit, Run, in_all, run_all
 from dragoman_service.operations.store.interface import StoreContext
@@ -81,17 +81,17 @@ class PostgresDatabase:
         with self._health.watched(writing=True):
             return await self._group.submit(run)
 
-    async def migrate(self) -> None:
-        """Creates or upgrades the tables, while other processes that want to do so wait."""
+    async def migrate(self, *, allowed: bool) -> Migration:
+        """Creates or upgrades the tables, if `allowed`, while other processes that want to do so wait."""
 
-        def locked(connection: Connection) -> None:
+        def locked(connection: Connection) -> Migration:
             connection.execute(select(func.set_config("statement_timeout", "0", True)))
             connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
-            migrate(connection)
+            return migrate(connection, allowed=allowed)
 
         with self._health.watched(writing=True):
             async with self._writer.begin() as connection:
-                await connection.run_sync(locked)
+                return await connection.run_sync(locked)
 
     async def close(self) -> None:
         """Waits for the transactions that are under way, but no longer than a server that answers takes."""
@@ -240,12 +240,12 @@ async def open_postgres(
     try:
         load_alembic()
         try:
-            await database.migrate()
+            migration = await database.migrate(allowed=context.migrate)
         except CompletionError as error:
             reason = reason_of(error.__cause__ or error)
             raise OperationStoreError(f"the database cannot be used: {reason}") from error
         async with listening(PostgresListener(connect, tag, context.on_change, probe=probe, frozen=frozen)):
-            yield SqlStore(database)
+            yield SqlStore(database, migration)
     finally:
         await database.close()
 

@@ -9,17 +9,26 @@ from dragoman_service.operations.model.claims import ClaimRequest, Claims, Pendi
 from dragoman_service.operations.model.records import Ended, Ending, Held, New, Record, Step, View
 from dragoman_service.operations.model.requests import Cancellation, Page, PageRequest, Started
 from dragoman_service.operations.sql import by_callers, by_workers, event_log, insert, retention
+from dragoman_service.operations.sql.migrate import Migration
 from dragoman_service.operations.store.database import Database
 
 
 class SqlStore:
     """An `OperationStore`, see there.
 
-    `most_chunks` is the most chunks in one view, `largest_chunk` the most bytes of a chunk that `compact` makes.
+    `migration` is what opening did to the tables. `most_chunks` is the most chunks in one view, `largest_chunk` the
+    most bytes of a chunk that `compact` makes.
     """
 
-    def __init__(self, database: Database, *, most_chunks: int = 500, largest_chunk: int = 128 * 1024) -> None:
-        self.database = database
+    def __init__(
+        self,
+        database: Database,
+        migration: Migration | None = None,
+        *,
+        most_chunks: int = 500,
+        largest_chunk: int = 128 * 1024,
+    ) -> None:
+        self.database, self.migration = database, migration
         self._most_chunks, self._largest_chunk = most_chunks, largest_chunk
 
     async def start(self, new: New, work: Work = Work.OPEN) -> Started:

@@ -26,7 +26,7 @@ from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.notify.unix import open_notifier
 from dragoman_service.operations.sql import by_callers, retention
 from dragoman_service.operations.sql.connection_health import Health, reason_of
-from dragoman_service.operations.sql.migrate import load_alembic, migrate
+from dragoman_service.operations.sql.migrate import Migration, load_alembic, migrate
 from dragoman_service.operations.sql.transaction import Dialect, Transaction
 from dragoman_service.operations.store.group_commit import Committed, Failed, GroupCommit, Run, in_all, run_all
 from dragoman_service.operations.store.interface import StoreContext
@@ -132,13 +132,13 @@ async def open_sqlite(url: str, context: StoreContext) -> AsyncIterator[SqlStore
     try:
         load_alembic()
         try:
-            await database.write(lambda transaction: migrate(transaction.connection))
+            migration = await database.write(_migrated, context.migrate)
         except CompletionError as error:
             reason = reason_of(error.__cause__ or error)
             raise OperationStoreError(f"{place.database} cannot be used: {reason}") from error
         await asyncio.to_thread(_checkpoint, writer)  # so that the file has its present header, which `watch` remembers
         file.watch()
-        yield SqlStore(database)
+        yield SqlStore(database, migration)
     finally:
         await database.close()
         if notifier is not None:
@@ -146,6 +146,10 @@ async def open_sqlite(url: str, context: StoreContext) -> AsyncIterator[SqlStore
         reader.dispose()
         writer.dispose()
         file.close()
+
+
+def _migrated(transaction: Transaction, allowed: bool) -> Migration:
+    return migrate(transaction.connection, allowed=allowed)
 
 
 def _checkpoint(engine: Engine, mode: str = "PASSIVE") -> None:
