@@ -134,6 +134,15 @@ async def prediction(served: Served, model: str) -> Refused | None:
     return await over_grpc(predicted(served, {"prompt": text_for(model)}, model))
 
 
+async def native_rest(served: Served, model: str) -> Refused | None:
+    body = {"model": model, "messages": [{"role": "ROLE_USER", "parts": [{"text": text_for(model)}]}]}
+
+    def reason(found: Any) -> str:
+        return next(str(one["debug"]["reason"]) for one in found["details"] if one["type"] == "google.rpc.ErrorInfo")
+
+    return await over_http(served, "/dragoman.v1.CompletionService/CreateCompletion", body, reason)
+
+
 async def yandex_rest(served: Served, model: str) -> Refused | None:
     body = yandex_body(text_for(model), f"gpt://folder/{model}/latest")
     return await over_http(served, "/foundationModels/v1/completion", body, info_of)
@@ -144,7 +153,7 @@ async def yandex(served: Served, model: str) -> Refused | None:
 
 
 OVER_GRPC = (native, gemini, vertex, prediction, yandex)
-OVER_REST = (gemini_rest, vertex_rest, yandex_rest)
+OVER_REST = (native_rest, gemini_rest, vertex_rest, yandex_rest)
 Ask = Callable[[Served, str], Awaitable[Refused | None]]
 
 
