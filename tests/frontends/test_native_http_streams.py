@@ -146,6 +146,30 @@ async def test_the_upstream_is_left_when_the_caller_leaves(start_service, logged
     assert logged.records("rpc.done")[0]["cancelled_by"] == "caller"
 
 
+async def test_a_server_that_ends_says_so_in_the_stream(start_service):
+    service = await start_service()
+    async with asked(service.http_address, "POST", STREAM, body(LONG, {"delay": "50ms"})) as answer:
+        first = await answer.piece()
+        service._context.http._guard._in_flight.end_all()
+        *_, (_, name, error) = [event async for event in events_of(answer)]
+
+    assert b'"started"' in first
+    assert (name, error["code"], reason_of(error)) == ("error", "unavailable", "SHUTTING_DOWN")
+
+
+async def test_limits_hold_and_are_told(start_service):
+    service = await start_service(limits={"service": {"requests": {"minute": 2}}})
+    answers = []
+    for path in (STREAM, f"{COMPLETIONS}/CreateCompletion", STREAM):
+        async with asked(service.http_address, "POST", path, body()) as answer:
+            answers.append((answer.status, answer.headers.get("x-ratelimit-remaining-requests")))
+            told = await answer.whole()
+
+    assert answers[:2] == [(200, "1"), (200, "0")]
+    assert answers[2][0] == 429
+    assert reason_of(json.loads(told)) == "RATE_LIMITED"
+
+
 async def test_envelopes_hold_messages_and_the_end(start_service, prompt):
     service = await start_service()
     binary = {"content-type": "application/connect+proto"}

@@ -32,6 +32,8 @@ export const QUICK: MethodConfig = {
   methods: {
     "dragoman.v1.CompletionService": ["StartCompletion", "CountTokens", "Tokenize"],
     "dragoman.v1.ModelService": ["ListModels", "GetModel"],
+    "dragoman.v1.LimitService": ["GetLimits"],
+    "dragoman.v1.UsageService": ["ListUsage", "SummarizeUsage"],
     "google.longrunning.Operations": ["GetOperation", "ListOperations", "WaitOperation", "CancelOperation"],
   },
   timeoutMs: 60_000,
