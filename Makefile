@@ -15,7 +15,7 @@ MAVEN = mvn --quiet --batch-mode $(shell mkdir -p $(HOME)/.m2/repository 2>/dev/
 
 .NOTPARALLEL:
 .PHONY: help setup runtime dev tools weights seeds go java rust typescript envoy browser demo run proto lock check test fuzz \
-	test-clients test-seeds test-all bench dist image clean
+	test-clients test-seeds test-all deploy-check bench dist image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ test-seeds: dev weights seeds ## Run vendors' example programs with the vendors'
 	$(BIN)/pytest $(PARALLEL) tests/seeds $(ARGS)
 
 test-all: test test-clients test-seeds ## Run all tests
+
+deploy-check: dev ## Check deploy/ with the tools that this machine has; name those that it lacks
+	@for file in scripts/deploy/*.py; do $(BIN)/python $$file || exit; done
 
 bench: dev ## Measure the service against a bare gRPC server, a peer, and its design figures
 	@for file in bench/*.py; do $(BIN)/python $$file || exit; done

@@ -84,7 +84,7 @@ class ServiceSignals:
     """Brings the signals that end the service to its loop, and ends the process if it does not end by itself.
 
     `drain_delay` and `grace` are those of the drain; `margin` are the seconds after it. `before_exit` is called before
-    the process is ended. Make it in the loop.
+    the process is ended, `at_first` in the loop when the first signal has come. Make it in the loop.
     """
 
     def __init__(
@@ -93,10 +93,11 @@ class ServiceSignals:
         grace: float,
         margin: float = EXIT_MARGIN,
         before_exit: Callable[[], None] = lambda: None,
+        at_first: Callable[[], None] = lambda: None,
     ) -> None:
         self._durations = {signal.SIGTERM: drain_delay + grace, signal.SIGINT: grace}
         self._margin = margin
-        self._before_exit = before_exit
+        self._before_exit, self._at_first = before_exit, at_first
         self._has_terminal = _has_terminal()  # it is gone already when SIGHUP arrives
         self._first: float | None = None
         self._start: Start | None = None
@@ -120,6 +121,7 @@ class ServiceSignals:
         now = time.monotonic()
         if self._first is None:
             self._first = now
+            self._in_loop(self._at_first)
             drains = number in self._durations
             self._deadlines.put(self._durations[number] + self._margin if drains else LAST_MARGIN)
         elif number in self._durations and now - self._first < REPEATED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import uvloop
 from dragoman_service.app import Running, running
 from dragoman_service.process.limits import forbid_core_dumps, raise_descriptor_limit
 from dragoman_service.process.loop import run_to_end
+from dragoman_service.process.notify import ServiceManager
 from dragoman_service.process.signals import ServiceSignals, SignalHandler, handle_signals, ignore_late_signals
 from dragoman_service.settings.settings import ServerSettings, Settings
 from dragoman_service.telemetry.log import configure
@@ -72,7 +74,8 @@ async def _serve(
     settings: Settings, metrics: Metrics, announce: Announce, role: ProcessRole, before_exit: Callable[[], None]
 ) -> int:
     server = settings.server
-    signals = ServiceSignals(server.drain_delay, server.grace, before_exit=before_exit)
+    manager = ServiceManager({} if role.worker else os.environ)  # for workers the supervisor speaks
+    signals = ServiceSignals(server.drain_delay, server.grace, before_exit=before_exit, at_first=manager.stopping)
     role.handle_signals(signals.receive)
     with signals.ending_start() as start:
         async with running(settings, metrics, failed=role.failed, worker=role.worker) as service:
@@ -88,7 +91,8 @@ async def _serve(
                 unreachable=service.opened.unreachable or None,
             )
             announce(service.grpc_address, service.http_address)
-            return await _until_drained(service, server, signals)
+            async with manager.serving(f"Serving gRPC at {service.grpc_address}, HTTP at {service.http_address}"):
+                return await _until_drained(service, server, signals)
     return start.exit_code
 
 

@@ -6,6 +6,7 @@ It serves nothing itself. Workers are new processes, never forks of this one.
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,6 +20,7 @@ from dragoman_service.plugins.providers import Shared, open_shared
 from dragoman_service.process.child import WorkerError
 from dragoman_service.process.limits import forbid_core_dumps
 from dragoman_service.process.loop import run_to_end
+from dragoman_service.process.notify import ServiceManager
 from dragoman_service.process.pool import WorkerPool
 from dragoman_service.process.ports import reserved
 from dragoman_service.process.signals import ServiceSignals, handle_signals, ignore_late_signals
@@ -57,7 +59,8 @@ def supervise(settings: Settings, announce: Callable[[str, str], None]) -> int:
 
 async def _supervise(settings: Settings, announce: Callable[[str, str], None], before_exit: Callable[[], None]) -> int:
     server = settings.server
-    signals = ServiceSignals(server.drain_delay, server.grace, EXIT_MARGIN, before_exit)
+    manager = ServiceManager(os.environ)
+    signals = ServiceSignals(server.drain_delay, server.grace, EXIT_MARGIN, before_exit, manager.stopping)
     handle_signals(signals.receive)
     with signals.ending_start() as start:
         async with AsyncExitStack() as stack:
@@ -65,7 +68,8 @@ async def _supervise(settings: Settings, announce: Callable[[str, str], None], b
             start.is_over()
             log.info("supervising", grpc=str(grpc), http=str(http), workers=server.workers)
             announce(str(grpc), str(http))
-            return await pool.run(signals, server.drain_delay + server.grace + DRAIN_MARGIN)
+            async with manager.serving(f"Serving gRPC at {grpc}, HTTP at {http}, with {server.workers} workers"):
+                return await pool.run(signals, server.drain_delay + server.grace + DRAIN_MARGIN)
     return start.exit_code
 
 
