@@ -36,7 +36,7 @@ check: dev tools ## Run all static checks: style, types, import rules, structure
 	$(BIN)/python scripts/house.py
 	.tools/bin/python scripts/proto.py check
 	.tools/bin/hadolint Dockerfile
-	@PATH="$(CURDIR)/.tools/bin:$$PATH"; if command -v shellcheck >/dev/null; then shellcheck .ci/run; \
+	@PATH="$(CURDIR)/.tools/bin:$$PATH"; if command -v shellcheck >/dev/null; then shellcheck .ci/run deploy/compose/prepare; \
 		else echo "shellcheck has no package for this platform: skipped"; fi
 
 test: dev weights ## Run the tests of the service (ARGS="-k operations")
@@ -54,7 +54,7 @@ test-seeds: dev weights seeds ## Run vendors' example programs with the vendors'
 
 test-all: test test-clients test-seeds ## Run all tests
 
-deploy-check: dev ## Check deploy/ with the tools that this machine has; name those that it lacks
+deploy-check: dev tools ## Check deploy/ with the tools that this machine has; name those that it lacks
 	@for file in scripts/deploy/*.py; do $(BIN)/python $$file || exit; done
 
 bench: dev ## Measure the service against a bare gRPC server, a peer, and its design figures
