@@ -14,7 +14,7 @@ MAVEN = mvn --quiet --batch-mode $(shell mkdir -p $(HOME)/.m2/repository 2>/dev/
 	echo -Dmaven.repo.local=$(CURDIR)/build/m2)
 
 .NOTPARALLEL:
-.PHONY: help setup runtime dev tools weights seeds go java rust typescript envoy browser demo run proto lock check test fuzz \
+.PHONY: help setup runtime dev tools weights seeds go java rust typescript envoy browser prometheus demo run proto lock check test fuzz \
 	test-clients test-seeds test-all deploy-check bench dist image clean
 
 help: ## Show this list
@@ -35,12 +35,13 @@ check: dev tools ## Run all static checks: style, types, import rules, structure
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/house.py
 	.tools/bin/python scripts/proto.py check
+	$(BIN)/python scripts/monitoring/dashboard.py check
 	.tools/bin/hadolint Dockerfile
 	@PATH="$(CURDIR)/.tools/bin:$$PATH"; if command -v shellcheck >/dev/null; then shellcheck .ci/run deploy/compose/prepare; \
 		else echo "shellcheck has no package for this platform: skipped"; fi
 
 test: dev weights ## Run the tests of the service (ARGS="-k operations")
-	$(BIN)/pytest $(PARALLEL) --ignore=tests/clients --ignore=tests/seeds $(ARGS)
+	$(BIN)/pytest $(PARALLEL) --ignore=tests/clients --ignore=tests/seeds --ignore=tests/monitoring $(ARGS)
 
 fuzz: dev ## Send mutated inputs to every method, route, provider and setting (FUZZ_FACTOR=20 FUZZ_SEED=random)
 	FUZZ_FACTOR=$(or $(FUZZ_FACTOR),20) FUZZ_SEED=$(or $(FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest --timeout 3600 tests/fuzz $(ARGS)
@@ -54,8 +55,9 @@ test-seeds: dev weights seeds ## Run vendors' example programs with the vendors'
 
 test-all: test test-clients test-seeds ## Run all tests
 
-deploy-check: dev tools ## Check deploy/ with the tools that this machine has; name those that it lacks
+deploy-check: dev tools weights prometheus ## Check deploy/ with the tools that this machine has; name those that it lacks
 	@for file in scripts/deploy/*.py; do $(BIN)/python $$file || exit; done
+	$(BIN)/pytest tests/monitoring $(ARGS)
 
 bench: dev ## Measure the service against a bare gRPC server, a peer, and its design figures
 	@for file in bench/*.py; do $(BIN)/python $$file || exit; done
@@ -106,6 +108,9 @@ typescript: clients/typescript/node_modules/.package-lock.json ## Build the Type
 clients/typescript/node_modules/.package-lock.json: clients/typescript/package-lock.json
 	@command -v npm >/dev/null || { echo "The TypeScript client needs Node 20 or newer with npm." >&2; exit 1; }
 	@cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json
+
+prometheus:
+	@$(PYTHON) scripts/monitoring/prometheus.py build/prometheus
 
 envoy:
 	@$(PYTHON) scripts/environment.py build/envoy envoy
