@@ -1,6 +1,7 @@
 """Finds `prometheus` and `promtool`, or unpacks those of Debian's package into a folder: `prometheus.py FOLDER`.
 
 It needs only the standard library, changes nothing outside the folder, and does nothing if both are on the PATH.
+Without Debian's tools it says what is missing.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ Prometheus is missing. Install it, then run the command again:
 
 def main() -> None:
     folder = Path(sys.argv[1]).resolve()
-    if find(folder) is None and not unpack(folder):
+    if find(folder) is not None:
+        return
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        print(MISSING)
+    elif not unpack(folder):
         sys.exit(MISSING)
 
 
@@ -35,9 +40,7 @@ def find(folder: Path) -> dict[str, Path] | None:
 
 
 def unpack(folder: Path) -> bool:
-    """Downloads Debian's package and unpacks both programs. False: this machine cannot, or has no such package."""
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        return False
+    """Downloads Debian's package and unpacks both programs. False: there is none, or no network."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as work:
         # Lists of its own if the machine has none, which needs no root.

@@ -18,7 +18,6 @@ def program() -> Callable[[str], str]:
 
     def find(name: str) -> str:
         found = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], str(ROOT / "build/prometheus/usr/bin")]))
-        assert found, f"{name} is missing: run `make deploy-check`"
-        return found
+        return found or pytest.skip(f"{name} is missing: `make prometheus` unpacks it on Debian")
 
     return find

@@ -159,6 +159,8 @@ async def test_probes_are_answered_while_every_connection_serves_a_call(serving)
     assert (live.status, last.status) == (200, 200)
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
     assert told["error"]["status"] == "UNAVAILABLE"
+    counted = "http_server_request_duration_seconds_count"
+    assert await served.count(counted, dialect="other", http_response_status_code="503") == 1
     assert [answer.status for answer in answers] == [200] * 4
 
 

@@ -44,7 +44,7 @@ class HttpTelemetry:
         self._ending.end(record, code, elapsed)
 
     def unmatched(self, verb: str, status: int, elapsed: float) -> None:
-        """Counts a request that no route takes as `other`, because its path is the caller's text."""
+        """Counts a request that reaches no route as `other`, because its path is the caller's text."""
         known = verb if verb in METHODS else UNKNOWN_METHOD
         self._metrics.http_duration[OTHER, known, "", str(status), str(status), SCHEME].observe(elapsed)
 

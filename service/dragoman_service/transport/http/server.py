@@ -186,6 +186,7 @@ class HttpServer:
         return web.json_response(body, status=status, headers={**always, **(headers or {})})
 
     def _refused(self, request: web.Request) -> web.Response:
+        self._guard.telemetry.unmatched(request.method, 503, time.perf_counter() - request[_BEGAN])
         message = "Too many connections are open. Try again later."
         body = {"error": {"code": 503, "status": "UNAVAILABLE", "message": message}}
         headers = {"x-request-id": uuid.uuid4().hex, "retry-after": "1", **self._guard.cors.headers(request)}
