@@ -48,7 +48,7 @@ def dashboard() -> dict[str, Any]:
         "uid": "dragoman",
         "tags": ["dragoman"],
         "description": "Made by scripts/monitoring/dashboard.py; see docs/monitoring.md.",
-        "schemaVersion": 39,
+        "schemaVersion": 38,
         "editable": True,
         "graphTooltip": 1,
         "refresh": "30s",
