@@ -20,7 +20,7 @@ plugins:
     protoc_path: [{protoc}]
     out: generated
 """
-SERVICES = tuple(f"dragoman/v1/{name}_service.proto" for name in ("admin", "completion", "model"))
+SERVICES = tuple(f"dragoman/v1/{name}_service.proto" for name in ("admin", "completion", "limit", "model", "usage"))
 
 
 @pytest.fixture(scope="module")
