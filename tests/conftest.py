@@ -20,6 +20,7 @@ from dragoman_service.providers.local.weights.fetch import fetch
 from dragoman_service.settings.settings import load
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
+from postgres_server import PostgresServer, find_programs, postgres_server
 from service_log import Log, service_log
 
 StartService = Callable[..., Awaitable[Running]]
@@ -31,6 +32,19 @@ SLOW_ROOMS = ("providers", "operations", "plugins", "process", "cli")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name not in SLOW_ROOMS)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests of the session."""
+    programs = find_programs()
+    if programs is None:
+        missing = "PostgreSQL's programs are missing (Debian: apt-get install postgresql)"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with postgres_server(programs) as server:
+        yield server
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -13,20 +12,7 @@ from dragoman_service.limits.store.opening import limits_of
 from dragoman_service.operations.store.interface import StoreContext
 from dragoman_service.operations.store.opening import open_store
 from ledgers import Place
-from postgres_server import PostgresServer, find_programs, postgres_server
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for all tests of the session."""
-    programs = find_programs()
-    if programs is None:
-        missing = "PostgreSQL's programs are missing (Debian: apt-get install postgresql)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with postgres_server(programs) as server:
-        yield server
+from postgres_server import PostgresServer
 
 
 @pytest.fixture

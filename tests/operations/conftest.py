@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -18,23 +17,10 @@ from dragoman_service.operations.store.opening import open_store as open_at
 from dragoman_service.testing.operation_laws.replica import Replica, Setup, open_replica
 from dragoman_service.testing.operation_laws.stage import Store
 from openers import SLOTS, OpenStore, OpenWorker, database_of
-from postgres_server import PostgresServer, find_programs, postgres_server
+from postgres_server import PostgresServer
 
 SETTINGS = {"concurrency": SLOTS, "lease": 15.0, "max_attempts": 3}
 OpenStoreAt = Callable[[str, StoreContext], AbstractAsyncContextManager[OperationStore]]
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for all tests of the session."""
-    programs = find_programs()
-    if programs is None:
-        missing = "PostgreSQL's programs are missing (Debian: apt-get install postgresql)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with postgres_server(programs) as server:
-        yield server
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from dragoman_service.admission.queue import Bounds
 from dragoman_service.admission.slots import Range, Slots, shared_out
 from dragoman_service.admission.targets import TargetSlots
 from dragoman_service.app.exact import Demand
-from dragoman_service.catalogue.catalogue import Catalogue, Target
-from dragoman_service.contract import Call, CompletionError, Filter
+from dragoman_service.catalogue.catalogue import Catalogue
+from dragoman_service.contract import Call, Filter
 from dragoman_service.engine.filtering import Filters
 from dragoman_service.settings.admission import Concurrency, QueueSettings, RangeSettings
 from dragoman_service.settings.settings import Settings
@@ -122,11 +122,7 @@ def _target_groups(settings: Settings, shares: _Shares) -> dict[str, Group]:
 
 def _names(catalogue: Catalogue) -> Callable[[v1.CompletionRequest, Call], str]:
     def name_of(request: v1.CompletionRequest, call: Call) -> str:
-        target = getattr(call, "target", None)
-        try:
-            found: Target = target if target is not None else catalogue.find(request.model)
-        except CompletionError:  # what is not found has no slots, and is refused further inside
-            return ""
-        return found.alias.name if found.alias else ""
+        target = catalogue.asked(request, call)  # what is not found has no slots, and is refused further inside
+        return target.alias.name if target is not None and target.alias else ""
 
     return name_of

@@ -13,7 +13,7 @@ from google.rpc import code_pb2
 
 from dragoman_service.boundary import describe, loggable
 from dragoman_service.catalogue.aliases import Alias, Aliases
-from dragoman_service.contract import CompletionError, Provider
+from dragoman_service.contract import Call, CompletionError, Provider
 
 MAX_MODELS = 10_000  # of one provider
 READY_AGE = 0.25  # seconds for which a target that was ready is not asked about again
@@ -99,6 +99,14 @@ class Catalogue:
         if target is None:
             raise self._missing(name, shown)
         return target
+
+    def asked(self, request: v1.CompletionRequest, call: Call) -> Target | None:
+        """The model that a call asks for: the one that it carries, if it was resolved already. None: there is none."""
+        target: Target | None = getattr(call, "target", None)
+        try:
+            return self.find(request.model) if target is None else target
+        except CompletionError:
+            return None
 
     def route(self, target: Target) -> Sequence[Target]:
         """The targets that a request for `target` may go to, in the order of the settings: at least itself."""

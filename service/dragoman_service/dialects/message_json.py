@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from google.protobuf import json_format
@@ -19,17 +19,23 @@ _FAILED_FIELD = re.compile(r"Failed to parse (\w+) field: ")
 _MAX_REASON = 300  # characters of such a text that the caller sees
 
 
-def decode_message(body: bytes, message: M, *, ignore_unknown: bool = False) -> M:
-    """Fills `message` from JSON: names in camelCase or snake_case, 64-bit integers as numbers or strings.
-
-    Raises MALFORMED_REQUEST; INVALID_FIELD for an unknown name, unless `ignore_unknown`.
-    """
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in the body of a request. Raises MALFORMED_REQUEST."""
     try:
         tree = orjson.loads(body)
     except orjson.JSONDecodeError as wrong:
         raise malformed_request(f"The body is not valid JSON: {wrong}.") from None
     if not isinstance(tree, dict):
         raise malformed_request("The body must be a JSON object.")
+    return tree
+
+
+def decode_message(body: bytes, message: M, *, ignore_unknown: bool = False) -> M:
+    """Fills `message` from JSON: names in camelCase or snake_case, 64-bit integers as numbers or strings.
+
+    Raises MALFORMED_REQUEST; INVALID_FIELD for an unknown name, unless `ignore_unknown`.
+    """
+    tree = json_object(body)
     try:
         return json_format.ParseDict(tree, message, ignore_unknown_fields=ignore_unknown)
     except (json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError) as wrong:

@@ -14,7 +14,6 @@ from dragoman_service.limits.pots import Left, Pot
 from dragoman_service.limits.store.failures import unavailable
 from dragoman_service.limits.store.interface import (
     Charge,
-    Grant,
     Limit,
     LimitStore,
     Refusal,
@@ -94,8 +93,6 @@ class Outcome:
     hold: Hold | None
     refusals: tuple[Refusal, ...] = ()
     shadow: tuple[Refusal, ...] = ()
-    left: tuple[Grant, ...] = ()
-    """What the store told of the limits it was asked for."""
 
 
 class Allowances:
@@ -236,7 +233,7 @@ class Allowances:
                     pot.told_left(refusal.left, now)
             return Outcome(None, reserved.refusals, reserved.shadow)
         hold.parts += before + _credited(era, needed, reserved, now)
-        return Outcome(hold, (), reserved.shadow, reserved.grants)
+        return Outcome(hold, (), reserved.shadow)
 
     async def _answer(self, era: _Era, wants: Sequence[Want]) -> Reserved:
         """What the store answers in time. What it grants later becomes idle."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from dragoman_service.limits.store.interface import Limit, Period
-from dragoman_service.settings.limits import Amounts, Budgets, LimitsSettings, ScopeLimits, UnitLimits
+from dragoman_service.settings.limits import Amounts, Budgets, LimitsSettings, ScopeLimits
 
 Unit = Literal["requests", "tokens", "cost"]
 UNITS: tuple[Unit, ...] = ("requests", "tokens", "cost")
@@ -55,19 +55,20 @@ class Chain:
 
     def all_of(self, caller: str) -> Sequence[Limit]:
         """The limits of a caller, whatever the model."""
-        return tuple(limit for _, limit in self._limits(caller))
+        return tuple(limit for _, limit, _ in self._limits(caller))
 
     def warnings(self) -> Sequence[tuple[Limit, Sequence[float]]]:
         """The budgets of scopes with names that are watched, each with the parts of it that are worth a warning."""
         named = [("service", self._settings.service)]
         named += [(f"team/{name}", scope) for name, scope in self._settings.teams.items() if name != REST]
         named += [(f"key/{name}", scope) for name, scope in self._settings.keys.items() if name != REST]
-        return tuple(found for name, scope in named if scope for found in _warned(name, scope, self._settings.timezone))
+        found = (one for name, scope in named if scope for one in _scope(name, scope, self._settings.timezone))
+        return tuple((limit, parts) for _, limit, parts in found if limit.period)
 
     def _of(self, caller: str, names: tuple[str, ...]) -> tuple[Limit, ...]:
-        return tuple(limit for pattern, limit in self._limits(caller) if _matches(pattern, names))
+        return tuple(limit for pattern, limit, _ in self._limits(caller) if _matches(pattern, names))
 
-    def _limits(self, caller: str) -> Iterator[tuple[str, Limit]]:
+    def _limits(self, caller: str) -> Iterator[tuple[str, Limit, Sequence[float]]]:
         settings, team = self._settings, self.team(caller)
         scopes = [(f"key/{caller}", settings.keys.get(caller, settings.keys.get(REST)))]
         if team:
@@ -81,18 +82,14 @@ def _matches(pattern: str, names: Sequence[str]) -> bool:
     return not pattern or any(fnmatchcase(name, pattern) for name in names)
 
 
-def _tables(scope: ScopeLimits) -> Iterator[tuple[str, UnitLimits]]:
-    yield "", scope
-    yield from scope.models.items()
-
-
-def _scope(name: str, scope: ScopeLimits, zone: str) -> Iterator[tuple[str, Limit]]:
-    for pattern, table in _tables(scope):
+def _scope(name: str, scope: ScopeLimits, zone: str) -> Iterator[tuple[str, Limit, Sequence[float]]]:
+    """The limits of a scope, each with the pattern of its models and the parts of it that are worth a warning."""
+    for pattern, table in (("", scope), *scope.models.items()):
         for unit in UNITS:
             amounts: Amounts | Budgets | None = getattr(table, unit)
             if amounts is not None:
                 for limit in _of_unit(name, unit, pattern, amounts, scope.enforce, zone):
-                    yield pattern, limit
+                    yield pattern, limit, amounts.warn
 
 
 def _of_unit(
@@ -106,13 +103,3 @@ def _of_unit(
     for period in _PERIODS:
         if (units := getattr(amounts, period)) is not None:
             yield Limit(name, str(Kind(unit, period, pattern)), units, period=period, zone=zone, enforced=enforced)
-
-
-def _warned(name: str, scope: ScopeLimits, zone: str) -> Iterator[tuple[Limit, Sequence[float]]]:
-    for pattern, table in _tables(scope):
-        for unit in UNITS:
-            amounts: Amounts | Budgets | None = getattr(table, unit)
-            if amounts is not None:
-                for limit in _of_unit(name, unit, pattern, amounts, scope.enforce, zone):
-                    if limit.period:
-                        yield limit, amounts.warn

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from postgres_server import PostgresServer, find_programs, postgres_server
+from postgres_server import PostgresServer
 
 WriteSettings = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for all tests of the session."""
-    programs = find_programs()
-    if programs is None:
-        missing = "PostgreSQL's programs are missing (Debian: apt-get install postgresql)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with postgres_server(programs) as server:
-        yield server
 
 
 @pytest.fixture

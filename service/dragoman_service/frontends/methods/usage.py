@@ -13,7 +13,7 @@ from google.rpc import code_pb2
 from dragoman_service.contract import CompletionError, FieldViolation, invalid
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.methods.limits import quotas_of
-from dragoman_service.limits.store.records import Cursor, Total, UsageFilter, UsageGroup, UsageRecord
+from dragoman_service.limits.store.records import Cursor, Total, UsageFilter, UsageGroup, UsageRecord, UsageRow
 from dragoman_service.transport.auth import Auth
 from dragoman_service.transport.call_context import CallContext
 from dragoman_service.validation import limits
@@ -116,7 +116,10 @@ def _digest(place: bytes, where: UsageFilter, oldest_first: bool) -> bytes:
 
 
 def _record(record: UsageRecord) -> v1.UsageRecord:
-    row = record.row
+    row, usage = record.row, _tokens(record.row)
+    usage.partial = row.outcome != "ok"
+    if row.cost is not None:
+        usage.cost_nano_usd = row.cost
     shown = v1.UsageRecord(
         call_id=row.call,
         attempt=row.attempt,
@@ -125,16 +128,7 @@ def _record(record: UsageRecord) -> v1.UsageRecord:
         model=row.model,
         provider=row.provider,
         served_model=row.served_model,
-        usage=v1.Usage(
-            input_tokens=row.input,
-            output_tokens=row.output,
-            total_tokens=row.input + row.output,
-            cached_input_tokens=row.cached,
-            reasoning_tokens=row.reasoning,
-            estimated=row.estimated,
-            partial=row.outcome != "ok",
-            cost_nano_usd=row.cost,
-        ),
+        usage=usage,
         outcome=row.outcome,
     )
     shown.time.FromMilliseconds(record.time)
@@ -149,18 +143,25 @@ def _summaries(totals: Sequence[Total]) -> list[v1.UsageSummary]:
 
 
 def _summary(total: Total) -> v1.UsageSummary:
+    usage = _tokens(total)
+    if total.attempts > total.unpriced:
+        usage.cost_nano_usd = total.cost
     return v1.UsageSummary(
         group=total.group,
         requests=total.requests,
         attempts=total.attempts,
-        usage=v1.Usage(
-            input_tokens=total.input,
-            output_tokens=total.output,
-            total_tokens=total.input + total.output,
-            cached_input_tokens=total.cached,
-            reasoning_tokens=total.reasoning,
-            estimated=total.estimated > 0,
-            cost_nano_usd=total.cost if total.attempts > total.unpriced else None,
-        ),
+        usage=usage,
         unpriced=total.unpriced,
+    )
+
+
+def _tokens(counted: UsageRow | Total) -> v1.Usage:
+    """The tokens of an attempt or a sum, without what they cost."""
+    return v1.Usage(
+        input_tokens=counted.input,
+        output_tokens=counted.output,
+        total_tokens=counted.input + counted.output,
+        cached_input_tokens=counted.cached,
+        reasoning_tokens=counted.reasoning,
+        estimated=counted.estimated > 0,
     )

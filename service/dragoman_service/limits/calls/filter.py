@@ -49,7 +49,7 @@ class Limiting:
 
     def __call__(self, complete: Complete) -> Complete:
         def limited(request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
-            target = self._target(request, call)
+            target = self._catalogue.asked(request, call)  # what is not found is refused further inside
             return complete(request, call) if target is None else self._events(complete, request, call, target)
 
         return limited
@@ -141,11 +141,3 @@ class Limiting:
         if count.started is None or not count.is_estimated:
             return None
         return self._priced(v1.CompletionEvent(usage=count.answered()), count)
-
-    def _target(self, request: v1.CompletionRequest, call: Call) -> Target | None:
-        """None: there is no such model, and the request is refused further inside."""
-        target: Target | None = getattr(call, "target", None)
-        try:
-            return target if target is not None else self._catalogue.find(request.model)
-        except CompletionError:
-            return None

@@ -7,11 +7,10 @@ import time
 
 import grpc
 
-from dragoman_service.telemetry.calls.rpc import CallEnding
+from dragoman_service.telemetry.calls.rpc import OTHER, CallEnding
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.record import CallRecord
 
-OTHER = "other"
 UNKNOWN_METHOD = "_OTHER"  # as the conventions call it
 SCHEME = "http"  # of the listener; TLS ends at a proxy
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import grpc
 import structlog
-from cryptography import x509
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +48,8 @@ class Certificate:
     def expiry(self) -> float:
         """When the certificate in its file expires, in seconds since 1970. Raises OSError or ValueError if the file
         does not hold one, as while it is replaced."""
+        from cryptography import x509  # takes a while, and servers without TLS do not need it
+
         return x509.load_pem_x509_certificate(self._certificate.read_bytes()).not_valid_after_utc.timestamp()
 
     def _report(self, error: OSError) -> None:

@@ -11,7 +11,8 @@ from dragoman import v1
 from dragoman_service.dialects.google.gemini.enums import Api, WireEnum
 from dragoman_service.dialects.google.gemini.state import decode_base64
 from dragoman_service.dialects.google.keys import camel_case
-from dragoman_service.errors import CompletionError, FieldViolation, invalid, malformed_request
+from dragoman_service.dialects.message_json import json_object
+from dragoman_service.errors import CompletionError, FieldViolation, invalid
 
 _INT32, _INT64 = 2**31, 2**63
 _MOST_WARNINGS = 100  # more say nothing new
@@ -19,15 +20,7 @@ _MOST_WARNINGS = 100  # more say nothing new
 
 def parsed(body: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
     """The JSON object in `body`. Raises MALFORMED_REQUEST."""
-    if not isinstance(body, bytes):
-        return body
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as wrong:
-        raise malformed_request(f"The body is not valid JSON: {wrong}.") from None
-    if not isinstance(value, dict):
-        raise malformed_request("The body must be a JSON object.")
-    return value
+    return json_object(body) if isinstance(body, bytes) else body
 
 
 def json_text(value: object) -> str:

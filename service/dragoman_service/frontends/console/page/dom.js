@@ -46,3 +46,13 @@ export function everyFrame(draw) {
     });
   };
 }
+
+/** The handler of keys for a view in which something runs: Ctrl+Enter starts it, Escape stops it. */
+export function shortcuts(start, stop) {
+  return (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      start();
+    } else if (event.key === "Escape") stop();
+  };
+}

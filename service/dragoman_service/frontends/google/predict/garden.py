@@ -8,8 +8,8 @@ from dragoman.dialect.google.aiplatform import v1 as a
 from grpc import aio
 
 from dragoman_service.dialects.google.predict.families import family_of
-from dragoman_service.dialects.google.predict.json import encode
 from dragoman_service.dialects.google.predict.server.models import encode_model
+from dragoman_service.dialects.message_json import encode_message
 from dragoman_service.engine.engine import Engine
 from dragoman_service.frontends.google.models import resolve
 from dragoman_service.frontends.http import Method
@@ -39,7 +39,7 @@ class ModelGarden:
         parts = http.request.match_info
         model = self._model(f"publishers/{parts['publisher']}/models/{parts['model'].rstrip('/')}", http.context.caller)
         http.accept()
-        await http.reply(encode(model))
+        await http.reply(encode_message(model))
 
     def _model(self, resource: str, caller: str) -> a.PublisherModel:
         name, target = resolve(self._engine, resource, caller)

@@ -1,7 +1,7 @@
 // Compare: one prompt, up to four models side by side, by the same clock.
 
 import { AnswerView } from "../answer.js";
-import { everyFrame, fill, h } from "../dom.js";
+import { everyFrame, fill, h, shortcuts } from "../dom.js";
 import { load, requestOf, save } from "../draft.js";
 import { models } from "../models.js";
 import { drawPhases } from "../phases.js";
@@ -28,7 +28,7 @@ class Compare {
     this.grid = h("div", { class: "columns" });
     const prompt = h("textarea", { rows: 4, value: this.draft.turns.at(-1)?.text ?? "", placeholder: "Write a message",
       oninput: () => { this.draft.turns = [{ role: "user", text: prompt.value }]; save(this.draft); } });
-    this.element = h("div", { class: "compare", onkeydown: (event) => this.typed(event) },
+    this.element = h("div", { class: "compare", onkeydown: shortcuts(() => this.start(), () => this.stop()) },
       h("form", { class: "panel wide", onsubmit: (event) => { event.preventDefault(); this.start(); } },
         h("label", { class: "field" }, h("span", {}, "Message"), prompt), this.list,
         h("div", { class: "actions" }, h("button", { class: "primary", type: "submit", title: "Ctrl+Enter" }, "Run all"),
@@ -110,13 +110,6 @@ class Compare {
 
   say(text) {
     this.status.textContent = text;
-  }
-
-  typed(event) {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      event.preventDefault();
-      this.start();
-    } else if (event.key === "Escape") this.stop();
   }
 
   leave() {

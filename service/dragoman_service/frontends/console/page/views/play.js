@@ -2,7 +2,7 @@
 
 import { AnswerView } from "../answer.js";
 import { FORMS } from "../copying.js";
-import { everyFrame, field, fill, h } from "../dom.js";
+import { everyFrame, field, fill, h, shortcuts } from "../dom.js";
 import { KNOBS, load, pathOf, requestOf, save } from "../draft.js";
 import { facts, firstOf, modelOf, models, options } from "../models.js";
 import { drawPhases } from "../phases.js";
@@ -25,7 +25,7 @@ class Play {
     this.phases = h("div", { class: "phases" });
     this.status = h("p", { class: "status", role: "status", "aria-live": "polite" });
     this.redraw = everyFrame(() => this.draw());
-    this.element = h("div", { class: "play", onkeydown: (event) => this.typed(event) }, this.form(), this.output());
+    this.element = h("div", { class: "play", onkeydown: shortcuts(() => this.start(), () => this.stop()) }, this.form(), this.output());
     this.fillModels();
   }
 
@@ -211,13 +211,6 @@ class Play {
 
   say(text) {
     if (this.status.textContent !== text) this.status.textContent = text;
-  }
-
-  typed(event) {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      event.preventDefault();
-      this.start();
-    } else if (event.key === "Escape") this.stop();
   }
 
   leave() {
