@@ -8,7 +8,7 @@ from typing import NamedTuple
 JOB = 'job=~"$job"'
 WINDOW = "$__rate_interval"
 MODEL = "gen_ai_request_model"
-INFERENCE = "gen_ai_client_operation"
+INFERENCE = "gen_ai_client_inference"
 LOCAL = "gen_ai_server_time"
 RPCS = "grpc_server_handled_total"
 HTTP = "http_server_request_duration_seconds"
@@ -117,7 +117,8 @@ _MODELS = (
     graph("Time of a completion", "s", *quantiles(f"{INFERENCE}_duration_seconds", MODEL)),
     graph("First token", "s", *quantiles(f"{INFERENCE}_time_to_first_chunk_seconds", MODEL)),
     graph("Between pieces", "s", *quantiles(f"{INFERENCE}_time_per_output_chunk_seconds", MODEL)),
-    graph("Tokens a second", "short", rate("gen_ai_client_token_usage_sum", f"{MODEL}, gen_ai_token_type")),
+    graph("Input tokens a second", "short", rate(f"{INFERENCE}_usage_input_tokens_total", MODEL)),
+    graph("Output tokens a second", "short", rate(f"{INFERENCE}_usage_output_tokens_total", MODEL)),
     graph("Models on this machine: first token", "s", *quantiles(f"{LOCAL}_to_first_token_seconds")),
     graph("Models on this machine: each token", "s", *quantiles(f"{LOCAL}_per_output_token_seconds")),
     graph("Streams that wait for their readers", "s", quantile(0.99, "dragoman_stream_stall_seconds", "method")),

@@ -57,7 +57,7 @@ def _parsed(labels: str) -> dict[str, str]:
 
 
 AT, TARGET = 'job="d",instance="i"', 'job="d",provider="p",model="m"'
-FIRST, LAG = "gen_ai_client_operation_time_to_first_chunk_seconds", "dragoman_event_loop_lag_seconds"
+FIRST, LAG = "gen_ai_client_inference_time_to_first_chunk_seconds", "dragoman_event_loop_lag_seconds"
 ASKED = f'{FIRST.replace("time_to_first_chunk", "duration")}_count{{job="d",error_type="%s"}}'
 ERRORS, REJECTED = 'dragoman_provider_errors_total{job="d",provider="p",reason="%s"}', "dragoman_rejected_total"
 BUDGET = 'dragoman_budget_used_ratio{job="d",team="t",limit="cost/month"}'

@@ -101,7 +101,7 @@ async def running(
     must not be opened, each with the reason. `worker` is the number of this one of several, from 1.
     Raises SettingsError for mistakes in the providers' tables and for addresses that it cannot listen on.
     """
-    metrics = metrics or Metrics()
+    metrics = metrics or Metrics(semconv=settings.telemetry.semconv)
     warnings: list[str] = []
     prepared = prepare(settings, warnings, failed, present=providers or ())
     opened = prepared.opened

@@ -57,7 +57,7 @@ def serve(settings: Settings, announce: Announce, role: ProcessRole | None = Non
     role = role or ProcessRole()
     if role.worker:
         join(role.worker)
-    metrics = Metrics(role.metrics)
+    metrics = Metrics(role.metrics, settings.telemetry.semconv)
     metrics.worker_restarts.inc(int(role.restarted))
     writer = configure(settings.log.level, settings.log.format, metrics.log_dropped.inc, worker=role.worker)
     try:

@@ -16,9 +16,9 @@ from pydantic import (
 
 from dragoman_service.settings.access import AccessSettings
 from dragoman_service.settings.admission import AdmissionSettings, TargetLimits, limits_in
-from dragoman_service.settings.console import ConsoleSettings
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings.limits import LimitsSettings, UsageSettings
+from dragoman_service.settings.observability import ConsoleSettings, LogSettings, TelemetrySettings
 from dragoman_service.settings.prices import PricesSettings
 from dragoman_service.settings.routing import ModelSettings, RoutingSettings
 from dragoman_service.settings.sources import merge, read_environment, read_file, resolve_secrets
@@ -104,13 +104,6 @@ class PluginSettings(Section):
     open_timeout: Annotated[Duration, Field(gt=0)] = 60.0
 
 
-class LogSettings(Section):
-    """The level and format of the log on stderr. `auto` is `console` on a terminal, otherwise `json`."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "json", "console"] = "auto"
-
-
 class Settings(Section):
     """All settings. The tables in `providers` and `filters` stay unread here, because each is read by its plugin."""
 
@@ -130,6 +123,7 @@ class Settings(Section):
     prices: PricesSettings = Field(default_factory=PricesSettings)
     usage: UsageSettings = UsageSettings()
     console: ConsoleSettings = ConsoleSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     frontends: dict[Name, FrontendSettings] = Field(default_factory=dict)
     _base: Path = PrivateAttr(default_factory=Path.cwd)
 

@@ -107,8 +107,13 @@ class CompletionMeter:
                 self._metrics.per_chunk[*labels, error].observe((self._last - self._first) / (self._deltas - 1))
 
     def _observe_tokens(self, labels: tuple[str, ...]) -> None:
-        self._metrics.tokens[*labels, "input"].observe(self._usage.input_tokens if self._usage else 0)
-        self._metrics.tokens[*labels, "output"].observe(self._output_tokens())
+        usage = self._usage
+        self._metrics.input_tokens[labels].observe(usage.input_tokens if usage else 0)
+        self._metrics.output_tokens[labels].observe(self._output_tokens())
+        if usage is not None and usage.cached_input_tokens:
+            self._metrics.cached_tokens[labels].inc(usage.cached_input_tokens)
+        if usage is not None and usage.reasoning_tokens:
+            self._metrics.reasoning_tokens[labels].inc(usage.reasoning_tokens)
 
     def _observe_local(self, labels: tuple[str, ...]) -> None:
         if self._first is not None:

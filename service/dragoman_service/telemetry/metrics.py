@@ -13,6 +13,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from dragoman_service.telemetry import names
+from dragoman_service.telemetry.names import Named, Semconv
+
 M = TypeVar("M", Counter, Gauge, Histogram)
 Sum = Literal["livesum", "livemax", "livemin", "livemostrecent"]
 """How the gauges of several workers are combined. Workers that have ended do not count."""
@@ -44,10 +47,10 @@ class Metrics:
     """All series of one process, in a registry of their own.
 
     With `folder` the process is one of several workers that write to it, see `telemetry.workers`. Then `registry` has
-    the sums over all workers, and no series about a single process.
+    the sums over all workers, and no series about a single process. `semconv` says which names metrics of models have.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, semconv: Semconv = "both") -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.own: CollectorRegistry | None = self.registry if folder is None else None
@@ -57,10 +60,10 @@ class Metrics:
             PlatformCollector(registry=self.registry)
             GCCollector(registry=self.registry)
         else:
-            MultiProcessCollector(self.registry, str(folder))  # type: ignore[no-untyped-call]
+            self.registry.register(Named(MultiProcessCollector(None, str(folder)), semconv))  # type: ignore[no-untyped-call]
         self._add_rpc()
         self._add_http()
-        self._add_model()
+        self._add_model(semconv)
         self._add_service()
         self._add_admission()
         self._add_limits()
@@ -99,23 +102,25 @@ class Metrics:
             "url_scheme",
         )
 
-    def _add_model(self) -> None:
-        client, server, error = "gen_ai_client", "gen_ai_server", (*MODEL, "error_type")
-        self.tokens = self._histogram(
-            f"{client}_token_usage", "Tokens a completion used.", TOKENS, *MODEL, "gen_ai_token_type"
-        )
-        self.duration = self._histogram(
-            f"{client}_operation_duration_seconds", "Time of a completion.", MODEL_SECONDS, *error
-        )
-        self.first_chunk = self._histogram(
-            f"{client}_operation_time_to_first_chunk_seconds",
-            "Time to the first piece of an answer.",
-            MODEL_SECONDS,
-            *error,
-        )
-        self.per_chunk = self._histogram(
-            f"{client}_operation_time_per_output_chunk_seconds", "Time between pieces.", MODEL_SECONDS, *error
-        )
+    def _add_model(self, semconv: Semconv) -> None:
+        error, registry = (*MODEL, "error_type"), None
+        if self.own is not None:
+            registry = CollectorRegistry()
+            self.own.register(Named(registry, semconv))
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], labels: tuple[str, ...]) -> Family[Histogram]:
+            return Family(Histogram(name, text, labels, buckets=buckets, registry=registry))
+
+        self.input_tokens = histogram(names.INPUT_TOKENS, "Tokens of the prompts.", TOKENS, MODEL)
+        self.output_tokens = histogram(names.OUTPUT_TOKENS, "Tokens of the answers.", TOKENS, MODEL)
+        self.duration = histogram(names.DURATION, "Time of a completion.", MODEL_SECONDS, error)
+        first = "Time to the first piece of an answer."
+        self.first_chunk = histogram(names.FIRST_CHUNK, first, MODEL_SECONDS, error)
+        self.per_chunk = histogram(names.PER_CHUNK, "Time between pieces.", MODEL_SECONDS, error)
+        cached, reasoning = "Tokens of prompts that providers had cached.", "Tokens of reasoning before answers."
+        self.cached_tokens = Family(Counter(names.CACHED_TOKENS, cached, MODEL, registry=registry))
+        self.reasoning_tokens = Family(Counter(names.REASONING_TOKENS, reasoning, MODEL, registry=registry))
+        server = "gen_ai_server"
         self.local_first_token = self._histogram(
             f"{server}_time_to_first_token_seconds", "Time to a local model's first token.", MODEL_SECONDS, *MODEL
         )
