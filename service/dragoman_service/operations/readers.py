@@ -28,6 +28,10 @@ class Readers:
         else:
             self._bound.discard(operation_id)
 
+    def is_bound(self, operation_id: str) -> bool:
+        """Whether the operation ends with its last reader in this process."""
+        return operation_id in self._bound
+
     @contextmanager
     def reading(self, owner: str, operation_id: str) -> Iterator[None]:
         """Leave the context with the reader. It never awaits, because a handler that was cancelled cannot."""

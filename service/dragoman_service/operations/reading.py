@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from dragoman_service.engine.engine import shutting_down
@@ -26,8 +27,11 @@ class OperationReader:
         self._store, self._waiters, self._pause = store, waiters, pause
         self._leaving = False
 
-    def leave(self) -> None:
-        """From now on whoever waits here for an operation that is not done gets SHUTTING_DOWN."""
+    async def leave(self, seconds: float = 0.0) -> None:
+        """Whoever still waits here in `seconds`, for an operation that is not done, gets SHUTTING_DOWN."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._waiters.unattended()
         self._leaving = True
         self._waiters.wake_all()
 

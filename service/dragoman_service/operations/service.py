@@ -64,6 +64,7 @@ class Operations:
         self._store, self._runner, self._janitor, self._engine = store, runner, janitor, engine
         self._reader, self._tokens = reader, tokens
         self._max_attempts, self._ttl = options.max_attempts, round(options.ttl * 1000)
+        self._handback = options.handback
         self._unlisted = frozenset(unlisted)
         self._quota = StoredQuota(store, options.max_stored)
         self._readers = Readers(self._cancel)
@@ -222,12 +223,14 @@ class Operations:
         self._quota.deleted(caller)
 
     async def drain(self, grace: float) -> None:
-        """Claims nothing more, gives running operations `grace` seconds, then gives back the rest to other servers.
+        """Claims nothing more, and hands running operations back to other servers after `handback` seconds.
 
-        Call it before `Engine.stop`. Operations can still be read and started.
+        Those that are bound to their readers have `grace` seconds, as live calls do. Call it before `Engine.stop`.
+        Operations can still be started, and read: readers of what was handed back follow it until `grace` is over.
         """
-        await self._runner.drain(grace)
-        self._reader.leave()
+        end = asyncio.get_running_loop().time() + grace
+        early = await self._runner.drain(grace, self._handback, self._readers.is_bound)
+        await self._reader.leave(max(0, end - asyncio.get_running_loop().time()) if early else 0)
 
     async def _find(self, name: str, caller: str) -> Record:
         record = await self._store.get(caller, id_of(name, caller))

@@ -37,6 +37,7 @@ def metadata(record: Record) -> v1.CompletionOperationMetadata:
         labels=record.labels,
         request_id=record.request_id or "",
         priority=record.priority,
+        handbacks=record.handbacks,
     )
     for name in ("create_time", "start_time", "update_time", "end_time", "expire_time"):
         milliseconds = getattr(record, name)

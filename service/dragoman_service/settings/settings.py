@@ -81,6 +81,8 @@ class OperationsSettings(Section):
     ttl: Annotated[Duration, Field(gt=0)] = 86400.0
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
     lease: Annotated[Duration, Field(ge=0.5)] = 15.0
+    handback: Duration | None = None
+    """How long a drain lets operations run before it hands them back to other servers. Default: `server.grace`."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     model_concurrency: dict[str, Annotated[int, Field(ge=1, le=10_000)]] = Field(default_factory=dict)
     caller_share: Annotated[float, Field(gt=0, le=1)] = 0.75
@@ -199,6 +201,8 @@ class Settings(Section):
                 raise ValueError(f'providers.{name}.filters: should be a list of names of filters, as in ["safety"]')
         if self.server.default_deadline > self.server.longest_deadline:
             raise ValueError("server.default_deadline: should not exceed server.longest_deadline")
+        if (self.operations.handback or 0) > self.server.grace:
+            raise ValueError("operations.handback: should not exceed server.grace, because the process ends then")
         if self.operations.url.startswith("sqlite:") and self.server.data_dir.parts[:1] == _HOMELESS.parts:
             raise ValueError("server.data_dir: is required, because this user has no home directory: set it, or HOME")
         return self

@@ -247,6 +247,11 @@ class Metrics:
             multiprocess_mode="livemin",
         )
         self.store_up.set(1)
+        self.handed_back = Counter(
+            "dragoman_operations_handed_back_total",
+            "Running operations that a drain has given back to the queue.",
+            registry=self.own,
+        )
         self.operation_duration = self._histogram(
             "dragoman_operation_duration_seconds",
             "Time from the last start to the end of an operation.",

@@ -23,3 +23,6 @@ class OperationMeter:
     def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:
         self._metrics.operation_queue[outcome].observe(queue_seconds)
         self._metrics.operation_duration[outcome].observe(run_seconds)
+
+    def handed_back(self) -> None:
+        self._metrics.handed_back.inc()

@@ -762,7 +762,10 @@ type CompletionOperationMetadata struct {
 	// Copy of CompletionRequest.request_id.
 	RequestId string `protobuf:"bytes,16,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Copy of StartCompletionRequest.priority.
-	Priority      int32 `protobuf:"varint,17,opt,name=priority,proto3" json:"priority,omitempty"`
+	Priority int32 `protobuf:"varint,17,opt,name=priority,proto3" json:"priority,omitempty"`
+	// How many times a server that was shutting down has handed the operation back to the others.
+	// These attempts do not count as lost workers.
+	Handbacks     int32 `protobuf:"varint,18,opt,name=handbacks,proto3" json:"handbacks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -909,6 +912,13 @@ func (x *CompletionOperationMetadata) GetPriority() int32 {
 	return 0
 }
 
+func (x *CompletionOperationMetadata) GetHandbacks() int32 {
+	if x != nil {
+		return x.Handbacks
+	}
+	return 0
+}
+
 var File_dragoman_v1_completion_service_proto protoreflect.FileDescriptor
 
 const file_dragoman_v1_completion_service_proto_rawDesc = "" +
@@ -938,7 +948,7 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x18\n" +
-	"\aspecial\x18\x03 \x01(\bR\aspecial\"\xd7\a\n" +
+	"\aspecial\x18\x03 \x01(\bR\aspecial\"\xf5\a\n" +
 	"\x1bCompletionOperationMetadata\x12D\n" +
 	"\x05state\x18\x01 \x01(\x0e2..dragoman.v1.CompletionOperationMetadata.StateR\x05state\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1a\n" +
@@ -961,7 +971,8 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\x06labels\x18\x0f \x03(\v24.dragoman.v1.CompletionOperationMetadata.LabelsEntryR\x06labels\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x10 \x01(\tR\trequestId\x12\x1a\n" +
-	"\bpriority\x18\x11 \x01(\x05R\bpriority\x1a9\n" +
+	"\bpriority\x18\x11 \x01(\x05R\bpriority\x12\x1c\n" +
+	"\thandbacks\x18\x12 \x01(\x05R\thandbacks\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x95\x01\n" +

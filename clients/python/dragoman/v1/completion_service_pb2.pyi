@@ -528,6 +528,7 @@ class CompletionOperationMetadata(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    HANDBACKS_FIELD_NUMBER: _builtins.int
     state: Global___CompletionOperationMetadata.State.ValueType
     """State of the operation."""
     model: _builtins.str
@@ -548,6 +549,10 @@ class CompletionOperationMetadata(_message.Message):
     """Copy of CompletionRequest.request_id."""
     priority: _builtins.int
     """Copy of StartCompletionRequest.priority."""
+    handbacks: _builtins.int
+    """How many times a server that was shutting down has handed the operation back to the others.
+    These attempts do not count as lost workers.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the operation was started."""
@@ -595,10 +600,11 @@ class CompletionOperationMetadata(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         request_id: _builtins.str = ...,
         priority: _builtins.int = ...,
+        handbacks: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "start_time", b"start_time", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "created_by", b"created_by", "end_time", b"end_time", "expire_time", b"expire_time", "labels", b"labels", "last_sequence", b"last_sequence", "model", b"model", "output_characters", b"output_characters", "priority", b"priority", "provider", b"provider", "request_id", b"request_id", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "created_by", b"created_by", "end_time", b"end_time", "expire_time", b"expire_time", "handbacks", b"handbacks", "labels", b"labels", "last_sequence", b"last_sequence", "model", b"model", "output_characters", b"output_characters", "priority", b"priority", "provider", b"provider", "request_id", b"request_id", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

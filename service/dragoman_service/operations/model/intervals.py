@@ -31,6 +31,11 @@ class Options(Protocol):
         ...
 
     @property
+    def handback(self) -> float | None:
+        """Seconds of a drain after which running operations are handed back; None: its whole grace."""
+        ...
+
+    @property
     def max_attempts(self) -> int:
         """How many workers an operation may lose before it fails."""
         ...

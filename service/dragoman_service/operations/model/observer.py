@@ -21,6 +21,10 @@ class Observer(Protocol):
         """This process brought an operation to its final state: SUCCEEDED, FAILED or CANCELLED."""
         ...
 
+    def handed_back(self) -> None:
+        """This process, which drains, has given a running operation back to the queue."""
+        ...
+
 
 class Unobserved:
     """An observer that ignores everything."""
@@ -32,4 +36,7 @@ class Unobserved:
         """Ignores it."""
 
     def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:
+        """Ignores it."""
+
+    def handed_back(self) -> None:
         """Ignores it."""

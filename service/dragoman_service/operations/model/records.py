@@ -65,6 +65,7 @@ class Record:
     error: bytes | None
     priority: int
     request_id: str | None
+    handbacks: int
 
     @property
     def done(self) -> bool:

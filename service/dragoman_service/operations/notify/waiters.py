@@ -51,17 +51,23 @@ class Waiters:
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[Follower]] = defaultdict(set)
         self._readers: defaultdict[str, set[Follower]] = defaultdict(set)
+        self._unattended = asyncio.Event()
+        self._unattended.set()
+
+    async def unattended(self) -> None:
+        """Returns once nobody waits for any operation."""
+        await self._unattended.wait()
 
     @contextmanager
     def watch(self, operation_id: str) -> Iterator[Follower]:
         """Woken when the operation changes. Begin to watch before you read the store."""
-        with _within(self._waiting, operation_id) as follower:
+        with self._within(self._waiting, operation_id) as follower:
             yield follower
 
     @contextmanager
     def follow(self, operation_id: str) -> Iterator[Follower]:
         """Woken, and fed with events. From now on events of a run in this process are written without delay."""
-        with _within(self._readers, operation_id) as follower:
+        with self._within(self._readers, operation_id) as follower:
             yield follower
 
     def is_followed(self, operation_id: str) -> bool:
@@ -83,14 +89,16 @@ class Waiters:
         for operation_id in {*self._waiting, *self._readers}:
             self.wake(operation_id)
 
-
-@contextmanager
-def _within(followers: defaultdict[str, set[Follower]], operation_id: str) -> Iterator[Follower]:
-    follower = Follower()
-    followers[operation_id].add(follower)
-    try:
-        yield follower
-    finally:
-        followers[operation_id].discard(follower)
-        if not followers[operation_id]:
-            del followers[operation_id]
+    @contextmanager
+    def _within(self, followers: defaultdict[str, set[Follower]], operation_id: str) -> Iterator[Follower]:
+        follower = Follower()
+        followers[operation_id].add(follower)
+        self._unattended.clear()
+        try:
+            yield follower
+        finally:
+            followers[operation_id].discard(follower)
+            if not followers[operation_id]:
+                del followers[operation_id]
+            if not self._waiting and not self._readers:
+                self._unattended.set()

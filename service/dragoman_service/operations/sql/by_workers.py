@@ -177,11 +177,9 @@ def _finish() -> Executable:
 
 def requeue(transaction: Transaction, held: Held, losses: int) -> bool:
     """Gives the operation back, for any worker to claim at once. False: it was not ours any more."""
-    back = (
-        update(operations)
-        .where(*_FENCE)
-        .values(state=State.QUEUED, worker=None, lease_until=None, losses=_c.losses + losses, update_time=now())
-    )
+    counted = {"losses": _c.losses + losses} if losses else {"handbacks": _c.handbacks + 1}
+    free = {"state": State.QUEUED, "worker": None, "lease_until": None}
+    back = update(operations).where(*_FENCE).values(**free, **counted, update_time=now())
     if not transaction.execute(back, _fence_of(held)).rowcount:
         return False
     transaction.changes.changed.add(held.id)

@@ -46,6 +46,7 @@ operations = Table(
     Column("worker", String),
     Column("lease_until", BigInteger),
     Column("losses", Integer, nullable=False),
+    Column("handbacks", Integer, nullable=False, server_default="0"),
     Column("max_attempts", Integer, nullable=False),
     # The progress of the running attempt, or of the last one.
     Column("provider", String, nullable=False),

@@ -124,7 +124,10 @@ class OperationStore(Protocol):
         ...
 
     async def requeue(self, held: Held, losses: int) -> bool:
-        """Gives an operation back to the queue and adds to its lost workers. False: the lease is not held any more."""
+        """Gives an operation back to the queue and adds to its lost workers, or without any to its `handbacks`.
+
+        False: the lease is not held any more.
+        """
         ...
 
     async def compact(self, operation_id: str) -> None:

@@ -194,6 +194,7 @@ class MemoryStore:
             return False
         row.state, row.worker, row.update_time = State.QUEUED, None, clock()
         row.losses += losses
+        row.handbacks += not losses
         del self._memory.running[held.id]
         self._memory.enqueue(row)
         self._publish(Changes(changed={held.id}, work=Work.OPEN))

@@ -34,6 +34,7 @@ class Row:
     worker: str | None = None
     lease_until: int = 0
     losses: int = 0
+    handbacks: int = 0
     provider: str = ""
     last_sequence: int = 0
     output_characters: int = 0

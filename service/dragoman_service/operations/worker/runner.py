@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -67,7 +67,7 @@ class Runner:
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._backlog = True
-        self._draining = False
+        self._draining = self._giving_back = False
         self.store_usable = True
         """Whether the store answered when work was last looked for."""
         self._log = structlog.get_logger()
@@ -107,20 +107,41 @@ class Runner:
         self._observer.finished(ended.state, queued, ran)
         self._log.info("operation.done", operation=ended.id, state=ended.state, queue_seconds=queued, run_seconds=ran)
 
-    async def drain(self, grace: float) -> None:
-        """Claims nothing more, lets running operations go on for `grace` seconds, and gives back the rest."""
+    async def drain(
+        self, grace: float, handback: float | None = None, stays: Callable[[str], bool] = lambda _: False
+    ) -> bool:
+        """Claims nothing more, lets running operations go on for `handback` seconds, and gives back the rest.
+
+        Those that stay have `grace` seconds, which is the default of `handback` too. Returns whether operations were
+        given back before `grace` was over.
+        """
         self._draining = True
-        end = asyncio.get_running_loop().time() + grace
-        # A claim that is under way yields more runs; but a store that does not answer must not cost more than `grace`.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(grace), self._claiming:
-                pass
-        if running := set(self._tasks):
-            await asyncio.wait(running, timeout=max(0, end - asyncio.get_running_loop().time()))
+        begun, handback = asyncio.get_running_loop().time(), grace if handback is None else min(handback, grace)
+        # A claim that is under way yields more runs; but a store that does not answer must not cost more than this.
+        await self._claimed(handback)
+        await self._ended(begun + handback)
+        self._giving_back = True
+        early = [run for id_, run in self._runs.items() if not stays(id_)] if handback < grace else []
+        for run in early:
+            run.give_back()
+        await self._ended(begun + grace)
         for run in list(self._runs.values()):
             run.give_back()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=ENDING_GRACE)
+        end = asyncio.get_running_loop().time() + ENDING_GRACE
+        await self._claimed(ENDING_GRACE)
+        await self._ended(end)
+        return bool(early)
+
+    async def _claimed(self, seconds: float) -> None:
+        """Returns when no claim is under way, after `seconds` at the latest."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self._claiming:
+                pass
+
+    async def _ended(self, until: float) -> None:
+        """Returns when all runs have ended, or at loop time `until`."""
+        if tasks := set(self._tasks):
+            await asyncio.wait(tasks, timeout=max(0, until - asyncio.get_running_loop().time()))
 
     async def close(self) -> None:
         """Ends at once. What still runs is left to its lease."""
@@ -148,7 +169,7 @@ class Runner:
         """Claims operations for `free` slots, if there are any."""
         self._backlog = free <= 0
         held = [run.claimed.held for run in self._runs.values()]
-        if self._backlog or not any(found := await self._store.pending(held)):
+        if self._backlog or not any(found := await self._store.pending(held)) or self._draining:
             return
         with self._cancellations.claiming():
             claimed, ended = await self._claim(free, held, found)
@@ -188,6 +209,8 @@ class Runner:
         if (deleted := self._runs.get(claimed.held.id)) is not None:
             deleted.lose("taken over or deleted")
         run = Run(claimed, self._engine)
+        if self._giving_back:  # the claim was under way when the others were given back
+            run.give_back()
         self._runs[claimed.held.id] = run
         task = asyncio.create_task(self._work(run), name=f"operation {claimed.held.id}")
         self._tasks.add(task)
@@ -244,8 +267,15 @@ class Runner:
     async def _try_to_write(self, held: Held, ending: Ending) -> bool:
         """Writes the ending. False: the lease is lost."""
         if ending.state is State.QUEUED:
-            return await self._store.requeue(held, ending.losses)
+            return await self._give_back(held, ending.losses)
         ended = await self._store.finish(held, ending, self._ttl)
         if ended is not None:
             self.report_end(ended)
         return ended is not None
+
+    async def _give_back(self, held: Held, losses: int) -> bool:
+        given = await self._store.requeue(held, losses)
+        if given and not losses:
+            self._observer.handed_back()
+            self._log.info("operation.handed_back", operation=held.id, attempt=held.attempt)
+        return given

@@ -43,6 +43,7 @@ class Setup:
     lease: float = 5.0
     ttl: float = 3600.0
     max_attempts: int = 50
+    handback: float | None = None
     poll: float = 1.0
     wait: float = 3.0
     sweep: float = NEVER
@@ -61,6 +62,7 @@ class Setup:
             "lease",
             "ttl",
             "max_attempts",
+            "handback",
             "model_concurrency",
             "caller_share",
             "max_stored",
@@ -75,6 +77,7 @@ class RecordingObserver:
         self.counts: dict[str, int] = {}
         self.oldest = 0.0
         """Seconds since the oldest queued operation was created."""
+        self.handbacks = 0
         self.outcomes: list[tuple[str, float, float]] = []
         """The final state of each operation, and the seconds that it was queued and that it ran."""
 
@@ -86,6 +89,9 @@ class RecordingObserver:
 
     def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:
         self.outcomes.append((outcome, queue_seconds, run_seconds))
+
+    def handed_back(self) -> None:
+        self.handbacks += 1
 
 
 class Replica:

@@ -1576,6 +1576,10 @@ pub struct CompletionOperationMetadata {
     /// Copy of StartCompletionRequest.priority.
     #[prost(int32, tag="17")]
     pub priority: i32,
+    /// How many times a server that was shutting down has handed the operation back to the others.
+    /// These attempts do not count as lost workers.
+    #[prost(int32, tag="18")]
+    pub handbacks: i32,
 }
 /// Nested message and enum types in `CompletionOperationMetadata`.
 pub mod completion_operation_metadata {
