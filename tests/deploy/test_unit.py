@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from dragoman_service.process.supervisor import EXIT_MARGIN
-from dragoman_service.settings.settings import ServerSettings
+from dragoman_service.settings.server import ServerSettings
 
 ROOT = Path(__file__).parents[2]
 

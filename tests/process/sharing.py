@@ -16,11 +16,13 @@ PACE = '[providers.echo]\ndelay = "20ms"\n'  # a word
 
 
 @asynccontextmanager
-async def serving(folder: Path, url: str, operations: str = "", server: str = "") -> AsyncIterator[Supervised]:
+async def serving(
+    folder: Path, url: str, operations: str = "", server: str = "", workers: int = 1
+) -> AsyncIterator[Supervised]:
     """A server in `folder` on the store at `url`. `operations` and `server` are more lines of these tables."""
     folder.mkdir()  # noqa: ASYNC240 - takes no time
     settings = f'url = "{url}"\n{operations}\n{PACE}'
-    async with supervised(folder, settings, server, workers=1, lease="60s") as service:
+    async with supervised(folder, settings, server, workers=workers, lease="60s") as service:
         await service.wait_until_serving()
         yield service
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from dragoman_service.settings.reading.text import decode_text
 from dragoman_service.settings.settings import SettingsError, load
-from dragoman_service.settings.text import decode_text
 
 TEXT = '[server]\r\ngrace = "3s"\r\n[access]\r\n[providers.a]\r\ntext = """é\r\nb"""\r\n'
 

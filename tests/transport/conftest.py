@@ -10,7 +10,8 @@ import grpc
 import pytest
 from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.deadlines import Deadlines
-from dragoman_service.settings.settings import AccessSettings, ServerSettings
+from dragoman_service.settings.access import AccessSettings
+from dragoman_service.settings.server import ServerSettings
 from dragoman_service.settings.types import Address
 from dragoman_service.telemetry.calls.http import HttpTelemetry
 from dragoman_service.telemetry.calls.rpc import RpcTelemetry

@@ -30,7 +30,8 @@ from dragoman_service.limits.store.opening import limits_of
 from dragoman_service.operations import OpenedStore, OperationStoreError, open_shared_store, open_store, operations_in
 from dragoman_service.plugins.filters import PreparedFilter, open_filters
 from dragoman_service.plugins.providers import Opened
-from dragoman_service.settings.settings import Mistake, OperationsSettings, ServerSettings, Settings, SettingsError
+from dragoman_service.settings.server import ServerSettings
+from dragoman_service.settings.settings import Mistake, OperationsSettings, Settings, SettingsError
 from dragoman_service.telemetry.calls.http import HttpTelemetry, create_http_series
 from dragoman_service.telemetry.calls.rpc import RpcTelemetry, kind_of
 from dragoman_service.telemetry.metrics import Metrics
@@ -82,7 +83,8 @@ async def build(
     engine = Engine(catalogue, around, deadlines, auth.allowed, budget, routing, slots=admission.targets)
     stack.push_async_callback(engine.closed, STOP_GRACE)
     await _open(_exact(admission, opened_store, server.workers), stack)
-    opening = operations_in(opened_store, _options(settings), engine, OperationMeter(metrics), unlisted=auth.unlisted)
+    told: dict[str, Any] = {"observer": OperationMeter(metrics), "unlisted": auth.unlisted, "runs": server.runs}
+    opening = operations_in(opened_store, _options(settings), engine, **told)
     operations = await _open(opening, stack)
     off_loop = OffLoop()
     sizes = (server.max_request_size, server.stall_timeout)

@@ -113,7 +113,8 @@ async def running(
         in_flight = InFlight(settings.server.max_calls)
         context = await build(settings, opened, prepared.filters, metrics, in_flight, stack, worker)
         context.http.probe("/readyz/operations", lambda: why_no_operations(context))
-        mount_frontends(settings, lambda name: context_of(name, context, settings))
+        if settings.server.serves:
+            mount_frontends(settings, lambda name: context_of(name, context, settings))
         create_series(metrics, context, opened)
         stack.push_async_callback(context.grpc.stop)
         stack.push_async_callback(context.http.stop)

@@ -106,11 +106,12 @@ async def operations_in(
     intervals: Intervals | None = None,
     *,
     unlisted: Collection[str] = (),
+    runs: bool = True,
 ) -> AsyncIterator[Operations]:
     """Operations in a store that is open, as `open_operations` gives them.
 
-    `unlisted`: owners that are many people, who must not list each other's operations. Raises OperationStoreError if
-    the store cannot be read.
+    `unlisted`: owners that are many people, who must not list each other's operations. `runs`: whether this process
+    runs operations, or leaves that to others. Raises OperationStoreError if the store cannot be read.
     """
     store, intervals, observing = opened.store, intervals or Intervals(), observer or Unobserved()
     try:
@@ -120,7 +121,8 @@ async def operations_in(
     opened.dispatch.runner = runner = Runner(store, engine, opened.waiters, observing, settings, intervals)
     janitor = Janitor(store, intervals)
     cleaning = asyncio.create_task(janitor.run(observing))
-    runner.begin()
+    if runs:
+        runner.begin()
     try:
         reader = OperationReader(store, opened.waiters, intervals.wait)
         yield Operations(store, runner, janitor, reader, engine, tokens, settings, unlisted)

@@ -18,7 +18,8 @@ from dragoman_service.process.limits import forbid_core_dumps, raise_descriptor_
 from dragoman_service.process.loop import run_to_end
 from dragoman_service.process.notify import ServiceManager
 from dragoman_service.process.signals import ServiceSignals, SignalHandler, handle_signals, ignore_late_signals
-from dragoman_service.settings.settings import ServerSettings, Settings
+from dragoman_service.settings.server import ServerSettings
+from dragoman_service.settings.settings import Settings
 from dragoman_service.telemetry.log import configure
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.workers import join
@@ -88,6 +89,7 @@ async def _serve(
                 http=service.http_address,
                 tls=server.tls is not None,
                 anonymous=settings.allows_anonymous,
+                roles=server.roles,
                 unreachable=service.opened.unreachable or None,
             )
             announce(service.grpc_address, service.http_address)

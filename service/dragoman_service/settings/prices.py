@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
-from dragoman_service.settings.sources import read_file
+from dragoman_service.settings.reading.sources import read_file
 from dragoman_service.settings.strings import MODEL_TARGET, ModelTarget
 from dragoman_service.settings.types import NANO, ConfigPath, Section, Usd
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import platformdirs
 from pydantic import (
     Field,
     PrivateAttr,
@@ -20,58 +19,13 @@ from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings.limits import LimitsSettings, UsageSettings
 from dragoman_service.settings.observability import ConsoleSettings, LogSettings, TelemetrySettings
 from dragoman_service.settings.prices import PricesSettings
+from dragoman_service.settings.reading.sources import merge, read_environment, read_file, resolve_secrets
 from dragoman_service.settings.routing import ModelSettings, RoutingSettings
-from dragoman_service.settings.sources import merge, read_environment, read_file, resolve_secrets
-from dragoman_service.settings.strings import ModelName, Name, Origin, StoreUrl
-from dragoman_service.settings.types import Address, ConfigPath, Duration, Listen, Reached, Section, Size
+from dragoman_service.settings.server import HOMELESS, ServerSettings
+from dragoman_service.settings.strings import ModelName, Name, StoreUrl
+from dragoman_service.settings.types import Address, Duration, Section
 
 __all__ = ["Mistake", "Settings", "SettingsError", "load"]
-
-
-class TlsSettings(Section):
-    """The certificate (chain) and key of the gRPC listener, PEM files."""
-
-    certificate: ConfigPath
-    key: ConfigPath
-
-
-_HOMELESS = Path("~")  # of a user without a home directory
-
-
-def _data_dir() -> Path:
-    try:
-        return Path(platformdirs.user_data_dir("dragoman"))
-    except RuntimeError:
-        return _HOMELESS
-
-
-class ServerSettings(Section):
-    """The listeners, and the limits of calls. `metrics` is an address where /metrics alone is served."""
-
-    grpc: Listen = Address("127.0.0.1", 50051)
-    http: Listen = Address("127.0.0.1", 8080)
-    metrics: Listen | None = None
-    advertised: Reached | None = None
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
-    data_dir: ConfigPath = Field(default_factory=_data_dir)
-    drain_delay: Duration = 5.0
-    grace: Duration = 20.0
-    default_deadline: Annotated[Duration, Field(gt=0)] = 600.0
-    longest_deadline: Annotated[Duration, Field(gt=0)] = 3600.0
-    stall_timeout: Annotated[Duration, Field(gt=0)] = 60.0
-    max_request_size: Annotated[Size, Field(ge=1024, le=512 * 1024**2)] = 8 * 1024**2
-    max_calls: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
-    """Calls under way in a process; further ones are refused with OVERLOADED."""
-    max_waiting: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
-    """gRPC calls of one method that wait for a process to take them; further ones end in CANCELLED at once."""
-    max_connection_age: Annotated[Duration, Field(ge=1)] = 1800.0
-    """After it a gRPC connection takes no further calls, so that its client looks for servers that are new."""
-    max_memory: Annotated[Size, Field(ge=64 * 1024**2)] | None = None
-    """Of a process. Over it new work is refused with OVERLOADED, low priorities at 80 % of it."""
-    call_memory: Annotated[Size, Field(ge=1024**2)] = 512 * 1024**2
-    """For the requests and answers of all calls under way in a process, beyond 64 KiB each."""
-    cors_origins: tuple[Origin, ...] = ()
-    tls: TlsSettings | None = None
 
 
 class OperationsSettings(Section):
@@ -155,6 +109,8 @@ class Settings(Section):
     @property
     def console_path(self) -> str:
         """Where the console is served; empty: nowhere."""
+        if not self.server.serves:
+            return ""
         enabled = self.console.enabled
         return self.console.path if (self.server.http.loopback if enabled is None else enabled) else ""
 
@@ -201,9 +157,14 @@ class Settings(Section):
                 raise ValueError(f'providers.{name}.filters: should be a list of names of filters, as in ["safety"]')
         if self.server.default_deadline > self.server.longest_deadline:
             raise ValueError("server.default_deadline: should not exceed server.longest_deadline")
+        if len(set(self.server.roles)) == 1 and self.operations.url.startswith("memory:"):
+            raise ValueError(
+                f"server.roles: no other process can share {self.operations.url!r}, so operations would never run: "
+                "set operations.url to a database, or leave both roles to this server"
+            )
         if (self.operations.handback or 0) > self.server.grace:
             raise ValueError("operations.handback: should not exceed server.grace, because the process ends then")
-        if self.operations.url.startswith("sqlite:") and self.server.data_dir.parts[:1] == _HOMELESS.parts:
+        if self.operations.url.startswith("sqlite:") and self.server.data_dir.parts[:1] == HOMELESS.parts:
             raise ValueError("server.data_dir: is required, because this user has no home directory: set it, or HOME")
         return self
 

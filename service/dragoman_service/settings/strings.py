@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from dragoman_service.settings.sources import NAME
+from dragoman_service.settings.reading.sources import NAME
 
 
 def matches(pattern: str, expected: str) -> AfterValidator:

@@ -59,7 +59,7 @@ def open_client(target: str, api_key: str | None, tls: bool, ca: Path | None) ->
     """The client that the options describe; it connects when it is used. A usage error if they cannot be used."""
     from dragoman import TLS, AsyncClient
 
-    from dragoman_service.settings.text import trim
+    from dragoman_service.settings.reading.text import trim
 
     try:
         key = api_key if api_key is None else trim(api_key)

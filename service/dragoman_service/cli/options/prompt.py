@@ -11,7 +11,7 @@ import typer
 from dragoman import Options, Prompt, v1
 from dragoman.request import completion_request
 
-from dragoman_service.settings.text import decode_text
+from dragoman_service.settings.reading.text import decode_text
 
 
 def prompt_text(argument: str | None) -> str:

@@ -86,7 +86,7 @@ class Runner:
     @property
     def has_room(self) -> bool:
         """This process could run one more operation."""
-        return not self._draining and len(self._runs) < self._concurrency
+        return bool(self._loops) and not self._draining and len(self._runs) < self._concurrency
 
     @property
     def _is_choosy(self) -> bool:

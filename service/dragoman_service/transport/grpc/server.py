@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dragoman_service.settings.errors import Mistake, SettingsError
-from dragoman_service.settings.settings import ServerSettings, TlsSettings
+from dragoman_service.settings.server import ServerSettings, TlsSettings
 from dragoman_service.settings.types import Address
 from dragoman_service.transport.descriptors import max_connections
 from dragoman_service.transport.grpc.certificates import Certificate

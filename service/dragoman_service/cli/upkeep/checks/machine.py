@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dragoman_service.cli.upkeep.checks.finding import Finding, failed, ok, warning
 from dragoman_service.process.limits import MIN_DESCRIPTORS, descriptor_limit
-from dragoman_service.settings.settings import ServerSettings, TlsSettings
+from dragoman_service.settings.server import ServerSettings, TlsSettings
 
 FEW_DESCRIPTORS = 4096
 SOON = timedelta(days=30)

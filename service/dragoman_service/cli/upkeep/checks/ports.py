@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dragoman_service.cli.upkeep.checks.finding import Finding, failed, ok
 from dragoman_service.process.ports import reserved
 from dragoman_service.settings.errors import SettingsError
-from dragoman_service.settings.settings import ServerSettings
+from dragoman_service.settings.server import ServerSettings
 from dragoman_service.settings.types import Address
 
 SECONDS = 3.0  # for an answer of whoever listens

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman_service.settings.errors import Mistake, SettingsError, is_presentable
-from dragoman_service.settings.text import decode_text, trim
+from dragoman_service.settings.reading.text import decode_text, trim
 from dragoman_service.settings.types import ResolvedSecret
 
 PREFIX = "DRAGOMAN_"
