@@ -35,7 +35,8 @@ def test_what_the_documented_file_calls_defaults_are_the_defaults(tmp_path):
 
     for name in ("drain_delay", "grace", "default_deadline", "longest_deadline", "stall_timeout", "max_request_size"):
         assert getattr(shown.server, name) == getattr(default.server, name)
-    assert shown.operations == default.operations
+    assert shown.operations.handback == shown.server.grace
+    assert shown.operations.model_copy(update={"handback": None}) == default.operations
     assert shown.log == default.log
     assert shown.plugins.open_timeout == default.plugins.open_timeout
 
