@@ -174,6 +174,8 @@ _OPERATIONS = (
     graph("Time of a run", "s", *quantiles("dragoman_operation_duration_seconds")),
     graph("Ends", "reqps", rate("dragoman_operation_duration_seconds_count", "outcome")),
     graph("Store can be used", "short", gauge("dragoman_operations_store_up", "instance", "min")),
+    graph("Connections to the store", "short", gauge("dragoman_store_connections", "state")),
+    graph("Reconnects to the store in an hour", "short", increase("dragoman_store_reconnects_total", "instance")),
 )
 _WORKERS = (
     graph("Workers", "short", gauge("dragoman_workers", "instance")),

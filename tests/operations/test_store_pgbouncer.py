@@ -1,72 +1,73 @@
-"""Operations in PostgreSQL behind PgBouncer, with its default settings and with those that its users add."""
+"""Operations in PostgreSQL behind PgBouncer: what is found out at the start, and what becomes of it."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 from change_recorder import ChangeRecorder
+from dragoman_service.operations import OperationStoreError
+from dragoman_service.operations.notify.postgres import PostgresListener, listening
 from dragoman_service.operations.store.interface import OperationStore, StoreContext
+from dragoman_service.operations.store.libpq_url import read_url
 from dragoman_service.operations.store.opening import open_store
+from dragoman_service.operations.store.postgres.connections import Route
+from dragoman_service.operations.store.postgres.pooler import pooling_of
 from dragoman_service.testing.operation_laws.provider import ask
 from dragoman_service.testing.operation_laws.rows import OWNER, new
 from dragoman_service.testing.operation_laws.stage import State, Store, metadata_of
-from openers import OpenWorker
-from postgres_server import OWNER as USER
+from openers import OpenWorker, database_of
+from pgbouncer_server import Pooler, pooler
 from postgres_server import PostgresServer
-from waiting import blocking_until
+from sqlalchemy import text
+from structlog.testing import capture_logs
+from waiting import until
 
-PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 IGNORED = "jit,statement_timeout,idle_in_transaction_session_timeout,default_transaction_read_only"
-pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is missing (Debian: apt-get install pgbouncer)")
 
 
-@pytest.fixture(params=["session", "transaction"])
+@pytest.fixture(scope="module", params=["session", "transaction"])
 def mode(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=["", f"ignore_startup_parameters = {IGNORED}"], ids=["default", "ignoring"])
+@pytest.fixture(scope="module", params=["", f"ignore_startup_parameters = {IGNORED}"], ids=["default", "ignoring"])
 def extra(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="module")
+def running(postgres: PostgresServer, mode: str, extra: str) -> Iterator[Pooler]:
+    with pooler(postgres, mode, extra) as running:
+        yield running
+
+
 @pytest.fixture
-def store(postgres: PostgresServer, postgres_store: Store, tmp_path: Path, mode: str, extra: str) -> Iterator[Store]:
-    """A store behind a PgBouncer of its own."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
-    database = postgres_store.url.partition("@/")[2].partition("?")[0]
-    settings = postgres.folder / f"pgbouncer-{port}.ini"
-    settings.write_text(
-        f"[databases]\n{database} = host={postgres.folder} dbname={database} user={USER}\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\npool_mode = {mode}\n"
-        f"unix_socket_dir =\n{extra}\n"
-    )
-    user = {"user": "nobody"} if os.geteuid() == 0 else {}
-    assert PGBOUNCER is not None
-    process = subprocess.Popen([PGBOUNCER, "-q", settings], stderr=subprocess.DEVNULL, **user)
-    try:
-        blocking_until(lambda: answers(port))
-        yield Store(f"postgresql://{USER}@127.0.0.1:{port}/{database}", tmp_path)
-    finally:
-        process.kill()
-        process.wait()
+def store(postgres_store: Store, running: Pooler) -> Store:
+    """A store behind a PgBouncer."""
+    return Store(running.url(database_in(postgres_store)), postgres_store.folder)
 
 
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+@pytest.fixture(scope="module")
+def sharing(postgres: PostgresServer) -> Iterator[Pooler]:
+    """A pooler in transaction mode."""
+    with pooler(postgres, "transaction") as running:
+        yield running
 
 
-async def test_a_worker_runs_operations_behind_a_pooler(open_worker: OpenWorker) -> None:
+def database_in(store: Store) -> str:
+    return store.url.partition("@/")[2].partition("?")[0]
+
+
+async def refusal(url: str, store: Store, direct_url: str = "") -> str:
+    with pytest.raises(OperationStoreError) as caught:
+        async with open_store(url, StoreContext(store.folder, ChangeRecorder(), direct_url=direct_url)):
+            pass
+    return str(caught.value)
+
+
+async def test_workers_run_operations_behind_a_pooler(open_worker: OpenWorker) -> None:
     worker, _ = await open_worker(), await open_worker()
     names = [await worker.start(ask(f"hello {number}")) for number in range(12)]
     done = [await worker.wait(name) for name in names]
@@ -89,3 +90,80 @@ async def test_many_read_and_write_at_the_same_time_behind_a_pooler(store: Store
         counts = await first.count_states()
 
     assert counts["QUEUED"] == 100
+
+
+async def test_statement_mode_is_refused(postgres: PostgresServer, postgres_store: Store) -> None:
+    with pooler(postgres, "statement") as running:
+        why = await refusal(running.url(database_in(postgres_store)), postgres_store)
+
+    assert why.startswith("a pooler in statement mode leads to it, which allows no transactions: set its pool_mode to ")
+
+
+async def test_one_who_cannot_listen_says_so_and_looks(sharing: Pooler, postgres_store: Store) -> None:
+    url = sharing.url(database_in(postgres_store))
+    heard = ChangeRecorder()
+    with capture_logs() as logs:
+        async with (
+            open_store(url, StoreContext(postgres_store.folder, heard, watched=lambda: [new(1).id])),
+            open_store(postgres_store.url, StoreContext(postgres_store.folder, ChangeRecorder())) as other,
+        ):
+            await other.start(new(1))
+            heard.forget()
+            await other.cancel(OWNER, new(1).id, b"", 1000)
+            await until(lambda: new(1).id in heard.changed)
+
+    [warning] = [line for line in logs if line["event"] == "operations.deaf"]
+    assert "Set operations.direct_url to the server's own address, or operations.listen to poll" in warning["message"]
+
+
+async def test_one_whose_notifications_go_astray_notices_and_looks(
+    sharing: Pooler, postgres: PostgresServer, postgres_store: Store
+) -> None:
+    elsewhere = Route(read_url(postgres.url("postgres"), 5.0), 5.0)
+    polls = asyncio.Event()
+
+    async def poll() -> None:
+        polls.set()
+        await asyncio.Event().wait()
+
+    with capture_logs() as logs:
+        async with open_store(postgres_store.url, StoreContext(postgres_store.folder, ChangeRecorder())) as opened:
+            listener = PostgresListener(
+                elsewhere.connector(), "tag", ChangeRecorder(), echo=database_of(opened).notify, poll=poll
+            )
+            async with listening(listener), asyncio.timeout(10):
+                await polls.wait()
+
+    assert [line["event"] for line in logs].count("operations.deaf") == 1
+
+
+@pytest.mark.parametrize(
+    ("direct", "why"),
+    [
+        ("other", "operations.direct_url leads to another database or schema than operations.url"),
+        ("sharing", "operations.direct_url leads to a pooler in transaction mode too: name the server"),
+        ("gone", "operations.direct_url cannot be used: "),
+    ],
+)
+async def test_a_direct_url_that_is_none_is_refused(
+    sharing: Pooler, postgres: PostgresServer, postgres_store: Store, direct: str, why: str
+) -> None:
+    url = sharing.url(database_in(postgres_store))
+    urls = {"other": postgres.url("postgres"), "sharing": url, "gone": "postgresql://a:canary@127.0.0.1:1/b"}
+    told = await refusal(url, postgres_store, urls[direct])
+
+    assert told.startswith(why)
+    assert "canary" not in told
+
+
+async def test_what_is_found_out_leaves_no_statement_behind(sharing: Pooler, postgres_store: Store) -> None:
+    url = sharing.url(database_in(postgres_store))
+    route = Route(read_url(url, 5.0), 5.0)
+    found = await pooling_of(route.address, route.session)
+    async with open_store(url, StoreContext(postgres_store.folder, ChangeRecorder(), listen="poll")) as opened:
+        left = await database_of(opened).select(
+            lambda connection: connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one()
+        )
+
+    assert (found.pooled, found.shares) == (True, True)
+    assert left == 0

@@ -23,7 +23,8 @@ from dragoman_service.operations.sql import by_workers, insert
 from dragoman_service.operations.sql.transaction import Transaction
 from dragoman_service.operations.store.interface import OperationStore, StoreContext
 from dragoman_service.operations.store.opening import open_store
-from dragoman_service.operations.store.postgres import READERS, open_postgres
+from dragoman_service.operations.store.postgres import open_postgres
+from dragoman_service.operations.store.postgres.database import READERS
 from dragoman_service.testing.operation_laws.provider import ask
 from dragoman_service.testing.operation_laws.rows import OWNER, TTL, claim, new
 from dragoman_service.testing.operation_laws.stage import Store, metadata_of, text_of

@@ -13,6 +13,7 @@ from dragoman import v1
 
 from dragoman_service.admission.listing import Gates
 from dragoman_service.app.admission import AdmissionParts, build_admission
+from dragoman_service.app.connections import watched_connections
 from dragoman_service.app.exact import exact_slots
 from dragoman_service.app.limits import open_limits
 from dragoman_service.app.readiness import why_not_ready
@@ -30,8 +31,9 @@ from dragoman_service.limits.store.opening import limits_of
 from dragoman_service.operations import OpenedStore, OperationStoreError, open_shared_store, open_store, operations_in
 from dragoman_service.plugins.filters import PreparedFilter, open_filters
 from dragoman_service.plugins.providers import Opened
+from dragoman_service.settings.operations import OperationsSettings
 from dragoman_service.settings.server import ServerSettings
-from dragoman_service.settings.settings import Mistake, OperationsSettings, Settings, SettingsError
+from dragoman_service.settings.settings import Mistake, Settings, SettingsError
 from dragoman_service.telemetry.calls.http import HttpTelemetry, create_http_series
 from dragoman_service.telemetry.calls.rpc import RpcTelemetry, kind_of
 from dragoman_service.telemetry.metrics import Metrics
@@ -75,6 +77,7 @@ async def build(
     auth = Auth(settings.access, anonymous=settings.allows_anonymous)
     budget = Budget(server.call_memory)
     opened_store = await _open(_shared_store(settings), stack)
+    await stack.enter_async_context(watched_connections(opened_store.store, metrics))
     chain = await stack.enter_async_context(_chain(filters, partial(FilterContext, metrics, catalogue), settings))
     admission = build_admission(settings, catalogue, metrics, worker)
     routing = routing_of(settings, metrics)
@@ -112,7 +115,7 @@ def _shared_store(settings: Settings) -> AbstractAsyncContextManager[OpenedStore
     plugins, server = settings.plugins, settings.server
     opener = partial(open_store, allow=plugins.allow, open_timeout=plugins.open_timeout)
     migrate = settings.operations.migrate == "start"
-    return open_shared_store(settings.operations.url, server.data_dir, server.workers, opener, migrate=migrate)
+    return open_shared_store(settings.operations, server.data_dir, server.workers, opener, migrate=migrate)
 
 
 @asynccontextmanager

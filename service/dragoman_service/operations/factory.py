@@ -45,6 +45,10 @@ class _Dispatch:
         if self.runner is not None:
             self.runner.notify(work, None if changed is None else stopped)
 
+    def watched(self) -> Collection[str]:
+        """The operations that somebody in this process waits for or runs."""
+        return self._waiters.ids.union(self.runner.running if self.runner is not None else ())
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedStore:
@@ -57,15 +61,18 @@ class OpenedStore:
 
 @asynccontextmanager
 async def open_shared_store(
-    url: str, data_dir: Path, workers: int = 1, opener: OpenStore = open_store, *, migrate: bool = True
+    settings: Options, data_dir: Path, workers: int = 1, opener: OpenStore = open_store, *, migrate: bool = True
 ) -> AsyncIterator[OpenedStore]:
-    """The store at `url`, for `operations_in`. `workers`: the processes of this server. `migrate` as in StoreContext.
+    """The store at `settings.url`, for `operations_in`. `workers`: the processes of this server. `migrate` as in
+    StoreContext.
 
     Raises OperationStoreError if it cannot be opened.
     """
     waiters = Waiters()
     dispatch = _Dispatch(waiters)
-    async with opener(url, StoreContext(data_dir, dispatch, workers, migrate)) as store:
+    way = (settings.direct_url, settings.listen)
+    context = StoreContext(data_dir, dispatch, workers, migrate, *way, dispatch.watched)
+    async with opener(settings.url, context) as store:
         done: Migration | None = getattr(store, "migration", None)
         if done is not None and done.steps:
             log.info("store.migrated", before=done.before or None, after=done.after)
@@ -91,7 +98,7 @@ async def open_operations(
     `settings.url`. Raises OperationStoreError if the store cannot be opened.
     """
     async with (
-        open_shared_store(settings.url, data_dir, workers, opener) as opened,
+        open_shared_store(settings, data_dir, workers, opener) as opened,
         operations_in(opened, settings, engine, observer, intervals, unlisted=unlisted) as operations,
     ):
         yield operations

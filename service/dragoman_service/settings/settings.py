@@ -18,33 +18,15 @@ from dragoman_service.settings.admission import AdmissionSettings, TargetLimits,
 from dragoman_service.settings.errors import Mistake, SettingsError, mistakes_of
 from dragoman_service.settings.limits import LimitsSettings, UsageSettings
 from dragoman_service.settings.observability import ConsoleSettings, LogSettings, TelemetrySettings
+from dragoman_service.settings.operations import OperationsSettings
 from dragoman_service.settings.prices import PricesSettings
 from dragoman_service.settings.reading.sources import merge, read_environment, read_file, resolve_secrets
 from dragoman_service.settings.routing import ModelSettings, RoutingSettings
 from dragoman_service.settings.server import HOMELESS, ServerSettings
-from dragoman_service.settings.strings import ModelName, Name, StoreUrl
+from dragoman_service.settings.strings import ModelName, Name
 from dragoman_service.settings.types import Address, Duration, Section
 
 __all__ = ["Mistake", "Settings", "SettingsError", "load"]
-
-
-class OperationsSettings(Section):
-    """Where operations are stored and how they run."""
-
-    url: StoreUrl = Field("sqlite:///operations.db", repr=False)
-    ttl: Annotated[Duration, Field(gt=0)] = 86400.0
-    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
-    lease: Annotated[Duration, Field(ge=0.5)] = 15.0
-    handback: Duration | None = None
-    """How long a drain lets operations run before it hands them back to other servers. Default: `server.grace`."""
-    max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
-    model_concurrency: dict[str, Annotated[int, Field(ge=1, le=10_000)]] = Field(default_factory=dict)
-    caller_share: Annotated[float, Field(gt=0, le=1)] = 0.75
-    """The part of `concurrency` that one caller may have. It applies once there are several callers."""
-    max_stored: Annotated[int, Field(ge=1, le=100_000_000)] = 100_000
-    """Operations of one caller in the store, done or not."""
-    migrate: Literal["start", "never"] = "start"
-    """When the store's tables are created or upgraded. With `never` only `dragoman migrate` does that."""
 
 
 class FrontendSettings(Section):
@@ -186,7 +168,7 @@ def load(
     for section in ("providers", "filters"):
         if isinstance(tree.get(section), dict):
             tree[section] = resolve_secrets(tree[section], environ, base, (section,), mistakes)
-    _resolve_store_url(tree, environ, base, mistakes)
+    _resolve_store_urls(tree, environ, base, mistakes)
     try:
         settings = Settings.model_validate(tree, context={"base": base})
     except ValidationError as error:
@@ -222,15 +204,18 @@ def _folder_of(path: Path | None) -> Path:
         raise SettingsError([Mistake("", f"the working directory cannot be used: {error.strerror}")]) from None
 
 
-def _resolve_store_url(tree: dict[str, Any], environ: Mapping[str, str], base: Path, mistakes: list[Mistake]) -> None:
-    """Reads the URL of the store from where it is kept, as for secrets, because it may contain a password."""
+def _resolve_store_urls(tree: dict[str, Any], environ: Mapping[str, str], base: Path, mistakes: list[Mistake]) -> None:
+    """Reads the URLs of the store from where they are kept, as for secrets, because they may contain a password."""
     operations = tree.get("operations")
-    if not isinstance(operations, dict) or not isinstance(operations.get("url"), dict):
+    if not isinstance(operations, dict):
         return
-    known = len(mistakes)
-    url = resolve_secrets(operations["url"], environ, base, ("operations", "url"), mistakes)
-    kept = {key: value for key, value in operations.items() if key != "url"}
-    tree["operations"] = kept if len(mistakes) > known else kept | {"url": url}
+    for name in ("url", "direct_url"):
+        if not isinstance(operations.get(name), dict):
+            continue
+        known = len(mistakes)
+        url = resolve_secrets(operations[name], environ, base, ("operations", name), mistakes)
+        operations = {key: value for key, value in operations.items() if key != name}
+        tree["operations"] = operations = operations if len(mistakes) > known else operations | {name: url}
 
 
 def _nest(path: list[str], value: Any) -> dict[str, Any]:

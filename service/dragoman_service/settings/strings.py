@@ -54,4 +54,11 @@ StoreUrl = Annotated[
         "the URL of a store, as in sqlite:///FILE or postgresql://USER:PASSWORD@HOST:5432/DATABASE",
     ),
 ]
+DirectUrl = Annotated[
+    str,
+    matches(
+        r"(?s)(|postgres(ql)?://..*)",
+        "the URL of the same database without a pooler, as in postgresql://USER:PASSWORD@HOST:5432/DATABASE",
+    ),
+]
 Origin = Annotated[str, matches(r"\*|[a-z][a-z0-9+.-]*://[^\s/]+", "an origin such as 'https://app.example', or '*'")]

@@ -252,6 +252,16 @@ class Metrics:
             "Running operations that a drain has given back to the queue.",
             registry=self.own,
         )
+        self.store_connections = self._gauge(
+            "dragoman_store_connections", "Connections of pools to the store's server.", "livesum", "state"
+        )
+        for state in ("used", "idle"):
+            self.store_connections[state].set(0)
+        self.store_reconnects = Counter(
+            "dragoman_store_reconnects_total",
+            "Attempts to connect to the store's server that followed a failed one.",
+            registry=self.own,
+        )
         self.operation_duration = self._histogram(
             "dragoman_operation_duration_seconds",
             "Time from the last start to the end of an operation.",

@@ -37,9 +37,14 @@ async def _migrated(settings: Settings) -> Migration | None:
     from dragoman_service.operations.store.interface import StoreContext
     from dragoman_service.operations.store.opening import open_store
 
-    context = StoreContext(settings.server.data_dir, lambda changed, work, stopped: None)
-    plugins = settings.plugins
-    async with open_store(settings.operations.url, context, plugins.allow, plugins.open_timeout) as store:
+    operations, plugins = settings.operations, settings.plugins
+    context = StoreContext(
+        settings.server.data_dir,
+        lambda changed, work, stopped: None,
+        direct_url=operations.direct_url,
+        listen="poll",  # nobody here waits for changes
+    )
+    async with open_store(operations.url, context, plugins.allow, plugins.open_timeout) as store:
         return getattr(store, "migration", None)
 
 

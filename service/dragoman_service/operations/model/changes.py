@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 MOST_IDS = 10_000  # beyond these, receivers are told to read everything again
 
@@ -24,6 +24,15 @@ class Work(IntEnum):
 
 
 _WORDS = {"k": Work.KEPT, "w": Work.OPEN}
+
+
+class Mark(NamedTuple):
+    """What differs after any change of an operation that somebody may wait for."""
+
+    state: str
+    attempt: int
+    last_sequence: int
+    cancel_requested: bool
 
 
 class OnChange(Protocol):

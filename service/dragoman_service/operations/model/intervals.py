@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 class Options(Protocol):
@@ -13,6 +13,16 @@ class Options(Protocol):
     @property
     def url(self) -> str:
         """Where operations are kept, as in `sqlite:///FILE`."""
+        ...
+
+    @property
+    def direct_url(self) -> str:
+        """The same database without a pooler in front, for what needs a session of its own; empty: `url`."""
+        ...
+
+    @property
+    def listen(self) -> Literal["notify", "poll"]:
+        """Whether changes of other processes are listened for, or looked for several times a second."""
         ...
 
     @property

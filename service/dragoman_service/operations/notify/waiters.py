@@ -84,6 +84,11 @@ class Waiters:
         for follower in (*self._waiting.get(operation_id, ()), *self._readers.get(operation_id, ())):
             follower.wake()
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """The operations that somebody waits for or follows."""
+        return frozenset((*self._waiting, *self._readers))
+
     def wake_all(self) -> None:
         """Has everybody read their operation again."""
         for operation_id in {*self._waiting, *self._readers}:

@@ -5,7 +5,7 @@ Every write of a running attempt carries its fence: it touches no row once a new
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -23,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 
+from dragoman_service.operations.model.changes import Mark
 from dragoman_service.operations.model.claims import ClaimRequest, Claims, Pending
 from dragoman_service.operations.model.errors import worker_lost
 from dragoman_service.operations.model.records import Claimed, Ended, Ending, Held, Progress, State, Step
@@ -130,6 +131,18 @@ def orders(connection: Connection, held: Sequence[Held]) -> dict[Held, bool]:
 @cache
 def _orders() -> Executable:
     return select(*_HELD, _c.cancel_requested).where(_c.id.in_(bindparam("asked", expanding=True)))
+
+
+def marks(connection: Connection, ids: Collection[str]) -> dict[str, Mark]:
+    """The marks of those operations that exist, see `Mark`."""
+    rows = connection.execute(_marks(), {"asked": list(ids)})
+    return {row[0]: Mark(*row[1:]) for row in rows}
+
+
+@cache
+def _marks() -> Executable:
+    columns = (_c[name] for name in Mark._fields)
+    return select(_c.id, *columns).where(_c.id.in_(bindparam("asked", expanding=True)))
 
 
 def append(transaction: Transaction, steps: Sequence[Step]) -> set[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Concatenate, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from sqlalchemy import Connection
 
@@ -30,4 +30,18 @@ class Database(Protocol):
 
     async def write(self, statement: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `statement` returns, once its changes are committed. They are committed as a whole or not at all."""
+        ...
+
+
+@runtime_checkable
+class Connected(Protocol):
+    """A database on a server."""
+
+    @property
+    def reconnects(self) -> int:
+        """Attempts to connect that followed a failed one."""
+        ...
+
+    def connections(self) -> Mapping[str, int]:
+        """How many connections are in each state: `used` by a statement, or `idle`."""
         ...

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from dragoman_service.operations.model.changes import OnChange, Work
 from dragoman_service.operations.model.claims import ClaimRequest, Claims, Pending
@@ -151,6 +151,12 @@ class StoreContext:
     """The processes of this server that will open the store."""
     migrate: bool = True
     """Whether opening creates or upgrades the tables. If not, a store that needs it raises OperationStoreError."""
+    direct_url: str = field(default="", repr=False)
+    """The same database as at the store's URL, for what needs a session that no pooler shares; empty: the URL does."""
+    listen: Literal["notify", "poll"] = "notify"
+    """Whether changes of other processes are listened for, or looked for several times a second."""
+    watched: Callable[[], Collection[str]] = tuple
+    """The ids of operations that somebody in this process waits for or runs, for stores that look for changes."""
 
 
 OpenStore = Callable[[str, StoreContext], AbstractAsyncContextManager[OperationStore]]

@@ -89,6 +89,11 @@ class Runner:
         return bool(self._loops) and not self._draining and len(self._runs) < self._concurrency
 
     @property
+    def running(self) -> Collection[str]:
+        """The ids of the operations that run in this process."""
+        return self._runs.keys()
+
+    @property
     def _is_choosy(self) -> bool:
         """Queued work may be passed over although slots are free."""
         return bool(self._limits.by_pattern) or self._share < 1

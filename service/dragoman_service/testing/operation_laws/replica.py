@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dragoman import v1
 from google.longrunning import operations_pb2
@@ -24,7 +24,7 @@ from dragoman_service.routing.health.breaker import BreakerSettings
 from dragoman_service.routing.health.health import Health
 from dragoman_service.routing.policy import Policy
 from dragoman_service.routing.router import Routes
-from dragoman_service.settings.settings import OperationsSettings
+from dragoman_service.settings.operations import OperationsSettings
 from dragoman_service.testing.operation_laws.provider import Signing, ask
 
 CALLER = "team-a"
@@ -52,12 +52,16 @@ class Setup:
     model_concurrency: Mapping[str, int] = field(default_factory=dict)
     caller_share: float = 1.0
     max_stored: int = 100_000
+    direct_url: str = ""
+    listen: Literal["notify", "poll"] = "notify"
 
     @property
     def settings(self) -> OperationsSettings:
         """The table `[operations]`, not validated, so that a replica can have no slots."""
         names = (
             "url",
+            "direct_url",
+            "listen",
             "concurrency",
             "lease",
             "ttl",

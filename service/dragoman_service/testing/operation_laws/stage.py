@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
@@ -38,6 +38,17 @@ class Store:
     """What is stored outlives its process, and several processes may open the store. Otherwise the laws about processes
     do not apply and say so, replicas that would run in processes of their own run in this one, and a law asserts that
     everything is gone once the last replica has closed."""
+    direct_url: str = ""
+    """The setting `operations.direct_url`."""
+    listen: Literal["notify", "poll"] = "notify"
+    """The setting `operations.listen`."""
+
+    @property
+    def context(self) -> StoreContext:
+        """For one who opens it without a replica."""
+        return StoreContext(
+            self.folder, lambda changed, work, stopped: None, direct_url=self.direct_url, listen=self.listen
+        )
 
 
 class Stage:
@@ -64,8 +75,7 @@ class Stage:
 
     async def open_store(self) -> OperationStore:
         """The store itself, as one more process opens it."""
-        opened = open_store(self.store.url, StoreContext(self.store.folder, lambda changed, work, stopped: None))
-        return await self._stack.enter_async_context(opened)
+        return await self._stack.enter_async_context(open_store(self.store.url, self.store.context))
 
     async def freeze(self, process: Remote) -> None:
         """Stops the process, but not within a write of its own, because that would lock out the others."""
@@ -77,7 +87,9 @@ class Stage:
 
     def setup(self, **changes: Any) -> Setup:
         changes.setdefault("name", next(self._names))
-        return replace(Setup(self.store.url, str(self.store.folder), ""), **changes)
+        store = self.store
+        setup = Setup(store.url, str(store.folder), "", direct_url=store.direct_url, listen=store.listen)
+        return replace(setup, **changes)
 
     def calls(self) -> list[tuple[str, str]]:
         """The replica and the operation of each provider call, over all replicas, in order."""

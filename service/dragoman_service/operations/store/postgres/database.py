@@ -1,52 +1,42 @@
-"""Operations in PostgreSQL, for any number of processes and machines.
-
-One connection writes, in group commits; a few connections read; one more listens to other processes.
-"""
+"""Runs statements in PostgreSQL: one connection writes, in group commits; a few connections read."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import asyncpg
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, QueuePool, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.operations.model.changes import Changes
-from dragoman_service.operations.model.errors import OperationStoreError
-from dragoman_service.operations.notify.postgres import CHANNEL, MOST_BYTES, Connect, PostgresListener, listening
-from dragoman_service.operations.sql.connection_health import Health, reason_of
-from dragoman_service.operations.sql.migrate import Migration, load_alembic, migrate
+from dragoman_service.operations.model.changes import Changes, Mark
+from dragoman_service.operations.notify.postgres import CHANNEL, END_FROZEN, MOST_BYTES
+from dragoman_service.operations.sql import by_workers
+from dragoman_service.operations.sql.connection_health import Health
+from dragoman_service.operations.sql.migrate import Migration, migrate
 from dragoman_service.operations.sql.transaction import Dialect, Transaction
 from dragoman_service.operations.store.group_commit import Committed, Failed, GroupCommit, Run, in_all, run_all
-from dragoman_service.operations.store.interface import StoreContext
-from dragoman_service.operations.store.libpq_url import SHAPE, DatabaseAddress, read_url
-from dragoman_service.operations.store.relational import SqlStore
+from dragoman_service.operations.store.postgres.connections import TROUBLE
+from dragoman_service.operations.store.postgres.gate import Gate
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 4  # connections
-CONNECT_SECONDS, STATEMENT_SECONDS, TRANSACTION_SECONDS = 5.0, 10.0, 20.0
+TRANSACTION_SECONDS = 20.0
 CLOSE_SECONDS = 1.0  # for the transactions that are under way at the end
 TRIES = 5  # of a transaction that conflicts with another one
 _MIGRATING, _CLAIMING = 0x64_72_61_67_01, 0x64_72_61_67_02  # the numbers of locks
 _DIALECT = Dialect(insert, select(func.pg_advisory_xact_lock(_CLAIMING)))
-_TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _CONFLICTS = {"40001", "40P01"}  # serialization_failure, deadlock_detected
 _SHARED_FAULTS = ("08", "25", "53", "57", "58")  # no connection, read-only, no resources, shutting down, system error
 
 # The server went away, or is not the primary any more, or has lost what this session had: another connection may help.
 _LOST = ("08", "25006", "26", "57P", "58", "XX")
-
-_SESSION = {"application_name": "dragoman", "jit": "off", "statement_timeout": f"{STATEMENT_SECONDS:.0f}s"}
-_READ_ONLY = {"default_transaction_read_only": "on"}
 
 
 class PostgresDatabase:
@@ -59,13 +49,18 @@ class PostgresDatabase:
         tag: str,
         committed: Callable[[Changes], None],
         local: Mapping[str, str] | None = None,
+        gate: Gate | None = None,
     ) -> None:
-        """`local`: settings of each transaction, for connections through a pooler, which cannot have their own."""
+        """`local`: settings of each transaction, for connections through a pooler, which cannot have their own.
+
+        `gate` is where the connections came through.
+        """
         self._reader, self._writer, self._tag, self._local = reader, writer, tag, local
+        self._gate = gate or Gate()
         # A pooler may run the two steps of a statement in two sessions unless they are in one transaction.
         self._at_once = reader if local else reader.execution_options(isolation_level="AUTOCOMMIT")
         self._group = GroupCommit(self._commit, committed)
-        self._health = Health(*_TROUBLE, store="postgresql")
+        self._health = Health(*TROUBLE, store="postgresql")
         self._reads: set[asyncio.Task[Any]] = set()
 
     async def select(self, statement: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -81,8 +76,11 @@ class PostgresDatabase:
         with self._health.watched(writing=True):
             return await self._group.submit(run)
 
-    async def migrate(self, *, allowed: bool) -> Migration:
-        """Creates or upgrades the tables, if `allowed`, while other processes that want to do so wait."""
+    async def migrate(self, engine: AsyncEngine | None = None, *, allowed: bool) -> Migration:
+        """Creates or upgrades the tables, if `allowed`, while other processes that want to do so wait.
+
+        `engine` connects to the same database; None: as for writes.
+        """
 
         def locked(connection: Connection) -> Migration:
             connection.execute(select(func.set_config("statement_timeout", "0", True)))
@@ -90,8 +88,33 @@ class PostgresDatabase:
             return migrate(connection, allowed=allowed)
 
         with self._health.watched(writing=True):
-            async with self._writer.begin() as connection:
+            async with (engine or self._writer).begin() as connection:
                 return await connection.run_sync(locked)
+
+    async def marks(self, ids: Collection[str]) -> Mapping[str, Mark]:
+        """The marks of those operations that exist."""
+        return await self.select(by_workers.marks, ids)
+
+    async def notify(self, message: str) -> bool:
+        """Sends a message to all who listen. False: the database cannot be written now."""
+        with suppress(CompletionError):
+            await self.write(lambda transaction: transaction.execute(select(func.pg_notify(CHANNEL, message))))
+            return True
+        return False
+
+    async def end_frozen(self, seconds: float) -> None:
+        """Ends the sessions of processes that have stood still for `seconds` in the middle of a statement."""
+        await self.select(lambda connection: connection.execute(text(END_FROZEN), {"seconds": seconds}))
+
+    @property
+    def reconnects(self) -> int:
+        """Attempts to connect that followed a failed one."""
+        return self._gate.repeated
+
+    def connections(self) -> Mapping[str, int]:
+        """See `Connected`. The connection that listens is not counted, because it is none of a pool."""
+        pools = [engine.pool for engine in (self._reader, self._writer) if isinstance(engine.pool, QueuePool)]
+        return {"used": sum(one.checkedout() for one in pools), "idle": sum(one.checkedin() for one in pools)}
 
     async def close(self) -> None:
         """Waits for the transactions that are under way, but no longer than a server that answers takes."""
@@ -206,93 +229,8 @@ def _is_shared_fault(error: Exception) -> bool:
     """No single statement has caused it, so to try one by one would not help."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or _state_of(error).startswith(_SHARED_FAULTS)
-    return isinstance(error, _TROUBLE)
+    return isinstance(error, TROUBLE)
 
 
 def _state_of(error: DBAPIError) -> str:
     return str(getattr(error.orig, "sqlstate", None) or "")
-
-
-@asynccontextmanager
-async def open_postgres(
-    url: str, context: StoreContext, *, probe: float = 3.0, frozen: float = 5.0
-) -> AsyncIterator[SqlStore]:
-    """The store in the database at `url`, see `read_url`. Raises OperationStoreError.
-
-    A process that stands still within a transaction loses it after `frozen` seconds, so that others can use the rows
-    that it has locked. Every `probe` seconds the listening connection is checked, and such processes are looked for.
-    """
-    address = read_url(url, CONNECT_SECONDS)
-    session = {**_SESSION, "idle_in_transaction_session_timeout": f"{frozen * 1000:.0f}ms", **address.settings}
-    pooled, tag = await _is_pooled(address, session), secrets.token_hex(4)
-    own = {"application_name": session["application_name"]} if pooled else session
-    connect = _connector(address, own, pooled=pooled)
-    read = _connector(address, own if pooled else own | _READ_ONLY, pooled=pooled)
-    writer = _engine(connect, 1, pooled=pooled)
-    reader = _engine(read, READERS, pooled=pooled, isolation_level="REPEATABLE READ")
-    database = PostgresDatabase(
-        reader,
-        writer,
-        tag,
-        lambda changes: changes.notify(context.on_change, own=True),
-        local={"idle_in_transaction_session_timeout": f"{frozen * 1000:.0f}ms"} if pooled else None,
-    )
-    try:
-        load_alembic()
-        try:
-            migration = await database.migrate(allowed=context.migrate)
-        except CompletionError as error:
-            reason = reason_of(error.__cause__ or error)
-            raise OperationStoreError(f"the database cannot be used: {reason}") from error
-        async with listening(PostgresListener(connect, tag, context.on_change, probe=probe, frozen=frozen)):
-            yield SqlStore(database, migration)
-    finally:
-        await database.close()
-
-
-async def _is_pooled(address: DatabaseAddress, session: Mapping[str, str]) -> bool:
-    """Whether a pooler such as PgBouncer answers. It refuses settings of the session, or is not the server itself.
-
-    False if nobody answers: what follows reports that.
-    """
-    try:
-        connection = await _connector(address, session)()
-        try:
-            async with connection.transaction():
-                return bool(connection.get_server_pid() != await connection.fetchval("SELECT pg_backend_pid()"))
-        finally:
-            connection.terminate()
-    except asyncpg.PostgresError as error:
-        return "unsupported startup parameter" in str(error)
-    except (OSError, TimeoutError, asyncpg.InterfaceError):
-        return False
-
-
-def _engine(connect: Connect, connections: int, *, pooled: bool, **options: Any) -> AsyncEngine:
-    async def create(**_: object) -> asyncpg.Connection[asyncpg.Record]:
-        return await connect()
-
-    arguments: dict[str, Any] = {"async_creator_fn": create}
-    if pooled:  # statements without a name, prepared for each use: those of others lie in the same sessions
-        arguments |= {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
-    pool = {"pool_size": connections, "max_overflow": 0, "pool_timeout": CONNECT_SECONDS}
-    return create_async_engine("postgresql+asyncpg://", connect_args=arguments, **pool, **options)
-
-
-def _connector(address: DatabaseAddress, session: Mapping[str, str], *, pooled: bool = False) -> Connect:
-    async def connect() -> asyncpg.Connection[asyncpg.Record]:
-        try:
-            return await asyncpg.connect(
-                address.url,
-                timeout=address.connect_seconds,
-                server_settings=dict(session),
-                statement_cache_size=0 if pooled else 100,
-                target_session_attrs="primary",
-            )
-        except asyncpg.TargetServerAttributeNotMatched:
-            raise ConnectionRefusedError("the server is a standby, which takes no writes") from None
-        except (ValueError, asyncpg.ClientConfigurationError):
-            # Without the driver's message, which may quote the URL and so its password.
-            raise OperationStoreError(SHAPE) from None
-
-    return connect
