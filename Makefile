@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ENGINE ?= $(shell command -v docker || command -v podman)
 IMAGE ?= dragoman
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 COMPILE = .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-package dragoman --custom-compile-command 'make lock' $(UPGRADE)
 PARALLEL ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
@@ -14,7 +15,7 @@ MAVEN = mvn --quiet --batch-mode $(shell mkdir -p $(HOME)/.m2/repository 2>/dev/
 	echo -Dmaven.repo.local=$(CURDIR)/build/m2)
 
 .NOTPARALLEL:
-.PHONY: help setup runtime dev tools weights seeds go java rust typescript envoy browser prometheus demo run proto lock check test fuzz \
+.PHONY: help setup runtime dev tools weights seeds go java rust typescript envoy browser prometheus helm demo run proto lock check test fuzz \
 	test-clients test-seeds test-all deploy-check bench dist image clean
 
 help: ## Show this list
@@ -41,7 +42,7 @@ check: dev tools ## Run all static checks: style, types, import rules, structure
 		else echo "shellcheck has no package for this platform: skipped"; fi
 
 test: dev weights ## Run the tests of the service (ARGS="-k operations")
-	$(BIN)/pytest $(PARALLEL) --ignore=tests/clients --ignore=tests/seeds --ignore=tests/monitoring $(ARGS)
+	$(BIN)/pytest $(PARALLEL) --ignore=tests/clients --ignore=tests/seeds --ignore=tests/monitoring --ignore=tests/chart $(ARGS)
 
 fuzz: dev ## Send mutated inputs to every method, route, provider and setting (FUZZ_FACTOR=20 FUZZ_SEED=random)
 	FUZZ_FACTOR=$(or $(FUZZ_FACTOR),20) FUZZ_SEED=$(or $(FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest --timeout 3600 tests/fuzz $(ARGS)
@@ -57,7 +58,7 @@ test-all: test test-clients test-seeds ## Run all tests
 
 deploy-check: dev tools weights prometheus ## Check deploy/ with the tools that this machine has; name those that it lacks
 	@for file in scripts/deploy/*.py; do $(BIN)/python $$file || exit; done
-	$(BIN)/pytest tests/monitoring $(ARGS)
+	$(BIN)/pytest tests/monitoring tests/chart $(ARGS)
 
 bench: dev ## Measure the service against a bare gRPC server, a peer, and its design figures
 	@for file in bench/*.py; do $(BIN)/python $$file || exit; done
@@ -67,6 +68,7 @@ proto: tools ## Generate code from the schema; for languages other than Python, 
 
 lock: tools ## Resolve the lock files again (UPGRADE=--upgrade for newer releases)
 	$(COMPILE) pyproject.toml --extra local --group build --output-file requirements/runtime.lock
+	$(COMPILE) pyproject.toml --group build --constraint requirements/runtime.lock --output-file requirements/minimal.lock
 	$(COMPILE) pyproject.toml --extra local --group build --extra prices --extra testing --group dev \
 		--constraint requirements/runtime.lock --output-file requirements/dev.lock
 	$(COMPILE) --group tools --output-file requirements/tools.lock
@@ -78,10 +80,12 @@ lock: tools ## Resolve the lock files again (UPGRADE=--upgrade for newer release
 dist: dev tools ## Build what a release publishes into dist/ (PARTS="python go")
 	$(BIN)/python scripts/dist.py $(PARTS)
 
-image: ## Build the container image
+image: ## Build the container image (TARGET=minimal: without the embedded model)
 	@test -n "$(ENGINE)" && $(ENGINE) info >/dev/null 2>&1 || \
 		{ echo "make image needs a running container engine (docker or podman); none was found." >&2; exit 1; }
-	$(ENGINE) build --tag $(IMAGE) .
+	$(ENGINE) build $(if $(TARGET),--target $(TARGET)) --tag $(IMAGE)$(if $(TARGET),:$(TARGET)) \
+		--build-arg VERSION="$(VERSION)" --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" \
+		--build-arg SOURCE="$$(git remote get-url origin 2>/dev/null)" .
 
 clean: ## Remove everything that these targets created, except the weights
 	rm -rf .venv .tools build dist clients/typescript/node_modules clients/typescript/build \
@@ -108,6 +112,10 @@ typescript: clients/typescript/node_modules/.package-lock.json ## Build the Type
 clients/typescript/node_modules/.package-lock.json: clients/typescript/package-lock.json
 	@command -v npm >/dev/null || { echo "The TypeScript client needs Node 20 or newer with npm." >&2; exit 1; }
 	@cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json
+
+helm: ## Build helm, with which deploy-check renders the chart; takes some minutes
+	@command -v go >/dev/null || { echo "helm is built with Go 1.26 or newer; or put a helm of your own on the PATH." >&2; exit 1; }
+	@cd requirements/helm && GOBIN=$(CURDIR)/build/helm/bin timeout 1200 go install -ldflags='-s -w' tool
 
 prometheus:
 	@$(PYTHON) scripts/monitoring/prometheus.py build/prometheus

@@ -1,0 +1,77 @@
+"""The Helm chart's sources, without helm: what its schema and its committed renderings say fits the service."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from dragoman_service.operations.store.interface import StoreContext
+from dragoman_service.operations.store.opening import open_store
+from dragoman_service.process.supervisor import EXIT_MARGIN
+from dragoman_service.settings.settings import ServerSettings, Settings
+from dragoman_service.testing.operation_laws.rows import claim, new
+from postgres_server import PostgresServer
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "deploy/helm/dragoman"
+GOLDEN = ROOT / "tests/deploy/golden"
+
+
+def in_rendering(name: str, pattern: str) -> str:
+    found = re.search(pattern, (GOLDEN / f"{name}.yaml").read_text(), re.MULTILINE)
+    assert found, pattern
+    return found[1]
+
+
+def tables_in(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The schema of every table of values that has names of its own."""
+    if "properties" not in schema:
+        return []
+    return [schema, *(table for value in schema["properties"].values() for table in tables_in(value))]
+
+
+def test_the_schema_of_the_values_knows_the_sections_of_the_settings() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+
+    assert schema["properties"]["settings"]["properties"].keys() == Settings.model_fields.keys()
+
+
+def test_the_schema_refuses_names_that_it_does_not_know() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    del schema["properties"]["settings"]["properties"]["server"]["properties"]  # checked by the service itself
+
+    tables = tables_in(schema)
+    assert len(tables) > 20
+    assert all(table.get("additionalProperties") is False for table in tables)
+
+
+def test_a_pod_may_take_longer_to_end_than_the_service() -> None:
+    server = ServerSettings()
+    seconds = int(in_rendering("default", r"terminationGracePeriodSeconds: (\d+)"))
+
+    assert seconds >= server.drain_delay + server.grace + EXIT_MARGIN
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_probes_ask_what_the_service_serves(path: str) -> None:
+    assert in_rendering("default", rf"path: ({path}),")
+    assert f'"{path}"' in (ROOT / "service/dragoman_service/transport/http/server.py").read_text()
+
+
+async def test_the_query_of_keda_counts_the_queued_operations(postgres: PostgresServer, tmp_path: Path) -> None:
+    query = in_rendering("keda", r'query: "(SELECT .*)"')
+    name = await postgres.lend_database()
+    async with open_store(postgres.url(name), StoreContext(tmp_path, lambda changed, work, stopped: None)) as store:
+        for number in range(3):
+            await store.start(new(number))
+        await claim(store, 1)
+        connection = await asyncpg.connect(postgres.url(name))
+        counted = await connection.fetchval(query)
+        await connection.close()
+    await postgres.take_back(name)
+
+    assert counted == 2
