@@ -1,16 +1,19 @@
-# `make image` builds it; `docker run --rm dragoman` starts the service on the embedded model, reachable only from inside
-# the container. To be reachable from outside it must listen on all addresses, which requires keys or --anonymous:
+# `make image` builds it, and `make image TARGET=minimal` one without the embedded model. `docker run --rm dragoman` starts
+# the service on the embedded model, reachable only from inside the container. To be reachable from outside it must
+# listen on all addresses, which requires keys or --anonymous:
 #   docker run -p 127.0.0.1:50051:50051 dragoman serve --grpc-listen 0.0.0.0:50051 --anonymous
 #   docker run -p 50051:50051 -v ./dragoman.toml:/etc/dragoman.toml dragoman serve --config /etc/dragoman.toml
+# It needs no right and writes to two folders only:
+#   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges dragoman
 ARG PYTHON=3.13-slim-trixie
 
 FROM python:${PYTHON} AS build
 WORKDIR /src
 RUN python -m venv /opt/dragoman
 ENV PATH=/opt/dragoman/bin:$PATH
-COPY requirements/runtime.lock requirements/
+COPY requirements/minimal.lock requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --no-deps --require-hashes --requirement requirements/runtime.lock
+    pip install --no-deps --require-hashes --requirement requirements/minimal.lock
 COPY LICENSE README.md pyproject.toml ./
 COPY clients/python clients/python
 COPY service service
@@ -19,27 +22,27 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation ./clients/python .
 FROM build AS weights
 RUN DRAGOMAN_CACHE_DIR=/opt/weights dragoman local fetch
 
-# The final image does without the build tools.
-FROM build AS installed
+FROM build AS engine
+COPY requirements/runtime.lock requirements/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --no-deps --require-hashes --requirement requirements/runtime.lock
+
+# The final images do without the build tools.
+FROM build AS installed-minimal
 RUN pip uninstall --yes setuptools pip
 
-FROM python:${PYTHON}
-LABEL org.opencontainers.image.title="Dragoman" \
-      org.opencontainers.image.description="A pluggable gRPC service in front of language models" \
-      org.opencontainers.image.licenses="Apache-2.0"
-# The runtime of the embedded model is linked against libgomp1. The folder belongs to group 0, which OpenShift gives to
-# containers that it runs under a user of its own.
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libgomp1 \
-    && rm -rf /var/lib/apt/lists/* \
+FROM engine AS installed
+RUN pip uninstall --yes setuptools pip
+
+FROM python:${PYTHON} AS base
+# No installer, and no file with which a user becomes another one. The folder belongs to group 0, which OpenShift gives
+# to containers that it runs under a user of its own.
+RUN pip uninstall --yes pip \
+    && find / -xdev -type f -perm /6000 -exec chmod ug-s {} + \
     && install --directory --owner 10001 --group 0 --mode 0775 /var/lib/dragoman
-COPY --from=weights /opt/weights /opt/weights
-COPY --from=installed /opt/dragoman /opt/dragoman
 ENV PATH=/opt/dragoman/bin:$PATH \
     HOME=/var/lib/dragoman \
-    DRAGOMAN_CACHE_DIR=/opt/weights \
     DRAGOMAN_SERVER__DATA_DIR=/var/lib/dragoman
-USER 10001:10001
 WORKDIR /var/lib/dragoman
 VOLUME /var/lib/dragoman
 EXPOSE 50051 8080
@@ -51,3 +54,25 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
 # engine. After SIGTERM it drains for up to 25 seconds, so stop it with `docker stop --time 30`.
 ENTRYPOINT ["dragoman"]
 CMD ["serve"]
+ARG VERSION="" REVISION="" SOURCE=""
+LABEL org.opencontainers.image.title="Dragoman" \
+      org.opencontainers.image.description="A pluggable gRPC service in front of language models" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
+
+# Without the embedded model: it serves providers that the settings name.
+FROM base AS minimal
+COPY --from=installed-minimal /opt/dragoman /opt/dragoman
+USER 10001:10001
+
+FROM base
+# The runtime of the embedded model is linked against libgomp1.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=weights /opt/weights /opt/weights
+COPY --from=installed /opt/dragoman /opt/dragoman
+ENV DRAGOMAN_CACHE_DIR=/opt/weights
+USER 10001:10001

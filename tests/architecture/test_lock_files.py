@@ -28,13 +28,10 @@ def asked_of(name: str) -> list[str]:
     table = project()
     extras, groups = table["project"]["optional-dependencies"], table["dependency-groups"]
     client = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text())
-    runtime = [
-        *table["project"]["dependencies"],
-        *extras["local"],
-        *groups["build"],
-        *client["project"]["dependencies"],
-    ]
+    minimal = [*table["project"]["dependencies"], *groups["build"], *client["project"]["dependencies"]]
+    runtime = [*minimal, *extras["local"]]
     asked = {
+        "minimal": minimal,
         "runtime": runtime,
         "dev": [*runtime, *extras["prices"], *extras["testing"], *groups["dev"]],
         "tools": groups["tools"],
@@ -53,7 +50,7 @@ def stale(name: str, asked: list[str]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["runtime", "dev", "tools"])
+@pytest.mark.parametrize("name", ["minimal", "runtime", "dev", "tools"])
 def test_a_lock_contains_what_the_project_requires(name: str) -> None:
     assert not stale(name, asked_of(name))
 

@@ -23,7 +23,7 @@ from dragoman_service.providers.local.constraints.bounds import check_constraint
 from dragoman_service.providers.local.engine.attached import attached_engine
 from dragoman_service.providers.local.engine.client import Engine, EngineHttp
 from dragoman_service.providers.local.engine.machine import default_threads
-from dragoman_service.providers.local.engine.own import EngineOptions, running_engine
+from dragoman_service.providers.local.engine.own import EngineOptions, check_runtime, running_engine
 from dragoman_service.providers.local.engine.process import EngineError
 from dragoman_service.providers.local.engine.watchdog import limit_of
 from dragoman_service.providers.local.tokenizer import LocalTokenizer
@@ -72,6 +72,8 @@ class LocalSettings(Section):
 @asynccontextmanager
 async def open_local(settings: LocalSettings) -> AsyncIterator[LocalProvider]:
     """The plugin's entry point. Raises WeightsError or EngineError with a message for the operator."""
+    if settings.engine is None:
+        await asyncio.to_thread(check_runtime)  # before the weights, which would be of no use without it
     weights = await asyncio.to_thread(find_weights, settings.path)
     async with (
         _engine(settings, weights) as engine,
@@ -83,6 +85,8 @@ async def open_local(settings: LocalSettings) -> AsyncIterator[LocalProvider]:
 @asynccontextmanager
 async def share_local(settings: LocalSettings) -> AsyncIterator[Mapping[str, Any]]:
     """Runs one engine for several workers and yields their settings. Raises as `open_local` does."""
+    if settings.engine is None:
+        await asyncio.to_thread(check_runtime)  # before the weights, which would be of no use without it
     weights = await asyncio.to_thread(find_weights, settings.path)
     async with _engine(settings, weights) as engine:
         yield settings.model_dump(exclude_unset=True) | {"engine": engine.socket}

@@ -158,7 +158,7 @@ async def running_engine(options: EngineOptions, step_limit: float | None = None
 
     An engine of which one step takes `step_limit` seconds of processor time is restarted. None: what `limit_of` says.
     """
-    await asyncio.to_thread(_check)
+    await asyncio.to_thread(check_runtime)
     folder = await asyncio.to_thread(_private_folder)
     limit = await asyncio.to_thread(limit_of, options.weights, options.slots, step_limit)
     engine = LocalEngine(options, folder / _SOCKET, limit)
@@ -170,14 +170,18 @@ async def running_engine(options: EngineOptions, step_limit: float | None = None
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-def _check() -> None:
+def check_runtime() -> None:
+    """Raises EngineError if the embedded model cannot run here, whatever its weights are."""
     missing = missing_instructions()
     if missing:
         raise EngineError(
             f"The embedded model needs a processor with {', '.join(sorted(missing))}, and this one lacks them."
         )
     if importlib.util.find_spec("xllamacpp") is None:
-        raise EngineError("The runtime of the embedded model is not installed: pip install 'dragoman-service[local]'.")
+        raise EngineError(
+            "The runtime of the embedded model is not installed, as in the image without it. Name another provider "
+            "under [providers] in the settings, or install it: pip install 'dragoman-service[local]'."
+        )
 
 
 def _private_folder() -> Path:
