@@ -84,9 +84,10 @@ def rendered(helm: str, values: Path) -> str:
 
 
 def fingerprint() -> str:
-    """A hash of everything that the renderings are made of."""
+    """A hash of what the renderings are made of."""
     digest = hashlib.sha256()
-    for path in sorted(path for folder in (CHART, GOLDEN / "values") for path in folder.rglob("*") if path.is_file()):
+    sources = [CHART / "Chart.yaml", CHART / "values.yaml", *(CHART / "templates").rglob("*"), *cases()]
+    for path in sorted(path for path in sources if path.is_file()):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

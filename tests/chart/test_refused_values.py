@@ -19,7 +19,7 @@ SCALED = {"autoscaling": {"enabled": True}}
         ({"replicaCount": 2, "settings": {"operations": {"url": "memory:"}}}, "More than one replica needs PostgreSQL"),
         (SCALED, "More than one replica needs PostgreSQL"),
         (DATABASE | SCALED | {"keda": {"enabled": True}}, "Disable one of them"),
-        (DATABASE | {"keda": {"enabled": True, "queuedOperations": 0}}, "nothing to scale by"),
+        (DATABASE | {"keda": {"enabled": True, "operations": 0}}, "nothing to scale by"),
         ({"settings": {"providers": {"a": {"api_key": "sk-1"}}}}, "settings.providers.a.api_key is written into"),
         ({"settings": {"filters": {"f": {"deep": {"iam_token": "t"}}}}}, "settings.filters.f.deep.iam_token"),
         ({"settings": {"operations": {"url": "postgresql://me:secret@db/d"}}}, "contains a password"),

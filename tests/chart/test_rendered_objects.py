@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tarfile
 import tomllib
@@ -160,12 +161,18 @@ def test_an_autoscaler_sets_the_number_of_pods(render: Render) -> None:
     assert scaler["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 300
 
 
-def test_rules_and_dashboard_are_those_of_the_repository(render: Render) -> None:
-    objects = render({"prometheusRule": {"enabled": True}, "dashboard": {"enabled": True}})
+def test_rules_and_dashboard_are_those_of_the_repository(render: Render, tmp_path: Path) -> None:
+    labels = {"release": "prometheus"}
+    objects = render({"prometheusRule": {"enabled": True, "labels": labels}, "dashboard": {"enabled": True}})
+    (tmp_path / "rules.json").write_text(json.dumps(objects["PrometheusRule"]))
+    schema = ROOT / "tests/deploy/golden/crds/PrometheusRule.json"
+    command = [ROOT / ".tools/bin/check-jsonschema", "--schemafile", schema, tmp_path / "rules.json"]
+    subprocess.run(command, check=True)
 
     alerts = (ROOT / "deploy/observability/alerts.yml").read_text()
     rules = [rule for group in objects["PrometheusRule"]["spec"]["groups"] for rule in group["rules"]]
     dashboard = objects["ConfigMap/gateway-dragoman-dashboard"]["data"]["dragoman.json"]
+    assert objects["PrometheusRule"]["metadata"]["labels"].items() >= labels.items()
     assert len([rule for rule in rules if "alert" in rule]) == alerts.count("- alert:")
     assert dashboard == (ROOT / "deploy/observability/dashboard.json").read_text()
 

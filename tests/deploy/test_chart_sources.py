@@ -13,7 +13,7 @@ from dragoman_service.operations.store.interface import StoreContext
 from dragoman_service.operations.store.opening import open_store
 from dragoman_service.process.supervisor import EXIT_MARGIN
 from dragoman_service.settings.settings import ServerSettings, Settings
-from dragoman_service.testing.operation_laws.rows import claim, new
+from dragoman_service.testing.operation_laws.rows import TTL, claim, new, succeeded
 from postgres_server import PostgresServer
 
 ROOT = Path(__file__).parents[2]
@@ -62,16 +62,21 @@ def test_probes_ask_what_the_service_serves(path: str) -> None:
     assert f'"{path}"' in (ROOT / "service/dragoman_service/transport/http/server.py").read_text()
 
 
-async def test_the_query_of_keda_counts_the_queued_operations(postgres: PostgresServer, tmp_path: Path) -> None:
+async def test_the_query_of_keda_counts_the_operations_that_need_a_server(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
     query = in_rendering("keda", r'query: "(SELECT .*)"')
     name = await postgres.lend_database()
     async with open_store(postgres.url(name), StoreContext(tmp_path, lambda changed, work, stopped: None)) as store:
         for number in range(3):
             await store.start(new(number))
-        await claim(store, 1)
+        (running, ended) = await claim(store, 2)
+        await store.finish(ended.held, succeeded(0), TTL)
         connection = await asyncpg.connect(postgres.url(name))
         counted = await connection.fetchval(query)
         await connection.close()
     await postgres.take_back(name)
 
+    assert running.held != ended.held
     assert counted == 2
+    assert f'query: "{query}"' in (ROOT / "docs/scaling.md").read_text()

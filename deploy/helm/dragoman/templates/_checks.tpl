@@ -54,11 +54,11 @@
 {{- fail "autoscaling and keda need PostgreSQL: name the Secret that holds its URL in database.existingSecret." -}}
 {{- end -}}
 {{- if .Values.keda.enabled -}}
-{{- if and (gt (int .Values.keda.queuedOperations) 0) (not .Values.database.existingSecret) -}}
-{{- fail "keda.queuedOperations asks the database, whose URL KEDA reads from database.existingSecret. Set that, or set keda.queuedOperations to 0 and write keda.triggers." -}}
+{{- if and (gt (int .Values.keda.operations) 0) (not .Values.database.existingSecret) -}}
+{{- fail "keda.operations asks the database, whose URL KEDA reads from database.existingSecret. Set that, or set keda.operations to 0 and write keda.triggers." -}}
 {{- end -}}
-{{- if not (or (gt (int .Values.keda.queuedOperations) 0) .Values.keda.triggers) -}}
-{{- fail "keda is enabled and has nothing to scale by. Set keda.queuedOperations or keda.triggers." -}}
+{{- if not (or (gt (int .Values.keda.operations) 0) .Values.keda.triggers) -}}
+{{- fail "keda is enabled and has nothing to scale by. Set keda.operations or keda.triggers." -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
