@@ -67,9 +67,9 @@ proto: tools ## Generate code from the schema; for languages other than Python, 
 	.tools/bin/python scripts/proto.py generate
 
 lock: tools ## Resolve the lock files again (UPGRADE=--upgrade for newer releases)
-	$(COMPILE) pyproject.toml --extra local --group build --output-file requirements/runtime.lock
-	$(COMPILE) pyproject.toml --group build --constraint requirements/runtime.lock --output-file requirements/minimal.lock
-	$(COMPILE) pyproject.toml --extra local --group build --extra prices --extra testing --group dev \
+	$(COMPILE) pyproject.toml --extra local --extra otel --group build --output-file requirements/runtime.lock
+	$(COMPILE) pyproject.toml --extra otel --group build --constraint requirements/runtime.lock --output-file requirements/minimal.lock
+	$(COMPILE) pyproject.toml --extra local --extra otel --group build --extra prices --extra testing --group dev \
 		--constraint requirements/runtime.lock --output-file requirements/dev.lock
 	$(COMPILE) --group tools --output-file requirements/tools.lock
 	@for file in requirements/*.in; do $(COMPILE) $$file --output-file $${file%.in}.lock || exit; done

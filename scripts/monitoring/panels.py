@@ -183,6 +183,7 @@ _WORKERS = (
     graph("Restarts of listeners in an hour", "short", increase("dragoman_listener_restarts_total", "listener")),
     graph("Lag of the event loop", "s", *quantiles("dragoman_event_loop_lag_seconds")),
     graph("Log lines dropped", "short", rate("dragoman_log_dropped_total", "instance"), text="Each second."),
+    graph("Spans dropped", "short", rate("dragoman_spans_dropped_total", "instance"), text="Each second."),
     graph("State of providers", "short", gauge("dragoman_plugin_state", "provider, state", "max")),
     graph(
         "Certificate expires in",

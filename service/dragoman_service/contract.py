@@ -42,6 +42,20 @@ class Hints:
     """RoutingOptions.session."""
 
 
+class Trace(Protocol):
+    """The span of a call, of a run of an operation, or of an attempt."""
+
+    @property
+    def id(self) -> str:
+        """The id of its trace."""
+        ...
+
+    @property
+    def onward(self) -> Mapping[str, str]:
+        """Headers that make it the parent of what an upstream does: `traceparent`, and `tracestate` if there is one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call: its caller, its deadline, and whether the caller reads a stream."""
@@ -62,10 +76,14 @@ class Call:
     hints: Hints | None = field(default=None, repr=False, compare=False)
     """What the headers of the call say of its request."""
 
+    trace: Trace | None = field(default=None, repr=False, compare=False)
+    """The span that this call is a part of. None: there are no traces."""
+
     @property
     def onward(self) -> Mapping[str, str]:
         """Headers or metadata for the upstream, which may be another Dragoman service."""
-        return {HOPS: str(self.hops + 1)}
+        hops = {HOPS: str(self.hops + 1)}
+        return hops if self.trace is None else {**hops, **self.trace.onward}
 
 
 def parse_hops(value: str | bytes) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import replace
 from itertools import chain
 from typing import cast
 
@@ -53,7 +54,7 @@ class Delivery:
         stored = _becomes_operation(request)
         await self._check(request, violations(request))
         if stored:
-            async with self._operations.joined(request, call.caller, target) as name:
+            async with self._operations.joined(request, call.caller, target, _trace_of(call)) as name:
                 _note(request, call, name)
                 return await self._operations.result(name, call.caller, call.deadline)
         try:
@@ -119,6 +120,8 @@ class Delivery:
         """
         self._fill_in(request, call)
         await self._check(request, chain(violations(request, path), others))
+        if call.trace is not None:
+            options = replace(options, trace=_trace_of(call))
         operation = await self._operations.start(request, call.caller, options, target)
         _note(request, call, operation.name)
         return operation
@@ -131,7 +134,8 @@ class Delivery:
         try:
             await self._check(request, violations(request))
             if stored:
-                name = await stack.enter_async_context(self._operations.joined(request, call.caller, target))
+                joined = self._operations.joined(request, call.caller, target, _trace_of(call))
+                name = await stack.enter_async_context(joined)
                 _note(request, call, name)
                 events = self._operations.attach(name, call.caller, 0, call.deadline)
                 return await stack.enter_async_context(aclosing(cast("_Stored", events)))
@@ -155,6 +159,11 @@ class Delivery:
 def _becomes_operation(request: v1.CompletionRequest) -> bool:
     """Whether the completion must be stored, because it may be requested again or goes on when its caller leaves."""
     return bool(request.request_id) or request.disconnect_policy == v1.DISCONNECT_POLICY_CONTINUE
+
+
+def _trace_of(call: Call) -> str | None:
+    """The span of the call, as it is stored with an operation."""
+    return None if call.trace is None else call.trace.onward.get("traceparent")
 
 
 def _note(request: v1.CompletionRequest, call: Call, operation: str) -> None:

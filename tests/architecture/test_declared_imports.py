@@ -15,6 +15,11 @@ ROOT = Path(__file__).parents[2]
 # The first name of a namespace package does not identify a distribution; the second one does.
 NAMESPACES = {"google.protobuf": "protobuf", "google.rpc": "googleapis-common-protos"}
 NAMESPACES |= {"google.longrunning": "googleapis-common-protos"}
+NAMESPACES |= {f"opentelemetry.{name}": "opentelemetry-api" for name in ("context", "trace")}
+NAMESPACES |= {
+    "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+}
 PROJECTS = {"service/dragoman_service": ROOT, "clients/python/dragoman": ROOT / "clients/python"}
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from dragoman import v1
@@ -49,6 +49,9 @@ from dragoman_service.transport.http.server import HttpServer
 from dragoman_service.transport.in_flight import InFlight
 from dragoman_service.transport.pressure import Pressure
 
+if TYPE_CHECKING:  # an extra
+    from dragoman_service.telemetry.traces.tracing import Tracing
+
 STOP_GRACE = 2.0  # seconds in which upstreams close
 _POLICIES = {
     None: v1.UNSUPPORTED_FIELD_POLICY_UNSPECIFIED,
@@ -68,6 +71,7 @@ async def build(
     in_flight: InFlight,
     stack: AsyncExitStack,
     worker: int = 0,
+    tracing: Tracing | None = None,
 ) -> FrontendContext:
     server = settings.server
     catalogue = Catalogue(opened.providers, opened.unreachable, Aliases(settings.targets))
@@ -80,25 +84,25 @@ async def build(
     await stack.enter_async_context(watched_connections(opened_store.store, metrics))
     chain = await stack.enter_async_context(_chain(filters, partial(FilterContext, metrics, catalogue), settings))
     admission = build_admission(settings, catalogue, metrics, worker)
-    routing = routing_of(settings, metrics)
+    routing = routing_of(settings, metrics, tracing)
     limits = await _open(open_limits(settings, auth, catalogue, opened_store, metrics, worker), stack)
     around = admission.around(chain, limits.filter)
     engine = Engine(catalogue, around, deadlines, auth.allowed, budget, routing, slots=admission.targets)
     stack.push_async_callback(engine.closed, STOP_GRACE)
     await _open(_exact(admission, opened_store, server.workers), stack)
-    told: dict[str, Any] = {"observer": OperationMeter(metrics), "unlisted": auth.unlisted, "runs": server.runs}
+    meter = OperationMeter(metrics, tracing)
+    told: dict[str, Any] = {"observer": meter, "unlisted": auth.unlisted, "runs": server.runs}
     opening = operations_in(opened_store, _options(settings), engine, **told)
     operations = await _open(opening, stack)
     off_loop = OffLoop()
-    sizes = (server.max_request_size, server.stall_timeout)
     shared: dict[str, Any] = {"off_loop": off_loop, "budget": budget, "pressure": _pressure(server, metrics)}
-    grpc_guard = Guard(auth, RpcTelemetry(metrics), in_flight, deadlines, *sizes, **shared)
+    grpc_guard, http_guard = _guards(server, (auth, in_flight, deadlines), metrics, tracing, shared)
     grpc_server = GrpcServer(server, grpc_guard, metrics.listener_restarts["grpc"].inc)
     http_server = HttpServer(
         server.http,
         lambda: why_not_ready(grpc_server, http_server, engine),
         metrics.registry,
-        HttpGuard(auth, HttpTelemetry(metrics), in_flight, deadlines, Cors(server.cors_origins), *sizes, **shared),
+        http_guard,
         share_port=server.workers > 1,
         hosts=_hosts(settings),
         metrics=server.metrics,
@@ -107,6 +111,22 @@ async def build(
     gates = Gates(admission.gates)
     return FrontendContext(
         grpc_server, http_server, delivery, engine, operations, auth, gates, limits.quotas, settings.console_path
+    )
+
+
+def _guards(
+    server: ServerSettings,
+    known: tuple[Auth, InFlight, Deadlines],
+    metrics: Metrics,
+    tracing: Tracing | None,
+    shared: Mapping[str, Any],
+) -> tuple[Guard, HttpGuard]:
+    """The guards of both listeners."""
+    auth, in_flight, deadlines = known
+    sizes, cors = (server.max_request_size, server.stall_timeout), Cors(server.cors_origins)
+    return (
+        Guard(auth, RpcTelemetry(metrics, tracing), in_flight, deadlines, *sizes, **shared),
+        HttpGuard(auth, HttpTelemetry(metrics, tracing), in_flight, deadlines, cors, *sizes, **shared),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from dragoman_service.engine.engine import Routing
+from dragoman_service.routing.attempts.traces import Tracer
 from dragoman_service.routing.failures import Failure
 from dragoman_service.routing.health.breaker import BreakerSettings
 from dragoman_service.routing.health.health import Health
@@ -17,8 +18,8 @@ from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.routes import RouteMeter
 
 
-def routing_of(settings: Settings, metrics: Metrics) -> Routing:
-    """How the service routes requests."""
+def routing_of(settings: Settings, metrics: Metrics, tracer: Tracer | None = None) -> Routing:
+    """How the service routes requests. `tracer` traces the attempts."""
     routing = settings.routing
     breaker = BreakerSettings(**routing.breaker.model_dump()) if routing.breaker else BreakerSettings(enabled=False)
     health = Health(time.monotonic, breaker, routing.retry_budget, routing.longest_wait)
@@ -27,7 +28,7 @@ def routing_of(settings: Settings, metrics: Metrics) -> Routing:
         policies={name: _policy(model, routing) for name, model in settings.models.items()},
         default=Policy(routing.max_attempts, routing.longest_wait),
     )
-    return Routing(routes, health, RouteMeter(metrics))
+    return Routing(routes, health, RouteMeter(metrics), tracer)
 
 
 def _entry(model: ModelSettings) -> Entry:

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import structlog
 
 from dragoman_service.app.building import build, context_of, create_series
 from dragoman_service.app.readiness import watch_health, why_no_operations
+from dragoman_service.app.traces import open_traces
 from dragoman_service.contract import Provider
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.plugins.frontends import mount_frontends
@@ -25,6 +27,9 @@ from dragoman_service.transport.freed_memory import give_back
 from dragoman_service.transport.in_flight import InFlight
 from dragoman_service.transport.pressure import watch_pressure
 
+if TYPE_CHECKING:  # an extra
+    from dragoman_service.telemetry.traces.tracing import Tracing
+
 STOP_GRACE = 2.0  # seconds in which calls report to their callers that the server is shutting down
 LISTENING_GRACE = 0.05  # seconds without a call after which none is on its way to a closing listener
 LISTENING_ROUNDS = 8  # of these at most
@@ -38,7 +43,12 @@ class Running:
     """A service running in this process."""
 
     def __init__(
-        self, context: FrontendContext, in_flight: InFlight, addresses: tuple[Address, Address], opened: Opened
+        self,
+        context: FrontendContext,
+        in_flight: InFlight,
+        addresses: tuple[Address, Address],
+        opened: Opened,
+        tracing: Tracing | None = None,
     ) -> None:
         self.engine = context.engine
         self.operations = context.operations
@@ -47,6 +57,7 @@ class Running:
         self.grpc_address, self.http_address = (str(address) for address in addresses)
         self._context = context
         self._in_flight = in_flight
+        self._tracing = tracing
 
     async def drain(self, delay: float, grace: float) -> None:
         """Ends all work before a shutdown.
@@ -65,6 +76,8 @@ class Running:
         self.engine.stop()  # not earlier, because it ends the runs of operations too
         await self._idle_within(STOP_GRACE)
         await self._close_listeners()
+        if self._tracing is not None:
+            self._tracing.drained = True
         log.info("drain.finished")
 
     async def _close_listeners(self) -> None:
@@ -111,7 +124,8 @@ async def running(
         await stack.enter_async_context(open_providers(prepared.providers, opened, settings.plugins.open_timeout))
         opened.providers.update(providers or {})
         in_flight = InFlight(settings.server.max_calls)
-        context = await build(settings, opened, prepared.filters, metrics, in_flight, stack, worker)
+        tracing = await stack.enter_async_context(open_traces(settings, metrics, worker))
+        context = await build(settings, opened, prepared.filters, metrics, in_flight, stack, worker, tracing)
         context.http.probe("/readyz/operations", lambda: why_no_operations(context))
         if settings.server.serves:
             mount_frontends(settings, lambda name: context_of(name, context, settings))
@@ -128,7 +142,7 @@ async def running(
         certificate = context.grpc.watch_certificate(lambda when: metrics.certificate_expiry["grpc"].set(when))
         for task in (health, watch_loop(metrics), watch_descriptors(), give_back(), pressure, certificate):
             stack.push_async_callback(_cancel, asyncio.create_task(task))
-        yield Running(context, in_flight, addresses, opened)
+        yield Running(context, in_flight, addresses, opened, tracing)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

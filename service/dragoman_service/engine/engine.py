@@ -18,7 +18,7 @@ from dragoman_service.admission.targets import TargetSlots
 from dragoman_service.boundary import check_event, is_cancellation
 from dragoman_service.catalogue.catalogue import Catalogue, Target
 from dragoman_service.catalogue.fields import fit_fields
-from dragoman_service.contract import Call, Complete, CompletionError
+from dragoman_service.contract import Call, Complete, CompletionError, Trace
 from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.deadlines import Deadlines
 from dragoman_service.engine.events.findings import with_source
@@ -33,6 +33,7 @@ from dragoman_service.errors import shutting_down as shutting_down  # what opera
 from dragoman_service.errors import too_many_hops
 from dragoman_service.routing.attempts.observer import RouteObserver, Unobserved
 from dragoman_service.routing.attempts.parts import Parts
+from dragoman_service.routing.attempts.traces import Tracer
 from dragoman_service.routing.health.health import Health
 from dragoman_service.routing.router import Knowledge, Router, Routes
 from dragoman_service.timing.turns import Turns
@@ -58,6 +59,7 @@ class Routing:
     routes: Routes | None = None
     health: Health | None = None
     observer: RouteObserver | None = None
+    tracer: Tracer | None = None
 
 
 class Engine:
@@ -107,9 +109,9 @@ class Engine:
         call_id = call_id or uuid.uuid4().hex
         return Call(id=call_id, caller=caller, deadline=deadline, streaming=streaming, hops=hops)
 
-    def long_call(self, caller: str, call_id: str) -> Call:
+    def long_call(self, caller: str, call_id: str, trace: Trace | None = None) -> Call:
         """A call that nobody waits for. It may take the longest time that the settings allow."""
-        return self.call(caller, call_id=call_id, remaining=self._deadlines.longest)
+        return Call(call_id, caller, self._deadlines.until(self._deadlines.longest), trace=trace)
 
     def resolve(self, name: str, caller: str) -> Target:
         """See `Listing.resolve`."""
@@ -218,7 +220,8 @@ class Engine:
 
     def _routed(self, routing: Routing) -> Router:
         knowledge = Knowledge(self.catalogue.is_ready, self._listing.allows, self._filtered)
-        parts = Parts(self._attempt, routing.health or Health(time.monotonic), routing.observer or Unobserved())
+        health, observer = routing.health or Health(time.monotonic), routing.observer or Unobserved()
+        parts = Parts(self._attempt, health, observer, tracer=routing.tracer)
         return Router(parts, knowledge, routing.routes)
 
     def _attempt(

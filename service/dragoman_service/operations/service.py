@@ -120,6 +120,7 @@ class Operations:
             priority=options.priority,
             request_id=request.request_id or None,
             request_hash=request_hash(request) if request.request_id else None,
+            trace=options.trace,
         )
 
     async def attach(
@@ -147,13 +148,13 @@ class Operations:
 
     @asynccontextmanager
     async def joined(
-        self, request: v1.CompletionRequest, caller: str, target: Target | None = None
+        self, request: v1.CompletionRequest, caller: str, target: Target | None = None, trace: str | None = None
     ) -> AsyncIterator[str]:
-        """Starts the operation, or joins it, as `start` does; yields its name.
+        """Starts the operation, or joins it, as `start` does; yields its name. `trace` is that of `StartOptions`.
 
         With DISCONNECT_POLICY_CANCEL it is cancelled when its last reader in this process leaves.
         """
-        starting = asyncio.ensure_future(self._start(request, caller, StartOptions(), target))
+        starting = asyncio.ensure_future(self._start(request, caller, StartOptions(trace=trace), target))
         try:
             await asyncio.shield(starting)
         except asyncio.CancelledError:  # its row is or will be stored, and must not run on for nobody

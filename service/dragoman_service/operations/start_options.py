@@ -17,3 +17,5 @@ class StartOptions:
     """How many workers it may lose before it fails."""
     priority: int = 0
     """Operations with a higher priority are claimed first."""
+    trace: str | None = None
+    """The `traceparent` of the call that starts it, which its caller does not choose."""

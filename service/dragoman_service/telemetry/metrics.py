@@ -156,6 +156,10 @@ class Metrics:
             "dragoman_plugin_state", "1 for the current state of a provider.", "livemax", "provider", "state"
         )
         self.log_dropped = Counter("dragoman_log_dropped_total", "Log lines dropped.", registry=self.own)
+        self.spans_dropped = Counter("dragoman_spans_dropped_total", "Spans of traces dropped.", registry=self.own)
+        self._add_process()
+
+    def _add_process(self) -> None:
         build = self._gauge("dragoman_build_info", "1; the labels describe the build.", "livemax", "version", "python")
         build[version("dragoman-service"), platform.python_version()].set(1)
         workers = Gauge("dragoman_workers", "Worker processes.", registry=self.own, multiprocess_mode="livesum")

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dragoman_service.contract import Trace
+
 
 @dataclass(slots=True)
 class CallRecord:
@@ -71,5 +73,7 @@ class CallRecord:
     """The provider told no usage for one of its attempts."""
     limit: str = ""
     """The limit that refused it, or would have if it were enforced."""
+    trace: Trace | None = None
+    """Its span. None: there are no traces."""
     underway: Callable[[], None] | None = None
     """Fills in the progress of the completion that is under way; None: no completion is."""

@@ -60,7 +60,7 @@ class CallContext:
 
     def call(self, *, streaming: bool = False) -> Call:
         """The call as filters and providers get it."""
-        told = self.headers, self.hints
+        told = self.headers, self.hints, self.record.trace
         return Call(self.call_id, self.caller, self.deadline, streaming, self.hops, self.record, *told)
 
 

@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from dragoman_service.contract import Trace
+
+
+class RunTrace(Trace, Protocol):
+    """The span of a run."""
+
+    def end(self, error: str = "", *, failed: bool) -> None:
+        """The run has ended. `error` is the reason of a failure."""
+        ...
+
 
 class Observer(Protocol):
     """Called from the event loop; must return at once and never raise."""
@@ -25,6 +35,14 @@ class Observer(Protocol):
         """This process, which drains, has given a running operation back to the queue."""
         ...
 
+    def begun(self, name: str, number: int, starter: str, *, again: bool) -> RunTrace | None:
+        """Run `number` of an operation begins. Returns its span; None: there are no traces.
+
+        `starter` is the `traceparent` of the call that started the operation, or empty. `again`: what an earlier run
+        wrote is replaced.
+        """
+        ...
+
 
 class Unobserved:
     """An observer that ignores everything."""
@@ -39,4 +57,7 @@ class Unobserved:
         """Ignores it."""
 
     def handed_back(self) -> None:
+        """Ignores it."""
+
+    def begun(self, name: str, number: int, starter: str, *, again: bool) -> RunTrace | None:
         """Ignores it."""

@@ -39,6 +39,8 @@ class New:
     priority: int
     request_id: str | None
     request_hash: bytes | None
+    trace: str | None = None
+    """The `traceparent` of the call that starts it; None: there are no traces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Claimed:
     last_sequence: int
     """Number of the last event that earlier attempts have logged."""
     ttl: int | None
+    trace: str | None = None
+    """See `New.trace`."""
 
 
 class Chunk(NamedTuple):

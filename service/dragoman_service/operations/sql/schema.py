@@ -61,6 +61,7 @@ operations = Table(
     Column("ttl", BigInteger),
     Column("request_id", String),
     Column("request_hash", LargeBinary),
+    Column("trace", String),
 )
 _c = operations.c
 

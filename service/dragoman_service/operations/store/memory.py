@@ -268,6 +268,7 @@ def _claim(row: Row, request: ClaimRequest) -> Claimed:
         max_attempts=new.max_attempts,
         last_sequence=row.last_sequence,
         ttl=new.ttl,
+        trace=new.trace,
     )
 
 

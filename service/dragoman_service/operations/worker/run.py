@@ -14,6 +14,7 @@ from dragoman_service.engine.engine import Engine, shutting_down
 from dragoman_service.engine.relay import Relay
 from dragoman_service.operations.model.errors import cancelled, internal
 from dragoman_service.operations.model.ids import name_of
+from dragoman_service.operations.model.observer import RunTrace
 from dragoman_service.operations.model.records import Claimed, Ending, Progress, State, Step
 from dragoman_service.operations.worker.unwritten_events import UnwrittenEvents
 
@@ -33,8 +34,10 @@ class Writer(Protocol):
 class Run:
     """Runs a claimed operation in this process."""
 
-    def __init__(self, claimed: Claimed, engine: Engine) -> None:
+    def __init__(self, claimed: Claimed, engine: Engine, trace: RunTrace | None = None) -> None:
         self.claimed = claimed
+        self._trace = trace
+        self._reason = ""
         self.lost = ""
         """Why this attempt must write nothing more: another worker has the operation, or it was deleted."""
         self.stuck = False
@@ -81,7 +84,8 @@ class Run:
     async def _complete(self, writer: Writer) -> v1.Completion:
         operation_id = self.claimed.held.id
         request = v1.CompletionRequest.FromString(self.claimed.request)
-        async with self._engine.relay(request, self._engine.long_call(self.claimed.owner, operation_id)) as relay:
+        call = self._engine.long_call(self.claimed.owner, operation_id, self._trace)
+        async with self._engine.relay(request, call) as relay:
             self._relay = relay
             if self._stop is not None:
                 relay.fail(self._stop)
@@ -101,7 +105,13 @@ class Run:
         if not entered.done() and (self._unwritten.chunk is not None or not writer.withdraw(self)):
             await entered
 
+    def end_trace(self, state: State | None) -> None:
+        """The run is over, with this state of the operation; None: nothing of it could be written."""
+        if self._trace is not None:
+            self._trace.end(self._reason, failed=state in (State.FAILED, None))
+
     def _failed(self, error: CompletionError) -> Ending:
+        self._reason = error.reason_name
         if error.reason == v1.ERROR_REASON_SHUTTING_DOWN or (error.repeatable and self._stop is None):
             state = State.QUEUED
         elif error is self._stop:

@@ -19,6 +19,7 @@ from dragoman_service.engine.engine import Engine
 from dragoman_service.operations.model.changes import Work
 from dragoman_service.operations.model.claims import ClaimRequest, Claims, Limits, Pending
 from dragoman_service.operations.model.errors import model_stuck
+from dragoman_service.operations.model.ids import name_of
 from dragoman_service.operations.model.intervals import Intervals, Options
 from dragoman_service.operations.model.observer import Observer
 from dragoman_service.operations.model.records import FINAL, Claimed, Ended, Ending, Held, State
@@ -213,11 +214,13 @@ class Runner:
         # A run of the same id: the caller has deleted its operation, and started another one with the id of its choice.
         if (deleted := self._runs.get(claimed.held.id)) is not None:
             deleted.lose("taken over or deleted")
-        run = Run(claimed, self._engine)
+        held, again = claimed.held, claimed.last_sequence > 0
+        trace = self._observer.begun(name_of(held.id), held.attempt, claimed.trace or "", again=again)
+        run = Run(claimed, self._engine, trace)
         if self._giving_back:  # the claim was under way when the others were given back
             run.give_back()
-        self._runs[claimed.held.id] = run
-        task = asyncio.create_task(self._work(run), name=f"operation {claimed.held.id}")
+        self._runs[held.id] = run
+        task = asyncio.create_task(self._work(run), name=f"operation {held.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -229,6 +232,7 @@ class Runner:
         except Exception:  # noqa: BLE001 - the lease will run out, and the operation be run again
             self._log.exception("operation.abandoned", operation=operation_id)
         finally:
+            run.end_trace(None if ending is None else ending.state)
             if self._runs.get(operation_id) is run:
                 del self._runs[operation_id]
             if self._backlog or self._is_choosy:  # more work than slots, or what was passed over may run now

@@ -12,6 +12,7 @@ from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call, CompletionError
 from dragoman_service.errors import malformed_answer
 from dragoman_service.routing.attempts.own_task import OwnTask
+from dragoman_service.routing.attempts.traces import AttemptTrace
 from dragoman_service.routing.health.health import Lease
 
 MAX_HELD = 64  # events before the commit
@@ -23,6 +24,11 @@ FIRST, RETRY, FALLBACK, HEDGE = (
     v1.Attempt.KIND_FALLBACK,
     v1.Attempt.KIND_HEDGE,
 )
+
+
+def kind_name(kind: Kind) -> str:
+    """`first`, `retry`, `fallback` or `hedge`."""
+    return v1.Attempt.Kind.Name(kind).removeprefix("KIND_").lower()
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +45,7 @@ class Attempt:
     limit: float | None
     """Seconds to the commit; None: no limit of its own."""
     lease: Lease
+    trace: AttemptTrace | None = None
     seconds: float | None = None
     """How long it took. None: it is under way."""
     held: list[v1.CompletionEvent] = field(default_factory=list)

@@ -16,7 +16,7 @@ from google.rpc import code_pb2
 
 from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.routing.attempts.attempt import FIRST, HEDGE, Attempt
+from dragoman_service.routing.attempts.attempt import FIRST, HEDGE, Attempt, kind_name
 from dragoman_service.routing.attempts.own_task import OwnTask
 from dragoman_service.routing.attempts.parts import Parts
 from dragoman_service.routing.attempts.steps import Step, Steps
@@ -148,15 +148,19 @@ class Attempts:
         self._made += 1
         begun = self._time()
         lease = parts.health.begin(target, first=self._made == 1)
-        events: AsyncIterator[v1.CompletionEvent] | OwnTask = parts.ask(
-            target, self._request, self._call, queue=step.kind is not HEDGE and not self._has_others
-        )
+        queue, trace = step.kind is not HEDGE and not self._has_others, None
+        events: AsyncIterator[v1.CompletionEvent] | OwnTask
+        if parts.tracer is None:
+            events = parts.ask(target, self._request, self._call, queue=queue)
+        else:
+            trace = parts.tracer.attempt(self._call, self._made, kind_name(step.kind), target.model)
+            events = trace.watch(parts.ask(target, self._request, replace(self._call, trace=trace), queue=queue))
         limited = len(self._targets) > 1 or self._policy.first_token is not None
         limit = self._steps.limit(self._left()) if limited else None
         # A provider that does not let go would hold up the next attempt. Without a short limit there is hardly one.
         if self._policy.first_token is not None or self._policy.hedge is not None:
             events = OwnTask(events, f"attempt {self._call.id}", partial(parts.abandon, target))
-        return Attempt(self._made, target, step.kind, events, begun - self._start, begun, limit, lease)
+        return Attempt(self._made, target, step.kind, events, begun - self._start, begun, limit, lease, trace)
 
     async def _commit(self, attempt: Attempt) -> None:
         if attempt.limit is None:
@@ -167,6 +171,8 @@ class Attempts:
                     await attempt.commit()
             except TimeoutError:
                 raise _timed_out(attempt.limit) from None
+        if attempt.trace is not None:
+            attempt.trace.committed()
         self._parts.health.committed(attempt.target, self._time() - attempt.begun, attempt.lease)
         if attempt.number > 1:
             self._parts.observer.lost(attempt.target.model.name, attempt.offset)

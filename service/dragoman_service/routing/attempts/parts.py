@@ -13,8 +13,9 @@ from dragoman import v1
 
 from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.routing.attempts.attempt import Attempt
+from dragoman_service.routing.attempts.attempt import Attempt, kind_name
 from dragoman_service.routing.attempts.observer import RouteObserver, Unobserved
+from dragoman_service.routing.attempts.traces import Tracer
 from dragoman_service.routing.health.health import Health
 
 
@@ -36,6 +37,7 @@ class Parts:
     health: Health = field(default_factory=lambda: Health(time.monotonic))
     observer: RouteObserver = field(default_factory=Unobserved)
     random: Callable[[], float] = random.random
+    tracer: Tracer | None = None
     abandoned: set[asyncio.Task[None]] = field(default_factory=set)
     """What closes attempts while their calls go on, or did not close in time."""
     _states: dict[str, int] = field(default_factory=dict)
@@ -59,9 +61,11 @@ class Parts:
         self.health.end(target, error, left=left, lease=attempt.lease)
         outcome = "cancelled" if left else "ok" if error is None else "retryable" if error.retryable else "fatal"
         reason = "" if error is None else error.reason_name
-        kind = v1.Attempt.Kind.Name(attempt.kind).removeprefix("KIND_").lower()
+        kind = kind_name(attempt.kind)
         seconds = attempt.seconds or 0.0
         self.observer.ended(call, model.provider, model.provider_model, kind, outcome, reason, seconds)
+        if attempt.trace is not None:
+            attempt.trace.end(error, outcome=outcome)
         if error is not None or self._states:
             self._report(target)
 

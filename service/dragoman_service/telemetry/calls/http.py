@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from dragoman_service.telemetry.calls.rpc import OTHER, CallEnding
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.record import CallRecord
+
+if TYPE_CHECKING:  # an extra
+    from dragoman_service.telemetry.traces.tracing import Tracing
 
 UNKNOWN_METHOD = "_OTHER"  # as the conventions call it
 SCHEME = "http"  # of the listener; TLS ends at a proxy
@@ -20,27 +25,28 @@ _PATTERN = re.compile(r"\{([^{}:]+):[^{}]*\}")  # of a parameter in aiohttp's no
 
 
 class HttpTelemetry:
-    """Measures and logs all calls of the HTTP listener."""
+    """Measures, traces and logs all calls of the HTTP listener. `tracing` is None if there are no traces."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self, metrics: Metrics, tracing: Tracing | None = None) -> None:
+        self._metrics, self._tracing = metrics, tracing
         self._ending = CallEnding(metrics)
 
-    def begin(self, record: CallRecord, verb: str) -> None:
-        """Counts a call that has begun."""
+    def begin(self, record: CallRecord, headers: Mapping[str, Any], *, verb: str, route: str) -> None:
+        """Counts a call that has begun. `route` is from `route_of`."""
+        if self._tracing is not None:
+            self._tracing.begin_http(record, headers, verb, route)
         self._metrics.http_active[record.service, verb, SCHEME].inc()
 
     def end(self, record: CallRecord, code: grpc.StatusCode, *, verb: str, route: str, status: int) -> None:
-        """Counts a call that has ended with `code`, and writes its log line. `status` is 0 without a response.
-
-        `route` is from `route_of`.
-        """
+        """Counts a call that has ended with `code`, and writes its log line. `status` is 0 without a response."""
         elapsed = time.perf_counter() - record.started
         self._metrics.http_active[record.service, verb, SCHEME].dec()
         error = LEFT if code is grpc.StatusCode.CANCELLED else record.reason
         labels = (record.service, verb, route, str(status or ""), error, SCHEME)
         self._metrics.http_duration[labels].observe(elapsed)
         self._ending.end(record, code, elapsed)
+        if self._tracing is not None:
+            self._tracing.end_http(record, code, status)
 
     def unmatched(self, verb: str, status: int, elapsed: float) -> None:
         """Counts a request that reaches no route as `other`, because its path is the caller's text."""

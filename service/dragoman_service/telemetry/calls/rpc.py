@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import structlog
@@ -11,6 +13,9 @@ import structlog
 from dragoman_service.telemetry import log
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.record import CallRecord
+
+if TYPE_CHECKING:  # an extra
+    from dragoman_service.telemetry.traces.tracing import Tracing
 
 OTHER = "other"
 
@@ -36,14 +41,16 @@ class CallEnding:
 
 
 class RpcTelemetry:
-    """Measures and logs all calls of the gRPC listener."""
+    """Measures, traces and logs all calls of the gRPC listener. `tracing` is None if there are no traces."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self, metrics: Metrics, tracing: Tracing | None = None) -> None:
+        self._metrics, self._tracing = metrics, tracing
         self._ending = CallEnding(metrics)
 
-    def begin(self, record: CallRecord) -> None:
+    def begin(self, record: CallRecord, metadata: Mapping[str, Any]) -> None:
         """Counts a call that has begun."""
+        if self._tracing is not None:
+            self._tracing.begin_rpc(record, metadata)
         self._metrics.started[record.kind, record.service, record.method].inc()
 
     def end(self, record: CallRecord, code: grpc.StatusCode) -> None:
@@ -57,6 +64,8 @@ class RpcTelemetry:
         if record.sent:
             self._metrics.sent[labels].inc(record.sent)
         self._ending.end(record, code, elapsed)
+        if self._tracing is not None:
+            self._tracing.end_rpc(record, code)
 
     def unknown_method(self) -> None:
         """Counts a call of an unknown method as `other`: its name is the caller's text and must not become a label."""
@@ -99,6 +108,8 @@ def _log(record: CallRecord, code: grpc.StatusCode, elapsed: float) -> None:
         "estimated": record.estimated,
     }
     told = {key: value for key, value in facts.items() if value}
+    if record.trace is not None:
+        told["trace_id"] = record.trace.id
     if record.routine:
         structlog.get_logger().debug("rpc.done", **told)
     else:

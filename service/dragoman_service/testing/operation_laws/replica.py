@@ -97,6 +97,9 @@ class RecordingObserver:
     def handed_back(self) -> None:
         self.handbacks += 1
 
+    def begun(self, name: str, number: int, starter: str, *, again: bool) -> None:
+        """There are no traces."""
+
 
 class Replica:
     """The calls that this replica answers, and the provider behind it."""

@@ -142,7 +142,7 @@ class Guard(aio.ServerInterceptor):
         self, method: Method, call: CallContext, metadata: Mapping[str, Any], size: int, context: Context
     ) -> Any:
         record, code = call.record, grpc.StatusCode.OK
-        self._telemetry.begin(record)
+        self._telemetry.begin(record, metadata)
         try:
             call.echoed = await echo(metadata, method.policy.echoed_metadata, context)
             if not method.background:

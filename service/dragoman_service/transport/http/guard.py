@@ -150,7 +150,7 @@ class HttpGuard:
 
     async def _serve(self, call: HttpCall, service: HttpService, method: Method, route: str) -> None:
         code, record, verb = grpc.StatusCode.OK, call.context.record, call.request.method
-        self.telemetry.begin(record, verb)
+        self.telemetry.begin(record, call.request.headers, verb=verb, route=route)
         try:
             with self._in_flight.endable():
                 await self._answer(call, service, method)
