@@ -173,6 +173,7 @@ _OPERATIONS = (
     graph("Time in the queue", "s", *quantiles("dragoman_operation_queue_seconds")),
     graph("Time of a run", "s", *quantiles("dragoman_operation_duration_seconds")),
     graph("Ends", "reqps", rate("dragoman_operation_duration_seconds_count", "outcome")),
+    graph("Handed to other servers in an hour", "short", increase("dragoman_operations_handed_back_total", "instance")),
     graph("Store can be used", "short", gauge("dragoman_operations_store_up", "instance", "min")),
     graph("Connections to the store", "short", gauge("dragoman_store_connections", "state")),
     graph("Reconnects to the store in an hour", "short", increase("dragoman_store_reconnects_total", "instance")),
