@@ -68,3 +68,10 @@ def pooler(server: PostgresServer, mode: str, extra: str = "") -> Iterator[Poole
         yield running
     finally:
         running.stop()
+
+
+def version() -> tuple[int, int]:
+    """The major and the minor version of the program."""
+    told = subprocess.run([PROGRAM or "pgbouncer", "--version"], capture_output=True, text=True, check=True).stdout
+    major, minor = told.split()[1].split(".")[:2]
+    return int(major), int(minor)

@@ -18,7 +18,7 @@ from dragoman_service.testing.operation_laws.provider import ask
 from dragoman_service.testing.operation_laws.rows import OWNER, new
 from dragoman_service.testing.operation_laws.stage import State, Store, metadata_of
 from openers import OpenWorker, database_of
-from pgbouncer_server import Pooler, pooler
+from pgbouncer_server import Pooler, pooler, version
 from postgres_server import PostgresServer
 from sqlalchemy import text
 from structlog.testing import capture_logs
@@ -156,14 +156,17 @@ async def test_a_direct_url_that_is_none_is_refused(
     assert "canary" not in told
 
 
-async def test_what_is_found_out_leaves_no_statement_behind(sharing: Pooler, postgres_store: Store) -> None:
-    url = sharing.url(database_in(postgres_store))
-    route = Route(read_url(url, 5.0), 5.0)
-    found = await pooling_of(route.address, route.session)
-    async with open_store(url, StoreContext(postgres_store.folder, ChangeRecorder(), listen="poll")) as opened:
-        left = await database_of(opened).select(
-            lambda connection: connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one()
-        )
+async def test_statements_have_names_only_if_the_pooler_keeps_them_apart(
+    postgres: PostgresServer, postgres_store: Store
+) -> None:
+    keeps = version() >= (1, 21)
+    ours = text("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'dragoman%'")
+    with pooler(postgres, "transaction", "max_prepared_statements = 100" if keeps else "") as running:
+        url = running.url(database_in(postgres_store))
+        route = Route(read_url(url, 5.0), 5.0)
+        found = await pooling_of(route.address, route.session)
+        async with open_store(url, StoreContext(postgres_store.folder, ChangeRecorder(), listen="poll")) as opened:
+            left = await database_of(opened).select(lambda connection: connection.execute(ours).scalar_one())
 
-    assert (found.pooled, found.shares) == (True, True)
-    assert left == 0
+    assert (found.pooled, found.shares, found.names) == (True, True, keeps)
+    assert left == 0, "what was tried is left behind for the next client of the session"

@@ -9,6 +9,7 @@ from pathlib import Path
 from dragoman_service.operations.sql.migrate import Migration, plan
 from dragoman_service.operations.store.inspection.postgres import look_at_postgres
 from dragoman_service.operations.store.inspection.sqlite import look_at_file
+from dragoman_service.operations.store.postgres.connections import Pooling
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Connections:
     """That it grants to users without privileges."""
     others: int
     """That others than Dragoman have now."""
+    pooling: Pooling
+    """What stands in front of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,11 @@ class Facts:
     """Seconds by which its clock is ahead of this machine's."""
 
 
-async def inspect_store(url: str, data_dir: Path) -> Facts | None:
+async def inspect_store(url: str, data_dir: Path, direct_url: str = "") -> Facts | None:
     """The facts of the SQL store at `url`. None: it keeps no tables, or is of another package.
 
-    Raises OperationStoreError if it cannot be reached or is of a newer version.
+    Raises OperationStoreError if it cannot be reached or is of a newer version, or if `direct_url` is given and leads
+    elsewhere.
     """
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
@@ -44,6 +48,6 @@ async def inspect_store(url: str, data_dir: Path) -> Facts | None:
     if scheme not in ("postgres", "postgresql"):
         return None
     before = time.time()
-    seen = await look_at_postgres(url)
+    seen = await look_at_postgres(url, direct_url)
     here = (before + time.time()) / 2
-    return Facts(plan(seen.steps), Connections(seen.most, seen.others), seen.time - here)
+    return Facts(plan(seen.steps), Connections(seen.most, seen.others, seen.pooling), seen.time - here)

@@ -1,15 +1,24 @@
-"""Looks at a PostgreSQL database over one connection."""
+"""Looks at a PostgreSQL database over a few connections, one after the other."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 
 import asyncpg
 
 from dragoman_service.operations.model.errors import OperationStoreError, first_line_of
-from dragoman_service.operations.store.libpq_url import SHAPE, read_url
+from dragoman_service.operations.store.libpq_url import read_url
+from dragoman_service.operations.store.postgres.connections import (
+    CONNECT_SECONDS,
+    TROUBLE,
+    Pooling,
+    Route,
+    connector,
+)
+from dragoman_service.operations.store.postgres.pooler import direct_route, pooling_of
 
-CONNECT_SECONDS = 5.0
+FROZEN_SECONDS = 5.0  # nothing here takes as long
 _FACTS = """
     SELECT
         current_setting('max_connections')::int
@@ -31,36 +40,30 @@ class Seen:
     most: int
     others: int
     time: float
+    pooling: Pooling
 
 
-async def look_at_postgres(url: str) -> Seen:
-    """What the server at `url` says. Raises OperationStoreError."""
-    address = read_url(url, CONNECT_SECONDS)
+async def look_at_postgres(url: str, direct_url: str) -> Seen:
+    """What the server at `url` says, and whether `direct_url`, if there is one, is such. Raises OperationStoreError."""
+    route = Route(read_url(url, CONNECT_SECONDS), FROZEN_SECONDS)
     try:
-        connection = await asyncpg.connect(
-            address.url,
-            timeout=address.connect_seconds,
-            command_timeout=CONNECT_SECONDS,
-            statement_cache_size=0,
-            server_settings={"application_name": "dragoman doctor"},
-            target_session_attrs="primary",
-        )
+        route = replace(route, pooling=await pooling_of(route.address, route.session))
+        connection = await connector(route.address, {"application_name": "dragoman doctor"})()
         try:
-            return await _asked(connection)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                seen = await _asked(connection, route.pooling)
         finally:
             connection.terminate()
-    except asyncpg.TargetServerAttributeNotMatched:
-        raise OperationStoreError("the server is a standby, which takes no writes") from None
-    except (ValueError, asyncpg.ClientConfigurationError):
-        # Without the driver's message, which may quote the URL and so its password.
-        raise OperationStoreError(SHAPE) from None
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except TROUBLE as error:
         raise OperationStoreError(f"the database cannot be used: {first_line_of(error)}") from error
+    if direct_url:
+        await direct_route(direct_url, route)
+    return seen
 
 
-async def _asked(connection: asyncpg.Connection[asyncpg.Record]) -> Seen:
+async def _asked(connection: asyncpg.Connection[asyncpg.Record], pooling: Pooling) -> Seen:
     row = await connection.fetchrow(_FACTS)
     if row is None:
         raise OperationStoreError("the database cannot be used: it did not answer")
     rows = await connection.fetch("SELECT version_num FROM alembic_version") if row["has_tables"] else []
-    return Seen({str(one["version_num"]) for one in rows}, row["most"], row["others"], row["time"])
+    return Seen({str(one["version_num"]) for one in rows}, row["most"], row["others"], row["time"], pooling)

@@ -4,29 +4,25 @@ and the store is asked again and again."""
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 import structlog
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.operations.model.errors import OperationStoreError, first_line_of
+from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.notify.polling import Poller, polling
 from dragoman_service.operations.notify.postgres import PostgresListener, listening
-from dragoman_service.operations.sql.connection_health import reason_of
+from dragoman_service.operations.sql.connection_health import Health, reason_of
 from dragoman_service.operations.sql.migrate import Migration, load_alembic
 from dragoman_service.operations.store.interface import StoreContext
 from dragoman_service.operations.store.libpq_url import read_url
-from dragoman_service.operations.store.postgres.connections import CONNECT_SECONDS, TROUBLE, Pooling, Route
+from dragoman_service.operations.store.postgres.connections import CONNECT_SECONDS, TROUBLE, Route
 from dragoman_service.operations.store.postgres.database import READERS, PostgresDatabase
-from dragoman_service.operations.store.postgres.pooler import pooling_of
+from dragoman_service.operations.store.postgres.pooler import DEAF, HEARING, direct_route, pooling_of
 from dragoman_service.operations.store.relational import SqlStore
 
-DEAF = (
-    "a pooler in transaction mode leads to the database, which loses its notifications: changes are looked for every "
-    "250 ms. Set operations.direct_url to the server's own address, or operations.listen to poll"
-)
 log = structlog.get_logger(__name__)
 
 
@@ -40,7 +36,7 @@ async def open_postgres(
     that it has locked. Every `probe` seconds such processes are looked for, and the listening connection is checked.
     """
     route = await _surveyed(Route(read_url(url, CONNECT_SECONDS), frozen))
-    direct = await _direct(context.direct_url, route, frozen) if context.direct_url else None
+    direct = await direct_route(context.direct_url, route) if context.direct_url else None
     tag = secrets.token_hex(4)
     database = PostgresDatabase(
         route.engine(READERS, read_only=True, isolation_level="REPEATABLE READ"),
@@ -59,37 +55,29 @@ async def open_postgres(
 
 
 async def _surveyed(route: Route) -> Route:
-    """The route, with what stands in front of the server. If nobody answers, what follows reports that."""
-    try:
+    """The route, with what stands in front of the server."""
+    with _needed(), Health(*TROUBLE, store="postgresql").watched(writing=False):
         return replace(route, pooling=await pooling_of(route.address, route.session))
-    except TROUBLE:
-        return route
-
-
-async def _direct(url: str, main: Route, frozen: float) -> Route:
-    """The route for what needs a session of its own."""
-    route = Route(read_url(url, CONNECT_SECONDS), frozen)
-    try:
-        pooling = await pooling_of(route.address, route.session)
-    except TROUBLE as error:
-        raise OperationStoreError(f"operations.direct_url cannot be used: {first_line_of(error)}") from error
-    if pooling.shares:
-        raise OperationStoreError("operations.direct_url leads to a pooler in transaction mode too: name the server")
-    if main.pooling != Pooling() and pooling.database != main.pooling.database:
-        raise OperationStoreError("operations.direct_url leads to another database or schema than operations.url")
-    return replace(route, pooling=pooling)
 
 
 async def _migrated(database: PostgresDatabase, direct: Route | None, *, allowed: bool) -> Migration:
     load_alembic()
     engine = direct.engine(1) if direct is not None else None
     try:
-        return await database.migrate(engine, allowed=allowed)
-    except CompletionError as error:
-        raise OperationStoreError(f"the database cannot be used: {reason_of(error.__cause__ or error)}") from error
+        with _needed():
+            return await database.migrate(engine, allowed=allowed)
     finally:
         if engine is not None:
             await engine.dispose()
+
+
+@contextmanager
+def _needed() -> Iterator[None]:
+    """Raises OperationStoreError if the database cannot be used."""
+    try:
+        yield
+    except CompletionError as error:
+        raise OperationStoreError(f"the database cannot be used: {reason_of(error.__cause__ or error)}") from error
 
 
 @asynccontextmanager
@@ -105,7 +93,7 @@ async def _changes(
     poller = Poller(database.marks, end_frozen, context.watched, context.on_change)
     if context.listen == "poll" or route.pooling.shares:
         if context.listen != "poll":
-            log.warning("operations.deaf", message=DEAF)
+            log.warning("operations.deaf", message=f"{DEAF}. {HEARING}")
         async with polling(poller):
             yield
         return

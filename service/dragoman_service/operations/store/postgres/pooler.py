@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TypeAlias
 
 import asyncpg
 
-from dragoman_service.operations.model.errors import OperationStoreError
-from dragoman_service.operations.store.libpq_url import DatabaseAddress
-from dragoman_service.operations.store.postgres.connections import Pooling, connector
+from dragoman_service.operations.model.errors import OperationStoreError, first_line_of
+from dragoman_service.operations.store.libpq_url import DatabaseAddress, read_url
+from dragoman_service.operations.store.postgres.connections import CONNECT_SECONDS, TROUBLE, Pooling, Route, connector
 
 ROUNDS = 3  # in which two clients compare the sessions that they are given
+SHARING_SECONDS = 2.0  # for all of them
 STATEMENT_MODE = (
     "a pooler in statement mode leads to it, which allows no transactions: set its pool_mode to transaction or "
     "session (in PgBouncer also for a single database, as in `dragoman = host=… pool_mode=transaction`)"
 )
+DEAF = "a pooler in transaction mode loses notifications, so changes are looked for every 250 ms"
+HEARING = "Set operations.direct_url to the server's own address, or operations.listen to poll"
 _WHERE = """
     SELECT pg_backend_pid() AS session, pg_postmaster_start_time()::text AS server, current_database()::text AS name,
     coalesce(current_schema(), '')::text AS schema
@@ -45,6 +50,23 @@ async def pooling_of(address: DatabaseAddress, session: Mapping[str, str]) -> Po
         raise
 
 
+async def direct_route(url: str, main: Route) -> Route:
+    """The route at `url` for what needs a session of its own. Raises OperationStoreError if it is not that.
+
+    `main` leads to the database for all else.
+    """
+    route = Route(read_url(url, CONNECT_SECONDS), main.frozen)
+    try:
+        pooling = await pooling_of(route.address, route.session)
+    except TROUBLE as error:
+        raise OperationStoreError(f"operations.direct_url cannot be used: {first_line_of(error)}") from error
+    if pooling.shares:
+        raise OperationStoreError("operations.direct_url leads to a pooler in transaction mode too: name the server")
+    if main.pooling.database and pooling.database != main.pooling.database:
+        raise OperationStoreError("operations.direct_url leads to another database or schema than operations.url")
+    return replace(route, pooling=pooling)
+
+
 async def _pooling(address: DatabaseAddress, settings: Mapping[str, str]) -> Pooling:
     async with _client(address, settings) as client:
         async with client.transaction():
@@ -53,8 +75,7 @@ async def _pooling(address: DatabaseAddress, settings: Mapping[str, str]) -> Poo
             if client.get_server_pid() == session:
                 return Pooling(database=database)
             names = await _renames(client)
-        async with _client(address, settings) as other:
-            shares = await _share(client, other)
+        shares = await _shares(client, address, settings)
     return Pooling(pooled=True, shares=shares, names=names, database=database)
 
 
@@ -78,8 +99,17 @@ async def _renames(client: Client) -> bool:
     return found is not None and found != name
 
 
-async def _share(one: Client, other: Client) -> bool:
-    """Whether two clients, both connected, were given the same session in turn, or one of them several."""
+async def _shares(client: Client, address: DatabaseAddress, settings: Mapping[str, str]) -> bool:
+    """Whether another client is given the session of this one, which stays connected. If none is left for it: no."""
+    try:
+        async with asyncio.timeout(SHARING_SECONDS), _client(address, settings) as other:
+            return await _take_turns(client, other)
+    except TROUBLE:
+        return False
+
+
+async def _take_turns(one: Client, other: Client) -> bool:
+    """Whether two clients were given the same session in turn, or one of them several."""
     seen: tuple[set[int], set[int]] = (set(), set())
     for _ in range(ROUNDS):
         for client, sessions in zip((one, other), seen, strict=True):
