@@ -163,6 +163,26 @@ async def test_calls_that_fail_are_sent_whatever_the_ratio(prompt, refused):
     assert len(collector.spans) == 7
 
 
+async def test_calls_that_are_refused_for_want_of_time_are_not_sent_at_ratio_zero(prompt, refused):
+    begun, end = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        begun.set()
+        await end.wait()
+
+    scripted = {"p": Scripted(hold, *ANSWER)}
+    async with traced(scripted, ratio=0.0, **{"server.max_calls": 1}) as (service, collector):
+        held = asyncio.ensure_future(service.completions.CreateCompletion(prompt(model="p/scripted")))
+        await begun.wait()
+        refusal = await refused(service.completions.CreateCompletion(prompt(model="p/scripted")))
+        end.set()
+        await held
+        await service.running.drain(0, 0)
+
+    assert refusal.reason == "OVERLOADED"
+    assert collector.spans == []
+
+
 async def test_faults_of_callers_are_not_sent_at_ratio_zero(prompt, refused):
     async with traced(ratio=0.0) as (service, collector):
         await refused(service.completions.CreateCompletion(prompt(model="unknown")))

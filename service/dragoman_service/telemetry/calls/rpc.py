@@ -47,9 +47,9 @@ class RpcTelemetry:
         self._metrics, self._tracing = metrics, tracing
         self._ending = CallEnding(metrics)
 
-    def begin(self, record: CallRecord, metadata: Mapping[str, Any]) -> None:
-        """Counts a call that has begun."""
-        if self._tracing is not None:
+    def begin(self, record: CallRecord, metadata: Mapping[str, Any] | None = None) -> None:
+        """Counts a call that has begun. Without its metadata it has no span."""
+        if self._tracing is not None and metadata is not None:
             self._tracing.begin_rpc(record, metadata)
         self._metrics.started[record.kind, record.service, record.method].inc()
 

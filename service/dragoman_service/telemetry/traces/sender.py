@@ -7,8 +7,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+import structlog
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+log = structlog.get_logger(__name__)
 
 MAX_WAITING = 2048  # spans; further ones are dropped
 BATCH = 512  # spans of one request
@@ -56,8 +59,15 @@ class Sender:
             self._some.clear()
             self._full.clear()
             while batch := self._batch():
-                if self._exporter.export(batch) is not SpanExportResult.SUCCESS:
+                if not self._export(batch):
                     self._dropped(len(batch))
+
+    def _export(self, batch: list[ReadableSpan]) -> bool:
+        try:
+            return self._exporter.export(batch) is SpanExportResult.SUCCESS
+        except Exception:  # whatever the library raises must not end the thread
+            log.exception("spans.failed")
+            return False
 
     def _batch(self) -> list[ReadableSpan]:
         batch: list[ReadableSpan] = []

@@ -15,6 +15,8 @@ from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.telemetry.traces.kept import Kept
 
 ALIVE = 60.0  # seconds between the events of an answer that goes on and on
+_REFUSED = "OVERLOADED"
+"""A failure that is not sent in any case, because there are many at a time when the service has no time for them."""
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
 
 
@@ -43,7 +45,7 @@ class Root(Trace):
     def end(self, error: str = "", *, failed: bool) -> None:
         """`error` is the reason of a failure; `failed`: it is the fault of the service or of its providers."""
         if (span := self._end(error, failed=failed)) is not None:
-            self.kept.close(span, failed=failed)
+            self.kept.close(span, failed=failed and error != _REFUSED)
 
 
 class AttemptSpan(Trace):

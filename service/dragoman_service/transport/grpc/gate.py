@@ -89,7 +89,7 @@ class Gate:
             context.set_code(code)
             context.set_details(status.message)
             context.set_trailing_metadata(trailers(status, error))
-            self._telemetry.begin(record, {})
+            self._telemetry.begin(record)
             self._telemetry.end(record, code)
             self.taken += 1
 
