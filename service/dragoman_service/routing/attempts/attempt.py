@@ -24,11 +24,8 @@ FIRST, RETRY, FALLBACK, HEDGE = (
     v1.Attempt.KIND_FALLBACK,
     v1.Attempt.KIND_HEDGE,
 )
-
-
-def kind_name(kind: Kind) -> str:
-    """`first`, `retry`, `fallback` or `hedge`."""
-    return v1.Attempt.Kind.Name(kind).removeprefix("KIND_").lower()
+KINDS = {kind: v1.Attempt.Kind.Name(kind).removeprefix("KIND_").lower() for kind in (FIRST, RETRY, FALLBACK, HEDGE)}
+"""Their names in metrics and traces."""
 
 
 @dataclass(slots=True, eq=False)

@@ -16,7 +16,7 @@ from google.rpc import code_pb2
 
 from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.routing.attempts.attempt import FIRST, HEDGE, Attempt, kind_name
+from dragoman_service.routing.attempts.attempt import FIRST, HEDGE, KINDS, Attempt
 from dragoman_service.routing.attempts.own_task import OwnTask
 from dragoman_service.routing.attempts.parts import Parts
 from dragoman_service.routing.attempts.steps import Step, Steps
@@ -153,7 +153,7 @@ class Attempts:
         if parts.tracer is None:
             events = parts.ask(target, self._request, self._call, queue=queue)
         else:
-            trace = parts.tracer.attempt(self._call, self._made, kind_name(step.kind), target.model)
+            trace = parts.tracer.attempt(self._call, self._made, KINDS[step.kind], target.model)
             events = trace.watch(parts.ask(target, self._request, replace(self._call, trace=trace), queue=queue))
         limited = len(self._targets) > 1 or self._policy.first_token is not None
         limit = self._steps.limit(self._left()) if limited else None

@@ -13,7 +13,7 @@ from dragoman import v1
 
 from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.routing.attempts.attempt import Attempt, kind_name
+from dragoman_service.routing.attempts.attempt import KINDS, Attempt
 from dragoman_service.routing.attempts.observer import RouteObserver, Unobserved
 from dragoman_service.routing.attempts.traces import Tracer
 from dragoman_service.routing.health.health import Health
@@ -61,9 +61,8 @@ class Parts:
         self.health.end(target, error, left=left, lease=attempt.lease)
         outcome = "cancelled" if left else "ok" if error is None else "retryable" if error.retryable else "fatal"
         reason = "" if error is None else error.reason_name
-        kind = kind_name(attempt.kind)
         seconds = attempt.seconds or 0.0
-        self.observer.ended(call, model.provider, model.provider_model, kind, outcome, reason, seconds)
+        self.observer.ended(call, model.provider, model.provider_model, KINDS[attempt.kind], outcome, reason, seconds)
         if attempt.trace is not None:
             attempt.trace.end(error, outcome=outcome)
         if error is not None or self._states:
