@@ -16,7 +16,7 @@ MAVEN = mvn --quiet --batch-mode $(shell mkdir -p $(HOME)/.m2/repository 2>/dev/
 
 .NOTPARALLEL:
 .PHONY: help setup runtime dev tools weights seeds go java rust typescript envoy browser prometheus helm demo run proto lock check test fuzz \
-	test-clients test-seeds test-all deploy-check bench dist image clean
+	test-clients test-seeds test-all deploy-check bench dist sbom image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,7 @@ test-all: test test-clients test-seeds ## Run all tests
 
 deploy-check: dev tools weights prometheus ## Check deploy/ with the tools that this machine has; name those that it lacks
 	@for file in scripts/deploy/*.py; do $(BIN)/python $$file || exit; done
+	@$(BIN)/python scripts/sbom.py build/sbom $(BIN)/python
 	$(BIN)/pytest tests/monitoring tests/chart $(ARGS)
 
 bench: dev ## Measure the service against a bare gRPC server, a peer, and its design figures
@@ -79,6 +80,9 @@ lock: tools ## Resolve the lock files again (UPGRADE=--upgrade for newer release
 
 dist: dev tools ## Build what a release publishes into dist/ (PARTS="python go")
 	$(BIN)/python scripts/dist.py $(PARTS)
+
+sbom: dev tools ## List what the images are made of, in CycloneDX, into dist/
+	$(BIN)/python scripts/sbom.py dist
 
 image: ## Build the container image (TARGET=minimal: without the embedded model)
 	@test -n "$(ENGINE)" && $(ENGINE) info >/dev/null 2>&1 || \

@@ -103,6 +103,12 @@ def written(folder: Path) -> dict[str, tuple[int, int]]:
     return {path.name: (path.stat().st_uid, path.stat().st_gid) for path in (folder / "data").iterdir()}
 
 
+def mounts_of(pid: int) -> dict[str, str]:
+    """How the file systems of a process are mounted: path → `ro` or `rw`."""
+    text = Path(f"/proc/{pid}/mountinfo").read_text()
+    return dict(re.findall(r"^\S+ \S+ \S+ \S+ (\S+) (ro|rw)", text, re.MULTILINE))
+
+
 def status_of(pid: int, field: str) -> str:
     found = re.search(rf"^{field}:\s+(.*)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     assert found
@@ -118,13 +124,13 @@ async def test_the_image_serves_from_a_read_only_tree_without_rights(tmp_path: P
         measured = await service.measured("dragoman_build_info")  # of several workers: from files in /tmp
         rights = {(status_of(one, "NoNewPrivs"), int(status_of(one, "CapEff"), 16)) for one in family}
         users = {status_of(one, "Uid").split()[0] for one in family}
-        mounts = re.findall(r"^\S+ \S+ \S+ \S+ (\S+) (ro|rw)", Path(f"/proc/{pid}/mountinfo").read_text(), re.MULTILINE)
+        mounts = mounts_of(pid)
         service.send(signal.SIGTERM)
         code = await service.exit_code()
 
     assert measured >= 1
     assert code == 0
-    assert dict(mounts).items() >= {"/": "ro", "/tmp": "rw", "/var/lib/dragoman": "rw"}.items()
+    assert mounts.items() >= {"/": "ro", "/tmp": "rw", "/var/lib/dragoman": "rw"}.items()  # noqa: S108 - in its namespace
     assert all(record["unreachable"] is None for record in service.logged("serving"))  # the embedded model runs
     assert "operations.db" in written(tmp_path)
     if os.geteuid() == 0:
