@@ -23,6 +23,7 @@ SCALED = {"autoscaling": {"enabled": True}}
         ({"settings": {"providers": {"a": {"api_key": "sk-1"}}}}, "settings.providers.a.api_key is written into"),
         ({"settings": {"filters": {"f": {"deep": {"iam_token": "t"}}}}}, "settings.filters.f.deep.iam_token"),
         ({"settings": {"operations": {"url": "postgresql://me:secret@db/d"}}}, "contains a password"),
+        ({"settings": {"operations": {"direct_url": "postgresql://me:secret@db/d"}}}, "direct_url contains a password"),
         (DATABASE | {"settings": {"operations": {"url": "memory:"}}}, "both name the store"),
         ({"settings": {"server": {"data_dir": "/data"}}}, "settings.server.data_dir is fixed"),
         ({"settings": {"server": {"grace": "20 minutes"}}}, "is not a duration"),

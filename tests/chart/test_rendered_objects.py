@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from chart_values import CHART, DATABASE, ROOT, Render, pod_of
+from chart_values import CHART, DATABASE, ROOT, Render, merged, pod_of
 from dragoman_service.process.supervisor import EXIT_MARGIN
 from dragoman_service.settings.settings import Settings, load
 
@@ -175,6 +175,25 @@ def test_rules_and_dashboard_are_those_of_the_repository(render: Render, tmp_pat
     assert objects["PrometheusRule"]["metadata"]["labels"].items() >= labels.items()
     assert len([rule for rule in rules if "alert" in rule]) == alerts.count("- alert:")
     assert dashboard == (ROOT / "deploy/observability/dashboard.json").read_text()
+
+
+def test_a_pooler_is_passed_by_a_url_of_its_own(render: Render) -> None:
+    objects = render(merged(DATABASE, {"database": {"directKey": "direct"}}))
+
+    direct = {"name": "DRAGOMAN_OPERATIONS__DIRECT_URL", "value": '{ file = "/etc/dragoman/database/direct" }'}
+    assert direct in pod_of(objects["Deployment"])["containers"][0]["env"]
+    assert direct in pod_of(objects["Job"])["containers"][0]["env"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"), [("http://collector:4318", 4318), ("https://collector", 443), ("http://collector/otlp", 80)]
+)
+def test_pods_may_reach_the_collector_of_traces(render: Render, endpoint: str, port: int) -> None:
+    telemetry = {"settings": {"telemetry": {"otlp": {"endpoint": endpoint}}}}
+    egress = render(telemetry, {"networkPolicy": {"enabled": True, "egress": {"https": False}}})["NetworkPolicy"]
+
+    ports = [one["port"] for rule in egress["spec"]["egress"] for one in rule["ports"]]
+    assert ports == [53, 53, port]
 
 
 def test_a_package_holds_files_in_place_of_links(helm: str, tmp_path: Path) -> None:

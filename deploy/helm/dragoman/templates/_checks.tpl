@@ -1,7 +1,6 @@
 {{/* What the schema of the values cannot say. Each refusal says what to do. */}}
 {{- define "dragoman.check" -}}
 {{- $server := default dict .Values.settings.server -}}
-{{- $url := dig "operations" "url" "" .Values.settings -}}
 {{- if not .Values.image.repository -}}
 {{- fail "image.repository is required: the registry and repository that you pushed the image to, such as registry.example.com/dragoman." -}}
 {{- end -}}
@@ -9,9 +8,7 @@
 {{- fail "autoscaling and keda are both enabled, and each would undo what the other does. Disable one of them: KEDA makes an HPA of its own." -}}
 {{- end -}}
 {{- include "dragoman.check.store" . -}}
-{{- if and .Values.existingConfigMap .Values.tls.existingSecret -}}
-{{- /* The certificate is mounted; the settings that name it are the user's own. */ -}}
-{{- else if not .Values.existingConfigMap -}}
+{{- if not .Values.existingConfigMap -}}
 {{- include "dragoman.check.access" . -}}
 {{- end -}}
 {{- if hasKey $server "data_dir" -}}
@@ -24,8 +21,11 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- if and (kindIs "string" $url) (regexMatch "://[^/@]*:[^/@]*@" $url) -}}
-{{- fail "settings.operations.url contains a password, which everybody who may read ConfigMaps would see. Put the URL into a Secret and name it in database.existingSecret." -}}
+{{- range $key := list "url" "direct_url" -}}
+{{- $value := dig "operations" $key "" $.Values.settings -}}
+{{- if and (kindIs "string" $value) (regexMatch "://[^/@]*:[^/@]*@" $value) -}}
+{{- fail (printf "settings.operations.%s contains a password, which everybody who may read ConfigMaps would see. Put the URL into a Secret and name it in database.existingSecret." $key) -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 

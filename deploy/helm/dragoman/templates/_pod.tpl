@@ -105,11 +105,15 @@ tolerations: {{- toYaml . | nindent 2 }}
 securityContext: {{- toYaml .Values.podSecurityContext | nindent 2 }}
 {{- end }}
 
-{{/* The store's URL is read from a file, and its tables are upgraded by the job alone. */}}
+{{/* The store's URLs are read from files, and its tables are upgraded by the job alone. */}}
 {{- define "dragoman.env" -}}
 {{- if .Values.database.existingSecret }}
 - name: DRAGOMAN_OPERATIONS__URL
   value: '{ file = "/etc/dragoman/database/{{ .Values.database.key }}" }'
+{{- with .Values.database.directKey }}
+- name: DRAGOMAN_OPERATIONS__DIRECT_URL
+  value: '{ file = "/etc/dragoman/database/{{ . }}" }'
+{{- end }}
 {{- if .Values.migrate.enabled }}
 - name: DRAGOMAN_OPERATIONS__MIGRATE
   value: never
