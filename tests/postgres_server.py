@@ -96,8 +96,9 @@ class PostgresServer:
     async def take_back(self, name: str) -> None:
         """Empties a database that was lent."""
         await self.run(_END_OTHERS, name)
-        if await self.run("SELECT 1 FROM pg_tables WHERE tablename = 'output_log'", name):
-            await self.run("TRUNCATE operations, output_log", name)
+        found = {row["tablename"] for row in await self.run("SELECT tablename FROM pg_tables", name)}
+        if kept := found & {"operations", "output_log", "workers"}:
+            await self.run(f"TRUNCATE {', '.join(kept)}", name)
         self._lent.append(name)
 
     async def run(self, sql: str, database: str = "postgres") -> list[Any]:

@@ -180,6 +180,8 @@ _OPERATIONS = (
 )
 _WORKERS = (
     graph("Workers", "short", gauge("dragoman_workers", "instance")),
+    graph("Processes that share the store", "short", gauge("dragoman_workers_live", "instance", "max")),
+    graph("Step of the store's tables", "short", gauge("dragoman_schema_version", "instance", "max")),
     graph("Restarts of workers in an hour", "short", increase("dragoman_worker_restarts_total", "instance")),
     graph("Restarts of listeners in an hour", "short", increase("dragoman_listener_restarts_total", "listener")),
     graph("Lag of the event loop", "s", *quantiles("dragoman_event_loop_lag_seconds")),

@@ -49,7 +49,7 @@ async def test_every_method_of_the_schema_has_a_path(start_service):
             status, answer = await post(service, f"/{native.descriptor.full_name}/{method.name}", b"[]")
             found[method.name] = (status, reason_of(answer))
 
-    assert len(found) == 18
+    assert len(found) == 19
     assert set(found.values()) == {(400, "MALFORMED_REQUEST")}
 
 

@@ -41,6 +41,9 @@ async def test_what_one_server_starts_another_one_runs_and_the_first_shows_it_li
             health = [await health_of(runs.grpc, service) for service in ("", "dragoman.v1.CompletionService")]
             pages = [await page(runs.http, path) for path in ("/livez", "/readyz", "/metrics", "/v1/models")]
             await until(lambda: runs.logged("operation.done"))
+            listed = (await v1.AdminServiceStub(channel).ListWorkers(v1.ListWorkersRequest())).workers
+            await until(lambda: is_measured(calls, "dragoman_workers_live", 3))
+            step = await calls.measured("dragoman_schema_version")
 
     assert alone.attempts == 0
     assert live.choices[0].message.parts[0].text == "hi"
@@ -48,9 +51,17 @@ async def test_what_one_server_starts_another_one_runs_and_the_first_shows_it_li
     assert text_of_events(events) == WORDS
     assert (done.state, done.attempts) == (SUCCEEDED, 1)
     assert not calls.logged("operation.done")
+    assert sorted((*worker.roles, worker.capacity) for worker in listed) == [("run", 64), ("run", 64), ("serve", 0)]
+    assert len({worker.id for worker in listed}) == 3
+    assert step >= 6
+    assert calls.logged("workers.none_runs")
     assert refused is grpc.StatusCode.UNIMPLEMENTED
     assert health == ["SERVING", "NOT_FOUND"]
     assert pages == [200, 200, 200, 404]
+
+
+async def is_measured(service, name, value):
+    return await service.measured(name) == value
 
 
 async def state_with_text(channel, name):

@@ -130,6 +130,11 @@ class AsyncClient:
         asked = v1.ExplainRouteRequest(request=request, caller=caller, input_tokens=input_tokens)
         return await self._transport.call(self._transport.admin.ExplainRoute, asked)
 
+    async def workers(self) -> list[v1.Worker]:
+        """See `Client.workers`."""
+        answer = await self._transport.call(self._transport.admin.ListWorkers, v1.ListWorkersRequest())
+        return list(answer.workers)
+
     async def limits(self, model: str = "") -> list[v1.Limit]:
         """See `Client.limits`."""
         request = v1.GetLimitsRequest(model=model)

@@ -147,6 +147,11 @@ class Client:
         asked = v1.ExplainRouteRequest(request=request, caller=caller, input_tokens=input_tokens)
         return self._transport.call(self._transport.admin.ExplainRoute, asked)
 
+    def workers(self) -> list[v1.Worker]:
+        """The processes that share the service's store, on all hosts. It needs a key with the scope `admin.read`."""
+        answer = self._transport.call(self._transport.admin.ListWorkers, v1.ListWorkersRequest())
+        return list(answer.workers)
+
     def limits(self, model: str = "") -> list[v1.Limit]:
         """The limits of the caller's key, then those of its team, then those of the service. `model`: only those that
         apply to it.

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
@@ -28,7 +29,14 @@ from dragoman_service.engine.filtering import Filters
 from dragoman_service.filters.context import FilterContext
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.limits.store.opening import limits_of
-from dragoman_service.operations import OpenedStore, OperationStoreError, open_shared_store, open_store, operations_in
+from dragoman_service.operations import (
+    Membership,
+    OpenedStore,
+    OperationStoreError,
+    open_shared_store,
+    open_store,
+    operations_in,
+)
 from dragoman_service.plugins.filters import PreparedFilter, open_filters
 from dragoman_service.plugins.providers import Opened
 from dragoman_service.settings.operations import OperationsSettings
@@ -82,6 +90,7 @@ async def build(
     budget = Budget(server.call_memory)
     opened_store = await _open(_shared_store(settings), stack)
     await stack.enter_async_context(watched_connections(opened_store.store, metrics))
+    metrics.schema_version.set(opened_store.step)
     chain = await stack.enter_async_context(_chain(filters, partial(FilterContext, metrics, catalogue), settings))
     admission = build_admission(settings, catalogue, metrics, worker)
     routing = routing_of(settings, metrics, tracing)
@@ -90,9 +99,9 @@ async def build(
     engine = Engine(catalogue, around, deadlines, auth.allowed, budget, routing, slots=admission.targets)
     stack.push_async_callback(engine.closed, STOP_GRACE)
     await _open(_exact(admission, opened_store, server.workers), stack)
-    meter = OperationMeter(metrics, tracing)
-    told: dict[str, Any] = {"observer": meter, "unlisted": auth.unlisted, "runs": server.runs}
-    opening = operations_in(opened_store, _options(settings), engine, **told)
+    membership = Membership(version("dragoman-service"), server.roles, lambda: in_flight.active)
+    told: dict[str, Any] = {"unlisted": auth.unlisted, "membership": membership}
+    opening = operations_in(opened_store, _options(settings), engine, OperationMeter(metrics, tracing), **told)
     operations = await _open(opening, stack)
     off_loop = OffLoop()
     shared: dict[str, Any] = {"off_loop": off_loop, "budget": budget, "pressure": _pressure(server, metrics)}

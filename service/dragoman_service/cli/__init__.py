@@ -23,6 +23,7 @@ from dragoman_service.cli.terminal.output import note
 from dragoman_service.cli.terminal.streams import OUTPUT_FAULTS, discard, flush, open_missing
 from dragoman_service.cli.upkeep.doctor import doctor
 from dragoman_service.cli.upkeep.migrate import migrate
+from dragoman_service.cli.upkeep.workers import workers
 from dragoman_service.plugins.metadata import tolerate_broken_metadata
 
 
@@ -89,6 +90,7 @@ def command_line() -> typer.Typer:
     app.add_typer(config.app, name="config")
     app.command()(doctor)
     app.command()(migrate)
+    app.command()(workers)
     app.add_typer(local.app, name="local")
     return app
 

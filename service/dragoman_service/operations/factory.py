@@ -17,6 +17,7 @@ from dragoman_service.operations.model.changes import Work
 from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.model.intervals import Intervals, Options
 from dragoman_service.operations.model.observer import Observer, Unobserved
+from dragoman_service.operations.model.workers import Membership
 from dragoman_service.operations.notify.waiters import Waiters
 from dragoman_service.operations.reading import OperationReader
 from dragoman_service.operations.service import Operations
@@ -24,7 +25,9 @@ from dragoman_service.operations.sql.migrate import Migration
 from dragoman_service.operations.store.interface import OpenStore, OperationStore, StoreContext
 from dragoman_service.operations.store.opening import open_store
 from dragoman_service.operations.worker.janitor import Janitor
+from dragoman_service.operations.worker.registry import Registry
 from dragoman_service.operations.worker.runner import Runner
+from dragoman_service.timing.loop import repeat
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +60,12 @@ class OpenedStore:
     store: OperationStore
     waiters: Waiters
     dispatch: _Dispatch
+
+    @property
+    def step(self) -> int:
+        """The step of the store's tables; 0 if it has none that are numbered."""
+        done: Migration | None = getattr(self.store, "migration", None)
+        return int(done.after) if done is not None and done.after.isdecimal() else 0
 
 
 @asynccontextmanager
@@ -113,29 +122,33 @@ async def operations_in(
     intervals: Intervals | None = None,
     *,
     unlisted: Collection[str] = (),
-    runs: bool = True,
+    membership: Membership | None = None,
 ) -> AsyncIterator[Operations]:
     """Operations in a store that is open, as `open_operations` gives them.
 
-    `unlisted`: owners that are many people, who must not list each other's operations. `runs`: whether this process
-    runs operations, or leaves that to others. Raises OperationStoreError if the store cannot be read.
+    `unlisted`: owners that are many people, who must not list each other's operations. `membership`:
+    whether this process runs operations or leaves that to others, and what else it is to them. Raises
+    OperationStoreError if the store cannot be read.
     """
     store, intervals, observing = opened.store, intervals or Intervals(), observer or Unobserved()
+    member = membership or Membership()
     try:
         tokens = PageTokens(await store.page_key())
     except CompletionError as error:
         raise OperationStoreError("the store cannot be read; the log says why") from error
     opened.dispatch.runner = runner = Runner(store, engine, opened.waiters, observing, settings, intervals)
     janitor = Janitor(store, intervals)
-    cleaning = asyncio.create_task(janitor.run(observing))
-    if runs:
+    registry = Registry(store, observing, lambda: runner.describe(member))
+    background = [asyncio.create_task(one) for one in (janitor.run(observing), repeat("beat", registry.beat))]
+    if member.runs:
         runner.begin()
     try:
         reader = OperationReader(store, opened.waiters, intervals.wait)
         yield Operations(store, runner, janitor, reader, engine, tokens, settings, unlisted)
     finally:
-        cleaning.cancel()
+        for task in background:
+            task.cancel()
         try:
             await runner.drain(0)
         finally:
-            await asyncio.gather(cleaning, runner.close(), return_exceptions=True)
+            await asyncio.gather(*background, runner.close(), registry.leave(), return_exceptions=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
@@ -30,6 +30,7 @@ from dragoman_service.operations.model.ids import Ids, id_of, name_of, scoped
 from dragoman_service.operations.model.intervals import Options
 from dragoman_service.operations.model.records import New, Record
 from dragoman_service.operations.model.requests import PageRequest, Start, Started
+from dragoman_service.operations.model.workers import Worker
 from dragoman_service.operations.quota import StoredQuota
 from dragoman_service.operations.readers import Readers
 from dragoman_service.operations.reading import OperationReader
@@ -204,6 +205,10 @@ class Operations:
         """
         until = asyncio.get_running_loop().time() + timeout
         return operation(await self._reader.outcome(caller, name, until))
+
+    async def workers(self) -> Sequence[Worker]:
+        """The processes that share the store."""
+        return await self._store.workers()
 
     async def cancel(self, name: str, caller: str) -> None:
         """Stops it as soon as possible. An operation that is done stays as it is, which is not an error."""

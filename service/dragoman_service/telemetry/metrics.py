@@ -69,6 +69,7 @@ class Metrics:
         self._add_limits()
         self._add_routes()
         self._add_operations()
+        self._add_store()
 
     def create(self, kind: str, service: str, method: str) -> None:
         """Creates the series of a method before it is called, so that rates start at zero."""
@@ -244,6 +245,20 @@ class Metrics:
             registry=self.own,
             multiprocess_mode="livemostrecent",
         )
+        self.handed_back = Counter(
+            "dragoman_operations_handed_back_total", "Operations that drains have given back.", registry=self.own
+        )
+        self.operation_duration = self._histogram(
+            "dragoman_operation_duration_seconds",
+            "Time from the last start to the end of an operation.",
+            RPC_SECONDS,
+            "outcome",
+        )
+        self.operation_queue = self._histogram(
+            "dragoman_operation_queue_seconds", "Time an operation waited for a worker.", RPC_SECONDS, "outcome"
+        )
+
+    def _add_store(self) -> None:
         self.store_up = Gauge(
             "dragoman_operations_store_up",
             "Whether the store of operations can be used: 1 or 0.",
@@ -251,10 +266,17 @@ class Metrics:
             multiprocess_mode="livemin",
         )
         self.store_up.set(1)
-        self.handed_back = Counter(
-            "dragoman_operations_handed_back_total",
-            "Running operations that a drain has given back to the queue.",
+        self.workers_live = Gauge(
+            "dragoman_workers_live",
+            "Processes on all hosts that share the store.",
             registry=self.own,
+            multiprocess_mode="livemostrecent",
+        )
+        self.schema_version = Gauge(
+            "dragoman_schema_version",
+            "Step of the store's tables; 0 without tables.",
+            registry=self.own,
+            multiprocess_mode="livemax",
         )
         self.store_connections = self._gauge(
             "dragoman_store_connections", "Connections of pools to the store's server.", "livesum", "state"
@@ -265,15 +287,6 @@ class Metrics:
             "dragoman_store_reconnects_total",
             "Attempts to connect to the store's server that followed a failed one.",
             registry=self.own,
-        )
-        self.operation_duration = self._histogram(
-            "dragoman_operation_duration_seconds",
-            "Time from the last start to the end of an operation.",
-            RPC_SECONDS,
-            "outcome",
-        )
-        self.operation_queue = self._histogram(
-            "dragoman_operation_queue_seconds", "Time an operation waited for a worker.", RPC_SECONDS, "outcome"
         )
 
     def _counter(self, name: str, text: str, *labels: str) -> Family[Counter]:

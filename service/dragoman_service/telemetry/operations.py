@@ -29,6 +29,9 @@ class OperationMeter:
         self._metrics.operation_queue[outcome].observe(queue_seconds)
         self._metrics.operation_duration[outcome].observe(run_seconds)
 
+    def workers(self, count: int) -> None:
+        self._metrics.workers_live.set(count)
+
     def handed_back(self) -> None:
         self._metrics.handed_back.inc()
 

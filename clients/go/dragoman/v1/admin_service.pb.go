@@ -12,6 +12,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -557,11 +558,221 @@ func (x *QueueBand) GetOldest() *durationpb.Duration {
 	return nil
 }
 
+// Request for the workers.
+type ListWorkersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListWorkersRequest) Reset() {
+	*x = ListWorkersRequest{}
+	mi := &file_dragoman_v1_admin_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListWorkersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListWorkersRequest) ProtoMessage() {}
+
+func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dragoman_v1_admin_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListWorkersRequest.ProtoReflect.Descriptor instead.
+func (*ListWorkersRequest) Descriptor() ([]byte, []int) {
+	return file_dragoman_v1_admin_service_proto_rawDescGZIP(), []int{7}
+}
+
+// The processes that share a store.
+type ListWorkersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The processes, ordered by host and start.
+	Workers       []*Worker `protobuf:"bytes,1,rep,name=workers,proto3" json:"workers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListWorkersResponse) Reset() {
+	*x = ListWorkersResponse{}
+	mi := &file_dragoman_v1_admin_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListWorkersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListWorkersResponse) ProtoMessage() {}
+
+func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_dragoman_v1_admin_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListWorkersResponse.ProtoReflect.Descriptor instead.
+func (*ListWorkersResponse) Descriptor() ([]byte, []int) {
+	return file_dragoman_v1_admin_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListWorkersResponse) GetWorkers() []*Worker {
+	if x != nil {
+		return x.Workers
+	}
+	return nil
+}
+
+// One process of the service. Times are by the clock of the store.
+type Worker struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the process, which no other one has ever had.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Name of its host.
+	Host string `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	// Version of the service.
+	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// What it does: `serve` (it takes calls), `run` (it runs operations).
+	Roles []string `protobuf:"bytes,4,rep,name=roles,proto3" json:"roles,omitempty"`
+	// When it was first seen.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// When it was last seen.
+	SeenTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=seen_time,json=seenTime,proto3" json:"seen_time,omitempty"`
+	// Whether it is shutting down.
+	Draining bool `protobuf:"varint,7,opt,name=draining,proto3" json:"draining,omitempty"`
+	// Calls under way.
+	InFlight int32 `protobuf:"varint,8,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	// Operations that it runs.
+	Operations int32 `protobuf:"varint,9,opt,name=operations,proto3" json:"operations,omitempty"`
+	// The most operations that it runs at the same time.
+	Capacity      int32 `protobuf:"varint,10,opt,name=capacity,proto3" json:"capacity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Worker) Reset() {
+	*x = Worker{}
+	mi := &file_dragoman_v1_admin_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Worker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Worker) ProtoMessage() {}
+
+func (x *Worker) ProtoReflect() protoreflect.Message {
+	mi := &file_dragoman_v1_admin_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Worker.ProtoReflect.Descriptor instead.
+func (*Worker) Descriptor() ([]byte, []int) {
+	return file_dragoman_v1_admin_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Worker) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Worker) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *Worker) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Worker) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *Worker) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *Worker) GetSeenTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SeenTime
+	}
+	return nil
+}
+
+func (x *Worker) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
+func (x *Worker) GetInFlight() int32 {
+	if x != nil {
+		return x.InFlight
+	}
+	return 0
+}
+
+func (x *Worker) GetOperations() int32 {
+	if x != nil {
+		return x.Operations
+	}
+	return 0
+}
+
+func (x *Worker) GetCapacity() int32 {
+	if x != nil {
+		return x.Capacity
+	}
+	return 0
+}
+
 var File_dragoman_v1_admin_service_proto protoreflect.FileDescriptor
 
 const file_dragoman_v1_admin_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fdragoman/v1/admin_service.proto\x12\vdragoman.v1\x1a\x1cdragoman/v1/completion.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa0\x01\n" +
+	"\x1fdragoman/v1/admin_service.proto\x12\vdragoman.v1\x1a\x1cdragoman/v1/completion.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x01\n" +
 	"\x13ExplainRouteRequest\x128\n" +
 	"\arequest\x18\x01 \x01(\v2\x1e.dragoman.v1.CompletionRequestR\arequest\x12\x16\n" +
 	"\x06caller\x18\x02 \x01(\tR\x06caller\x12&\n" +
@@ -600,11 +811,30 @@ const file_dragoman_v1_admin_service_proto_rawDesc = "" +
 	"\x04band\x18\x01 \x01(\tR\x04band\x12\x16\n" +
 	"\x06length\x18\x02 \x01(\x05R\x06length\x12\x16\n" +
 	"\x06tokens\x18\x03 \x01(\x03R\x06tokens\x121\n" +
-	"\x06oldest\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06oldest2\xb2\x01\n" +
+	"\x06oldest\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06oldest\"\x14\n" +
+	"\x12ListWorkersRequest\"D\n" +
+	"\x13ListWorkersResponse\x12-\n" +
+	"\aworkers\x18\x01 \x03(\v2\x13.dragoman.v1.WorkerR\aworkers\"\xc5\x02\n" +
+	"\x06Worker\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\x12\x14\n" +
+	"\x05roles\x18\x04 \x03(\tR\x05roles\x129\n" +
+	"\n" +
+	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x127\n" +
+	"\tseen_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bseenTime\x12\x1a\n" +
+	"\bdraining\x18\a \x01(\bR\bdraining\x12\x1b\n" +
+	"\tin_flight\x18\b \x01(\x05R\binFlight\x12\x1e\n" +
+	"\n" +
+	"operations\x18\t \x01(\x05R\n" +
+	"operations\x12\x1a\n" +
+	"\bcapacity\x18\n" +
+	" \x01(\x05R\bcapacity2\x84\x02\n" +
 	"\fAdminService\x12S\n" +
 	"\fExplainRoute\x12 .dragoman.v1.ExplainRouteRequest\x1a!.dragoman.v1.ExplainRouteResponse\x12M\n" +
 	"\n" +
-	"ListQueues\x12\x1e.dragoman.v1.ListQueuesRequest\x1a\x1f.dragoman.v1.ListQueuesResponseB\x8b\x01\n" +
+	"ListQueues\x12\x1e.dragoman.v1.ListQueuesRequest\x1a\x1f.dragoman.v1.ListQueuesResponse\x12P\n" +
+	"\vListWorkers\x12\x1f.dragoman.v1.ListWorkersRequest\x1a .dragoman.v1.ListWorkersResponseB\x8b\x01\n" +
 	"\vdragoman.v1B\x11AdminServiceProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03DXX\xaa\x02\vDragoman.V1\xca\x02\vDragoman\\V1\xea\x02\fDragoman::V1b\x06proto3"
 
 var (
@@ -620,37 +850,46 @@ func file_dragoman_v1_admin_service_proto_rawDescGZIP() []byte {
 }
 
 var file_dragoman_v1_admin_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_dragoman_v1_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_dragoman_v1_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_dragoman_v1_admin_service_proto_goTypes = []any{
-	(RouteTarget_State)(0),       // 0: dragoman.v1.RouteTarget.State
-	(*ExplainRouteRequest)(nil),  // 1: dragoman.v1.ExplainRouteRequest
-	(*ExplainRouteResponse)(nil), // 2: dragoman.v1.ExplainRouteResponse
-	(*RouteTarget)(nil),          // 3: dragoman.v1.RouteTarget
-	(*ListQueuesRequest)(nil),    // 4: dragoman.v1.ListQueuesRequest
-	(*ListQueuesResponse)(nil),   // 5: dragoman.v1.ListQueuesResponse
-	(*Queue)(nil),                // 6: dragoman.v1.Queue
-	(*QueueBand)(nil),            // 7: dragoman.v1.QueueBand
-	(*CompletionRequest)(nil),    // 8: dragoman.v1.CompletionRequest
-	(*durationpb.Duration)(nil),  // 9: google.protobuf.Duration
+	(RouteTarget_State)(0),        // 0: dragoman.v1.RouteTarget.State
+	(*ExplainRouteRequest)(nil),   // 1: dragoman.v1.ExplainRouteRequest
+	(*ExplainRouteResponse)(nil),  // 2: dragoman.v1.ExplainRouteResponse
+	(*RouteTarget)(nil),           // 3: dragoman.v1.RouteTarget
+	(*ListQueuesRequest)(nil),     // 4: dragoman.v1.ListQueuesRequest
+	(*ListQueuesResponse)(nil),    // 5: dragoman.v1.ListQueuesResponse
+	(*Queue)(nil),                 // 6: dragoman.v1.Queue
+	(*QueueBand)(nil),             // 7: dragoman.v1.QueueBand
+	(*ListWorkersRequest)(nil),    // 8: dragoman.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),   // 9: dragoman.v1.ListWorkersResponse
+	(*Worker)(nil),                // 10: dragoman.v1.Worker
+	(*CompletionRequest)(nil),     // 11: dragoman.v1.CompletionRequest
+	(*durationpb.Duration)(nil),   // 12: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_dragoman_v1_admin_service_proto_depIdxs = []int32{
-	8,  // 0: dragoman.v1.ExplainRouteRequest.request:type_name -> dragoman.v1.CompletionRequest
+	11, // 0: dragoman.v1.ExplainRouteRequest.request:type_name -> dragoman.v1.CompletionRequest
 	3,  // 1: dragoman.v1.ExplainRouteResponse.targets:type_name -> dragoman.v1.RouteTarget
 	0,  // 2: dragoman.v1.RouteTarget.state:type_name -> dragoman.v1.RouteTarget.State
-	9,  // 3: dragoman.v1.RouteTarget.open_for:type_name -> google.protobuf.Duration
-	9,  // 4: dragoman.v1.RouteTarget.first_token:type_name -> google.protobuf.Duration
+	12, // 3: dragoman.v1.RouteTarget.open_for:type_name -> google.protobuf.Duration
+	12, // 4: dragoman.v1.RouteTarget.first_token:type_name -> google.protobuf.Duration
 	6,  // 5: dragoman.v1.ListQueuesResponse.queues:type_name -> dragoman.v1.Queue
 	7,  // 6: dragoman.v1.Queue.bands:type_name -> dragoman.v1.QueueBand
-	9,  // 7: dragoman.v1.QueueBand.oldest:type_name -> google.protobuf.Duration
-	1,  // 8: dragoman.v1.AdminService.ExplainRoute:input_type -> dragoman.v1.ExplainRouteRequest
-	4,  // 9: dragoman.v1.AdminService.ListQueues:input_type -> dragoman.v1.ListQueuesRequest
-	2,  // 10: dragoman.v1.AdminService.ExplainRoute:output_type -> dragoman.v1.ExplainRouteResponse
-	5,  // 11: dragoman.v1.AdminService.ListQueues:output_type -> dragoman.v1.ListQueuesResponse
-	10, // [10:12] is the sub-list for method output_type
-	8,  // [8:10] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	12, // 7: dragoman.v1.QueueBand.oldest:type_name -> google.protobuf.Duration
+	10, // 8: dragoman.v1.ListWorkersResponse.workers:type_name -> dragoman.v1.Worker
+	13, // 9: dragoman.v1.Worker.start_time:type_name -> google.protobuf.Timestamp
+	13, // 10: dragoman.v1.Worker.seen_time:type_name -> google.protobuf.Timestamp
+	1,  // 11: dragoman.v1.AdminService.ExplainRoute:input_type -> dragoman.v1.ExplainRouteRequest
+	4,  // 12: dragoman.v1.AdminService.ListQueues:input_type -> dragoman.v1.ListQueuesRequest
+	8,  // 13: dragoman.v1.AdminService.ListWorkers:input_type -> dragoman.v1.ListWorkersRequest
+	2,  // 14: dragoman.v1.AdminService.ExplainRoute:output_type -> dragoman.v1.ExplainRouteResponse
+	5,  // 15: dragoman.v1.AdminService.ListQueues:output_type -> dragoman.v1.ListQueuesResponse
+	9,  // 16: dragoman.v1.AdminService.ListWorkers:output_type -> dragoman.v1.ListWorkersResponse
+	14, // [14:17] is the sub-list for method output_type
+	11, // [11:14] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_v1_admin_service_proto_init() }
@@ -666,7 +905,7 @@ func file_dragoman_v1_admin_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dragoman_v1_admin_service_proto_rawDesc), len(file_dragoman_v1_admin_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from dragoman.v1 import completion_pb2 as dragoman_dot_v1_dot_completion__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64ragoman/v1/admin_service.proto\x12\x0b\x64ragoman.v1\x1a\x1c\x64ragoman/v1/completion.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa0\x01\n\x13\x45xplainRouteRequest\x12\x38\n\x07request\x18\x01 \x01(\x0b\x32\x1e.dragoman.v1.CompletionRequestR\x07request\x12\x16\n\x06\x63\x61ller\x18\x02 \x01(\tR\x06\x63\x61ller\x12&\n\x0cinput_tokens\x18\x03 \x01(\x03H\x00R\x0binputTokens\x88\x01\x01\x42\x0f\n\r_input_tokens\"\x83\x01\n\x14\x45xplainRouteResponse\x12\x32\n\x07targets\x18\x01 \x03(\x0b\x32\x18.dragoman.v1.RouteTargetR\x07targets\x12\x14\n\x05\x65ntry\x18\x02 \x01(\tR\x05\x65ntry\x12!\n\x0cinput_tokens\x18\x03 \x01(\x03R\x0binputTokens\"\xaf\x03\n\x0bRouteTarget\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n\x07verdict\x18\x02 \x01(\tR\x07verdict\x12 \n\x0b\x65xplanation\x18\x03 \x01(\tR\x0b\x65xplanation\x12\x1a\n\x08priority\x18\x04 \x01(\x05R\x08priority\x12\x16\n\x06weight\x18\x05 \x01(\x01R\x06weight\x12\x34\n\x05state\x18\x06 \x01(\x0e\x32\x1e.dragoman.v1.RouteTarget.StateR\x05state\x12\x34\n\x08open_for\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07openFor\x12\x1b\n\tin_flight\x18\x08 \x01(\x05R\x08inFlight\x12:\n\x0b\x66irst_token\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationR\nfirstToken\"U\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_CLOSED\x10\x01\x12\x13\n\x0fSTATE_HALF_OPEN\x10\x02\x12\x0e\n\nSTATE_OPEN\x10\x03\"\x13\n\x11ListQueuesRequest\"@\n\x12ListQueuesResponse\x12*\n\x06queues\x18\x01 \x03(\x0b\x32\x12.dragoman.v1.QueueR\x06queues\"|\n\x05Queue\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05limit\x18\x02 \x01(\x05R\x05limit\x12\x1b\n\tin_flight\x18\x03 \x01(\x05R\x08inFlight\x12,\n\x05\x62\x61nds\x18\x04 \x03(\x0b\x32\x16.dragoman.v1.QueueBandR\x05\x62\x61nds\"\x82\x01\n\tQueueBand\x12\x12\n\x04\x62\x61nd\x18\x01 \x01(\tR\x04\x62\x61nd\x12\x16\n\x06length\x18\x02 \x01(\x05R\x06length\x12\x16\n\x06tokens\x18\x03 \x01(\x03R\x06tokens\x12\x31\n\x06oldest\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06oldest2\xb2\x01\n\x0c\x41\x64minService\x12S\n\x0c\x45xplainRoute\x12 .dragoman.v1.ExplainRouteRequest\x1a!.dragoman.v1.ExplainRouteResponse\x12M\n\nListQueues\x12\x1e.dragoman.v1.ListQueuesRequest\x1a\x1f.dragoman.v1.ListQueuesResponseB\x8b\x01\n\x0b\x64ragoman.v1B\x11\x41\x64minServiceProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64ragoman/v1/admin_service.proto\x12\x0b\x64ragoman.v1\x1a\x1c\x64ragoman/v1/completion.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x01\n\x13\x45xplainRouteRequest\x12\x38\n\x07request\x18\x01 \x01(\x0b\x32\x1e.dragoman.v1.CompletionRequestR\x07request\x12\x16\n\x06\x63\x61ller\x18\x02 \x01(\tR\x06\x63\x61ller\x12&\n\x0cinput_tokens\x18\x03 \x01(\x03H\x00R\x0binputTokens\x88\x01\x01\x42\x0f\n\r_input_tokens\"\x83\x01\n\x14\x45xplainRouteResponse\x12\x32\n\x07targets\x18\x01 \x03(\x0b\x32\x18.dragoman.v1.RouteTargetR\x07targets\x12\x14\n\x05\x65ntry\x18\x02 \x01(\tR\x05\x65ntry\x12!\n\x0cinput_tokens\x18\x03 \x01(\x03R\x0binputTokens\"\xaf\x03\n\x0bRouteTarget\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n\x07verdict\x18\x02 \x01(\tR\x07verdict\x12 \n\x0b\x65xplanation\x18\x03 \x01(\tR\x0b\x65xplanation\x12\x1a\n\x08priority\x18\x04 \x01(\x05R\x08priority\x12\x16\n\x06weight\x18\x05 \x01(\x01R\x06weight\x12\x34\n\x05state\x18\x06 \x01(\x0e\x32\x1e.dragoman.v1.RouteTarget.StateR\x05state\x12\x34\n\x08open_for\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07openFor\x12\x1b\n\tin_flight\x18\x08 \x01(\x05R\x08inFlight\x12:\n\x0b\x66irst_token\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationR\nfirstToken\"U\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_CLOSED\x10\x01\x12\x13\n\x0fSTATE_HALF_OPEN\x10\x02\x12\x0e\n\nSTATE_OPEN\x10\x03\"\x13\n\x11ListQueuesRequest\"@\n\x12ListQueuesResponse\x12*\n\x06queues\x18\x01 \x03(\x0b\x32\x12.dragoman.v1.QueueR\x06queues\"|\n\x05Queue\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05limit\x18\x02 \x01(\x05R\x05limit\x12\x1b\n\tin_flight\x18\x03 \x01(\x05R\x08inFlight\x12,\n\x05\x62\x61nds\x18\x04 \x03(\x0b\x32\x16.dragoman.v1.QueueBandR\x05\x62\x61nds\"\x82\x01\n\tQueueBand\x12\x12\n\x04\x62\x61nd\x18\x01 \x01(\tR\x04\x62\x61nd\x12\x16\n\x06length\x18\x02 \x01(\x05R\x06length\x12\x16\n\x06tokens\x18\x03 \x01(\x03R\x06tokens\x12\x31\n\x06oldest\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06oldest\"\x14\n\x12ListWorkersRequest\"D\n\x13ListWorkersResponse\x12-\n\x07workers\x18\x01 \x03(\x0b\x32\x13.dragoman.v1.WorkerR\x07workers\"\xc5\x02\n\x06Worker\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04host\x18\x02 \x01(\tR\x04host\x12\x18\n\x07version\x18\x03 \x01(\tR\x07version\x12\x14\n\x05roles\x18\x04 \x03(\tR\x05roles\x12\x39\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x37\n\tseen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08seenTime\x12\x1a\n\x08\x64raining\x18\x07 \x01(\x08R\x08\x64raining\x12\x1b\n\tin_flight\x18\x08 \x01(\x05R\x08inFlight\x12\x1e\n\noperations\x18\t \x01(\x05R\noperations\x12\x1a\n\x08\x63\x61pacity\x18\n \x01(\x05R\x08\x63\x61pacity2\x84\x02\n\x0c\x41\x64minService\x12S\n\x0c\x45xplainRoute\x12 .dragoman.v1.ExplainRouteRequest\x1a!.dragoman.v1.ExplainRouteResponse\x12M\n\nListQueues\x12\x1e.dragoman.v1.ListQueuesRequest\x1a\x1f.dragoman.v1.ListQueuesResponse\x12P\n\x0bListWorkers\x12\x1f.dragoman.v1.ListWorkersRequest\x1a .dragoman.v1.ListWorkersResponseB\x8b\x01\n\x0b\x64ragoman.v1B\x11\x41\x64minServiceProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,22 +35,28 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dragoman.v1.admin_service_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\013dragoman.v1B\021AdminServiceProtoP\001Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\242\002\003DXX\252\002\013Dragoman.V1\312\002\013Dragoman\\V1\352\002\014Dragoman::V1'
-  _globals['_EXPLAINROUTEREQUEST']._serialized_start=111
-  _globals['_EXPLAINROUTEREQUEST']._serialized_end=271
-  _globals['_EXPLAINROUTERESPONSE']._serialized_start=274
-  _globals['_EXPLAINROUTERESPONSE']._serialized_end=405
-  _globals['_ROUTETARGET']._serialized_start=408
-  _globals['_ROUTETARGET']._serialized_end=839
-  _globals['_ROUTETARGET_STATE']._serialized_start=754
-  _globals['_ROUTETARGET_STATE']._serialized_end=839
-  _globals['_LISTQUEUESREQUEST']._serialized_start=841
-  _globals['_LISTQUEUESREQUEST']._serialized_end=860
-  _globals['_LISTQUEUESRESPONSE']._serialized_start=862
-  _globals['_LISTQUEUESRESPONSE']._serialized_end=926
-  _globals['_QUEUE']._serialized_start=928
-  _globals['_QUEUE']._serialized_end=1052
-  _globals['_QUEUEBAND']._serialized_start=1055
-  _globals['_QUEUEBAND']._serialized_end=1185
-  _globals['_ADMINSERVICE']._serialized_start=1188
-  _globals['_ADMINSERVICE']._serialized_end=1366
+  _globals['_EXPLAINROUTEREQUEST']._serialized_start=144
+  _globals['_EXPLAINROUTEREQUEST']._serialized_end=304
+  _globals['_EXPLAINROUTERESPONSE']._serialized_start=307
+  _globals['_EXPLAINROUTERESPONSE']._serialized_end=438
+  _globals['_ROUTETARGET']._serialized_start=441
+  _globals['_ROUTETARGET']._serialized_end=872
+  _globals['_ROUTETARGET_STATE']._serialized_start=787
+  _globals['_ROUTETARGET_STATE']._serialized_end=872
+  _globals['_LISTQUEUESREQUEST']._serialized_start=874
+  _globals['_LISTQUEUESREQUEST']._serialized_end=893
+  _globals['_LISTQUEUESRESPONSE']._serialized_start=895
+  _globals['_LISTQUEUESRESPONSE']._serialized_end=959
+  _globals['_QUEUE']._serialized_start=961
+  _globals['_QUEUE']._serialized_end=1085
+  _globals['_QUEUEBAND']._serialized_start=1088
+  _globals['_QUEUEBAND']._serialized_end=1218
+  _globals['_LISTWORKERSREQUEST']._serialized_start=1220
+  _globals['_LISTWORKERSREQUEST']._serialized_end=1240
+  _globals['_LISTWORKERSRESPONSE']._serialized_start=1242
+  _globals['_LISTWORKERSRESPONSE']._serialized_end=1310
+  _globals['_WORKER']._serialized_start=1313
+  _globals['_WORKER']._serialized_end=1638
+  _globals['_ADMINSERVICE']._serialized_start=1641
+  _globals['_ADMINSERVICE']._serialized_end=1901
 # @@protoc_insertion_point(module_scope)

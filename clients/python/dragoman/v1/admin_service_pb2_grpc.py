@@ -48,6 +48,11 @@ class AdminServiceStub(object):
                 request_serializer=dragoman_dot_v1_dot_admin__service__pb2.ListQueuesRequest.SerializeToString,
                 response_deserializer=dragoman_dot_v1_dot_admin__service__pb2.ListQueuesResponse.FromString,
                 _registered_method=True)
+        self.ListWorkers = channel.unary_unary(
+                '/dragoman.v1.AdminService/ListWorkers',
+                request_serializer=dragoman_dot_v1_dot_admin__service__pb2.ListWorkersRequest.SerializeToString,
+                response_deserializer=dragoman_dot_v1_dot_admin__service__pb2.ListWorkersResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer(object):
@@ -77,6 +82,16 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListWorkers(self, request, context):
+        """Lists the processes that have the store of operations open, on all hosts. A process tells every
+        five seconds that it lives; one that was silent for fifteen is left out.
+
+        Fails with PERMISSION_DENIED (SCOPE_MISSING) and UNAVAILABLE (OPERATIONS_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -89,6 +104,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListQueues,
                     request_deserializer=dragoman_dot_v1_dot_admin__service__pb2.ListQueuesRequest.FromString,
                     response_serializer=dragoman_dot_v1_dot_admin__service__pb2.ListQueuesResponse.SerializeToString,
+            ),
+            'ListWorkers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWorkers,
+                    request_deserializer=dragoman_dot_v1_dot_admin__service__pb2.ListWorkersRequest.FromString,
+                    response_serializer=dragoman_dot_v1_dot_admin__service__pb2.ListWorkersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -149,6 +169,33 @@ class AdminService(object):
             '/dragoman.v1.AdminService/ListQueues',
             dragoman_dot_v1_dot_admin__service__pb2.ListQueuesRequest.SerializeToString,
             dragoman_dot_v1_dot_admin__service__pb2.ListQueuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWorkers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dragoman.v1.AdminService/ListWorkers',
+            dragoman_dot_v1_dot_admin__service__pb2.ListWorkersRequest.SerializeToString,
+            dragoman_dot_v1_dot_admin__service__pb2.ListWorkersResponse.FromString,
             options,
             channel_credentials,
             insecure,

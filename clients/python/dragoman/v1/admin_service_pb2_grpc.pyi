@@ -49,6 +49,12 @@ class AdminServiceStub:
 
     Fails with PERMISSION_DENIED (SCOPE_MISSING).
     """
+    ListWorkers: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListWorkersRequest, _admin_service_pb2.ListWorkersResponse]
+    """Lists the processes that have the store of operations open, on all hosts. A process tells every
+    five seconds that it lives; one that was silent for fifteen is left out.
+
+    Fails with PERMISSION_DENIED (SCOPE_MISSING) and UNAVAILABLE (OPERATIONS_UNAVAILABLE).
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -70,6 +76,12 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Lists the queues of this process.
 
     Fails with PERMISSION_DENIED (SCOPE_MISSING).
+    """
+    ListWorkers: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListWorkersRequest, _admin_service_pb2.ListWorkersResponse]  # type: ignore[assignment]
+    """Lists the processes that have the store of operations open, on all hosts. A process tells every
+    five seconds that it lives; one that was silent for fifteen is left out.
+
+    Fails with PERMISSION_DENIED (SCOPE_MISSING) and UNAVAILABLE (OPERATIONS_UNAVAILABLE).
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -101,6 +113,18 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the queues of this process.
 
         Fails with PERMISSION_DENIED (SCOPE_MISSING).
+        """
+
+    @_abc_1.abstractmethod
+    def ListWorkers(
+        self,
+        request: _admin_service_pb2.ListWorkersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListWorkersResponse, _abc.Awaitable[_admin_service_pb2.ListWorkersResponse]]:
+        """Lists the processes that have the store of operations open, on all hosts. A process tells every
+        five seconds that it lives; one that was silent for fifteen is left out.
+
+        Fails with PERMISSION_DENIED (SCOPE_MISSING) and UNAVAILABLE (OPERATIONS_UNAVAILABLE).
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

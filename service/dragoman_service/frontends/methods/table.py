@@ -69,6 +69,7 @@ def native_services(context: FrontendContext, *, attach_idle: float | None = ATT
             v1.admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
             ExplainRoute=admin.explain_route,
             ListQueues=admin.list_queues,
+            ListWorkers=admin.list_workers,
         ),
         _service(v1.limit_service_pb2.DESCRIPTOR.services_by_name["LimitService"], GetLimits=limits.get),
         _service(

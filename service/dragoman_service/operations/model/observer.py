@@ -31,6 +31,10 @@ class Observer(Protocol):
         """This process brought an operation to its final state: SUCCEEDED, FAILED or CANCELLED."""
         ...
 
+    def workers(self, count: int) -> None:
+        """How many processes have the store open, every few seconds."""
+        ...
+
     def handed_back(self) -> None:
         """This process, which drains, has given a running operation back to the queue."""
         ...
@@ -54,6 +58,9 @@ class Unobserved:
         """Ignores it."""
 
     def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:
+        """Ignores it."""
+
+    def workers(self, count: int) -> None:
         """Ignores it."""
 
     def handed_back(self) -> None:

@@ -1,4 +1,4 @@
-"""Statements for workers: claim operations, hold on to them, write their progress and their end.
+"""Statements for workers: claim operations, hold on to them, write their progress and their end; who lives.
 
 Every write of a running attempt carries its fence: it touches no row once a newer attempt exists.
 """
@@ -6,7 +6,7 @@ Every write of a running attempt carries its fence: it touches no row once a new
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Executable,
     Integer,
     bindparam,
+    delete,
     exists,
     func,
     select,
@@ -27,9 +28,10 @@ from dragoman_service.operations.model.changes import Mark
 from dragoman_service.operations.model.claims import ClaimRequest, Claims, Pending
 from dragoman_service.operations.model.errors import worker_lost
 from dragoman_service.operations.model.records import Claimed, Ended, Ending, Held, Progress, State, Step
+from dragoman_service.operations.model.workers import SILENCE, Worker
 from dragoman_service.operations.sql.by_callers import ENDED
 from dragoman_service.operations.sql.queue import next_in_queue
-from dragoman_service.operations.sql.schema import is_queued, is_running, now, operations
+from dragoman_service.operations.sql.schema import is_queued, is_running, now, operations, workers
 from dragoman_service.operations.sql.transaction import Transaction
 
 _c = operations.c
@@ -198,6 +200,27 @@ def requeue(transaction: Transaction, held: Held, losses: int) -> bool:
     transaction.changes.changed.add(held.id)
     transaction.changes.add_work()
     return True
+
+
+def beat(transaction: Transaction, worker: Worker) -> None:
+    """Notes that the worker lives, and forgets those that are gone."""
+    transaction.execute(delete(workers).where(workers.c.seen <= now() - SILENCE))
+    told = {**asdict(worker), "roles": ",".join(worker.roles), "seen": now()}
+    row = transaction.dialect.insert(workers).values({**told, "started": now()})
+    del told["started"]
+    transaction.execute(row.on_conflict_do_update(index_elements=[workers.c.id], set_=told))
+
+
+def leave(transaction: Transaction, worker_id: str) -> None:
+    """Forgets the worker."""
+    transaction.execute(delete(workers).where(workers.c.id == worker_id))
+
+
+def living(connection: Connection) -> list[Worker]:
+    """The workers that are not gone, by host and start."""
+    found = select(*(workers.c[field.name] for field in fields(Worker))).where(workers.c.seen > now() - SILENCE)
+    rows = connection.execute(found.order_by(workers.c.host, workers.c.started, workers.c.id))
+    return [Worker(**row._asdict() | {"roles": tuple(row.roles.split(","))}) for row in rows]
 
 
 def _fence_of(held: Held) -> dict[str, Any]:

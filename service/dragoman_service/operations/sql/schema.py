@@ -94,6 +94,22 @@ output_log = Table(
     Column("events", LargeBinary, nullable=False),
 )
 
+# Who has the database open. A row is no lease: nothing is decided by it.
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("host", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("roles", String, nullable=False),
+    Column("draining", Boolean, nullable=False),
+    Column("in_flight", Integer, nullable=False),
+    Column("operations", Integer, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("started", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+)
+
 secrets = Table(
     "secrets",
     metadata,

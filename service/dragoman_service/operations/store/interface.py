@@ -12,6 +12,7 @@ from dragoman_service.operations.model.changes import OnChange, Work
 from dragoman_service.operations.model.claims import ClaimRequest, Claims, Pending
 from dragoman_service.operations.model.records import Ended, Ending, Held, New, Record, Step, View
 from dragoman_service.operations.model.requests import Cancellation, Page, PageRequest, Started
+from dragoman_service.operations.model.workers import Worker
 
 
 class OperationStore(Protocol):
@@ -128,6 +129,18 @@ class OperationStore(Protocol):
 
         False: the lease is not held any more.
         """
+        ...
+
+    async def beat(self, worker: Worker) -> None:
+        """Notes that the worker, which has the store open, lives; its times are the store's."""
+        ...
+
+    async def leave(self, worker_id: str) -> None:
+        """Forgets a worker that ends."""
+        ...
+
+    async def workers(self) -> Sequence[Worker]:
+        """The workers that were heard of within the last SILENCE, by host and start."""
         ...
 
     async def compact(self, operation_id: str) -> None:

@@ -25,10 +25,9 @@ from dragoman_service.operations.model.records import (
 )
 from dragoman_service.operations.model.requests import Cancellation, Cancelled, Page, PageRequest, Start, Started
 from dragoman_service.operations.model.turns import in_turn
+from dragoman_service.operations.model.workers import Worker
 from dragoman_service.operations.store.interface import StoreContext
-from dragoman_service.operations.store.memory_rows import Memory, Row, clock
-
-_FIXED_BYTES = 512  # roughly what an operation takes beside its labels and its outcome
+from dragoman_service.operations.store.memory_rows import Memory, Row, clock, is_before, weight
 
 # Named memories are shared by all who open them in this process, as the replicas of a test do.
 _named: dict[str, Memory] = {}
@@ -83,12 +82,12 @@ class MemoryStore:
         await asyncio.sleep(0)
         now = clock()
         mine = (row.record for row in self._memory.rows.values() if row.new.owner == request.owner and row.is_kept(now))
-        found = [record for record in mine if holds(request.condition, record) and _is_before(record, request)]
+        found = [record for record in mine if holds(request.condition, record) and is_before(record, request)]
         found.sort(key=lambda record: (record.create_time, record.id), reverse=True)
         records: list[Record] = []
         left = request.most_bytes
         for record in found[: request.size]:
-            left -= _weight(record)
+            left -= weight(record)
             if records and left < 0:
                 break
             records.append(record)
@@ -200,6 +199,15 @@ class MemoryStore:
         self._publish(Changes(changed={held.id}, work=Work.OPEN))
         return True
 
+    async def beat(self, worker: Worker) -> None:
+        self._memory.beat(worker)
+
+    async def leave(self, worker_id: str) -> None:
+        self._memory.leave(worker_id)
+
+    async def workers(self) -> Sequence[Worker]:
+        return self._memory.living()
+
     async def compact(self, operation_id: str) -> None:
         """Does nothing: pieces cost nothing here."""
 
@@ -270,15 +278,6 @@ def _claim(row: Row, request: ClaimRequest) -> Claimed:
         ttl=new.ttl,
         trace=new.trace,
     )
-
-
-def _is_before(record: Record, request: PageRequest) -> bool:
-    return request.before is None or (record.create_time, record.id) < request.before
-
-
-def _weight(record: Record) -> int:
-    labels = sum(len(key) + len(value) for key, value in record.labels.items())
-    return _FIXED_BYTES + labels + len(record.response or b"") + len(record.error or b"")
 
 
 @asynccontextmanager

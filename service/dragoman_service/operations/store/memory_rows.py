@@ -11,10 +11,15 @@ from dataclasses import dataclass, field, fields, replace
 
 from dragoman_service.operations.model.changes import Changes, OnChange
 from dragoman_service.operations.model.records import Chunk, Ended, Held, New, Progress, Record, State
+from dragoman_service.operations.model.requests import PageRequest
 from dragoman_service.operations.model.turns import Candidate
+from dragoman_service.operations.model.workers import SILENCE, Worker
 
 _RECORD = tuple(each.name for each in fields(Record))
 _PROGRESS = tuple(each.name for each in fields(Progress))
+
+
+FIXED_BYTES = 512  # roughly what an operation takes beside its labels and its outcome
 
 
 @dataclass(slots=True)
@@ -98,6 +103,7 @@ class Memory:
         self._count = itertools.count()
         self.page_key = secrets.token_bytes(32)
         self._receivers: list[OnChange] = []
+        self._workers: dict[str, Worker] = {}
 
     @property
     def in_use(self) -> bool:
@@ -116,6 +122,21 @@ class Memory:
         """Reports changes to all; `origin` is the one who made them."""
         for receiver in tuple(self._receivers):
             changes.notify(receiver, own=receiver is origin)
+
+    def beat(self, worker: Worker) -> None:
+        """The worker lives."""
+        now = clock()
+        started = self._workers[worker.id].started if worker.id in self._workers else now
+        self._workers[worker.id] = replace(worker, started=started, seen=now)
+
+    def leave(self, worker_id: str) -> None:
+        """The worker ends."""
+        self._workers.pop(worker_id, None)
+
+    def living(self) -> list[Worker]:
+        """The workers that are not gone."""
+        living = [one for one in self._workers.values() if one.seen > clock() - SILENCE]
+        return sorted(living, key=lambda one: (one.host, one.started, one.id))
 
     def find(self, owner: str, operation_id: str) -> Row | None:
         """The owner's operation, unless it has expired."""
@@ -179,3 +200,14 @@ class Memory:
 def clock() -> int:
     """Now, in milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def is_before(record: Record, request: PageRequest) -> bool:
+    """Whether the record comes after the last one of the page before."""
+    return request.before is None or (record.create_time, record.id) < request.before
+
+
+def weight(record: Record) -> int:
+    """Roughly the bytes that the record takes in an answer."""
+    labels = sum(len(key) + len(value) for key, value in record.labels.items())
+    return FIXED_BYTES + labels + len(record.response or b"") + len(record.error or b"")

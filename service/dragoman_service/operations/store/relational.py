@@ -8,6 +8,7 @@ from dragoman_service.operations.model.changes import Work
 from dragoman_service.operations.model.claims import ClaimRequest, Claims, Pending
 from dragoman_service.operations.model.records import Ended, Ending, Held, New, Record, Step, View
 from dragoman_service.operations.model.requests import Cancellation, Page, PageRequest, Started
+from dragoman_service.operations.model.workers import Worker
 from dragoman_service.operations.sql import by_callers, by_workers, event_log, insert, retention
 from dragoman_service.operations.sql.migrate import Migration
 from dragoman_service.operations.store.database import Database
@@ -84,6 +85,15 @@ class SqlStore:
 
     async def requeue(self, held: Held, losses: int) -> bool:
         return await self.database.write(by_workers.requeue, held, losses)
+
+    async def beat(self, worker: Worker) -> None:
+        await self.database.write(by_workers.beat, worker)
+
+    async def leave(self, worker_id: str) -> None:
+        await self.database.write(by_workers.leave, worker_id)
+
+    async def workers(self) -> Sequence[Worker]:
+        return await self.database.select(by_workers.living)
 
     async def compact(self, operation_id: str) -> None:
         await self.database.write(event_log.compact, operation_id, self._largest_chunk)

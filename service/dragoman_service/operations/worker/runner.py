@@ -24,6 +24,7 @@ from dragoman_service.operations.model.intervals import Intervals, Options
 from dragoman_service.operations.model.observer import Observer
 from dragoman_service.operations.model.records import FINAL, Claimed, Ended, Ending, Held, State
 from dragoman_service.operations.model.turns import Sharing
+from dragoman_service.operations.model.workers import Membership, Worker
 from dragoman_service.operations.notify.waiters import Waiters
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.worker.cancellations import Cancellations
@@ -98,6 +99,12 @@ class Runner:
     def _is_choosy(self) -> bool:
         """Queued work may be passed over although slots are free."""
         return bool(self._limits.by_pattern) or self._share < 1
+
+    def describe(self, membership: Membership) -> Worker:
+        """This process as the others see it."""
+        capacity, host = (self._concurrency if membership.runs else 0), socket.gethostname()
+        counted = (self._draining, membership.in_flight(), len(self._runs), capacity)
+        return Worker(self._worker, host, membership.version, membership.roles, *counted)
 
     def notify(self, work: Work, stopped: Collection[str] | None) -> None:
         """There may be work; the operations in `stopped` must stop, or (None) it is not known which."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from dragoman import v1
 
 from dragoman_service.contract import CompletionError
+from dragoman_service.operations.model.workers import Worker
 from dragoman_service.testing.operation_laws.replica import CALLER, NEVER, until
 from dragoman_service.testing.operation_laws.rows import claim, new
 from dragoman_service.testing.operation_laws.stage import (
@@ -57,6 +59,26 @@ class ReachLaws(Staged):
         assert none == 0
         assert both >= 290
         assert one <= passed + 10
+
+    async def test_workers_know_of_each_other_until_they_leave(self, stage: Stage) -> None:
+        here, there = await stage.open_store(), await stage.open_store()
+        worker = Worker("a", "host", "1", ("serve", "run"), False, 1, 2, 3)
+        await here.beat(worker)
+        await there.beat(replace(worker, id="b", host="another", roles=("run",), draining=True))
+        both = await there.workers()
+        await asyncio.sleep(0.02)
+        await here.beat(replace(worker, operations=5))
+        again = await there.workers()
+        await there.leave("b")
+        left = await here.workers()
+
+        assert [replace(one, started=0, seen=0) for one in both] == [
+            replace(worker, id="b", host="another", roles=("run",), draining=True),
+            worker,
+        ]
+        assert (again[1].operations, again[1].started) == (5, both[1].started)
+        assert again[1].seen > again[1].started > 1_000_000_000_000
+        assert left == again[1:]
 
     async def test_what_waits_is_taken_up_by_a_replica_that_opens(self, stage: Stage) -> None:
         caller = await stage.here(concurrency=0, **NOTIFIED)

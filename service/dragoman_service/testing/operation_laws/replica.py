@@ -81,7 +81,7 @@ class RecordingObserver:
         self.counts: dict[str, int] = {}
         self.oldest = 0.0
         """Seconds since the oldest queued operation was created."""
-        self.handbacks = 0
+        self.handbacks = self.living = 0
         self.outcomes: list[tuple[str, float, float]] = []
         """The final state of each operation, and the seconds that it was queued and that it ran."""
 
@@ -93,6 +93,9 @@ class RecordingObserver:
 
     def finished(self, outcome: str, queue_seconds: float, run_seconds: float) -> None:
         self.outcomes.append((outcome, queue_seconds, run_seconds))
+
+    def workers(self, count: int) -> None:
+        self.living = count
 
     def handed_back(self) -> None:
         self.handbacks += 1

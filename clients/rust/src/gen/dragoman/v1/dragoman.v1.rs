@@ -1189,6 +1189,51 @@ pub struct QueueBand {
     #[prost(message, optional, tag="4")]
     pub oldest: ::core::option::Option<::prost_types::Duration>,
 }
+/// Request for the workers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListWorkersRequest {
+}
+/// The processes that share a store.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListWorkersResponse {
+    /// The processes, ordered by host and start.
+    #[prost(message, repeated, tag="1")]
+    pub workers: ::prost::alloc::vec::Vec<Worker>,
+}
+/// One process of the service. Times are by the clock of the store.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Worker {
+    /// Id of the process, which no other one has ever had.
+    #[prost(string, tag="1")]
+    pub id: ::prost::alloc::string::String,
+    /// Name of its host.
+    #[prost(string, tag="2")]
+    pub host: ::prost::alloc::string::String,
+    /// Version of the service.
+    #[prost(string, tag="3")]
+    pub version: ::prost::alloc::string::String,
+    /// What it does: `serve` (it takes calls), `run` (it runs operations).
+    #[prost(string, repeated, tag="4")]
+    pub roles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When it was first seen.
+    #[prost(message, optional, tag="5")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was last seen.
+    #[prost(message, optional, tag="6")]
+    pub seen_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether it is shutting down.
+    #[prost(bool, tag="7")]
+    pub draining: bool,
+    /// Calls under way.
+    #[prost(int32, tag="8")]
+    pub in_flight: i32,
+    /// Operations that it runs.
+    #[prost(int32, tag="9")]
+    pub operations: i32,
+    /// The most operations that it runs at the same time.
+    #[prost(int32, tag="10")]
+    pub capacity: i32,
+}
 /// One step in the progress of a completion. A stream consists of one `started` event (none if the
 /// request was rejected first), any number of other events, and one `finished` event. Only `attempt`
 /// and `heartbeat` events come before `started`. A stream that

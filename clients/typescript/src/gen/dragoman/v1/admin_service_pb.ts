@@ -8,15 +8,15 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { CompletionRequest } from "./completion_pb.js";
 import { file_dragoman_v1_completion } from "./completion_pb.js";
-import type { Duration } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file dragoman/v1/admin_service.proto.
  */
 export const file_dragoman_v1_admin_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9kcmFnb21hbi92MS9hZG1pbl9zZXJ2aWNlLnByb3RvEgtkcmFnb21hbi52MSKCAQoTRXhwbGFpblJvdXRlUmVxdWVzdBIvCgdyZXF1ZXN0GAEgASgLMh4uZHJhZ29tYW4udjEuQ29tcGxldGlvblJlcXVlc3QSDgoGY2FsbGVyGAIgASgJEhkKDGlucHV0X3Rva2VucxgDIAEoA0gAiAEBQg8KDV9pbnB1dF90b2tlbnMiZgoURXhwbGFpblJvdXRlUmVzcG9uc2USKQoHdGFyZ2V0cxgBIAMoCzIYLmRyYWdvbWFuLnYxLlJvdXRlVGFyZ2V0Eg0KBWVudHJ5GAIgASgJEhQKDGlucHV0X3Rva2VucxgDIAEoAyLaAgoLUm91dGVUYXJnZXQSDQoFbW9kZWwYASABKAkSDwoHdmVyZGljdBgCIAEoCRITCgtleHBsYW5hdGlvbhgDIAEoCRIQCghwcmlvcml0eRgEIAEoBRIOCgZ3ZWlnaHQYBSABKAESLQoFc3RhdGUYBiABKA4yHi5kcmFnb21hbi52MS5Sb3V0ZVRhcmdldC5TdGF0ZRIrCghvcGVuX2ZvchgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIRCglpbl9mbGlnaHQYCCABKAUSLgoLZmlyc3RfdG9rZW4YCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iVQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIQCgxTVEFURV9DTE9TRUQQARITCg9TVEFURV9IQUxGX09QRU4QAhIOCgpTVEFURV9PUEVOEAMiEwoRTGlzdFF1ZXVlc1JlcXVlc3QiOAoSTGlzdFF1ZXVlc1Jlc3BvbnNlEiIKBnF1ZXVlcxgBIAMoCzISLmRyYWdvbWFuLnYxLlF1ZXVlIl4KBVF1ZXVlEgwKBG5hbWUYASABKAkSDQoFbGltaXQYAiABKAUSEQoJaW5fZmxpZ2h0GAMgASgFEiUKBWJhbmRzGAQgAygLMhYuZHJhZ29tYW4udjEuUXVldWVCYW5kImQKCVF1ZXVlQmFuZBIMCgRiYW5kGAEgASgJEg4KBmxlbmd0aBgCIAEoBRIOCgZ0b2tlbnMYAyABKAMSKQoGb2xkZXN0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uMrIBCgxBZG1pblNlcnZpY2USUwoMRXhwbGFpblJvdXRlEiAuZHJhZ29tYW4udjEuRXhwbGFpblJvdXRlUmVxdWVzdBohLmRyYWdvbWFuLnYxLkV4cGxhaW5Sb3V0ZVJlc3BvbnNlEk0KCkxpc3RRdWV1ZXMSHi5kcmFnb21hbi52MS5MaXN0UXVldWVzUmVxdWVzdBofLmRyYWdvbWFuLnYxLkxpc3RRdWV1ZXNSZXNwb25zZUKLAQoLZHJhZ29tYW4udjFCEUFkbWluU2VydmljZVByb3RvUAFaNmV4YW1wbGUuY29tL2RyYWdvbWFuL2NsaWVudHMvZ28vZHJhZ29tYW4vdjE7ZHJhZ29tYW52MaICA0RYWKoCC0RyYWdvbWFuLlYxygILRHJhZ29tYW5cVjHqAgxEcmFnb21hbjo6VjFiBnByb3RvMw", [file_dragoman_v1_completion, file_google_protobuf_duration]);
+  fileDesc("Ch9kcmFnb21hbi92MS9hZG1pbl9zZXJ2aWNlLnByb3RvEgtkcmFnb21hbi52MSKCAQoTRXhwbGFpblJvdXRlUmVxdWVzdBIvCgdyZXF1ZXN0GAEgASgLMh4uZHJhZ29tYW4udjEuQ29tcGxldGlvblJlcXVlc3QSDgoGY2FsbGVyGAIgASgJEhkKDGlucHV0X3Rva2VucxgDIAEoA0gAiAEBQg8KDV9pbnB1dF90b2tlbnMiZgoURXhwbGFpblJvdXRlUmVzcG9uc2USKQoHdGFyZ2V0cxgBIAMoCzIYLmRyYWdvbWFuLnYxLlJvdXRlVGFyZ2V0Eg0KBWVudHJ5GAIgASgJEhQKDGlucHV0X3Rva2VucxgDIAEoAyLaAgoLUm91dGVUYXJnZXQSDQoFbW9kZWwYASABKAkSDwoHdmVyZGljdBgCIAEoCRITCgtleHBsYW5hdGlvbhgDIAEoCRIQCghwcmlvcml0eRgEIAEoBRIOCgZ3ZWlnaHQYBSABKAESLQoFc3RhdGUYBiABKA4yHi5kcmFnb21hbi52MS5Sb3V0ZVRhcmdldC5TdGF0ZRIrCghvcGVuX2ZvchgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIRCglpbl9mbGlnaHQYCCABKAUSLgoLZmlyc3RfdG9rZW4YCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iVQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIQCgxTVEFURV9DTE9TRUQQARITCg9TVEFURV9IQUxGX09QRU4QAhIOCgpTVEFURV9PUEVOEAMiEwoRTGlzdFF1ZXVlc1JlcXVlc3QiOAoSTGlzdFF1ZXVlc1Jlc3BvbnNlEiIKBnF1ZXVlcxgBIAMoCzISLmRyYWdvbWFuLnYxLlF1ZXVlIl4KBVF1ZXVlEgwKBG5hbWUYASABKAkSDQoFbGltaXQYAiABKAUSEQoJaW5fZmxpZ2h0GAMgASgFEiUKBWJhbmRzGAQgAygLMhYuZHJhZ29tYW4udjEuUXVldWVCYW5kImQKCVF1ZXVlQmFuZBIMCgRiYW5kGAEgASgJEg4KBmxlbmd0aBgCIAEoBRIOCgZ0b2tlbnMYAyABKAMSKQoGb2xkZXN0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIhQKEkxpc3RXb3JrZXJzUmVxdWVzdCI7ChNMaXN0V29ya2Vyc1Jlc3BvbnNlEiQKB3dvcmtlcnMYASADKAsyEy5kcmFnb21hbi52MS5Xb3JrZXIi7AEKBldvcmtlchIKCgJpZBgBIAEoCRIMCgRob3N0GAIgASgJEg8KB3ZlcnNpb24YAyABKAkSDQoFcm9sZXMYBCADKAkSLgoKc3RhcnRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJc2Vlbl90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghkcmFpbmluZxgHIAEoCBIRCglpbl9mbGlnaHQYCCABKAUSEgoKb3BlcmF0aW9ucxgJIAEoBRIQCghjYXBhY2l0eRgKIAEoBTKEAgoMQWRtaW5TZXJ2aWNlElMKDEV4cGxhaW5Sb3V0ZRIgLmRyYWdvbWFuLnYxLkV4cGxhaW5Sb3V0ZVJlcXVlc3QaIS5kcmFnb21hbi52MS5FeHBsYWluUm91dGVSZXNwb25zZRJNCgpMaXN0UXVldWVzEh4uZHJhZ29tYW4udjEuTGlzdFF1ZXVlc1JlcXVlc3QaHy5kcmFnb21hbi52MS5MaXN0UXVldWVzUmVzcG9uc2USUAoLTGlzdFdvcmtlcnMSHy5kcmFnb21hbi52MS5MaXN0V29ya2Vyc1JlcXVlc3QaIC5kcmFnb21hbi52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlQosBCgtkcmFnb21hbi52MUIRQWRtaW5TZXJ2aWNlUHJvdG9QAVo2ZXhhbXBsZS5jb20vZHJhZ29tYW4vY2xpZW50cy9nby9kcmFnb21hbi92MTtkcmFnb21hbnYxogIDRFhYqgILRHJhZ29tYW4uVjHKAgtEcmFnb21hblxWMeoCDERyYWdvbWFuOjpWMWIGcHJvdG8z", [file_dragoman_v1_completion, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Request to explain a route.
@@ -328,6 +328,126 @@ export const QueueBandSchema: GenMessage<QueueBand> = /*@__PURE__*/
   messageDesc(file_dragoman_v1_admin_service, 6);
 
 /**
+ * Request for the workers.
+ *
+ * @generated from message dragoman.v1.ListWorkersRequest
+ */
+export type ListWorkersRequest = Message<"dragoman.v1.ListWorkersRequest"> & {
+};
+
+/**
+ * Describes the message dragoman.v1.ListWorkersRequest.
+ * Use `create(ListWorkersRequestSchema)` to create a new message.
+ */
+export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest> = /*@__PURE__*/
+  messageDesc(file_dragoman_v1_admin_service, 7);
+
+/**
+ * The processes that share a store.
+ *
+ * @generated from message dragoman.v1.ListWorkersResponse
+ */
+export type ListWorkersResponse = Message<"dragoman.v1.ListWorkersResponse"> & {
+  /**
+   * The processes, ordered by host and start.
+   *
+   * @generated from field: repeated dragoman.v1.Worker workers = 1;
+   */
+  workers: Worker[];
+};
+
+/**
+ * Describes the message dragoman.v1.ListWorkersResponse.
+ * Use `create(ListWorkersResponseSchema)` to create a new message.
+ */
+export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
+  messageDesc(file_dragoman_v1_admin_service, 8);
+
+/**
+ * One process of the service. Times are by the clock of the store.
+ *
+ * @generated from message dragoman.v1.Worker
+ */
+export type Worker = Message<"dragoman.v1.Worker"> & {
+  /**
+   * Id of the process, which no other one has ever had.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Name of its host.
+   *
+   * @generated from field: string host = 2;
+   */
+  host: string;
+
+  /**
+   * Version of the service.
+   *
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * What it does: `serve` (it takes calls), `run` (it runs operations).
+   *
+   * @generated from field: repeated string roles = 4;
+   */
+  roles: string[];
+
+  /**
+   * When it was first seen.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 5;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * When it was last seen.
+   *
+   * @generated from field: google.protobuf.Timestamp seen_time = 6;
+   */
+  seenTime?: Timestamp | undefined;
+
+  /**
+   * Whether it is shutting down.
+   *
+   * @generated from field: bool draining = 7;
+   */
+  draining: boolean;
+
+  /**
+   * Calls under way.
+   *
+   * @generated from field: int32 in_flight = 8;
+   */
+  inFlight: number;
+
+  /**
+   * Operations that it runs.
+   *
+   * @generated from field: int32 operations = 9;
+   */
+  operations: number;
+
+  /**
+   * The most operations that it runs at the same time.
+   *
+   * @generated from field: int32 capacity = 10;
+   */
+  capacity: number;
+};
+
+/**
+ * Describes the message dragoman.v1.Worker.
+ * Use `create(WorkerSchema)` to create a new message.
+ */
+export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
+  messageDesc(file_dragoman_v1_admin_service, 9);
+
+/**
  * Shows operators what the service does. It needs an API key with the scope `admin.read`; a service
  * that has no keys allows it to callers on its own machine.
  *
@@ -361,6 +481,19 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof ListQueuesRequestSchema;
     output: typeof ListQueuesResponseSchema;
+  },
+  /**
+   * Lists the processes that have the store of operations open, on all hosts. A process tells every
+   * five seconds that it lives; one that was silent for fifteen is left out.
+   *
+   * Fails with PERMISSION_DENIED (SCOPE_MISSING) and UNAVAILABLE (OPERATIONS_UNAVAILABLE).
+   *
+   * @generated from rpc dragoman.v1.AdminService.ListWorkers
+   */
+  listWorkers: {
+    methodKind: "unary";
+    input: typeof ListWorkersRequestSchema;
+    output: typeof ListWorkersResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_dragoman_v1_admin_service, 0);

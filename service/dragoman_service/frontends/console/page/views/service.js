@@ -9,7 +9,7 @@ const PAUSE = 3000; // milliseconds between two looks
 
 /** The view. */
 export function serviceView() {
-  const parts = [new Part("Models", showModels), new Part("Queues", showQueues), new Part("Your limits", showLimits), new Part("Usage of the last day", showUsage)];
+  const parts = [new Part("Models", showModels), new Part("Queues", showQueues), new Part("Workers", showWorkers), new Part("Your limits", showLimits), new Part("Usage of the last day", showUsage)];
   const timer = setInterval(() => { if (!document.hidden) for (const part of parts.slice(1)) part.load(); }, PAUSE);
   return {
     element: h("div", { class: "sheet" }, h("h1", {}, "Service"), parts.map((part) => part.element)),
@@ -53,6 +53,14 @@ async function showQueues() {
   return table(["Limit", "Under way", "Most", "Waiting"], queues.map((queue) => [
     queue.name, queue.inFlight ?? 0, queue.limit ?? "any", (queue.bands ?? []).reduce((sum, band) => sum + (band.length ?? 0), 0),
   ]), "Nothing is limited.");
+}
+
+async function showWorkers() {
+  const { workers = [] } = await call("dragoman.v1.AdminService/ListWorkers");
+  return table(["Host", "Version", "Does", "Calls", "Operations", "Since"], workers.map((worker) => [
+    worker.host, worker.version, worker.draining ? "shuts down" : (worker.roles ?? []).join(", "), worker.inFlight ?? 0,
+    worker.capacity ? `${worker.operations ?? 0} of ${worker.capacity}` : "none", new Date(worker.startTime).toLocaleString(),
+  ]), "None has been seen yet.");
 }
 
 async function showLimits() {
