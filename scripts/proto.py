@@ -29,7 +29,9 @@ ACCEPTED = (
     ("reserved 7 to 9;", "reserved 7;"),
     ("reserved 13 to 15;", ""),
     ("a limit of tokens per time here.\n  reserved 14;", ""),
-    ("planned cache_write_tokens (5) and cost_nano_usd (9)\n  // here.\n  reserved 5, 9;", "\n  reserved 5;"),
+    ("planned cache_write_tokens (5) and cost_nano_usd (9)\n  // here.\n  reserved 5, 9;", ""),
+    ("planned cache_write_tokens here.\n  reserved 5;", ""),
+    ("planned blob (2) and file (3) here.\n  reserved 2, 3;", ""),
 )
 GOOGLEAPIS = ROOT / "third_party/googleapis"
 GOOGLE = (

@@ -19,7 +19,10 @@ MAX_REASON = 512  # bytes of an exception's text in one line
 MAX_LOGGED = 8 * 1024  # characters of an exception's text in the log
 _MAX_CHAIN = 16  # exceptions of one chain that are looked at
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_COUNTS = ("input_tokens", "output_tokens", "total_tokens", "cached_input_tokens", "reasoning_tokens")
+_COUNTS = (
+    *("input_tokens", "output_tokens", "total_tokens"),
+    *("cached_input_tokens", "cache_write_tokens", "reasoning_tokens"),
+)
 _OWN_CODES = frozenset({code_pb2.OK, code_pb2.CANCELLED, code_pb2.UNAUTHENTICATED})
 _FINISH_REASONS = frozenset(v1.FinishReason.values())
 _SAFETY_LEVELS = frozenset(v1.SafetyLevel.values())

@@ -143,3 +143,23 @@ def test_counting_sends_what_is_counted() -> None:
     assert sorted(gemini["generateContentRequest"]) == ["contents", "generationConfig", "model", "systemInstruction"]
     assert sorted(vertex) == ["contents", "systemInstruction"]
     assert decode_count(b'{"totalTokens": 7}').input_tokens == 7
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "thinking"),
+    [
+        ({"budget_tokens": 300}, {"thinkingBudget": 300, "includeThoughts": True}),
+        ({"budget_tokens": 300, "visibility": v1.REASONING_VISIBILITY_HIDDEN}, {"thinkingBudget": 300}),
+        ({"budget_tokens": 0}, {"thinkingBudget": 0}),
+        ({"visibility": v1.REASONING_VISIBILITY_VISIBLE}, {"includeThoughts": True}),
+        ({"effort": v1.REASONING_EFFORT_MAX}, {"thinkingLevel": "HIGH", "includeThoughts": True}),
+    ],
+)
+def test_a_number_of_tokens_and_what_is_shown_are_sent(reasoning: dict[str, Any], thinking: dict[str, Any]) -> None:
+    assert config(reasoning=v1.ReasoningConfig(**reasoning))["thinkingConfig"] == thinking
+
+
+def test_hidden_reasoning_without_an_amount_asks_for_nothing() -> None:
+    hidden = v1.ReasoningConfig(visibility=v1.REASONING_VISIBILITY_HIDDEN)
+
+    assert "generationConfig" not in sent(generation_config=v1.GenerationConfig(reasoning=hidden))

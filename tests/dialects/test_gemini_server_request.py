@@ -11,6 +11,7 @@ from dragoman_service.dialects.google.gemini.enums import Api
 from dragoman_service.dialects.google.gemini.server.request import GeminiRequest, decode_count, decode_request
 from dragoman_service.errors import CompletionError
 
+HIDDEN, VISIBLE = v1.REASONING_VISIBILITY_HIDDEN, v1.REASONING_VISIBILITY_VISIBLE
 HI = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
 
 
@@ -80,21 +81,19 @@ def test_sampling_is_decoded_as_numbers_of_any_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("thinking", "effort"),
+    ("thinking", "wanted"),
     [
-        ({"thinkingBudget": 0}, v1.REASONING_EFFORT_NONE),
-        ({"thinkingBudget": 1}, v1.REASONING_EFFORT_LOW),
-        ({"thinkingBudget": 1024}, v1.REASONING_EFFORT_LOW),
-        ({"thinking_budget": 1025}, v1.REASONING_EFFORT_MEDIUM),
-        ({"thinkingBudget": 8192}, v1.REASONING_EFFORT_MEDIUM),
-        ({"thinkingBudget": 8193}, v1.REASONING_EFFORT_HIGH),
-        ({"thinkingLevel": "MINIMAL"}, v1.REASONING_EFFORT_MINIMAL),
-        ({"thinkingLevel": "low"}, v1.REASONING_EFFORT_LOW),
-        ({"thinkingLevel": "XHIGH"}, v1.REASONING_EFFORT_XHIGH),
+        ({"thinkingBudget": 0}, {"effort": v1.REASONING_EFFORT_NONE}),
+        ({"thinkingBudget": 1}, {"budget_tokens": 1, "visibility": HIDDEN}),
+        ({"thinking_budget": 8193, "includeThoughts": True}, {"budget_tokens": 8193}),
+        ({"includeThoughts": True}, {"visibility": VISIBLE}),
+        ({"thinkingLevel": "MINIMAL", "includeThoughts": True}, {"effort": v1.REASONING_EFFORT_MINIMAL}),
+        ({"thinkingLevel": "low"}, {"effort": v1.REASONING_EFFORT_LOW, "visibility": HIDDEN}),
+        ({"thinkingLevel": "XHIGH", "includeThoughts": True}, {"effort": v1.REASONING_EFFORT_XHIGH}),
     ],
 )
-def test_thinking_is_an_effort(thinking: dict[str, Any], effort: int) -> None:
-    assert config(thinkingConfig=thinking).reasoning.effort == effort
+def test_thinking_is_an_amount_or_a_number_of_tokens(thinking: dict[str, Any], wanted: dict[str, Any]) -> None:
+    assert config(thinkingConfig=thinking).reasoning == v1.ReasoningConfig(**wanted)
 
 
 def test_a_dynamic_budget_leaves_the_effort_to_the_model() -> None:
@@ -205,10 +204,11 @@ def test_responses_are_paired_with_calls_by_name_and_order() -> None:
         ("call00002", '{"max_items":"Rome"}'),
         ("mine", '{"max_items":"Oslo"}'),
     ]
-    assert [(part.tool_result.tool_call_id, part.tool_result.text) for part in results.parts] == [
-        ("mine", "snow"),
-        ("call00001", '{"error":"no data"}'),
-        ("call00002", '{"result":{"sky":"blue"}}'),
+    returned = [part.tool_result for part in results.parts]
+    assert [(result.tool_call_id, result.text, result.is_error) for result in returned] == [
+        ("mine", "snow", False),
+        ("call00001", "no data", True),
+        ("call00002", '{"result":{"sky":"blue"}}', False),
     ]
     assert (results.role, last.role, last.parts[0].text) == (v1.ROLE_TOOL, v1.ROLE_USER, "Well?")
 
@@ -243,14 +243,15 @@ def test_signatures_of_thoughts_are_the_state_of_their_parts() -> None:
 @pytest.mark.parametrize(
     ("part", "name"),
     [
-        ({"inlineData": {"mime_type": "image/png", "data": "aa=="}}, "inlineData"),
-        ({"file_data": {"file_uri": "gs://x"}}, "fileData"),
-        ({"executableCode": {"code": "1"}}, "executableCode"),
+        ({"inlineData": {"data": "aa=="}}, "inlineData.mimeType: is required"),
+        ({"inlineData": {"mimeType": "image/png"}}, "inlineData.data: must hold"),
+        ({"inlineData": {"mimeType": "image/png", "data": "?"}}, "inlineData.data: must be bytes in base64"),
+        ({"executableCode": {"code": "1"}}, "executableCode: is not supported"),
     ],
 )
-def test_what_is_not_text_is_refused_by_its_name(part: dict[str, Any], name: str) -> None:
+def test_a_part_that_makes_no_sense_is_refused_by_its_name(part: dict[str, Any], name: str) -> None:
     assert refused(contents=[{"role": "user", "parts": [{"text": "See"}, part]}]).startswith(
-        f"contents[0].parts[1].{name}: is not supported"
+        f"contents[0].parts[1].{name}"
     )
 
 

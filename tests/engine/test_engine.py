@@ -246,3 +246,17 @@ async def test_a_timeout_of_the_tokenizer_itself_is_not_the_callers_deadline():
     error = await error_of(engine.count_tokens(request_of("p/scripted"), engine.call("me")))
 
     assert error.reason_name == "PLUGIN_FAILED"
+
+
+async def test_hidden_reasoning_is_left_out_of_the_answer_and_its_state_comes_back():
+    script = v1.Part(text='echo: {"text": "Yes", "reasoning": "because so", "reasoning_state": "signed"}')
+    request = request_of(text="Why?")
+    request.messages.insert(0, v1.Message(role=v1.ROLE_SYSTEM, parts=[script]))
+    shown = await answer(engine_of(), request)
+    request.generation_config.reasoning.visibility = v1.REASONING_VISIBILITY_HIDDEN
+    hidden = await answer(engine_of(), request)
+
+    reasoning, text = shown.choices[0].message.parts
+    assert (reasoning.reasoning.text, reasoning.state, text.text) == ("because so", b"signed", "Yes")
+    reasoning, text = hidden.choices[0].message.parts
+    assert (reasoning.reasoning.text, reasoning.state, text.text) == ("", b"signed", "Yes")

@@ -34,6 +34,7 @@ CONFIG: dict[str, Any] = {
     "top_logprobs": 2,
     "reasoning": {"effort": v1.REASONING_EFFORT_HIGH},
 }
+MEDIA = {"blob": v1.Part(blob=v1.Blob(media_type="image/png", data=b"i")), "file": v1.Part(file=v1.File(id="f"))}
 CHOICES = {"mode": v1.ToolChoice(mode=v1.ToolChoice.MODE_REQUIRED), "parallel": v1.ToolChoice(parallel=False)}
 FORMATS: dict[str, Any] = {"json_object": {}, "json_schema": SCHEMA, "grammar": "root ::= 'a'"}
 ROWS = {
@@ -88,6 +89,11 @@ def test_every_claimed_field_is_sent(name: str) -> None:
     bare = encode_chat(request("user: Hi"), quirks)
     for field in quirks.supported_fields:
         room, _, leaf = field.rpartition(".")
+        if leaf == "detail":  # of an image
+            asked = request("user: Hi")
+            asked.messages[0].parts.add(blob=MEDIA["blob"].blob, extensions={"detail": '"low"'})
+            assert '"detail": "low"' in json.dumps(encode_chat(asked, quirks))
+            continue
         if room == "extensions":
             asked = request("user: Hi")
             asked.extensions[leaf] = "1"
@@ -108,6 +114,8 @@ def test_every_claimed_field_is_sent(name: str) -> None:
             asked.tool_choice.MergeFrom(CHOICES[leaf])
         elif field == "messages.author":
             asked.messages[0].author = "ann"
+        elif room == "messages" and leaf in MEDIA:
+            asked.messages[0].parts.add().MergeFrom(MEDIA[leaf])
         elif room == "messages":
             part = {"reasoning": v1.Reasoning(text="Hm")} if leaf == "reasoning" else {leaf: "No."}
             asked.messages.add(role=v1.ROLE_ASSISTANT, parts=[v1.Part(**part)])

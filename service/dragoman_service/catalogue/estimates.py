@@ -6,6 +6,9 @@ from dragoman import v1
 
 RATIO = 3.0  # bytes of UTF-8 in a token: few, so that estimates are on the high side
 
+_MEDIA = 4800  # bytes of text that an image weighs as much as: vendors count up to about 1,600 tokens
+_PAGE = 64 * 1024  # bytes of a document or a recording that weigh as much as an image
+
 
 def input_tokens(request: v1.CompletionRequest) -> int:
     """Tokens of the request's prompt, at least 1."""
@@ -19,4 +22,17 @@ def prompt_bytes(request: v1.CompletionRequest) -> int:
 
 
 def _size(message: v1.Message | v1.Tool) -> int:
-    return message.ByteSize()
+    size = message.ByteSize()
+    for part in message.parts if isinstance(message, v1.Message) else ():
+        if part.HasField("blob"):
+            size += _media_size(part.blob) - len(part.blob.data)
+        elif part.HasField("file"):
+            size += _MEDIA
+    return size
+
+
+def _media_size(blob: v1.Blob) -> int:
+    """Bytes of text that weigh as much as `blob`. All images weigh the same."""
+    if blob.media_type.startswith("text/"):
+        return len(blob.data)
+    return _MEDIA if blob.media_type.startswith("image/") else _MEDIA * (1 + len(blob.data) // _PAGE)

@@ -7,9 +7,12 @@ from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequ
 from dragoman import v1
 from google.rpc import code_pb2
 
+from dragoman_service.catalogue.reasoning import fit_reasoning
 from dragoman_service.contract import CompletionError, FieldViolation
 
 _PARTS = {  # content of a part: the path in Model.supported_fields
+    "blob": "messages.blob",
+    "file": "messages.file",
     "reasoning": "messages.reasoning",
     "refusal": "messages.refusal",
     "tool_call": "tools",
@@ -22,6 +25,8 @@ EXTENSIONS = "extensions."
 _ESSENTIAL = (  # without these the answer would be another one, and nobody would see it in the answer
     "generation_config.choice_count",
     "generation_config.stop_sequences",
+    "messages.blob",
+    "messages.file",
     *(f"generation_config.response_format.{form}" for form in ("json_schema", "grammar")),
 )
 _NEUTRAL = {  # values that every provider honours by not sending them
@@ -61,6 +66,8 @@ def fit_fields(
     fitted.model = model.provider_model
     for path in (*lacking, *(path for path in _neutral(request) if not _holds(path, honoured))):
         _clear(fitted, path)
+    if fitted.generation_config.reasoning.HasField("budget_tokens"):
+        fit_reasoning(fitted.generation_config.reasoning, honoured)
     if not fitted.tools:  # a choice without tools means nothing, and some providers refuse it
         fitted.ClearField("tool_choice")
     if missing and not (fitted.messages or fitted.prompt):
@@ -95,7 +102,7 @@ def set_fields(request: v1.CompletionRequest) -> list[str]:
     paths = []
     config = request.generation_config
     for descriptor, value in config.ListFields():
-        if _NEUTRAL.get(descriptor.name) == value:
+        if _is_neutral(descriptor.name, value):
             continue
         path = f"generation_config.{descriptor.name}"
         if descriptor.name == "response_format":
@@ -147,9 +154,17 @@ def _honoured(request: v1.CompletionRequest, model: v1.Model) -> list[str]:
 
 def _neutral(request: v1.CompletionRequest) -> Iterator[str]:
     for descriptor, value in request.generation_config.ListFields():
-        if _NEUTRAL.get(descriptor.name) == value:
+        if _is_neutral(descriptor.name, value):
             yield f"generation_config.{descriptor.name}"
     yield from (f"{_SAFETY}.{setting.category}" for setting in request.safety_settings if not _is_strict(setting))
+
+
+def _is_neutral(name: str, value: object) -> bool:
+    """Whether a field of the generation config demands nothing of a provider. Reasoning that is only to be shown or
+    hidden does not: the service hides it, and shows what there is."""
+    if isinstance(value, v1.ReasoningConfig):
+        return not (value.effort or value.HasField("budget_tokens"))
+    return _NEUTRAL.get(name) == value
 
 
 def _tool_demands(choice: v1.ToolChoice) -> Iterator[str]:

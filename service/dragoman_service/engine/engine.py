@@ -22,6 +22,7 @@ from dragoman_service.contract import Call, Complete, CompletionError, Trace
 from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.deadlines import Deadlines
 from dragoman_service.engine.events.findings import with_source
+from dragoman_service.engine.events.hiding import without_text
 from dragoman_service.engine.events.tool_call_ids import with_tool_call_id
 from dragoman_service.engine.filtering import Filters, alias_of, wrapped
 from dragoman_service.engine.fold import Fold
@@ -247,6 +248,7 @@ class Engine:
                 warnings=warnings,
             )
         )
+        hides = request.generation_config.reasoning.visibility == v1.REASONING_VISIBILITY_HIDDEN
         try:
             async with aclosing(target.provider.complete(fitted, call)) as events:  # type: ignore[type-var]
                 async for event in events:
@@ -254,6 +256,10 @@ class Engine:
                         check_event(event)
                         if event.HasField("safety"):
                             event = with_source(event, target.model.provider)
+                    elif hides and event.delta.HasField("reasoning"):
+                        if not event.delta.state:
+                            continue
+                        event = without_text(event)
                     yield with_tool_call_id(event, call) if event.delta.HasField("tool_call") else event
         except BaseException as fault:
             if is_cancellation(fault):

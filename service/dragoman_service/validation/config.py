@@ -10,7 +10,8 @@ from dragoman_service.errors import FieldViolation
 from dragoman_service.validation import limits
 from dragoman_service.validation.wording import out_of_range, schema_violations, too_many, unknown_value
 
-_EFFORTS = frozenset(v1.ReasoningEffort.values()) - {v1.REASONING_EFFORT_UNSPECIFIED}
+_EFFORTS = frozenset(v1.ReasoningEffort.values())
+_VISIBILITIES = frozenset(v1.ReasoningVisibility.values())
 
 # field: what is allowed, and whether a value is allowed
 _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
@@ -35,10 +36,23 @@ def config_violations(config: v1.GenerationConfig, at: str) -> Iterator[FieldVio
     if config.top_logprobs and not config.include_logprobs:
         yield FieldViolation(f"{at}.top_logprobs", "needs include_logprobs")
     yield from _stops(config, f"{at}.stop_sequences")
-    if config.HasField("reasoning") and config.reasoning.effort not in _EFFORTS:
-        yield unknown_value(f"{at}.reasoning.effort", v1.ReasoningEffort)
+    if config.HasField("reasoning"):
+        yield from _reasoning(config.reasoning, f"{at}.reasoning")
     if config.HasField("response_format"):
         yield from _format(config.response_format, f"{at}.response_format")
+
+
+def _reasoning(reasoning: v1.ReasoningConfig, at: str) -> Iterator[FieldViolation]:
+    if not reasoning.ListFields():
+        yield FieldViolation(at, "is empty: set effort, budget_tokens or visibility")
+    if reasoning.effort not in _EFFORTS:
+        yield unknown_value(f"{at}.effort", v1.ReasoningEffort)
+    if reasoning.visibility not in _VISIBILITIES:
+        yield unknown_value(f"{at}.visibility", v1.ReasoningVisibility)
+    if reasoning.effort and reasoning.HasField("budget_tokens"):
+        yield FieldViolation(f"{at}.budget_tokens", "replaces effort: set one of the two")
+    if not 0 <= reasoning.budget_tokens <= limits.OUTPUT_TOKENS:
+        yield out_of_range(f"{at}.budget_tokens", reasoning.budget_tokens, f"from 0 to {limits.OUTPUT_TOKENS}")
 
 
 def _stops(config: v1.GenerationConfig, at: str) -> Iterator[FieldViolation]:

@@ -8,8 +8,10 @@ from dragoman import v1
 
 from dragoman_service.errors import FieldViolation
 from dragoman_service.validation import limits
+from dragoman_service.validation.media import cache_hint_violations, media_violations
 from dragoman_service.validation.wording import extension_violations, missing, too_long, too_many, unknown_value
 
+_MEDIA = frozenset(("blob", "file"))
 _ROLES = frozenset(v1.Role.values()) - {v1.ROLE_UNSPECIFIED}
 
 
@@ -41,20 +43,29 @@ def _message(message: v1.Message, at: str, calls: set[str]) -> Iterator[FieldVio
         return
     if message.extensions:
         yield from extension_violations(message.extensions, f"{at}.extensions")
+    answered = False
     for number, part in enumerate(message.parts):
         if part.extensions:
             yield from extension_violations(part.extensions, f"{at}.parts[{number}].extensions")
-        yield from _part(part, f"{at}.parts[{number}]", message.role, calls)
+        if part.HasField("cache_hint"):
+            yield from cache_hint_violations(part.cache_hint, f"{at}.parts[{number}].cache_hint")
+        if part.WhichOneof("content") in _MEDIA:
+            yield from media_violations(part, f"{at}.parts[{number}]", message.role, after_result=answered)
+        else:
+            answered = answered or part.HasField("tool_result")
+            yield from _part(part, f"{at}.parts[{number}]", message.role, calls)
 
 
 def _part(part: v1.Part, at: str, role: v1.Role.ValueType, calls: set[str]) -> Iterator[FieldViolation]:
     kind = part.WhichOneof("content")
     if kind is None:
-        yield FieldViolation(at, "is empty: set one of text, tool_call, tool_result, reasoning, refusal")
+        yield FieldViolation(at, "is empty: set one of text, blob, file, tool_call, tool_result, reasoning, refusal")
     elif kind == "tool_result":
         yield from _result(part.tool_result, f"{at}.tool_result", role, calls)
     elif role == v1.ROLE_TOOL:
-        yield FieldViolation(f"{at}.{kind}", "is not allowed: messages of ROLE_TOOL contain only tool results")
+        yield FieldViolation(
+            f"{at}.{kind}", "is not allowed: messages of ROLE_TOOL contain only tool results and their files"
+        )
     elif kind != "text" and role != v1.ROLE_ASSISTANT:
         yield FieldViolation(f"{at}.{kind}", "is allowed only in messages of ROLE_ASSISTANT")
     elif kind == "tool_call":

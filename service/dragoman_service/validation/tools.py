@@ -9,6 +9,7 @@ from dragoman import v1
 
 from dragoman_service.errors import FieldViolation
 from dragoman_service.validation import limits
+from dragoman_service.validation.media import cache_hint_violations
 from dragoman_service.validation.wording import (
     extension_violations,
     schema_violations,
@@ -39,6 +40,8 @@ def _tool(tool: v1.Tool, at: str, names: set[str]) -> Iterator[FieldViolation]:
     """`names` holds the names of earlier tools; the name of this one is added."""
     if tool.extensions:
         yield from extension_violations(tool.extensions, f"{at}.extensions")
+    if tool.HasField("cache_hint"):
+        yield from cache_hint_violations(tool.cache_hint, f"{at}.cache_hint")
     if not tool.HasField("function"):
         yield FieldViolation(at, "is empty: set function")
         return

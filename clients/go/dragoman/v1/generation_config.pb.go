@@ -25,11 +25,65 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Whether an answer shows the model's reasoning.
+type ReasoningVisibility int32
+
+const (
+	// The default: what the provider shows when it is not asked.
+	ReasoningVisibility_REASONING_VISIBILITY_UNSPECIFIED ReasoningVisibility = 0
+	// The answer has no text of reasoning, whatever the provider sends. Parts with Part.state remain.
+	ReasoningVisibility_REASONING_VISIBILITY_HIDDEN ReasoningVisibility = 1
+	// The provider is asked for the text of its reasoning, or for a summary. Providers that show none
+	// ignore it.
+	ReasoningVisibility_REASONING_VISIBILITY_VISIBLE ReasoningVisibility = 2
+)
+
+// Enum value maps for ReasoningVisibility.
+var (
+	ReasoningVisibility_name = map[int32]string{
+		0: "REASONING_VISIBILITY_UNSPECIFIED",
+		1: "REASONING_VISIBILITY_HIDDEN",
+		2: "REASONING_VISIBILITY_VISIBLE",
+	}
+	ReasoningVisibility_value = map[string]int32{
+		"REASONING_VISIBILITY_UNSPECIFIED": 0,
+		"REASONING_VISIBILITY_HIDDEN":      1,
+		"REASONING_VISIBILITY_VISIBLE":     2,
+	}
+)
+
+func (x ReasoningVisibility) Enum() *ReasoningVisibility {
+	p := new(ReasoningVisibility)
+	*p = x
+	return p
+}
+
+func (x ReasoningVisibility) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReasoningVisibility) Descriptor() protoreflect.EnumDescriptor {
+	return file_dragoman_v1_generation_config_proto_enumTypes[0].Descriptor()
+}
+
+func (ReasoningVisibility) Type() protoreflect.EnumType {
+	return &file_dragoman_v1_generation_config_proto_enumTypes[0]
+}
+
+func (x ReasoningVisibility) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReasoningVisibility.Descriptor instead.
+func (ReasoningVisibility) EnumDescriptor() ([]byte, []int) {
+	return file_dragoman_v1_generation_config_proto_rawDescGZIP(), []int{0}
+}
+
 // Amount of reasoning.
 type ReasoningEffort int32
 
 const (
-	// Not set; rejected in a request.
+	// Not set.
 	ReasoningEffort_REASONING_EFFORT_UNSPECIFIED ReasoningEffort = 0
 	// None.
 	ReasoningEffort_REASONING_EFFORT_NONE ReasoningEffort = 1
@@ -43,6 +97,9 @@ const (
 	ReasoningEffort_REASONING_EFFORT_HIGH ReasoningEffort = 5
 	// More than REASONING_EFFORT_HIGH, for models that know it.
 	ReasoningEffort_REASONING_EFFORT_XHIGH ReasoningEffort = 6
+	// The most that the model supports. Providers that do not know it receive the largest amount that
+	// they know.
+	ReasoningEffort_REASONING_EFFORT_MAX ReasoningEffort = 7
 )
 
 // Enum value maps for ReasoningEffort.
@@ -55,6 +112,7 @@ var (
 		4: "REASONING_EFFORT_MEDIUM",
 		5: "REASONING_EFFORT_HIGH",
 		6: "REASONING_EFFORT_XHIGH",
+		7: "REASONING_EFFORT_MAX",
 	}
 	ReasoningEffort_value = map[string]int32{
 		"REASONING_EFFORT_UNSPECIFIED": 0,
@@ -64,6 +122,7 @@ var (
 		"REASONING_EFFORT_MEDIUM":      4,
 		"REASONING_EFFORT_HIGH":        5,
 		"REASONING_EFFORT_XHIGH":       6,
+		"REASONING_EFFORT_MAX":         7,
 	}
 )
 
@@ -78,11 +137,11 @@ func (x ReasoningEffort) String() string {
 }
 
 func (ReasoningEffort) Descriptor() protoreflect.EnumDescriptor {
-	return file_dragoman_v1_generation_config_proto_enumTypes[0].Descriptor()
+	return file_dragoman_v1_generation_config_proto_enumTypes[1].Descriptor()
 }
 
 func (ReasoningEffort) Type() protoreflect.EnumType {
-	return &file_dragoman_v1_generation_config_proto_enumTypes[0]
+	return &file_dragoman_v1_generation_config_proto_enumTypes[1]
 }
 
 func (x ReasoningEffort) Number() protoreflect.EnumNumber {
@@ -91,7 +150,7 @@ func (x ReasoningEffort) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReasoningEffort.Descriptor instead.
 func (ReasoningEffort) EnumDescriptor() ([]byte, []int) {
-	return file_dragoman_v1_generation_config_proto_rawDescGZIP(), []int{0}
+	return file_dragoman_v1_generation_config_proto_rawDescGZIP(), []int{1}
 }
 
 // How a model generates its answer.
@@ -278,11 +337,17 @@ func (x *GenerationConfig) GetResponseFormat() *ResponseFormat {
 	return nil
 }
 
-// How much a model reasons before it answers.
+// How much a model reasons before it answers, and whether the answer shows it.
 type ReasoningConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Amount of reasoning. Required.
-	Effort        ReasoningEffort `protobuf:"varint,1,opt,name=effort,proto3,enum=dragoman.v1.ReasoningEffort" json:"effort,omitempty"`
+	// Amount of reasoning. If not set, `budget_tokens` or the provider's default applies.
+	Effort ReasoningEffort `protobuf:"varint,1,opt,name=effort,proto3,enum=dragoman.v1.ReasoningEffort" json:"effort,omitempty"`
+	// Maximum number of tokens for reasoning, from 0 (none) to 1,000,000. Set either this or
+	// `effort`. A provider that knows only amounts takes the one that is closest. If absent, the
+	// provider's default applies.
+	BudgetTokens *int32 `protobuf:"varint,2,opt,name=budget_tokens,json=budgetTokens,proto3,oneof" json:"budget_tokens,omitempty"`
+	// Whether the answer shows the reasoning. If not set, the provider's default applies.
+	Visibility    ReasoningVisibility `protobuf:"varint,3,opt,name=visibility,proto3,enum=dragoman.v1.ReasoningVisibility" json:"visibility,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -322,6 +387,20 @@ func (x *ReasoningConfig) GetEffort() ReasoningEffort {
 		return x.Effort
 	}
 	return ReasoningEffort_REASONING_EFFORT_UNSPECIFIED
+}
+
+func (x *ReasoningConfig) GetBudgetTokens() int32 {
+	if x != nil && x.BudgetTokens != nil {
+		return *x.BudgetTokens
+	}
+	return 0
+}
+
+func (x *ReasoningConfig) GetVisibility() ReasoningVisibility {
+	if x != nil {
+		return x.Visibility
+	}
+	return ReasoningVisibility_REASONING_VISIBILITY_UNSPECIFIED
 }
 
 // Required format of an answer's text.
@@ -574,9 +653,14 @@ const file_dragoman_v1_generation_config_proto_rawDesc = "" +
 	"\x12_frequency_penaltyB\x15\n" +
 	"\x13_repetition_penaltyB\x13\n" +
 	"\x11_include_logprobsB\x0f\n" +
-	"\r_top_logprobsJ\x04\b\f\x10\r\"G\n" +
+	"\r_top_logprobsJ\x04\b\f\x10\r\"\xc5\x01\n" +
 	"\x0fReasoningConfig\x124\n" +
-	"\x06effort\x18\x01 \x01(\x0e2\x1c.dragoman.v1.ReasoningEffortR\x06effort\"\xb4\x01\n" +
+	"\x06effort\x18\x01 \x01(\x0e2\x1c.dragoman.v1.ReasoningEffortR\x06effort\x12(\n" +
+	"\rbudget_tokens\x18\x02 \x01(\x05H\x00R\fbudgetTokens\x88\x01\x01\x12@\n" +
+	"\n" +
+	"visibility\x18\x03 \x01(\x0e2 .dragoman.v1.ReasoningVisibilityR\n" +
+	"visibilityB\x10\n" +
+	"\x0e_budget_tokens\"\xb4\x01\n" +
 	"\x0eResponseFormat\x12:\n" +
 	"\vjson_object\x18\x01 \x01(\v2\x17.dragoman.v1.JsonObjectH\x00R\n" +
 	"jsonObject\x12:\n" +
@@ -593,7 +677,11 @@ const file_dragoman_v1_generation_config_proto_rawDesc = "" +
 	"\x06strict\x18\x02 \x01(\bH\x00R\x06strict\x88\x01\x01\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x04 \x01(\tR\vdescriptionB\t\n" +
-	"\a_strict*\xda\x01\n" +
+	"\a_strict*~\n" +
+	"\x13ReasoningVisibility\x12$\n" +
+	" REASONING_VISIBILITY_UNSPECIFIED\x10\x00\x12\x1f\n" +
+	"\x1bREASONING_VISIBILITY_HIDDEN\x10\x01\x12 \n" +
+	"\x1cREASONING_VISIBILITY_VISIBLE\x10\x02*\xf4\x01\n" +
 	"\x0fReasoningEffort\x12 \n" +
 	"\x1cREASONING_EFFORT_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15REASONING_EFFORT_NONE\x10\x01\x12\x1c\n" +
@@ -601,7 +689,8 @@ const file_dragoman_v1_generation_config_proto_rawDesc = "" +
 	"\x14REASONING_EFFORT_LOW\x10\x03\x12\x1b\n" +
 	"\x17REASONING_EFFORT_MEDIUM\x10\x04\x12\x19\n" +
 	"\x15REASONING_EFFORT_HIGH\x10\x05\x12\x1a\n" +
-	"\x16REASONING_EFFORT_XHIGH\x10\x06B\x8f\x01\n" +
+	"\x16REASONING_EFFORT_XHIGH\x10\x06\x12\x18\n" +
+	"\x14REASONING_EFFORT_MAX\x10\aB\x8f\x01\n" +
 	"\vdragoman.v1B\x15GenerationConfigProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03DXX\xaa\x02\vDragoman.V1\xca\x02\vDragoman\\V1\xea\x02\fDragoman::V1b\x06proto3"
 
 var (
@@ -616,27 +705,29 @@ func file_dragoman_v1_generation_config_proto_rawDescGZIP() []byte {
 	return file_dragoman_v1_generation_config_proto_rawDescData
 }
 
-var file_dragoman_v1_generation_config_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_dragoman_v1_generation_config_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_dragoman_v1_generation_config_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_dragoman_v1_generation_config_proto_goTypes = []any{
-	(ReasoningEffort)(0),     // 0: dragoman.v1.ReasoningEffort
-	(*GenerationConfig)(nil), // 1: dragoman.v1.GenerationConfig
-	(*ReasoningConfig)(nil),  // 2: dragoman.v1.ReasoningConfig
-	(*ResponseFormat)(nil),   // 3: dragoman.v1.ResponseFormat
-	(*JsonObject)(nil),       // 4: dragoman.v1.JsonObject
-	(*JsonSchema)(nil),       // 5: dragoman.v1.JsonSchema
+	(ReasoningVisibility)(0), // 0: dragoman.v1.ReasoningVisibility
+	(ReasoningEffort)(0),     // 1: dragoman.v1.ReasoningEffort
+	(*GenerationConfig)(nil), // 2: dragoman.v1.GenerationConfig
+	(*ReasoningConfig)(nil),  // 3: dragoman.v1.ReasoningConfig
+	(*ResponseFormat)(nil),   // 4: dragoman.v1.ResponseFormat
+	(*JsonObject)(nil),       // 5: dragoman.v1.JsonObject
+	(*JsonSchema)(nil),       // 6: dragoman.v1.JsonSchema
 }
 var file_dragoman_v1_generation_config_proto_depIdxs = []int32{
-	2, // 0: dragoman.v1.GenerationConfig.reasoning:type_name -> dragoman.v1.ReasoningConfig
-	3, // 1: dragoman.v1.GenerationConfig.response_format:type_name -> dragoman.v1.ResponseFormat
-	0, // 2: dragoman.v1.ReasoningConfig.effort:type_name -> dragoman.v1.ReasoningEffort
-	4, // 3: dragoman.v1.ResponseFormat.json_object:type_name -> dragoman.v1.JsonObject
-	5, // 4: dragoman.v1.ResponseFormat.json_schema:type_name -> dragoman.v1.JsonSchema
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	3, // 0: dragoman.v1.GenerationConfig.reasoning:type_name -> dragoman.v1.ReasoningConfig
+	4, // 1: dragoman.v1.GenerationConfig.response_format:type_name -> dragoman.v1.ResponseFormat
+	1, // 2: dragoman.v1.ReasoningConfig.effort:type_name -> dragoman.v1.ReasoningEffort
+	0, // 3: dragoman.v1.ReasoningConfig.visibility:type_name -> dragoman.v1.ReasoningVisibility
+	5, // 4: dragoman.v1.ResponseFormat.json_object:type_name -> dragoman.v1.JsonObject
+	6, // 5: dragoman.v1.ResponseFormat.json_schema:type_name -> dragoman.v1.JsonSchema
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_v1_generation_config_proto_init() }
@@ -645,6 +736,7 @@ func file_dragoman_v1_generation_config_proto_init() {
 		return
 	}
 	file_dragoman_v1_generation_config_proto_msgTypes[0].OneofWrappers = []any{}
+	file_dragoman_v1_generation_config_proto_msgTypes[1].OneofWrappers = []any{}
 	file_dragoman_v1_generation_config_proto_msgTypes[2].OneofWrappers = []any{
 		(*ResponseFormat_JsonObject)(nil),
 		(*ResponseFormat_JsonSchema)(nil),
@@ -656,7 +748,7 @@ func file_dragoman_v1_generation_config_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dragoman_v1_generation_config_proto_rawDesc), len(file_dragoman_v1_generation_config_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -38,7 +38,7 @@ const (
 	Role_ROLE_USER Role = 3
 	// The model.
 	Role_ROLE_ASSISTANT Role = 4
-	// Results of tools; all parts are tool results.
+	// Results of tools: each is a part, which images and files that belong to it may follow.
 	Role_ROLE_TOOL Role = 5
 	// Untrusted content, such as a web page, an e-mail or a document, from which the model must not
 	// take instructions. Providers without this role receive it as a quoted and marked user message.
@@ -176,6 +176,8 @@ type Part struct {
 	// Types that are valid to be assigned to Content:
 	//
 	//	*Part_Text
+	//	*Part_Blob
+	//	*Part_File
 	//	*Part_ToolCall
 	//	*Part_ToolResult
 	//	*Part_Reasoning
@@ -186,7 +188,11 @@ type Part struct {
 	// State of the provider, such as the signature of a thought: opaque to callers, who return the
 	// part as they received it. Some providers fail without it. A provider ignores state that another
 	// one wrote, so it is never rejected.
-	State         []byte `protobuf:"bytes,9,opt,name=state,proto3" json:"state,omitempty"`
+	State []byte `protobuf:"bytes,9,opt,name=state,proto3" json:"state,omitempty"`
+	// Marks the end of a prefix that later requests repeat, so that the provider may keep what it
+	// computed for it. It is a hint: providers without such marks ignore it. A provider that takes
+	// fewer marks than there are honours the last ones.
+	CacheHint     *CacheHint `protobuf:"bytes,10,opt,name=cache_hint,json=cacheHint,proto3" json:"cache_hint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -235,6 +241,24 @@ func (x *Part) GetText() string {
 		}
 	}
 	return ""
+}
+
+func (x *Part) GetBlob() *Blob {
+	if x != nil {
+		if x, ok := x.Content.(*Part_Blob); ok {
+			return x.Blob
+		}
+	}
+	return nil
+}
+
+func (x *Part) GetFile() *File {
+	if x != nil {
+		if x, ok := x.Content.(*Part_File); ok {
+			return x.File
+		}
+	}
+	return nil
 }
 
 func (x *Part) GetToolCall() *ToolCall {
@@ -287,6 +311,13 @@ func (x *Part) GetState() []byte {
 	return nil
 }
 
+func (x *Part) GetCacheHint() *CacheHint {
+	if x != nil {
+		return x.CacheHint
+	}
+	return nil
+}
+
 type isPart_Content interface {
 	isPart_Content()
 }
@@ -294,6 +325,20 @@ type isPart_Content interface {
 type Part_Text struct {
 	// Plain text; may be empty, so that a message without content can be sent.
 	Text string `protobuf:"bytes,1,opt,name=text,proto3,oneof"`
+}
+
+type Part_Blob struct {
+	// An image, a document or a recording, in a message with ROLE_USER, ROLE_DATA or ROLE_TOOL; in
+	// the latter it belongs to the tool result before it. Supported only by models that list
+	// `messages.blob` in Model.supported_fields.
+	Blob *Blob `protobuf:"bytes,2,opt,name=blob,proto3,oneof"`
+}
+
+type Part_File struct {
+	// A reference to an image, a document or a recording, in the same messages as `blob`. The
+	// service passes it on and never reads what it refers to. Supported only by models that list
+	// `messages.file` in Model.supported_fields.
+	File *File `protobuf:"bytes,3,opt,name=file,proto3,oneof"`
 }
 
 type Part_ToolCall struct {
@@ -322,6 +367,10 @@ type Part_Refusal struct {
 
 func (*Part_Text) isPart_Content() {}
 
+func (*Part_Blob) isPart_Content() {}
+
+func (*Part_File) isPart_Content() {}
+
 func (*Part_ToolCall) isPart_Content() {}
 
 func (*Part_ToolResult) isPart_Content() {}
@@ -329,6 +378,178 @@ func (*Part_ToolResult) isPart_Content() {}
 func (*Part_Reasoning) isPart_Content() {}
 
 func (*Part_Refusal) isPart_Content() {}
+
+// An image, a document or a recording, as bytes.
+type Blob struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Media type of the data, such as `image/png` or `application/pdf`, in lower case and without
+	// parameters; at most 127 characters. Required. Providers reject types that their models do not
+	// read.
+	MediaType string `protobuf:"bytes,1,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
+	// The content: 1 byte to 20 MiB; the size of the whole request is limited too, by the settings of
+	// the service. Required.
+	Data []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	// Name of the file, which some providers show to the model; at most 256 characters.
+	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Blob) Reset() {
+	*x = Blob{}
+	mi := &file_dragoman_v1_message_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Blob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Blob) ProtoMessage() {}
+
+func (x *Blob) ProtoReflect() protoreflect.Message {
+	mi := &file_dragoman_v1_message_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Blob.ProtoReflect.Descriptor instead.
+func (*Blob) Descriptor() ([]byte, []int) {
+	return file_dragoman_v1_message_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Blob) GetMediaType() string {
+	if x != nil {
+		return x.MediaType
+	}
+	return ""
+}
+
+func (x *Blob) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Blob) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// A reference to an image, a document or a recording, which the provider reads.
+type File struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where the content is. Required.
+	//
+	// Types that are valid to be assigned to Source:
+	//
+	//	*File_Uri
+	//	*File_Id
+	Source isFile_Source `protobuf_oneof:"source"`
+	// Media type of the content, as in Blob.media_type. Required by some providers.
+	MediaType string `protobuf:"bytes,3,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
+	// Name of the file, which some providers show to the model; at most 256 characters.
+	Name          string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *File) Reset() {
+	*x = File{}
+	mi := &file_dragoman_v1_message_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *File) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*File) ProtoMessage() {}
+
+func (x *File) ProtoReflect() protoreflect.Message {
+	mi := &file_dragoman_v1_message_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use File.ProtoReflect.Descriptor instead.
+func (*File) Descriptor() ([]byte, []int) {
+	return file_dragoman_v1_message_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *File) GetSource() isFile_Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *File) GetUri() string {
+	if x != nil {
+		if x, ok := x.Source.(*File_Uri); ok {
+			return x.Uri
+		}
+	}
+	return ""
+}
+
+func (x *File) GetId() string {
+	if x != nil {
+		if x, ok := x.Source.(*File_Id); ok {
+			return x.Id
+		}
+	}
+	return ""
+}
+
+func (x *File) GetMediaType() string {
+	if x != nil {
+		return x.MediaType
+	}
+	return ""
+}
+
+func (x *File) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type isFile_Source interface {
+	isFile_Source()
+}
+
+type File_Uri struct {
+	// Address that the provider reads: `https:`, `http:` or `gs:`; at most 8,192 characters.
+	Uri string `protobuf:"bytes,1,opt,name=uri,proto3,oneof"`
+}
+
+type File_Id struct {
+	// The provider's id of a file that was uploaded to it; at most 256 characters.
+	Id string `protobuf:"bytes,2,opt,name=id,proto3,oneof"`
+}
+
+func (*File_Uri) isFile_Source() {}
+
+func (*File_Id) isFile_Source() {}
 
 // A model's reasoning before its answer.
 type Reasoning struct {
@@ -341,7 +562,7 @@ type Reasoning struct {
 
 func (x *Reasoning) Reset() {
 	*x = Reasoning{}
-	mi := &file_dragoman_v1_message_proto_msgTypes[2]
+	mi := &file_dragoman_v1_message_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -353,7 +574,7 @@ func (x *Reasoning) String() string {
 func (*Reasoning) ProtoMessage() {}
 
 func (x *Reasoning) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_message_proto_msgTypes[2]
+	mi := &file_dragoman_v1_message_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -366,7 +587,7 @@ func (x *Reasoning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reasoning.ProtoReflect.Descriptor instead.
 func (*Reasoning) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_message_proto_rawDescGZIP(), []int{2}
+	return file_dragoman_v1_message_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Reasoning) GetText() string {
@@ -390,9 +611,11 @@ const file_dragoman_v1_message_proto_rawDesc = "" +
 	"extensions\x1a=\n" +
 	"\x0fExtensionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x91\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8e\x04\n" +
 	"\x04Part\x12\x14\n" +
-	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x124\n" +
+	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12'\n" +
+	"\x04blob\x18\x02 \x01(\v2\x11.dragoman.v1.BlobH\x00R\x04blob\x12'\n" +
+	"\x04file\x18\x03 \x01(\v2\x11.dragoman.v1.FileH\x00R\x04file\x124\n" +
 	"\ttool_call\x18\x04 \x01(\v2\x15.dragoman.v1.ToolCallH\x00R\btoolCall\x12:\n" +
 	"\vtool_result\x18\x05 \x01(\v2\x17.dragoman.v1.ToolResultH\x00R\n" +
 	"toolResult\x126\n" +
@@ -401,11 +624,26 @@ const file_dragoman_v1_message_proto_rawDesc = "" +
 	"\n" +
 	"extensions\x18\b \x03(\v2!.dragoman.v1.Part.ExtensionsEntryR\n" +
 	"extensions\x12\x14\n" +
-	"\x05state\x18\t \x01(\fR\x05state\x1a=\n" +
+	"\x05state\x18\t \x01(\fR\x05state\x125\n" +
+	"\n" +
+	"cache_hint\x18\n" +
+	" \x01(\v2\x16.dragoman.v1.CacheHintR\tcacheHint\x1a=\n" +
 	"\x0fExtensionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\t\n" +
-	"\acontentJ\x04\b\x02\x10\x03J\x04\b\x03\x10\x04\"\x1f\n" +
+	"\acontent\"M\n" +
+	"\x04Blob\x12\x1d\n" +
+	"\n" +
+	"media_type\x18\x01 \x01(\tR\tmediaType\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"i\n" +
+	"\x04File\x12\x12\n" +
+	"\x03uri\x18\x01 \x01(\tH\x00R\x03uri\x12\x10\n" +
+	"\x02id\x18\x02 \x01(\tH\x00R\x02id\x12\x1d\n" +
+	"\n" +
+	"media_type\x18\x03 \x01(\tR\tmediaType\x12\x12\n" +
+	"\x04name\x18\x04 \x01(\tR\x04nameB\b\n" +
+	"\x06source\"\x1f\n" +
 	"\tReasoning\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text*\x82\x01\n" +
 	"\x04Role\x12\x14\n" +
@@ -431,30 +669,36 @@ func file_dragoman_v1_message_proto_rawDescGZIP() []byte {
 }
 
 var file_dragoman_v1_message_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_dragoman_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_dragoman_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_dragoman_v1_message_proto_goTypes = []any{
 	(Role)(0),          // 0: dragoman.v1.Role
 	(*Message)(nil),    // 1: dragoman.v1.Message
 	(*Part)(nil),       // 2: dragoman.v1.Part
-	(*Reasoning)(nil),  // 3: dragoman.v1.Reasoning
-	nil,                // 4: dragoman.v1.Message.ExtensionsEntry
-	nil,                // 5: dragoman.v1.Part.ExtensionsEntry
-	(*ToolCall)(nil),   // 6: dragoman.v1.ToolCall
-	(*ToolResult)(nil), // 7: dragoman.v1.ToolResult
+	(*Blob)(nil),       // 3: dragoman.v1.Blob
+	(*File)(nil),       // 4: dragoman.v1.File
+	(*Reasoning)(nil),  // 5: dragoman.v1.Reasoning
+	nil,                // 6: dragoman.v1.Message.ExtensionsEntry
+	nil,                // 7: dragoman.v1.Part.ExtensionsEntry
+	(*ToolCall)(nil),   // 8: dragoman.v1.ToolCall
+	(*ToolResult)(nil), // 9: dragoman.v1.ToolResult
+	(*CacheHint)(nil),  // 10: dragoman.v1.CacheHint
 }
 var file_dragoman_v1_message_proto_depIdxs = []int32{
-	0, // 0: dragoman.v1.Message.role:type_name -> dragoman.v1.Role
-	2, // 1: dragoman.v1.Message.parts:type_name -> dragoman.v1.Part
-	4, // 2: dragoman.v1.Message.extensions:type_name -> dragoman.v1.Message.ExtensionsEntry
-	6, // 3: dragoman.v1.Part.tool_call:type_name -> dragoman.v1.ToolCall
-	7, // 4: dragoman.v1.Part.tool_result:type_name -> dragoman.v1.ToolResult
-	3, // 5: dragoman.v1.Part.reasoning:type_name -> dragoman.v1.Reasoning
-	5, // 6: dragoman.v1.Part.extensions:type_name -> dragoman.v1.Part.ExtensionsEntry
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	0,  // 0: dragoman.v1.Message.role:type_name -> dragoman.v1.Role
+	2,  // 1: dragoman.v1.Message.parts:type_name -> dragoman.v1.Part
+	6,  // 2: dragoman.v1.Message.extensions:type_name -> dragoman.v1.Message.ExtensionsEntry
+	3,  // 3: dragoman.v1.Part.blob:type_name -> dragoman.v1.Blob
+	4,  // 4: dragoman.v1.Part.file:type_name -> dragoman.v1.File
+	8,  // 5: dragoman.v1.Part.tool_call:type_name -> dragoman.v1.ToolCall
+	9,  // 6: dragoman.v1.Part.tool_result:type_name -> dragoman.v1.ToolResult
+	5,  // 7: dragoman.v1.Part.reasoning:type_name -> dragoman.v1.Reasoning
+	7,  // 8: dragoman.v1.Part.extensions:type_name -> dragoman.v1.Part.ExtensionsEntry
+	10, // 9: dragoman.v1.Part.cache_hint:type_name -> dragoman.v1.CacheHint
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_v1_message_proto_init() }
@@ -465,10 +709,16 @@ func file_dragoman_v1_message_proto_init() {
 	file_dragoman_v1_tool_proto_init()
 	file_dragoman_v1_message_proto_msgTypes[1].OneofWrappers = []any{
 		(*Part_Text)(nil),
+		(*Part_Blob)(nil),
+		(*Part_File)(nil),
 		(*Part_ToolCall)(nil),
 		(*Part_ToolResult)(nil),
 		(*Part_Reasoning)(nil),
 		(*Part_Refusal)(nil),
+	}
+	file_dragoman_v1_message_proto_msgTypes[3].OneofWrappers = []any{
+		(*File_Uri)(nil),
+		(*File_Id)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -476,7 +726,7 @@ func file_dragoman_v1_message_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dragoman_v1_message_proto_rawDesc), len(file_dragoman_v1_message_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -11,6 +11,7 @@ package dragomanv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -77,7 +78,7 @@ func (x ToolChoice_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ToolChoice_Mode.Descriptor instead.
 func (ToolChoice_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_dragoman_v1_tool_proto_rawDescGZIP(), []int{2, 0}
+	return file_dragoman_v1_tool_proto_rawDescGZIP(), []int{3, 0}
 }
 
 // A tool that a model may ask the caller to run.
@@ -91,7 +92,9 @@ type Tool struct {
 	Kind isTool_Kind `protobuf_oneof:"kind"`
 	// Keys of one vendor, see CompletionRequest.extensions. `function.KEY` stands for a key of the
 	// function.
-	Extensions    map[string]string `protobuf:"bytes,2,rep,name=extensions,proto3" json:"extensions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Extensions map[string]string `protobuf:"bytes,2,rep,name=extensions,proto3" json:"extensions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// As Part.cache_hint: the prefix ends with this tool. Tools come before messages.
+	CacheHint     *CacheHint `protobuf:"bytes,3,opt,name=cache_hint,json=cacheHint,proto3" json:"cache_hint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -149,6 +152,13 @@ func (x *Tool) GetExtensions() map[string]string {
 	return nil
 }
 
+func (x *Tool) GetCacheHint() *CacheHint {
+	if x != nil {
+		return x.CacheHint
+	}
+	return nil
+}
+
 type isTool_Kind interface {
 	isTool_Kind()
 }
@@ -159,6 +169,53 @@ type Tool_Function struct {
 }
 
 func (*Tool_Function) isTool_Kind() {}
+
+// Marks the end of a prefix that later requests repeat.
+type CacheHint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// For how long the provider should keep the prefix; it takes the nearest time that it offers. If
+	// absent, the provider's default applies.
+	Ttl           *durationpb.Duration `protobuf:"bytes,1,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CacheHint) Reset() {
+	*x = CacheHint{}
+	mi := &file_dragoman_v1_tool_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CacheHint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CacheHint) ProtoMessage() {}
+
+func (x *CacheHint) ProtoReflect() protoreflect.Message {
+	mi := &file_dragoman_v1_tool_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CacheHint.ProtoReflect.Descriptor instead.
+func (*CacheHint) Descriptor() ([]byte, []int) {
+	return file_dragoman_v1_tool_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *CacheHint) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
 
 // A function that a model may ask the caller to run.
 type FunctionTool struct {
@@ -180,7 +237,7 @@ type FunctionTool struct {
 
 func (x *FunctionTool) Reset() {
 	*x = FunctionTool{}
-	mi := &file_dragoman_v1_tool_proto_msgTypes[1]
+	mi := &file_dragoman_v1_tool_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -192,7 +249,7 @@ func (x *FunctionTool) String() string {
 func (*FunctionTool) ProtoMessage() {}
 
 func (x *FunctionTool) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_tool_proto_msgTypes[1]
+	mi := &file_dragoman_v1_tool_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -205,7 +262,7 @@ func (x *FunctionTool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FunctionTool.ProtoReflect.Descriptor instead.
 func (*FunctionTool) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_tool_proto_rawDescGZIP(), []int{1}
+	return file_dragoman_v1_tool_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *FunctionTool) GetName() string {
@@ -252,7 +309,7 @@ type ToolChoice struct {
 
 func (x *ToolChoice) Reset() {
 	*x = ToolChoice{}
-	mi := &file_dragoman_v1_tool_proto_msgTypes[2]
+	mi := &file_dragoman_v1_tool_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -264,7 +321,7 @@ func (x *ToolChoice) String() string {
 func (*ToolChoice) ProtoMessage() {}
 
 func (x *ToolChoice) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_tool_proto_msgTypes[2]
+	mi := &file_dragoman_v1_tool_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -277,7 +334,7 @@ func (x *ToolChoice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolChoice.ProtoReflect.Descriptor instead.
 func (*ToolChoice) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_tool_proto_rawDescGZIP(), []int{2}
+	return file_dragoman_v1_tool_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ToolChoice) GetMode() ToolChoice_Mode {
@@ -320,7 +377,7 @@ type ToolCall struct {
 
 func (x *ToolCall) Reset() {
 	*x = ToolCall{}
-	mi := &file_dragoman_v1_tool_proto_msgTypes[3]
+	mi := &file_dragoman_v1_tool_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -332,7 +389,7 @@ func (x *ToolCall) String() string {
 func (*ToolCall) ProtoMessage() {}
 
 func (x *ToolCall) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_tool_proto_msgTypes[3]
+	mi := &file_dragoman_v1_tool_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -345,7 +402,7 @@ func (x *ToolCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCall.ProtoReflect.Descriptor instead.
 func (*ToolCall) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_tool_proto_rawDescGZIP(), []int{3}
+	return file_dragoman_v1_tool_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ToolCall) GetId() string {
@@ -385,14 +442,17 @@ type ToolResult struct {
 	// provider needs it.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Text that the function returned.
-	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// True if the function failed, so that `text` says why. Providers without this field receive the
+	// text alone.
+	IsError       bool `protobuf:"varint,4,opt,name=is_error,json=isError,proto3" json:"is_error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ToolResult) Reset() {
 	*x = ToolResult{}
-	mi := &file_dragoman_v1_tool_proto_msgTypes[4]
+	mi := &file_dragoman_v1_tool_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -404,7 +464,7 @@ func (x *ToolResult) String() string {
 func (*ToolResult) ProtoMessage() {}
 
 func (x *ToolResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_tool_proto_msgTypes[4]
+	mi := &file_dragoman_v1_tool_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -417,7 +477,7 @@ func (x *ToolResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolResult.ProtoReflect.Descriptor instead.
 func (*ToolResult) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_tool_proto_rawDescGZIP(), []int{4}
+	return file_dragoman_v1_tool_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ToolResult) GetToolCallId() string {
@@ -441,6 +501,13 @@ func (x *ToolResult) GetText() string {
 	return ""
 }
 
+func (x *ToolResult) GetIsError() bool {
+	if x != nil {
+		return x.IsError
+	}
+	return false
+}
+
 // A fragment of a tool call. The first fragment of a call carries its id and name; later ones add
 // to the arguments.
 type ToolCallDelta struct {
@@ -462,7 +529,7 @@ type ToolCallDelta struct {
 
 func (x *ToolCallDelta) Reset() {
 	*x = ToolCallDelta{}
-	mi := &file_dragoman_v1_tool_proto_msgTypes[5]
+	mi := &file_dragoman_v1_tool_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -474,7 +541,7 @@ func (x *ToolCallDelta) String() string {
 func (*ToolCallDelta) ProtoMessage() {}
 
 func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_tool_proto_msgTypes[5]
+	mi := &file_dragoman_v1_tool_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -487,7 +554,7 @@ func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCallDelta.ProtoReflect.Descriptor instead.
 func (*ToolCallDelta) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_tool_proto_rawDescGZIP(), []int{5}
+	return file_dragoman_v1_tool_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ToolCallDelta) GetIndex() int32 {
@@ -529,16 +596,20 @@ var File_dragoman_v1_tool_proto protoreflect.FileDescriptor
 
 const file_dragoman_v1_tool_proto_rawDesc = "" +
 	"\n" +
-	"\x16dragoman/v1/tool.proto\x12\vdragoman.v1\"\xc9\x01\n" +
+	"\x16dragoman/v1/tool.proto\x12\vdragoman.v1\x1a\x1egoogle/protobuf/duration.proto\"\x80\x02\n" +
 	"\x04Tool\x127\n" +
 	"\bfunction\x18\x01 \x01(\v2\x19.dragoman.v1.FunctionToolH\x00R\bfunction\x12A\n" +
 	"\n" +
 	"extensions\x18\x02 \x03(\v2!.dragoman.v1.Tool.ExtensionsEntryR\n" +
-	"extensions\x1a=\n" +
+	"extensions\x125\n" +
+	"\n" +
+	"cache_hint\x18\x03 \x01(\v2\x16.dragoman.v1.CacheHintR\tcacheHint\x1a=\n" +
 	"\x0fExtensionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x06\n" +
-	"\x04kind\"\xa2\x01\n" +
+	"\x04kind\"8\n" +
+	"\tCacheHint\x12+\n" +
+	"\x03ttl\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"\xa2\x01\n" +
 	"\fFunctionTool\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x124\n" +
@@ -565,13 +636,14 @@ const file_dragoman_v1_tool_proto_rawDesc = "" +
 	"extensions\x1a=\n" +
 	"\x0fExtensionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"V\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"q\n" +
 	"\n" +
 	"ToolResult\x12 \n" +
 	"\ftool_call_id\x18\x01 \x01(\tR\n" +
 	"toolCallId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"\xfb\x01\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x19\n" +
+	"\bis_error\x18\x04 \x01(\bR\aisError\"\xfb\x01\n" +
 	"\rToolCallDelta\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x05R\x05index\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
@@ -598,30 +670,34 @@ func file_dragoman_v1_tool_proto_rawDescGZIP() []byte {
 }
 
 var file_dragoman_v1_tool_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_dragoman_v1_tool_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_dragoman_v1_tool_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_dragoman_v1_tool_proto_goTypes = []any{
-	(ToolChoice_Mode)(0),  // 0: dragoman.v1.ToolChoice.Mode
-	(*Tool)(nil),          // 1: dragoman.v1.Tool
-	(*FunctionTool)(nil),  // 2: dragoman.v1.FunctionTool
-	(*ToolChoice)(nil),    // 3: dragoman.v1.ToolChoice
-	(*ToolCall)(nil),      // 4: dragoman.v1.ToolCall
-	(*ToolResult)(nil),    // 5: dragoman.v1.ToolResult
-	(*ToolCallDelta)(nil), // 6: dragoman.v1.ToolCallDelta
-	nil,                   // 7: dragoman.v1.Tool.ExtensionsEntry
-	nil,                   // 8: dragoman.v1.ToolCall.ExtensionsEntry
-	nil,                   // 9: dragoman.v1.ToolCallDelta.ExtensionsEntry
+	(ToolChoice_Mode)(0),        // 0: dragoman.v1.ToolChoice.Mode
+	(*Tool)(nil),                // 1: dragoman.v1.Tool
+	(*CacheHint)(nil),           // 2: dragoman.v1.CacheHint
+	(*FunctionTool)(nil),        // 3: dragoman.v1.FunctionTool
+	(*ToolChoice)(nil),          // 4: dragoman.v1.ToolChoice
+	(*ToolCall)(nil),            // 5: dragoman.v1.ToolCall
+	(*ToolResult)(nil),          // 6: dragoman.v1.ToolResult
+	(*ToolCallDelta)(nil),       // 7: dragoman.v1.ToolCallDelta
+	nil,                         // 8: dragoman.v1.Tool.ExtensionsEntry
+	nil,                         // 9: dragoman.v1.ToolCall.ExtensionsEntry
+	nil,                         // 10: dragoman.v1.ToolCallDelta.ExtensionsEntry
+	(*durationpb.Duration)(nil), // 11: google.protobuf.Duration
 }
 var file_dragoman_v1_tool_proto_depIdxs = []int32{
-	2, // 0: dragoman.v1.Tool.function:type_name -> dragoman.v1.FunctionTool
-	7, // 1: dragoman.v1.Tool.extensions:type_name -> dragoman.v1.Tool.ExtensionsEntry
-	0, // 2: dragoman.v1.ToolChoice.mode:type_name -> dragoman.v1.ToolChoice.Mode
-	8, // 3: dragoman.v1.ToolCall.extensions:type_name -> dragoman.v1.ToolCall.ExtensionsEntry
-	9, // 4: dragoman.v1.ToolCallDelta.extensions:type_name -> dragoman.v1.ToolCallDelta.ExtensionsEntry
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	3,  // 0: dragoman.v1.Tool.function:type_name -> dragoman.v1.FunctionTool
+	8,  // 1: dragoman.v1.Tool.extensions:type_name -> dragoman.v1.Tool.ExtensionsEntry
+	2,  // 2: dragoman.v1.Tool.cache_hint:type_name -> dragoman.v1.CacheHint
+	11, // 3: dragoman.v1.CacheHint.ttl:type_name -> google.protobuf.Duration
+	0,  // 4: dragoman.v1.ToolChoice.mode:type_name -> dragoman.v1.ToolChoice.Mode
+	9,  // 5: dragoman.v1.ToolCall.extensions:type_name -> dragoman.v1.ToolCall.ExtensionsEntry
+	10, // 6: dragoman.v1.ToolCallDelta.extensions:type_name -> dragoman.v1.ToolCallDelta.ExtensionsEntry
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_dragoman_v1_tool_proto_init() }
@@ -632,15 +708,15 @@ func file_dragoman_v1_tool_proto_init() {
 	file_dragoman_v1_tool_proto_msgTypes[0].OneofWrappers = []any{
 		(*Tool_Function)(nil),
 	}
-	file_dragoman_v1_tool_proto_msgTypes[1].OneofWrappers = []any{}
 	file_dragoman_v1_tool_proto_msgTypes[2].OneofWrappers = []any{}
+	file_dragoman_v1_tool_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dragoman_v1_tool_proto_rawDesc), len(file_dragoman_v1_tool_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -36,6 +36,8 @@ type Usage struct {
 	TotalTokens int64 `protobuf:"varint,3,opt,name=total_tokens,json=totalTokens,proto3" json:"total_tokens,omitempty"`
 	// Tokens of the prompt that the provider read from a cache.
 	CachedInputTokens int64 `protobuf:"varint,4,opt,name=cached_input_tokens,json=cachedInputTokens,proto3" json:"cached_input_tokens,omitempty"`
+	// Tokens of the prompt that the provider wrote to a cache, for later requests to read.
+	CacheWriteTokens int64 `protobuf:"varint,5,opt,name=cache_write_tokens,json=cacheWriteTokens,proto3" json:"cache_write_tokens,omitempty"`
 	// Share of output_tokens that the model spent on reasoning before its answer.
 	ReasoningTokens int64 `protobuf:"varint,6,opt,name=reasoning_tokens,json=reasoningTokens,proto3" json:"reasoning_tokens,omitempty"`
 	// True if the provider reported no usage and the service estimated it.
@@ -108,6 +110,13 @@ func (x *Usage) GetCachedInputTokens() int64 {
 	return 0
 }
 
+func (x *Usage) GetCacheWriteTokens() int64 {
+	if x != nil {
+		return x.CacheWriteTokens
+	}
+	return 0
+}
+
 func (x *Usage) GetReasoningTokens() int64 {
 	if x != nil {
 		return x.ReasoningTokens
@@ -140,17 +149,18 @@ var File_dragoman_v1_usage_proto protoreflect.FileDescriptor
 
 const file_dragoman_v1_usage_proto_rawDesc = "" +
 	"\n" +
-	"\x17dragoman/v1/usage.proto\x12\vdragoman.v1\"\xc6\x02\n" +
+	"\x17dragoman/v1/usage.proto\x12\vdragoman.v1\"\xee\x02\n" +
 	"\x05Usage\x12!\n" +
 	"\finput_tokens\x18\x01 \x01(\x03R\vinputTokens\x12#\n" +
 	"\routput_tokens\x18\x02 \x01(\x03R\foutputTokens\x12!\n" +
 	"\ftotal_tokens\x18\x03 \x01(\x03R\vtotalTokens\x12.\n" +
-	"\x13cached_input_tokens\x18\x04 \x01(\x03R\x11cachedInputTokens\x12)\n" +
+	"\x13cached_input_tokens\x18\x04 \x01(\x03R\x11cachedInputTokens\x12,\n" +
+	"\x12cache_write_tokens\x18\x05 \x01(\x03R\x10cacheWriteTokens\x12)\n" +
 	"\x10reasoning_tokens\x18\x06 \x01(\x03R\x0freasoningTokens\x12\x1c\n" +
 	"\testimated\x18\a \x01(\bR\testimated\x12\x18\n" +
 	"\apartial\x18\b \x01(\bR\apartial\x12'\n" +
 	"\rcost_nano_usd\x18\t \x01(\x03H\x00R\vcostNanoUsd\x88\x01\x01B\x10\n" +
-	"\x0e_cost_nano_usdJ\x04\b\x05\x10\x06B\x84\x01\n" +
+	"\x0e_cost_nano_usdB\x84\x01\n" +
 	"\vdragoman.v1B\n" +
 	"UsageProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03DXX\xaa\x02\vDragoman.V1\xca\x02\vDragoman\\V1\xea\x02\fDragoman::V1b\x06proto3"
 

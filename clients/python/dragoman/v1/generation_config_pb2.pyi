@@ -22,6 +22,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ReasoningVisibility:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReasoningVisibilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasoningVisibility.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REASONING_VISIBILITY_UNSPECIFIED: _ReasoningVisibility.ValueType  # 0
+    """The default: what the provider shows when it is not asked."""
+    REASONING_VISIBILITY_HIDDEN: _ReasoningVisibility.ValueType  # 1
+    """The answer has no text of reasoning, whatever the provider sends. Parts with Part.state remain."""
+    REASONING_VISIBILITY_VISIBLE: _ReasoningVisibility.ValueType  # 2
+    """The provider is asked for the text of its reasoning, or for a summary. Providers that show none
+    ignore it.
+    """
+
+class ReasoningVisibility(_ReasoningVisibility, metaclass=_ReasoningVisibilityEnumTypeWrapper):
+    """Whether an answer shows the model's reasoning."""
+
+REASONING_VISIBILITY_UNSPECIFIED: ReasoningVisibility.ValueType  # 0
+"""The default: what the provider shows when it is not asked."""
+REASONING_VISIBILITY_HIDDEN: ReasoningVisibility.ValueType  # 1
+"""The answer has no text of reasoning, whatever the provider sends. Parts with Part.state remain."""
+REASONING_VISIBILITY_VISIBLE: ReasoningVisibility.ValueType  # 2
+"""The provider is asked for the text of its reasoning, or for a summary. Providers that show none
+ignore it.
+"""
+Global___ReasoningVisibility: _TypeAlias = ReasoningVisibility  # noqa: Y015
+
 class _ReasoningEffort:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -29,7 +57,7 @@ class _ReasoningEffort:
 class _ReasoningEffortEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasoningEffort.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     REASONING_EFFORT_UNSPECIFIED: _ReasoningEffort.ValueType  # 0
-    """Not set; rejected in a request."""
+    """Not set."""
     REASONING_EFFORT_NONE: _ReasoningEffort.ValueType  # 1
     """None."""
     REASONING_EFFORT_MINIMAL: _ReasoningEffort.ValueType  # 2
@@ -42,12 +70,16 @@ class _ReasoningEffortEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reaso
     """A large amount: slower, and better at hard tasks."""
     REASONING_EFFORT_XHIGH: _ReasoningEffort.ValueType  # 6
     """More than REASONING_EFFORT_HIGH, for models that know it."""
+    REASONING_EFFORT_MAX: _ReasoningEffort.ValueType  # 7
+    """The most that the model supports. Providers that do not know it receive the largest amount that
+    they know.
+    """
 
 class ReasoningEffort(_ReasoningEffort, metaclass=_ReasoningEffortEnumTypeWrapper):
     """Amount of reasoning."""
 
 REASONING_EFFORT_UNSPECIFIED: ReasoningEffort.ValueType  # 0
-"""Not set; rejected in a request."""
+"""Not set."""
 REASONING_EFFORT_NONE: ReasoningEffort.ValueType  # 1
 """None."""
 REASONING_EFFORT_MINIMAL: ReasoningEffort.ValueType  # 2
@@ -60,6 +92,10 @@ REASONING_EFFORT_HIGH: ReasoningEffort.ValueType  # 5
 """A large amount: slower, and better at hard tasks."""
 REASONING_EFFORT_XHIGH: ReasoningEffort.ValueType  # 6
 """More than REASONING_EFFORT_HIGH, for models that know it."""
+REASONING_EFFORT_MAX: ReasoningEffort.ValueType  # 7
+"""The most that the model supports. Providers that do not know it receive the largest amount that
+they know.
+"""
 Global___ReasoningEffort: _TypeAlias = ReasoningEffort  # noqa: Y015
 
 @_typing.final
@@ -218,23 +254,36 @@ Global___GenerationConfig: _TypeAlias = GenerationConfig  # noqa: Y015
 
 @_typing.final
 class ReasoningConfig(_message.Message):
-    """How much a model reasons before it answers."""
+    """How much a model reasons before it answers, and whether the answer shows it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EFFORT_FIELD_NUMBER: _builtins.int
+    BUDGET_TOKENS_FIELD_NUMBER: _builtins.int
+    VISIBILITY_FIELD_NUMBER: _builtins.int
     effort: Global___ReasoningEffort.ValueType
-    """Amount of reasoning. Required."""
+    """Amount of reasoning. If not set, `budget_tokens` or the provider's default applies."""
+    budget_tokens: _builtins.int
+    """Maximum number of tokens for reasoning, from 0 (none) to 1,000,000. Set either this or
+    `effort`. A provider that knows only amounts takes the one that is closest. If absent, the
+    provider's default applies.
+    """
+    visibility: Global___ReasoningVisibility.ValueType
+    """Whether the answer shows the reasoning. If not set, the provider's default applies."""
     def __init__(
         self,
         *,
         effort: Global___ReasoningEffort.ValueType = ...,
+        budget_tokens: _builtins.int | None = ...,
+        visibility: Global___ReasoningVisibility.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_tokens", b"_budget_tokens", "budget_tokens", b"budget_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effort", b"effort"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_tokens", b"_budget_tokens", "budget_tokens", b"budget_tokens", "effort", b"effort", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__budget_tokens: _TypeAlias = _typing.Literal["budget_tokens"]  # noqa: Y015
+    _WhichOneofArgType__budget_tokens: _TypeAlias = _typing.Literal["_budget_tokens", b"_budget_tokens"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_tokens) -> _WhichOneofReturnType__budget_tokens | None: ...
 
 Global___ReasoningConfig: _TypeAlias = ReasoningConfig  # noqa: Y015
 

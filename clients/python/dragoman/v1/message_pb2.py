@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from dragoman.v1 import tool_pb2 as dragoman_dot_v1_dot_tool__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64ragoman/v1/message.proto\x12\x0b\x64ragoman.v1\x1a\x16\x64ragoman/v1/tool.proto\"\xf6\x01\n\x07Message\x12%\n\x04role\x18\x01 \x01(\x0e\x32\x11.dragoman.v1.RoleR\x04role\x12\'\n\x05parts\x18\x02 \x03(\x0b\x32\x11.dragoman.v1.PartR\x05parts\x12\x16\n\x06\x61uthor\x18\x03 \x01(\tR\x06\x61uthor\x12\x44\n\nextensions\x18\x04 \x03(\x0b\x32$.dragoman.v1.Message.ExtensionsEntryR\nextensions\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\x91\x03\n\x04Part\x12\x14\n\x04text\x18\x01 \x01(\tH\x00R\x04text\x12\x34\n\ttool_call\x18\x04 \x01(\x0b\x32\x15.dragoman.v1.ToolCallH\x00R\x08toolCall\x12:\n\x0btool_result\x18\x05 \x01(\x0b\x32\x17.dragoman.v1.ToolResultH\x00R\ntoolResult\x12\x36\n\treasoning\x18\x06 \x01(\x0b\x32\x16.dragoman.v1.ReasoningH\x00R\treasoning\x12\x1a\n\x07refusal\x18\x07 \x01(\tH\x00R\x07refusal\x12\x41\n\nextensions\x18\x08 \x03(\x0b\x32!.dragoman.v1.Part.ExtensionsEntryR\nextensions\x12\x14\n\x05state\x18\t \x01(\x0cR\x05state\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\t\n\x07\x63ontentJ\x04\x08\x02\x10\x03J\x04\x08\x03\x10\x04\"\x1f\n\tReasoning\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text*\x82\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\x12\n\x0eROLE_DEVELOPER\x10\x02\x12\r\n\tROLE_USER\x10\x03\x12\x12\n\x0eROLE_ASSISTANT\x10\x04\x12\r\n\tROLE_TOOL\x10\x05\x12\r\n\tROLE_DATA\x10\x06\x42\x86\x01\n\x0b\x64ragoman.v1B\x0cMessageProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64ragoman/v1/message.proto\x12\x0b\x64ragoman.v1\x1a\x16\x64ragoman/v1/tool.proto\"\xf6\x01\n\x07Message\x12%\n\x04role\x18\x01 \x01(\x0e\x32\x11.dragoman.v1.RoleR\x04role\x12\'\n\x05parts\x18\x02 \x03(\x0b\x32\x11.dragoman.v1.PartR\x05parts\x12\x16\n\x06\x61uthor\x18\x03 \x01(\tR\x06\x61uthor\x12\x44\n\nextensions\x18\x04 \x03(\x0b\x32$.dragoman.v1.Message.ExtensionsEntryR\nextensions\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\x8e\x04\n\x04Part\x12\x14\n\x04text\x18\x01 \x01(\tH\x00R\x04text\x12\'\n\x04\x62lob\x18\x02 \x01(\x0b\x32\x11.dragoman.v1.BlobH\x00R\x04\x62lob\x12\'\n\x04\x66ile\x18\x03 \x01(\x0b\x32\x11.dragoman.v1.FileH\x00R\x04\x66ile\x12\x34\n\ttool_call\x18\x04 \x01(\x0b\x32\x15.dragoman.v1.ToolCallH\x00R\x08toolCall\x12:\n\x0btool_result\x18\x05 \x01(\x0b\x32\x17.dragoman.v1.ToolResultH\x00R\ntoolResult\x12\x36\n\treasoning\x18\x06 \x01(\x0b\x32\x16.dragoman.v1.ReasoningH\x00R\treasoning\x12\x1a\n\x07refusal\x18\x07 \x01(\tH\x00R\x07refusal\x12\x41\n\nextensions\x18\x08 \x03(\x0b\x32!.dragoman.v1.Part.ExtensionsEntryR\nextensions\x12\x14\n\x05state\x18\t \x01(\x0cR\x05state\x12\x35\n\ncache_hint\x18\n \x01(\x0b\x32\x16.dragoman.v1.CacheHintR\tcacheHint\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\t\n\x07\x63ontent\"M\n\x04\x42lob\x12\x1d\n\nmedia_type\x18\x01 \x01(\tR\tmediaType\x12\x12\n\x04\x64\x61ta\x18\x02 \x01(\x0cR\x04\x64\x61ta\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\"i\n\x04\x46ile\x12\x12\n\x03uri\x18\x01 \x01(\tH\x00R\x03uri\x12\x10\n\x02id\x18\x02 \x01(\tH\x00R\x02id\x12\x1d\n\nmedia_type\x18\x03 \x01(\tR\tmediaType\x12\x12\n\x04name\x18\x04 \x01(\tR\x04nameB\x08\n\x06source\"\x1f\n\tReasoning\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text*\x82\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\x12\n\x0eROLE_DEVELOPER\x10\x02\x12\r\n\tROLE_USER\x10\x03\x12\x12\n\x0eROLE_ASSISTANT\x10\x04\x12\r\n\tROLE_TOOL\x10\x05\x12\r\n\tROLE_DATA\x10\x06\x42\x86\x01\n\x0b\x64ragoman.v1B\x0cMessageProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,16 +37,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGE_EXTENSIONSENTRY']._serialized_options = b'8\001'
   _globals['_PART_EXTENSIONSENTRY']._loaded_options = None
   _globals['_PART_EXTENSIONSENTRY']._serialized_options = b'8\001'
-  _globals['_ROLE']._serialized_start=753
-  _globals['_ROLE']._serialized_end=883
+  _globals['_ROLE']._serialized_start=1064
+  _globals['_ROLE']._serialized_end=1194
   _globals['_MESSAGE']._serialized_start=67
   _globals['_MESSAGE']._serialized_end=313
   _globals['_MESSAGE_EXTENSIONSENTRY']._serialized_start=252
   _globals['_MESSAGE_EXTENSIONSENTRY']._serialized_end=313
   _globals['_PART']._serialized_start=316
-  _globals['_PART']._serialized_end=717
+  _globals['_PART']._serialized_end=842
   _globals['_PART_EXTENSIONSENTRY']._serialized_start=252
   _globals['_PART_EXTENSIONSENTRY']._serialized_end=313
-  _globals['_REASONING']._serialized_start=719
-  _globals['_REASONING']._serialized_end=750
+  _globals['_BLOB']._serialized_start=844
+  _globals['_BLOB']._serialized_end=921
+  _globals['_FILE']._serialized_start=923
+  _globals['_FILE']._serialized_end=1028
+  _globals['_REASONING']._serialized_start=1030
+  _globals['_REASONING']._serialized_end=1061
 # @@protoc_insertion_point(module_scope)

@@ -39,7 +39,7 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     ROLE_ASSISTANT: _Role.ValueType  # 4
     """The model."""
     ROLE_TOOL: _Role.ValueType  # 5
-    """Results of tools; all parts are tool results."""
+    """Results of tools: each is a part, which images and files that belong to it may follow."""
     ROLE_DATA: _Role.ValueType  # 6
     """Untrusted content, such as a web page, an e-mail or a document, from which the model must not
     take instructions. Providers without this role receive it as a quoted and marked user message.
@@ -61,7 +61,7 @@ ROLE_USER: Role.ValueType  # 3
 ROLE_ASSISTANT: Role.ValueType  # 4
 """The model."""
 ROLE_TOOL: Role.ValueType  # 5
-"""Results of tools; all parts are tool results."""
+"""Results of tools: each is a part, which images and files that belong to it may follow."""
 ROLE_DATA: Role.ValueType  # 6
 """Untrusted content, such as a web page, an e-mail or a document, from which the model must not
 take instructions. Providers without this role receive it as a quoted and marked user message.
@@ -155,12 +155,15 @@ class Part(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     TEXT_FIELD_NUMBER: _builtins.int
+    BLOB_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
     TOOL_CALL_FIELD_NUMBER: _builtins.int
     TOOL_RESULT_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     EXTENSIONS_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    CACHE_HINT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Plain text; may be empty, so that a message without content can be sent."""
     refusal: _builtins.str
@@ -172,6 +175,20 @@ class Part(_message.Message):
     part as they received it. Some providers fail without it. A provider ignores state that another
     one wrote, so it is never rejected.
     """
+    @_builtins.property
+    def blob(self) -> Global___Blob:
+        """An image, a document or a recording, in a message with ROLE_USER, ROLE_DATA or ROLE_TOOL; in
+        the latter it belongs to the tool result before it. Supported only by models that list
+        `messages.blob` in Model.supported_fields.
+        """
+
+    @_builtins.property
+    def file(self) -> Global___File:
+        """A reference to an image, a document or a recording, in the same messages as `blob`. The
+        service passes it on and never reads what it refers to. Supported only by models that list
+        `messages.file` in Model.supported_fields.
+        """
+
     @_builtins.property
     def tool_call(self) -> _tool_pb2.ToolCall:
         """Tool call, in a message with ROLE_ASSISTANT. In a request, supported only by models that list
@@ -194,26 +211,107 @@ class Part(_message.Message):
     def extensions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Keys of one vendor, see CompletionRequest.extensions."""
 
+    @_builtins.property
+    def cache_hint(self) -> _tool_pb2.CacheHint:
+        """Marks the end of a prefix that later requests repeat, so that the provider may keep what it
+        computed for it. It is a hint: providers without such marks ignore it. A provider that takes
+        fewer marks than there are honours the last ones.
+        """
+
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
+        blob: Global___Blob | None = ...,
+        file: Global___File | None = ...,
         tool_call: _tool_pb2.ToolCall | None = ...,
         tool_result: _tool_pb2.ToolResult | None = ...,
         reasoning: Global___Reasoning | None = ...,
         refusal: _builtins.str = ...,
         extensions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         state: _builtins.bytes = ...,
+        cache_hint: _tool_pb2.CacheHint | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "cache_hint", b"cache_hint", "content", b"content", "file", b"file", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "extensions", b"extensions", "reasoning", b"reasoning", "refusal", b"refusal", "state", b"state", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "cache_hint", b"cache_hint", "content", b"content", "extensions", b"extensions", "file", b"file", "reasoning", b"reasoning", "refusal", b"refusal", "state", b"state", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "tool_call", "tool_result", "reasoning", "refusal"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "blob", "file", "tool_call", "tool_result", "reasoning", "refusal"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 
 Global___Part: _TypeAlias = Part  # noqa: Y015
+
+@_typing.final
+class Blob(_message.Message):
+    """An image, a document or a recording, as bytes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    media_type: _builtins.str
+    """Media type of the data, such as `image/png` or `application/pdf`, in lower case and without
+    parameters; at most 127 characters. Required. Providers reject types that their models do not
+    read.
+    """
+    data: _builtins.bytes
+    """The content: 1 byte to 20 MiB; the size of the whole request is limited too, by the settings of
+    the service. Required.
+    """
+    name: _builtins.str
+    """Name of the file, which some providers show to the model; at most 256 characters."""
+    def __init__(
+        self,
+        *,
+        media_type: _builtins.str = ...,
+        data: _builtins.bytes = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "media_type", b"media_type", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Blob: _TypeAlias = Blob  # noqa: Y015
+
+@_typing.final
+class File(_message.Message):
+    """A reference to an image, a document or a recording, which the provider reads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URI_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    uri: _builtins.str
+    """Address that the provider reads: `https:`, `http:` or `gs:`; at most 8,192 characters."""
+    id: _builtins.str
+    """The provider's id of a file that was uploaded to it; at most 256 characters."""
+    media_type: _builtins.str
+    """Media type of the content, as in Blob.media_type. Required by some providers."""
+    name: _builtins.str
+    """Name of the file, which some providers show to the model; at most 256 characters."""
+    def __init__(
+        self,
+        *,
+        uri: _builtins.str = ...,
+        id: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "source", b"source", "uri", b"uri"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "media_type", b"media_type", "name", b"name", "source", b"source", "uri", b"uri"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["uri", "id"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
+
+Global___File: _TypeAlias = File  # noqa: Y015
 
 @_typing.final
 class Reasoning(_message.Message):

@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64ragoman/v1/tool.proto\x12\x0b\x64ragoman.v1\"\xc9\x01\n\x04Tool\x12\x37\n\x08\x66unction\x18\x01 \x01(\x0b\x32\x19.dragoman.v1.FunctionToolH\x00R\x08\x66unction\x12\x41\n\nextensions\x18\x02 \x03(\x0b\x32!.dragoman.v1.Tool.ExtensionsEntryR\nextensions\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\x06\n\x04kind\"\xa2\x01\n\x0c\x46unctionTool\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x34\n\x16parameters_json_schema\x18\x03 \x01(\tR\x14parametersJsonSchema\x12\x1b\n\x06strict\x18\x04 \x01(\x08H\x00R\x06strict\x88\x01\x01\x42\t\n\x07_strict\"\xe8\x01\n\nToolChoice\x12\x30\n\x04mode\x18\x01 \x01(\x0e\x32\x1c.dragoman.v1.ToolChoice.ModeR\x04mode\x12+\n\x11\x61llowed_functions\x18\x02 \x03(\tR\x10\x61llowedFunctions\x12\x1f\n\x08parallel\x18\x03 \x01(\x08H\x00R\x08parallel\x88\x01\x01\"M\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_AUTO\x10\x01\x12\r\n\tMODE_NONE\x10\x02\x12\x11\n\rMODE_REQUIRED\x10\x03\x42\x0b\n\t_parallel\"\xdb\x01\n\x08ToolCall\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12%\n\x0e\x61rguments_json\x18\x03 \x01(\tR\rargumentsJson\x12\x45\n\nextensions\x18\x04 \x03(\x0b\x32%.dragoman.v1.ToolCall.ExtensionsEntryR\nextensions\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"V\n\nToolResult\x12 \n\x0ctool_call_id\x18\x01 \x01(\tR\ntoolCallId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\"\xfb\x01\n\rToolCallDelta\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12%\n\x0e\x61rguments_json\x18\x04 \x01(\tR\rargumentsJson\x12J\n\nextensions\x18\x05 \x03(\x0b\x32*.dragoman.v1.ToolCallDelta.ExtensionsEntryR\nextensions\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\x83\x01\n\x0b\x64ragoman.v1B\tToolProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64ragoman/v1/tool.proto\x12\x0b\x64ragoman.v1\x1a\x1egoogle/protobuf/duration.proto\"\x80\x02\n\x04Tool\x12\x37\n\x08\x66unction\x18\x01 \x01(\x0b\x32\x19.dragoman.v1.FunctionToolH\x00R\x08\x66unction\x12\x41\n\nextensions\x18\x02 \x03(\x0b\x32!.dragoman.v1.Tool.ExtensionsEntryR\nextensions\x12\x35\n\ncache_hint\x18\x03 \x01(\x0b\x32\x16.dragoman.v1.CacheHintR\tcacheHint\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\x06\n\x04kind\"8\n\tCacheHint\x12+\n\x03ttl\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl\"\xa2\x01\n\x0c\x46unctionTool\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x34\n\x16parameters_json_schema\x18\x03 \x01(\tR\x14parametersJsonSchema\x12\x1b\n\x06strict\x18\x04 \x01(\x08H\x00R\x06strict\x88\x01\x01\x42\t\n\x07_strict\"\xe8\x01\n\nToolChoice\x12\x30\n\x04mode\x18\x01 \x01(\x0e\x32\x1c.dragoman.v1.ToolChoice.ModeR\x04mode\x12+\n\x11\x61llowed_functions\x18\x02 \x03(\tR\x10\x61llowedFunctions\x12\x1f\n\x08parallel\x18\x03 \x01(\x08H\x00R\x08parallel\x88\x01\x01\"M\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_AUTO\x10\x01\x12\r\n\tMODE_NONE\x10\x02\x12\x11\n\rMODE_REQUIRED\x10\x03\x42\x0b\n\t_parallel\"\xdb\x01\n\x08ToolCall\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12%\n\x0e\x61rguments_json\x18\x03 \x01(\tR\rargumentsJson\x12\x45\n\nextensions\x18\x04 \x03(\x0b\x32%.dragoman.v1.ToolCall.ExtensionsEntryR\nextensions\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"q\n\nToolResult\x12 \n\x0ctool_call_id\x18\x01 \x01(\tR\ntoolCallId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\x12\x19\n\x08is_error\x18\x04 \x01(\x08R\x07isError\"\xfb\x01\n\rToolCallDelta\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12%\n\x0e\x61rguments_json\x18\x04 \x01(\tR\rargumentsJson\x12J\n\nextensions\x18\x05 \x03(\x0b\x32*.dragoman.v1.ToolCallDelta.ExtensionsEntryR\nextensions\x1a=\n\x0f\x45xtensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\x83\x01\n\x0b\x64ragoman.v1B\tToolProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,24 +39,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOOLCALL_EXTENSIONSENTRY']._serialized_options = b'8\001'
   _globals['_TOOLCALLDELTA_EXTENSIONSENTRY']._loaded_options = None
   _globals['_TOOLCALLDELTA_EXTENSIONSENTRY']._serialized_options = b'8\001'
-  _globals['_TOOL']._serialized_start=40
-  _globals['_TOOL']._serialized_end=241
-  _globals['_TOOL_EXTENSIONSENTRY']._serialized_start=172
-  _globals['_TOOL_EXTENSIONSENTRY']._serialized_end=233
-  _globals['_FUNCTIONTOOL']._serialized_start=244
-  _globals['_FUNCTIONTOOL']._serialized_end=406
-  _globals['_TOOLCHOICE']._serialized_start=409
-  _globals['_TOOLCHOICE']._serialized_end=641
-  _globals['_TOOLCHOICE_MODE']._serialized_start=551
-  _globals['_TOOLCHOICE_MODE']._serialized_end=628
-  _globals['_TOOLCALL']._serialized_start=644
-  _globals['_TOOLCALL']._serialized_end=863
-  _globals['_TOOLCALL_EXTENSIONSENTRY']._serialized_start=172
-  _globals['_TOOLCALL_EXTENSIONSENTRY']._serialized_end=233
-  _globals['_TOOLRESULT']._serialized_start=865
-  _globals['_TOOLRESULT']._serialized_end=951
-  _globals['_TOOLCALLDELTA']._serialized_start=954
-  _globals['_TOOLCALLDELTA']._serialized_end=1205
-  _globals['_TOOLCALLDELTA_EXTENSIONSENTRY']._serialized_start=172
-  _globals['_TOOLCALLDELTA_EXTENSIONSENTRY']._serialized_end=233
+  _globals['_TOOL']._serialized_start=72
+  _globals['_TOOL']._serialized_end=328
+  _globals['_TOOL_EXTENSIONSENTRY']._serialized_start=259
+  _globals['_TOOL_EXTENSIONSENTRY']._serialized_end=320
+  _globals['_CACHEHINT']._serialized_start=330
+  _globals['_CACHEHINT']._serialized_end=386
+  _globals['_FUNCTIONTOOL']._serialized_start=389
+  _globals['_FUNCTIONTOOL']._serialized_end=551
+  _globals['_TOOLCHOICE']._serialized_start=554
+  _globals['_TOOLCHOICE']._serialized_end=786
+  _globals['_TOOLCHOICE_MODE']._serialized_start=696
+  _globals['_TOOLCHOICE_MODE']._serialized_end=773
+  _globals['_TOOLCALL']._serialized_start=789
+  _globals['_TOOLCALL']._serialized_end=1008
+  _globals['_TOOLCALL_EXTENSIONSENTRY']._serialized_start=259
+  _globals['_TOOLCALL_EXTENSIONSENTRY']._serialized_end=320
+  _globals['_TOOLRESULT']._serialized_start=1010
+  _globals['_TOOLRESULT']._serialized_end=1123
+  _globals['_TOOLCALLDELTA']._serialized_start=1126
+  _globals['_TOOLCALLDELTA']._serialized_end=1377
+  _globals['_TOOLCALLDELTA_EXTENSIONSENTRY']._serialized_start=259
+  _globals['_TOOLCALLDELTA_EXTENSIONSENTRY']._serialized_end=320
 # @@protoc_insertion_point(module_scope)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ragoman/v1/usage.proto\x12\x0b\x64ragoman.v1\"\xc6\x02\n\x05Usage\x12!\n\x0cinput_tokens\x18\x01 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x02 \x01(\x03R\x0coutputTokens\x12!\n\x0ctotal_tokens\x18\x03 \x01(\x03R\x0btotalTokens\x12.\n\x13\x63\x61\x63hed_input_tokens\x18\x04 \x01(\x03R\x11\x63\x61\x63hedInputTokens\x12)\n\x10reasoning_tokens\x18\x06 \x01(\x03R\x0freasoningTokens\x12\x1c\n\testimated\x18\x07 \x01(\x08R\testimated\x12\x18\n\x07partial\x18\x08 \x01(\x08R\x07partial\x12\'\n\rcost_nano_usd\x18\t \x01(\x03H\x00R\x0b\x63ostNanoUsd\x88\x01\x01\x42\x10\n\x0e_cost_nano_usdJ\x04\x08\x05\x10\x06\x42\x84\x01\n\x0b\x64ragoman.v1B\nUsageProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ragoman/v1/usage.proto\x12\x0b\x64ragoman.v1\"\xee\x02\n\x05Usage\x12!\n\x0cinput_tokens\x18\x01 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x02 \x01(\x03R\x0coutputTokens\x12!\n\x0ctotal_tokens\x18\x03 \x01(\x03R\x0btotalTokens\x12.\n\x13\x63\x61\x63hed_input_tokens\x18\x04 \x01(\x03R\x11\x63\x61\x63hedInputTokens\x12,\n\x12\x63\x61\x63he_write_tokens\x18\x05 \x01(\x03R\x10\x63\x61\x63heWriteTokens\x12)\n\x10reasoning_tokens\x18\x06 \x01(\x03R\x0freasoningTokens\x12\x1c\n\testimated\x18\x07 \x01(\x08R\testimated\x12\x18\n\x07partial\x18\x08 \x01(\x08R\x07partial\x12\'\n\rcost_nano_usd\x18\t \x01(\x03H\x00R\x0b\x63ostNanoUsd\x88\x01\x01\x42\x10\n\x0e_cost_nano_usdB\x84\x01\n\x0b\x64ragoman.v1B\nUsageProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03\x44XX\xaa\x02\x0b\x44ragoman.V1\xca\x02\x0b\x44ragoman\\V1\xea\x02\x0c\x44ragoman::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\013dragoman.v1B\nUsageProtoP\001Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\242\002\003DXX\252\002\013Dragoman.V1\312\002\013Dragoman\\V1\352\002\014Dragoman::V1'
   _globals['_USAGE']._serialized_start=41
-  _globals['_USAGE']._serialized_end=367
+  _globals['_USAGE']._serialized_end=407
 # @@protoc_insertion_point(module_scope)

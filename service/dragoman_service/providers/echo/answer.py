@@ -36,18 +36,23 @@ def texts_of(request: v1.CompletionRequest) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Content of one kind, sent in one or more deltas. `call` holds the parts of a tool call other than arguments."""
+    """Content of one kind, sent in one or more deltas. `call` holds the parts of a tool call other than arguments, and
+    `state` goes out with the last one."""
 
     kind: Kind
     tokens: Sequence[str]
     call: v1.ToolCallDelta | None = None
+    state: bytes = b""
 
     def chunks(self, size: int) -> Iterator[Content]:
         """The same content in pieces of `size` tokens."""
-        return (Content(self.kind, self.tokens[at : at + size], self.call) for at in range(0, len(self.tokens), size))
+        count = len(self.tokens)
+        for at in range(0, count or int(bool(self.state)), size):
+            state = self.state if at + size >= count else b""
+            yield Content(self.kind, self.tokens[at : at + size], self.call, state)
 
     def delta(self, choice_index: int) -> v1.Delta:
-        delta = v1.Delta(choice_index=choice_index, tool_call=self.call)
+        delta = v1.Delta(choice_index=choice_index, tool_call=self.call, state=self.state)
         if self.call is None:
             setattr(delta, self.kind, "".join(self.tokens))
         elif not self.call.name:  # a delta with a name has no arguments
@@ -111,7 +116,8 @@ def answer_to(request: v1.CompletionRequest, script: EchoSettings) -> Answer:
     reasoning = "" if config.reasoning.effort == v1.REASONING_EFFORT_NONE else script.reasoning
     kind: Kind = "refusal" if script.refusal else "text"
     words = Content(kind, split(script.refusal or _words(request, script, calls)))
-    complete = [Content("reasoning", split(reasoning)), words, *_called(calls)]
+    state = script.reasoning_state.encode() if config.reasoning.effort != v1.REASONING_EFFORT_NONE else b""
+    complete = [Content("reasoning", split(reasoning), state=state), words, *_called(calls)]
     content = _within(complete, config.max_output_tokens or math.inf)
     reason = _reason(script, calls) if content == complete else v1.FINISH_REASON_MAX_OUTPUT_TOKENS
     text, stop = _cut("".join(content[1].tokens), config.stop_sequences)
@@ -140,7 +146,7 @@ def _within(content: Sequence[Content], most: float) -> list[Content]:
     kept, left = [], most
     for part in content:
         tokens = part.tokens if len(part.tokens) <= left else part.tokens[: int(left)]
-        kept.append(Content(part.kind, tokens, part.call))
+        kept.append(Content(part.kind, tokens, part.call, part.state if tokens == part.tokens else b""))
         left -= len(tokens)
     return kept
 

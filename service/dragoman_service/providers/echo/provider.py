@@ -29,7 +29,7 @@ from dragoman_service.timing.off_loop import INLINE, OffLoop
 __all__ = ["Echo", "EchoSettings", "open_echo", "split"]
 
 _YIELD_EVERY = 64  # deltas without a delay, after which other tasks run
-_FIELDS = ("prompt", "tools", "tool_choice.mode", "tool_choice.parallel")
+_FIELDS = ("messages.blob", "messages.file", "prompt", "tools", "tool_choice.mode", "tool_choice.parallel")
 _CONFIG_FIELDS = (
     "max_output_tokens",
     "temperature",
@@ -99,7 +99,7 @@ class Echo:
                 yield event
             if script.usage:
                 prompt = input_tokens(request) if inline else await run(size, input_tokens, request)
-                yield _usage(prompt, output, reasoning)
+                yield _usage(script, prompt, output, reasoning)
             if script.fail_after is not None:
                 ended = "failed"
                 raise _failure(script)
@@ -124,10 +124,15 @@ def _tokenized(request: v1.TokenizeRequest) -> v1.TokenizeResponse:
     return v1.TokenizeResponse(tokens=tokens)
 
 
-def _usage(prompt: int, output: int, reasoning: int) -> v1.CompletionEvent:
+def _usage(script: EchoSettings, prompt: int, output: int, reasoning: int) -> v1.CompletionEvent:
     return v1.CompletionEvent(
         usage=v1.Usage(
-            input_tokens=prompt, output_tokens=output, total_tokens=prompt + output, reasoning_tokens=reasoning
+            input_tokens=prompt,
+            output_tokens=output,
+            total_tokens=prompt + output,
+            cached_input_tokens=min(script.cached_input_tokens, prompt),
+            cache_write_tokens=min(script.cache_write_tokens, prompt),
+            reasoning_tokens=reasoning,
         )
     )
 

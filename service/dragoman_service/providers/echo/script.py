@@ -14,7 +14,6 @@ from dragoman_service.settings.errors import mistakes_of
 from dragoman_service.settings.types import Duration, Section
 
 MARK = "echo:"
-_TEXTS = ("text", "tool_result")
 _INSTRUCTIONS = (v1.ROLE_SYSTEM, v1.ROLE_DEVELOPER)
 
 
@@ -59,6 +58,8 @@ class EchoSettings(Section):
     """The text of the answer. None: the text of the last message of ROLE_USER or ROLE_TOOL."""
     reasoning: str = ""
     """The reasoning before the text."""
+    reasoning_state: str = ""
+    """The state of the part with the reasoning, in place of a signature. Empty: none."""
     refusal: str = ""
     """A refusal in place of `text`. Empty: none."""
     tool_calls: list[EchoCall] = Field(default_factory=list)
@@ -80,6 +81,10 @@ class EchoSettings(Section):
     """A name of ErrorReason without its prefix."""
     fail_retry_after: Duration | None = None
     """The delay after which callers may retry. None: the error is not retryable."""
+    cached_input_tokens: int = Field(0, ge=0)
+    """Tokens of the prompt that it says it read from a cache."""
+    cache_write_tokens: int = Field(0, ge=0)
+    """Tokens of the prompt that it says it wrote to a cache."""
     usage: bool = True
     """Whether it reports usage."""
     logprob: float = Field(0.0, le=0, allow_inf_nan=False)
@@ -99,9 +104,21 @@ def is_script(text: str) -> bool:
 
 
 def text_of(message: v1.Message) -> str:
-    """The text parts and tool results of a message, each on a line of its own."""
-    texts = [part.text or part.tool_result.text for part in message.parts if part.WhichOneof("content") in _TEXTS]
-    return "\n".join(texts)
+    """The text parts, tool results and names of files of a message, each on a line of its own."""
+    return "\n".join(text for part in message.parts if (text := _shown(part)) is not None)
+
+
+def _shown(part: v1.Part) -> str | None:
+    match part.WhichOneof("content"):
+        case "text":
+            return part.text
+        case "tool_result":
+            return part.tool_result.text
+        case "blob":
+            return f"[{part.blob.media_type} of {len(part.blob.data)} bytes]"
+        case "file":
+            return f"[{part.file.uri or part.file.id}]"
+    return None
 
 
 def _over(settings: EchoSettings, script: str, path: str) -> EchoSettings:

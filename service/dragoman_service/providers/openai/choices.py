@@ -75,6 +75,7 @@ class _UsageTotal:
                 output_tokens=sum(part.output_tokens for part in parts),
                 total_tokens=sum(part.total_tokens for part in parts),
                 cached_input_tokens=sum(part.cached_input_tokens for part in parts),
+                cache_write_tokens=sum(part.cache_write_tokens for part in parts),
                 reasoning_tokens=sum(part.reasoning_tokens for part in parts),
                 cost_nano_usd=sum(part.cost_nano_usd for part in parts) if told else None,
             )

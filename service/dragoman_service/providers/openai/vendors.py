@@ -14,6 +14,7 @@ from dragoman_service.dialects.openai.client.quirks import (
     ANY,
     CHAT_NAMES,
     LLAMA_CPP,
+    MEDIA,
     OPENAI,
     PROMPT_NAMES,
     Quirks,
@@ -51,6 +52,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
         "deepseek": Vendor(
             replace(
                 OPENAI,
+                media=frozenset(),
                 names=names(CHAT_NAMES, "seed", "reasoning"),
                 formats=frozenset({"json_object"}),
                 parts=frozenset({"reasoning"}),  # https://api-docs.deepseek.com/guides/thinking_mode demands it
@@ -65,7 +67,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
         # https://docs.grayswan.ai/cygnal/creating-completions, and its OpenAPI. It expects a header `policy-id`, and
         # passes the request on to another vendor.
         "gray-swan": Vendor(
-            replace(OPENAI, prompt_path=""),
+            replace(OPENAI, prompt_path="", media=frozenset()),
             "https://api.grayswan.ai/cygnal/v1",
             key_header="grayswan-api-key",
             key_prefix="",
@@ -115,6 +117,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
         "llama-cpp": Vendor(
             replace(
                 LLAMA_CPP,
+                media=MEDIA,
                 path="/chat/completions",
                 prompt_path="/completions",
                 tools=True,
@@ -148,6 +151,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
         "ollama": Vendor(
             replace(
                 OPENAI,
+                media=frozenset({"blob"}),
                 names=names(CHAT_NAMES, *_LOGPROBS),
                 prompt_names=names(PROMPT_NAMES, *_LOGPROBS),
                 parts=frozenset({"reasoning"}),

@@ -47,6 +47,11 @@ def _reasoning(request: v1.CompletionRequest, effort: v1.ReasoningEffort.ValueTy
     request.generation_config.reasoning.effort = effort
 
 
+def _budget(request: v1.CompletionRequest, tokens: int) -> None:
+    """It replaces the effort."""
+    request.generation_config.reasoning.CopyFrom(v1.ReasoningConfig(budget_tokens=tokens))
+
+
 def _choice(name: str) -> Set:
     return lambda request, value: setattr(request.tool_choice, name, value)
 
@@ -71,11 +76,20 @@ _CONFIG: dict[str, tuple[st.SearchStrategy[Any], Set]] = {
     "include_logprobs": (st.just(True), _config("include_logprobs")),
     "top_logprobs": (st.integers(0, 5), _config("top_logprobs")),
     "reasoning": (st.sampled_from(_EFFORTS), _reasoning),
+    "reasoning.budget_tokens": (st.integers(1, 9999), _budget),
 }
 _FORMATS: dict[str, tuple[st.SearchStrategy[Any], Set]] = {
     "json_object": (st.just(v1.JsonObject()), _format("json_object")),
     "json_schema": (SCHEMAS.map(lambda schema: v1.JsonSchema(schema_json=schema)), _format("json_schema")),
     "grammar": (WORDS, _format("grammar")),
+}
+_MEDIA = {
+    "messages.blob": st.binary(min_size=1, max_size=8).map(
+        lambda data: v1.Part(blob=v1.Blob(media_type="image/png", data=data))
+    ),
+    "messages.file": NAMES.map(
+        lambda name: v1.Part(file=v1.File(uri=f"https://files.example/{name}.png", media_type="image/png"))
+    ),
 }
 _SAFETY_SETTINGS = st.lists(
     st.builds(
@@ -89,7 +103,7 @@ _SAFETY_SETTINGS = st.lists(
 FIELDS = frozenset(
     {f"generation_config.{name}" for name in _CONFIG}
     | {f"generation_config.response_format.{name}" for name in _FORMATS}
-    | {"messages.author", "messages.reasoning", "messages.refusal", "prompt", "tools"}
+    | {*_MEDIA, "messages.author", "messages.reasoning", "messages.refusal", "prompt", "tools"}
     | {"safety_settings", "tool_choice.mode", "tool_choice.parallel"}
 )
 """Every path that `supported_fields` may list."""
@@ -162,6 +176,9 @@ def _draw_conversation(draw: st.DrawFn, request: v1.CompletionRequest, fields: C
 
 def _user(draw: st.DrawFn, fields: Collection[str]) -> v1.Message:
     message = v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text=draw(WORDS))])
+    for path, parts in _MEDIA.items():
+        if path in fields and draw(st.booleans()):
+            message.parts.append(draw(parts))
     if "messages.author" in fields and draw(st.booleans()):
         message.author = draw(NAMES)
     return message

@@ -10,8 +10,10 @@ from dragoman_service.testing.provider_laws.harness import Harness, folded, toke
 
 _CONFIG = [field.name for field in v1.GenerationConfig.DESCRIPTOR.fields if field.name != "response_format"]
 _FORMATS = [f"response_format.{field.name}" for field in v1.ResponseFormat.DESCRIPTOR.fields]
-FIELDS = {f"generation_config.{name}" for name in _CONFIG + _FORMATS} | {
+FIELDS = {f"generation_config.{name}" for name in [*_CONFIG, *_FORMATS, "reasoning.budget_tokens"]} | {
     "messages.author",
+    "messages.blob",
+    "messages.file",
     "messages.reasoning",
     "messages.refusal",
     "prompt",

@@ -9,8 +9,8 @@ import orjson
 from dragoman import v1
 
 from dragoman_service.dialects.google.gemini.enums import Api, WireEnum
-from dragoman_service.dialects.google.gemini.state import decode_base64
 from dragoman_service.dialects.google.keys import camel_case
+from dragoman_service.dialects.media import decode_base64
 from dragoman_service.dialects.message_json import json_object
 from dragoman_service.errors import CompletionError, FieldViolation, invalid
 

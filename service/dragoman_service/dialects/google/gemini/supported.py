@@ -18,10 +18,13 @@ SUPPORTED_FIELDS = (
             "include_logprobs",
             "top_logprobs",
             "reasoning",
+            "reasoning.budget_tokens",
             "response_format.json_object",
             "response_format.json_schema",
         )
     ),
+    "messages.blob",
+    "messages.file",
     "messages.reasoning",
     "safety_settings",
     "tool_choice.mode",

@@ -7,8 +7,9 @@ from typing import Any
 
 from dragoman import v1
 
+from dragoman_service.dialects.media import data_url, encode_base64, media_type_of
 from dragoman_service.dialects.openai.client.json import extend
-from dragoman_service.dialects.openai.client.quirks import Quirks
+from dragoman_service.dialects.openai.client.quirks import DETAIL, Quirks
 from dragoman_service.dialects.quoting import quoted
 from dragoman_service.errors import FieldViolation, invalid
 
@@ -18,6 +19,9 @@ _ROLES = {
     v1.ROLE_ASSISTANT: "assistant",
     v1.ROLE_TOOL: "tool",
 }
+_MEDIA = frozenset(("blob", "file"))
+_AUDIO = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
+_EXTENSIONS = "messages.parts.extensions"
 Encoded = dict[str, Any]
 
 
@@ -37,6 +41,8 @@ def _encode(message: v1.Message, quirks: Quirks, call_names: Mapping[str, str]) 
     results = [part for part in message.parts if part.HasField("tool_result")]
     if not results:
         yield _message(message, quirks)
+    elif _has_media(message):
+        raise invalid(FieldViolation("messages.blob", "is not supported with the result of a tool, which is text here"))
     elif len(results) < len(message.parts):
         raise invalid(FieldViolation("messages.parts", "a message with tool results must hold nothing else"))
     for result in results:
@@ -62,22 +68,13 @@ def _message(message: v1.Message, quirks: Quirks) -> Encoded:
 
 
 def _role_and_text(message: v1.Message, quirks: Quirks) -> Encoded:
-    text = _text(message)
     if message.role == v1.ROLE_DATA and not quirks.data_role:
-        return {"role": "user", "content": quoted(text)}
+        return {"role": "user", "content": _content(message, quote=True)}
     special = {v1.ROLE_DEVELOPER: quirks.developer_role, v1.ROLE_DATA: quirks.data_role}
     role = special.get(message.role) or _ROLES.get(message.role)
     if role is None:
         raise invalid(FieldViolation("messages.role", "must be one of the named values of Role"))
-    return {"role": role, "content": _content(message, text)}
-
-
-def _content(message: v1.Message, text: str) -> str | list[Encoded]:
-    """The text; if a part of it has extensions, its parts, which are the only place for them."""
-    parts = [part for part in message.parts if part.HasField("text")]
-    if not any(part.extensions for part in parts):
-        return text
-    return [extend({"type": "text", "text": part.text}, part.extensions, "messages.parts.extensions") for part in parts]
+    return {"role": role, "content": _content(message, quote=False)}
 
 
 def _call(call: v1.ToolCall) -> Encoded:
@@ -100,3 +97,53 @@ def _result(part: v1.Part, quirks: Quirks, call_names: Mapping[str, str]) -> Enc
 def _text(message: v1.Message) -> str:
     """The text parts, each on lines of its own: without a break the last word of one would run into the next."""
     return "\n".join(part.text for part in message.parts if part.HasField("text"))
+
+
+def _has_media(message: v1.Message) -> bool:
+    """Whether the message holds more than text."""
+    return any(part.WhichOneof("content") in _MEDIA for part in message.parts)
+
+
+def _content(message: v1.Message, *, quote: bool) -> str | list[Encoded]:
+    """The text; its parts if one has extensions, for which they are the only place, or is no text.
+
+    With `quote`, text is marked as untrusted. Raises INVALID_FIELD for a file that the dialect has no place for.
+    """
+    parts = [part for part in message.parts if part.HasField("text") or part.WhichOneof("content") in _MEDIA]
+    if not _has_media(message) and (quote or not any(part.extensions for part in parts)):
+        text = _text(message)
+        return quoted(text) if quote else text
+    return [_content_part(part, quote=quote) for part in parts]
+
+
+def _content_part(part: v1.Part, *, quote: bool) -> Encoded:
+    extensions = dict(part.extensions)
+    match part.WhichOneof("content"):
+        case "blob":
+            encoded = _blob(part.blob)
+        case "file":
+            encoded = _file(part.file)
+        case _:
+            encoded = {"type": "text", "text": quoted(part.text) if quote else part.text}
+    if DETAIL in extensions and "image_url" in encoded:
+        extend(encoded["image_url"], {DETAIL: extensions.pop(DETAIL)})
+    return extend(encoded, extensions, _EXTENSIONS)
+
+
+def _blob(blob: v1.Blob) -> Encoded:
+    if blob.media_type.startswith("image/"):
+        return {"type": "image_url", "image_url": {"url": data_url(blob)}}
+    if blob.media_type in _AUDIO:
+        audio = {"data": encode_base64(blob.data), "format": _AUDIO[blob.media_type]}
+        return {"type": "input_audio", "input_audio": audio}
+    name = blob.name or f"file.{blob.media_type.partition('/')[2]}"
+    return {"type": "file", "file": {"filename": name, "file_data": data_url(blob)}}
+
+
+def _file(file: v1.File) -> Encoded:
+    if file.id:
+        return {"type": "file", "file": {"file_id": file.id}}
+    kind = file.media_type or media_type_of(file.uri)
+    if kind and not kind.startswith("image/"):
+        raise invalid(FieldViolation("messages.file.uri", f"is of type {kind}, but only images have addresses here"))
+    return {"type": "image_url", "image_url": {"url": file.uri}}

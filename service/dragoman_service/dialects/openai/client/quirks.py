@@ -30,6 +30,9 @@ PROMPT_NAMES = names(
 )
 CHAT_NAMES = names(PROMPT_NAMES, top_logprobs="top_logprobs", reasoning="reasoning_effort")
 ALL_CHOICES = frozenset({"required", "one"})
+DETAIL = "detail"
+"""The extension of an image that says how closely the model looks at it."""
+MEDIA = frozenset({"blob", "file"})
 JSON_FORMATS = frozenset({"json_object", "json_schema"})
 
 
@@ -52,6 +55,8 @@ class Quirks:
     """The same for prompts."""
     parts: frozenset[str] = frozenset()
     """The parts of earlier answers, in addition to text, that it expects back: `reasoning`, `refusal`."""
+    media: frozenset[str] = frozenset()
+    """What its models read beside text: `blob`, bytes in the request; `file`, what an address or an id refers to."""
     reasoning_key: str = "reasoning_content"
     """Its key for the reasoning that it expects back."""
     developer_role: str = "system"
@@ -101,8 +106,9 @@ class Quirks:
             "tool_choice.parallel": self.tools and self.parallel_tools,
         }
         others = {"tools": self.tools, "prompt": bool(self.prompt_path), "messages.author": self.authors}
-        parts = {f"messages.{name}" for name in self.parts}
-        extensions = {"extensions"} if self.any_extension else {f"extensions.{key}" for key in self.extensions}
+        parts = {f"messages.{name}" for name in self.parts | self.media}
+        keys = self.extensions | ({DETAIL} if self.media else frozenset())
+        extensions = {"extensions"} if self.any_extension else {f"extensions.{key}" for key in keys}
         named = {name for name, has in (others | choices).items() if has}
         return sorted(config | formats | parts | extensions | named)
 
@@ -116,13 +122,14 @@ class Quirks:
         return sorted(config | formats)
 
 
-OPENAI = Quirks(parts=frozenset({"refusal"}))
+OPENAI = Quirks(parts=frozenset({"refusal"}), media=MEDIA)
 """What all vendors of OpenAI's dialect share. Their rows are made from it."""
 _SAMPLERS = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty"}
 ANY = Quirks(
     names=names(CHAT_NAMES, **_SAMPLERS),
     prompt_names=names(PROMPT_NAMES, **_SAMPLERS),
     parts=frozenset({"refusal", "reasoning"}),
+    media=MEDIA,
     any_extension=True,
 )
 """An upstream whose vendor is unknown: it gets what the caller sent."""

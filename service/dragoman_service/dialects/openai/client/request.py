@@ -24,6 +24,7 @@ _EFFORTS = {
     v1.REASONING_EFFORT_MEDIUM: "medium",
     v1.REASONING_EFFORT_HIGH: "high",
     v1.REASONING_EFFORT_XHIGH: "xhigh",
+    v1.REASONING_EFFORT_MAX: "xhigh",
 }
 
 

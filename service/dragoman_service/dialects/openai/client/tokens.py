@@ -49,6 +49,7 @@ def _usage(usage: Mapping[str, Any]) -> v1.Usage:
         output_tokens=output,
         total_tokens=prompt + output,
         cached_input_tokens=count(cached, "cached_tokens"),
+        cache_write_tokens=count(of_prompt.get("cache_write_tokens"), "cache_write_tokens"),  # OpenRouter's key
         reasoning_tokens=reasoning,
         cost_nano_usd=_cost(usage),
     )

@@ -35,6 +35,8 @@ _SAMPLING = (
 _CONVERSATION = (
     "generation_config.reasoning",
     "messages.author",
+    "messages.blob",
+    "messages.file",
     "messages.reasoning",
     "messages.refusal",
     "extensions",

@@ -40,6 +40,7 @@ _PARAMS = tuple(
         (r"(messages\[\d+\])\.parts\[\d+\]\.reasoning", r"\1.reasoning_content"),
         (r"(messages\[\d+\])\.parts\b.*", r"\1.content"),
         (r"(messages(?:\[\d+\])?)\.author", r"\1.name"),
+        (r"messages\.(blob|file)\b.*", "messages.content"),
         (r"messages\.reasoning", "messages.reasoning_content"),
         (r"(tools\[\d+\]\.function)\.parameters_json_schema", r"\1.parameters"),
         (r"(messages\[\d+\])\.extensions\b.*", r"\1"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from dragoman import v1
 
+from dragoman_service.dialects.media import decode_base64, decode_data_url, is_data_url, media_type_of
 from dragoman_service.dialects.openai.server.decoded import OpenAIRequest
 from dragoman_service.dialects.openai.server.fields import (
     MISSING,
@@ -41,6 +42,9 @@ _OWNERS = {
 _NEEDLESS = frozenset({"refusal", "reasoning_content", "reasoning"})
 _MESSAGE = frozenset({"role", "content", "name", *_OWNERS})
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+_FILES = {"image_url": "image_url", "input_image": "image_url", "input_audio": "input_audio", "file": "file"}
+"""Types of parts that are no text, and the keys of their content."""
+_AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 _THOUGHTS = ("thinking", "reasoning", "text")
 """Types of parts that hold reasoning, and the keys that its text is under, the first that is there."""
 
@@ -150,10 +154,42 @@ class MessageDecoder:
             decoded.reasoning.text = self._thought(part, at)
         elif kind == "redacted_thinking":
             self._decoded.leave_out(unsupported(f"{at}.type", "Encrypted reasoning can only go back to its vendor."))
+        elif kind in _FILES:
+            self._file(part, kind, decoded, at)
         else:
-            raise unsupported(f"{at}.type", f"Messages hold text. Remove the part of type '{kind[:64]}'.")
-        if decoded.text or decoded.refusal or decoded.reasoning.text:
+            raise unsupported(f"{at}.type", f"Remove the part of type '{kind[:64]}', which this service does not know.")
+        if (
+            decoded.WhichOneof("content") in ("blob", "file")
+            or decoded.text
+            or decoded.refusal
+            or decoded.reasoning.text
+        ):
             yield decoded
+
+    def _file(self, part: Mapping[str, Any], kind: str, decoded: v1.Part, at: str) -> None:
+        """An image, a recording or a document: its bytes, or where it is."""
+        key = _FILES[kind]
+        values = self._decoded.split(part, frozenset({"type", key}), decoded.extensions, at)
+        content, at = required(values, key, f"{at}."), f"{at}.{key}"
+        if key == "image_url":
+            image = {"url": content} if isinstance(content, str) else mapping(content, at)
+            given = self._decoded.given(image, frozenset({"url", "detail"}), at)
+            if given.get("detail", "auto") != "auto":
+                self._decoded.extend(decoded.extensions, "detail", given["detail"], f"{at}.detail")
+            _address(text(required(given, "url", f"{at}."), f"{at}.url"), decoded, f"{at}.url")
+        elif key == "input_audio":
+            given = self._decoded.given(mapping(content, at), frozenset({"data", "format"}), at)
+            decoded.blob.media_type = _AUDIO[one_of(given.get("format", "wav"), tuple(_AUDIO), f"{at}.format")]
+            data = decode_base64(text(required(given, "data", f"{at}."), f"{at}.data"))
+            decoded.blob.data = data or _no_data(f"{at}.data")
+        else:
+            given = self._decoded.given(mapping(content, at), frozenset({"file_id", "file_data", "filename"}), at)
+            if "file_id" in given:
+                decoded.file.id = text(given["file_id"], f"{at}.file_id")
+            else:
+                _address(text(required(given, "file_data", f"{at}."), f"{at}.file_data"), decoded, f"{at}.file_data")
+                content = decoded.blob if decoded.HasField("blob") else decoded.file
+                content.name = text(given.get("filename", ""), f"{at}.filename")
 
     def _thought(self, part: Mapping[str, Any], at: str) -> str:
         """The reasoning in a part, which is a text or a list of parts. Its signature is left out."""
@@ -179,3 +215,15 @@ class MessageDecoder:
             name=text(required(values, "name", f"{at}."), f"{at}.name"),
             arguments_json=json_text(arguments) if isinstance(arguments, dict) else text(arguments, f"{at}.arguments"),
         )
+
+
+def _address(url: str, decoded: v1.Part, at: str) -> None:
+    """The content of a `data:` address, or any other address as it is: nothing is fetched here."""
+    if not is_data_url(url):
+        decoded.file.uri, decoded.file.media_type = url, media_type_of(url)
+        return
+    decoded.blob.CopyFrom(decode_data_url(url) or _no_data(at))
+
+
+def _no_data(at: str) -> NoReturn:
+    raise wrong(at, f"'{at}' must hold data in base64, as in 'data:image/png;base64,...'.")

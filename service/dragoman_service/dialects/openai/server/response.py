@@ -66,6 +66,8 @@ def encode_usage(usage: v1.Usage) -> Wire:
         "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens},
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
+    if usage.cache_write_tokens:  # OpenRouter's key
+        encoded["prompt_tokens_details"]["cache_write_tokens"] = usage.cache_write_tokens
     if usage.estimated:
         encoded["estimated"] = True
     if usage.HasField("cost_nano_usd"):

@@ -70,7 +70,7 @@ def _options(config: v1.GenerationConfig, stream: bool) -> y.CompletionOptions:
         options.temperature.value = config.temperature
     if config.HasField("max_output_tokens"):
         options.max_tokens.value = config.max_output_tokens
-    if config.HasField("reasoning"):
+    if config.reasoning.effort:
         mode = _MODES.get(config.reasoning.effort)
         if mode is None:
             allowed = "must be NONE or MEDIUM: models of this provider only turn reasoning off or on"

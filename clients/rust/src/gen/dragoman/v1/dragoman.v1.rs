@@ -61,12 +61,20 @@ pub struct GenerationConfig {
     #[prost(message, optional, tag="16")]
     pub response_format: ::core::option::Option<ResponseFormat>,
 }
-/// How much a model reasons before it answers.
+/// How much a model reasons before it answers, and whether the answer shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReasoningConfig {
-    /// Amount of reasoning. Required.
+    /// Amount of reasoning. If not set, `budget_tokens` or the provider's default applies.
     #[prost(enumeration="ReasoningEffort", tag="1")]
     pub effort: i32,
+    /// Maximum number of tokens for reasoning, from 0 (none) to 1,000,000. Set either this or
+    /// `effort`. A provider that knows only amounts takes the one that is closest. If absent, the
+    /// provider's default applies.
+    #[prost(int32, optional, tag="2")]
+    pub budget_tokens: ::core::option::Option<i32>,
+    /// Whether the answer shows the reasoning. If not set, the provider's default applies.
+    #[prost(enumeration="ReasoningVisibility", tag="3")]
+    pub visibility: i32,
 }
 /// Required format of an answer's text.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -113,11 +121,45 @@ pub struct JsonSchema {
     #[prost(string, tag="4")]
     pub description: ::prost::alloc::string::String,
 }
+/// Whether an answer shows the model's reasoning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ReasoningVisibility {
+    /// The default: what the provider shows when it is not asked.
+    Unspecified = 0,
+    /// The answer has no text of reasoning, whatever the provider sends. Parts with Part.state remain.
+    Hidden = 1,
+    /// The provider is asked for the text of its reasoning, or for a summary. Providers that show none
+    /// ignore it.
+    Visible = 2,
+}
+impl ReasoningVisibility {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REASONING_VISIBILITY_UNSPECIFIED",
+            Self::Hidden => "REASONING_VISIBILITY_HIDDEN",
+            Self::Visible => "REASONING_VISIBILITY_VISIBLE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REASONING_VISIBILITY_UNSPECIFIED" => Some(Self::Unspecified),
+            "REASONING_VISIBILITY_HIDDEN" => Some(Self::Hidden),
+            "REASONING_VISIBILITY_VISIBLE" => Some(Self::Visible),
+            _ => None,
+        }
+    }
+}
 /// Amount of reasoning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ReasoningEffort {
-    /// Not set; rejected in a request.
+    /// Not set.
     Unspecified = 0,
     /// None.
     None = 1,
@@ -131,6 +173,9 @@ pub enum ReasoningEffort {
     High = 5,
     /// More than REASONING_EFFORT_HIGH, for models that know it.
     Xhigh = 6,
+    /// The most that the model supports. Providers that do not know it receive the largest amount that
+    /// they know.
+    Max = 7,
 }
 impl ReasoningEffort {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -146,6 +191,7 @@ impl ReasoningEffort {
             Self::Medium => "REASONING_EFFORT_MEDIUM",
             Self::High => "REASONING_EFFORT_HIGH",
             Self::Xhigh => "REASONING_EFFORT_XHIGH",
+            Self::Max => "REASONING_EFFORT_MAX",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -158,6 +204,7 @@ impl ReasoningEffort {
             "REASONING_EFFORT_MEDIUM" => Some(Self::Medium),
             "REASONING_EFFORT_HIGH" => Some(Self::High),
             "REASONING_EFFORT_XHIGH" => Some(Self::Xhigh),
+            "REASONING_EFFORT_MAX" => Some(Self::Max),
             _ => None,
         }
     }
@@ -169,6 +216,9 @@ pub struct Tool {
     /// function.
     #[prost(map="string, string", tag="2")]
     pub extensions: ::std::collections::HashMap<::prost::alloc::string::String, ::prost::alloc::string::String>,
+    /// As Part.cache_hint: the prefix ends with this tool. Tools come before messages.
+    #[prost(message, optional, tag="3")]
+    pub cache_hint: ::core::option::Option<CacheHint>,
     /// Kind of the tool. Required.
     #[prost(oneof="tool::Kind", tags="1")]
     pub kind: ::core::option::Option<tool::Kind>,
@@ -182,6 +232,14 @@ pub mod tool {
         #[prost(message, tag="1")]
         Function(super::FunctionTool),
     }
+}
+/// Marks the end of a prefix that later requests repeat.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CacheHint {
+    /// For how long the provider should keep the prefix; it takes the nearest time that it offers. If
+    /// absent, the provider's default applies.
+    #[prost(message, optional, tag="1")]
+    pub ttl: ::core::option::Option<::prost_types::Duration>,
 }
 /// A function that a model may ask the caller to run.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -287,6 +345,10 @@ pub struct ToolResult {
     /// Text that the function returned.
     #[prost(string, tag="3")]
     pub text: ::prost::alloc::string::String,
+    /// True if the function failed, so that `text` says why. Providers without this field receive the
+    /// text alone.
+    #[prost(bool, tag="4")]
+    pub is_error: bool,
 }
 /// A fragment of a tool call. The first fragment of a call carries its id and name; later ones add
 /// to the arguments.
@@ -337,8 +399,13 @@ pub struct Part {
     /// one wrote, so it is never rejected.
     #[prost(bytes="vec", tag="9")]
     pub state: ::prost::alloc::vec::Vec<u8>,
+    /// Marks the end of a prefix that later requests repeat, so that the provider may keep what it
+    /// computed for it. It is a hint: providers without such marks ignore it. A provider that takes
+    /// fewer marks than there are honours the last ones.
+    #[prost(message, optional, tag="10")]
+    pub cache_hint: ::core::option::Option<CacheHint>,
     /// The content. Required.
-    #[prost(oneof="part::Content", tags="1, 4, 5, 6, 7")]
+    #[prost(oneof="part::Content", tags="1, 2, 3, 4, 5, 6, 7")]
     pub content: ::core::option::Option<part::Content>,
 }
 /// Nested message and enum types in `Part`.
@@ -349,6 +416,16 @@ pub mod part {
         /// Plain text; may be empty, so that a message without content can be sent.
         #[prost(string, tag="1")]
         Text(::prost::alloc::string::String),
+        /// An image, a document or a recording, in a message with ROLE_USER, ROLE_DATA or ROLE_TOOL; in
+        /// the latter it belongs to the tool result before it. Supported only by models that list
+        /// `messages.blob` in Model.supported_fields.
+        #[prost(message, tag="2")]
+        Blob(super::Blob),
+        /// A reference to an image, a document or a recording, in the same messages as `blob`. The
+        /// service passes it on and never reads what it refers to. Supported only by models that list
+        /// `messages.file` in Model.supported_fields.
+        #[prost(message, tag="3")]
+        File(super::File),
         /// Tool call, in a message with ROLE_ASSISTANT. In a request, supported only by models that list
         /// `tools` in Model.supported_fields.
         #[prost(message, tag="4")]
@@ -365,6 +442,48 @@ pub mod part {
         /// that list `messages.refusal` in Model.supported_fields.
         #[prost(string, tag="7")]
         Refusal(::prost::alloc::string::String),
+    }
+}
+/// An image, a document or a recording, as bytes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Blob {
+    /// Media type of the data, such as `image/png` or `application/pdf`, in lower case and without
+    /// parameters; at most 127 characters. Required. Providers reject types that their models do not
+    /// read.
+    #[prost(string, tag="1")]
+    pub media_type: ::prost::alloc::string::String,
+    /// The content: 1 byte to 20 MiB; the size of the whole request is limited too, by the settings of
+    /// the service. Required.
+    #[prost(bytes="vec", tag="2")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+    /// Name of the file, which some providers show to the model; at most 256 characters.
+    #[prost(string, tag="3")]
+    pub name: ::prost::alloc::string::String,
+}
+/// A reference to an image, a document or a recording, which the provider reads.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct File {
+    /// Media type of the content, as in Blob.media_type. Required by some providers.
+    #[prost(string, tag="3")]
+    pub media_type: ::prost::alloc::string::String,
+    /// Name of the file, which some providers show to the model; at most 256 characters.
+    #[prost(string, tag="4")]
+    pub name: ::prost::alloc::string::String,
+    /// Where the content is. Required.
+    #[prost(oneof="file::Source", tags="1, 2")]
+    pub source: ::core::option::Option<file::Source>,
+}
+/// Nested message and enum types in `File`.
+pub mod file {
+    /// Where the content is. Required.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Source {
+        /// Address that the provider reads: `https:`, `http:` or `gs:`; at most 8,192 characters.
+        #[prost(string, tag="1")]
+        Uri(::prost::alloc::string::String),
+        /// The provider's id of a file that was uploaded to it; at most 256 characters.
+        #[prost(string, tag="2")]
+        Id(::prost::alloc::string::String),
     }
 }
 /// A model's reasoning before its answer.
@@ -389,7 +508,7 @@ pub enum Role {
     User = 3,
     /// The model.
     Assistant = 4,
-    /// Results of tools; all parts are tool results.
+    /// Results of tools: each is a part, which images and files that belong to it may follow.
     Tool = 5,
     /// Untrusted content, such as a web page, an e-mail or a document, from which the model must not
     /// take instructions. Providers without this role receive it as a quoted and marked user message.
@@ -442,6 +561,9 @@ pub struct Usage {
     /// Tokens of the prompt that the provider read from a cache.
     #[prost(int64, tag="4")]
     pub cached_input_tokens: i64,
+    /// Tokens of the prompt that the provider wrote to a cache, for later requests to read.
+    #[prost(int64, tag="5")]
+    pub cache_write_tokens: i64,
     /// Share of output_tokens that the model spent on reasoning before its answer.
     #[prost(int64, tag="6")]
     pub reasoning_tokens: i64,

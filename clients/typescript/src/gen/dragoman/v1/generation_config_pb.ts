@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dragoman/v1/generation_config.proto.
  */
 export const file_dragoman_v1_generation_config: GenFile = /*@__PURE__*/
-  fileDesc("CiNkcmFnb21hbi92MS9nZW5lcmF0aW9uX2NvbmZpZy5wcm90bxILZHJhZ29tYW4udjEimwUKEEdlbmVyYXRpb25Db25maWcSHgoRbWF4X291dHB1dF90b2tlbnMYASABKAVIAIgBARIYCgt0ZW1wZXJhdHVyZRgCIAEoAUgBiAEBEhIKBXRvcF9wGAMgASgBSAKIAQESEgoFdG9wX2sYBCABKAVIA4gBARISCgVtaW5fcBgFIAEoAUgEiAEBEhYKDnN0b3Bfc2VxdWVuY2VzGAYgAygJEhEKBHNlZWQYByABKANIBYgBARIZCgxjaG9pY2VfY291bnQYCCABKAVIBogBARIdChBwcmVzZW5jZV9wZW5hbHR5GAkgASgBSAeIAQESHgoRZnJlcXVlbmN5X3BlbmFsdHkYCiABKAFICIgBARIfChJyZXBldGl0aW9uX3BlbmFsdHkYCyABKAFICYgBARIdChBpbmNsdWRlX2xvZ3Byb2JzGA0gASgISAqIAQESGQoMdG9wX2xvZ3Byb2JzGA4gASgFSAuIAQESLwoJcmVhc29uaW5nGA8gASgLMhwuZHJhZ29tYW4udjEuUmVhc29uaW5nQ29uZmlnEjQKD3Jlc3BvbnNlX2Zvcm1hdBgQIAEoCzIbLmRyYWdvbWFuLnYxLlJlc3BvbnNlRm9ybWF0QhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IOCgxfdGVtcGVyYXR1cmVCCAoGX3RvcF9wQggKBl90b3Bfa0IICgZfbWluX3BCBwoFX3NlZWRCDwoNX2Nob2ljZV9jb3VudEITChFfcHJlc2VuY2VfcGVuYWx0eUIUChJfZnJlcXVlbmN5X3BlbmFsdHlCFQoTX3JlcGV0aXRpb25fcGVuYWx0eUITChFfaW5jbHVkZV9sb2dwcm9ic0IPCg1fdG9wX2xvZ3Byb2JzSgQIDBANIj8KD1JlYXNvbmluZ0NvbmZpZxIsCgZlZmZvcnQYASABKA4yHC5kcmFnb21hbi52MS5SZWFzb25pbmdFZmZvcnQikwEKDlJlc3BvbnNlRm9ybWF0Ei4KC2pzb25fb2JqZWN0GAEgASgLMhcuZHJhZ29tYW4udjEuSnNvbk9iamVjdEgAEi4KC2pzb25fc2NoZW1hGAIgASgLMhcuZHJhZ29tYW4udjEuSnNvblNjaGVtYUgAEhEKB2dyYW1tYXIYBCABKAlIAEIICgZmb3JtYXRKBAgDEAQiDAoKSnNvbk9iamVjdCJkCgpKc29uU2NoZW1hEhMKC3NjaGVtYV9qc29uGAEgASgJEhMKBnN0cmljdBgCIAEoCEgAiAEBEgwKBG5hbWUYAyABKAkSEwoLZGVzY3JpcHRpb24YBCABKAlCCQoHX3N0cmljdCraAQoPUmVhc29uaW5nRWZmb3J0EiAKHFJFQVNPTklOR19FRkZPUlRfVU5TUEVDSUZJRUQQABIZChVSRUFTT05JTkdfRUZGT1JUX05PTkUQARIcChhSRUFTT05JTkdfRUZGT1JUX01JTklNQUwQAhIYChRSRUFTT05JTkdfRUZGT1JUX0xPVxADEhsKF1JFQVNPTklOR19FRkZPUlRfTUVESVVNEAQSGQoVUkVBU09OSU5HX0VGRk9SVF9ISUdIEAUSGgoWUkVBU09OSU5HX0VGRk9SVF9YSElHSBAGQo8BCgtkcmFnb21hbi52MUIVR2VuZXJhdGlvbkNvbmZpZ1Byb3RvUAFaNmV4YW1wbGUuY29tL2RyYWdvbWFuL2NsaWVudHMvZ28vZHJhZ29tYW4vdjE7ZHJhZ29tYW52MaICA0RYWKoCC0RyYWdvbWFuLlYxygILRHJhZ29tYW5cVjHqAgxEcmFnb21hbjo6VjFiBnByb3RvMw");
+  fileDesc("CiNkcmFnb21hbi92MS9nZW5lcmF0aW9uX2NvbmZpZy5wcm90bxILZHJhZ29tYW4udjEimwUKEEdlbmVyYXRpb25Db25maWcSHgoRbWF4X291dHB1dF90b2tlbnMYASABKAVIAIgBARIYCgt0ZW1wZXJhdHVyZRgCIAEoAUgBiAEBEhIKBXRvcF9wGAMgASgBSAKIAQESEgoFdG9wX2sYBCABKAVIA4gBARISCgVtaW5fcBgFIAEoAUgEiAEBEhYKDnN0b3Bfc2VxdWVuY2VzGAYgAygJEhEKBHNlZWQYByABKANIBYgBARIZCgxjaG9pY2VfY291bnQYCCABKAVIBogBARIdChBwcmVzZW5jZV9wZW5hbHR5GAkgASgBSAeIAQESHgoRZnJlcXVlbmN5X3BlbmFsdHkYCiABKAFICIgBARIfChJyZXBldGl0aW9uX3BlbmFsdHkYCyABKAFICYgBARIdChBpbmNsdWRlX2xvZ3Byb2JzGA0gASgISAqIAQESGQoMdG9wX2xvZ3Byb2JzGA4gASgFSAuIAQESLwoJcmVhc29uaW5nGA8gASgLMhwuZHJhZ29tYW4udjEuUmVhc29uaW5nQ29uZmlnEjQKD3Jlc3BvbnNlX2Zvcm1hdBgQIAEoCzIbLmRyYWdvbWFuLnYxLlJlc3BvbnNlRm9ybWF0QhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IOCgxfdGVtcGVyYXR1cmVCCAoGX3RvcF9wQggKBl90b3Bfa0IICgZfbWluX3BCBwoFX3NlZWRCDwoNX2Nob2ljZV9jb3VudEITChFfcHJlc2VuY2VfcGVuYWx0eUIUChJfZnJlcXVlbmN5X3BlbmFsdHlCFQoTX3JlcGV0aXRpb25fcGVuYWx0eUITChFfaW5jbHVkZV9sb2dwcm9ic0IPCg1fdG9wX2xvZ3Byb2JzSgQIDBANIqMBCg9SZWFzb25pbmdDb25maWcSLAoGZWZmb3J0GAEgASgOMhwuZHJhZ29tYW4udjEuUmVhc29uaW5nRWZmb3J0EhoKDWJ1ZGdldF90b2tlbnMYAiABKAVIAIgBARI0Cgp2aXNpYmlsaXR5GAMgASgOMiAuZHJhZ29tYW4udjEuUmVhc29uaW5nVmlzaWJpbGl0eUIQCg5fYnVkZ2V0X3Rva2VucyKTAQoOUmVzcG9uc2VGb3JtYXQSLgoLanNvbl9vYmplY3QYASABKAsyFy5kcmFnb21hbi52MS5Kc29uT2JqZWN0SAASLgoLanNvbl9zY2hlbWEYAiABKAsyFy5kcmFnb21hbi52MS5Kc29uU2NoZW1hSAASEQoHZ3JhbW1hchgEIAEoCUgAQggKBmZvcm1hdEoECAMQBCIMCgpKc29uT2JqZWN0ImQKCkpzb25TY2hlbWESEwoLc2NoZW1hX2pzb24YASABKAkSEwoGc3RyaWN0GAIgASgISACIAQESDAoEbmFtZRgDIAEoCRITCgtkZXNjcmlwdGlvbhgEIAEoCUIJCgdfc3RyaWN0Kn4KE1JlYXNvbmluZ1Zpc2liaWxpdHkSJAogUkVBU09OSU5HX1ZJU0lCSUxJVFlfVU5TUEVDSUZJRUQQABIfChtSRUFTT05JTkdfVklTSUJJTElUWV9ISURERU4QARIgChxSRUFTT05JTkdfVklTSUJJTElUWV9WSVNJQkxFEAIq9AEKD1JlYXNvbmluZ0VmZm9ydBIgChxSRUFTT05JTkdfRUZGT1JUX1VOU1BFQ0lGSUVEEAASGQoVUkVBU09OSU5HX0VGRk9SVF9OT05FEAESHAoYUkVBU09OSU5HX0VGRk9SVF9NSU5JTUFMEAISGAoUUkVBU09OSU5HX0VGRk9SVF9MT1cQAxIbChdSRUFTT05JTkdfRUZGT1JUX01FRElVTRAEEhkKFVJFQVNPTklOR19FRkZPUlRfSElHSBAFEhoKFlJFQVNPTklOR19FRkZPUlRfWEhJR0gQBhIYChRSRUFTT05JTkdfRUZGT1JUX01BWBAHQo8BCgtkcmFnb21hbi52MUIVR2VuZXJhdGlvbkNvbmZpZ1Byb3RvUAFaNmV4YW1wbGUuY29tL2RyYWdvbWFuL2NsaWVudHMvZ28vZHJhZ29tYW4vdjE7ZHJhZ29tYW52MaICA0RYWKoCC0RyYWdvbWFuLlYxygILRHJhZ29tYW5cVjHqAgxEcmFnb21hbjo6VjFiBnByb3RvMw");
 
 /**
  * How a model generates its answer.
@@ -148,17 +148,33 @@ export const GenerationConfigSchema: GenMessage<GenerationConfig> = /*@__PURE__*
   messageDesc(file_dragoman_v1_generation_config, 0);
 
 /**
- * How much a model reasons before it answers.
+ * How much a model reasons before it answers, and whether the answer shows it.
  *
  * @generated from message dragoman.v1.ReasoningConfig
  */
 export type ReasoningConfig = Message<"dragoman.v1.ReasoningConfig"> & {
   /**
-   * Amount of reasoning. Required.
+   * Amount of reasoning. If not set, `budget_tokens` or the provider's default applies.
    *
    * @generated from field: dragoman.v1.ReasoningEffort effort = 1;
    */
   effort: ReasoningEffort;
+
+  /**
+   * Maximum number of tokens for reasoning, from 0 (none) to 1,000,000. Set either this or
+   * `effort`. A provider that knows only amounts takes the one that is closest. If absent, the
+   * provider's default applies.
+   *
+   * @generated from field: optional int32 budget_tokens = 2;
+   */
+  budgetTokens?: number | undefined;
+
+  /**
+   * Whether the answer shows the reasoning. If not set, the provider's default applies.
+   *
+   * @generated from field: dragoman.v1.ReasoningVisibility visibility = 3;
+   */
+  visibility: ReasoningVisibility;
 };
 
 /**
@@ -273,13 +289,48 @@ export const JsonSchemaSchema: GenMessage<JsonSchema> = /*@__PURE__*/
   messageDesc(file_dragoman_v1_generation_config, 4);
 
 /**
+ * Whether an answer shows the model's reasoning.
+ *
+ * @generated from enum dragoman.v1.ReasoningVisibility
+ */
+export enum ReasoningVisibility {
+  /**
+   * The default: what the provider shows when it is not asked.
+   *
+   * @generated from enum value: REASONING_VISIBILITY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The answer has no text of reasoning, whatever the provider sends. Parts with Part.state remain.
+   *
+   * @generated from enum value: REASONING_VISIBILITY_HIDDEN = 1;
+   */
+  HIDDEN = 1,
+
+  /**
+   * The provider is asked for the text of its reasoning, or for a summary. Providers that show none
+   * ignore it.
+   *
+   * @generated from enum value: REASONING_VISIBILITY_VISIBLE = 2;
+   */
+  VISIBLE = 2,
+}
+
+/**
+ * Describes the enum dragoman.v1.ReasoningVisibility.
+ */
+export const ReasoningVisibilitySchema: GenEnum<ReasoningVisibility> = /*@__PURE__*/
+  enumDesc(file_dragoman_v1_generation_config, 0);
+
+/**
  * Amount of reasoning.
  *
  * @generated from enum dragoman.v1.ReasoningEffort
  */
 export enum ReasoningEffort {
   /**
-   * Not set; rejected in a request.
+   * Not set.
    *
    * @generated from enum value: REASONING_EFFORT_UNSPECIFIED = 0;
    */
@@ -326,11 +377,19 @@ export enum ReasoningEffort {
    * @generated from enum value: REASONING_EFFORT_XHIGH = 6;
    */
   XHIGH = 6,
+
+  /**
+   * The most that the model supports. Providers that do not know it receive the largest amount that
+   * they know.
+   *
+   * @generated from enum value: REASONING_EFFORT_MAX = 7;
+   */
+  MAX = 7,
 }
 
 /**
  * Describes the enum dragoman.v1.ReasoningEffort.
  */
 export const ReasoningEffortSchema: GenEnum<ReasoningEffort> = /*@__PURE__*/
-  enumDesc(file_dragoman_v1_generation_config, 0);
+  enumDesc(file_dragoman_v1_generation_config, 1);
 

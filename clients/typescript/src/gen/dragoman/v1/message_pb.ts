@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { ToolCall, ToolResult } from "./tool_pb.js";
+import type { CacheHint, ToolCall, ToolResult } from "./tool_pb.js";
 import { file_dragoman_v1_tool } from "./tool_pb.js";
 import type { Message as Message$1 } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file dragoman/v1/message.proto.
  */
 export const file_dragoman_v1_message: GenFile = /*@__PURE__*/
-  fileDesc("ChlkcmFnb21hbi92MS9tZXNzYWdlLnByb3RvEgtkcmFnb21hbi52MSLJAQoHTWVzc2FnZRIfCgRyb2xlGAEgASgOMhEuZHJhZ29tYW4udjEuUm9sZRIgCgVwYXJ0cxgCIAMoCzIRLmRyYWdvbWFuLnYxLlBhcnQSDgoGYXV0aG9yGAMgASgJEjgKCmV4dGVuc2lvbnMYBCADKAsyJC5kcmFnb21hbi52MS5NZXNzYWdlLkV4dGVuc2lvbnNFbnRyeRoxCg9FeHRlbnNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLCAgoEUGFydBIOCgR0ZXh0GAEgASgJSAASKgoJdG9vbF9jYWxsGAQgASgLMhUuZHJhZ29tYW4udjEuVG9vbENhbGxIABIuCgt0b29sX3Jlc3VsdBgFIAEoCzIXLmRyYWdvbWFuLnYxLlRvb2xSZXN1bHRIABIrCglyZWFzb25pbmcYBiABKAsyFi5kcmFnb21hbi52MS5SZWFzb25pbmdIABIRCgdyZWZ1c2FsGAcgASgJSAASNQoKZXh0ZW5zaW9ucxgIIAMoCzIhLmRyYWdvbWFuLnYxLlBhcnQuRXh0ZW5zaW9uc0VudHJ5Eg0KBXN0YXRlGAkgASgMGjEKD0V4dGVuc2lvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgkKB2NvbnRlbnRKBAgCEANKBAgDEAQiGQoJUmVhc29uaW5nEgwKBHRleHQYASABKAkqggEKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg8KC1JPTEVfU1lTVEVNEAESEgoOUk9MRV9ERVZFTE9QRVIQAhINCglST0xFX1VTRVIQAxISCg5ST0xFX0FTU0lTVEFOVBAEEg0KCVJPTEVfVE9PTBAFEg0KCVJPTEVfREFUQRAGQoYBCgtkcmFnb21hbi52MUIMTWVzc2FnZVByb3RvUAFaNmV4YW1wbGUuY29tL2RyYWdvbWFuL2NsaWVudHMvZ28vZHJhZ29tYW4vdjE7ZHJhZ29tYW52MaICA0RYWKoCC0RyYWdvbWFuLlYxygILRHJhZ29tYW5cVjHqAgxEcmFnb21hbjo6VjFiBnByb3RvMw", [file_dragoman_v1_tool]);
+  fileDesc("ChlkcmFnb21hbi92MS9tZXNzYWdlLnByb3RvEgtkcmFnb21hbi52MSLJAQoHTWVzc2FnZRIfCgRyb2xlGAEgASgOMhEuZHJhZ29tYW4udjEuUm9sZRIgCgVwYXJ0cxgCIAMoCzIRLmRyYWdvbWFuLnYxLlBhcnQSDgoGYXV0aG9yGAMgASgJEjgKCmV4dGVuc2lvbnMYBCADKAsyJC5kcmFnb21hbi52MS5NZXNzYWdlLkV4dGVuc2lvbnNFbnRyeRoxCg9FeHRlbnNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKoAwoEUGFydBIOCgR0ZXh0GAEgASgJSAASIQoEYmxvYhgCIAEoCzIRLmRyYWdvbWFuLnYxLkJsb2JIABIhCgRmaWxlGAMgASgLMhEuZHJhZ29tYW4udjEuRmlsZUgAEioKCXRvb2xfY2FsbBgEIAEoCzIVLmRyYWdvbWFuLnYxLlRvb2xDYWxsSAASLgoLdG9vbF9yZXN1bHQYBSABKAsyFy5kcmFnb21hbi52MS5Ub29sUmVzdWx0SAASKwoJcmVhc29uaW5nGAYgASgLMhYuZHJhZ29tYW4udjEuUmVhc29uaW5nSAASEQoHcmVmdXNhbBgHIAEoCUgAEjUKCmV4dGVuc2lvbnMYCCADKAsyIS5kcmFnb21hbi52MS5QYXJ0LkV4dGVuc2lvbnNFbnRyeRINCgVzdGF0ZRgJIAEoDBIqCgpjYWNoZV9oaW50GAogASgLMhYuZHJhZ29tYW4udjEuQ2FjaGVIaW50GjEKD0V4dGVuc2lvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgkKB2NvbnRlbnQiNgoEQmxvYhISCgptZWRpYV90eXBlGAEgASgJEgwKBGRhdGEYAiABKAwSDAoEbmFtZRgDIAEoCSJPCgRGaWxlEg0KA3VyaRgBIAEoCUgAEgwKAmlkGAIgASgJSAASEgoKbWVkaWFfdHlwZRgDIAEoCRIMCgRuYW1lGAQgASgJQggKBnNvdXJjZSIZCglSZWFzb25pbmcSDAoEdGV4dBgBIAEoCSqCAQoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDwoLUk9MRV9TWVNURU0QARISCg5ST0xFX0RFVkVMT1BFUhACEg0KCVJPTEVfVVNFUhADEhIKDlJPTEVfQVNTSVNUQU5UEAQSDQoJUk9MRV9UT09MEAUSDQoJUk9MRV9EQVRBEAZChgEKC2RyYWdvbWFuLnYxQgxNZXNzYWdlUHJvdG9QAVo2ZXhhbXBsZS5jb20vZHJhZ29tYW4vY2xpZW50cy9nby9kcmFnb21hbi92MTtkcmFnb21hbnYxogIDRFhYqgILRHJhZ29tYW4uVjHKAgtEcmFnb21hblxWMeoCDERyYWdvbWFuOjpWMWIGcHJvdG8z", [file_dragoman_v1_tool]);
 
 /**
  * One turn of a conversation.
@@ -80,6 +80,26 @@ export type Part = Message$1<"dragoman.v1.Part"> & {
     case: "text";
   } | {
     /**
+     * An image, a document or a recording, in a message with ROLE_USER, ROLE_DATA or ROLE_TOOL; in
+     * the latter it belongs to the tool result before it. Supported only by models that list
+     * `messages.blob` in Model.supported_fields.
+     *
+     * @generated from field: dragoman.v1.Blob blob = 2;
+     */
+    value: Blob;
+    case: "blob";
+  } | {
+    /**
+     * A reference to an image, a document or a recording, in the same messages as `blob`. The
+     * service passes it on and never reads what it refers to. Supported only by models that list
+     * `messages.file` in Model.supported_fields.
+     *
+     * @generated from field: dragoman.v1.File file = 3;
+     */
+    value: File;
+    case: "file";
+  } | {
+    /**
      * Tool call, in a message with ROLE_ASSISTANT. In a request, supported only by models that list
      * `tools` in Model.supported_fields.
      *
@@ -131,6 +151,15 @@ export type Part = Message$1<"dragoman.v1.Part"> & {
    * @generated from field: bytes state = 9;
    */
   state: Uint8Array;
+
+  /**
+   * Marks the end of a prefix that later requests repeat, so that the provider may keep what it
+   * computed for it. It is a hint: providers without such marks ignore it. A provider that takes
+   * fewer marks than there are honours the last ones.
+   *
+   * @generated from field: dragoman.v1.CacheHint cache_hint = 10;
+   */
+  cacheHint?: CacheHint | undefined;
 };
 
 /**
@@ -139,6 +168,95 @@ export type Part = Message$1<"dragoman.v1.Part"> & {
  */
 export const PartSchema: GenMessage<Part> = /*@__PURE__*/
   messageDesc(file_dragoman_v1_message, 1);
+
+/**
+ * An image, a document or a recording, as bytes.
+ *
+ * @generated from message dragoman.v1.Blob
+ */
+export type Blob = Message$1<"dragoman.v1.Blob"> & {
+  /**
+   * Media type of the data, such as `image/png` or `application/pdf`, in lower case and without
+   * parameters; at most 127 characters. Required. Providers reject types that their models do not
+   * read.
+   *
+   * @generated from field: string media_type = 1;
+   */
+  mediaType: string;
+
+  /**
+   * The content: 1 byte to 20 MiB; the size of the whole request is limited too, by the settings of
+   * the service. Required.
+   *
+   * @generated from field: bytes data = 2;
+   */
+  data: Uint8Array;
+
+  /**
+   * Name of the file, which some providers show to the model; at most 256 characters.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message dragoman.v1.Blob.
+ * Use `create(BlobSchema)` to create a new message.
+ */
+export const BlobSchema: GenMessage<Blob> = /*@__PURE__*/
+  messageDesc(file_dragoman_v1_message, 2);
+
+/**
+ * A reference to an image, a document or a recording, which the provider reads.
+ *
+ * @generated from message dragoman.v1.File
+ */
+export type File = Message$1<"dragoman.v1.File"> & {
+  /**
+   * Where the content is. Required.
+   *
+   * @generated from oneof dragoman.v1.File.source
+   */
+  source: {
+    /**
+     * Address that the provider reads: `https:`, `http:` or `gs:`; at most 8,192 characters.
+     *
+     * @generated from field: string uri = 1;
+     */
+    value: string;
+    case: "uri";
+  } | {
+    /**
+     * The provider's id of a file that was uploaded to it; at most 256 characters.
+     *
+     * @generated from field: string id = 2;
+     */
+    value: string;
+    case: "id";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Media type of the content, as in Blob.media_type. Required by some providers.
+   *
+   * @generated from field: string media_type = 3;
+   */
+  mediaType: string;
+
+  /**
+   * Name of the file, which some providers show to the model; at most 256 characters.
+   *
+   * @generated from field: string name = 4;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message dragoman.v1.File.
+ * Use `create(FileSchema)` to create a new message.
+ */
+export const FileSchema: GenMessage<File> = /*@__PURE__*/
+  messageDesc(file_dragoman_v1_message, 3);
 
 /**
  * A model's reasoning before its answer.
@@ -159,7 +277,7 @@ export type Reasoning = Message$1<"dragoman.v1.Reasoning"> & {
  * Use `create(ReasoningSchema)` to create a new message.
  */
 export const ReasoningSchema: GenMessage<Reasoning> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_message, 2);
+  messageDesc(file_dragoman_v1_message, 4);
 
 /**
  * Role of a message's author.
@@ -204,7 +322,7 @@ export enum Role {
   ASSISTANT = 4,
 
   /**
-   * Results of tools; all parts are tool results.
+   * Results of tools: each is a part, which images and files that belong to it may follow.
    *
    * @generated from enum value: ROLE_TOOL = 5;
    */

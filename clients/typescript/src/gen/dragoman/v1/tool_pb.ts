@@ -6,13 +6,15 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file dragoman/v1/tool.proto.
  */
 export const file_dragoman_v1_tool: GenFile = /*@__PURE__*/
-  fileDesc("ChZkcmFnb21hbi92MS90b29sLnByb3RvEgtkcmFnb21hbi52MSKnAQoEVG9vbBItCghmdW5jdGlvbhgBIAEoCzIZLmRyYWdvbWFuLnYxLkZ1bmN0aW9uVG9vbEgAEjUKCmV4dGVuc2lvbnMYAiADKAsyIS5kcmFnb21hbi52MS5Ub29sLkV4dGVuc2lvbnNFbnRyeRoxCg9FeHRlbnNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIGCgRraW5kInEKDEZ1bmN0aW9uVG9vbBIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEh4KFnBhcmFtZXRlcnNfanNvbl9zY2hlbWEYAyABKAkSEwoGc3RyaWN0GAQgASgISACIAQFCCQoHX3N0cmljdCLGAQoKVG9vbENob2ljZRIqCgRtb2RlGAEgASgOMhwuZHJhZ29tYW4udjEuVG9vbENob2ljZS5Nb2RlEhkKEWFsbG93ZWRfZnVuY3Rpb25zGAIgAygJEhUKCHBhcmFsbGVsGAMgASgISACIAQEiTQoETW9kZRIUChBNT0RFX1VOU1BFQ0lGSUVEEAASDQoJTU9ERV9BVVRPEAESDQoJTU9ERV9OT05FEAISEQoNTU9ERV9SRVFVSVJFRBADQgsKCV9wYXJhbGxlbCKqAQoIVG9vbENhbGwSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIWCg5hcmd1bWVudHNfanNvbhgDIAEoCRI5CgpleHRlbnNpb25zGAQgAygLMiUuZHJhZ29tYW4udjEuVG9vbENhbGwuRXh0ZW5zaW9uc0VudHJ5GjEKD0V4dGVuc2lvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj4KClRvb2xSZXN1bHQSFAoMdG9vbF9jYWxsX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSDAoEdGV4dBgDIAEoCSLDAQoNVG9vbENhbGxEZWx0YRINCgVpbmRleBgBIAEoBRIKCgJpZBgCIAEoCRIMCgRuYW1lGAMgASgJEhYKDmFyZ3VtZW50c19qc29uGAQgASgJEj4KCmV4dGVuc2lvbnMYBSADKAsyKi5kcmFnb21hbi52MS5Ub29sQ2FsbERlbHRhLkV4dGVuc2lvbnNFbnRyeRoxCg9FeHRlbnNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUKDAQoLZHJhZ29tYW4udjFCCVRvb2xQcm90b1ABWjZleGFtcGxlLmNvbS9kcmFnb21hbi9jbGllbnRzL2dvL2RyYWdvbWFuL3YxO2RyYWdvbWFudjGiAgNEWFiqAgtEcmFnb21hbi5WMcoCC0RyYWdvbWFuXFYx6gIMRHJhZ29tYW46OlYxYgZwcm90bzM");
+  fileDesc("ChZkcmFnb21hbi92MS90b29sLnByb3RvEgtkcmFnb21hbi52MSLTAQoEVG9vbBItCghmdW5jdGlvbhgBIAEoCzIZLmRyYWdvbWFuLnYxLkZ1bmN0aW9uVG9vbEgAEjUKCmV4dGVuc2lvbnMYAiADKAsyIS5kcmFnb21hbi52MS5Ub29sLkV4dGVuc2lvbnNFbnRyeRIqCgpjYWNoZV9oaW50GAMgASgLMhYuZHJhZ29tYW4udjEuQ2FjaGVIaW50GjEKD0V4dGVuc2lvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgYKBGtpbmQiMwoJQ2FjaGVIaW50EiYKA3R0bBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJxCgxGdW5jdGlvblRvb2wSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIeChZwYXJhbWV0ZXJzX2pzb25fc2NoZW1hGAMgASgJEhMKBnN0cmljdBgEIAEoCEgAiAEBQgkKB19zdHJpY3QixgEKClRvb2xDaG9pY2USKgoEbW9kZRgBIAEoDjIcLmRyYWdvbWFuLnYxLlRvb2xDaG9pY2UuTW9kZRIZChFhbGxvd2VkX2Z1bmN0aW9ucxgCIAMoCRIVCghwYXJhbGxlbBgDIAEoCEgAiAEBIk0KBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEg0KCU1PREVfQVVUTxABEg0KCU1PREVfTk9ORRACEhEKDU1PREVfUkVRVUlSRUQQA0ILCglfcGFyYWxsZWwiqgEKCFRvb2xDYWxsEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSFgoOYXJndW1lbnRzX2pzb24YAyABKAkSOQoKZXh0ZW5zaW9ucxgEIAMoCzIlLmRyYWdvbWFuLnYxLlRvb2xDYWxsLkV4dGVuc2lvbnNFbnRyeRoxCg9FeHRlbnNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJQCgpUb29sUmVzdWx0EhQKDHRvb2xfY2FsbF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHRleHQYAyABKAkSEAoIaXNfZXJyb3IYBCABKAgiwwEKDVRvb2xDYWxsRGVsdGESDQoFaW5kZXgYASABKAUSCgoCaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIWCg5hcmd1bWVudHNfanNvbhgEIAEoCRI+CgpleHRlbnNpb25zGAUgAygLMiouZHJhZ29tYW4udjEuVG9vbENhbGxEZWx0YS5FeHRlbnNpb25zRW50cnkaMQoPRXh0ZW5zaW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCgwEKC2RyYWdvbWFuLnYxQglUb29sUHJvdG9QAVo2ZXhhbXBsZS5jb20vZHJhZ29tYW4vY2xpZW50cy9nby9kcmFnb21hbi92MTtkcmFnb21hbnYxogIDRFhYqgILRHJhZ29tYW4uVjHKAgtEcmFnb21hblxWMeoCDERyYWdvbWFuOjpWMWIGcHJvdG8z", [file_google_protobuf_duration]);
 
 /**
  * A tool that a model may ask the caller to run.
@@ -42,6 +44,13 @@ export type Tool = Message<"dragoman.v1.Tool"> & {
    * @generated from field: map<string, string> extensions = 2;
    */
   extensions: { [key: string]: string };
+
+  /**
+   * As Part.cache_hint: the prefix ends with this tool. Tools come before messages.
+   *
+   * @generated from field: dragoman.v1.CacheHint cache_hint = 3;
+   */
+  cacheHint?: CacheHint | undefined;
 };
 
 /**
@@ -50,6 +59,28 @@ export type Tool = Message<"dragoman.v1.Tool"> & {
  */
 export const ToolSchema: GenMessage<Tool> = /*@__PURE__*/
   messageDesc(file_dragoman_v1_tool, 0);
+
+/**
+ * Marks the end of a prefix that later requests repeat.
+ *
+ * @generated from message dragoman.v1.CacheHint
+ */
+export type CacheHint = Message<"dragoman.v1.CacheHint"> & {
+  /**
+   * For how long the provider should keep the prefix; it takes the nearest time that it offers. If
+   * absent, the provider's default applies.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 1;
+   */
+  ttl?: Duration | undefined;
+};
+
+/**
+ * Describes the message dragoman.v1.CacheHint.
+ * Use `create(CacheHintSchema)` to create a new message.
+ */
+export const CacheHintSchema: GenMessage<CacheHint> = /*@__PURE__*/
+  messageDesc(file_dragoman_v1_tool, 1);
 
 /**
  * A function that a model may ask the caller to run.
@@ -94,7 +125,7 @@ export type FunctionTool = Message<"dragoman.v1.FunctionTool"> & {
  * Use `create(FunctionToolSchema)` to create a new message.
  */
 export const FunctionToolSchema: GenMessage<FunctionTool> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_tool, 1);
+  messageDesc(file_dragoman_v1_tool, 2);
 
 /**
  * Whether a model calls tools, and which ones.
@@ -130,7 +161,7 @@ export type ToolChoice = Message<"dragoman.v1.ToolChoice"> & {
  * Use `create(ToolChoiceSchema)` to create a new message.
  */
 export const ToolChoiceSchema: GenMessage<ToolChoice> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_tool, 2);
+  messageDesc(file_dragoman_v1_tool, 3);
 
 /**
  * Whether a model calls tools.
@@ -171,7 +202,7 @@ export enum ToolChoice_Mode {
  * Describes the enum dragoman.v1.ToolChoice.Mode.
  */
 export const ToolChoice_ModeSchema: GenEnum<ToolChoice_Mode> = /*@__PURE__*/
-  enumDesc(file_dragoman_v1_tool, 2, 0);
+  enumDesc(file_dragoman_v1_tool, 3, 0);
 
 /**
  * A call that a model requests.
@@ -215,7 +246,7 @@ export type ToolCall = Message<"dragoman.v1.ToolCall"> & {
  * Use `create(ToolCallSchema)` to create a new message.
  */
 export const ToolCallSchema: GenMessage<ToolCall> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_tool, 3);
+  messageDesc(file_dragoman_v1_tool, 4);
 
 /**
  * Result of a tool call.
@@ -244,6 +275,14 @@ export type ToolResult = Message<"dragoman.v1.ToolResult"> & {
    * @generated from field: string text = 3;
    */
   text: string;
+
+  /**
+   * True if the function failed, so that `text` says why. Providers without this field receive the
+   * text alone.
+   *
+   * @generated from field: bool is_error = 4;
+   */
+  isError: boolean;
 };
 
 /**
@@ -251,7 +290,7 @@ export type ToolResult = Message<"dragoman.v1.ToolResult"> & {
  * Use `create(ToolResultSchema)` to create a new message.
  */
 export const ToolResultSchema: GenMessage<ToolResult> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_tool, 4);
+  messageDesc(file_dragoman_v1_tool, 5);
 
 /**
  * A fragment of a tool call. The first fragment of a call carries its id and name; later ones add
@@ -302,5 +341,5 @@ export type ToolCallDelta = Message<"dragoman.v1.ToolCallDelta"> & {
  * Use `create(ToolCallDeltaSchema)` to create a new message.
  */
 export const ToolCallDeltaSchema: GenMessage<ToolCallDelta> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_tool, 5);
+  messageDesc(file_dragoman_v1_tool, 6);
 

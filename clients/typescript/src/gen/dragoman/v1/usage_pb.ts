@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dragoman/v1/usage.proto.
  */
 export const file_dragoman_v1_usage: GenFile = /*@__PURE__*/
-  fileDesc("ChdkcmFnb21hbi92MS91c2FnZS5wcm90bxILZHJhZ29tYW4udjEi2QEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIVCg1vdXRwdXRfdG9rZW5zGAIgASgDEhQKDHRvdGFsX3Rva2VucxgDIAEoAxIbChNjYWNoZWRfaW5wdXRfdG9rZW5zGAQgASgDEhgKEHJlYXNvbmluZ190b2tlbnMYBiABKAMSEQoJZXN0aW1hdGVkGAcgASgIEg8KB3BhcnRpYWwYCCABKAgSGgoNY29zdF9uYW5vX3VzZBgJIAEoA0gAiAEBQhAKDl9jb3N0X25hbm9fdXNkSgQIBRAGQoQBCgtkcmFnb21hbi52MUIKVXNhZ2VQcm90b1ABWjZleGFtcGxlLmNvbS9kcmFnb21hbi9jbGllbnRzL2dvL2RyYWdvbWFuL3YxO2RyYWdvbWFudjGiAgNEWFiqAgtEcmFnb21hbi5WMcoCC0RyYWdvbWFuXFYx6gIMRHJhZ29tYW46OlYxYgZwcm90bzM");
+  fileDesc("ChdkcmFnb21hbi92MS91c2FnZS5wcm90bxILZHJhZ29tYW4udjEi7wEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIVCg1vdXRwdXRfdG9rZW5zGAIgASgDEhQKDHRvdGFsX3Rva2VucxgDIAEoAxIbChNjYWNoZWRfaW5wdXRfdG9rZW5zGAQgASgDEhoKEmNhY2hlX3dyaXRlX3Rva2VucxgFIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAYgASgDEhEKCWVzdGltYXRlZBgHIAEoCBIPCgdwYXJ0aWFsGAggASgIEhoKDWNvc3RfbmFub191c2QYCSABKANIAIgBAUIQCg5fY29zdF9uYW5vX3VzZEKEAQoLZHJhZ29tYW4udjFCClVzYWdlUHJvdG9QAVo2ZXhhbXBsZS5jb20vZHJhZ29tYW4vY2xpZW50cy9nby9kcmFnb21hbi92MTtkcmFnb21hbnYxogIDRFhYqgILRHJhZ29tYW4uVjHKAgtEcmFnb21hblxWMeoCDERyYWdvbWFuOjpWMWIGcHJvdG8z");
 
 /**
  * Tokens used by a request, counted with the model's own tokenizer.
@@ -49,6 +49,13 @@ export type Usage = Message<"dragoman.v1.Usage"> & {
    * @generated from field: int64 cached_input_tokens = 4;
    */
   cachedInputTokens: bigint;
+
+  /**
+   * Tokens of the prompt that the provider wrote to a cache, for later requests to read.
+   *
+   * @generated from field: int64 cache_write_tokens = 5;
+   */
+  cacheWriteTokens: bigint;
 
   /**
    * Share of output_tokens that the model spent on reasoning before its answer.

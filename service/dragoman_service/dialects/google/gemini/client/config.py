@@ -26,6 +26,7 @@ _BUDGETS = {
     v1.REASONING_EFFORT_MEDIUM: 8192,
     v1.REASONING_EFFORT_HIGH: 24_576,
     v1.REASONING_EFFORT_XHIGH: 24_576,
+    v1.REASONING_EFFORT_MAX: 24_576,
 }
 """Tokens that the models of the second generation, which know no levels, may think for."""
 _LEVELS = {
@@ -34,6 +35,7 @@ _LEVELS = {
     v1.REASONING_EFFORT_MEDIUM: "MEDIUM",
     v1.REASONING_EFFORT_HIGH: "HIGH",
     v1.REASONING_EFFORT_XHIGH: "HIGH",
+    v1.REASONING_EFFORT_MAX: "HIGH",
 }
 _WITH_BUDGETS = ("gemini-2.", "gemini-2-")
 
@@ -53,15 +55,21 @@ def encode_config(config: v1.GenerationConfig, model: str) -> Wire:
         case "json_schema":
             encoded["responseMimeType"] = _JSON
             encoded["responseJsonSchema"] = orjson.loads(config.response_format.json_schema.schema_json)
-    if config.HasField("reasoning"):
-        encoded["thinkingConfig"] = _thinking(config.reasoning.effort, model)
+    if config.HasField("reasoning") and (thinking := _thinking(config.reasoning, model)):
+        encoded["thinkingConfig"] = thinking
     return encoded
 
 
-def _thinking(effort: v1.ReasoningEffort.ValueType, model: str) -> Wire:
-    """Thoughts are shown to those who want the model to think."""
+def _thinking(reasoning: v1.ReasoningConfig, model: str) -> Wire:
+    """Thoughts are shown to those who want the model to think, unless they say otherwise."""
+    effort = reasoning.effort
+    shown = {} if reasoning.visibility == v1.REASONING_VISIBILITY_HIDDEN else {"includeThoughts": True}
+    if reasoning.HasField("budget_tokens"):
+        return {"thinkingBudget": reasoning.budget_tokens} | (shown if reasoning.budget_tokens else {})
     if effort == v1.REASONING_EFFORT_NONE:
         return {"thinkingBudget": 0}
+    if effort == v1.REASONING_EFFORT_UNSPECIFIED:
+        return shown
     if model.rpartition("/")[2].startswith(_WITH_BUDGETS):
-        return {"thinkingBudget": _BUDGETS[effort], "includeThoughts": True}
-    return {"thinkingLevel": _LEVELS[effort], "includeThoughts": True}
+        return {"thinkingBudget": _BUDGETS[effort]} | shown
+    return {"thinkingLevel": _LEVELS[effort]} | shown

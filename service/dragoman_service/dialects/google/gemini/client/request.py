@@ -12,6 +12,7 @@ from dragoman import v1
 from dragoman_service.dialects.google.gemini.arguments import arguments_of
 from dragoman_service.dialects.google.gemini.client.config import encode_config
 from dragoman_service.dialects.google.gemini.enums import Api
+from dragoman_service.dialects.google.gemini.media import encode_media
 from dragoman_service.dialects.google.gemini.safety import encode_settings
 from dragoman_service.dialects.google.gemini.state import encode_state
 from dragoman_service.dialects.quoting import quoted
@@ -26,7 +27,8 @@ _MODES = {
     v1.ToolChoice.MODE_NONE: "NONE",
     v1.ToolChoice.MODE_REQUIRED: "ANY",
 }
-_RESULT = "result"
+_RESULT, _ERROR = "result", "error"
+_MEDIA = frozenset(("blob", "file"))
 
 
 def encode_request(request: v1.CompletionRequest, api: Api, mark: bytes) -> Wire:
@@ -53,8 +55,8 @@ def _contents(messages: Sequence[v1.Message], mark: bytes) -> Iterator[Wire]:
     turns = [message for message in messages if message.role not in _INSTRUCTIONS]
     for is_tool, group in groupby(turns, lambda message: message.role == v1.ROLE_TOOL):
         if is_tool:
-            results = [part.tool_result for message in group for part in message.parts]
-            yield {"role": "user", "parts": list(_responses(results, calls))}
+            parts = [part for message in group for part in message.parts]
+            yield {"role": "user", "parts": list(_responses(parts, calls))}
             continue
         for message in group:
             yield _content(message, mark)
@@ -64,8 +66,14 @@ def _contents(messages: Sequence[v1.Message], mark: bytes) -> Iterator[Wire]:
 def _content(message: v1.Message, mark: bytes) -> Wire:
     if message.role == v1.ROLE_ASSISTANT:
         return {"role": "model", "parts": [_part(part, mark) for part in message.parts]}
-    texts = [quoted(part.text) if message.role == v1.ROLE_DATA else part.text for part in message.parts]
-    return {"role": "user", "parts": [{"text": text} for text in texts]}
+    return {"role": "user", "parts": [_given(part, quote=message.role == v1.ROLE_DATA) for part in message.parts]}
+
+
+def _given(part: v1.Part, *, quote: bool) -> Wire:
+    """A part of a message that is not the model's own."""
+    if part.WhichOneof("content") in _MEDIA:
+        return encode_media(part)
+    return {"text": quoted(part.text) if quote else part.text}
 
 
 def _part(part: v1.Part, mark: bytes) -> Wire:
@@ -89,16 +97,24 @@ def _arguments(call: v1.ToolCall) -> Wire:
         raise invalid(FieldViolation(path, "must be a JSON object, because this provider takes nothing else")) from None
 
 
-def _responses(results: Iterable[v1.ToolResult], calls: Sequence[v1.ToolCall]) -> Iterator[Wire]:
-    """Results in the order of `calls`, because nothing but the order distinguishes results of the same function."""
+def _responses(parts: Iterable[v1.Part], calls: Sequence[v1.ToolCall]) -> Iterator[Wire]:
+    """Results in the order of `calls`, because nothing but the order distinguishes results of the same function, each
+    with the files that follow it."""
     order = {call.id: number for number, call in enumerate(calls)}
     names = {call.id: call.name for call in calls}
-    for result in sorted(results, key=lambda result: order.get(result.tool_call_id, len(order))):
+    results: list[tuple[v1.ToolResult, list[Wire]]] = []
+    for part in parts:
+        if part.HasField("tool_result"):
+            results.append((part.tool_result, []))
+        else:
+            results[-1][1].append(encode_media(part))
+    for result, files in sorted(results, key=lambda pair: order.get(pair[0].tool_call_id, len(order))):
         name = result.name or names.get(result.tool_call_id, "")
         if not name:
             missing = "is required, because the messages do not contain the call"
             raise invalid(FieldViolation("messages.tool_result.name", missing))
-        yield {"functionResponse": {"name": name, "response": _response(result.text)}}
+        response = {"name": name, "response": {_ERROR: result.text} if result.is_error else _response(result.text)}
+        yield {"functionResponse": response | ({"parts": files} if files else {})}
 
 
 def _response(text: str) -> Wire:
@@ -107,7 +123,7 @@ def _response(text: str) -> Wire:
         value = orjson.loads(text)
     except ValueError:
         value = None
-    is_alone = isinstance(value, dict) and len(value) == 1 and isinstance(value.get(_RESULT), str)
+    is_alone = isinstance(value, dict) and len(value) == 1 and isinstance(value.get(_RESULT) or value.get(_ERROR), str)
     return value if isinstance(value, dict) and not is_alone else {_RESULT: text}
 
 

@@ -16,8 +16,6 @@ _EFFORTS = {
     "HIGH": v1.REASONING_EFFORT_HIGH,
     "XHIGH": v1.REASONING_EFFORT_XHIGH,
 }
-_BUDGETS = ((0, v1.REASONING_EFFORT_NONE), (1024, v1.REASONING_EFFORT_LOW), (8192, v1.REASONING_EFFORT_MEDIUM))
-"""The largest budget, in tokens, of each effort. A larger one is HIGH."""
 _DYNAMIC = -1  # the budget that leaves it to the model
 _TEXT, _JSON = "text/plain", "application/json"
 _IGNORED = {
@@ -94,6 +92,12 @@ def _decode_thinking(reader: Reader, config: v1.GenerationConfig) -> bool:
     elif budget is not None and budget != _DYNAMIC:
         if budget < 0:
             thinking.wrong("thinkingBudget", "must be a number of tokens, 0 for none, or -1 to leave it to the model")
-        effort = next((effort for most, effort in _BUDGETS if budget <= most), v1.REASONING_EFFORT_HIGH)
-        config.reasoning.effort = effort
+        if budget:
+            config.reasoning.budget_tokens = budget
+        else:
+            config.reasoning.effort = v1.REASONING_EFFORT_NONE
+    thinks = config.reasoning.effort != v1.REASONING_EFFORT_NONE
+    if thinks and shown != config.HasField("reasoning"):  # who sets an amount is shown the thoughts by default
+        hidden, visible = v1.REASONING_VISIBILITY_HIDDEN, v1.REASONING_VISIBILITY_VISIBLE
+        config.reasoning.visibility = visible if shown else hidden
     return shown

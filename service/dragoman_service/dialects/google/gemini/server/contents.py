@@ -7,6 +7,7 @@ from typing import Any
 
 from dragoman import v1
 
+from dragoman_service.dialects.google.gemini.media import decode_media
 from dragoman_service.dialects.google.gemini.reading import Reader, json_text
 from dragoman_service.dialects.google.gemini.state import SIGNATURE
 
@@ -17,23 +18,20 @@ _ROLES = {
     "tool": v1.ROLE_USER,
     "model": v1.ROLE_ASSISTANT,
 }
-_NO_DATA = "is not supported, because models get text from this service: remove the part"
 _NO_CODE = "is not supported, because this service runs no code: remove the part"
 _REFUSED = {
-    "inlineData": _NO_DATA,
-    "fileData": _NO_DATA,
     "executableCode": _NO_CODE,
     "codeExecutionResult": _NO_CODE,
     "toolCall": _NO_CODE,
     "toolResponse": _NO_CODE,
 }
 _IGNORED = {
-    "videoMetadata": "There is no video.",
+    "videoMetadata": "Models get videos whole.",
     "partMetadata": "No model sees it.",
-    "mediaResolution": "It is text.",
+    "mediaResolution": "Models get media as they are.",
 }
-RESULT = "result"
-"""The key under which clients return what is no object."""
+RESULT, ERROR = "result", "error"
+"""The keys under which clients return what is no object, and why a function failed."""
 
 
 class ContentDecoder:
@@ -57,7 +55,8 @@ class ContentDecoder:
         content.take("role")
         parts = []
         for part in content.objects("parts"):
-            part.refuse({**_REFUSED, **dict.fromkeys(("functionCall", "functionResponse"), "must hold text alone")})
+            others = ("functionCall", "functionResponse", "inlineData", "fileData")
+            part.refuse({**_REFUSED, **dict.fromkeys(others, "must hold text alone")})
             parts.append(v1.Part(text=part.text("text") or ""))
             part.finish()
         content.finish()
@@ -74,22 +73,26 @@ class ContentDecoder:
         for part in content.objects("parts"):
             decoded = self._part(part, role)
             part.finish()
-            if decoded is None:
+            if not decoded:
                 continue
-            owner = v1.ROLE_TOOL if decoded.HasField("tool_result") else role
+            owner = v1.ROLE_TOOL if decoded[0].HasField("tool_result") else role
             if message.role != owner:
                 if message.parts:
                     yield message
                 message = v1.Message(role=owner)
-            message.parts.append(decoded)
+            message.parts.extend(decoded)
         content.finish()
         if not message.parts:  # a content without parts is a turn too
             message.parts.add(text="")
         yield message
 
-    def _part(self, part: Reader, role: v1.Role.ValueType) -> v1.Part | None:
+    def _part(self, part: Reader, role: v1.Role.ValueType) -> list[v1.Part]:
+        """The part, with the files that a function returned; empty if it holds nothing."""
         part.refuse(_REFUSED)
         part.ignore(_IGNORED)
+        media = decode_media(part)
+        if media is not None:
+            return [media]
         thought, state = part.boolean("thought"), part.data(SIGNATURE)
         call, response, text = part.object("functionCall"), part.object("functionResponse"), part.text("text")
         decoded = v1.Part()
@@ -98,16 +101,16 @@ class ContentDecoder:
                 part.wrong("functionCall", "is allowed only in contents of the role model")
             decoded.tool_call.CopyFrom(self._call(call))
         elif response is not None:
-            decoded.tool_result.CopyFrom(self._result(response))
+            return self._result(response)
         elif thought and role == v1.ROLE_ASSISTANT:
             decoded.reasoning.text = text or ""
         elif text is not None or state:
             decoded.text = text or ""
         else:
-            return None
+            return []
         if role == v1.ROLE_ASSISTANT:
             decoded.state = state
-        return None if thought and not text and not state else decoded
+        return [] if thought and not text and not state else [decoded]
 
     def _call(self, reader: Reader) -> v1.ToolCall:
         self._count += 1
@@ -121,11 +124,12 @@ class ContentDecoder:
         self._open.append(call)
         return call
 
-    def _result(self, reader: Reader) -> v1.ToolResult:
+    def _result(self, reader: Reader) -> list[v1.Part]:
         given, name = reader.text("id"), _name(reader)
         response = reader.plain("response") or {}
-        if reader.take("parts"):
-            reader.wrong("parts", _NO_DATA)
+        files = [
+            decode_media(part) or part.wrong("", "must be inlineData or fileData") for part in reader.objects("parts")
+        ]
         reader.ignore(dict.fromkeys(("willContinue", "scheduling"), "A response answers its call at once."))
         reader.finish()
         named = [call for call in self._open if call.name == name]
@@ -133,7 +137,9 @@ class ContentDecoder:
         if call is None:
             reader.wrong("name", "must name a function that an earlier content called")
         self._open.remove(call)
-        return v1.ToolResult(tool_call_id=call.id, name=name or call.name, text=_text(response))
+        text, is_error = _text(response)
+        result = v1.ToolResult(tool_call_id=call.id, name=name or call.name, text=text, is_error=is_error)
+        return [v1.Part(tool_result=result), *files]
 
 
 def _name(reader: Reader) -> str:
@@ -141,7 +147,9 @@ def _name(reader: Reader) -> str:
     return name if name else reader.wrong("name", "is required: the name of the function")
 
 
-def _text(response: dict[str, Any]) -> str:
-    """What a function returned: a text that stands alone as such, anything else as JSON."""
-    alone = response.get(RESULT) if len(response) == 1 else None
-    return alone if isinstance(alone, str) else json_text(response)
+def _text(response: dict[str, Any]) -> tuple[str, bool]:
+    """What a function returned, and whether it is an error: a text that stands alone as such, anything else as JSON."""
+    for key in (RESULT, ERROR) if len(response) == 1 else ():
+        if isinstance(alone := response.get(key), str):
+            return alone, key == ERROR
+    return json_text(response), False

@@ -73,11 +73,11 @@ class Part(_message.Message):
     """Opaque state of the model. Send it back with the piece that it came with."""
     @_builtins.property
     def inline_data(self) -> Global___Blob:
-        """A medium such as an image. Refused."""
+        """A medium such as an image."""
 
     @_builtins.property
     def file_data(self) -> Global___FileData:
-        """A medium that is stored elsewhere. Refused."""
+        """A medium that is stored elsewhere. The service passes it on and never reads it."""
 
     @_builtins.property
     def function_call(self) -> Global___FunctionCall:
