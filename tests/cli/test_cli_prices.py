@@ -254,6 +254,7 @@ def test_show_tells_what_models_cost_and_where_the_price_comes_from(tmp_path: Pa
     )
     own = (
         '[prices]\nfile = "prices.toml"\n[prices."house/big"]\ninput = "2.50"\noutput = 10\ncached_input = "0.25"\n'
+        'cache_write = "3.125"\n'
         "tiers = [{ above = 200_000, input = 5, output = 15 }]\n"
     )
     other = provider("other", base_url=ANYWHERE, models=["large"])
@@ -264,12 +265,12 @@ def test_show_tells_what_models_cost_and_where_the_price_comes_from(tmp_path: Pa
     file = str(tmp_path / "prices.toml")
 
     assert [line.split() for line in everything.stdout.splitlines()] == [
-        ["MODEL", "ABOVE", "INPUT", "CACHED", "OUTPUT", "REASONING", "FROM"],
-        ["house/big", "2.5", "0.25", "10", "10", "settings"],
-        ["house/big", "200000", "5", "5", "15", "15", "settings"],
-        ["house/*", "1", "1", "2", "2", file],
-        ["house/small", "1", "1", "2", "2", file],
+        ["MODEL", "ABOVE", "INPUT", "CACHED", "WRITTEN", "OUTPUT", "REASONING", "FROM"],
+        ["house/big", "2.5", "0.25", "3.125", "10", "10", "settings"],
+        ["house/big", "200000", "5", "5", "5", "15", "15", "settings"],
+        ["house/*", "1", "1", "1", "2", "2", file],
+        ["house/small", "1", "1", "1", "2", "2", file],
     ]
     assert everything.stderr == "no price for other/large\n"
-    assert one.stdout.splitlines()[1].split() == ["house/small", "1", "1", "2", "2", file]
+    assert one.stdout.splitlines()[1].split() == ["house/small", "1", "1", "1", "2", "2", file]
     assert (none.returncode, none.stderr) == (1, "error: there is no price for elsewhere/small\n")

@@ -87,8 +87,8 @@ def test_usage_is_a_table_by_model(ledger: Service) -> None:
     shown = ask(ledger, "ann", "usage")
 
     assert table(shown.stdout) == [
-        ["MODEL", "REQUESTS", "ATTEMPTS", "INPUT", "CACHED", "OUTPUT", "REASONING", "USD", "UNPRICED"],
-        ["best", "1", "2", "7", "2", "5", "3", "0.000004", "1"],
+        ["MODEL", "REQUESTS", "ATTEMPTS", "INPUT", "CACHED", "WRITTEN", "OUTPUT", "REASONING", "USD", "UNPRICED"],
+        ["best", "1", "2", "7", "2", "0", "5", "3", "0.000004", "1"],
     ]
     assert shown.stderr == "1 requests, 12 tokens, 0.000004 USD, 1 attempts without a price\n"
 

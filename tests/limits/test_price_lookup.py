@@ -56,13 +56,16 @@ def test_the_name_wins_over_patterns_and_the_longest_beginning_over_other_patter
 def test_other_figures_have_another_version() -> None:
     figures = (
         CHEAP.rates,
-        *(replace(CHEAP.rates, **{name: 3}) for name in ("input", "output", "cached_input", "reasoning")),
+        *(
+            replace(CHEAP.rates, **{name: 3})
+            for name in ("input", "output", "cached_input", "cache_write", "reasoning")
+        ),
     )
     versions = {Price(rates).version for rates in figures} | {
         Price(CHEAP.rates, (replace(CHEAP.rates, above=9),)).version
     }
 
-    assert len(versions) == 6
+    assert len(versions) == 7
     assert Price(CHEAP.rates).version == CHEAP.version
 
 

@@ -7,8 +7,8 @@ from dragoman_service.settings.prices import PricesSettings
 from dragoman_service.testing import Scripted, choice_finished, delta, serving
 from limited import ask, ledger, totals
 
-PRICES = {"vendor/scripted": {"input": "2.50", "cached_input": "0.25", "output": 10}}
-TOKENS = {"input_tokens": 1000, "output_tokens": 100, "cached_input_tokens": 400}
+PRICES = {"vendor/scripted": {"input": "2.50", "cached_input": "0.25", "cache_write": 3, "output": 10}}
+TOKENS = {"input_tokens": 1000, "output_tokens": 100, "cached_input_tokens": 400, "cache_write_tokens": 100}
 
 
 def answering(**more):
@@ -30,7 +30,9 @@ async def test_callers_see_the_price_of_a_model():
         one = await served.models.GetModel(v1.GetModelRequest(name="vendor/scripted"))
         (listed,) = (await served.models.ListModels(v1.ListModelsRequest())).models
 
-    assert one.pricing == v1.Pricing(input=2_500_000_000, cached_input=250_000_000, output=10_000_000_000)
+    assert one.pricing == v1.Pricing(
+        input=2_500_000_000, cached_input=250_000_000, cache_write=3_000_000_000, output=10_000_000_000
+    )
     assert listed.pricing == one.pricing
 
 
@@ -46,7 +48,7 @@ async def test_the_ledger_has_the_cost_of_an_attempt_and_the_version_of_its_pric
     async with serving(answering(cost_nano_usd=7), {"prices": PRICES}) as served:
         found = await settled(served)
 
-    assert found == (600 * 2_500 + 400 * 250 + 100 * 10_000, price.version)
+    assert found == (500 * 2_500 + 400 * 250 + 100 * 3_000 + 100 * 10_000, price.version)
 
 
 async def test_the_ledger_has_what_the_provider_told_if_it_only_knows_an_imported_price(tmp_path):

@@ -12,6 +12,7 @@ from dragoman_service.settings.prices import PricesSettings
 USD = 10**9
 
 # https://api-docs.deepseek.com/quick_start/pricing-details-usd: cache hit, cache miss and output of deepseek-chat
+WRITES = {"input": "3", "cached_input": "0.30", "cache_write": "3.75", "output": "15"}
 CACHED = {"input": "0.27", "cached_input": "0.07", "output": "1.10"}
 # https://ai.google.dev/gemini-api/docs/pricing: gemini-2.5-pro; output "includes thinking tokens"
 TIERED = {
@@ -28,6 +29,7 @@ WITHIN = {"input": "15.00", "cached_input": "7.50", "output": "60.00"}
 EXAMPLES = [
     (CACHED, {"input_tokens": 1_000_000}, 0.27),
     (CACHED, {"input_tokens": 1_000_000, "cached_input_tokens": 1_000_000}, 0.07),
+    (WRITES, {"input_tokens": 10_000, "cached_input_tokens": 2_000, "cache_write_tokens": 5_000}, 0.02835),
     (
         CACHED,
         {"input_tokens": 10_000, "cached_input_tokens": 8_000, "output_tokens": 500},
@@ -79,5 +81,6 @@ def test_the_largest_usage_at_the_highest_price_fits_into_the_message() -> None:
 
 def test_more_cached_tokens_than_input_cost_no_less_than_nothing() -> None:
     price = Price(Rates(1_000_000, 1_000_000, cached_input=0, reasoning=0))
+    usage = v1.Usage(input_tokens=5, cached_input_tokens=9, cache_write_tokens=9, output_tokens=5, reasoning_tokens=9)
 
-    assert price.cost(v1.Usage(input_tokens=5, cached_input_tokens=9, output_tokens=5, reasoning_tokens=9)) == 0
+    assert price.cost(usage) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ class Rates:
     input: int
     output: int
     cached_input: int | None = None
+    cache_write: int | None = None
     reasoning: int | None = None
     above: int = 0
 
@@ -49,7 +50,7 @@ class Price:
     """Names these figures: other figures have another version."""
 
     def __post_init__(self) -> None:
-        figures = [(r.above, r.input, r.output, r.cached_input, r.reasoning) for r in (self.rates, *self.tiers)]
+        figures = [astuple(rates) for rates in (self.rates, *self.tiers)]
         object.__setattr__(self, "version", hashlib.sha256(repr(figures).encode()).hexdigest()[:12])
 
     def cost(self, usage: v1.Usage) -> int:
@@ -58,9 +59,11 @@ class Price:
         for tier in self.tiers:
             rates = tier if usage.input_tokens > tier.above else rates
         cached = min(usage.cached_input_tokens, usage.input_tokens)
+        stored = min(usage.cache_write_tokens, usage.input_tokens - cached)
         reasoning = min(usage.reasoning_tokens, usage.output_tokens)
-        total = (usage.input_tokens - cached) * rates.input + (usage.output_tokens - reasoning) * rates.output
+        total = (usage.input_tokens - cached - stored) * rates.input + (usage.output_tokens - reasoning) * rates.output
         total += cached * (rates.input if rates.cached_input is None else rates.cached_input)
+        total += stored * (rates.input if rates.cache_write is None else rates.cache_write)
         total += reasoning * (rates.output if rates.reasoning is None else rates.reasoning)
         return (total + MILLION // 2) // MILLION
 
@@ -107,6 +110,7 @@ def pricing(price: Price) -> v1.Pricing:
     return v1.Pricing(
         input=first.input,
         cached_input=first.cached_input,
+        cache_write=first.cache_write,
         output=first.output,
         reasoning=first.reasoning,
         tiers=[
@@ -114,6 +118,7 @@ def pricing(price: Price) -> v1.Pricing:
                 above_input_tokens=tier.above,
                 input=tier.input,
                 cached_input=tier.cached_input,
+                cache_write=tier.cache_write,
                 output=tier.output,
                 reasoning=tier.reasoning,
             )
@@ -138,4 +143,4 @@ def _price(table: PriceSettings) -> Price:
 
 
 def _rates(table: PriceSettings | TierSettings, above: int = 0) -> Rates:
-    return Rates(table.input, table.output, table.cached_input, table.reasoning, above)
+    return Rates(table.input, table.output, table.cached_input, table.cache_write, table.reasoning, above)

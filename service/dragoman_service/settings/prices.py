@@ -34,18 +34,19 @@ Rate = Annotated[Usd, AfterValidator(_is_affordable)]
 class TierSettings(Section):
     """Prices of a million tokens, for requests with more than `above` input tokens: all their tokens have them.
 
-    `cached_input` defaults to `input`, `reasoning` to `output`.
+    `cached_input` and `cache_write` default to `input`, `reasoning` to `output`.
     """
 
     above: Annotated[int, Field(ge=1, le=1_000_000_000)]
     input: Rate
     output: Rate
     cached_input: Rate | None = None
+    cache_write: Rate | None = None
     reasoning: Rate | None = None
 
 
 class PriceSettings(Section):
-    """Prices of a million tokens. `cached_input` defaults to `input`, `reasoning` to `output`.
+    """Prices of a million tokens. `cached_input` and `cache_write` default to `input`, `reasoning` to `output`.
 
     `tiers` replace all of them for requests with long prompts.
     """
@@ -53,6 +54,7 @@ class PriceSettings(Section):
     input: Rate
     output: Rate
     cached_input: Rate | None = None
+    cache_write: Rate | None = None
     reasoning: Rate | None = None
     tiers: tuple[TierSettings, ...] = ()
 

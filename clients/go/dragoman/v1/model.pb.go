@@ -298,7 +298,9 @@ type Pricing struct {
 	// Price of reasoning tokens. If absent, `output` applies.
 	Reasoning *int64 `protobuf:"varint,4,opt,name=reasoning,proto3,oneof" json:"reasoning,omitempty"`
 	// Prices that replace these ones for requests with longer prompts, shortest first.
-	Tiers         []*PricingTier `protobuf:"bytes,5,rep,name=tiers,proto3" json:"tiers,omitempty"`
+	Tiers []*PricingTier `protobuf:"bytes,5,rep,name=tiers,proto3" json:"tiers,omitempty"`
+	// Price of input tokens that the provider wrote to a cache. If absent, `input` applies.
+	CacheWrite    *int64 `protobuf:"varint,6,opt,name=cache_write,json=cacheWrite,proto3,oneof" json:"cache_write,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -368,6 +370,13 @@ func (x *Pricing) GetTiers() []*PricingTier {
 	return nil
 }
 
+func (x *Pricing) GetCacheWrite() int64 {
+	if x != nil && x.CacheWrite != nil {
+		return *x.CacheWrite
+	}
+	return 0
+}
+
 // Prices for requests with long prompts, each in billionths of a US dollar per million tokens.
 type PricingTier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -380,7 +389,9 @@ type PricingTier struct {
 	// As Pricing.output.
 	Output int64 `protobuf:"varint,4,opt,name=output,proto3" json:"output,omitempty"`
 	// As Pricing.reasoning.
-	Reasoning     *int64 `protobuf:"varint,5,opt,name=reasoning,proto3,oneof" json:"reasoning,omitempty"`
+	Reasoning *int64 `protobuf:"varint,5,opt,name=reasoning,proto3,oneof" json:"reasoning,omitempty"`
+	// As Pricing.cache_write.
+	CacheWrite    *int64 `protobuf:"varint,6,opt,name=cache_write,json=cacheWrite,proto3,oneof" json:"cache_write,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -450,6 +461,13 @@ func (x *PricingTier) GetReasoning() int64 {
 	return 0
 }
 
+func (x *PricingTier) GetCacheWrite() int64 {
+	if x != nil && x.CacheWrite != nil {
+		return *x.CacheWrite
+	}
+	return 0
+}
+
 var File_dragoman_v1_model_proto protoreflect.FileDescriptor
 
 const file_dragoman_v1_model_proto_rawDesc = "" +
@@ -469,25 +487,31 @@ const file_dragoman_v1_model_proto_rawDesc = "" +
 	" \x01(\x0e2\x19.dragoman.v1.AvailabilityR\favailability\x12\x14\n" +
 	"\x05local\x18\v \x01(\bR\x05local\x12/\n" +
 	"\x13conversation_fields\x18\f \x03(\tR\x12conversationFields\x12.\n" +
-	"\apricing\x18\r \x01(\v2\x14.dragoman.v1.PricingR\apricing\"\xd1\x01\n" +
+	"\apricing\x18\r \x01(\v2\x14.dragoman.v1.PricingR\apricing\"\x87\x02\n" +
 	"\aPricing\x12\x14\n" +
 	"\x05input\x18\x01 \x01(\x03R\x05input\x12&\n" +
 	"\fcached_input\x18\x02 \x01(\x03H\x00R\vcachedInput\x88\x01\x01\x12\x16\n" +
 	"\x06output\x18\x03 \x01(\x03R\x06output\x12!\n" +
 	"\treasoning\x18\x04 \x01(\x03H\x01R\treasoning\x88\x01\x01\x12.\n" +
-	"\x05tiers\x18\x05 \x03(\v2\x18.dragoman.v1.PricingTierR\x05tiersB\x0f\n" +
+	"\x05tiers\x18\x05 \x03(\v2\x18.dragoman.v1.PricingTierR\x05tiers\x12$\n" +
+	"\vcache_write\x18\x06 \x01(\x03H\x02R\n" +
+	"cacheWrite\x88\x01\x01B\x0f\n" +
 	"\r_cached_inputB\f\n" +
 	"\n" +
-	"_reasoning\"\xd3\x01\n" +
+	"_reasoningB\x0e\n" +
+	"\f_cache_write\"\x89\x02\n" +
 	"\vPricingTier\x12,\n" +
 	"\x12above_input_tokens\x18\x01 \x01(\x03R\x10aboveInputTokens\x12\x14\n" +
 	"\x05input\x18\x02 \x01(\x03R\x05input\x12&\n" +
 	"\fcached_input\x18\x03 \x01(\x03H\x00R\vcachedInput\x88\x01\x01\x12\x16\n" +
 	"\x06output\x18\x04 \x01(\x03R\x06output\x12!\n" +
-	"\treasoning\x18\x05 \x01(\x03H\x01R\treasoning\x88\x01\x01B\x0f\n" +
+	"\treasoning\x18\x05 \x01(\x03H\x01R\treasoning\x88\x01\x01\x12$\n" +
+	"\vcache_write\x18\x06 \x01(\x03H\x02R\n" +
+	"cacheWrite\x88\x01\x01B\x0f\n" +
 	"\r_cached_inputB\f\n" +
 	"\n" +
-	"_reasoning*^\n" +
+	"_reasoningB\x0e\n" +
+	"\f_cache_write*^\n" +
 	"\n" +
 	"Capability\x12\x1a\n" +
 	"\x16CAPABILITY_UNSPECIFIED\x10\x00\x12\x1b\n" +

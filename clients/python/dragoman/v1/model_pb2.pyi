@@ -162,6 +162,7 @@ class Pricing(_message.Message):
     OUTPUT_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
     TIERS_FIELD_NUMBER: _builtins.int
+    CACHE_WRITE_FIELD_NUMBER: _builtins.int
     input: _builtins.int
     """Price of input tokens that no other price applies to."""
     cached_input: _builtins.int
@@ -170,6 +171,8 @@ class Pricing(_message.Message):
     """Price of output tokens."""
     reasoning: _builtins.int
     """Price of reasoning tokens. If absent, `output` applies."""
+    cache_write: _builtins.int
+    """Price of input tokens that the provider wrote to a cache. If absent, `input` applies."""
     @_builtins.property
     def tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PricingTier]:
         """Prices that replace these ones for requests with longer prompts, shortest first."""
@@ -182,15 +185,20 @@ class Pricing(_message.Message):
         output: _builtins.int = ...,
         reasoning: _builtins.int | None = ...,
         tiers: _abc.Iterable[Global___PricingTier] | None = ...,
+        cache_write: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cached_input", b"_cached_input", "_reasoning", b"_reasoning", "cached_input", b"cached_input", "reasoning", b"reasoning"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cache_write", b"_cache_write", "_cached_input", b"_cached_input", "_reasoning", b"_reasoning", "cache_write", b"cache_write", "cached_input", b"cached_input", "reasoning", b"reasoning"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cached_input", b"_cached_input", "_reasoning", b"_reasoning", "cached_input", b"cached_input", "input", b"input", "output", b"output", "reasoning", b"reasoning", "tiers", b"tiers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cache_write", b"_cache_write", "_cached_input", b"_cached_input", "_reasoning", b"_reasoning", "cache_write", b"cache_write", "cached_input", b"cached_input", "input", b"input", "output", b"output", "reasoning", b"reasoning", "tiers", b"tiers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cache_write: _TypeAlias = _typing.Literal["cache_write"]  # noqa: Y015
+    _WhichOneofArgType__cache_write: _TypeAlias = _typing.Literal["_cache_write", b"_cache_write"]  # noqa: Y015
     _WhichOneofReturnType__cached_input: _TypeAlias = _typing.Literal["cached_input"]  # noqa: Y015
     _WhichOneofArgType__cached_input: _TypeAlias = _typing.Literal["_cached_input", b"_cached_input"]  # noqa: Y015
     _WhichOneofReturnType__reasoning: _TypeAlias = _typing.Literal["reasoning"]  # noqa: Y015
     _WhichOneofArgType__reasoning: _TypeAlias = _typing.Literal["_reasoning", b"_reasoning"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cache_write) -> _WhichOneofReturnType__cache_write | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cached_input) -> _WhichOneofReturnType__cached_input | None: ...
     @_typing.overload
@@ -209,6 +217,7 @@ class PricingTier(_message.Message):
     CACHED_INPUT_FIELD_NUMBER: _builtins.int
     OUTPUT_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
+    CACHE_WRITE_FIELD_NUMBER: _builtins.int
     above_input_tokens: _builtins.int
     """The tier applies to requests with more input tokens than this. All tokens have its prices."""
     input: _builtins.int
@@ -219,6 +228,8 @@ class PricingTier(_message.Message):
     """As Pricing.output."""
     reasoning: _builtins.int
     """As Pricing.reasoning."""
+    cache_write: _builtins.int
+    """As Pricing.cache_write."""
     def __init__(
         self,
         *,
@@ -227,15 +238,20 @@ class PricingTier(_message.Message):
         cached_input: _builtins.int | None = ...,
         output: _builtins.int = ...,
         reasoning: _builtins.int | None = ...,
+        cache_write: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cached_input", b"_cached_input", "_reasoning", b"_reasoning", "cached_input", b"cached_input", "reasoning", b"reasoning"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cache_write", b"_cache_write", "_cached_input", b"_cached_input", "_reasoning", b"_reasoning", "cache_write", b"cache_write", "cached_input", b"cached_input", "reasoning", b"reasoning"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cached_input", b"_cached_input", "_reasoning", b"_reasoning", "above_input_tokens", b"above_input_tokens", "cached_input", b"cached_input", "input", b"input", "output", b"output", "reasoning", b"reasoning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cache_write", b"_cache_write", "_cached_input", b"_cached_input", "_reasoning", b"_reasoning", "above_input_tokens", b"above_input_tokens", "cache_write", b"cache_write", "cached_input", b"cached_input", "input", b"input", "output", b"output", "reasoning", b"reasoning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cache_write: _TypeAlias = _typing.Literal["cache_write"]  # noqa: Y015
+    _WhichOneofArgType__cache_write: _TypeAlias = _typing.Literal["_cache_write", b"_cache_write"]  # noqa: Y015
     _WhichOneofReturnType__cached_input: _TypeAlias = _typing.Literal["cached_input"]  # noqa: Y015
     _WhichOneofArgType__cached_input: _TypeAlias = _typing.Literal["_cached_input", b"_cached_input"]  # noqa: Y015
     _WhichOneofReturnType__reasoning: _TypeAlias = _typing.Literal["reasoning"]  # noqa: Y015
     _WhichOneofArgType__reasoning: _TypeAlias = _typing.Literal["_reasoning", b"_reasoning"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cache_write) -> _WhichOneofReturnType__cache_write | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cached_input) -> _WhichOneofReturnType__cached_input | None: ...
     @_typing.overload

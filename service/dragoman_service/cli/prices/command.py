@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dragoman_service.cli.prices.source import Source
     from dragoman_service.settings.settings import Settings
 
-COLUMNS = ("model", "above", "input", "cached", "output", "reasoning", "from")
+COLUMNS = ("model", "above", "input", "cached", "written", "output", "reasoning", "from")
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -19,6 +19,7 @@ _KEYS = {
     "input": "input_mtok",
     "output": "output_mtok",
     "cached_input": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
     "reasoning": "output_reasoning_mtok",
 }
 _STEP = timedelta(minutes=30)  # prices that depend on the time of day change on the hour or on the half hour

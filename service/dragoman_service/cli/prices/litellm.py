@@ -17,6 +17,7 @@ _KEYS = {
     "input": "input_cost_per_token",
     "output": "output_cost_per_token",
     "cached_input": "cache_read_input_token_cost",
+    "cache_write": "cache_creation_input_token_cost",
     "reasoning": "output_cost_per_reasoning_token",
 }
 _ABOVE = re.compile(rf"(?:{'|'.join(_KEYS.values())})_above_([1-9][0-9]{{0,5}})k_tokens")

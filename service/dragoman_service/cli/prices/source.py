@@ -12,7 +12,8 @@ _NANO = Decimal("1e-9")
 _REQUIRED = ("input", "output")
 
 Rates = Mapping[str, Decimal]
-"""US dollars for a million tokens, by the keys of the settings: `input`, `output`, `cached_input`, `reasoning`."""
+"""US dollars for a million tokens, by the keys of the settings: `input`, `output`, `cached_input`, `cache_write`,
+`reasoning`."""
 
 
 class SourceError(Exception):

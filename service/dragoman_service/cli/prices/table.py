@@ -90,8 +90,9 @@ def _steps(price: Price) -> tuple[Rates, ...]:
 
 def _row(model: str, rates: Rates, origin: str) -> tuple[str, ...]:
     cached = rates.input if rates.cached_input is None else rates.cached_input
+    stored = rates.input if rates.cache_write is None else rates.cache_write
     reasoning = rates.output if rates.reasoning is None else rates.reasoning
-    amounts = (NanoUsd(amount).usd for amount in (rates.input, cached, rates.output, reasoning))
+    amounts = (NanoUsd(amount).usd for amount in (rates.input, cached, stored, rates.output, reasoning))
     return model, str(rates.above or ""), *amounts, origin
 
 

@@ -20,7 +20,8 @@ from dragoman_service.cli.terminal.output import note, printable
 
 COLUMNS = (
     *("time", "call_id", "attempt", "caller", "team", "model", "provider", "served_model", "outcome"),
-    *("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "estimated", "cost_usd"),
+    *("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"),
+    *("estimated", "cost_usd"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -75,6 +76,7 @@ def _csv_line(record: v1.UsageRecord) -> str:
             *(_text(text) for text in texts),
             str(usage.input_tokens),
             str(usage.cached_input_tokens),
+            str(usage.cache_write_tokens),
             str(usage.output_tokens),
             str(usage.reasoning_tokens),
             str(usage.estimated).lower(),

@@ -9,7 +9,7 @@ from dragoman import v1
 from dragoman_service.cli.quotas.money import dollars
 from dragoman_service.cli.terminal.output import note, write_table
 
-COUNTS = ("requests", "attempts", "input", "cached", "output", "reasoning", "usd", "unpriced")
+COUNTS = ("requests", "attempts", "input", "cached", "written", "output", "reasoning", "usd", "unpriced")
 _TIMES = ("hour", "day", "month")
 
 
@@ -39,6 +39,7 @@ def write_sums(sums: Sequence[v1.UsageSummary], by: Sequence[str]) -> None:
 
 def _counts(one: v1.UsageSummary) -> tuple[str, ...]:
     usage = one.usage
-    counts = (one.requests, one.attempts, usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
+    caches = usage.cached_input_tokens, usage.cache_write_tokens
+    counts = (one.requests, one.attempts, usage.input_tokens, *caches, usage.output_tokens)
     cost = dollars(usage.cost_nano_usd) if usage.HasField("cost_nano_usd") else "-"
     return (*map(str, counts), str(usage.reasoning_tokens), cost, str(one.unpriced))

@@ -162,6 +162,7 @@ def _tokens(counted: UsageRow | Total) -> v1.Usage:
         output_tokens=counted.output,
         total_tokens=counted.input + counted.output,
         cached_input_tokens=counted.cached,
+        cache_write_tokens=counted.cache_write,
         reasoning_tokens=counted.reasoning,
         estimated=counted.estimated > 0,
     )

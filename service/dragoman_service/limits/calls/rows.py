@@ -65,6 +65,7 @@ class Writer:
             served_model=attempt.served_model,
             input=usage.input_tokens,
             cached=usage.cached_input_tokens,
+            cache_write=usage.cache_write_tokens,
             output=usage.output_tokens,
             reasoning=usage.reasoning_tokens,
             cost=None if cost is None else cost.nano_usd,

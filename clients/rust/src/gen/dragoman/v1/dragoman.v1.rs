@@ -2194,6 +2194,9 @@ pub struct Pricing {
     /// Prices that replace these ones for requests with longer prompts, shortest first.
     #[prost(message, repeated, tag="5")]
     pub tiers: ::prost::alloc::vec::Vec<PricingTier>,
+    /// Price of input tokens that the provider wrote to a cache. If absent, `input` applies.
+    #[prost(int64, optional, tag="6")]
+    pub cache_write: ::core::option::Option<i64>,
 }
 /// Prices for requests with long prompts, each in billionths of a US dollar per million tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2213,6 +2216,9 @@ pub struct PricingTier {
     /// As Pricing.reasoning.
     #[prost(int64, optional, tag="5")]
     pub reasoning: ::core::option::Option<i64>,
+    /// As Pricing.cache_write.
+    #[prost(int64, optional, tag="6")]
+    pub cache_write: ::core::option::Option<i64>,
 }
 /// What a model supports in addition to completions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
