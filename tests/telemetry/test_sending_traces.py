@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
@@ -42,7 +43,7 @@ async def test_a_collector_that_hangs_holds_up_no_shutdown():
             tracing.attempt(Call("1", "me"), 1, "first", MODEL).end(None, outcome="ok")
             await until(lambda: collector.requests)
             tracing.attempt(Call("2", "me"), 1, "first", MODEL).end(None, outcome="ok")
-            tracing.drained = True
+            tracing.flush_until = math.inf
 
         assert lost == [1]
         assert collector.spans == []
@@ -67,7 +68,7 @@ async def test_what_waits_is_sent_in_batches_before_the_end():
         async with opening.open_tracing(collector.url, 1.0, 0, lost.append) as tracing:
             for _ in range(BATCH + 1):
                 tracing.attempt(Call("1", "me"), 1, "first", MODEL).end(None, outcome="ok")
-            tracing.drained = True
+            tracing.flush_until = math.inf
 
         assert len(collector.spans) == BATCH + 1
         assert lost == []

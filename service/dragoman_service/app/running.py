@@ -34,6 +34,9 @@ STOP_GRACE = 2.0  # seconds in which calls report to their callers that the serv
 LISTENING_GRACE = 0.05  # seconds without a call after which none is on its way to a closing listener
 LISTENING_ROUNDS = 8  # of these at most
 GOAWAY_LEAD = 0.01  # seconds before the last calls end in which clients are told to go elsewhere
+FLUSH_MARGIN = (
+    3.0  # seconds after a drain's delay and grace in which the last spans are sent; the process ends soon after
+)
 GOAWAY_GRACE = 0.5  # seconds in which they end
 
 log = structlog.get_logger(__name__)
@@ -66,6 +69,7 @@ class Running:
         go elsewhere. Then new calls are refused, and calls under way get `grace` seconds. The calls that are left end
         with SHUTTING_DOWN; operations go back to QUEUED. At last the listeners close.
         """
+        end = asyncio.get_running_loop().time() + delay + grace
         self._context.grpc.draining = True
         await self._context.grpc.set_ready(False)
         log.info("drain.started", delay_seconds=delay, grace_seconds=grace)
@@ -76,8 +80,8 @@ class Running:
         self.engine.stop()  # not earlier, because it ends the runs of operations too
         await self._idle_within(STOP_GRACE)
         await self._close_listeners()
-        if self._tracing is not None:
-            self._tracing.drained = True
+        if self._tracing is not None:  # not if a second signal has cancelled the drain
+            self._tracing.flush_until = end + FLUSH_MARGIN
         log.info("drain.finished")
 
     async def _close_listeners(self) -> None:

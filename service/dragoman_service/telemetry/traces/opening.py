@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import uuid
@@ -36,7 +37,8 @@ async def open_tracing(
     try:
         yield tracing
     finally:
-        await sender.close(flush if tracing.drained else 0.0)
+        until, now = tracing.flush_until, asyncio.get_running_loop().time()
+        await sender.close(0.0 if until is None else min(flush, max(0.0, until - now)))
 
 
 def _resource(worker: int) -> Resource:

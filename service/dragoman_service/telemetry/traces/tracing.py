@@ -62,8 +62,8 @@ class Tracing:
 
     def __init__(self, tracer: Tracer, send: Callable[[ReadableSpan], None], dropped: Callable[[int], None]) -> None:
         self._tracer, self._send, self._dropped = tracer, send, dropped
-        self.drained = False
-        """The service ends in an orderly way, so what waits is sent."""
+        self.flush_until: float | None = None
+        """Loop time until which the last spans may be sent when the service ends. None: they are not sent."""
 
     def begin_rpc(self, record: CallRecord, metadata: Mapping[str, Any]) -> None:
         """Begins the span of a call over gRPC, unless it is a probe."""
