@@ -59,7 +59,8 @@ def assert_equal_under_both(page: str) -> None:
         for (name, labels), value in before.items()
         if "_tokens_sum" in name
     }
-    others = {key: value for key, value in series.items() if "_cache_" in key[0] or "_reasoning_" in key[0]}
+    parts = ("_cache_", "_reasoning_")
+    others = {key: value for key, value in series.items() if any(part in key[0] for part in parts)}
 
     assert len(before) > 80
     assert len(tokens) == 2
@@ -98,13 +99,14 @@ def test_cached_and_reasoning_tokens_are_counted():
     totals = {name: value for (name, _), value in series_of(generate_latest(metrics.registry).decode()).items()}
 
     assert totals[f"{NEW}_usage_cache_read_input_tokens_total"] == 7
+    assert totals[f"{NEW}_usage_cache_write_input_tokens_total"] == 2
     assert totals[f"{NEW}_usage_reasoning_output_tokens_total"] == 3
 
 
 def measured(metrics: Metrics) -> None:
     """One completion with all that is measured."""
     meter = CompletionMeter(metrics, Names(), v1.CompletionRequest(model="m"), Call("1", "me"))
-    usage = v1.Usage(input_tokens=10, output_tokens=5, cached_input_tokens=7, reasoning_tokens=3)
+    usage = v1.Usage(input_tokens=10, output_tokens=5, cached_input_tokens=7, cache_write_tokens=2, reasoning_tokens=3)
     meter.record(v1.CompletionEvent(started=v1.Started(provider="p", served_model="m")))
     for text in "ab":
         meter.record(v1.CompletionEvent(delta=v1.Delta(text=text)))

@@ -110,10 +110,9 @@ class CompletionMeter:
         usage = self._usage
         self._metrics.input_tokens[labels].observe(usage.input_tokens if usage else 0)
         self._metrics.output_tokens[labels].observe(self._output_tokens())
-        if usage is not None and usage.cached_input_tokens:
-            self._metrics.cached_tokens[labels].inc(usage.cached_input_tokens)
-        if usage is not None and usage.reasoning_tokens:
-            self._metrics.reasoning_tokens[labels].inc(usage.reasoning_tokens)
+        for part, counter in self._metrics.usage.items() if usage is not None else ():
+            if count := getattr(usage, part):
+                counter[labels].inc(count)
 
     def _observe_local(self, labels: tuple[str, ...]) -> None:
         if self._first is not None:

@@ -118,9 +118,9 @@ class Metrics:
         first = "Time to the first piece of an answer."
         self.first_chunk = histogram(names.FIRST_CHUNK, first, MODEL_SECONDS, error)
         self.per_chunk = histogram(names.PER_CHUNK, "Time between pieces.", MODEL_SECONDS, error)
-        cached, reasoning = "Tokens of prompts that providers had cached.", "Tokens of reasoning before answers."
-        self.cached_tokens = Family(Counter(names.CACHED_TOKENS, cached, MODEL, registry=registry))
-        self.reasoning_tokens = Family(Counter(names.REASONING_TOKENS, reasoning, MODEL, registry=registry))
+        self.usage = {
+            field: Family(Counter(name, text, MODEL, registry=registry)) for field, (name, text) in names.USAGE.items()
+        }
         server = "gen_ai_server"
         self.local_first_token = self._histogram(
             f"{server}_time_to_first_token_seconds", "Time to a local model's first token.", MODEL_SECONDS, *MODEL

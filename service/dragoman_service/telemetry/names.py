@@ -21,8 +21,12 @@ FIRST_CHUNK: Final = f"{_INFERENCE}_time_to_first_chunk_seconds"
 PER_CHUNK: Final = f"{_INFERENCE}_time_per_output_chunk_seconds"
 INPUT_TOKENS: Final = f"{_INFERENCE}_operation_input_tokens"
 OUTPUT_TOKENS: Final = f"{_INFERENCE}_operation_output_tokens"
-CACHED_TOKENS: Final = f"{_INFERENCE}_usage_cache_read_input_tokens"
-REASONING_TOKENS: Final = f"{_INFERENCE}_usage_reasoning_output_tokens"
+USAGE: Final = {
+    "cached_input_tokens": (f"{_INFERENCE}_usage_cache_read_input_tokens", "Tokens of prompts read from caches."),
+    "cache_write_tokens": (f"{_INFERENCE}_usage_cache_write_input_tokens", "Tokens of prompts written to caches."),
+    "reasoning_tokens": (f"{_INFERENCE}_usage_reasoning_output_tokens", "Tokens of reasoning before answers."),
+}
+"""The counters of parts of the tokens, with their descriptions, by the fields of `Usage`."""
 
 _OLD_TIMES = {
     DURATION: "gen_ai_client_operation_duration_seconds",
