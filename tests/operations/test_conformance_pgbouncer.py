@@ -99,11 +99,11 @@ class TestKilledPooler(Staged):
     ) -> None:
         workers = [await stage.here(concurrency=OPERATIONS // 2) for _ in range(2)]
         caller = await stage.here(concurrency=0)
-        names = await caller.start_all("beat 15 0.1", OPERATIONS)
+        names = await caller.start_all("beat 8 0.1", OPERATIONS)
         await until(lambda: all(worker.provider.calls for worker in workers))
         await asyncio.to_thread(killed.stop)
         refused = await started(caller)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.0)  # they end meanwhile
         await asyncio.to_thread(killed.start)
         while (name := await started(caller)) is None:
             await asyncio.sleep(0.05)

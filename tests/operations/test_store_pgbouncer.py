@@ -170,3 +170,17 @@ async def test_statements_have_names_only_if_the_pooler_keeps_them_apart(
 
     assert (found.pooled, found.shares, found.names) == (True, True, keeps)
     assert left == 0, "what was tried is left behind for the next client of the session"
+
+
+async def test_with_a_direct_url_a_session_past_the_pooler_listens(
+    sharing: Pooler, postgres: PostgresServer, postgres_store: Store
+) -> None:
+    name = database_in(postgres_store)
+    context = StoreContext(postgres_store.folder, ChangeRecorder(), direct_url=postgres_store.url)
+    with capture_logs() as logs:
+        async with open_store(sharing.url(name), context):
+            asked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+            listening = len(await postgres.run(asked, name))
+
+    assert listening == 1
+    assert "operations.deaf" not in [line["event"] for line in logs]

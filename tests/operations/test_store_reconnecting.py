@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from dragoman_service.contract import CompletionError
 from dragoman_service.operations.store.libpq_url import read_url
 from dragoman_service.operations.store.postgres.connections import Route
 from dragoman_service.operations.store.postgres.database import READERS, PostgresDatabase
-from dragoman_service.operations.store.postgres.gate import SHORTEST, AwayError, Gate
+from dragoman_service.operations.store.postgres.gate import SHORTEST, SPACING, AwayError, Gate
 from postgres_server import OWNER, PostgresServer
 from sqlalchemy import Connection, text
 from waiting import until
@@ -121,10 +122,13 @@ async def test_many_processes_do_not_storm_a_database_that_comes_back(postgres: 
         over.set()
         await asyncio.gather(*users)
         reconnects = [one.reconnects for one in databases]
+    after = [[at for at in proxy.times if at >= back] for proxy in proxies]
+    gaps = [later - earlier for times in after for earlier, later in pairwise(times)]
     first_second = [sum(back <= at < back + 1 for at in proxy.times) for proxy in proxies]
 
     assert [proxy.most for proxy in proxies] == [1] * WORKERS
     assert max(proxy.attempts for proxy in proxies) <= 2 + OUTAGE / SHORTEST
+    assert min(gaps) >= SPACING[0] * 0.8
     assert sum(first_second) <= 2.5 * WORKERS, "each would have made four"
     assert min(reconnects) >= 1
 
