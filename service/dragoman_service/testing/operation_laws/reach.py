@@ -13,7 +13,7 @@ from dragoman import v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.operations.model.workers import Worker
 from dragoman_service.testing.operation_laws.replica import CALLER, NEVER, until
-from dragoman_service.testing.operation_laws.rows import claim, new
+from dragoman_service.testing.operation_laws.rows import OWNER, claim, new
 from dragoman_service.testing.operation_laws.stage import (
     AnyReplica,
     Stage,
@@ -59,6 +59,20 @@ class ReachLaws(Staged):
         assert none == 0
         assert both >= 290
         assert one <= passed + 10
+
+    async def test_what_is_handed_back_is_counted_apart_from_what_is_lost(self, stage: Stage) -> None:
+        store = await stage.open_store()
+        await store.start(new(1))
+        [first] = await claim(store)
+        await store.requeue(first.held, 0)
+        [second] = await claim(store)
+        await store.requeue(second.held, 1)
+        [third] = await claim(store)
+        record = await store.get(OWNER, new(1).id)
+
+        assert record is not None
+        assert (first.losses, second.losses, third.losses) == (0, 0, 1)
+        assert (record.attempt, record.handbacks) == (3, 1)
 
     async def test_workers_know_of_each_other_until_they_leave(self, stage: Stage) -> None:
         here, there = await stage.open_store(), await stage.open_store()
