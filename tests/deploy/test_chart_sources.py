@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from dragoman_service.operations.store.interface import StoreContext
 from dragoman_service.operations.store.opening import open_store
 from dragoman_service.process.supervisor import EXIT_MARGIN
-from dragoman_service.settings.settings import ServerSettings, Settings
+from dragoman_service.settings.settings import ServerSettings, Settings, load
 from dragoman_service.testing.operation_laws.rows import TTL, claim, new, succeeded
 from postgres_server import PostgresServer
 
@@ -54,6 +55,28 @@ def test_a_pod_may_take_longer_to_end_than_the_service() -> None:
     seconds = int(in_rendering("default", r"terminationGracePeriodSeconds: (\d+)"))
 
     assert seconds >= server.drain_delay + server.grace + EXIT_MARGIN
+
+
+def test_the_service_takes_the_settings_that_are_rendered(tmp_path: Path) -> None:
+    text = in_rendering("postgres", r"dragoman\.toml: \|\n((?:(?: {4}.*)?\n)+)")
+    (tmp_path / "vendor-key").write_text("sk-1\n")
+    file = tmp_path / "dragoman.toml"
+    file.write_text(textwrap.dedent(text).replace("/etc/dragoman/secrets", str(tmp_path)))
+
+    settings = load(file, {"DRAGOMAN_SERVER__DATA_DIR": str(tmp_path)})
+
+    assert (settings.server.workers, settings.server.grace, settings.server.metrics.port) == (2, 60, 9090)
+    assert settings.targets == {"gpt-*": ("vendor/some-model",)}
+    assert settings.providers["vendor"]["api_key"] == "sk-1"
+
+
+def test_the_service_reads_the_url_of_its_store_from_the_mounted_secret(tmp_path: Path) -> None:
+    variable = in_rendering("postgres", r"value: '(\{ file = .* \})'")
+    mounted = in_rendering("postgres", r"name: database, mountPath: (\S+),")
+    (tmp_path / "url").write_text("postgresql://dragoman:secret@db/dragoman\n")
+    environ = {"DRAGOMAN_OPERATIONS__URL": variable.replace(mounted, str(tmp_path))}
+
+    assert load(None, environ).operations.url == "postgresql://dragoman:secret@db/dragoman"
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
