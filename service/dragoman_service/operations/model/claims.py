@@ -67,7 +67,7 @@ class ClaimRequest:
     """What a worker claims, and on which terms. Durations in milliseconds."""
 
     worker: str
-    """A name that no other claim has."""
+    """A name that no other claim has, but one that is repeated."""
     lease: int
     """How long the worker may hold an operation without renewing its lease."""
     free: int
@@ -81,6 +81,8 @@ class ClaimRequest:
     limits: Limits = UNLIMITED
     sharing: Sharing | None = None
     """How callers share the worker's slots; None: they do not, and whatever is due next is claimed."""
+    repeated: bool = False
+    """The claim before, of the same worker's name, seemed to fail. What it claimed nevertheless is the answer then."""
 
 
 class Claims(NamedTuple):

@@ -58,6 +58,8 @@ def claim(transaction: Transaction, request: ClaimRequest) -> Claims:
     """Claims operations: those whose worker was lost first, then queued ones, see `ClaimRequest`."""
     # Lost operations go first: their callers have waited longest. Rows that another claim has locked are skipped, not
     # waited for, so that claims of several processes share the queue; whatever is locked here is ours until the commit.
+    if request.repeated and (before := _claimed_before(transaction, request.worker)):
+        return Claims(before, [])
     claimed: list[Claimed] = []
     ended: list[Ended] = []
     if request.found.expired:
@@ -68,6 +70,11 @@ def claim(transaction: Transaction, request: ClaimRequest) -> Claims:
     if request.found.queued and (free := request.free - len(claimed)) > 0:
         claimed += _take(transaction, next_in_queue(transaction, free, request), request, losses=0)
     return Claims(claimed, ended)
+
+
+def _claimed_before(transaction: Transaction, worker: str) -> list[Claimed]:
+    found = select(*_CLAIMED).where(is_running, _c.worker == worker)
+    return [Claimed(Held(*row[:3]), *row[3:]) for row in transaction.execute(found)]
 
 
 def _take(transaction: Transaction, ids: Sequence[str], request: ClaimRequest, losses: int) -> list[Claimed]:

@@ -31,6 +31,7 @@ from dragoman_service.operations.worker.cancellations import Cancellations
 from dragoman_service.operations.worker.event_writer import EventWriter
 from dragoman_service.operations.worker.lease_keeper import LeaseKeeper
 from dragoman_service.operations.worker.run import Run
+from dragoman_service.operations.worker.settling import ClaimNames, finish
 from dragoman_service.timing.loop import RETRY_SECONDS, jittered, repeat
 
 LOCKED_SECONDS = 0.05  # before it looks again for work that another process had locked
@@ -59,7 +60,7 @@ class Runner:
         self._turns = itertools.count(1)
         self._ttl = round(options.ttl * 1000)
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._claims, self._lease = itertools.count(1), round(options.lease * 1000)
+        self._claims, self._lease = ClaimNames(self._worker), round(options.lease * 1000)
         self._runs: dict[str, Run] = {}
         self._lease_keeper = LeaseKeeper(store, self._runs, options.lease)
         self._cancellations = Cancellations(store, self._runs)
@@ -182,7 +183,8 @@ class Runner:
         """Claims operations for `free` slots, if there are any."""
         self._backlog = free <= 0
         held = [run.claimed.held for run in self._runs.values()]
-        if self._backlog or not any(found := await self._store.pending(held)) or self._draining:
+        found = None if self._backlog else await self._store.pending(held)
+        if found is None or self._draining or not (any(found) or self._claims.unsettled):
             return
         with self._cancellations.claiming():
             claimed, ended = await self._claim(free, held, found)
@@ -195,9 +197,9 @@ class Runner:
             asyncio.get_running_loop().call_later(LOCKED_SECONDS, self._wake.set)
 
     async def _claim(self, free: int, held: Sequence[Held], found: Pending) -> Claims:
-        worker = f"{self._worker}-{next(self._claims)}"
-        request = ClaimRequest(worker, self._lease, free, found, self._ttl, held, self._limits, self._sharing())
-        claims = await self._store.claim(request)
+        terms = (self._lease, free, found, self._ttl, held, self._limits, self._sharing())
+        with self._claims.next() as (name, repeated):
+            claims = await self._store.claim(ClaimRequest(name, *terms, repeated=repeated))
         for one in claims.claimed if self._share < 1 else ():
             self._served.pop(one.owner, None)  # so that the first in the dictionary was served longest ago
             self._served[one.owner] = next(self._turns)
@@ -267,24 +269,25 @@ class Runner:
 
     async def _write_ending(self, run: Run, ending: Ending) -> None:
         """Writes the ending. Tries until the store accepts it, or refuses it because the lease is lost."""
+        claimed, held, failed = run.claimed, run.claimed.held, False
         while not run.lost:
             try:
                 await self._lease_keeper.ensure()
                 if run.lost:
                     break
-                if await self._try_to_write(run.claimed.held, ending):
+                if await self._try_to_write(claimed, ending, failed=failed):
                     return
                 run.lose("refused")
             except CompletionError:  # the store cannot be used
+                failed = True
                 await asyncio.sleep(jittered(RETRY_SECONDS))
-        held = run.claimed.held
         self._log.info("operation.discarded", operation=held.id, attempt=held.attempt, reason=run.lost)
 
-    async def _try_to_write(self, held: Held, ending: Ending) -> bool:
-        """Writes the ending. False: the lease is lost."""
+    async def _try_to_write(self, claimed: Claimed, ending: Ending, *, failed: bool) -> bool:
+        """Writes the ending. False: the lease is lost. `failed`: a try before this one seemed to fail."""
         if ending.state is State.QUEUED:
-            return await self._give_back(held, ending.losses)
-        ended = await self._store.finish(held, ending, self._ttl)
+            return await self._give_back(claimed.held, ending.losses)
+        ended = await finish(self._store, claimed, ending, self._ttl, failed=failed)
         if ended is not None:
             self.report_end(ended)
         return ended is not None
