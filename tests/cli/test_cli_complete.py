@@ -6,6 +6,8 @@ import json
 import os
 import pty
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from dragoman_command import Service, run, start
@@ -43,6 +45,35 @@ def test_generation_options_reach_the_model(service: Service) -> None:
     assert ended.stdout == "one two \n"
     assert "STOP_SEQUENCE" in ended.stderr
     assert "4 input + " in ended.stderr
+
+
+def test_files_go_with_the_prompt(service: Service, tmp_path: Path) -> None:
+    image = tmp_path / "dot.png"
+    image.write_bytes(b"\x89PNG")
+    shown = service.ask("complete", "See", "-m", "echo", "--file", str(image), "--file", "https://a.example/b.pdf")
+    unknown = service.ask("complete", "See", "-m", "echo", "--file", str(tmp_path / "dot"))
+    missing = service.ask("complete", "See", "-m", "echo", "--file", str(tmp_path / "no.png"))
+
+    assert shown.stdout == "See\n[image/png of 4 bytes]\n[https://a.example/b.pdf]\n"
+    assert unknown.returncode == missing.returncode == 2
+    assert "no ending that tells its type" in " ".join(unknown.stderr.replace("│", " ").split())
+    assert "No such file" in missing.stderr
+
+
+def test_the_page_about_files_shows_a_program_that_runs(service: Service, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "media.md").read_text()
+    program = page.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "a.png"],
+        cwd=tmp_path,
+        env={"DRAGOMAN_TARGET": service.target},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.stdout, ended.stderr) == ("What is this?\n[image/png of 4 bytes]\n", "")
 
 
 def test_json_is_the_completion_of_the_api(service: Service) -> None:

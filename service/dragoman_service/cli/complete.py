@@ -25,6 +25,10 @@ Schema = Annotated[
 Tools = Annotated[
     str | None, typer.Option("--tools", metavar="FILE|JSON", help="Functions that the model may call, as a JSON list.")
 ]
+Files = Annotated[
+    list[str] | None,
+    typer.Option("--file", metavar="PATH|ADDRESS", help="Image, document or recording for the model. Repeatable."),
+]
 Raw = Annotated[bool, typer.Option("--raw", help="Send the prompt verbatim, without a chat template.")]
 Json = Annotated[bool, typer.Option("--json", help="Write the Completion as JSON; with --stream, one event per line.")]
 Stream = Annotated[
@@ -59,6 +63,7 @@ def complete(
     stop: Stop = None,
     schema: Schema = None,
     tools: Tools = None,
+    files: Files = None,
     raw: Raw = False,
     as_json: Json = False,
     stream: Stream = None,
@@ -81,7 +86,7 @@ def complete(
     from dragoman_service.cli.options.tools import tools_in
 
     request = build_request(
-        build_prompt(prompt, raw=raw, system=system),
+        build_prompt(prompt, files or (), raw=raw, system=system),
         model,
         system=system,
         max_output_tokens=max_output_tokens,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
@@ -28,13 +30,18 @@ def prompt_text(argument: str | None) -> str:
         raise typer.BadParameter(f"stdin cannot be read: {error.strerror}", param_hint="PROMPT") from None
 
 
-def build_prompt(argument: str | None, *, raw: bool, system: str | None) -> Prompt:
-    """The prompt as a user message or, if `raw`, as text that the model continues without a template."""
+def build_prompt(argument: str | None, files: Sequence[str] = (), *, raw: bool, system: str | None) -> Prompt:
+    """The prompt as a user message with `files` or, if `raw`, as text that the model continues without a template."""
     if raw and system is not None:
         raise typer.BadParameter(
             "cannot be combined with --raw: put the instructions into the prompt", param_hint="--system"
         )
+    if raw and files:
+        raise typer.BadParameter("cannot be combined with --raw, which sends text alone", param_hint="--file")
+    attached = [_attached(file) for file in files]
     text = prompt_text(argument)
+    if attached:
+        return [v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text=text), *attached])]
     return v1.CompletionRequest(prompt=text) if raw else text
 
 
@@ -54,6 +61,20 @@ def json_option(name: str, value: str) -> str:
     except (ValueError, RecursionError) as wrong:
         raise typer.BadParameter(f"is not valid JSON: {wrong}", param_hint=name) from None
     return text
+
+
+def _attached(file: str) -> v1.Part:
+    """The bytes of a local file, or an address, which the provider reads."""
+    kind = mimetypes.guess_type(file, strict=False)[0] or ""
+    if "://" in file:
+        return v1.Part(file=v1.File(uri=file, media_type=kind))
+    if not kind:
+        ending = "has no ending that tells its type, such as .png or .pdf"
+        raise typer.BadParameter(f"{file} {ending}", param_hint="--file")
+    try:
+        return v1.Part(blob=v1.Blob(media_type=kind, data=Path(file).read_bytes(), name=Path(file).name))
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}", param_hint="--file") from None
 
 
 def _read(path: Path, option: str) -> str:
