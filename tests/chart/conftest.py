@@ -24,7 +24,7 @@ def helm() -> str:
 def template(helm: str, tmp_path: Path) -> Callable[[dict[str, Any]], subprocess.CompletedProcess[str]]:
     def run(values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         (tmp_path / "values.json").write_text(json.dumps(values))
-        command = [helm, "template", "gateway", CHART, "--values", tmp_path / "values.json"]
+        command = [helm, "template", "gateway", CHART, "--kube-version", "1.37", "--values", tmp_path / "values.json"]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     return run
