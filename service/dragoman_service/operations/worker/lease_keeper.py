@@ -1,8 +1,9 @@
-"""Renews the leases of this process."""
+"""Names the claims of this process, and renews its leases."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Mapping
 
 from dragoman_service.operations.store.interface import OperationStore
@@ -45,3 +46,18 @@ class LeaseKeeper:
         """Call it before a write: a process that stood still for a whole lease first asks what it still holds."""
         if asyncio.get_running_loop().time() - self._last > self._lease:
             await self.renew()
+
+
+class ClaimNames:
+    """The names of the claims of a worker. One that seemed to fail is made again under its name."""
+
+    def __init__(self, worker: str) -> None:
+        self._worker, self._numbers = worker, itertools.count(1)
+        self.unsettled = ""
+        """The name of a claim that has no answer yet. Clear it with the answer."""
+
+    def next(self) -> tuple[str, bool]:
+        """The name for a claim, and whether that claim is made again."""
+        repeated = bool(self.unsettled)
+        self.unsettled = self.unsettled or f"{self._worker}-{next(self._numbers)}"
+        return self.unsettled, repeated

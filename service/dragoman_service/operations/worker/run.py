@@ -15,7 +15,8 @@ from dragoman_service.engine.relay import Relay
 from dragoman_service.operations.model.errors import cancelled, internal
 from dragoman_service.operations.model.ids import name_of
 from dragoman_service.operations.model.observer import RunTrace
-from dragoman_service.operations.model.records import Claimed, Ending, Progress, State, Step
+from dragoman_service.operations.model.records import Claimed, Ended, Ending, Progress, State, Step
+from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.worker.unwritten_events import UnwrittenEvents
 
 
@@ -155,3 +156,21 @@ class Run:
             return Progress("", self._unwritten.last, 0, None)
         usage = self._relay.usage.SerializeToString()
         return Progress(self._provider, self._unwritten.last, self._relay.characters, usage)
+
+
+async def finish(
+    store: OperationStore, claimed: Claimed, ending: Ending, ttl: int, *, failed: bool = False
+) -> Ended | None:
+    """Writes the final state of an attempt. None: it was not ours any more. `ttl` is as for `OperationStore.finish`.
+
+    `failed`: a try before this one seemed to fail. If the operation has this ending of this attempt then, it succeeded.
+    """
+    ended = await store.finish(claimed.held, ending, ttl)
+    if ended is not None or not failed:
+        return ended
+    record = await store.get(claimed.owner, claimed.held.id)
+    if record is None or record.end_time is None:
+        return None
+    if (record.attempt, record.state) != (claimed.held.attempt, ending.state):
+        return None
+    return Ended(record.id, record.state, record.create_time, record.start_time, record.end_time)

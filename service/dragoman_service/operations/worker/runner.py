@@ -29,9 +29,8 @@ from dragoman_service.operations.notify.waiters import Waiters
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.worker.cancellations import Cancellations
 from dragoman_service.operations.worker.event_writer import EventWriter
-from dragoman_service.operations.worker.lease_keeper import LeaseKeeper
-from dragoman_service.operations.worker.run import Run
-from dragoman_service.operations.worker.settling import ClaimNames, finish
+from dragoman_service.operations.worker.lease_keeper import ClaimNames, LeaseKeeper
+from dragoman_service.operations.worker.run import Run, finish
 from dragoman_service.timing.loop import RETRY_SECONDS, jittered, repeat
 
 LOCKED_SECONDS = 0.05  # before it looks again for work that another process had locked
@@ -198,8 +197,9 @@ class Runner:
 
     async def _claim(self, free: int, held: Sequence[Held], found: Pending) -> Claims:
         terms = (self._lease, free, found, self._ttl, held, self._limits, self._sharing())
-        with self._claims.next() as (name, repeated):
-            claims = await self._store.claim(ClaimRequest(name, *terms, repeated=repeated))
+        name, repeated = self._claims.next()
+        claims = await self._store.claim(ClaimRequest(name, *terms, repeated=repeated))
+        self._claims.unsettled = ""
         for one in claims.claimed if self._share < 1 else ():
             self._served.pop(one.owner, None)  # so that the first in the dictionary was served longest ago
             self._served[one.owner] = next(self._turns)
