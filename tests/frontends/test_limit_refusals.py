@@ -110,6 +110,11 @@ async def openai_stream(served: Served, model: str) -> Refused | None:
     return await openai(served, model)
 
 
+async def anthropic_rest(served: Served, model: str) -> Refused | None:
+    body = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": text_for(model)}]}
+    return await over_http(served, "/v1/messages", body, lambda found: str(found["error"]["details"]["reason"]))
+
+
 async def gemini_rest(served: Served, model: str) -> Refused | None:
     body = {"contents": [{"role": "user", "parts": [{"text": text_for(model)}]}]}
     return await over_http(served, f"/v1beta/models/{model}:generateContent", body, info_of)
@@ -153,7 +158,7 @@ async def yandex(served: Served, model: str) -> Refused | None:
 
 
 OVER_GRPC = (native, gemini, vertex, prediction, yandex)
-OVER_REST = (native_rest, gemini_rest, vertex_rest, yandex_rest)
+OVER_REST = (native_rest, anthropic_rest, gemini_rest, vertex_rest, yandex_rest)
 Ask = Callable[[Served, str], Awaitable[Refused | None]]
 
 

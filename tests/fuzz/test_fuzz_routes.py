@@ -60,6 +60,21 @@ GEMINI: dict[str, Any] = {
     "generationConfig": {"topK": 4.0, "maxOutputTokens": 9, "responseMimeType": "text/plain"},
     "labels": {"a": "b"},
 }
+ANTHROPIC: dict[str, Any] = {
+    "model": "echo",
+    "max_tokens": 9,
+    "system": [{"type": "text", "text": "be brief", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "one two"}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "x", "is_error": True}]},
+    ],
+    "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+    "tool_choice": {"type": "auto"},
+    "thinking": {"type": "adaptive", "display": "omitted"},
+    "output_config": {"effort": "low"},
+    "metadata": {"user_id": "u"},
+}
 NATIVE: dict[str, Any] = {
     "model": "echo",
     "messages": [{"role": "ROLE_USER", "parts": [{"text": "one two"}]}],
@@ -71,6 +86,8 @@ BODIES = [
     NATIVE,
     {"request": NATIVE, "ttl": "60s"},
     GEMINI,
+    ANTHROPIC,
+    ANTHROPIC | {"stream": True},
     CHAT,
     CHAT | {"stream": True},
     TEXT,
@@ -79,7 +96,7 @@ BODIES = [
 ]
 BODIES += [YANDEX | {"completionOptions": {"stream": True}}, {"modelUri": "gpt://f/echo", "text": "one two"}, {}]
 HEADERS = ("Idempotency-Key", "x-client-request-id", "User-Agent", "Authorization", "Host", "Origin", "X-Dragoman-Hops")
-HEADERS += ("Connect-Timeout-Ms", "Last-Event-ID", "X-Dragoman-Unknown-Fields")
+HEADERS += ("Connect-Timeout-Ms", "Last-Event-ID", "X-Dragoman-Unknown-Fields", "anthropic-version", "x-api-key")
 TYPES = ("application/proto", "application/connect+json", "application/connect+proto")
 HEADERS += ("Accept", "Content-Type", "Accept-Encoding", "Cookie", "X-Forwarded-For", "Expect-Ct")
 

@@ -27,6 +27,8 @@ async def test_a_known_key_is_taken_under_both_schemes(start_service, prompt, sc
     ("metadata", "allowed"),
     [
         ({"x-goog-api-key": "key-of-a"}, True),
+        ({"x-api-key": "key-of-a"}, True),
+        ({"x-api-key": "wrong"}, False),
         ({"x-goog-api-key": "wrong"}, False),
         ({"x-goog-api-key": "wrong", "authorization": "Bearer key-of-a"}, True),
         ({"x-goog-api-key": "key-of-a", "authorization": "Bearer wrong"}, False),

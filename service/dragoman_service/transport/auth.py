@@ -13,7 +13,7 @@ from dragoman_service.settings.access import AccessSettings, Scope
 
 ANONYMOUS = "anonymous"
 SCHEMES = ("bearer", "api-key")
-KEY_HEADERS = ("x-goog-api-key",)
+KEY_HEADERS = ("x-api-key", "x-goog-api-key")
 """Headers, or gRPC metadata, that hold a bare key. They count where there is no `authorization`."""
 
 

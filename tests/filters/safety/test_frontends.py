@@ -24,6 +24,10 @@ def yandex(text, **options):
     return {"modelUri": "gpt://folder/m", "completionOptions": options, "messages": messages}
 
 
+def messages(text, **more):
+    return chat(text, max_tokens=64, **more)
+
+
 def gemini(text):
     return {"contents": [{"role": "user", "parts": [{"text": text}]}]}
 
@@ -52,6 +56,12 @@ WAYS = {  # the path, the body for a text, and what tells that the answer is blo
     ),
     "vertex": (f"{GOOGLE}:predict", lambda text: {"instances": [{"prompt": text}]}, '"blocked":true'),
     "vertex, streamed": (f"{GOOGLE}:serverStreamingPredict?alt=sse", tensor, '"blocked":{"boolVal":[true]}'),
+    "anthropic": ("/v1/messages", messages, '"stop_reason":"refusal"'),
+    "anthropic, streamed": (
+        "/v1/messages",
+        lambda text: messages(text, stream=True),
+        '"stop_reason":"refusal"',
+    ),
     "gemini": ("/v1beta/models/m:generateContent", gemini, ""),
     "gemini, streamed": ("/v1beta/models/m:streamGenerateContent?alt=sse", gemini, ""),
 }

@@ -1,0 +1,1 @@
+"""The server side of the dialect: decodes requests, encodes answers and errors."""

@@ -1,0 +1,26 @@
+"""The optional fields of a request that this dialect expresses, in both directions."""
+
+from __future__ import annotations
+
+SUPPORTED_FIELDS = (
+    *(
+        f"generation_config.{name}"
+        for name in (
+            "max_output_tokens",
+            "temperature",
+            "top_p",
+            "top_k",
+            "stop_sequences",
+            "reasoning",
+            "reasoning.budget_tokens",
+            "response_format.json_schema",
+        )
+    ),
+    "messages.blob",
+    "messages.file",
+    "messages.reasoning",
+    "tool_choice.mode",
+    "tool_choice.parallel",
+    "tools",
+)
+"""As in `Model.supported_fields`."""
