@@ -5,7 +5,9 @@
 
 Real gRPC, the echo provider, an answer of three words. A profile hook notes each Python function of
 `dragoman_service` that is entered, or resumed after an await, in the thread of the event loop; whatever a call goes
-through twice counts twice. Timers fall into some repetitions: the lowest figures of several are shown.
+through twice counts twice. Each task is followed by itself, and an operation is waited for once it is done, because the
+turns of tasks depend on how busy the machine is. Timers fall into some repetitions: the lowest figures of several are
+shown.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import asyncio
 import io
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -34,14 +37,15 @@ ROOT = f"{Path(dragoman_service.__file__).parent}/"
 # These measure all the time, so they are no part of a call.
 WATCHERS = ("transport/grpc/listener.py", "transport/grpc/gate.py", "transport/pressure.py")
 REPETITIONS = 9
-SETTLED = 0.05  # seconds after the answer, for what the service does behind it
+SETTLED = 0.05  # seconds without a call of a function, after which the service has nothing left to do behind the answer
+DONE = ("operations/worker/runner.py", "report_end")
 
 Entry = tuple[str, str]  # file and function
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The functions that a call entered, in order."""
+    """The functions that a call entered, task after task, in the order of each."""
 
     entered: tuple[Entry, ...]
 
@@ -62,22 +66,27 @@ class Count:
         return sum(1 for _ in self.visits) - 1
 
 
-def unary(channel: grpc.Channel) -> None:
+def unary(channel: grpc.Channel, _: threading.Event) -> None:
     v1.CompletionServiceStub(channel).CreateCompletion(_request())
 
 
-def stream(channel: grpc.Channel) -> None:
+def stream(channel: grpc.Channel, _: threading.Event) -> None:
     for _ in v1.CompletionServiceStub(channel).StreamCompletion(_request()):
         pass
 
 
-def operation(channel: grpc.Channel) -> None:
+def operation(channel: grpc.Channel, done: threading.Event) -> None:
     started = v1.CompletionServiceStub(channel).StartCompletion(v1.StartCompletionRequest(request=_request()))
+    if not done.wait(10):
+        raise TimeoutError("the operation has not ended")
     waiting = operations_pb2.WaitOperationRequest(name=started.name)
     operations_pb2_grpc.OperationsStub(channel).WaitOperation(waiting)
 
 
-CALLS: dict[str, Callable[[grpc.Channel], None]] = {"unary": unary, "stream": stream, "operation": operation}
+Call = Callable[[grpc.Channel, threading.Event], None]
+"""The event is set when an operation has ended."""
+
+CALLS: dict[str, Call] = {"unary": unary, "stream": stream, "operation": operation}
 
 
 async def counts() -> dict[str, Count]:
@@ -89,27 +98,36 @@ async def counts() -> dict[str, Count]:
             with grpc.insecure_channel(service.grpc_address) as channel:
                 found = {}
                 for name, call in CALLS.items():
-                    await asyncio.to_thread(call, channel)  # the first opens connections and fills caches
+                    await _count(call, channel)  # the first opens connections and fills caches
                     several = [await _count(call, channel) for _ in range(REPETITIONS)]
                     found[name] = min(several, key=lambda count: (count.files, count.switches))
                 return found
 
 
-async def _count(call: Callable[[grpc.Channel], None], channel: grpc.Channel) -> Count:
-    entered: list[Entry] = []
+async def _count(call: Call, channel: grpc.Channel) -> Count:
+    tasks: dict[asyncio.Task[Any] | None, list[Entry]] = {}
+    done, entries = threading.Event(), 0
 
     def note(frame: FrameType, event: str, _: Any) -> None:
+        nonlocal entries
         file = frame.f_code.co_filename
         if event == "call" and file.startswith(ROOT) and not file.endswith(WATCHERS):
-            entered.append((file.removeprefix(ROOT), frame.f_code.co_name))
+            entry = (file.removeprefix(ROOT), frame.f_code.co_name)
+            tasks.setdefault(asyncio.current_task(), []).append(entry)
+            entries += 1
+            if entry == DONE:
+                done.set()
 
     sys.setprofile(note)  # of this thread alone: the caller is in another
     try:
-        await asyncio.to_thread(call, channel)
-        await asyncio.sleep(SETTLED)
+        await asyncio.to_thread(call, channel, done)
+        before = -1
+        while before < entries:
+            before = entries
+            await asyncio.sleep(SETTLED)
     finally:
         sys.setprofile(None)
-    return Count(tuple(entered))
+    return Count(tuple(entry for entered in tasks.values() for entry in entered))
 
 
 def _request() -> v1.CompletionRequest:
