@@ -47,6 +47,18 @@ class Unrenewed:
         return {one.id: False for one in held}
 
 
+class Older:
+    """A store of another package that is older than some methods."""
+
+    def __init__(self, store: OperationStore, missing: Sequence[str]) -> None:
+        self._store, self._missing = store, missing
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._missing:
+            raise AttributeError(name)
+        return getattr(self._store, name)
+
+
 def altered(alter: Callable[[OperationStore], Any]) -> Opener:
     """Opens stores that are altered so."""
 

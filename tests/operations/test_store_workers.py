@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from altered_store import Older, altered
 from dragoman_service.operations.model.workers import SILENCE, Worker
 from dragoman_service.operations.worker.registry import Registry
 from dragoman_service.testing.operation_laws.replica import RecordingObserver
@@ -69,3 +70,17 @@ async def test_each_change_of_versions_and_roles_is_warned_of_once(open_store: O
         ("workers.versions_differ", ["1", "2"]),
         ("workers.none_runs", None),
     ]
+
+
+async def test_a_store_that_keeps_no_workers_is_warned_of_once_and_runs_operations(
+    open_worker: OpenWorker, logged: Log
+) -> None:
+    replica = await open_worker(opener=altered(lambda store: Older(store, ("beat", "leave", "workers"))))
+    done = await replica.wait(await replica.start("hi"))
+    listed = await replica.operations.workers()
+    await until(lambda: logged.records("workers.unknown"))
+    told = [line["event"] for line in logged.records() if line["level"] in ("warning", "error")]
+
+    assert done.HasField("response")
+    assert listed == ()
+    assert told == ["workers.unknown"]

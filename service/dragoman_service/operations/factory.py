@@ -27,7 +27,6 @@ from dragoman_service.operations.store.opening import open_store
 from dragoman_service.operations.worker.janitor import Janitor
 from dragoman_service.operations.worker.registry import Registry
 from dragoman_service.operations.worker.runner import Runner
-from dragoman_service.timing.loop import repeat
 
 log = structlog.get_logger(__name__)
 
@@ -139,7 +138,7 @@ async def operations_in(
     opened.dispatch.runner = runner = Runner(store, engine, opened.waiters, observing, settings, intervals)
     janitor = Janitor(store, intervals)
     registry = Registry(store, observing, lambda: runner.describe(member))
-    background = [asyncio.create_task(one) for one in (janitor.run(observing), repeat("beat", registry.beat))]
+    background = [asyncio.create_task(one) for one in (janitor.run(observing), registry.run())]
     if member.runs:
         runner.begin()
     try:

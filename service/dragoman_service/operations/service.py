@@ -38,6 +38,7 @@ from dragoman_service.operations.start_options import StartOptions
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.view import operation
 from dragoman_service.operations.worker.janitor import Janitor
+from dragoman_service.operations.worker.registry import keeps_workers
 from dragoman_service.operations.worker.runner import Runner
 from dragoman_service.validation import limits
 from dragoman_service.validation.rpcs import effective_page_size
@@ -207,8 +208,8 @@ class Operations:
         return operation(await self._reader.outcome(caller, name, until))
 
     async def workers(self) -> Sequence[Worker]:
-        """The processes that share the store."""
-        return await self._store.workers()
+        """The processes that share the store; none if it is one of another package that does not keep them."""
+        return await self._store.workers() if keeps_workers(self._store) else ()
 
     async def cancel(self, name: str, caller: str) -> None:
         """Stops it as soon as possible. An operation that is done stays as it is, which is not an error."""

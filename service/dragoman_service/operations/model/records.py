@@ -67,7 +67,7 @@ class Record:
     error: bytes | None
     priority: int
     request_id: str | None
-    handbacks: int
+    handbacks: int = 0
 
     @property
     def done(self) -> bool:

@@ -12,8 +12,18 @@ from dragoman_service.contract import CompletionError
 from dragoman_service.operations.model.observer import Observer
 from dragoman_service.operations.model.workers import BEAT, Worker
 from dragoman_service.operations.store.interface import OperationStore
+from dragoman_service.timing.loop import repeat
 
 LEAVING = 1.0  # seconds that the end of a process waits for the store
+_NEEDED = ("beat", "leave", "workers")
+
+
+def keeps_workers(store: OperationStore) -> bool:
+    """Whether the store has the methods for it. One of another package may be older than they are."""
+    return all(
+        hasattr(store, name) and getattr(type(store), name, None) is not getattr(OperationStore, name)
+        for name in _NEEDED
+    )
 
 
 class Registry:
@@ -24,6 +34,12 @@ class Registry:
         self._versions: list[str] = []
         self._runs = True
         self._log = structlog.get_logger()
+
+    async def run(self) -> None:
+        """Runs until it is cancelled, if the store keeps workers."""
+        if keeps_workers(self._store):
+            await repeat("beat", self.beat)
+        self._log.warning("workers.unknown", message=f"the store does not have the methods {', '.join(_NEEDED)}")
 
     async def beat(self) -> float:
         """Tells that this process lives. Returns the seconds until the next time."""
@@ -36,6 +52,8 @@ class Registry:
 
     async def leave(self) -> None:
         """Tells that this process ends. If the store cannot be used, the others will notice."""
+        if not keeps_workers(self._store):
+            return
         with suppress(CompletionError, TimeoutError):
             async with asyncio.timeout(LEAVING):
                 await self._store.leave(self._myself().id)
