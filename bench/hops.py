@@ -71,7 +71,7 @@ def unary(channel: grpc.Channel, _: threading.Event) -> None:
 
 
 def stream(channel: grpc.Channel, _: threading.Event) -> None:
-    for _ in v1.CompletionServiceStub(channel).StreamCompletion(_request()):
+    for _event in v1.CompletionServiceStub(channel).StreamCompletion(_request()):
         pass
 
 
