@@ -16,6 +16,7 @@ from dragoman_service.providers.openai.provider import open_openai
 from dragoman_service.providers.openai.settings import OpenAISettings
 from dragoman_service.testing import Scripted, Served, choice_finished, delta, serving
 from dragoman_service.testing.provider_laws.claims import FIELDS
+from test_anthropic_chained import chained as over_anthropic
 from test_gemini_chained import chained as over_gemini
 from test_yandex_chained import chained as over_yandex
 from wire_probes import ANSWERS, MESSAGES, SETTINGS, TOOLS, Answered, Asked, asking, returned, said
@@ -41,9 +42,10 @@ async def over_openai(served: Served) -> AsyncIterator[Provider]:
 WIRES: dict[str, Over] = {
     "OpenAI": over_openai,
     "Gemini": lambda served: over_gemini(served, "v1beta", "m"),
+    "Anthropic": lambda served: over_anthropic(served, "m"),
     "Yandex": lambda served: over_yandex(served, "m"),
 }
-STATEFUL = ("Gemini",)
+STATEFUL = ("Gemini", "Anthropic")
 """Wires that carry the state of reasoning and of calls."""
 
 

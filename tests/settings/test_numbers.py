@@ -58,6 +58,7 @@ def test_a_number_that_no_setting_can_have_is_a_mistake(tmp_path: Path, table: s
 @pytest.mark.parametrize(
     ("plugin", "key"),
     [
+        ("anthropic", "max_output_tokens"),
         ("openai", "connect_timeout"),
         ("openai", "idle_timeout"),
         ("vertex", "idle_timeout"),

@@ -26,6 +26,10 @@ def yandex(inner: Served) -> dict[str, Any]:
     return {"plugin": "yandex", "folder_id": "f", "models": ["m"], "endpoint": address, "tls": False, "attempts": 1}
 
 
+def anthropic(inner: Served) -> dict[str, Any]:
+    return {"plugin": "anthropic", "base_url": f"http://{inner.running.http_address}/v1", "models": ["m"]}
+
+
 def gemini(inner: Served) -> dict[str, Any]:
     return {"plugin": "gemini", "base_url": f"http://{inner.running.http_address}/v1beta", "models": ["m"]}
 
@@ -39,6 +43,7 @@ PROVIDERS: dict[str, Callable[[Served], dict[str, Any]]] = {
     "echo": lambda _: {"plugin": "echo", "text": TEXT},
     "openai": openai,
     "yandex": yandex,
+    "anthropic": anthropic,
     "gemini": gemini,
     "vertex": vertex,
 }

@@ -26,6 +26,8 @@ def decode_config(reader: Reader) -> tuple[v1.GenerationConfig, bool]:
         _decode_output(output, config)
     if (old := reader.object("output_format")) is not None:  # its name before it moved
         _decode_format(old, config)
+    if thinks and not config.HasField("reasoning"):  # it leaves the amount to the model
+        config.reasoning.visibility = v1.REASONING_VISIBILITY_VISIBLE
     return config, thinks
 
 
@@ -40,17 +42,15 @@ def _decode_thinking(reader: Reader, config: v1.GenerationConfig) -> bool:
         thinking.wrong("type", f"must be one of {', '.join(_THINKING)}")
     if display is not None and display not in _DISPLAYS:
         thinking.wrong("display", f"must be one of {', '.join(_DISPLAYS)}")
-    if kind == "disabled":
+    if kind in ("disabled", "between_tools"):  # the latter lets a model say what it does between calls
         config.reasoning.effort = v1.REASONING_EFFORT_NONE
-        return False
+        return kind != "disabled"
     if kind == "enabled":
         if budget is None or budget < 1:
             thinking.wrong("budget_tokens", "is required: the number of tokens to think for")
         config.reasoning.budget_tokens = budget
     if display is not None:
         config.reasoning.visibility = _DISPLAYS[display]
-    elif kind != "enabled":
-        config.reasoning.visibility = v1.REASONING_VISIBILITY_VISIBLE
     return True
 
 

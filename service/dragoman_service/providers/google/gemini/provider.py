@@ -12,9 +12,9 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.dialects.contract import HttpErrorResponse
+from dragoman_service.dialects.contract import EventDecoder, HttpErrorResponse
 from dragoman_service.dialects.google.gemini.client.dialect import GeminiClientDialect
-from dragoman_service.dialects.google.gemini.client.response import BodyDecoder, decode_count
+from dragoman_service.dialects.google.gemini.client.response import decode_count
 from dragoman_service.dialects.google.gemini.enums import Api
 from dragoman_service.dialects.google.names import project_model
 from dragoman_service.providers.google.gemini.settings import GeminiSettings
@@ -73,7 +73,7 @@ class GeminiProvider:
         def encode() -> bytes:
             return self._dialect.encode_request(request)
 
-        def decoder_of(_: str) -> BodyDecoder:
+        def decoder_of(_: str) -> EventDecoder[bytes]:
             return self._dialect.event_decoder(request)
 
         start = partial(self._answers.post, path, request.ByteSize(), encode, {**call.onward, **headers}, decoder_of)

@@ -8,10 +8,11 @@ from typing import Any
 import orjson
 from dragoman import v1
 
+from dragoman_service.dialects.bodies import BodyDecoder
 from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.dialects.google.errors import decode_error
 from dragoman_service.dialects.google.gemini.client.request import encode_request
-from dragoman_service.dialects.google.gemini.client.response import BodyDecoder
+from dragoman_service.dialects.google.gemini.client.response import ObjectDecoder
 from dragoman_service.dialects.google.gemini.enums import Api
 from dragoman_service.dialects.google.gemini.supported import SUPPORTED_FIELDS
 from dragoman_service.errors import CompletionError
@@ -45,7 +46,7 @@ class GeminiClientDialect:
 
     def event_decoder(self, request: v1.CompletionRequest) -> BodyDecoder:
         """A decoder for the answer to `request`."""
-        return BodyDecoder(request, self._mark)
+        return BodyDecoder(ObjectDecoder(request, self._mark))
 
     def decode_error(self, response: HttpErrorResponse) -> CompletionError:
         """The error of a response whose status is not 200."""

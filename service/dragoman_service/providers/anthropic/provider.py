@@ -1,0 +1,103 @@
+"""`anthropic`: Anthropic's Messages API, and any service that speaks it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+
+from dragoman import v1
+from google.rpc import code_pb2
+
+from dragoman_service.contract import Call, CompletionError
+from dragoman_service.dialects.anthropic.client.dialect import AnthropicClientDialect
+from dragoman_service.dialects.anthropic.client.response import decode_count
+from dragoman_service.dialects.anthropic.client.traits import Traits, traits_of
+from dragoman_service.dialects.contract import EventDecoder, HttpErrorResponse
+from dragoman_service.providers.anthropic.models import Known, listed_models, named_models
+from dragoman_service.providers.anthropic.settings import AnthropicSettings
+from dragoman_service.providers.upstream.answering import HttpAnswers, deliver
+from dragoman_service.providers.upstream.connection import Http, HttpError
+from dragoman_service.providers.upstream.errors import error_of
+from dragoman_service.providers.upstream.http import open_http
+from dragoman_service.providers.upstream.timeouts import Timeouts
+
+MARK = b"anthropic:"
+"""What the state of this provider begins with."""
+COUNT_TIMEOUT = 30.0  # seconds
+_MESSAGES = "/messages"
+_MAX_COUNT = 64 * 1024  # bytes of the answer to a count
+
+
+@asynccontextmanager
+async def open_anthropic(settings: AnthropicSettings) -> AsyncIterator[AnthropicProvider]:
+    """The plugin's entry point. Raises ModelsError with a message for the operator."""
+    async with open_http(
+        str(settings.base_url),
+        headers=settings.sent_headers,
+        connect_timeout=settings.connect_timeout,
+        ca_file=settings.ca_file,
+    ) as http:
+        known = named_models(settings.models) if settings.models else await listed_models(http)
+        if settings.max_output_tokens is not None:
+            known = [_limited(model, settings.max_output_tokens) for model in known]
+        yield AnthropicProvider(http, settings, known)
+
+
+class AnthropicProvider:
+    """The models that the settings name, or that the upstream lists."""
+
+    def __init__(self, http: Http, settings: AnthropicSettings, known: Sequence[Known]) -> None:
+        self._http = http
+        self._secrets = settings.secrets
+        self._known = known
+        traits: Mapping[str, Traits] = {model.name: model.traits for model in known}
+        self._dialect = AnthropicClientDialect(MARK, lambda name: traits.get(name) or traits_of(name))
+        timeouts = Timeouts(settings.first_token_timeout, settings.idle_timeout)
+        self._answers = HttpAnswers(http, self._dialect.decode_error, timeouts)
+
+    def models(self) -> Sequence[v1.Model]:
+        return [model.message for model in self._known]
+
+    def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+        """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
+
+        def encode() -> bytes:
+            return self._dialect.encode_request(request)
+
+        def decoder_of(_: str) -> EventDecoder[bytes]:
+            return self._dialect.event_decoder(request)
+
+        start = partial(self._answers.post, _MESSAGES, request.ByteSize(), encode, call.onward, decoder_of)
+        return deliver(start, self._secrets)
+
+    async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
+        body = self._dialect.encode_count(request)
+        try:
+            async with asyncio.timeout(COUNT_TIMEOUT):
+                counted = await self._count(body, call.onward)
+        except TimeoutError:
+            raise error_of(HttpError("no answer in time", connected=True)) from None
+        except (HttpError, CompletionError) as failure:
+            raise error_of(failure, secrets=self._secrets) from None
+        counted.tokenizer = request.model
+        return counted
+
+    async def tokenize(self, request: v1.TokenizeRequest, call: Call) -> v1.TokenizeResponse:
+        """The vendor splits no prompts, and models do not claim it."""
+        message = "This provider splits no text into tokens. It only counts them."
+        raise CompletionError(code_pb2.UNIMPLEMENTED, v1.ERROR_REASON_CAPABILITY_MISSING, message)
+
+    async def _count(self, body: bytes, headers: Mapping[str, str]) -> v1.CountTokensResponse:
+        async with self._http.stream(f"{_MESSAGES}/count_tokens", body, headers) as response:
+            answer = await response.read(_MAX_COUNT)
+        if response.status != 200:
+            raise self._dialect.decode_error(HttpErrorResponse(response.status, answer, response.headers))
+        return decode_count(answer)
+
+
+def _limited(model: Known, most: int) -> Known:
+    """The model with the limit of the settings, for requests that do not say."""
+    return replace(model, traits=replace(model.traits, max_tokens=most))
