@@ -17,6 +17,7 @@ OBJC_PREFIXES = {
     "dragoman.v1": "DXX",
     "dragoman.dialect.google.aiplatform.v1": "DDGA",
     "dragoman.dialect.google.generativelanguage.v1": "DDGG",
+    "dragoman.dialect.xai.v1": "DDX",
     "dragoman.dialect.yandex.v1": "DDY",
 }
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dragoman import v1
-from google.rpc import code_pb2
+from google.protobuf.message import DecodeError, Message
+from google.rpc import code_pb2, error_details_pb2
+from google.rpc.status_pb2 import Status
 
-from dragoman_service.errors import DEFAULT_RETRY_AFTER, CompletionError
+from dragoman_service.errors import DEFAULT_RETRY_AFTER, CompletionError, too_many_hops
+
+_M = TypeVar("_M", bound=Message)
 
 SAYS = " The provider says: "
 _MAX_TEXT = 300  # characters of the upstream's text that a caller sees
@@ -115,6 +120,27 @@ def failure_of_grpc_code(code: int) -> UpstreamFailure | None:
     return _BY_GRPC_CODE.get(code, UNAVAILABLE)
 
 
+def error_of_status(status: Status) -> CompletionError:
+    """The error of a call that failed, or of an operation."""
+    name = code_pb2.Code.Name(status.code) if status.code in code_pb2.Code.values() else str(status.code)
+    if detail_of(status, error_details_pb2.ErrorInfo).reason == too_many_hops().reason_name:
+        return too_many_hops().with_metadata(upstream_status=name)
+    failure = failure_of_grpc_code(status.code)
+    if failure is None:
+        return rejected(status.message, name)
+    return failure.error(name, _retry_after(status), status.message)
+
+
+def detail_of(status: Status, kind: type[_M]) -> _M:
+    """The first detail of `status` of that type, empty if there is none or it cannot be parsed."""
+    found = kind()
+    try:
+        _ = any(detail.Unpack(found) for detail in status.details)
+    except DecodeError:
+        return kind()
+    return found
+
+
 def rejected(text: object, upstream_status: str) -> CompletionError:
     """PROVIDER_REJECTED with the upstream's own `text`, because the caller has to change the request."""
     reason = sanitised(text)
@@ -145,3 +171,9 @@ def sanitised(text: object) -> str:
     """The upstream's `text` as one short line without anything that looks like a key; empty if it is not a string."""
     shown = _KEYS.sub("…", _CONTROL.sub(" ", text)).strip() if isinstance(text, str) else ""
     return shown if len(shown) <= _MAX_TEXT else shown[: _MAX_TEXT - 1] + "…"
+
+
+def _retry_after(status: Status) -> float | None:
+    """The delay in seconds that RetryInfo asks for; None without one."""
+    info = detail_of(status, error_details_pb2.RetryInfo)
+    return info.retry_delay.seconds + info.retry_delay.nanos / 1e9 if info.HasField("retry_delay") else None

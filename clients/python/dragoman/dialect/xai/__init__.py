@@ -1,0 +1,1 @@
+"""Wire twins of xAI's chat."""

@@ -1,0 +1,1 @@
+"""The client side of the dialect: encodes requests, decodes answers and errors."""

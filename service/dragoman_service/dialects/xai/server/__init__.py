@@ -1,0 +1,1 @@
+"""xAI's API as a server speaks it: requests are decoded, answers are encoded."""
