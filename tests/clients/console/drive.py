@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, Page, sync_playwright
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
@@ -72,6 +73,15 @@ class Driver:
 
     def dark(self, *, on: bool = True) -> None:
         self._page.emulate_media(color_scheme="dark" if on else "light")
+
+    def axe(self) -> list[str]:
+        """What breaks a rule of axe-core: rule, element, why. The driver injects it, so the page's policy holds."""
+        broken = Axe().run(self._page).response["violations"]
+        return [
+            f"{rule['id']}: {' '.join(map(str, node['target']))}: {node['failureSummary']}"
+            for rule in broken
+            for node in rule["nodes"]
+        ]
 
     def picture(self, path: str) -> None:
         self._page.screenshot(path=path)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -15,21 +13,15 @@ from dragoman import v1
 from dragoman_service.testing import Scripted, Served, choice_finished, delta, serving, usage
 from google.longrunning import operations_pb2
 from nginx import below_a_path
+from page import DONE, EVERY, TEXT, address, held, run
 from supervised import supervised
 
 pytestmark = pytest.mark.timeout(120)
-TEXT = "(document.querySelector('.answer .text')?.innerText ?? '')"
-DONE = "document.querySelector('.play')?.dataset.state === 'done'"
-EVERY = "[...document.querySelectorAll"
 MARKDOWN = "# A title\n\nSome **bold** text with `code`.\n\n- one\n- two\n\n```python\nprint('hi')\n```\n\nThe end."
 HOSTILE = (
     '<img src=x onerror="window.hacked=1"> [bad](javascript:window.hacked=2) <script>window.hacked=3</script> '
     "\u202egnp.exe [good](https://example.com/x) "
 )
-
-
-def address(served: Served, place: str = "") -> str:
-    return f"http://{served.running.http_address}/console/{place}"
 
 
 def asked() -> v1.CompletionRequest:
@@ -38,26 +30,11 @@ def asked() -> v1.CompletionRequest:
     return request
 
 
-async def run(browser: Browser, message: str) -> None:
-    await browser.do("wait", selector="select option[value*='/']")
-    await browser.do("fill", selector=".turn textarea", text=message)
-    await browser.do("click", selector="button.primary")
-
-
 async def completion(served: Served, name: str) -> v1.Completion:
     operation = await served.operations.GetOperation(operations_pb2.GetOperationRequest(name=name))
     answer = v1.Completion()
     operation.response.Unpack(answer)
     return answer
-
-
-@asynccontextmanager
-async def held() -> AsyncIterator[tuple[Served, asyncio.Event]]:
-    """A service whose answer stops in its middle until the event is set."""
-    gate = asyncio.Event()
-    script = (delta("The first half"), gate.wait, delta(" and the second half."), choice_finished(), usage(5, 9))
-    async with serving({"vendor": Scripted(*script)}) as served:
-        yield served, gate
 
 
 async def test_an_answer_is_drawn_as_markdown_with_its_figures(browser: Browser) -> None:
@@ -236,17 +213,6 @@ async def test_the_page_can_be_switched_off_and_moved() -> None:
 
     assert await statuses({"console.enabled": False}, "/console", "/console/") == [404, 404]
     assert await statuses({"console.path": "/ui/play"}, "/ui/play", "/ui/play/", "/console/") == [200, 200, 404]
-
-
-async def test_ten_thousand_pieces_are_all_drawn(browser: Browser) -> None:
-    script = [delta(f"word{number} " + ("\n\n" if number % 50 == 49 else "")) for number in range(10_000)]
-    async with serving({"vendor": Scripted(*script, choice_finished())}) as served:
-        await browser.do("goto", url=address(served))
-        await run(browser, "Much")
-        await browser.until(DONE, seconds=60)
-        text = await browser.do("evaluate", expression=TEXT)
-
-    assert text.count("word") == 10_000
 
 
 async def test_it_works_below_a_path_of_a_proxy(browser: Browser, tmp_path: Path) -> None:

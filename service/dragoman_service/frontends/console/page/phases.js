@@ -34,7 +34,7 @@ export function phasesOf(run, now = Date.now()) {
 export function drawPhases(element, run, now) {
   const phases = phasesOf(run, now);
   const total = phases.reduce((sum, phase) => sum + phase.length, 0) || 1;
-  const bar = h("div", { class: "bar", role: "img", "aria-label": phases.map(told).join(", ") },
+  const bar = h("div", { class: "bar", role: phases.length > 0 && "img", "aria-label": phases.map(told).join(", ") || null },
     phases.map((phase) => {
       const part = h("span", { class: phase.kind, title: `${told(phase)}: ${phase.title}` });
       part.style.flexGrow = String(Math.max(phase.length / total, 0.02));

@@ -29,6 +29,7 @@ class Compare {
     const prompt = h("textarea", { rows: 4, value: this.draft.turns.at(-1)?.text ?? "", placeholder: "Write a message",
       oninput: () => { this.draft.turns = [{ role: "user", text: prompt.value }]; save(this.draft); } });
     this.element = h("div", { class: "compare", onkeydown: shortcuts(() => this.start(), () => this.stop()) },
+      h("h1", { class: "unseen" }, "Compare"),
       h("form", { class: "panel wide", onsubmit: (event) => { event.preventDefault(); this.start(); } },
         h("label", { class: "field" }, h("span", {}, "Message"), prompt), this.list,
         h("div", { class: "actions" }, h("button", { class: "primary", type: "submit", title: "Ctrl+Enter" }, "Run all"),

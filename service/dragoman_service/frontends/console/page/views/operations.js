@@ -26,7 +26,8 @@ class Operations {
         h("label", { class: "field inline" }, h("span", {}, "Label"), this.label)),
       this.note,
       h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {},
-        ["Started", "State", "Model", "Caller", "Tokens", "Labels", ""].map((name) => h("th", { scope: "col" }, name)))), this.body)),
+        ["Started", "State", "Model", "Caller", "Tokens", "Labels"].map((name) => h("th", { scope: "col" }, name)),
+        h("th", { scope: "col" }, h("span", { class: "unseen" }, "Cancel")))), this.body)),
       this.more);
     this.pages = 1;
     this.load();

@@ -25,7 +25,8 @@ class Play {
     this.phases = h("div", { class: "phases" });
     this.status = h("p", { class: "status", role: "status", "aria-live": "polite" });
     this.redraw = everyFrame(() => this.draw());
-    this.element = h("div", { class: "play", onkeydown: shortcuts(() => this.start(), () => this.stop()) }, this.form(), this.output());
+    this.element = h("div", { class: "play", onkeydown: shortcuts(() => this.start(), () => this.stop()) },
+      h("h1", { class: "unseen" }, "Play"), this.form(), this.output());
     this.fillModels();
   }
 
@@ -55,7 +56,7 @@ class Play {
       "or open its address elsewhere, and it goes on.");
     this.tools = h("div", { class: "tools", hidden: true }, h("label", {}, plain, " plain text"),
       h("button", { type: "button", class: "small", onclick: () => this.continueTalk() }, "Use as next turn"));
-    return h("section", { class: "output", "aria-label": "Answer" }, this.hint, this.phases, this.answer.element, this.tools);
+    return h("section", { class: "output", "aria-label": "Answer" }, h("h2", { class: "unseen" }, "Answer"), this.hint, this.phases, this.answer.element, this.tools);
   }
 
   area(value, rows, changed, placeholder) {

@@ -20,7 +20,7 @@ export function serviceView() {
 class Part {
   constructor(title, show) {
     this.show = show;
-    this.content = h("div", { class: "scroll" });
+    this.content = h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": title });
     this.element = h("section", {}, h("h2", {}, title), this.content);
     this.load();
   }
@@ -42,7 +42,7 @@ function table(names, rows, empty) {
 
 async function showModels() {
   const found = await models(true);
-  return table(["Model", "Names", "State", ""], found.map((model) => [
+  return table(["Model", "Names", "State", "Properties"], found.map((model) => [
     model.name, (model.aliases ?? []).join(", "),
     (model.availability ?? "").replace("AVAILABILITY_", "").toLowerCase(), facts(model).map((fact) => h("span", { class: "chip" }, fact)),
   ]), "There are none.");
@@ -71,7 +71,7 @@ async function showLimits() {
     return [
       limit.scope.replace("SCOPE_", "").toLowerCase(),
       `${limit.unit.replace("UNIT_", "").replace("NANO_USD", "cost").toLowerCase()} a ${limit.window}${limit.model ? `, ${limit.model}` : ""}`,
-      amount(used), amount(limit.limit), h("meter", { min: 0, max: Number(limit.limit), value: String(Math.max(0, Number(limit.limit) - used)) }),
+      amount(used), amount(limit.limit), h("meter", { "aria-label": "left", min: 0, max: Number(limit.limit), value: String(Math.max(0, Number(limit.limit) - used)) }),
     ];
   }), "There are none.");
 }
