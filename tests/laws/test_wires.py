@@ -18,6 +18,7 @@ from dragoman_service.testing import Scripted, Served, choice_finished, delta, s
 from dragoman_service.testing.provider_laws.claims import FIELDS
 from test_anthropic_chained import chained as over_anthropic
 from test_gemini_chained import chained as over_gemini
+from test_xai_chained import chained as over_xai
 from test_yandex_chained import chained as over_yandex
 from wire_probes import ANSWERS, MESSAGES, SETTINGS, TOOLS, Answered, Asked, asking, returned, said
 
@@ -43,6 +44,7 @@ WIRES: dict[str, Over] = {
     "OpenAI": over_openai,
     "Gemini": lambda served: over_gemini(served, "v1beta", "m"),
     "Anthropic": lambda served: over_anthropic(served, "m"),
+    "xAI": lambda served: over_xai(served, "m"),
     "Yandex": lambda served: over_yandex(served, "m"),
 }
 STATEFUL = ("Gemini", "Anthropic")

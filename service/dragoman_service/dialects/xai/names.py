@@ -13,3 +13,4 @@ PACKAGES: Mapping[str, str] = {
 
 COMPLETION_CHUNK = f"/{PACKAGE}.Chat/GetCompletionChunk"
 TOKENIZE = f"/{PACKAGE}.Tokenize/TokenizeText"
+LIST_MODELS = f"/{PACKAGE}.Models/ListLanguageModels"

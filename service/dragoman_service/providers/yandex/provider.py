@@ -7,11 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
 from functools import partial
 
-import grpc
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from google.protobuf.message import Message
-from grpc import aio
 
 from dragoman_service.contract import Call, CompletionError
 from dragoman_service.dialects.yandex.client.dialect import YandexClientDialect
@@ -25,25 +23,19 @@ from dragoman_service.dialects.yandex.names import (
 )
 from dragoman_service.errors import malformed_answer
 from dragoman_service.providers.upstream.answering import decode_answer, deliver
+from dragoman_service.providers.upstream.channel import open_channel, parsed
 from dragoman_service.providers.upstream.errors import error_of
 from dragoman_service.providers.upstream.failure_log import FailureLog
 from dragoman_service.providers.upstream.pace import Events, Pace
 from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
 from dragoman_service.providers.yandex.settings import YandexSettings
-from dragoman_service.providers.yandex.upstream import Upstream, backoff, parsed
-from dragoman_service.settings.types import Address
+from dragoman_service.providers.yandex.upstream import Upstream, backoff
 from dragoman_service.timing.off_loop import OffLoop
 from dragoman_service.timing.turns import Turns
 
 CANCEL_GRACE = 2.0  # seconds for cancellations that are still under way when the provider is closed
 FIRST_LOOK, LONGER, LONGEST = 0.1, 1.5, 5.0  # seconds between polls of an operation
 _CAPABILITIES = (v1.CAPABILITY_COUNT_TOKENS, v1.CAPABILITY_TOKENIZE)
-_OPTIONS = [
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.ping_timeout_ms", 10_000),  # without it a frozen peer is never noticed
-    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
-]
 
 
 @asynccontextmanager
@@ -52,8 +44,8 @@ async def open_yandex(
 ) -> AsyncIterator[YandexProvider]:
     """The plugin's entry point. It connects with the first call; see `Upstream` for `pause`."""
     async with (
-        _channel(settings.endpoint, settings) as channel,
-        _channel(settings.operations_address, settings) as operations,
+        open_channel(settings.endpoint, tls=settings.tls, ca_file=settings.ca_file) as channel,
+        open_channel(settings.operations_address, tls=settings.tls, ca_file=settings.ca_file) as operations,
     ):
         upstream = Upstream(
             channel, operations, settings.metadata, settings.attempts, FailureLog(str(settings.endpoint)), pause
@@ -62,13 +54,6 @@ async def open_yandex(
             yield YandexProvider(upstream, settings)
         finally:
             await upstream.finish(CANCEL_GRACE)
-
-
-def _channel(address: Address, settings: YandexSettings) -> aio.Channel:
-    if not settings.tls:
-        return aio.insecure_channel(str(address), options=_OPTIONS)
-    roots = settings.ca_file.read_bytes() if settings.ca_file is not None else None
-    return aio.secure_channel(str(address), grpc.ssl_channel_credentials(roots), options=_OPTIONS)
 
 
 class YandexProvider:

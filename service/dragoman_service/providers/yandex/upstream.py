@@ -11,21 +11,18 @@ from typing import Any, TypeVar
 
 import grpc
 from dragoman.dialect.yandex import v1 as y
-from google.protobuf.message import DecodeError, Message
-from google.rpc.status_pb2 import Status
+from google.protobuf.message import Message
 from grpc import aio
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.yandex.client.errors import decode_error
 from dragoman_service.dialects.yandex.names import COMPLETION, IDEMPOTENCY_KEY, OPERATION_CANCEL, OPERATION_GET
 from dragoman_service.errors import malformed_answer
+from dragoman_service.providers.upstream.channel import parsed, remaining, status_of
 from dragoman_service.providers.upstream.failure_log import FailureLog
-from dragoman_service.providers.upstream.grpc_failures import local_failure
 from dragoman_service.providers.upstream.timeouts import TimeoutWatch
 
 UNARY_TIMEOUT = 60.0  # seconds for one try of a unary call
-# The upstream's deadline is this many seconds later than the caller's, so that the caller's own ends the call.
-EXTRA_TIME = 1.0
 _FIRST_PAUSE, _LONGER, _LONGEST_PAUSE = 1.0, 1.5, 10.0  # seconds between tries
 _RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
@@ -77,7 +74,7 @@ class Upstream:
         method: Any = self._channel.unary_stream(COMPLETION, y.CompletionRequest.SerializeToString)
 
         async def begin(metadata: _Metadata) -> tuple[Any, Any]:
-            call = method(request, metadata=metadata, timeout=_remaining(until))
+            call = method(request, metadata=metadata, timeout=remaining(until))
             watch.restart()
             try:
                 with watch:
@@ -110,7 +107,7 @@ class Upstream:
         send: Any = channel.unary_unary(method, type(request).SerializeToString)
 
         async def call(metadata: _Metadata) -> bytes | None:
-            timeout = min(UNARY_TIMEOUT, _remaining(until) or UNARY_TIMEOUT)
+            timeout = min(UNARY_TIMEOUT, remaining(until) or UNARY_TIMEOUT)
             raw: bytes | None = await send(request, metadata=metadata, timeout=timeout)
             return raw
 
@@ -168,31 +165,7 @@ class Upstream:
             await asyncio.sleep(pause)
 
     def _error(self, failure: aio.AioRpcError) -> CompletionError:
-        """The error of a call that failed. What gRPC itself says about it goes into the log, and not to the caller."""
-        status, details = Status(), failure.details() or ""
-        reason = local_failure(details)
-        if reason:
-            self._failures.note(reason, details)
-        for key, value in failure.trailing_metadata() or ():
-            if key == "grpc-status-details-bin" and isinstance(value, bytes):
-                try:
-                    status.ParseFromString(value)
-                except DecodeError:
-                    status.Clear()
-        status.code, status.message = failure.code().value[0], "" if reason else details
-        return decode_error(status)
-
-
-def parsed(message: type[_M], raw: bytes) -> _M:
-    """Parses here rather than in the channel, which only logs a message that it cannot parse."""
-    try:
-        return message.FromString(raw)
-    except DecodeError:
-        raise malformed_answer("sent bytes that are not an answer") from None
-
-
-def _remaining(until: float | None) -> float | None:
-    return None if until is None else max(until - asyncio.get_running_loop().time(), 0.0) + EXTRA_TIME
+        return decode_error(status_of(failure, self._failures))
 
 
 def _fits(pause: float, until: float | None) -> bool:

@@ -1,0 +1,1 @@
+"""xAI as an upstream."""

@@ -1,0 +1,79 @@
+"""Calls of xAI's services over gRPC. Retries are not made here, because the service itself makes them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from dragoman.dialect.xai import v1 as x
+from google.protobuf.message import Message
+from grpc import aio
+
+from dragoman_service.contract import CompletionError
+from dragoman_service.dialects.xai.client.errors import decode_error
+from dragoman_service.dialects.xai.names import COMPLETION_CHUNK
+from dragoman_service.errors import malformed_answer
+from dragoman_service.providers.upstream.channel import parsed, remaining, status_of
+from dragoman_service.providers.upstream.failure_log import FailureLog
+from dragoman_service.providers.upstream.timeouts import TimeoutWatch
+
+UNARY_TIMEOUT = 30.0  # seconds
+
+_M = TypeVar("_M", bound=Message)
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Upstream:
+    """The services behind `channel`.
+
+    All methods raise CompletionError. `until` is the caller's deadline in loop time (None: none); `more` is metadata of
+    that call in addition to `metadata`. `failures` logs why the services could not be reached.
+    """
+
+    def __init__(self, channel: aio.Channel, metadata: tuple[tuple[str, str], ...], failures: FailureLog) -> None:
+        self._channel, self._metadata, self._failures = channel, metadata, failures
+
+    async def stream(
+        self,
+        request: x.GetCompletionsRequest,
+        watch: TimeoutWatch,
+        until: float | None,
+        more: Mapping[str, str] = _NOTHING,
+    ) -> AsyncGenerator[x.GetChatCompletionChunk, None]:
+        """The streamed answer, under the time-outs of `watch`. Closing it cancels the call."""
+        method: Any = self._channel.unary_stream(COMPLETION_CHUNK, x.GetCompletionsRequest.SerializeToString)
+        call = method(request, metadata=(*self._metadata, *more.items()), timeout=remaining(until))
+        try:
+            while True:
+                with watch:
+                    piece = await call.read()
+                if piece is aio.EOF:
+                    return
+                yield parsed(x.GetChatCompletionChunk, piece)
+        except aio.AioRpcError as failure:
+            raise self._error(failure) from failure
+        finally:
+            call.cancel()
+
+    async def unary(
+        self,
+        method: str,
+        request: Message,
+        answer: type[_M],
+        until: float | None = None,
+        more: Mapping[str, str] = _NOTHING,
+    ) -> _M:
+        """The response of a unary method."""
+        send: Any = self._channel.unary_unary(method, type(request).SerializeToString)
+        timeout = min(UNARY_TIMEOUT, remaining(until) or UNARY_TIMEOUT)
+        try:
+            raw: bytes | None = await send(request, metadata=(*self._metadata, *more.items()), timeout=timeout)
+        except aio.AioRpcError as failure:
+            raise self._error(failure) from failure
+        if raw is None:  # the status is OK, but there is no message
+            raise malformed_answer("sent no message with its answer")
+        return parsed(answer, raw)
+
+    def _error(self, failure: aio.AioRpcError) -> CompletionError:
+        return decode_error(status_of(failure, self._failures))
