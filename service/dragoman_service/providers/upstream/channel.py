@@ -14,7 +14,6 @@ from grpc import aio
 from dragoman_service.errors import malformed_answer
 from dragoman_service.providers.upstream.failure_log import FailureLog
 from dragoman_service.providers.upstream.grpc_failures import local_failure
-from dragoman_service.settings.types import Address
 
 EXTRA_TIME = 1.0
 """The upstream's deadline is this many seconds later than the caller's, so that the caller's own ends the call."""
@@ -27,12 +26,15 @@ _OPTIONS = [
 _M = TypeVar("_M", bound=Message)
 
 
-def open_channel(address: Address, *, tls: bool, ca_file: Path | None = None) -> aio.Channel:
-    """A channel that connects with its first call. `ca_file` holds the certificates to trust, None: the system's."""
+def open_channel(address: str, *, tls: bool, ca_file: Path | None = None) -> aio.Channel:
+    """A channel to `HOST:PORT` that connects with its first call.
+
+    `ca_file` holds the certificates to trust; None: the system's.
+    """
     if not tls:
-        return aio.insecure_channel(str(address), options=_OPTIONS)
+        return aio.insecure_channel(address, options=_OPTIONS)
     roots = ca_file.read_bytes() if ca_file is not None else None
-    return aio.secure_channel(str(address), grpc.ssl_channel_credentials(roots), options=_OPTIONS)
+    return aio.secure_channel(address, grpc.ssl_channel_credentials(roots), options=_OPTIONS)
 
 
 def remaining(until: float | None) -> float | None:

@@ -38,7 +38,7 @@ class ModelsError(Exception):
 @asynccontextmanager
 async def open_xai(settings: XaiSettings) -> AsyncIterator[XaiProvider]:
     """The plugin's entry point. Raises ModelsError with a message for the operator."""
-    async with open_channel(settings.endpoint, tls=settings.tls, ca_file=settings.ca_file) as channel:
+    async with open_channel(str(settings.endpoint), tls=settings.tls, ca_file=settings.ca_file) as channel:
         upstream = Upstream(channel, settings.metadata, FailureLog(str(settings.endpoint)))
         yield XaiProvider(upstream, settings.models or await _listed(upstream, settings), settings)
 

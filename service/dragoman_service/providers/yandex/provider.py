@@ -44,8 +44,8 @@ async def open_yandex(
 ) -> AsyncIterator[YandexProvider]:
     """The plugin's entry point. It connects with the first call; see `Upstream` for `pause`."""
     async with (
-        open_channel(settings.endpoint, tls=settings.tls, ca_file=settings.ca_file) as channel,
-        open_channel(settings.operations_address, tls=settings.tls, ca_file=settings.ca_file) as operations,
+        open_channel(str(settings.endpoint), tls=settings.tls, ca_file=settings.ca_file) as channel,
+        open_channel(str(settings.operations_address), tls=settings.tls, ca_file=settings.ca_file) as operations,
     ):
         upstream = Upstream(
             channel, operations, settings.metadata, settings.attempts, FailureLog(str(settings.endpoint)), pause
