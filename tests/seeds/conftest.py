@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from anthropic_server import serving_anthropic
 from documented import settings
 from gemini_server import serving_gemini
 from seed_program import PROGRAMS, Output, run
@@ -19,6 +20,12 @@ LOG = 5_000  # characters of the service's log that a failure shows
 @pytest.fixture(scope="session")
 def server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeedServer]:
     with serving(tmp_path_factory.mktemp("seeds"), f"{SETTINGS}\n{settings()}") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def anthropic(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeedServer]:
+    with serving_anthropic(tmp_path_factory.mktemp("anthropic")) as server:
         yield server
 
 
@@ -49,7 +56,7 @@ def openai_program(request: pytest.FixtureRequest, server: SeedServer) -> Callab
 def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Adds the service's log to failures."""
     report = yield
-    server = item.funcargs.get("server", item.funcargs.get("gemini"))
+    server = next((item.funcargs[name] for name in ("server", "anthropic", "gemini") if name in item.funcargs), None)
     server = server.server if isinstance(server, TlsServer) else server
     if report.failed and isinstance(server, SeedServer):
         report.sections.append(("Log of the service", server.log[-LOG:]))

@@ -16,6 +16,8 @@ EXPORT = re.compile(r"^export (\w+)=(.*)$", re.MULTILINE)
 
 ENVIRONMENTS = {
     "gray_swan": ("gray-swan",),
+    "@anthropic-ai/sdk": ("node",),
+    "anthropic": ("anthropic-0", "anthropic-1", "anthropic-2"),
     "@google/genai": ("node",),
     "generativelanguage": ("vertex-2.7",),
     "from google import genai": ("genai-1", "genai-2", "genai-3"),

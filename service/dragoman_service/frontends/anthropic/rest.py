@@ -15,6 +15,7 @@ from dragoman_service.dialects.anthropic.server.terms import vendor_name
 from dragoman_service.dialects.contract import DecodedRequest
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.http import Completions, HttpService, Method
+from dragoman_service.frontends.http.event_stream import KEEP_ALIVE
 from dragoman_service.transport.http.call import HttpCall
 from dragoman_service.validation import check_request
 
@@ -26,13 +27,15 @@ _PAGE, _MOST = 20, 1000  # models
 
 
 class Rest:
-    """Serves the API."""
+    """Serves the API. `keep_alive` is how many seconds a stream may be silent."""
 
-    def __init__(self, context: FrontendContext) -> None:
+    def __init__(self, context: FrontendContext, *, keep_alive: float = KEEP_ALIVE) -> None:
         self._engine = context.engine
         self._policy = context.unsupported or v1.UNSUPPORTED_FIELD_POLICY_WARN  # its requests cannot choose
         self._dialect = MessagesDialect(reject=self._policy == v1.UNSUPPORTED_FIELD_POLICY_REJECT)
-        self._completions = Completions(context, self._dialect, self._policy, vendor_name, prepare=_prepare)
+        self._completions = Completions(
+            context, self._dialect, self._policy, vendor_name, prepare=_prepare, keep_alive=keep_alive
+        )
 
     def service(self) -> HttpService:
         """All methods."""
