@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import subprocess
 import sys
+import threading
+from collections import deque
+from collections.abc import Callable
 
 import pytest
 from collector import collecting
@@ -13,11 +17,12 @@ from dragoman_service.contract import Call
 from dragoman_service.settings.settings import SettingsError, load
 from dragoman_service.telemetry.traces import opening
 from dragoman_service.telemetry.traces.kept import MAX_BYTES, Kept
-from dragoman_service.telemetry.traces.sender import BATCH, MAX_WAITING
+from dragoman_service.telemetry.traces.sender import BATCH, MAX_WAITING, Sender
 from dragoman_service.telemetry.traces.spans import AttemptSpan
 from dragoman_service.testing import serving
 from dragoman_service.testing.scripted import delta
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from waiting import until
 
 TRACER = TracerProvider(shutdown_on_exit=False).get_tracer("test")
@@ -72,6 +77,44 @@ async def test_what_waits_is_sent_in_batches_before_the_end():
 
         assert len(collector.spans) == BATCH + 1
         assert lost == []
+
+
+class Emptied(deque[ReadableSpan]):
+    """A queue that does something when it is found empty after a request, which is the second time."""
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        super().__init__()
+        self._then, self._times = then, 0
+
+    def popleft(self) -> ReadableSpan:
+        if not self:
+            self._times += 1
+            if self._times == 2:
+                self._then()
+                raise IndexError
+        return super().popleft()
+
+
+async def test_what_comes_while_the_last_request_ends_is_sent_before_the_end():
+    lost: list[int] = []
+    exporter = InMemorySpanExporter()
+    sender = Sender(exporter, lost.append)
+    first, second = TRACER.start_span("first"), TRACER.start_span("second")
+
+    def end() -> None:
+        sender.send(second)
+        closing.set()
+        ended.wait(10)
+
+    closing, ended = threading.Event(), threading.Event()
+    sender._waiting = Emptied(end)
+    sender.send(first)
+    await asyncio.to_thread(closing.wait, 10)
+    asyncio.get_running_loop().call_soon(ended.set)
+    await sender.close(10)
+
+    assert [span.name for span in exporter.get_finished_spans()] == ["first", "second"]
+    assert lost == []
 
 
 async def test_spans_that_a_collector_refuses_count_as_dropped():

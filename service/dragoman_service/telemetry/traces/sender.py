@@ -53,11 +53,13 @@ class Sender:
         self._exporter.shutdown()  # a request under way is left to the thread, which ends with the process
 
     def _run(self) -> None:
-        while not self._closing:
+        closing = False
+        while not closing:
             self._some.wait()
             self._full.wait(GATHER)
             self._some.clear()
             self._full.clear()
+            closing = self._closing  # read before the queue is emptied, so that what came before it is sent
             while batch := self._batch():
                 if not self._export(batch):
                     self._dropped(len(batch))
