@@ -143,17 +143,25 @@ async def test_one_whose_notifications_go_astray_notices_and_looks(
         ("other", "operations.direct_url leads to another database or schema than operations.url"),
         ("sharing", "operations.direct_url leads to a pooler in transaction mode too: name the server"),
         ("gone", "operations.direct_url cannot be used: "),
+        ("unknown", "operations.direct_url: the parameter canary is not supported: remove it from the URL"),
+        ("shapeless", "operations.direct_url: should be as in postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
     ],
 )
 async def test_a_direct_url_that_is_none_is_refused(
     sharing: Pooler, postgres: PostgresServer, postgres_store: Store, direct: str, why: str
 ) -> None:
     url = sharing.url(database_in(postgres_store))
-    urls = {"other": postgres.url("postgres"), "sharing": url, "gone": "postgresql://a:canary@127.0.0.1:1/b"}
+    urls = {
+        "other": postgres.url("postgres"),
+        "sharing": url,
+        "gone": "postgresql://a:secret@127.0.0.1:1/b",
+        "unknown": "postgresql://a:secret@127.0.0.1:1/b?canary=secret",
+        "shapeless": "postgresql://a:secret/more@127.0.0.1:1/b",
+    }
     told = await refusal(url, postgres_store, urls[direct])
 
     assert told.startswith(why)
-    assert "canary" not in told
+    assert "secret" not in told
 
 
 async def test_statements_have_names_only_if_the_pooler_keeps_them_apart(

@@ -55,9 +55,11 @@ async def direct_route(url: str, main: Route) -> Route:
 
     `main` leads to the database for all else.
     """
-    route = Route(read_url(url, CONNECT_SECONDS), main.frozen)
     try:
+        route = Route(read_url(url, CONNECT_SECONDS), main.frozen)
         pooling = await pooling_of(route.address, route.session)
+    except OperationStoreError as error:
+        raise OperationStoreError(f"operations.direct_url: {error}") from None
     except TROUBLE as error:
         raise OperationStoreError(f"operations.direct_url cannot be used: {first_line_of(error)}") from error
     if pooling.shares:
