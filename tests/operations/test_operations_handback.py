@@ -66,12 +66,12 @@ async def test_what_its_caller_reads_and_would_cancel_by_leaving_has_the_grace_o
     request.disconnect_policy = v1.DISCONNECT_POLICY_CANCEL
     async with worker.operations.joined(request, CALLER) as name:
         await worker.held(name)
+        unread = await worker.start_held()
         draining = asyncio.create_task(worker.operations.drain(30))
-        other = await open_worker()
-        await asyncio.sleep(0.2)
-        state = await other.state(name)
+        await until_state(worker, unread, State.STATE_QUEUED)
+        state = await worker.state(name)
         worker.provider.release()
-        done = await other.wait(name)
+        done = await worker.wait(name)
     await draining
 
     assert state == State.STATE_RUNNING
