@@ -24,6 +24,7 @@ SCALED = {"autoscaling": {"enabled": True}}
         ({"settings": {"filters": {"f": {"deep": {"iam_token": "t"}}}}}, "settings.filters.f.deep.iam_token"),
         ({"settings": {"operations": {"url": "postgresql://me:secret@db/d"}}}, "contains a password"),
         ({"settings": {"operations": {"direct_url": "postgresql://me:secret@db/d"}}}, "direct_url contains a password"),
+        ({"settings": {"operations": {"url": "postgresql://me@db/d?password=s"}}}, "contains a password"),
         (DATABASE | {"settings": {"operations": {"url": "memory:"}}}, "both name the store"),
         ({"settings": {"server": {"data_dir": "/data"}}}, "settings.server.data_dir is fixed"),
         ({"settings": {"server": {"grace": "20 minutes"}}}, "is not a duration"),

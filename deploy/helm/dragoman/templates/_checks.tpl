@@ -23,7 +23,7 @@
 {{- end -}}
 {{- range $key := list "url" "direct_url" -}}
 {{- $value := dig "operations" $key "" $.Values.settings -}}
-{{- if and (kindIs "string" $value) (regexMatch "://[^/@]*:[^/@]*@" $value) -}}
+{{- if and (kindIs "string" $value) (regexMatch "://[^/@]*:[^/@]*@|[?&](ssl)?password=" $value) -}}
 {{- fail (printf "settings.operations.%s contains a password, which everybody who may read ConfigMaps would see. Put the URL into a Secret and name it in database.existingSecret." $key) -}}
 {{- end -}}
 {{- end -}}
