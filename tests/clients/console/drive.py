@@ -3,6 +3,7 @@
 It runs under build/browser, where playwright is, and uses the Chromium of the system.
 """
 
+import base64
 import json
 import shutil
 import sys
@@ -43,6 +44,10 @@ class Driver:
 
     def select(self, selector: str, value: str) -> None:
         self._page.select_option(selector, value)
+
+    def attach(self, selector: str, file: str, media_type: str, data: str) -> None:
+        content = {"name": file, "mimeType": media_type, "buffer": base64.b64decode(data)}
+        self._page.set_input_files(selector, content)
 
     def press(self, keys: str) -> None:
         self._page.keyboard.press(keys)

@@ -1,6 +1,7 @@
 // What the form asks for, kept in this tab only, and the request that it stands for.
 
 const KEEP = "draft";
+let draft = null; // shared by the views
 
 /** The knobs of a request: field of generation_config, how it is typed. */
 export const KNOBS = [
@@ -22,6 +23,11 @@ export const pathOf = (knob) => `generation_config.${(knob.field ?? knob.name).r
 
 /** The draft of this tab. */
 export function load() {
+  draft ??= kept();
+  return draft;
+}
+
+function kept() {
   const empty = { model: "", models: [], system: "", turns: [{ role: "user", text: "" }], knobs: {}, tools: "", schema: "" };
   try {
     return { ...empty, ...JSON.parse(sessionStorage.getItem(KEEP) ?? "{}") };
@@ -30,18 +36,22 @@ export function load() {
   }
 }
 
-/** Keeps the draft until the tab is closed. */
+/** Keeps the draft until the tab is closed; without its files, if they are too large for that. */
 export function save(draft) {
   try {
     sessionStorage.setItem(KEEP, JSON.stringify(draft));
   } catch {
-    // It is too large to keep: it stays on the page.
+    try {
+      sessionStorage.setItem(KEEP, JSON.stringify(draft, (name, value) => (name === "files" ? undefined : value)));
+    } catch {
+      // It is too large to keep: it stays on the page.
+    }
   }
 }
 
 /** The request of a draft. Throws an Error that says which part cannot be read. */
 export function requestOf(draft, model = draft.model) {
-  const messages = draft.turns.filter((turn) => turn.text.trim()).map((turn) => message(turn.role, turn.text));
+  const messages = draft.turns.map(({ role, text, files }) => message(role, text, files)).filter(({ parts }) => parts.length);
   if (!messages.length) throw new Error("Write a message first.");
   if (!model) throw new Error("Choose a model first.");
   if (draft.system.trim()) messages.unshift(message("system", draft.system));
@@ -86,6 +96,8 @@ function parsed(text, what) {
   }
 }
 
-function message(role, text) {
-  return { role: `ROLE_${role.toUpperCase()}`, parts: [{ text }] };
+/** Only people attach files. */
+function message(role, text, files = []) {
+  const blobs = role === "user" ? files.map(({ type, data, name }) => ({ blob: { mediaType: type, data, name } })) : [];
+  return { role: `ROLE_${role.toUpperCase()}`, parts: [...(text.trim() ? [{ text }] : []), ...blobs] };
 }

@@ -1,9 +1,10 @@
 // Compare: one prompt, up to four models side by side, by the same clock.
 
 import { AnswerView } from "../answer.js";
+import { Attachments, readsFiles, takesDrops } from "../attach.js";
 import { everyFrame, fill, h, shortcuts } from "../dom.js";
 import { load, requestOf, save } from "../draft.js";
-import { models } from "../models.js";
+import { modelOf, models } from "../models.js";
 import { drawPhases } from "../phases.js";
 import { Run } from "../run.js";
 
@@ -26,21 +27,24 @@ class Compare {
     this.list = h("fieldset", { class: "checks" }, h("legend", {}, `Models, at most ${MOST}`));
     this.status = h("p", { class: "status", role: "status", "aria-live": "polite" });
     this.grid = h("div", { class: "columns" });
-    const prompt = h("textarea", { rows: 4, value: this.draft.turns.at(-1)?.text ?? "", placeholder: "Write a message",
-      oninput: () => { this.draft.turns = [{ role: "user", text: prompt.value }]; save(this.draft); } });
+    const turn = this.draft.turns.at(-1) ?? { text: "" };
+    const changed = () => { this.draft.turns = [Object.assign(turn, { role: "user", text: prompt.value })]; save(this.draft); };
+    const prompt = h("textarea", { rows: 4, value: turn.text, placeholder: "Write a message", oninput: changed });
+    this.attached = new Attachments(turn, "the message", changed, (text) => this.say(text));
     this.element = h("div", { class: "compare", onkeydown: shortcuts(() => this.start(), () => this.stop()) },
       h("h1", { class: "unseen" }, "Compare"),
       h("form", { class: "panel wide", onsubmit: (event) => { event.preventDefault(); this.start(); } },
-        h("label", { class: "field" }, h("span", {}, "Message"), prompt), this.list,
+        h("label", { class: "field" }, h("span", {}, "Message"), prompt), this.attached.element, this.list,
         h("div", { class: "actions" }, h("button", { class: "primary", type: "submit", title: "Ctrl+Enter" }, "Run all"),
           h("button", { type: "button", title: "Escape", onclick: () => this.stop() }, "Stop all")), this.status),
       this.grid);
+    takesDrops(this.element, (files) => this.attached.add(files));
     this.fillModels();
   }
 
   async fillModels() {
     try {
-      const found = await models();
+      const found = this.found = await models();
       const chosen = new Set(this.draft.models);
       const names = found.flatMap((model) => [...(model.aliases ?? []), model.name]).sort((one, other) => one.includes("/") - other.includes("/"));
       this.list.append(...names.map((name) => h("label", {},
@@ -55,6 +59,8 @@ class Compare {
     const boxes = [...this.list.querySelectorAll("input")];
     this.draft.models = boxes.filter((box) => box.checked).map((box) => box.value);
     for (const box of boxes) box.disabled = !box.checked && this.draft.models.length >= MOST;
+    const blind = this.draft.models.find((name) => !readsFiles(modelOf(this.found, name)));
+    this.attached.allow(blind ? `${blind} reads no images or files.` : "");
     save(this.draft);
   }
 

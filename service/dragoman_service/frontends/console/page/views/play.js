@@ -1,6 +1,7 @@
 // Play: design a prompt, adapt parameters, watch the answer; it goes on when the page is gone.
 
 import { AnswerView } from "../answer.js";
+import { Attachments, readsFiles, takesDrops } from "../attach.js";
 import { FORMS } from "../copying.js";
 import { everyFrame, field, fill, h, shortcuts } from "../dom.js";
 import { KNOBS, load, pathOf, requestOf, save } from "../draft.js";
@@ -27,6 +28,7 @@ class Play {
     this.redraw = everyFrame(() => this.draw());
     this.element = h("div", { class: "play", onkeydown: shortcuts(() => this.start(), () => this.stop()) },
       h("h1", { class: "unseen" }, "Play"), this.form(), this.output());
+    takesDrops(this.element, (files, target) => this.drop(files, target));
     this.fillModels();
   }
 
@@ -66,15 +68,35 @@ class Play {
 
   drawTurns() {
     const { turns } = this.draft;
+    this.attached = turns.map((turn, index) =>
+      new Attachments(turn, `message ${index + 1}`, () => save(this.draft), (text) => this.say(text)));
     fill(this.turns, turns.map((turn, index) => h("div", { class: "turn" },
       h("div", { class: "turn-head" },
-        h("select", { "aria-label": `Role of message ${index + 1}`, onchange: (event) => { turn.role = event.target.value; save(this.draft); } },
+        h("select", { "aria-label": `Role of message ${index + 1}`, onchange: (event) => { turn.role = event.target.value; save(this.draft); this.allowFiles(); } },
           ["user", "assistant"].map((role) => h("option", { value: role, selected: role === turn.role }, role))),
         turns.length > 1 && h("button", { type: "button", class: "small", "aria-label": `Remove message ${index + 1}`,
           onclick: () => { turns.splice(index, 1); save(this.draft); this.drawTurns(); } }, "×")),
       h("label", { class: "field" }, h("span", { class: "unseen" }, `Message ${index + 1}`),
-        this.area(turn.text, turn.role === "user" ? 4 : 3, (text) => { turn.text = text; }, "Write a message")))),
+        this.area(turn.text, turn.role === "user" ? 4 : 3, (text) => { turn.text = text; }, "Write a message")),
+      this.attached[index].element)),
     h("button", { type: "button", class: "small", onclick: () => this.addTurn() }, "+ message"));
+    this.allowFiles();
+  }
+
+  allowFiles() {
+    const reason = readsFiles(modelOf(this.found, this.draft.model)) ? "" : "This model reads no images or files.";
+    this.attached.forEach((one, index) => {
+      one.allow(reason);
+      one.element.hidden = this.draft.turns[index].role !== "user";
+    });
+  }
+
+  /** Files belong to the message that they were dropped on, or to the last one of the user. */
+  drop(files, target) {
+    const { turns } = this.draft;
+    const index = [...this.turns.children].findIndex((turn) => turn.contains(target));
+    const at = turns[index]?.role === "user" ? index : turns.findLastIndex((turn) => turn.role === "user");
+    this.attached[at]?.add(files);
   }
 
   addTurn(role = this.draft.turns.at(-1)?.role === "user" ? "assistant" : "user", text = "") {
@@ -131,6 +153,7 @@ class Play {
     const model = modelOf(this.found, name);
     fill(this.facts, (model ? facts(model) : []).map((fact) => h("span", { class: "chip" }, fact)));
     fill(this.knobs, KNOBS.map((knob) => this.knob(knob, model)));
+    this.allowFiles();
   }
 
   knob(knob, model) {
