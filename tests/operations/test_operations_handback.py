@@ -9,10 +9,11 @@ from altered_store import Overtaken, altered
 from attached import events_of, kinds_of
 from dragoman import v1
 from dragoman_service.errors import CompletionError
+from dragoman_service.operations import Membership, open_shared_store, operations_in
 from dragoman_service.settings.settings import SettingsError, load
 from dragoman_service.testing.operation_laws.provider import ask
 from dragoman_service.testing.operation_laws.replica import CALLER, Replica
-from dragoman_service.testing.operation_laws.stage import State, metadata_of
+from dragoman_service.testing.operation_laws.stage import State, Store, metadata_of
 from openers import OpenWorker
 from outcomes import signed, until_state
 from streamed import text_of_events
@@ -43,6 +44,28 @@ async def test_readers_of_what_was_handed_back_see_the_output_of_the_next_server
     assert text_of_events(events) == signed(second)
     assert (metadata_of(done).attempts, metadata_of(done).handbacks) == (2, 1)
     assert (first.observer.handbacks, second.observer.handbacks) == (1, 0)
+
+
+async def test_readers_at_a_server_that_runs_nothing_have_all_of_the_grace(
+    open_worker: OpenWorker, store: Store
+) -> None:
+    runs = await open_worker()
+    name = await runs.start_held()
+    options, serves = load(None, {}, {"operations.url": store.url}).operations, Membership(roles=("serve",))
+    async with (
+        open_shared_store(options, store.folder) as opened,
+        operations_in(opened, options, runs.engine, membership=serves) as operations,
+    ):
+        reading = asyncio.create_task(operations.result(name, CALLER))
+        await until(lambda: opened.waiters.ids)
+        draining = asyncio.create_task(operations.drain(30))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(draining), 0.05)
+        runs.provider.release()
+        answer = await reading
+        await draining
+
+    assert answer.choices
 
 
 async def test_readers_leave_when_the_grace_is_over(open_worker: OpenWorker) -> None:

@@ -233,11 +233,12 @@ class Operations:
         """Claims nothing more, and hands running operations back to other servers after `handback` seconds.
 
         Those that are bound to their readers have `grace` seconds, as live calls do. Call it before `Engine.stop`.
-        Operations can still be started, and read: readers of what was handed back follow it until `grace` is over.
+        Operations can still be started, and read: readers of what was handed back, and all readers of a process that
+        runs no operations, follow it until `grace` is over.
         """
         end = asyncio.get_running_loop().time() + grace
-        early = await self._runner.drain(grace, self._handback, self._readers.is_bound)
-        await self._reader.leave(max(0, end - asyncio.get_running_loop().time()) if early else 0)
+        elsewhere = await self._runner.drain(grace, self._handback, self._readers.is_bound)
+        await self._reader.leave(max(0, end - asyncio.get_running_loop().time()) if elsewhere else 0)
 
     async def _find(self, name: str, caller: str) -> Record:
         record = await self._store.get(caller, id_of(name, caller))

@@ -125,8 +125,8 @@ class Runner:
     ) -> bool:
         """Claims nothing more, lets running operations go on for `handback` seconds, and gives back the rest.
 
-        Those that stay have `grace` seconds, which is the default of `handback` too. Returns whether operations were
-        given back before `grace` was over.
+        Those that stay have `grace` seconds, which is the default of `handback` too. Returns whether others go on with
+        what is read here: they were given operations back before `grace` was over, or this process runs none.
         """
         self._draining = True
         begun, handback = asyncio.get_running_loop().time(), grace if handback is None else min(handback, grace)
@@ -143,7 +143,7 @@ class Runner:
         end = asyncio.get_running_loop().time() + ENDING_GRACE
         await self._claimed(ENDING_GRACE)
         await self._ended(end)
-        return bool(early)
+        return bool(early) or not self._loops
 
     async def _claimed(self, seconds: float) -> None:
         """Returns when no claim is under way, after `seconds` at the latest."""
