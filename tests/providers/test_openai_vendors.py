@@ -38,7 +38,10 @@ MEDIA = {"blob": v1.Part(blob=v1.Blob(media_type="image/png", data=b"i")), "file
 CHOICES = {"mode": v1.ToolChoice(mode=v1.ToolChoice.MODE_REQUIRED), "parallel": v1.ToolChoice(parallel=False)}
 FORMATS: dict[str, Any] = {"json_object": {}, "json_schema": SCHEMA, "grammar": "root ::= 'a'"}
 ROWS = {
+    "azure": ("/chat/completions", {"max_completion_tokens": 7, "n": 2, "user": "u"}, {"max_tokens"}),
+    "cerebras": ("/chat/completions", {"max_completion_tokens": 7, "seed": 5}, {"n", "presence_penalty"}),
     "deepseek": ("/chat/completions", {"max_tokens": 7}, {"seed", "n", "user", "parallel_tool_calls"}),
+    "fireworks": ("/chat/completions", {"repetition_penalty": 1.5, "top_k": 3, "n": 2}, {"logprobs"}),
     "gray-swan": ("/chat/completions", {"max_tokens": 7, "n": 2}, set()),
     "gray-swan-cygnet": ("/chat/completion", {"max_tokens": 7, "n": 2}, {"stream_options", "user", "seed", "stop"}),
     "groq": ("/chat/completions", {"max_completion_tokens": 7, "reasoning_effort": "high"}, {"n", "logprobs"}),
@@ -50,6 +53,7 @@ ROWS = {
     "scaleway": ("/chat/completions", {"presence_penalty": 1.0}, {"frequency_penalty", "n", "top_logprobs", "user"}),
     "together": ("/chat/completions", {"repetition_penalty": 1.5, "top_k": 3}, {"logprobs", "user"}),
     "vllm": ("/chat/completions", {"max_completion_tokens": 7, "n": 2, "min_p": 0.25}, {"parallel_tool_calls"}),
+    "xai": ("/chat/completions", {"n": 2, "reasoning_effort": "high", "seed": 5}, {"top_k"}),
 }
 
 
@@ -156,8 +160,10 @@ def test_a_vendors_address_is_its_own_unless_the_settings_say_another() -> None:
     [
         ({"vendor": "scalway"}, "vendor", "did you mean 'scaleway'?"),
         ({"vendor": "Groq"}, "vendor", "did you mean 'groq'?"),
-        ({"vendor": "x"}, "vendor", "known: deepseek, gray-swan"),
+        ({"vendor": "unheard-of"}, "vendor", "known: azure, cerebras"),
         ({}, "base_url", "is required without a vendor"),
+        ({"vendor": "azure", "models": ["m"]}, "base_url", "is required: https://RESOURCE.openai.azure.com/openai/v1"),
+        ({"vendor": "openai", "api_version": "v1"}, "api_version", "is only for vendors whose paths"),
         ({"vendor": "gray-swan-cygnet"}, "models", "does not list its models"),
         ({"vendor": "openai", "idle_timeout": "0s"}, "idle_timeout", "greater than 0"),
         ({"vendor": "openai", "headers": {"x": "a\nb"}}, "headers", "one line of printable characters"),
@@ -249,3 +255,20 @@ async def test_a_model_lists_the_fields_that_only_conversations_support(serve: S
     provider, _ = await serve((STREAM, *GOOD), vendor=name)
 
     assert list(provider.models()[0].conversation_fields) == VENDORS[name].quirks.conversation_fields
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [(None, "/chat/completions"), ("2024-10-21", "/deployments/my%20model/chat/completions?api-version=2024-10-21")],
+)
+async def test_a_deployment_is_named_in_the_path_with_the_version_of_the_api(
+    serve: Serve, version: str | None, path: str
+) -> None:
+    provider, upstream = await serve((STREAM, *GOOD), vendor="azure", models=["my model"], api_version=version)
+    asked = request("user: Hi")
+    asked.model = "my model"
+    sent = await answer_of(provider, asked) and upstream.requests[0]
+
+    assert sent.path.removeprefix("/v1") == path
+    assert sent.headers["api-key"] == "sk-test"
+    assert "authorization" not in sent.headers

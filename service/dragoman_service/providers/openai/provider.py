@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -37,13 +37,15 @@ async def open_openai(settings: OpenAISettings) -> AsyncIterator[OpenAIProvider]
     ) as http:
         names = settings.models or await listed_models(http, vendor.models_path)
         timeouts = Timeouts(settings.first_token_timeout, settings.idle_timeout)
-        yield OpenAIProvider(http, models_of(names, vendor.quirks), vendor.quirks, timeouts, settings.secrets)
+        models = models_of(names, vendor.quirks)
+        yield OpenAIProvider(http, models, vendor.quirks, timeouts, settings.secrets, path_of=settings.path)
 
 
 class OpenAIProvider:
     """The upstream behind `http`, which has these `quirks`. `models` are listed as they are.
 
-    No error that it raises holds one of the `secrets`. See `HttpAnswers` for `drain`.
+    No error that it raises holds one of the `secrets`. `path_of` makes paths from a model and an endpoint. See
+    `HttpAnswers` for `drain`.
     """
 
     def __init__(
@@ -54,8 +56,10 @@ class OpenAIProvider:
         timeouts: Timeouts = _NO_TIMEOUTS,
         secrets: Sequence[str] = (),
         *,
+        path_of: Callable[[str, str], str] = lambda model, endpoint: endpoint,
         drain: float = DRAIN,
     ) -> None:
+        self._path_of = path_of
         self._models = models
         self._secrets = secrets
         self._dialect = OpenAIClientDialect(quirks)
@@ -83,4 +87,5 @@ class OpenAIProvider:
         def decoder_of(content_type: str) -> EventDecoder[bytes]:
             return self._dialect.event_decoder(request, choice=choice, content_type=content_type)
 
-        return self._answers.post(self._dialect.path(request), request.ByteSize(), encode, call.onward, decoder_of)
+        path = self._path_of(request.model, self._dialect.path(request))
+        return self._answers.post(path, request.ByteSize(), encode, call.onward, decoder_of)

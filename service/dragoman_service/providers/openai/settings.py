@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 
 from pydantic import Field, HttpUrl, SecretStr, ValidationInfo, field_validator
 
@@ -26,6 +27,8 @@ class OpenAISettings(Section):
     models: Annotated[tuple[_Name, ...], Field(min_length=1)] | None = Field(default=None, validate_default=True)
     """The upstream's names of the models that callers may use. None: all that it lists when the service starts."""
     api_key: Secret | None = None
+    api_version: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = None
+    """The version of the API in the query, for vendors whose paths name a deployment. None: there is no query."""
     headers: dict[_Header, SecretStr] = Field(default_factory=dict)
     """Headers of every request, in addition to that of the key."""
     ca_file: Certificates | None = None
@@ -47,8 +50,10 @@ class OpenAISettings(Section):
     @classmethod
     def _somewhere(cls, value: HttpUrl | None, info: ValidationInfo) -> HttpUrl | None:
         if value is None:
-            if "vendor" in info.data and not vendor_of(info.data["vendor"]).base_url:
-                raise ValueError("is required without a vendor")
+            vendor = vendor_of(info.data["vendor"]) if "vendor" in info.data else None
+            if vendor is not None and not vendor.is_one_address:
+                form = f": {vendor.base_url} with your own name" if vendor.base_url else " without a vendor"
+                raise ValueError(f"is required{form}")
         elif value.username or value.password:
             raise ValueError("must not hold a user or a password: set `api_key` or `headers`")
         elif value.query is not None or value.fragment is not None:
@@ -72,6 +77,13 @@ class OpenAISettings(Section):
             raise ValueError("must be one line of printable ASCII characters, and not empty")
         return value
 
+    @field_validator("api_version")
+    @classmethod
+    def _versioned(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and "vendor" in info.data and not vendor_of(info.data["vendor"]).deployments:
+            raise ValueError("is only for vendors whose paths name a deployment")
+        return value
+
     @field_validator("headers")
     @classmethod
     def _plain(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
@@ -86,6 +98,12 @@ class OpenAISettings(Section):
     def address(self) -> str:
         """The base URL: that of the settings, or the vendor's."""
         return vendor_of(self.vendor).base_url if self.base_url is None else str(self.base_url)
+
+    def path(self, model: str, endpoint: str) -> str:
+        """The path to that endpoint for that model, below the address."""
+        if self.api_version is None:
+            return endpoint
+        return f"/deployments/{quote(model, safe='')}{endpoint}?api-version={self.api_version}"
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from dragoman_service.dialects.openai.client.quirks import (
@@ -20,6 +20,7 @@ from dragoman_service.dialects.openai.client.quirks import (
     Quirks,
     names,
 )
+from dragoman_service.providers.openai.vendor import RESOURCE, Vendor
 
 _LOGPROBS = ("include_logprobs", "top_logprobs")
 _PENALTIES = ("presence_penalty", "frequency_penalty")
@@ -30,24 +31,41 @@ def _keys(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-@dataclass(frozen=True, slots=True)
-class Vendor:
-    """One row."""
-
-    quirks: Quirks
-    base_url: str = ""
-    """Includes the version of the API. Empty: the settings must name it."""
-    key_header: str = "authorization"
-    key_prefix: str = "Bearer "
-    models_path: str = "/models"
-    """The endpoint that lists its models. Empty: it has none, and the settings must name them."""
-
-
 ANY_VENDOR = Vendor(ANY)
 """For settings without a vendor."""
 
 VENDORS: Mapping[str, Vendor] = MappingProxyType(
     {
+        # https://learn.microsoft.com/azure/foundry/openai/api-version-lifecycle and /azure/ai-services/openai/reference
+        "azure": Vendor(
+            replace(
+                OPENAI,
+                names=names(CHAT_NAMES, max_output_tokens="max_completion_tokens"),
+                developer_role="developer",
+                extensions=_keys("data_sources logit_bias prediction verbosity"),
+            ),
+            f"https://{RESOURCE}.openai.azure.com/openai/v1",
+            key_header="api-key",
+            key_prefix="",
+            models_path="",
+            deployments=True,
+        ),
+        # https://inference-docs.cerebras.ai/resources/openai and /api-reference/chat-completions
+        "cerebras": Vendor(
+            replace(
+                OPENAI,
+                media=frozenset(),
+                names=names(CHAT_NAMES, *_PENALTIES, max_output_tokens="max_completion_tokens"),
+                parts=frozenset(),
+                prompt_path="",
+                authors=False,
+                tool_choices=frozenset(),
+                parallel_tools=False,
+                single_choice=True,
+                extensions=_keys("clear_thinking reasoning_format"),
+            ),
+            "https://api.cerebras.ai/v1",
+        ),
         # https://api-docs.deepseek.com/api/create-chat-completion
         "deepseek": Vendor(
             replace(
@@ -63,6 +81,19 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 parallel_tools=False,
             ),
             "https://api.deepseek.com",
+        ),
+        # https://docs.fireworks.ai/tools-sdks/openai-compatibility; its logprobs have a format of their own.
+        "fireworks": Vendor(
+            replace(
+                OPENAI,
+                names=names(CHAT_NAMES, *_LOGPROBS, **_SAMPLERS),
+                prompt_names=names(PROMPT_NAMES, *_LOGPROBS, **_SAMPLERS),
+                parts=frozenset(),
+                authors=False,
+                parallel_tools=False,
+                extensions=_keys("context_length_exceeded_behavior prompt_truncate_len perf_metrics_in_response"),
+            ),
+            "https://api.fireworks.ai/inference/v1",
         ),
         # https://docs.grayswan.ai/cygnal/creating-completions, and its OpenAPI. It expects a header `policy-id`, and
         # passes the request on to another vendor.
@@ -243,6 +274,11 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
                 | _keys("logprob_token_ids thinking_token_budget use_beam_search"),
             ),
             "http://127.0.0.1:8000/v1",
+        ),
+        # https://docs.x.ai/docs/api-reference#chat-completions; its models that reason refuse penalties and `stop`.
+        "xai": Vendor(
+            replace(OPENAI, parts=frozenset(), prompt_path="", authors=False),
+            "https://api.x.ai/v1",
         ),
     }
 )
