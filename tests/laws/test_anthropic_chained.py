@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
+from chained_laws import ChainedLaws, OverEcho, OverTheEmbeddedModel, engine
 from dragoman import v1
 from dragoman_service.contract import Provider
 from dragoman_service.providers.anthropic.provider import MARK, AnthropicProvider, open_anthropic
 from dragoman_service.providers.anthropic.settings import AnthropicSettings
-from dragoman_service.providers.echo.provider import Echo, EchoSettings
-from dragoman_service.providers.upstream.http import open_http
-from dragoman_service.testing.provider_laws.harness import Harness
 from dragoman_service.testing.scripted import Scripted, Step, choice_finished
 from dragoman_service.testing.serving import Served, serving
-from test_yandex_chained import ChainedLaws, WithoutTools, engine, requests_in
 
 __all__ = ["engine"]
 
@@ -29,49 +25,16 @@ async def chained(served: Served, *models: str) -> AsyncIterator[AnthropicProvid
         yield own
 
 
-class TestOverEcho(ChainedLaws):
-    @pytest.fixture
-    async def provider(self) -> AsyncIterator[AnthropicProvider]:
-        self.behind = Echo(EchoSettings(delay=0.005))
-        async with serving({"echo": self.behind}) as served, chained(served) as provider:
-            yield provider
-
-    def failing_request(self, provider: Provider) -> v1.CompletionRequest:
-        request = self.request(provider)
-        request.messages.add(role=v1.ROLE_SYSTEM).parts.add(text='echo: {"fail_after": 2}')
-        return request
-
-    async def running(self, provider: Provider) -> int:
-        assert isinstance(self.behind, Echo)
-        return self.behind.running
+class TestOverEcho(OverEcho):
+    def chain(self, served: Served) -> AbstractAsyncContextManager[Provider]:
+        return chained(served)
 
 
-class TestOverTheEmbeddedModel(Harness):
-    """Those laws that no other pair of provider and model proves, because each test takes a service of its own."""
-
-    behind: Provider
-
-    test_the_answer_is_that_of_the_model = ChainedLaws.test_the_answer_is_that_of_the_model_asked_directly
+class TestOverTheEmbeddedModel(OverTheEmbeddedModel):
     test_the_counted_tokens_are_those_used = ChainedLaws.test_the_counted_tokens_are_those_used
-    test_closing_the_iterator_stops_the_upstream = ChainedLaws.test_closing_the_iterator_stops_the_upstream
 
-    @pytest.fixture
-    async def provider(self, engine: Path) -> AsyncIterator[WithoutTools]:
-        async with (
-            open_http("http://localhost", unix_socket=engine) as self.engine,
-            serving(settings={"providers": {"local": {"engine": engine}}}) as served,
-            chained(served, "local") as provider,
-        ):
-            self.behind = served.running.opened.providers["local"]
-            yield WithoutTools(provider)
-
-    def request(self, provider: Provider) -> v1.CompletionRequest:
-        request = super().request(provider)
-        request.generation_config.max_output_tokens = 16
-        return request
-
-    async def running(self, provider: Provider) -> int:
-        return await requests_in(self.engine)
+    def chain(self, served: Served) -> AbstractAsyncContextManager[Provider]:
+        return chained(served, "local")
 
 
 PROMPT = v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text="Weather?")])

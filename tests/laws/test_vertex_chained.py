@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
+from chained_laws import OverEcho, OverTheEmbeddedModel, engine
 from dragoman import v1
 from dragoman_service.contract import Call, Provider
-from dragoman_service.providers.echo.provider import Echo, EchoSettings
 from dragoman_service.providers.google.vertex.provider import VertexProvider, open_vertex
 from dragoman_service.providers.google.vertex.settings import VertexSettings
-from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.testing import Scripted, choice_finished, delta, usage
-from dragoman_service.testing.provider_laws.harness import Harness, folded
+from dragoman_service.testing.provider_laws.harness import folded
 from dragoman_service.testing.serving import Served, serving
-from test_yandex_chained import ChainedLaws, engine, requests_in
 
 __all__ = ["engine"]
 
@@ -30,48 +27,17 @@ async def chained(served: Served, **models: str) -> AsyncIterator[VertexProvider
         yield provider
 
 
-class TestOverEcho(ChainedLaws):
-    @pytest.fixture
-    async def provider(self) -> AsyncIterator[VertexProvider]:
-        self.behind = Echo(EchoSettings(delay=0.005))
-        async with serving({"echo": self.behind}) as served, chained(served, echo="chat") as provider:
-            yield provider
-
-    def failing_request(self, provider: Provider) -> v1.CompletionRequest:
-        request = self.request(provider)
-        request.messages.add(role=v1.ROLE_SYSTEM).parts.add(text='echo: {"fail_after": 2}')
-        return request
-
-    async def running(self, provider: Provider) -> int:
-        assert isinstance(self.behind, Echo)
-        return self.behind.running
+class TestOverEcho(OverEcho):
+    def chain(self, served: Served) -> AbstractAsyncContextManager[Provider]:
+        return chained(served, echo="chat")
 
 
-class TestOverTheEmbeddedModel(Harness):
-    """Only the laws that echo does not prove, because each test takes a service of its own."""
+class TestOverTheEmbeddedModel(OverTheEmbeddedModel):
+    def claiming_less(self, provider: Provider) -> Provider:
+        return provider
 
-    behind: Provider
-
-    test_the_answer_is_that_of_the_model = ChainedLaws.test_the_answer_is_that_of_the_model_asked_directly
-    test_closing_the_iterator_stops_the_upstream = ChainedLaws.test_closing_the_iterator_stops_the_upstream
-
-    @pytest.fixture
-    async def provider(self, engine: Path) -> AsyncIterator[VertexProvider]:
-        async with (
-            open_http("http://localhost", unix_socket=engine) as self.engine,
-            serving(settings={"providers": {"local": {"engine": engine}}}) as served,
-            chained(served, local="text") as provider,
-        ):
-            self.behind = served.running.opened.providers["local"]
-            yield provider
-
-    def request(self, provider: Provider) -> v1.CompletionRequest:
-        request = super().request(provider)
-        request.generation_config.max_output_tokens = 16
-        return request
-
-    async def running(self, provider: Provider) -> int:
-        return await requests_in(self.engine)
+    def chain(self, served: Served) -> AbstractAsyncContextManager[Provider]:
+        return chained(served, local="text")
 
 
 PROMPT = v1.SafetyAssessment(ratings=[v1.SafetyRating(category="toxic", score=0.25)])

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-
 from google.rpc.status_pb2 import Status
 
-from dragoman_service.errors import CompletionError, FieldViolation
+from dragoman_service.dialects.terms import Terms
+from dragoman_service.errors import CompletionError
 
-_TERMS = tuple(
-    (re.compile(pattern), term)
-    for pattern, term in (
+_TERMS = Terms(
+    (
         (r"generation_config\.max_output_tokens\b", "max_tokens"),
         (r"generation_config\.stop_sequences\b", "stop"),
         (r"generation_config\.choice_count\b", "n"),
@@ -34,30 +31,11 @@ _TERMS = tuple(
         (r"\bend_user\b", "user"),
         (r"\binclude_logprobs\b", "logprobs"),
         (r"\brequest_id\b", "idempotency-key"),
-        (
-            r", choose another model, or set unsupported_field_policy to WARN\. Supported: .*",
-            " or choose another model.",
-        ),
     )
 )
-"""Our paths and the vendor's."""
+in_vendor_terms, vendor_name = _TERMS.error, _TERMS.name
 
 
 def encode_error(error: CompletionError, call_id: str) -> Status:
     """The status of a call that failed."""
     return in_vendor_terms(error).status(call_id)
-
-
-def in_vendor_terms(error: CompletionError) -> CompletionError:
-    """The error with the vendor's field paths instead of ours."""
-    if not error.fields:
-        return error
-    fields = tuple(FieldViolation(vendor_name(wrong.field), vendor_name(wrong.description)) for wrong in error.fields)
-    return replace(error, message=vendor_name(error.message), fields=fields)
-
-
-def vendor_name(text: str) -> str:
-    """A path, or a text that holds paths, in the vendor's terms."""
-    for pattern, term in _TERMS:
-        text = pattern.sub(term, text)
-    return text

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-
-from dragoman_service.errors import CompletionError, FieldViolation
+from dragoman_service.dialects.terms import Terms
 
 _CONFIG = {
     "max_output_tokens": "maxOutputTokens",
@@ -23,9 +20,8 @@ _CONFIG = {
     "response_format(?:\\.json_schema(?:\\.schema_json)?)?": "responseSchema",
     "stop_sequences": "stopSequences",
 }
-_TERMS = tuple(
-    (re.compile(pattern), term)
-    for pattern, term in (
+_TERMS = Terms(
+    (
         *((rf"generation_config\.{ours}\b", f"generationConfig.{theirs}") for ours, theirs in _CONFIG.items()),
         (r"messages\[\d+\]\.parts\[\d+\]\.tool_call(?:\.\w+)?", "contents.parts.functionCall"),
         (r"messages\[\d+\]\.parts\[\d+\]\.tool_result(?:\.\w+)?", "contents.parts.functionResponse"),
@@ -41,25 +37,6 @@ _TERMS = tuple(
         (r"safety_settings\b", "safetySettings"),
         (r"\binclude_logprobs\b", "responseLogprobs"),
         (r"\brequest_id\b", "Idempotency-Key"),
-        (
-            r", choose another model, or set unsupported_field_policy to WARN\. Supported: .*",
-            " or choose another model.",
-        ),
     )
 )
-# Our paths and the vendor's. A translated path matches none of them.
-
-
-def in_vendor_terms(error: CompletionError) -> CompletionError:
-    """The error with the vendor's field paths instead of ours."""
-    if not error.fields:
-        return error
-    fields = tuple(FieldViolation(vendor_name(wrong.field), vendor_name(wrong.description)) for wrong in error.fields)
-    return replace(error, message=vendor_name(error.message), fields=fields)
-
-
-def vendor_name(text: str) -> str:
-    """A path, or a text that holds paths, in the vendor's terms."""
-    for pattern, term in _TERMS:
-        text = pattern.sub(term, text)
-    return text
+in_vendor_terms, vendor_name = _TERMS.error, _TERMS.name
