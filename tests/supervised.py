@@ -34,7 +34,9 @@ class Supervised:
         for _ in range(2):
             name, address = (await self.process.stdout.readline()).decode().split()
             setattr(self, name, address)
-        await until(lambda: len(self.logged("serving")) >= self._count)  # a single process is no worker
+        await until(lambda: len(self.logged("serving")) >= self._count)
+        if self._count > 1:  # a single process is no worker; of others the supervisor may know a moment later
+            await until(lambda: len(self.workers) >= self._count)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """The log records of an event so far."""
