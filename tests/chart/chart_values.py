@@ -9,7 +9,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy/helm/dragoman"
 READ = "import json, sys, yaml; print(json.dumps([d for d in yaml.safe_load_all(sys.stdin) if d]))"
-BASE = {"image": {"repository": "registry.example.com/dragoman"}, "settings": {"access": {"anonymous": True}}}
+BASE = {"image": {"repository": "registry.example/dragoman"}, "settings": {"access": {"anonymous": True}}}
 DATABASE = {"database": {"existingSecret": "dragoman-database"}}
 
 Objects = dict[str, dict[str, Any]]

@@ -2,7 +2,7 @@
 {{- define "dragoman.check" -}}
 {{- $server := default dict .Values.settings.server -}}
 {{- if not .Values.image.repository -}}
-{{- fail "image.repository is required: the registry and repository that you pushed the image to, such as registry.example.com/dragoman." -}}
+{{- fail "image.repository is required: the registry and repository that you pushed the image to, such as registry.example/dragoman." -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled .Values.keda.enabled -}}
 {{- fail "autoscaling and keda are both enabled, and each would undo what the other does. Disable one of them: KEDA makes an HPA of its own." -}}
