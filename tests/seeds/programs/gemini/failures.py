@@ -11,10 +11,12 @@ from google import genai
 from google.genai import errors, types
 
 URL, KEY = sys.argv[1:]
+IMAGE = types.Part.from_bytes(data=b"\x89PNG", mime_type="image/png")
 ASKED = {
     "unknown model": {"model": "no-such-model"},
     "bad parameter": {"model": "echo", "config": {"temperature": -1}},
-    "medium": {"model": "echo", "contents": types.Part.from_bytes(data=b"\x89PNG", mime_type="image/png")},
+    "image": {"model": "local", "contents": IMAGE},
+    "image that is read": {"model": "echo", "contents": IMAGE},
     "overloaded": {"model": "overloaded"},
     "away": {"model": "away/echo"},
 }
