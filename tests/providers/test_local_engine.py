@@ -21,6 +21,7 @@ from dragoman_service.providers.local.provider import LocalProvider, LocalSettin
 from dragoman_service.providers.local.weights.weights import WeightsError
 from google.rpc import code_pb2
 from local_asking import CALL, answer_of, request
+from supervised import alive
 from waiting import until
 
 QUESTION = request("user: What is the capital of France?", temperature=0.0)
@@ -46,13 +47,6 @@ def kill(engine: LocalEngine) -> int:
     killed = engine.pid
     os.kill(killed, signal.SIGKILL)
     return killed
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def left_behind(folder: Path) -> bool:

@@ -7,12 +7,14 @@ import os
 import re
 import signal
 import sqlite3
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import ClientSession, web
+from aiohttp.typedefs import Handler
 from supervised import alive
 from waiting import until
 
@@ -61,6 +63,15 @@ async def _text(session: ClientSession, url: str) -> str:
         return await answer.text()
 
 
+@web.middleware
+async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers an exception with its traceback, because the runner puts the answer into the table."""
+    try:
+        return await handler(request)
+    except Exception as error:
+        raise web.HTTPInternalServerError(text=traceback.format_exc()) from error
+
+
 @asynccontextmanager
 async def controlling(control: Control) -> AsyncIterator[str]:
     """The base URL of an HTTP server that offers `control`."""
@@ -76,7 +87,7 @@ async def controlling(control: Control) -> AsyncIterator[str]:
     async def running(request: web.Request) -> web.Response:
         return web.Response(text=str(await control.running()))
 
-    app = web.Application()
+    app = web.Application(middlewares=[told])
     app.router.add_post("/cut", cut)
     app.router.add_post("/kill-worker", kill_worker)
     app.router.add_get("/running", running)
