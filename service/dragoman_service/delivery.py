@@ -27,8 +27,9 @@ class Delivery:
     """Validates a request and delivers its answer, which is the same in all three deliveries.
 
     A request with a `request_id`, or one that goes on when its caller leaves, becomes an operation, whatever its
-    delivery. `target` is the model of the request, if the frontend has resolved it already. `unsupported` is the policy
-    for requests that set none. All methods raise CompletionError; INVALID_FIELD names every wrong field.
+    delivery; so does any request with `options`, which are those of the operation. `target` is the model of the
+    request, if the frontend has resolved it already. `unsupported` is the policy for requests that set none. All
+    methods raise CompletionError; INVALID_FIELD names every wrong field.
     """
 
     def __init__(
@@ -48,13 +49,19 @@ class Delivery:
         """The same delivery, for a frontend with that policy."""
         return Delivery(self._engine, self._operations, unsupported, off_loop=self._off_loop)
 
-    async def complete(self, request: v1.CompletionRequest, call: Call, target: Target | None = None) -> v1.Completion:
+    async def complete(
+        self,
+        request: v1.CompletionRequest,
+        call: Call,
+        target: Target | None = None,
+        options: StartOptions | None = None,
+    ) -> v1.Completion:
         """Returns the whole answer. Cancelling the task stops the upstream."""
         self._fill_in(request, call)
-        stored = _becomes_operation(request)
+        stored = _becomes_operation(request) or options is not None
         await self._check(request, violations(request))
         if stored:
-            async with self._operations.joined(request, call.caller, target, _trace_of(call)) as name:
+            async with self._operations.joined(request, call.caller, target, _traced(options, call)) as name:
                 _note(request, call, name)
                 return await self._operations.result(name, call.caller, call.deadline)
         try:
@@ -77,13 +84,17 @@ class Delivery:
 
     @asynccontextmanager
     async def stream(
-        self, request: v1.CompletionRequest, call: Call, target: Target | None = None
+        self,
+        request: v1.CompletionRequest,
+        call: Call,
+        target: Target | None = None,
+        options: StartOptions | None = None,
     ) -> AsyncIterator[AsyncIterator[v1.CompletionEvent]]:
         """Yields the numbered events. The last is `finished`, even if the request is refused; then its error is raised.
 
         Leaving the context stops the upstream. The events must not be changed.
         """
-        async with self.stream_raw(request, call, target) as events:
+        async with self.stream_raw(request, call, target, options) as events:
             if isinstance(events, Relay):
                 yield events
             else:
@@ -92,11 +103,15 @@ class Delivery:
 
     @asynccontextmanager
     async def stream_raw(
-        self, request: v1.CompletionRequest, call: Call, target: Target | None = None
+        self,
+        request: v1.CompletionRequest,
+        call: Call,
+        target: Target | None = None,
+        options: StartOptions | None = None,
     ) -> AsyncIterator[Relay | _Stored]:
         """Like `stream`, but the events of an operation stay the bytes that are stored."""
         async with AsyncExitStack() as stack:
-            yield await self._events(request, call, target, stack)
+            yield await self._events(request, call, target, options, stack)
 
     def foreseen_warnings(self, request: v1.CompletionRequest, call: Call) -> list[v1.Warning]:
         """The warnings that the answer will have, as far as they are known before the completion starts."""
@@ -120,21 +135,24 @@ class Delivery:
         """
         self._fill_in(request, call)
         await self._check(request, chain(violations(request, path), others))
-        if call.trace is not None:
-            options = replace(options, trace=_trace_of(call))
-        operation = await self._operations.start(request, call.caller, options, target)
+        operation = await self._operations.start(request, call.caller, _traced(options, call), target)
         _note(request, call, operation.name)
         return operation
 
     async def _events(
-        self, request: v1.CompletionRequest, call: Call, target: Target | None, stack: AsyncExitStack
+        self,
+        request: v1.CompletionRequest,
+        call: Call,
+        target: Target | None,
+        options: StartOptions | None,
+        stack: AsyncExitStack,
     ) -> Relay | _Stored:
         self._fill_in(request, call)
-        refusal, stored = None, _becomes_operation(request)
+        refusal, stored = None, _becomes_operation(request) or options is not None
         try:
             await self._check(request, violations(request))
             if stored:
-                joined = self._operations.joined(request, call.caller, target, _trace_of(call))
+                joined = self._operations.joined(request, call.caller, target, _traced(options, call))
                 name = await stack.enter_async_context(joined)
                 _note(request, call, name)
                 events = self._operations.attach(name, call.caller, 0, call.deadline)
@@ -161,9 +179,10 @@ def _becomes_operation(request: v1.CompletionRequest) -> bool:
     return bool(request.request_id) or request.disconnect_policy == v1.DISCONNECT_POLICY_CONTINUE
 
 
-def _trace_of(call: Call) -> str | None:
-    """The span of the call, as it is stored with an operation."""
-    return None if call.trace is None else call.trace.onward.get("traceparent")
+def _traced(options: StartOptions | None, call: Call) -> StartOptions:
+    """The options with the span of the call, which is stored with the operation."""
+    options = options or StartOptions()
+    return options if call.trace is None else replace(options, trace=call.trace.onward.get("traceparent"))
 
 
 def _note(request: v1.CompletionRequest, call: Call, operation: str) -> None:

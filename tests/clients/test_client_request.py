@@ -121,9 +121,10 @@ def test_an_unknown_policy_is_rejected_with_the_known_ones():
 
 def test_start_options_reach_the_start_request():
     options: StartOptions = {"operation_id": "tale", "ttl": 1.5, "max_attempts": 1, "priority": -3, "seed": 7}
+    options["keep_request"] = True
     start = start_request("Hello", "echo", options)
 
-    assert (start.operation_id, start.max_attempts, start.priority) == ("tale", 1, -3)
+    assert (start.operation_id, start.max_attempts, start.priority, start.keep_request) == ("tale", 1, -3, True)
     assert start.ttl.ToTimedelta().total_seconds() == 1.5
     assert start.request.generation_config.seed == 7
 

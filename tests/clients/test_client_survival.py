@@ -115,6 +115,18 @@ async def test_an_operation_has_the_name_that_its_caller_chooses(client):
     assert abs(status.expire_time.seconds - status.end_time.seconds - 60) <= 1
 
 
+async def test_an_operation_that_keeps_its_request_returns_it(client):
+    handle = await ask(client.start, "Hello", model="echo", keep_request=True)
+    other = await ask(client.start, "Hello", model="echo")
+    await ask(handle.wait)
+    request = await ask(handle.request)
+    with pytest.raises(dragoman.FailedPreconditionError) as caught:
+        await ask(other.request)
+
+    assert [part.text for message in request.messages for part in message.parts] == ["Hello"]
+    assert caught.value.reason == "REQUEST_NOT_KEPT"
+
+
 async def test_a_stream_continues_when_its_caller_leaves(client, echo):
     events = await first_events(client, 2, system=BRISK, disconnect_policy="continue")
     name = events[0].started.operation

@@ -49,7 +49,7 @@ async def test_every_method_of_the_schema_has_a_path(start_service):
             status, answer = await post(service, f"/{native.descriptor.full_name}/{method.name}", b"[]")
             found[method.name] = (status, reason_of(answer))
 
-    assert len(found) == 19
+    assert len(found) == 20
     assert set(found.values()) == {(400, "MALFORMED_REQUEST")}
 
 
@@ -73,10 +73,12 @@ async def test_operators_read_queues_and_routes(start_service):
 
 async def test_operations_are_started_awaited_listed_and_deleted(start_service):
     service = await start_service()
-    _, started = await post(service, f"{COMPLETIONS}/StartCompletion", {"request": body(), "operationId": "over-http"})
+    kept = {"operationId": "over-http", "keepRequest": True}
+    _, started = await post(service, f"{COMPLETIONS}/StartCompletion", {"request": body(), **kept})
     named = {"name": started["name"]}
     _, ended = await post(service, f"{OPERATIONS}/WaitOperation", named | {"timeout": "20s"})
     _, page = await post(service, f"{OPERATIONS}/ListOperations", {"name": "operations"})
+    _, request = await post(service, f"{COMPLETIONS}/GetCompletionRequest", named)
     deleted = await post(service, f"{OPERATIONS}/DeleteOperation", named)
     gone, _ = await post(service, f"{OPERATIONS}/GetOperation", named)
 
@@ -84,6 +86,7 @@ async def test_operations_are_started_awaited_listed_and_deleted(start_service):
     assert ended["response"]["@type"] == "type.googleapis.com/dragoman.v1.Completion"
     assert text_of(ended["response"]) == "one two three"
     assert [operation["name"] for operation in page["operations"]] == [started["name"]]
+    assert request["messages"] == body()["messages"]
     assert (deleted, gone) == ((200, {}), 404)
 
 

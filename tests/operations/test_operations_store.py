@@ -48,6 +48,8 @@ async def test_the_migrations_make_the_tables_that_the_statements_use(database: 
 async def test_a_request_is_erased_when_its_operation_ends(opened: SqlStore) -> None:
     for number in range(4):
         await opened.start(new(number, request=b"secret", max_attempts=1 if number == 2 else 3))
+    await opened.start(new(4, request=b"wanted", keep_request=True))
+    await opened.cancel(OWNER, new(4).id, b"", TTL)
     finished, _, _ = await claim(opened, 3)
     await opened.finish(finished.held, succeeded(0), TTL)
     await opened.cancel(OWNER, new(3).id, b"", TTL)
@@ -57,7 +59,13 @@ async def test_a_request_is_erased_when_its_operation_ends(opened: SqlStore) -> 
     await claim(opened)
 
     rows = await database_of(opened).read(lambda connection: connection.execute(LEFT).all())
-    assert [tuple(row) for row in rows] == [("SUCCEEDED", 0), ("RUNNING", 6), ("FAILED", 0), ("CANCELLED", 0)]
+    assert [tuple(row) for row in rows] == [
+        ("SUCCEEDED", 0),
+        ("RUNNING", 6),
+        ("FAILED", 0),
+        ("CANCELLED", 0),
+        ("CANCELLED", 6),
+    ]
 
 
 async def test_the_clock_is_the_database_s(database: Database) -> None:

@@ -134,3 +134,30 @@ async def test_the_options_travel_over_grpc(channel: grpc.aio.Channel, prompt: A
 
     assert end.expire_time.ToMilliseconds() - end.end_time.ToMilliseconds() == 2000
     assert end.priority == 7
+
+
+async def test_a_request_can_be_kept_and_read_again_by_its_caller(
+    start_service: Callable[..., Awaitable[Any]], prompt: Ask, refused: Refused
+) -> None:
+    keys = [{"id": who, "sha256": hashlib.sha256(who.encode()).hexdigest()} for who in ("ann", "ben")]
+    service = await start_service({"echo": {}}, access={"keys": keys})
+    ann, ben = ({"metadata": (("authorization", f"Bearer {who}"),)} for who in ("ann", "ben"))
+    async with grpc.aio.insecure_channel(service.grpc_address) as channel:
+        stub, operations = v1.CompletionServiceStub(channel), operations_pb2_grpc.OperationsStub(channel)
+        request = v1.StartCompletionRequest(request=prompt(), keep_request=True)
+        kept = await stub.StartCompletion(request, **ann)
+        lost = await stub.StartCompletion(v1.StartCompletionRequest(request=prompt()), **ann)
+        for name in (kept.name, lost.name):
+            await operations.WaitOperation(operations_pb2.WaitOperationRequest(name=name), **ann)
+        asked = v1.GetCompletionRequestRequest(name=kept.name)
+        read = await stub.GetCompletionRequest(asked, **ann)
+        not_kept = await refused(stub.GetCompletionRequest(v1.GetCompletionRequestRequest(name=lost.name), **ann))
+        foreign = await refused(stub.GetCompletionRequest(asked, **ben))
+        nameless = await refused(stub.GetCompletionRequest(v1.GetCompletionRequestRequest(), **ann))
+
+    assert read.messages == request.request.messages
+    assert [error.code.name for error in (not_kept, foreign, nameless)] == [
+        "FAILED_PRECONDITION",
+        "NOT_FOUND",
+        "INVALID_ARGUMENT",
+    ]

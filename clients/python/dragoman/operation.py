@@ -142,6 +142,12 @@ class OperationHandle:
         """
         return self._transport.attach(self.name, after_sequence, timeout)
 
+    def request(self) -> v1.CompletionRequest:
+        """The request of an operation that was started with `keep_request`. Raises FailedPreconditionError for one that
+        was not."""
+        request = v1.GetCompletionRequestRequest(name=self.name)
+        return self._transport.call(self._transport.completions.GetCompletionRequest, request)
+
     def cancel(self) -> None:
         """Asks the service to stop the operation, which then ends as CANCELLED unless it ended first."""
         self._transport.call(
@@ -204,6 +210,11 @@ class AsyncOperationHandle:
     ) -> AsyncGenerator[v1.CompletionEvent, None]:
         """See `OperationHandle.events`. `contextlib.aclosing` ends the call for certain if you leave early."""
         return self._transport.attach(self.name, after_sequence, timeout)
+
+    async def request(self) -> v1.CompletionRequest:
+        """See `OperationHandle.request`."""
+        request = v1.GetCompletionRequestRequest(name=self.name)
+        return await self._transport.call(self._transport.completions.GetCompletionRequest, request)
 
     async def cancel(self) -> None:
         """See `OperationHandle.cancel`."""

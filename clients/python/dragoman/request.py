@@ -73,6 +73,8 @@ class StartOptions(Options, total=False):
     setting (3)."""
     priority: int | None
     """Priority in the queue, from -100 to 100; higher values run first. Default: 0."""
+    keep_request: bool | None
+    """Keep the request as long as the answer, for `OperationHandle.request`. Default: it is erased with the end."""
 
 
 _CONFIG_FIELDS = frozenset(v1.GenerationConfig.DESCRIPTOR.fields_by_name)
@@ -90,6 +92,7 @@ def start_request(prompt: Prompt, model: str | None, options: StartOptions) -> v
         operation_id=given.get("operation_id", ""),
         max_attempts=given.get("max_attempts"),
         priority=given.get("priority", 0),
+        keep_request=given.get("keep_request", False),
         request=_completion_request(prompt, model, given),
     )
     if "ttl" in given:

@@ -25,6 +25,7 @@ from dragoman_service.operations.model.errors import (
     not_found,
     reading_over,
     request_id_reused,
+    request_not_kept,
 )
 from dragoman_service.operations.model.ids import Ids, id_of, name_of, scoped
 from dragoman_service.operations.model.intervals import Options
@@ -123,6 +124,8 @@ class Operations:
             request_id=request.request_id or None,
             request_hash=request_hash(request) if request.request_id else None,
             trace=options.trace,
+            keep_request=options.keep_request,
+            note=options.note,
         )
 
     async def attach(
@@ -150,13 +153,17 @@ class Operations:
 
     @asynccontextmanager
     async def joined(
-        self, request: v1.CompletionRequest, caller: str, target: Target | None = None, trace: str | None = None
+        self,
+        request: v1.CompletionRequest,
+        caller: str,
+        target: Target | None = None,
+        options: StartOptions | None = None,
     ) -> AsyncIterator[str]:
-        """Starts the operation, or joins it, as `start` does; yields its name. `trace` is that of `StartOptions`.
+        """Starts the operation, or joins it, as `start` does; yields its name.
 
         With DISCONNECT_POLICY_CANCEL it is cancelled when its last reader in this process leaves.
         """
-        starting = asyncio.ensure_future(self._start(request, caller, StartOptions(trace=trace), target))
+        starting = asyncio.ensure_future(self._start(request, caller, options or StartOptions(), target))
         try:
             await asyncio.shield(starting)
         except asyncio.CancelledError:  # its row is or will be stored, and must not run on for nobody
@@ -180,6 +187,15 @@ class Operations:
     async def get(self, name: str, caller: str) -> operations_pb2.Operation:
         """The operation as it is now."""
         return operation(await self._find(name, caller))
+
+    async def request(self, name: str, caller: str) -> v1.CompletionRequest:
+        """The request of an operation that keeps it. Raises REQUEST_NOT_KEPT."""
+        found = await self._store.request(caller, id_of(name, caller))
+        if found is None:
+            raise not_found(name)
+        if not found:
+            raise request_not_kept(name)
+        return v1.CompletionRequest.FromString(found)
 
     async def list(
         self, caller: str, filter_text: str = "", page_size: int = 0, page_token: str = ""

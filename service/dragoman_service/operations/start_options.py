@@ -19,3 +19,7 @@ class StartOptions:
     """Operations with a higher priority are claimed first."""
     trace: str | None = None
     """The `traceparent` of the call that starts it, which its caller does not choose."""
+    keep_request: bool = False
+    """Keep the request as long as the answer."""
+    note: str = ""
+    """What the frontend has to know of the operation later and no field stands for. Other frontends do not show it."""

@@ -125,6 +125,8 @@ const (
 	ErrorReason_ERROR_REASON_LIMITS_UNAVAILABLE ErrorReason = 38
 	// PERMISSION_DENIED: the caller's API key lacks a scope; ErrorInfo.metadata names it in `scope`.
 	ErrorReason_ERROR_REASON_SCOPE_MISSING ErrorReason = 39
+	// FAILED_PRECONDITION: the operation was started without `keep_request`.
+	ErrorReason_ERROR_REASON_REQUEST_NOT_KEPT ErrorReason = 40
 )
 
 // Enum value maps for ErrorReason.
@@ -170,6 +172,7 @@ var (
 		37: "ERROR_REASON_OVERLOADED",
 		38: "ERROR_REASON_LIMITS_UNAVAILABLE",
 		39: "ERROR_REASON_SCOPE_MISSING",
+		40: "ERROR_REASON_REQUEST_NOT_KEPT",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -212,6 +215,7 @@ var (
 		"ERROR_REASON_OVERLOADED":              37,
 		"ERROR_REASON_LIMITS_UNAVAILABLE":      38,
 		"ERROR_REASON_SCOPE_MISSING":           39,
+		"ERROR_REASON_REQUEST_NOT_KEPT":        40,
 	}
 )
 
@@ -308,7 +312,7 @@ func (x CompletionOperationMetadata_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CompletionOperationMetadata_State.Descriptor instead.
 func (CompletionOperationMetadata_State) EnumDescriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{6, 0}
+	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // Request to start a completion as a long-running operation.
@@ -328,7 +332,10 @@ type StartCompletionRequest struct {
 	// default).
 	MaxAttempts *int32 `protobuf:"varint,4,opt,name=max_attempts,json=maxAttempts,proto3,oneof" json:"max_attempts,omitempty"`
 	// Priority in the queue, from -100 to 100; higher values run first. The default is 0.
-	Priority      int32 `protobuf:"varint,5,opt,name=priority,proto3" json:"priority,omitempty"`
+	Priority int32 `protobuf:"varint,5,opt,name=priority,proto3" json:"priority,omitempty"`
+	// Keep the request as long as the answer, so that GetCompletionRequest returns it. Otherwise it
+	// is erased when the operation ends.
+	KeepRequest   bool `protobuf:"varint,6,opt,name=keep_request,json=keepRequest,proto3" json:"keep_request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -398,6 +405,59 @@ func (x *StartCompletionRequest) GetPriority() int32 {
 	return 0
 }
 
+func (x *StartCompletionRequest) GetKeepRequest() bool {
+	if x != nil {
+		return x.KeepRequest
+	}
+	return false
+}
+
+// Request to read the request of an operation.
+type GetCompletionRequestRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the operation. Required.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCompletionRequestRequest) Reset() {
+	*x = GetCompletionRequestRequest{}
+	mi := &file_dragoman_v1_completion_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCompletionRequestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCompletionRequestRequest) ProtoMessage() {}
+
+func (x *GetCompletionRequestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dragoman_v1_completion_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCompletionRequestRequest.ProtoReflect.Descriptor instead.
+func (*GetCompletionRequestRequest) Descriptor() ([]byte, []int) {
+	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *GetCompletionRequestRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
 // Request to stream the events of an operation.
 type AttachCompletionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -411,7 +471,7 @@ type AttachCompletionRequest struct {
 
 func (x *AttachCompletionRequest) Reset() {
 	*x = AttachCompletionRequest{}
-	mi := &file_dragoman_v1_completion_service_proto_msgTypes[1]
+	mi := &file_dragoman_v1_completion_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -423,7 +483,7 @@ func (x *AttachCompletionRequest) String() string {
 func (*AttachCompletionRequest) ProtoMessage() {}
 
 func (x *AttachCompletionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_service_proto_msgTypes[1]
+	mi := &file_dragoman_v1_completion_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -436,7 +496,7 @@ func (x *AttachCompletionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachCompletionRequest.ProtoReflect.Descriptor instead.
 func (*AttachCompletionRequest) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{1}
+	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *AttachCompletionRequest) GetName() string {
@@ -469,7 +529,7 @@ type CountTokensResponse struct {
 
 func (x *CountTokensResponse) Reset() {
 	*x = CountTokensResponse{}
-	mi := &file_dragoman_v1_completion_service_proto_msgTypes[2]
+	mi := &file_dragoman_v1_completion_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -481,7 +541,7 @@ func (x *CountTokensResponse) String() string {
 func (*CountTokensResponse) ProtoMessage() {}
 
 func (x *CountTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_service_proto_msgTypes[2]
+	mi := &file_dragoman_v1_completion_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -494,7 +554,7 @@ func (x *CountTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountTokensResponse.ProtoReflect.Descriptor instead.
 func (*CountTokensResponse) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{2}
+	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CountTokensResponse) GetInputTokens() int64 {
@@ -537,7 +597,7 @@ type TokenizeRequest struct {
 
 func (x *TokenizeRequest) Reset() {
 	*x = TokenizeRequest{}
-	mi := &file_dragoman_v1_completion_service_proto_msgTypes[3]
+	mi := &file_dragoman_v1_completion_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -549,7 +609,7 @@ func (x *TokenizeRequest) String() string {
 func (*TokenizeRequest) ProtoMessage() {}
 
 func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_service_proto_msgTypes[3]
+	mi := &file_dragoman_v1_completion_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -562,7 +622,7 @@ func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeRequest.ProtoReflect.Descriptor instead.
 func (*TokenizeRequest) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{3}
+	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *TokenizeRequest) GetModel() string {
@@ -626,7 +686,7 @@ type TokenizeResponse struct {
 
 func (x *TokenizeResponse) Reset() {
 	*x = TokenizeResponse{}
-	mi := &file_dragoman_v1_completion_service_proto_msgTypes[4]
+	mi := &file_dragoman_v1_completion_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +698,7 @@ func (x *TokenizeResponse) String() string {
 func (*TokenizeResponse) ProtoMessage() {}
 
 func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_service_proto_msgTypes[4]
+	mi := &file_dragoman_v1_completion_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +711,7 @@ func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeResponse.ProtoReflect.Descriptor instead.
 func (*TokenizeResponse) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{4}
+	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TokenizeResponse) GetTokens() []*Token {
@@ -677,7 +737,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_dragoman_v1_completion_service_proto_msgTypes[5]
+	mi := &file_dragoman_v1_completion_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -689,7 +749,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_service_proto_msgTypes[5]
+	mi := &file_dragoman_v1_completion_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -702,7 +762,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{5}
+	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Token) GetId() int64 {
@@ -772,7 +832,7 @@ type CompletionOperationMetadata struct {
 
 func (x *CompletionOperationMetadata) Reset() {
 	*x = CompletionOperationMetadata{}
-	mi := &file_dragoman_v1_completion_service_proto_msgTypes[6]
+	mi := &file_dragoman_v1_completion_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -784,7 +844,7 @@ func (x *CompletionOperationMetadata) String() string {
 func (*CompletionOperationMetadata) ProtoMessage() {}
 
 func (x *CompletionOperationMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_dragoman_v1_completion_service_proto_msgTypes[6]
+	mi := &file_dragoman_v1_completion_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -797,7 +857,7 @@ func (x *CompletionOperationMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompletionOperationMetadata.ProtoReflect.Descriptor instead.
 func (*CompletionOperationMetadata) Descriptor() ([]byte, []int) {
-	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{6}
+	return file_dragoman_v1_completion_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CompletionOperationMetadata) GetState() CompletionOperationMetadata_State {
@@ -923,14 +983,17 @@ var File_dragoman_v1_completion_service_proto protoreflect.FileDescriptor
 
 const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\n" +
-	"$dragoman/v1/completion_service.proto\x12\vdragoman.v1\x1a\x1cdragoman/v1/completion.proto\x1a\"dragoman/v1/completion_event.proto\x1a\x17dragoman/v1/usage.proto\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x01\n" +
+	"$dragoman/v1/completion_service.proto\x12\vdragoman.v1\x1a\x1cdragoman/v1/completion.proto\x1a\"dragoman/v1/completion_event.proto\x1a\x17dragoman/v1/usage.proto\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x02\n" +
 	"\x16StartCompletionRequest\x128\n" +
 	"\arequest\x18\x01 \x01(\v2\x1e.dragoman.v1.CompletionRequestR\arequest\x12!\n" +
 	"\foperation_id\x18\x02 \x01(\tR\voperationId\x12+\n" +
 	"\x03ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12&\n" +
 	"\fmax_attempts\x18\x04 \x01(\x05H\x00R\vmaxAttempts\x88\x01\x01\x12\x1a\n" +
-	"\bpriority\x18\x05 \x01(\x05R\bpriorityB\x0f\n" +
-	"\r_max_attempts\"T\n" +
+	"\bpriority\x18\x05 \x01(\x05R\bpriority\x12!\n" +
+	"\fkeep_request\x18\x06 \x01(\bR\vkeepRequestB\x0f\n" +
+	"\r_max_attempts\"1\n" +
+	"\x1bGetCompletionRequestRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"T\n" +
 	"\x17AttachCompletionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
 	"\x0eafter_sequence\x18\x02 \x01(\x03R\rafterSequence\"t\n" +
@@ -984,7 +1047,7 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\x0fSTATE_SUCCEEDED\x10\x04\x12\x10\n" +
 	"\fSTATE_FAILED\x10\x05\x12\x13\n" +
 	"\x0fSTATE_CANCELLED\x10\x06J\x04\b\n" +
-	"\x10\v*\x80\v\n" +
+	"\x10\v*\xa3\v\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\"\n" +
@@ -1026,14 +1089,16 @@ const file_dragoman_v1_completion_service_proto_rawDesc = "" +
 	"\x1aERROR_REASON_TOO_MANY_HOPS\x10$\x12\x1b\n" +
 	"\x17ERROR_REASON_OVERLOADED\x10%\x12#\n" +
 	"\x1fERROR_REASON_LIMITS_UNAVAILABLE\x10&\x12\x1e\n" +
-	"\x1aERROR_REASON_SCOPE_MISSING\x10'2\xae\x04\n" +
+	"\x1aERROR_REASON_SCOPE_MISSING\x10'\x12!\n" +
+	"\x1dERROR_REASON_REQUEST_NOT_KEPT\x10(2\x90\x05\n" +
 	"\x11CompletionService\x12K\n" +
 	"\x10CreateCompletion\x12\x1e.dragoman.v1.CompletionRequest\x1a\x17.dragoman.v1.Completion\x12R\n" +
 	"\x10StreamCompletion\x12\x1e.dragoman.v1.CompletionRequest\x1a\x1c.dragoman.v1.CompletionEvent0\x01\x12\x83\x01\n" +
 	"\x0fStartCompletion\x12#.dragoman.v1.StartCompletionRequest\x1a\x1d.google.longrunning.Operation\",\xcaA)\n" +
 	"\n" +
 	"Completion\x12\x1bCompletionOperationMetadata\x12X\n" +
-	"\x10AttachCompletion\x12$.dragoman.v1.AttachCompletionRequest\x1a\x1c.dragoman.v1.CompletionEvent0\x01\x12O\n" +
+	"\x10AttachCompletion\x12$.dragoman.v1.AttachCompletionRequest\x1a\x1c.dragoman.v1.CompletionEvent0\x01\x12`\n" +
+	"\x14GetCompletionRequest\x12(.dragoman.v1.GetCompletionRequestRequest\x1a\x1e.dragoman.v1.CompletionRequest\x12O\n" +
 	"\vCountTokens\x12\x1e.dragoman.v1.CompletionRequest\x1a .dragoman.v1.CountTokensResponse\x12G\n" +
 	"\bTokenize\x12\x1c.dragoman.v1.TokenizeRequest\x1a\x1d.dragoman.v1.TokenizeResponseB\x90\x01\n" +
 	"\vdragoman.v1B\x16CompletionServiceProtoP\x01Z6example.com/dragoman/clients/go/dragoman/v1;dragomanv1\xa2\x02\x03DXX\xaa\x02\vDragoman.V1\xca\x02\vDragoman\\V1\xea\x02\fDragoman::V1b\x06proto3"
@@ -1051,53 +1116,56 @@ func file_dragoman_v1_completion_service_proto_rawDescGZIP() []byte {
 }
 
 var file_dragoman_v1_completion_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_dragoman_v1_completion_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_dragoman_v1_completion_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_dragoman_v1_completion_service_proto_goTypes = []any{
 	(ErrorReason)(0),                       // 0: dragoman.v1.ErrorReason
 	(CompletionOperationMetadata_State)(0), // 1: dragoman.v1.CompletionOperationMetadata.State
 	(*StartCompletionRequest)(nil),         // 2: dragoman.v1.StartCompletionRequest
-	(*AttachCompletionRequest)(nil),        // 3: dragoman.v1.AttachCompletionRequest
-	(*CountTokensResponse)(nil),            // 4: dragoman.v1.CountTokensResponse
-	(*TokenizeRequest)(nil),                // 5: dragoman.v1.TokenizeRequest
-	(*TokenizeResponse)(nil),               // 6: dragoman.v1.TokenizeResponse
-	(*Token)(nil),                          // 7: dragoman.v1.Token
-	(*CompletionOperationMetadata)(nil),    // 8: dragoman.v1.CompletionOperationMetadata
-	nil,                                    // 9: dragoman.v1.CompletionOperationMetadata.LabelsEntry
-	(*CompletionRequest)(nil),              // 10: dragoman.v1.CompletionRequest
-	(*durationpb.Duration)(nil),            // 11: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),          // 12: google.protobuf.Timestamp
-	(*Usage)(nil),                          // 13: dragoman.v1.Usage
-	(*Completion)(nil),                     // 14: dragoman.v1.Completion
-	(*CompletionEvent)(nil),                // 15: dragoman.v1.CompletionEvent
-	(*longrunningpb.Operation)(nil),        // 16: google.longrunning.Operation
+	(*GetCompletionRequestRequest)(nil),    // 3: dragoman.v1.GetCompletionRequestRequest
+	(*AttachCompletionRequest)(nil),        // 4: dragoman.v1.AttachCompletionRequest
+	(*CountTokensResponse)(nil),            // 5: dragoman.v1.CountTokensResponse
+	(*TokenizeRequest)(nil),                // 6: dragoman.v1.TokenizeRequest
+	(*TokenizeResponse)(nil),               // 7: dragoman.v1.TokenizeResponse
+	(*Token)(nil),                          // 8: dragoman.v1.Token
+	(*CompletionOperationMetadata)(nil),    // 9: dragoman.v1.CompletionOperationMetadata
+	nil,                                    // 10: dragoman.v1.CompletionOperationMetadata.LabelsEntry
+	(*CompletionRequest)(nil),              // 11: dragoman.v1.CompletionRequest
+	(*durationpb.Duration)(nil),            // 12: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),          // 13: google.protobuf.Timestamp
+	(*Usage)(nil),                          // 14: dragoman.v1.Usage
+	(*Completion)(nil),                     // 15: dragoman.v1.Completion
+	(*CompletionEvent)(nil),                // 16: dragoman.v1.CompletionEvent
+	(*longrunningpb.Operation)(nil),        // 17: google.longrunning.Operation
 }
 var file_dragoman_v1_completion_service_proto_depIdxs = []int32{
-	10, // 0: dragoman.v1.StartCompletionRequest.request:type_name -> dragoman.v1.CompletionRequest
-	11, // 1: dragoman.v1.StartCompletionRequest.ttl:type_name -> google.protobuf.Duration
-	10, // 2: dragoman.v1.TokenizeRequest.request:type_name -> dragoman.v1.CompletionRequest
-	7,  // 3: dragoman.v1.TokenizeResponse.tokens:type_name -> dragoman.v1.Token
+	11, // 0: dragoman.v1.StartCompletionRequest.request:type_name -> dragoman.v1.CompletionRequest
+	12, // 1: dragoman.v1.StartCompletionRequest.ttl:type_name -> google.protobuf.Duration
+	11, // 2: dragoman.v1.TokenizeRequest.request:type_name -> dragoman.v1.CompletionRequest
+	8,  // 3: dragoman.v1.TokenizeResponse.tokens:type_name -> dragoman.v1.Token
 	1,  // 4: dragoman.v1.CompletionOperationMetadata.state:type_name -> dragoman.v1.CompletionOperationMetadata.State
-	12, // 5: dragoman.v1.CompletionOperationMetadata.create_time:type_name -> google.protobuf.Timestamp
-	12, // 6: dragoman.v1.CompletionOperationMetadata.start_time:type_name -> google.protobuf.Timestamp
-	12, // 7: dragoman.v1.CompletionOperationMetadata.update_time:type_name -> google.protobuf.Timestamp
-	12, // 8: dragoman.v1.CompletionOperationMetadata.end_time:type_name -> google.protobuf.Timestamp
-	12, // 9: dragoman.v1.CompletionOperationMetadata.expire_time:type_name -> google.protobuf.Timestamp
-	13, // 10: dragoman.v1.CompletionOperationMetadata.usage:type_name -> dragoman.v1.Usage
-	9,  // 11: dragoman.v1.CompletionOperationMetadata.labels:type_name -> dragoman.v1.CompletionOperationMetadata.LabelsEntry
-	10, // 12: dragoman.v1.CompletionService.CreateCompletion:input_type -> dragoman.v1.CompletionRequest
-	10, // 13: dragoman.v1.CompletionService.StreamCompletion:input_type -> dragoman.v1.CompletionRequest
+	13, // 5: dragoman.v1.CompletionOperationMetadata.create_time:type_name -> google.protobuf.Timestamp
+	13, // 6: dragoman.v1.CompletionOperationMetadata.start_time:type_name -> google.protobuf.Timestamp
+	13, // 7: dragoman.v1.CompletionOperationMetadata.update_time:type_name -> google.protobuf.Timestamp
+	13, // 8: dragoman.v1.CompletionOperationMetadata.end_time:type_name -> google.protobuf.Timestamp
+	13, // 9: dragoman.v1.CompletionOperationMetadata.expire_time:type_name -> google.protobuf.Timestamp
+	14, // 10: dragoman.v1.CompletionOperationMetadata.usage:type_name -> dragoman.v1.Usage
+	10, // 11: dragoman.v1.CompletionOperationMetadata.labels:type_name -> dragoman.v1.CompletionOperationMetadata.LabelsEntry
+	11, // 12: dragoman.v1.CompletionService.CreateCompletion:input_type -> dragoman.v1.CompletionRequest
+	11, // 13: dragoman.v1.CompletionService.StreamCompletion:input_type -> dragoman.v1.CompletionRequest
 	2,  // 14: dragoman.v1.CompletionService.StartCompletion:input_type -> dragoman.v1.StartCompletionRequest
-	3,  // 15: dragoman.v1.CompletionService.AttachCompletion:input_type -> dragoman.v1.AttachCompletionRequest
-	10, // 16: dragoman.v1.CompletionService.CountTokens:input_type -> dragoman.v1.CompletionRequest
-	5,  // 17: dragoman.v1.CompletionService.Tokenize:input_type -> dragoman.v1.TokenizeRequest
-	14, // 18: dragoman.v1.CompletionService.CreateCompletion:output_type -> dragoman.v1.Completion
-	15, // 19: dragoman.v1.CompletionService.StreamCompletion:output_type -> dragoman.v1.CompletionEvent
-	16, // 20: dragoman.v1.CompletionService.StartCompletion:output_type -> google.longrunning.Operation
-	15, // 21: dragoman.v1.CompletionService.AttachCompletion:output_type -> dragoman.v1.CompletionEvent
-	4,  // 22: dragoman.v1.CompletionService.CountTokens:output_type -> dragoman.v1.CountTokensResponse
-	6,  // 23: dragoman.v1.CompletionService.Tokenize:output_type -> dragoman.v1.TokenizeResponse
-	18, // [18:24] is the sub-list for method output_type
-	12, // [12:18] is the sub-list for method input_type
+	4,  // 15: dragoman.v1.CompletionService.AttachCompletion:input_type -> dragoman.v1.AttachCompletionRequest
+	3,  // 16: dragoman.v1.CompletionService.GetCompletionRequest:input_type -> dragoman.v1.GetCompletionRequestRequest
+	11, // 17: dragoman.v1.CompletionService.CountTokens:input_type -> dragoman.v1.CompletionRequest
+	6,  // 18: dragoman.v1.CompletionService.Tokenize:input_type -> dragoman.v1.TokenizeRequest
+	15, // 19: dragoman.v1.CompletionService.CreateCompletion:output_type -> dragoman.v1.Completion
+	16, // 20: dragoman.v1.CompletionService.StreamCompletion:output_type -> dragoman.v1.CompletionEvent
+	17, // 21: dragoman.v1.CompletionService.StartCompletion:output_type -> google.longrunning.Operation
+	16, // 22: dragoman.v1.CompletionService.AttachCompletion:output_type -> dragoman.v1.CompletionEvent
+	11, // 23: dragoman.v1.CompletionService.GetCompletionRequest:output_type -> dragoman.v1.CompletionRequest
+	5,  // 24: dragoman.v1.CompletionService.CountTokens:output_type -> dragoman.v1.CountTokensResponse
+	7,  // 25: dragoman.v1.CompletionService.Tokenize:output_type -> dragoman.v1.TokenizeResponse
+	19, // [19:26] is the sub-list for method output_type
+	12, // [12:19] is the sub-list for method input_type
 	12, // [12:12] is the sub-list for extension type_name
 	12, // [12:12] is the sub-list for extension extendee
 	0,  // [0:12] is the sub-list for field type_name
@@ -1112,7 +1180,7 @@ func file_dragoman_v1_completion_service_proto_init() {
 	file_dragoman_v1_completion_event_proto_init()
 	file_dragoman_v1_usage_proto_init()
 	file_dragoman_v1_completion_service_proto_msgTypes[0].OneofWrappers = []any{}
-	file_dragoman_v1_completion_service_proto_msgTypes[3].OneofWrappers = []any{
+	file_dragoman_v1_completion_service_proto_msgTypes[4].OneofWrappers = []any{
 		(*TokenizeRequest_Text)(nil),
 		(*TokenizeRequest_Request)(nil),
 	}
@@ -1122,7 +1190,7 @@ func file_dragoman_v1_completion_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dragoman_v1_completion_service_proto_rawDesc), len(file_dragoman_v1_completion_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

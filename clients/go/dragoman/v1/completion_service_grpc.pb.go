@@ -22,12 +22,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	CompletionService_CreateCompletion_FullMethodName = "/dragoman.v1.CompletionService/CreateCompletion"
-	CompletionService_StreamCompletion_FullMethodName = "/dragoman.v1.CompletionService/StreamCompletion"
-	CompletionService_StartCompletion_FullMethodName  = "/dragoman.v1.CompletionService/StartCompletion"
-	CompletionService_AttachCompletion_FullMethodName = "/dragoman.v1.CompletionService/AttachCompletion"
-	CompletionService_CountTokens_FullMethodName      = "/dragoman.v1.CompletionService/CountTokens"
-	CompletionService_Tokenize_FullMethodName         = "/dragoman.v1.CompletionService/Tokenize"
+	CompletionService_CreateCompletion_FullMethodName     = "/dragoman.v1.CompletionService/CreateCompletion"
+	CompletionService_StreamCompletion_FullMethodName     = "/dragoman.v1.CompletionService/StreamCompletion"
+	CompletionService_StartCompletion_FullMethodName      = "/dragoman.v1.CompletionService/StartCompletion"
+	CompletionService_AttachCompletion_FullMethodName     = "/dragoman.v1.CompletionService/AttachCompletion"
+	CompletionService_GetCompletionRequest_FullMethodName = "/dragoman.v1.CompletionService/GetCompletionRequest"
+	CompletionService_CountTokens_FullMethodName          = "/dragoman.v1.CompletionService/CountTokens"
+	CompletionService_Tokenize_FullMethodName             = "/dragoman.v1.CompletionService/Tokenize"
 )
 
 // CompletionServiceClient is the client API for CompletionService service.
@@ -91,6 +92,13 @@ type CompletionServiceClient interface {
 	// INVALID_ARGUMENT (INVALID_FIELD), DEADLINE_EXCEEDED (DEADLINE), UNAVAILABLE (SHUTTING_DOWN,
 	// OPERATIONS_UNAVAILABLE), and ABORTED (STALLED_READER).
 	AttachCompletion(ctx context.Context, in *AttachCompletionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CompletionEvent], error)
+	// Returns the request of an operation that was started with `keep_request`.
+	//
+	// It can be read until the operation expires or is deleted, by the caller who started it. Fields
+	// that the model does not support, and that were left out with a warning, are not in it. Fails
+	// with NOT_FOUND (OPERATION_NOT_FOUND), FAILED_PRECONDITION (REQUEST_NOT_KEPT), INVALID_ARGUMENT
+	// (INVALID_FIELD) and UNAVAILABLE (OPERATIONS_UNAVAILABLE).
+	GetCompletionRequest(ctx context.Context, in *GetCompletionRequestRequest, opts ...grpc.CallOption) (*CompletionRequest, error)
 	// Counts the tokens of a request's prompt as the model would see it, including the model's own
 	// template, and generates nothing.
 	//
@@ -169,6 +177,16 @@ func (c *completionServiceClient) AttachCompletion(ctx context.Context, in *Atta
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type CompletionService_AttachCompletionClient = grpc.ServerStreamingClient[CompletionEvent]
+
+func (c *completionServiceClient) GetCompletionRequest(ctx context.Context, in *GetCompletionRequestRequest, opts ...grpc.CallOption) (*CompletionRequest, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CompletionRequest)
+	err := c.cc.Invoke(ctx, CompletionService_GetCompletionRequest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
 func (c *completionServiceClient) CountTokens(ctx context.Context, in *CompletionRequest, opts ...grpc.CallOption) (*CountTokensResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -251,6 +269,13 @@ type CompletionServiceServer interface {
 	// INVALID_ARGUMENT (INVALID_FIELD), DEADLINE_EXCEEDED (DEADLINE), UNAVAILABLE (SHUTTING_DOWN,
 	// OPERATIONS_UNAVAILABLE), and ABORTED (STALLED_READER).
 	AttachCompletion(*AttachCompletionRequest, grpc.ServerStreamingServer[CompletionEvent]) error
+	// Returns the request of an operation that was started with `keep_request`.
+	//
+	// It can be read until the operation expires or is deleted, by the caller who started it. Fields
+	// that the model does not support, and that were left out with a warning, are not in it. Fails
+	// with NOT_FOUND (OPERATION_NOT_FOUND), FAILED_PRECONDITION (REQUEST_NOT_KEPT), INVALID_ARGUMENT
+	// (INVALID_FIELD) and UNAVAILABLE (OPERATIONS_UNAVAILABLE).
+	GetCompletionRequest(context.Context, *GetCompletionRequestRequest) (*CompletionRequest, error)
 	// Counts the tokens of a request's prompt as the model would see it, including the model's own
 	// template, and generates nothing.
 	//
@@ -283,6 +308,9 @@ func (UnimplementedCompletionServiceServer) StartCompletion(context.Context, *St
 }
 func (UnimplementedCompletionServiceServer) AttachCompletion(*AttachCompletionRequest, grpc.ServerStreamingServer[CompletionEvent]) error {
 	return status.Error(codes.Unimplemented, "method AttachCompletion not implemented")
+}
+func (UnimplementedCompletionServiceServer) GetCompletionRequest(context.Context, *GetCompletionRequestRequest) (*CompletionRequest, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetCompletionRequest not implemented")
 }
 func (UnimplementedCompletionServiceServer) CountTokens(context.Context, *CompletionRequest) (*CountTokensResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CountTokens not implemented")
@@ -369,6 +397,24 @@ func _CompletionService_AttachCompletion_Handler(srv interface{}, stream grpc.Se
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type CompletionService_AttachCompletionServer = grpc.ServerStreamingServer[CompletionEvent]
 
+func _CompletionService_GetCompletionRequest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetCompletionRequestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CompletionServiceServer).GetCompletionRequest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CompletionService_GetCompletionRequest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CompletionServiceServer).GetCompletionRequest(ctx, req.(*GetCompletionRequestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _CompletionService_CountTokens_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CompletionRequest)
 	if err := dec(in); err != nil {
@@ -419,6 +465,10 @@ var CompletionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "StartCompletion",
 			Handler:    _CompletionService_StartCompletion_Handler,
+		},
+		{
+			MethodName: "GetCompletionRequest",
+			Handler:    _CompletionService_GetCompletionRequest_Handler,
 		},
 		{
 			MethodName: "CountTokens",

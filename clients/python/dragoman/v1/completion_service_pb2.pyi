@@ -131,6 +131,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: the store of limits cannot be reached, and the settings say to refuse then."""
     ERROR_REASON_SCOPE_MISSING: _ErrorReason.ValueType  # 39
     """PERMISSION_DENIED: the caller's API key lacks a scope; ErrorInfo.metadata names it in `scope`."""
+    ERROR_REASON_REQUEST_NOT_KEPT: _ErrorReason.ValueType  # 40
+    """FAILED_PRECONDITION: the operation was started without `keep_request`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request failed. google.rpc.ErrorInfo carries the name without its prefix in `reason`, and
@@ -241,6 +243,8 @@ ERROR_REASON_LIMITS_UNAVAILABLE: ErrorReason.ValueType  # 38
 """UNAVAILABLE: the store of limits cannot be reached, and the settings say to refuse then."""
 ERROR_REASON_SCOPE_MISSING: ErrorReason.ValueType  # 39
 """PERMISSION_DENIED: the caller's API key lacks a scope; ErrorInfo.metadata names it in `scope`."""
+ERROR_REASON_REQUEST_NOT_KEPT: ErrorReason.ValueType  # 40
+"""FAILED_PRECONDITION: the operation was started without `keep_request`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
@@ -254,6 +258,7 @@ class StartCompletionRequest(_message.Message):
     TTL_FIELD_NUMBER: _builtins.int
     MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    KEEP_REQUEST_FIELD_NUMBER: _builtins.int
     operation_id: _builtins.str
     """Id of the operation, the last segment of its name: 4 to 63 characters from a-z, 0-9 and -,
     starting with a letter and not ending in -. If the caller already has an operation with this
@@ -266,6 +271,10 @@ class StartCompletionRequest(_message.Message):
     """
     priority: _builtins.int
     """Priority in the queue, from -100 to 100; higher values run first. The default is 0."""
+    keep_request: _builtins.bool
+    """Keep the request as long as the answer, so that GetCompletionRequest returns it. Otherwise it
+    is erased when the operation ends.
+    """
     @_builtins.property
     def request(self) -> _completion_pb2.CompletionRequest:
         """The request to the model. Required."""
@@ -284,16 +293,39 @@ class StartCompletionRequest(_message.Message):
         ttl: _duration_pb2.Duration | None = ...,
         max_attempts: _builtins.int | None = ...,
         priority: _builtins.int = ...,
+        keep_request: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_attempts", b"_max_attempts", "max_attempts", b"max_attempts", "request", b"request", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_attempts", b"_max_attempts", "max_attempts", b"max_attempts", "operation_id", b"operation_id", "priority", b"priority", "request", b"request", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_attempts", b"_max_attempts", "keep_request", b"keep_request", "max_attempts", b"max_attempts", "operation_id", b"operation_id", "priority", b"priority", "request", b"request", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_attempts: _TypeAlias = _typing.Literal["max_attempts"]  # noqa: Y015
     _WhichOneofArgType__max_attempts: _TypeAlias = _typing.Literal["_max_attempts", b"_max_attempts"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_attempts) -> _WhichOneofReturnType__max_attempts | None: ...
 
 Global___StartCompletionRequest: _TypeAlias = StartCompletionRequest  # noqa: Y015
+
+@_typing.final
+class GetCompletionRequestRequest(_message.Message):
+    """Request to read the request of an operation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the operation. Required."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCompletionRequestRequest: _TypeAlias = GetCompletionRequestRequest  # noqa: Y015
 
 @_typing.final
 class AttachCompletionRequest(_message.Message):

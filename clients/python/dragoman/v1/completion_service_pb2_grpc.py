@@ -72,6 +72,11 @@ class CompletionServiceStub(object):
                 request_serializer=dragoman_dot_v1_dot_completion__service__pb2.AttachCompletionRequest.SerializeToString,
                 response_deserializer=dragoman_dot_v1_dot_completion__event__pb2.CompletionEvent.FromString,
                 _registered_method=True)
+        self.GetCompletionRequest = channel.unary_unary(
+                '/dragoman.v1.CompletionService/GetCompletionRequest',
+                request_serializer=dragoman_dot_v1_dot_completion__service__pb2.GetCompletionRequestRequest.SerializeToString,
+                response_deserializer=dragoman_dot_v1_dot_completion__pb2.CompletionRequest.FromString,
+                _registered_method=True)
         self.CountTokens = channel.unary_unary(
                 '/dragoman.v1.CompletionService/CountTokens',
                 request_serializer=dragoman_dot_v1_dot_completion__pb2.CompletionRequest.SerializeToString,
@@ -163,6 +168,18 @@ class CompletionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCompletionRequest(self, request, context):
+        """Returns the request of an operation that was started with `keep_request`.
+
+        It can be read until the operation expires or is deleted, by the caller who started it. Fields
+        that the model does not support, and that were left out with a warning, are not in it. Fails
+        with NOT_FOUND (OPERATION_NOT_FOUND), FAILED_PRECONDITION (REQUEST_NOT_KEPT), INVALID_ARGUMENT
+        (INVALID_FIELD) and UNAVAILABLE (OPERATIONS_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CountTokens(self, request, context):
         """Counts the tokens of a request's prompt as the model would see it, including the model's own
         template, and generates nothing.
@@ -206,6 +223,11 @@ def add_CompletionServiceServicer_to_server(servicer, server):
                     servicer.AttachCompletion,
                     request_deserializer=dragoman_dot_v1_dot_completion__service__pb2.AttachCompletionRequest.FromString,
                     response_serializer=dragoman_dot_v1_dot_completion__event__pb2.CompletionEvent.SerializeToString,
+            ),
+            'GetCompletionRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCompletionRequest,
+                    request_deserializer=dragoman_dot_v1_dot_completion__service__pb2.GetCompletionRequestRequest.FromString,
+                    response_serializer=dragoman_dot_v1_dot_completion__pb2.CompletionRequest.SerializeToString,
             ),
             'CountTokens': grpc.unary_unary_rpc_method_handler(
                     servicer.CountTokens,
@@ -341,6 +363,33 @@ class CompletionService(object):
             '/dragoman.v1.CompletionService/AttachCompletion',
             dragoman_dot_v1_dot_completion__service__pb2.AttachCompletionRequest.SerializeToString,
             dragoman_dot_v1_dot_completion__event__pb2.CompletionEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCompletionRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dragoman.v1.CompletionService/GetCompletionRequest',
+            dragoman_dot_v1_dot_completion__service__pb2.GetCompletionRequestRequest.SerializeToString,
+            dragoman_dot_v1_dot_completion__pb2.CompletionRequest.FromString,
             options,
             channel_credentials,
             insecure,

@@ -96,6 +96,14 @@ class CompletionServiceStub:
     INVALID_ARGUMENT (INVALID_FIELD), DEADLINE_EXCEEDED (DEADLINE), UNAVAILABLE (SHUTTING_DOWN,
     OPERATIONS_UNAVAILABLE), and ABORTED (STALLED_READER).
     """
+    GetCompletionRequest: _grpc.UnaryUnaryMultiCallable[_completion_service_pb2.GetCompletionRequestRequest, _completion_pb2.CompletionRequest]
+    """Returns the request of an operation that was started with `keep_request`.
+
+    It can be read until the operation expires or is deleted, by the caller who started it. Fields
+    that the model does not support, and that were left out with a warning, are not in it. Fails
+    with NOT_FOUND (OPERATION_NOT_FOUND), FAILED_PRECONDITION (REQUEST_NOT_KEPT), INVALID_ARGUMENT
+    (INVALID_FIELD) and UNAVAILABLE (OPERATIONS_UNAVAILABLE).
+    """
     CountTokens: _grpc.UnaryUnaryMultiCallable[_completion_pb2.CompletionRequest, _completion_service_pb2.CountTokensResponse]
     """Counts the tokens of a request's prompt as the model would see it, including the model's own
     template, and generates nothing.
@@ -174,6 +182,14 @@ class CompletionServiceAsyncStub(CompletionServiceStub):
     operation's error. Fails without `finished` with NOT_FOUND (OPERATION_NOT_FOUND),
     INVALID_ARGUMENT (INVALID_FIELD), DEADLINE_EXCEEDED (DEADLINE), UNAVAILABLE (SHUTTING_DOWN,
     OPERATIONS_UNAVAILABLE), and ABORTED (STALLED_READER).
+    """
+    GetCompletionRequest: _aio.UnaryUnaryMultiCallable[_completion_service_pb2.GetCompletionRequestRequest, _completion_pb2.CompletionRequest]  # type: ignore[assignment]
+    """Returns the request of an operation that was started with `keep_request`.
+
+    It can be read until the operation expires or is deleted, by the caller who started it. Fields
+    that the model does not support, and that were left out with a warning, are not in it. Fails
+    with NOT_FOUND (OPERATION_NOT_FOUND), FAILED_PRECONDITION (REQUEST_NOT_KEPT), INVALID_ARGUMENT
+    (INVALID_FIELD) and UNAVAILABLE (OPERATIONS_UNAVAILABLE).
     """
     CountTokens: _aio.UnaryUnaryMultiCallable[_completion_pb2.CompletionRequest, _completion_service_pb2.CountTokensResponse]  # type: ignore[assignment]
     """Counts the tokens of a request's prompt as the model would see it, including the model's own
@@ -274,6 +290,20 @@ class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
         operation's error. Fails without `finished` with NOT_FOUND (OPERATION_NOT_FOUND),
         INVALID_ARGUMENT (INVALID_FIELD), DEADLINE_EXCEEDED (DEADLINE), UNAVAILABLE (SHUTTING_DOWN,
         OPERATIONS_UNAVAILABLE), and ABORTED (STALLED_READER).
+        """
+
+    @_abc_1.abstractmethod
+    def GetCompletionRequest(
+        self,
+        request: _completion_service_pb2.GetCompletionRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_completion_pb2.CompletionRequest, _abc.Awaitable[_completion_pb2.CompletionRequest]]:
+        """Returns the request of an operation that was started with `keep_request`.
+
+        It can be read until the operation expires or is deleted, by the caller who started it. Fields
+        that the model does not support, and that were left out with a warning, are not in it. Fails
+        with NOT_FOUND (OPERATION_NOT_FOUND), FAILED_PRECONDITION (REQUEST_NOT_KEPT), INVALID_ARGUMENT
+        (INVALID_FIELD) and UNAVAILABLE (OPERATIONS_UNAVAILABLE).
         """
 
     @_abc_1.abstractmethod

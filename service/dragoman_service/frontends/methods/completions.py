@@ -14,7 +14,13 @@ from dragoman_service.engine.engine import Engine
 from dragoman_service.operations import Operations, StartOptions
 from dragoman_service.transport.call_context import CallContext
 from dragoman_service.validation import check_request
-from dragoman_service.validation.rpcs import check_attach, check_tokenize, seconds, start_violations
+from dragoman_service.validation.rpcs import (
+    check_attach,
+    check_operation_name,
+    check_tokenize,
+    seconds,
+    start_violations,
+)
 
 ATTACH_IDLE = 25.0
 """Seconds without an event after which AttachCompletion ends, because proxies end silent streams after a minute."""
@@ -57,9 +63,13 @@ class Completions:
             ttl=seconds(request.ttl) if request.HasField("ttl") else None,
             max_attempts=request.max_attempts if request.HasField("max_attempts") else None,
             priority=request.priority,
+            keep_request=request.keep_request,
         )
         wrong = start_violations(request)
         return await self._delivery.start(request.request, call.call(), options, path="request.", others=wrong)
+
+    async def request(self, request: v1.GetCompletionRequestRequest, call: CallContext) -> v1.CompletionRequest:
+        return await self._operations.request(check_operation_name(request.name), call.caller)
 
     async def count_tokens(self, request: v1.CompletionRequest, call: CallContext) -> v1.CountTokensResponse:
         check_request(request)

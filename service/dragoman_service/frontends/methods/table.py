@@ -57,6 +57,7 @@ def native_services(context: FrontendContext, *, attach_idle: float | None = ATT
             StreamCompletion=completions.stream,
             StartCompletion=completions.start,
             AttachCompletion=completions.attach,
+            GetCompletionRequest=completions.request,
             CountTokens=completions.count_tokens,
             Tokenize=completions.tokenize,
         ),

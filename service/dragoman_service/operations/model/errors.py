@@ -112,6 +112,16 @@ def too_many_stored(most: int) -> CompletionError:
     )
 
 
+def request_not_kept(name: str) -> CompletionError:
+    """The operation erases its request at its end."""
+    return CompletionError(
+        code_pb2.FAILED_PRECONDITION,
+        v1.ERROR_REASON_REQUEST_NOT_KEPT,
+        f"The operation {name!r} does not keep its request. Start operations with keep_request to read it later.",
+        resource=name,
+    )
+
+
 def beyond(newest: int) -> CompletionError:
     """A cursor beyond the newest event of the operation."""
     message = f"the operation has {newest} events so far; should be the number of the last one that you have read"

@@ -41,6 +41,10 @@ class New:
     request_hash: bytes | None
     trace: str | None = None
     """The `traceparent` of the call that starts it; None: there are no traces."""
+    keep_request: bool = False
+    """The request is kept as long as the operation, not erased at its end."""
+    note: str = ""
+    """See `StartOptions.note`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class Record:
     priority: int
     request_id: str | None
     handbacks: int = 0
+    note: str = ""
 
     @property
     def done(self) -> bool:

@@ -11,7 +11,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Executable,
-    LargeBinary,
     Row,
     String,
     bindparam,
@@ -40,6 +39,7 @@ from dragoman_service.operations.sql.schema import (
     is_running,
     now,
     operations,
+    request_after_end,
     secrets,
 )
 from dragoman_service.operations.sql.transaction import Transaction
@@ -63,6 +63,12 @@ def get(connection: Connection, owner: str, operation_id: str) -> Record | None:
 @cache
 def _select() -> Executable:
     return select(*RECORD).where(_c.id == bindparam("asked"), _c.owner == bindparam("asker"), is_kept())
+
+
+def request_of(connection: Connection, owner: str, operation_id: str) -> bytes | None:
+    """The request that the operation keeps, empty if it keeps none. None: the owner has no such operation."""
+    row = connection.execute(select(request_after_end()).where(*_mine(owner, operation_id))).one_or_none()
+    return None if row is None else bytes(row[0])
 
 
 def page(connection: Connection, request: PageRequest) -> Page:
@@ -107,7 +113,7 @@ def _cancel() -> Executable:
     # cancellation would hit neither state.
     kept = now() + func.coalesce(_c.ttl, bindparam("kept", type_=BigInteger))
     ended = {"state": literal(State.CANCELLED.value), "error": bindparam("failure"), "end_time": now()}
-    ended["request"] = literal(b"", LargeBinary)
+    ended["request"] = request_after_end()
     where_queued = {name: case((is_queued, value), else_=_c[name]) for name, value in ended.items()}
     asked = update(operations).where(*_mine(bindparam("asker"), bindparam("asked")), or_(is_queued, is_running))
     marked = asked.values(cancel_requested=or_(_c.cancel_requested, is_running), update_time=now(), **where_queued)

@@ -31,7 +31,7 @@ from dragoman_service.operations.model.records import Claimed, Ended, Ending, He
 from dragoman_service.operations.model.workers import SILENCE, Worker
 from dragoman_service.operations.sql.by_callers import ENDED
 from dragoman_service.operations.sql.queue import next_in_queue
-from dragoman_service.operations.sql.schema import is_queued, is_running, now, operations, workers
+from dragoman_service.operations.sql.schema import is_queued, is_running, now, operations, request_after_end, workers
 from dragoman_service.operations.sql.transaction import Transaction
 
 _c = operations.c
@@ -239,9 +239,9 @@ def _held(held: Sequence[Held]) -> dict[str, list[str]]:
 
 
 def _final(state: Any, ttl: Any) -> dict[str, Any]:
-    """The values of an operation that ends. Nobody needs its request any more, which a filter may have refused."""
+    """The values of an operation that ends."""
     ended = {"end_time": now(), "update_time": now(), "expire_time": now() + func.coalesce(_c.ttl, ttl)}
-    return {"state": state, "worker": None, "lease_until": None, "request": b"", **ended}
+    return {"state": state, "worker": None, "lease_until": None, "request": request_after_end(), **ended}
 
 
 def _values(progress: Progress) -> dict[str, object]:

@@ -17,6 +17,9 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    case,
+    false,
+    literal,
     literal_column,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -62,6 +65,8 @@ operations = Table(
     Column("request_id", String),
     Column("request_hash", LargeBinary),
     Column("trace", String),
+    Column("keep_request", Boolean, nullable=False, server_default=false()),
+    Column("note", String, nullable=False, server_default=""),
 )
 _c = operations.c
 
@@ -155,6 +160,11 @@ def _bytewise(element: bytewise, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(bytewise, "postgresql")
 def _bytewise_in_postgresql(element: bytewise, compiler: SQLCompiler, **options: Any) -> str:
     return f'({compiler.process(element.clauses, **options)} COLLATE "C")'
+
+
+def request_after_end() -> ColumnElement[bytes]:
+    """What an operation that ends has as its request: nobody needs it any more, unless its caller wants to keep it."""
+    return case((_c.keep_request, _c.request), else_=literal(b"", LargeBinary))
 
 
 def is_kept() -> ColumnElement[bool]:

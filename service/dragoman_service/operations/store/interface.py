@@ -45,6 +45,10 @@ class OperationStore(Protocol):
         """The operation; None: the owner has no such operation."""
         ...
 
+    async def request(self, owner: str, operation_id: str) -> bytes | None:
+        """The request that the operation keeps, see `New.keep_request`; empty: it keeps none. None: as for `get`."""
+        ...
+
     async def view(self, owner: str, operation_id: str, after: int, most_bytes: int) -> View | None:
         """The operation and the chunks of its log that hold events after number `after`, in order.
 

@@ -64,6 +64,10 @@ class MemoryStore:
         row = self._memory.find(owner, operation_id)
         return None if row is None else row.record
 
+    async def request(self, owner: str, operation_id: str) -> bytes | None:
+        row = self._memory.find(owner, operation_id)
+        return None if row is None else row.new.request if row.new.keep_request else b""
+
     async def view(self, owner: str, operation_id: str, after: int, most_bytes: int) -> View | None:
         await asyncio.sleep(0)
         row = self._memory.find(owner, operation_id)
@@ -267,17 +271,8 @@ def _claim(row: Row, request: ClaimRequest) -> Claimed:
     row.start_time, row.update_time, row.lease_until = now, now, now + request.lease
     row.provider, row.output_characters, row.usage = "", 0, None
     new = row.new
-    return Claimed(
-        held=row.held,
-        owner=new.owner,
-        request=new.request,
-        cancel_requested=row.cancel_requested,
-        losses=row.losses,
-        max_attempts=new.max_attempts,
-        last_sequence=row.last_sequence,
-        ttl=new.ttl,
-        trace=new.trace,
-    )
+    told = row.cancel_requested, row.losses, new.max_attempts, row.last_sequence, new.ttl, new.trace
+    return Claimed(row.held, new.owner, new.request, *told)
 
 
 @asynccontextmanager

@@ -86,7 +86,8 @@ class Row:
     def end(self, state: str, ttl: int, now: int) -> Ended:
         """The operation reaches a final state, and is kept for its own TTL or for `ttl`."""
         self.state, self.worker = state, None
-        self.new = replace(self.new, request=b"")
+        if not self.new.keep_request:
+            self.new = replace(self.new, request=b"")
         self.update_time = self.end_time = now
         self.expire_time = now + (ttl if self.new.ttl is None else self.new.ttl)
         return self.ended

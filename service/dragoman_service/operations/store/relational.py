@@ -38,6 +38,9 @@ class SqlStore:
     async def get(self, owner: str, operation_id: str) -> Record | None:
         return await self.database.select(by_callers.get, owner, operation_id)
 
+    async def request(self, owner: str, operation_id: str) -> bytes | None:
+        return await self.database.select(by_callers.request_of, owner, operation_id)
+
     async def view(self, owner: str, operation_id: str, after: int, most_bytes: int) -> View | None:
         return await self.database.read(event_log.view, owner, operation_id, after, most_bytes, self._most_chunks)
 

@@ -13,7 +13,7 @@ from dragoman import v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.operations.model.workers import Worker
 from dragoman_service.testing.operation_laws.replica import CALLER, NEVER, until
-from dragoman_service.testing.operation_laws.rows import OWNER, claim, new
+from dragoman_service.testing.operation_laws.rows import OWNER, TTL, claim, new, succeeded
 from dragoman_service.testing.operation_laws.stage import (
     AnyReplica,
     Stage,
@@ -43,6 +43,26 @@ class ReachLaws(Staged):
         assert state_of(done) == "SUCCEEDED"
         assert time.monotonic() - began < AT_ONCE
         assert len(await worker.calls()) == 1
+
+    async def test_a_request_is_kept_as_long_as_its_operation_if_its_caller_wants_that(self, stage: Stage) -> None:
+        here, there = await stage.open_store(), await stage.open_store()
+        rows = [new(1, keep_request=True, note="of one"), new(2), new(3, keep_request=True), new(4), new(5)]
+        for row in rows:
+            await here.start(replace(row, request=row.id.encode()))
+        await here.cancel(OWNER, rows[2].id, b"", TTL)
+        await here.cancel(OWNER, rows[3].id, b"", TTL)
+        for claimed in await claim(here, 2):
+            await here.finish(claimed.held, succeeded(0), TTL)
+        kept = [await there.request(OWNER, row.id) for row in rows]
+        others = await there.request("somebody-else", rows[0].id)
+        record = await there.get(OWNER, rows[0].id)
+        await here.delete(OWNER, rows[0].id)
+
+        assert kept == [rows[0].id.encode(), b"", rows[2].id.encode(), b"", b""]
+        assert others is None
+        assert record is not None
+        assert record.note == "of one"
+        assert await there.request(OWNER, rows[0].id) is None
 
     async def test_the_age_of_the_oldest_queued_operation_is_known_everywhere(self, stage: Stage) -> None:
         here, there = await stage.open_store(), await stage.open_store()

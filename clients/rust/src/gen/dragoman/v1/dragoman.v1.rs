@@ -1620,6 +1620,17 @@ pub struct StartCompletionRequest {
     /// Priority in the queue, from -100 to 100; higher values run first. The default is 0.
     #[prost(int32, tag="5")]
     pub priority: i32,
+    /// Keep the request as long as the answer, so that GetCompletionRequest returns it. Otherwise it
+    /// is erased when the operation ends.
+    #[prost(bool, tag="6")]
+    pub keep_request: bool,
+}
+/// Request to read the request of an operation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCompletionRequestRequest {
+    /// Name of the operation. Required.
+    #[prost(string, tag="1")]
+    pub name: ::prost::alloc::string::String,
 }
 /// Request to stream the events of an operation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1899,6 +1910,8 @@ pub enum ErrorReason {
     LimitsUnavailable = 38,
     /// PERMISSION_DENIED: the caller's API key lacks a scope; ErrorInfo.metadata names it in `scope`.
     ScopeMissing = 39,
+    /// FAILED_PRECONDITION: the operation was started without `keep_request`.
+    RequestNotKept = 40,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1947,6 +1960,7 @@ impl ErrorReason {
             Self::Overloaded => "ERROR_REASON_OVERLOADED",
             Self::LimitsUnavailable => "ERROR_REASON_LIMITS_UNAVAILABLE",
             Self::ScopeMissing => "ERROR_REASON_SCOPE_MISSING",
+            Self::RequestNotKept => "ERROR_REASON_REQUEST_NOT_KEPT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1992,6 +2006,7 @@ impl ErrorReason {
             "ERROR_REASON_OVERLOADED" => Some(Self::Overloaded),
             "ERROR_REASON_LIMITS_UNAVAILABLE" => Some(Self::LimitsUnavailable),
             "ERROR_REASON_SCOPE_MISSING" => Some(Self::ScopeMissing),
+            "ERROR_REASON_REQUEST_NOT_KEPT" => Some(Self::RequestNotKept),
             _ => None,
         }
     }

@@ -642,6 +642,35 @@ pub mod completion_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        pub async fn get_completion_request(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetCompletionRequestRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompletionRequest>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/dragoman.v1.CompletionService/GetCompletionRequest",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "dragoman.v1.CompletionService",
+                        "GetCompletionRequest",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn count_tokens(
             &mut self,
             request: impl tonic::IntoRequest<super::CompletionRequest>,
@@ -740,6 +769,13 @@ pub mod completion_service_server {
             request: tonic::Request<super::AttachCompletionRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::AttachCompletionStream>,
+            tonic::Status,
+        >;
+        async fn get_completion_request(
+            &self,
+            request: tonic::Request<super::GetCompletionRequestRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompletionRequest>,
             tonic::Status,
         >;
         async fn count_tokens(
@@ -1016,6 +1052,55 @@ pub mod completion_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/dragoman.v1.CompletionService/GetCompletionRequest" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetCompletionRequestSvc<T: CompletionService>(pub Arc<T>);
+                    impl<
+                        T: CompletionService,
+                    > tonic::server::UnaryService<super::GetCompletionRequestRequest>
+                    for GetCompletionRequestSvc<T> {
+                        type Response = super::CompletionRequest;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetCompletionRequestRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CompletionService>::get_completion_request(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetCompletionRequestSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dragoman/v1/completion_service.proto.
  */
 export const file_dragoman_v1_completion_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRkcmFnb21hbi92MS9jb21wbGV0aW9uX3NlcnZpY2UucHJvdG8SC2RyYWdvbWFuLnYxIsUBChZTdGFydENvbXBsZXRpb25SZXF1ZXN0Ei8KB3JlcXVlc3QYASABKAsyHi5kcmFnb21hbi52MS5Db21wbGV0aW9uUmVxdWVzdBIUCgxvcGVyYXRpb25faWQYAiABKAkSJgoDdHRsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKDG1heF9hdHRlbXB0cxgEIAEoBUgAiAEBEhAKCHByaW9yaXR5GAUgASgFQg8KDV9tYXhfYXR0ZW1wdHMiPwoXQXR0YWNoQ29tcGxldGlvblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoAyJRChNDb3VudFRva2Vuc1Jlc3BvbnNlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIRCgllc3RpbWF0ZWQYAiABKAgSEQoJdG9rZW5pemVyGAMgASgJImwKD1Rva2VuaXplUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIOCgR0ZXh0GAIgASgJSAASMQoHcmVxdWVzdBgDIAEoCzIeLmRyYWdvbWFuLnYxLkNvbXBsZXRpb25SZXF1ZXN0SABCBwoFaW5wdXQiNgoQVG9rZW5pemVSZXNwb25zZRIiCgZ0b2tlbnMYASADKAsyEi5kcmFnb21hbi52MS5Ub2tlbiIyCgVUb2tlbhIKCgJpZBgBIAEoAxIMCgR0ZXh0GAIgASgJEg8KB3NwZWNpYWwYAyABKAgitQYKG0NvbXBsZXRpb25PcGVyYXRpb25NZXRhZGF0YRI9CgVzdGF0ZRgBIAEoDjIuLmRyYWdvbWFuLnYxLkNvbXBsZXRpb25PcGVyYXRpb25NZXRhZGF0YS5TdGF0ZRINCgVtb2RlbBgCIAEoCRIQCghwcm92aWRlchgDIAEoCRISCgpjcmVhdGVkX2J5GAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sYXN0X3NlcXVlbmNlGAsgASgDEhkKEW91dHB1dF9jaGFyYWN0ZXJzGAwgASgDEiEKBXVzYWdlGA0gASgLMhIuZHJhZ29tYW4udjEuVXNhZ2USEAoIYXR0ZW1wdHMYDiABKAUSRAoGbGFiZWxzGA8gAygLMjQuZHJhZ29tYW4udjEuQ29tcGxldGlvbk9wZXJhdGlvbk1ldGFkYXRhLkxhYmVsc0VudHJ5EhIKCnJlcXVlc3RfaWQYECABKAkSEAoIcHJpb3JpdHkYESABKAUSEQoJaGFuZGJhY2tzGBIgASgFGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEilQEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEAoMU1RBVEVfUVVFVUVEEAESEQoNU1RBVEVfUlVOTklORxACEhQKEFNUQVRFX0NBTkNFTExJTkcQAxITCg9TVEFURV9TVUNDRUVERUQQBBIQCgxTVEFURV9GQUlMRUQQBRITCg9TVEFURV9DQU5DRUxMRUQQBkoECAoQCyqACwoLRXJyb3JSZWFzb24SHAoYRVJST1JfUkVBU09OX1VOU1BFQ0lGSUVEEAASHgoaRVJST1JfUkVBU09OX0lOVkFMSURfRklFTEQQARIiCh5FUlJPUl9SRUFTT05fTUFMRk9STUVEX1JFUVVFU1QQAhIiCh5FUlJPUl9SRUFTT05fUkVRVUVTVF9UT09fTEFSR0UQAxIkCiBFUlJPUl9SRUFTT05fQ1JFREVOVElBTFNfTUlTU0lORxAEEiQKIEVSUk9SX1JFQVNPTl9DUkVERU5USUFMU19JTlZBTElEEAUSIgoeRVJST1JfUkVBU09OX01PREVMX05PVF9BTExPV0VEEAYSIAocRVJST1JfUkVBU09OX01PREVMX05PVF9GT1VORBAHEiQKIEVSUk9SX1JFQVNPTl9PUEVSQVRJT05fTk9UX0ZPVU5EEAgSIgoeRVJST1JfUkVBU09OX1VOU1VQUE9SVEVEX0ZJRUxEEAkSIwofRVJST1JfUkVBU09OX0NBUEFCSUxJVFlfTUlTU0lORxAKEiIKHkVSUk9SX1JFQVNPTl9SRVFVRVNUX0lEX1JFVVNFRBALEiEKHUVSUk9SX1JFQVNPTl9PUEVSQVRJT05fRVhJU1RTEAwSHQoZRVJST1JfUkVBU09OX1JBVEVfTElNSVRFRBANEh8KG0VSUk9SX1JFQVNPTl9UT0tFTlNfTElNSVRFRBAOEiAKHEVSUk9SX1JFQVNPTl9RVU9UQV9FWEhBVVNURUQQDxIeChpFUlJPUl9SRUFTT05fU0hVVFRJTkdfRE9XThAQEhkKFUVSUk9SX1JFQVNPTl9ERUFETElORRAREigKJEVSUk9SX1JFQVNPTl9DT05URVhUX0xFTkdUSF9FWENFRURFRBASEiIKHkVSUk9SX1JFQVNPTl9QUk9WSURFUl9SRUpFQ1RFRBATEiUKIUVSUk9SX1JFQVNPTl9QUk9WSURFUl9DUkVERU5USUFMUxAUEh8KG0VSUk9SX1JFQVNPTl9QUk9WSURFUl9RVU9UQRAVEicKI0VSUk9SX1JFQVNPTl9QUk9WSURFUl9NT0RFTF9NSVNTSU5HEBYSIQodRVJST1JfUkVBU09OX1BST1ZJREVSX1RJTUVPVVQQFxImCiJFUlJPUl9SRUFTT05fUFJPVklERVJfUkFURV9MSU1JVEVEEBgSJQohRVJST1JfUkVBU09OX1BST1ZJREVSX1VOQVZBSUxBQkxFEBkSJwojRVJST1JfUkVBU09OX1BST1ZJREVSX1NUUkVBTV9CUk9LRU4QGhIeChpFUlJPUl9SRUFTT05fUFJPVklERVJfSURMRRAbEiMKH0VSUk9SX1JFQVNPTl9QUk9WSURFUl9NQUxGT1JNRUQQHBImCiJFUlJPUl9SRUFTT05fTk9fUFJPVklERVJfQVZBSUxBQkxFEB0SHwobRVJST1JfUkVBU09OX1NUQUxMRURfUkVBREVSEB4SHAoYRVJST1JfUkVBU09OX1dPUktFUl9MT1NUEB8SGQoVRVJST1JfUkVBU09OX0lOVEVSTkFMECASHgoaRVJST1JfUkVBU09OX1BMVUdJTl9GQUlMRUQQIRInCiNFUlJPUl9SRUFTT05fT1BFUkFUSU9OU19VTkFWQUlMQUJMRRAiEhoKFkVSUk9SX1JFQVNPTl9DQU5DRUxMRUQQIxIeChpFUlJPUl9SRUFTT05fVE9PX01BTllfSE9QUxAkEhsKF0VSUk9SX1JFQVNPTl9PVkVSTE9BREVEECUSIwofRVJST1JfUkVBU09OX0xJTUlUU19VTkFWQUlMQUJMRRAmEh4KGkVSUk9SX1JFQVNPTl9TQ09QRV9NSVNTSU5HECcyrgQKEUNvbXBsZXRpb25TZXJ2aWNlEksKEENyZWF0ZUNvbXBsZXRpb24SHi5kcmFnb21hbi52MS5Db21wbGV0aW9uUmVxdWVzdBoXLmRyYWdvbWFuLnYxLkNvbXBsZXRpb24SUgoQU3RyZWFtQ29tcGxldGlvbhIeLmRyYWdvbWFuLnYxLkNvbXBsZXRpb25SZXF1ZXN0GhwuZHJhZ29tYW4udjEuQ29tcGxldGlvbkV2ZW50MAESgwEKD1N0YXJ0Q29tcGxldGlvbhIjLmRyYWdvbWFuLnYxLlN0YXJ0Q29tcGxldGlvblJlcXVlc3QaHS5nb29nbGUubG9uZ3J1bm5pbmcuT3BlcmF0aW9uIizKQSkKCkNvbXBsZXRpb24SG0NvbXBsZXRpb25PcGVyYXRpb25NZXRhZGF0YRJYChBBdHRhY2hDb21wbGV0aW9uEiQuZHJhZ29tYW4udjEuQXR0YWNoQ29tcGxldGlvblJlcXVlc3QaHC5kcmFnb21hbi52MS5Db21wbGV0aW9uRXZlbnQwARJPCgtDb3VudFRva2VucxIeLmRyYWdvbWFuLnYxLkNvbXBsZXRpb25SZXF1ZXN0GiAuZHJhZ29tYW4udjEuQ291bnRUb2tlbnNSZXNwb25zZRJHCghUb2tlbml6ZRIcLmRyYWdvbWFuLnYxLlRva2VuaXplUmVxdWVzdBodLmRyYWdvbWFuLnYxLlRva2VuaXplUmVzcG9uc2VCkAEKC2RyYWdvbWFuLnYxQhZDb21wbGV0aW9uU2VydmljZVByb3RvUAFaNmV4YW1wbGUuY29tL2RyYWdvbWFuL2NsaWVudHMvZ28vZHJhZ29tYW4vdjE7ZHJhZ29tYW52MaICA0RYWKoCC0RyYWdvbWFuLlYxygILRHJhZ29tYW5cVjHqAgxEcmFnb21hbjo6VjFiBnByb3RvMw", [file_dragoman_v1_completion, file_dragoman_v1_completion_event, file_dragoman_v1_usage, file_google_longrunning_operations, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiRkcmFnb21hbi92MS9jb21wbGV0aW9uX3NlcnZpY2UucHJvdG8SC2RyYWdvbWFuLnYxItsBChZTdGFydENvbXBsZXRpb25SZXF1ZXN0Ei8KB3JlcXVlc3QYASABKAsyHi5kcmFnb21hbi52MS5Db21wbGV0aW9uUmVxdWVzdBIUCgxvcGVyYXRpb25faWQYAiABKAkSJgoDdHRsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKDG1heF9hdHRlbXB0cxgEIAEoBUgAiAEBEhAKCHByaW9yaXR5GAUgASgFEhQKDGtlZXBfcmVxdWVzdBgGIAEoCEIPCg1fbWF4X2F0dGVtcHRzIisKG0dldENvbXBsZXRpb25SZXF1ZXN0UmVxdWVzdBIMCgRuYW1lGAEgASgJIj8KF0F0dGFjaENvbXBsZXRpb25SZXF1ZXN0EgwKBG5hbWUYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAMiUQoTQ291bnRUb2tlbnNSZXNwb25zZRIUCgxpbnB1dF90b2tlbnMYASABKAMSEQoJZXN0aW1hdGVkGAIgASgIEhEKCXRva2VuaXplchgDIAEoCSJsCg9Ub2tlbml6ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSDgoEdGV4dBgCIAEoCUgAEjEKB3JlcXVlc3QYAyABKAsyHi5kcmFnb21hbi52MS5Db21wbGV0aW9uUmVxdWVzdEgAQgcKBWlucHV0IjYKEFRva2VuaXplUmVzcG9uc2USIgoGdG9rZW5zGAEgAygLMhIuZHJhZ29tYW4udjEuVG9rZW4iMgoFVG9rZW4SCgoCaWQYASABKAMSDAoEdGV4dBgCIAEoCRIPCgdzcGVjaWFsGAMgASgIIrUGChtDb21wbGV0aW9uT3BlcmF0aW9uTWV0YWRhdGESPQoFc3RhdGUYASABKA4yLi5kcmFnb21hbi52MS5Db21wbGV0aW9uT3BlcmF0aW9uTWV0YWRhdGEuU3RhdGUSDQoFbW9kZWwYAiABKAkSEAoIcHJvdmlkZXIYAyABKAkSEgoKY3JlYXRlZF9ieRgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNbGFzdF9zZXF1ZW5jZRgLIAEoAxIZChFvdXRwdXRfY2hhcmFjdGVycxgMIAEoAxIhCgV1c2FnZRgNIAEoCzISLmRyYWdvbWFuLnYxLlVzYWdlEhAKCGF0dGVtcHRzGA4gASgFEkQKBmxhYmVscxgPIAMoCzI0LmRyYWdvbWFuLnYxLkNvbXBsZXRpb25PcGVyYXRpb25NZXRhZGF0YS5MYWJlbHNFbnRyeRISCgpyZXF1ZXN0X2lkGBAgASgJEhAKCHByaW9yaXR5GBEgASgFEhEKCWhhbmRiYWNrcxgSIAEoBRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpUBCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX1FVRVVFRBABEhEKDVNUQVRFX1JVTk5JTkcQAhIUChBTVEFURV9DQU5DRUxMSU5HEAMSEwoPU1RBVEVfU1VDQ0VFREVEEAQSEAoMU1RBVEVfRkFJTEVEEAUSEwoPU1RBVEVfQ0FOQ0VMTEVEEAZKBAgKEAsqowsKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEh4KGkVSUk9SX1JFQVNPTl9JTlZBTElEX0ZJRUxEEAESIgoeRVJST1JfUkVBU09OX01BTEZPUk1FRF9SRVFVRVNUEAISIgoeRVJST1JfUkVBU09OX1JFUVVFU1RfVE9PX0xBUkdFEAMSJAogRVJST1JfUkVBU09OX0NSRURFTlRJQUxTX01JU1NJTkcQBBIkCiBFUlJPUl9SRUFTT05fQ1JFREVOVElBTFNfSU5WQUxJRBAFEiIKHkVSUk9SX1JFQVNPTl9NT0RFTF9OT1RfQUxMT1dFRBAGEiAKHEVSUk9SX1JFQVNPTl9NT0RFTF9OT1RfRk9VTkQQBxIkCiBFUlJPUl9SRUFTT05fT1BFUkFUSU9OX05PVF9GT1VORBAIEiIKHkVSUk9SX1JFQVNPTl9VTlNVUFBPUlRFRF9GSUVMRBAJEiMKH0VSUk9SX1JFQVNPTl9DQVBBQklMSVRZX01JU1NJTkcQChIiCh5FUlJPUl9SRUFTT05fUkVRVUVTVF9JRF9SRVVTRUQQCxIhCh1FUlJPUl9SRUFTT05fT1BFUkFUSU9OX0VYSVNUUxAMEh0KGUVSUk9SX1JFQVNPTl9SQVRFX0xJTUlURUQQDRIfChtFUlJPUl9SRUFTT05fVE9LRU5TX0xJTUlURUQQDhIgChxFUlJPUl9SRUFTT05fUVVPVEFfRVhIQVVTVEVEEA8SHgoaRVJST1JfUkVBU09OX1NIVVRUSU5HX0RPV04QEBIZChVFUlJPUl9SRUFTT05fREVBRExJTkUQERIoCiRFUlJPUl9SRUFTT05fQ09OVEVYVF9MRU5HVEhfRVhDRUVERUQQEhIiCh5FUlJPUl9SRUFTT05fUFJPVklERVJfUkVKRUNURUQQExIlCiFFUlJPUl9SRUFTT05fUFJPVklERVJfQ1JFREVOVElBTFMQFBIfChtFUlJPUl9SRUFTT05fUFJPVklERVJfUVVPVEEQFRInCiNFUlJPUl9SRUFTT05fUFJPVklERVJfTU9ERUxfTUlTU0lORxAWEiEKHUVSUk9SX1JFQVNPTl9QUk9WSURFUl9USU1FT1VUEBcSJgoiRVJST1JfUkVBU09OX1BST1ZJREVSX1JBVEVfTElNSVRFRBAYEiUKIUVSUk9SX1JFQVNPTl9QUk9WSURFUl9VTkFWQUlMQUJMRRAZEicKI0VSUk9SX1JFQVNPTl9QUk9WSURFUl9TVFJFQU1fQlJPS0VOEBoSHgoaRVJST1JfUkVBU09OX1BST1ZJREVSX0lETEUQGxIjCh9FUlJPUl9SRUFTT05fUFJPVklERVJfTUFMRk9STUVEEBwSJgoiRVJST1JfUkVBU09OX05PX1BST1ZJREVSX0FWQUlMQUJMRRAdEh8KG0VSUk9SX1JFQVNPTl9TVEFMTEVEX1JFQURFUhAeEhwKGEVSUk9SX1JFQVNPTl9XT1JLRVJfTE9TVBAfEhkKFUVSUk9SX1JFQVNPTl9JTlRFUk5BTBAgEh4KGkVSUk9SX1JFQVNPTl9QTFVHSU5fRkFJTEVEECESJwojRVJST1JfUkVBU09OX09QRVJBVElPTlNfVU5BVkFJTEFCTEUQIhIaChZFUlJPUl9SRUFTT05fQ0FOQ0VMTEVEECMSHgoaRVJST1JfUkVBU09OX1RPT19NQU5ZX0hPUFMQJBIbChdFUlJPUl9SRUFTT05fT1ZFUkxPQURFRBAlEiMKH0VSUk9SX1JFQVNPTl9MSU1JVFNfVU5BVkFJTEFCTEUQJhIeChpFUlJPUl9SRUFTT05fU0NPUEVfTUlTU0lORxAnEiEKHUVSUk9SX1JFQVNPTl9SRVFVRVNUX05PVF9LRVBUECgykAUKEUNvbXBsZXRpb25TZXJ2aWNlEksKEENyZWF0ZUNvbXBsZXRpb24SHi5kcmFnb21hbi52MS5Db21wbGV0aW9uUmVxdWVzdBoXLmRyYWdvbWFuLnYxLkNvbXBsZXRpb24SUgoQU3RyZWFtQ29tcGxldGlvbhIeLmRyYWdvbWFuLnYxLkNvbXBsZXRpb25SZXF1ZXN0GhwuZHJhZ29tYW4udjEuQ29tcGxldGlvbkV2ZW50MAESgwEKD1N0YXJ0Q29tcGxldGlvbhIjLmRyYWdvbWFuLnYxLlN0YXJ0Q29tcGxldGlvblJlcXVlc3QaHS5nb29nbGUubG9uZ3J1bm5pbmcuT3BlcmF0aW9uIizKQSkKCkNvbXBsZXRpb24SG0NvbXBsZXRpb25PcGVyYXRpb25NZXRhZGF0YRJYChBBdHRhY2hDb21wbGV0aW9uEiQuZHJhZ29tYW4udjEuQXR0YWNoQ29tcGxldGlvblJlcXVlc3QaHC5kcmFnb21hbi52MS5Db21wbGV0aW9uRXZlbnQwARJgChRHZXRDb21wbGV0aW9uUmVxdWVzdBIoLmRyYWdvbWFuLnYxLkdldENvbXBsZXRpb25SZXF1ZXN0UmVxdWVzdBoeLmRyYWdvbWFuLnYxLkNvbXBsZXRpb25SZXF1ZXN0Ek8KC0NvdW50VG9rZW5zEh4uZHJhZ29tYW4udjEuQ29tcGxldGlvblJlcXVlc3QaIC5kcmFnb21hbi52MS5Db3VudFRva2Vuc1Jlc3BvbnNlEkcKCFRva2VuaXplEhwuZHJhZ29tYW4udjEuVG9rZW5pemVSZXF1ZXN0Gh0uZHJhZ29tYW4udjEuVG9rZW5pemVSZXNwb25zZUKQAQoLZHJhZ29tYW4udjFCFkNvbXBsZXRpb25TZXJ2aWNlUHJvdG9QAVo2ZXhhbXBsZS5jb20vZHJhZ29tYW4vY2xpZW50cy9nby9kcmFnb21hbi92MTtkcmFnb21hbnYxogIDRFhYqgILRHJhZ29tYW4uVjHKAgtEcmFnb21hblxWMeoCDERyYWdvbWFuOjpWMWIGcHJvdG8z", [file_dragoman_v1_completion, file_dragoman_v1_completion_event, file_dragoman_v1_usage, file_google_longrunning_operations, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Request to start a completion as a long-running operation.
@@ -69,6 +69,14 @@ export type StartCompletionRequest = Message<"dragoman.v1.StartCompletionRequest
    * @generated from field: int32 priority = 5;
    */
   priority: number;
+
+  /**
+   * Keep the request as long as the answer, so that GetCompletionRequest returns it. Otherwise it
+   * is erased when the operation ends.
+   *
+   * @generated from field: bool keep_request = 6;
+   */
+  keepRequest: boolean;
 };
 
 /**
@@ -77,6 +85,27 @@ export type StartCompletionRequest = Message<"dragoman.v1.StartCompletionRequest
  */
 export const StartCompletionRequestSchema: GenMessage<StartCompletionRequest> = /*@__PURE__*/
   messageDesc(file_dragoman_v1_completion_service, 0);
+
+/**
+ * Request to read the request of an operation.
+ *
+ * @generated from message dragoman.v1.GetCompletionRequestRequest
+ */
+export type GetCompletionRequestRequest = Message<"dragoman.v1.GetCompletionRequestRequest"> & {
+  /**
+   * Name of the operation. Required.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message dragoman.v1.GetCompletionRequestRequest.
+ * Use `create(GetCompletionRequestRequestSchema)` to create a new message.
+ */
+export const GetCompletionRequestRequestSchema: GenMessage<GetCompletionRequestRequest> = /*@__PURE__*/
+  messageDesc(file_dragoman_v1_completion_service, 1);
 
 /**
  * Request to stream the events of an operation.
@@ -104,7 +133,7 @@ export type AttachCompletionRequest = Message<"dragoman.v1.AttachCompletionReque
  * Use `create(AttachCompletionRequestSchema)` to create a new message.
  */
 export const AttachCompletionRequestSchema: GenMessage<AttachCompletionRequest> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion_service, 1);
+  messageDesc(file_dragoman_v1_completion_service, 2);
 
 /**
  * Number of tokens in a prompt.
@@ -140,7 +169,7 @@ export type CountTokensResponse = Message<"dragoman.v1.CountTokensResponse"> & {
  * Use `create(CountTokensResponseSchema)` to create a new message.
  */
 export const CountTokensResponseSchema: GenMessage<CountTokensResponse> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion_service, 2);
+  messageDesc(file_dragoman_v1_completion_service, 3);
 
 /**
  * Request to split a text or a prompt into tokens.
@@ -185,7 +214,7 @@ export type TokenizeRequest = Message<"dragoman.v1.TokenizeRequest"> & {
  * Use `create(TokenizeRequestSchema)` to create a new message.
  */
 export const TokenizeRequestSchema: GenMessage<TokenizeRequest> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion_service, 3);
+  messageDesc(file_dragoman_v1_completion_service, 4);
 
 /**
  * Tokens of a text or a prompt.
@@ -206,7 +235,7 @@ export type TokenizeResponse = Message<"dragoman.v1.TokenizeResponse"> & {
  * Use `create(TokenizeResponseSchema)` to create a new message.
  */
 export const TokenizeResponseSchema: GenMessage<TokenizeResponse> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion_service, 4);
+  messageDesc(file_dragoman_v1_completion_service, 5);
 
 /**
  * One token of a model's vocabulary.
@@ -242,7 +271,7 @@ export type Token = Message<"dragoman.v1.Token"> & {
  * Use `create(TokenSchema)` to create a new message.
  */
 export const TokenSchema: GenMessage<Token> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion_service, 5);
+  messageDesc(file_dragoman_v1_completion_service, 6);
 
 /**
  * Progress and properties of an operation that StartCompletion created: the `metadata` of its
@@ -378,7 +407,7 @@ export type CompletionOperationMetadata = Message<"dragoman.v1.CompletionOperati
  * Use `create(CompletionOperationMetadataSchema)` to create a new message.
  */
 export const CompletionOperationMetadataSchema: GenMessage<CompletionOperationMetadata> = /*@__PURE__*/
-  messageDesc(file_dragoman_v1_completion_service, 6);
+  messageDesc(file_dragoman_v1_completion_service, 7);
 
 /**
  * State of an operation. SUCCEEDED, FAILED and CANCELLED are final and never change.
@@ -440,7 +469,7 @@ export enum CompletionOperationMetadata_State {
  * Describes the enum dragoman.v1.CompletionOperationMetadata.State.
  */
 export const CompletionOperationMetadata_StateSchema: GenEnum<CompletionOperationMetadata_State> = /*@__PURE__*/
-  enumDesc(file_dragoman_v1_completion_service, 6, 0);
+  enumDesc(file_dragoman_v1_completion_service, 7, 0);
 
 /**
  * Why a request failed. google.rpc.ErrorInfo carries the name without its prefix in `reason`, and
@@ -742,6 +771,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_SCOPE_MISSING = 39;
    */
   SCOPE_MISSING = 39,
+
+  /**
+   * FAILED_PRECONDITION: the operation was started without `keep_request`.
+   *
+   * @generated from enum value: ERROR_REASON_REQUEST_NOT_KEPT = 40;
+   */
+  REQUEST_NOT_KEPT = 40,
 }
 
 /**
@@ -842,6 +878,21 @@ export const CompletionService: GenService<{
     methodKind: "server_streaming";
     input: typeof AttachCompletionRequestSchema;
     output: typeof CompletionEventSchema;
+  },
+  /**
+   * Returns the request of an operation that was started with `keep_request`.
+   *
+   * It can be read until the operation expires or is deleted, by the caller who started it. Fields
+   * that the model does not support, and that were left out with a warning, are not in it. Fails
+   * with NOT_FOUND (OPERATION_NOT_FOUND), FAILED_PRECONDITION (REQUEST_NOT_KEPT), INVALID_ARGUMENT
+   * (INVALID_FIELD) and UNAVAILABLE (OPERATIONS_UNAVAILABLE).
+   *
+   * @generated from rpc dragoman.v1.CompletionService.GetCompletionRequest
+   */
+  getCompletionRequest: {
+    methodKind: "unary";
+    input: typeof GetCompletionRequestRequestSchema;
+    output: typeof CompletionRequestSchema;
   },
   /**
    * Counts the tokens of a request's prompt as the model would see it, including the model's own
