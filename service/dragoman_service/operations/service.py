@@ -188,6 +188,11 @@ class Operations:
         """The operation as it is now."""
         return operation(await self._find(name, caller))
 
+    async def describe(self, name: str, caller: str) -> tuple[operations_pb2.Operation, str]:
+        """The operation as it is now, and the note of the frontend that started it, see `StartOptions.note`."""
+        record = await self._find(name, caller)
+        return operation(record), record.note
+
     async def request(self, name: str, caller: str) -> v1.CompletionRequest:
         """The request of an operation that keeps it. Raises REQUEST_NOT_KEPT."""
         found = await self._store.request(caller, id_of(name, caller))

@@ -12,6 +12,7 @@ from dragoman_service.contract import Call
 from dragoman_service.dialects.contract import DecodedRequest, HttpErrorResponse, ServerDialect
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.http.event_stream import KEEP_ALIVE, EventStream
+from dragoman_service.operations import StartOptions
 from dragoman_service.transport.http.call import HttpCall
 
 Prepare = Callable[[HttpCall, DecodedRequest], Target | None]
@@ -59,22 +60,27 @@ class Completions:
 
     async def serve(self, call: HttpCall) -> None:
         """A request with the header `Idempotency-Key` is answered once, and continues if its caller leaves."""
-        decoded = await call.decoded(self._dialect.decode_request)
+        await self.answer(call, await call.decoded(self._dialect.decode_request))
+
+    async def answer(self, call: HttpCall, decoded: DecodedRequest, options: StartOptions | None = None) -> None:
+        """Like `serve`, for a request that was decoded already. With `options` it becomes an operation."""
         decoded.request.unsupported_field_policy = self._policy
         decoded.request.request_id = call.header("Idempotency-Key")
         target = self._prepare(call, decoded)
         call.accept(streaming=decoded.stream)
         ours = call.context.call(streaming=decoded.stream)
         if decoded.stream:
-            await self._stream(decoded, call, ours, target)
+            await self._stream(decoded, call, ours, target, options)
         else:
-            completion = await self._delivery.complete(decoded.request, ours, target)
+            completion = await self._delivery.complete(decoded.request, ours, target, options)
             self._warn(call, decoded, completion.warnings)
             _tell(call, completion.provider, max(1, len(completion.attempts)))
             encode = self._dialect.encode_completion
             await call.reply(await call.context.convert(completion.ByteSize(), encode, completion, decoded))
 
-    async def _stream(self, decoded: DecodedRequest, call: HttpCall, ours: Call, target: Target | None) -> None:
+    async def _stream(
+        self, decoded: DecodedRequest, call: HttpCall, ours: Call, target: Target | None, options: StartOptions | None
+    ) -> None:
         encoder = self._dialect.event_encoder(decoded)
 
         def announce() -> None:
@@ -89,7 +95,7 @@ class Completions:
             announce,
             opening=self._opening,
         )
-        async with stream_of as stream, self._delivery.stream(decoded.request, ours, target) as events:
+        async with stream_of as stream, self._delivery.stream(decoded.request, ours, target, options) as events:
             attempts = 1
             async for event in events:
                 attempts += event.HasField("attempt")

@@ -1,4 +1,4 @@
-"""OpenAI's API over HTTP: chat completions, legacy text completions, models."""
+"""OpenAI's API over HTTP: chat completions, legacy text completions, responses, models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dragoman_service.dialects.openai.server.errors import encode_error, param_o
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.http import Completions, HttpService, Method
 from dragoman_service.frontends.openai.models import Models
+from dragoman_service.frontends.openai.responses.rest import Responses
 
 BASES = ("/v1", "", "/v1/v1")
 """What programs make of a base URL: some add the version themselves, whether it is there already or not."""
@@ -32,3 +33,4 @@ def mount(context: FrontendContext) -> None:
             Method("GET", f"{base}/models/{{id:.+}}", "GetModel", models.get),
         )
     context.http.serve(HttpService("openai", encode_error, tuple(methods)))
+    context.http.serve(Responses(context).service(BASES))

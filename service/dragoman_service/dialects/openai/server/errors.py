@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import orjson
 from dragoman import v1
@@ -13,6 +14,7 @@ from dragoman_service.dialects.http_errors import error_response, http_status
 from dragoman_service.dialects.openai.server.fields import CODE, PARAM
 from dragoman_service.errors import CompletionError, FieldViolation
 
+NameOf = Callable[[str], str]
 _CODES: dict[int, str] = {
     v1.ERROR_REASON_INVALID_FIELD: "invalid_value",
     v1.ERROR_REASON_MALFORMED_REQUEST: "malformed_request",
@@ -64,12 +66,16 @@ _PARAMS = tuple(
 )
 
 
-def encode_error(error: CompletionError, call_id: str) -> HttpErrorResponse:
-    """`{"error": …}` with OpenAI's keys and our `request_id`, which holds `call_id`."""
+def encode_error(error: CompletionError, call_id: str, name_of: NameOf | None = None) -> HttpErrorResponse:
+    """`{"error": …}` with OpenAI's keys and our `request_id`, which holds `call_id`.
+
+    `name_of` names the parameter that a field was decoded from; None: as in chat completions.
+    """
+    name_of = name_of or param_of
     problem = {
-        "message": _message(error),
+        "message": _message(error, name_of),
         "type": _type(error),
-        "param": _param(error),
+        "param": _param(error, name_of),
         "code": error.metadata.get(CODE) or _CODES.get(error.reason, error.reason_name.lower()),
         "request_id": call_id,
     }
@@ -91,34 +97,34 @@ def param_of(path: str) -> str:
     return path
 
 
-def _param(error: CompletionError) -> str | None:
+def _param(error: CompletionError, name_of: NameOf) -> str | None:
     if PARAM in error.metadata:
         return error.metadata[PARAM]
     if error.fields:
-        return param_of(error.fields[0].field)
+        return name_of(error.fields[0].field)
     match error.reason:
         case v1.ERROR_REASON_MODEL_NOT_FOUND | v1.ERROR_REASON_MODEL_NOT_ALLOWED:
             return "model"
         case v1.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED:
-            return "messages"
+            return name_of("messages")
         case v1.ERROR_REASON_REQUEST_ID_REUSED:
             return "Idempotency-Key"
     return None
 
 
-def _message(error: CompletionError) -> str:
+def _message(error: CompletionError, name_of: NameOf) -> str:
     if error.reason == v1.ERROR_REASON_REQUEST_ID_REUSED:
         return error.message.replace("request_id", "Idempotency-Key", 1)
     if PARAM in error.metadata or not error.fields:
         return error.message.replace("ModelService.ListModels", "GET /v1/models")
     if error.reason == v1.ERROR_REASON_UNSUPPORTED_FIELD:
-        names = ", ".join(f"'{param_of(field.field)}'" for field in error.fields)
+        names = ", ".join(f"'{name_of(field.field)}'" for field in error.fields)
         return f"{names}: {error.fields[0].description}. Leave it out, or choose another model."
-    return "; ".join(_violation(field) for field in error.fields[:5])
+    return "; ".join(_violation(field, name_of) for field in error.fields[:5])
 
 
-def _violation(field: FieldViolation) -> str:
-    return f"'{param_of(field.field)}' {field.description}"
+def _violation(field: FieldViolation, name_of: NameOf) -> str:
+    return f"'{name_of(field.field)}' {field.description}"
 
 
 def _type(error: CompletionError) -> str:

@@ -44,7 +44,8 @@ _MESSAGE = frozenset({"role", "content", "name", *_OWNERS})
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _FILES = {"image_url": "image_url", "input_image": "image_url", "input_audio": "input_audio", "file": "file"}
 """Types of parts that are no text, and the keys of their content."""
-_AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+"""Formats of recordings, and their media types."""
 _THOUGHTS = ("thinking", "reasoning", "text")
 """Types of parts that hold reasoning, and the keys that its text is under, the first that is there."""
 
@@ -176,18 +177,18 @@ class MessageDecoder:
             given = self._decoded.given(image, frozenset({"url", "detail"}), at)
             if given.get("detail", "auto") != "auto":
                 self._decoded.extend(decoded.extensions, "detail", given["detail"], f"{at}.detail")
-            _address(text(required(given, "url", f"{at}."), f"{at}.url"), decoded, f"{at}.url")
+            set_address(text(required(given, "url", f"{at}."), f"{at}.url"), decoded, f"{at}.url")
         elif key == "input_audio":
             given = self._decoded.given(mapping(content, at), frozenset({"data", "format"}), at)
-            decoded.blob.media_type = _AUDIO[one_of(given.get("format", "wav"), tuple(_AUDIO), f"{at}.format")]
+            decoded.blob.media_type = AUDIO[one_of(given.get("format", "wav"), tuple(AUDIO), f"{at}.format")]
             data = decode_base64(text(required(given, "data", f"{at}."), f"{at}.data"))
-            decoded.blob.data = data or _no_data(f"{at}.data")
+            decoded.blob.data = data or no_data(f"{at}.data")
         else:
             given = self._decoded.given(mapping(content, at), frozenset({"file_id", "file_data", "filename"}), at)
             if "file_id" in given:
                 decoded.file.id = text(given["file_id"], f"{at}.file_id")
             else:
-                _address(text(required(given, "file_data", f"{at}."), f"{at}.file_data"), decoded, f"{at}.file_data")
+                set_address(text(required(given, "file_data", f"{at}."), f"{at}.file_data"), decoded, f"{at}.file_data")
                 content = decoded.blob if decoded.HasField("blob") else decoded.file
                 content.name = text(given.get("filename", ""), f"{at}.filename")
 
@@ -217,13 +218,14 @@ class MessageDecoder:
         )
 
 
-def _address(url: str, decoded: v1.Part, at: str) -> None:
+def set_address(url: str, decoded: v1.Part, at: str) -> None:
     """The content of a `data:` address, or any other address as it is: nothing is fetched here."""
     if not is_data_url(url):
         decoded.file.uri, decoded.file.media_type = url, media_type_of(url)
         return
-    decoded.blob.CopyFrom(decode_data_url(url) or _no_data(at))
+    decoded.blob.CopyFrom(decode_data_url(url) or no_data(at))
 
 
-def _no_data(at: str) -> NoReturn:
+def no_data(at: str) -> NoReturn:
+    """Raises INVALID_FIELD for data that is not in base64."""
     raise wrong(at, f"'{at}' must hold data in base64, as in 'data:image/png;base64,...'.")

@@ -40,7 +40,7 @@ from dragoman_service.errors import malformed_request
 
 LEGACY_MAX_TOKENS = 16
 """`max_tokens` of a text completion that does not set it, as with OpenAI."""
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 _LABELS, _LABEL_KEY, _LABEL, _END_USER = 64, 64, 512, 256  # how many, and the characters of each
 
 
@@ -154,7 +154,7 @@ def _top_k(decoded: OpenAIRequest, value: Any, param: str) -> None:
 
 def _reasoning_effort(decoded: OpenAIRequest, value: Any, param: str) -> None:
     effort = text(value, param).lower()
-    if effort not in _EFFORTS:  # single vendors have words of their own
+    if effort not in EFFORTS:  # single vendors have words of their own
         extension(decoded, value, param)
     else:
         number = v1.ReasoningEffort.Value(f"REASONING_EFFORT_{effort.upper()}")
@@ -165,9 +165,9 @@ def _reasoning(decoded: OpenAIRequest, value: Any, param: str) -> None:
     """OpenRouter's object: the effort that other vendors have too, and more that only OpenRouter knows."""
     wanted = mapping(value, param)
     effort = wanted.get("effort")
-    if effort in _EFFORTS and not decoded.request.generation_config.HasField("reasoning"):
+    if effort in EFFORTS and not decoded.request.generation_config.HasField("reasoning"):
         _reasoning_effort(decoded, effort, f"{param}.effort")
-    if effort not in _EFFORTS or any(wanted[key] is not None for key in wanted if key != "effort"):
+    if effort not in EFFORTS or any(wanted[key] is not None for key in wanted if key != "effort"):
         extension(decoded, value, param)
 
 

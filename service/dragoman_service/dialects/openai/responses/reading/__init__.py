@@ -1,0 +1,1 @@
+"""Requests are decoded: parameters, items, and the parts that these consist of."""
