@@ -8,8 +8,11 @@ _STEPS = 16
 
 
 def response_id(name: str) -> str:
-    """The id of the response that is the operation or the completion `name`."""
-    return _RESPONSE + name.rpartition("/")[2]
+    """The id of the response that is the operation or the completion `name`.
+
+    Completions of operations whose callers have chosen the id have the name `completions/OWNER:ID`.
+    """
+    return _RESPONSE + name.rpartition("/")[2].rpartition(":")[2]
 
 
 def operation_name(response: str) -> str:
