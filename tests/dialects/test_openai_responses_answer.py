@@ -9,7 +9,7 @@ import pytest
 from dragoman import v1
 from dragoman_service.dialects.openai.responses.dialect import ResponsesDialect
 from dragoman_service.dialects.openai.responses.errors import encode_error, name_of
-from dragoman_service.dialects.openai.responses.ids import event_number, item_id, place_of, sequence_of
+from dragoman_service.dialects.openai.responses.ids import event_number, item_id, response_of, sequence_of
 from dragoman_service.dialects.openai.responses.reading.decoded import ResponsesRequest
 from dragoman_service.errors import FieldViolation, invalid
 from dragoman_service.testing.dialect_laws.answers import Shape, answers, finished
@@ -230,6 +230,7 @@ def test_errors_name_the_parameters_of_this_api() -> None:
 
 
 def test_ids_say_where_an_item_is() -> None:
-    assert place_of(item_id("in-msg", "resp_my-own", 12)) == ("resp_my-own", 12)
-    assert place_of("msg_68af") is place_of("") is place_of("msg_a_b") is None
+    assert response_of(item_id("in-msg", "resp_my-own", 12)) == "resp_my-own"
+    assert response_of("msg_68af") == response_of("") == response_of("msg_a_b") == ""
+    assert response_of("msg_a_" + "9" * 5000) == "resp_a"
     assert event_number(3, 99) < event_number(4, 0)

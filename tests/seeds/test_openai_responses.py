@@ -1,25 +1,27 @@
-"""The Responses API with OpenAI's newest client."""
+"""The Responses API with OpenAI's newest clients for Python and Node."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from seed_program import PROGRAMS, run
+from seed_program import NODE, PROGRAMS, run
 from seed_server import SETTINGS, SeedServer, serving
 
-CLIENT = "openai-3"
+CLIENTS = ["openai-3", NODE]
 
 
-def report(server: SeedServer, name: str, *arguments: str) -> Any:
+def report(server: SeedServer, client: str, name: str, *arguments: str) -> Any:
+    """What a program reports, after a change of nothing but the address and the key."""
     environ = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": server.key}
-    return run(CLIENT, (PROGRAMS / "openai" / f"{name}.py").read_text(), *arguments, environ=environ).facts
+    source = (PROGRAMS / "openai" / f"{name}.{'mjs' if client == NODE else 'py'}").read_text()
+    return run(client, source, *arguments, environ=environ).facts
 
 
-@pytest.fixture(scope="module")
-def reported(server: SeedServer) -> Any:
+@pytest.fixture(scope="module", params=CLIENTS)
+def reported(request: pytest.FixtureRequest, server: SeedServer) -> Any:
     before = server.attempts("overloaded")
-    facts = report(server, "responses")
+    facts = report(server, request.param, "responses")
     return facts | {"attempts": server.attempts("overloaded") - before}
 
 
@@ -69,11 +71,12 @@ def test_failures_raise_the_clients_exceptions(reported):
     assert reported["attempts"] == 3, "the client tries three times"
 
 
-def test_a_stream_that_was_cut_goes_on_at_another_server(tmp_path, weights):
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_stream_that_was_cut_goes_on_at_another_server(client, tmp_path, weights):
     with serving(tmp_path, f'{SETTINGS}\n[operations]\nhandback = "0s"') as server:
-        begun = report(server, "begun")
+        begun = report(server, client, "begun")
     with serving(tmp_path) as server:
-        resumed = report(server, "resumed", begun["id"], str(begun["number"]))
+        resumed = report(server, client, "resumed", begun["id"], str(begun["number"]))
 
     assert resumed["text"] == "one two three four five"
     assert resumed["first"] > begun["number"]

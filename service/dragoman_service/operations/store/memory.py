@@ -13,7 +13,6 @@ from dragoman_service.operations.model.conditions import holds
 from dragoman_service.operations.model.errors import OperationStoreError, may_run_again, worker_lost
 from dragoman_service.operations.model.records import (
     Chunk,
-    Claimed,
     Ended,
     Ending,
     Held,
@@ -152,7 +151,7 @@ class MemoryStore:
         taken = lost + self._next(request.free - len(lost), request)
         self._publish(Changes(changed={one.id for one in ended}))
         self._memory.running.update((row.new.id, row) for row in taken)
-        return Claims([_claim(row, request) for row in taken], ended)
+        return Claims([row.claim(request) for row in taken], ended)
 
     async def renew(self, lease: int, held: Sequence[Held]) -> Mapping[str, bool]:
         ours = [row for one in held if (row := self._memory.held(one)) is not None]
@@ -263,16 +262,6 @@ class MemoryStore:
         for row in skipped:
             self._memory.enqueue(row)
         return taken
-
-
-def _claim(row: Row, request: ClaimRequest) -> Claimed:
-    now = clock()
-    row.state, row.worker, row.attempt = State.RUNNING, request.worker, row.attempt + 1
-    row.start_time, row.update_time, row.lease_until = now, now, now + request.lease
-    row.provider, row.output_characters, row.usage = "", 0, None
-    new = row.new
-    told = row.cancel_requested, row.losses, new.max_attempts, row.last_sequence, new.ttl, new.trace
-    return Claimed(row.held, new.owner, new.request, *told)
 
 
 @asynccontextmanager

@@ -10,7 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
 
 from dragoman_service.operations.model.changes import Changes, OnChange
-from dragoman_service.operations.model.records import Chunk, Ended, Held, New, Progress, Record, State
+from dragoman_service.operations.model.claims import ClaimRequest
+from dragoman_service.operations.model.records import Chunk, Claimed, Ended, Held, New, Progress, Record, State
 from dragoman_service.operations.model.requests import PageRequest
 from dragoman_service.operations.model.turns import Candidate
 from dragoman_service.operations.model.workers import SILENCE, Worker
@@ -67,6 +68,24 @@ class Row:
     def is_kept(self, now: int) -> bool:
         """The operation has not expired."""
         return self.expire_time is None or self.expire_time > now
+
+    def claim(self, request: ClaimRequest) -> Claimed:
+        """A worker begins an attempt."""
+        now, new = clock(), self.new
+        self.state, self.worker, self.attempt = State.RUNNING, request.worker, self.attempt + 1
+        self.start_time, self.update_time, self.lease_until = now, now, now + request.lease
+        self.provider, self.output_characters, self.usage = "", 0, None
+        return Claimed(
+            held=self.held,
+            owner=new.owner,
+            request=new.request,
+            cancel_requested=self.cancel_requested,
+            losses=self.losses,
+            max_attempts=new.max_attempts,
+            last_sequence=self.last_sequence,
+            ttl=new.ttl,
+            trace=new.trace,
+        )
 
     def write(self, progress: Progress, now: int) -> None:
         """How far the attempt has come."""

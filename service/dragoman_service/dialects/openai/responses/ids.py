@@ -25,11 +25,10 @@ def item_id(kind: str, response: str, index: int) -> str:
     return f"{kind}_{response.removeprefix(_RESPONSE)}_{index}"
 
 
-def place_of(item: str) -> tuple[str, int] | None:
-    """The id of the response and the index that an item's id was made of; None if it was not made here."""
-    _, _, rest = item.partition("_")
-    response, _, index = rest.rpartition("_")
-    return (_RESPONSE + response, int(index)) if response and index.isdecimal() else None
+def response_of(item: str) -> str:
+    """The id of the response that an item belongs to; empty if the item's id was not made here."""
+    response, _, index = item.partition("_")[2].rpartition("_")
+    return _RESPONSE + response if response and index.isdecimal() else ""
 
 
 def event_number(sequence: int, step: int) -> int:

@@ -11,7 +11,7 @@ from google.longrunning import operations_pb2
 from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.openai.responses.dialect import ResponsesDialect
 from dragoman_service.dialects.openai.responses.errors import item_not_found, previous_not_found, previous_unusable
-from dragoman_service.dialects.openai.responses.ids import operation_name, place_of, response_id
+from dragoman_service.dialects.openai.responses.ids import operation_name, response_id, response_of
 from dragoman_service.dialects.openai.responses.notes import Note, decode_note
 from dragoman_service.dialects.openai.responses.reading.decoded import ResponsesRequest
 from dragoman_service.dialects.openai.responses.writing.listing import encode_items
@@ -84,7 +84,7 @@ class Conversations:
 
     async def _items(self, wanted: Iterable[str], caller: str) -> Mapping[str, Any]:
         """The items of stored responses by their ids, at least those wanted that exist."""
-        responses = {place[0]: item for item in wanted if (place := place_of(item)) is not None}
+        responses = {response: item for item in wanted if (response := response_of(item))}
         if len(responses) > _MOST_RESPONSES:
             raise item_not_found(responses.popitem()[1])
         known: dict[str, Any] = {}
