@@ -44,6 +44,16 @@ CHAT: dict[str, Any] = {
     "reasoning": {"effort": "low"},
     "logit_bias": {"5": 1},
 }
+RESPONSES: dict[str, Any] = {
+    "model": "echo",
+    "instructions": "be brief",
+    "input": [{"role": "user", "content": [{"type": "input_text", "text": "one two"}]}],
+    "tools": [{"type": "function", "name": "f", "parameters": {"type": "object"}}],
+    "text": {"format": {"type": "text"}},
+    "reasoning": {"effort": "low", "summary": "auto"},
+    "metadata": {"a": "b"},
+    "store": False,
+}
 TEXT = {"model": "echo", "prompt": "one two", "max_tokens": 5, "logprobs": 2, "n": 1, "stop": "x"}
 YANDEX: dict[str, Any] = {
     "modelUri": "gpt://folder/echo",
@@ -90,6 +100,9 @@ BODIES = [
     ANTHROPIC | {"stream": True},
     CHAT,
     CHAT | {"stream": True},
+    RESPONSES,
+    RESPONSES | {"stream": True, "store": True},
+    RESPONSES | {"background": True, "store": None},
     TEXT,
     TEXT | {"stream": True},
     YANDEX,
