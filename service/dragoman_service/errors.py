@@ -186,6 +186,20 @@ def broken_answer() -> CompletionError:
     )
 
 
+def restarted_answer(repeat_with: str = "") -> CompletionError:
+    """WORKER_LOST: the answer began anew after a part of it was sent, in a dialect that cannot take text back.
+
+    `repeat_with` names what makes a second request the same one, such as a header. Default: the dialect has none.
+    """
+    same = f" with the same {repeat_with}" if repeat_with else ""
+    return CompletionError(
+        code_pb2.ABORTED,
+        v1.ERROR_REASON_WORKER_LOST,
+        f"The answer was restarted and its text has changed. Send the request again{same}.",
+        retryable=True,
+    )
+
+
 def internal() -> CompletionError:
     """INTERNAL: an error of the service. The caller learns only where to look in the log."""
     return CompletionError(

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 
 import orjson
 from dragoman import v1
-from google.rpc import code_pb2
 
 from dragoman_service.dialects.anthropic.calls import arguments_in, inexpressible
 from dragoman_service.dialects.anthropic.server.errors import error_tree
@@ -23,7 +22,7 @@ from dragoman_service.dialects.anthropic.server.terms import in_vendor_terms
 from dragoman_service.dialects.anthropic.states import redacted
 from dragoman_service.dialects.anthropic.usage import encode_usage
 from dragoman_service.dialects.media import encode_base64
-from dragoman_service.errors import CompletionError, broken_answer
+from dragoman_service.errors import CompletionError, broken_answer, restarted_answer
 
 _TEXT, _THINKING, _CALL = "text", "thinking", "tool_use"
 
@@ -195,11 +194,5 @@ class StreamEncoder:
 
     def _retract(self) -> None:
         if self._begun:
-            raise CompletionError(
-                code_pb2.ABORTED,
-                v1.ERROR_REASON_WORKER_LOST,
-                "The answer was restarted and its text has changed. Send the request again with the same "
-                "Idempotency-Key.",
-                retryable=True,
-            )
+            raise restarted_answer("Idempotency-Key")
         self._hidden, self._held, self._prefix = [], "", self._decoded.prefix

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 import orjson
 from dragoman import v1
-from google.rpc import code_pb2
 
 from dragoman_service.dialects.openai.filter_results import CHOICE, PROMPT, encode_prompt_results, encode_results
 from dragoman_service.dialects.openai.server.errors import encode_terminal_error
@@ -23,7 +22,7 @@ from dragoman_service.dialects.openai.server.response import (
     encode_extensions,
     encode_usage,
 )
-from dragoman_service.errors import CompletionError, broken_answer
+from dragoman_service.errors import CompletionError, broken_answer, restarted_answer
 
 DONE = b"data: [DONE]\n\n"
 
@@ -87,13 +86,7 @@ class ChatEventEncoder:
 
     def _retract(self) -> None:
         if self._opened:
-            raise CompletionError(
-                code_pb2.ABORTED,
-                v1.ERROR_REASON_WORKER_LOST,
-                "The answer was restarted and its text has changed. Send the request again with the same "
-                "Idempotency-Key.",
-                retryable=True,
-            )
+            raise restarted_answer("Idempotency-Key")
 
     def _open(self, index: int) -> bytes:
         """The first chunk of a choice. Its content is empty, not absent, because programs print it unchecked."""

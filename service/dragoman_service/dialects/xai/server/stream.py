@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dragoman import v1
 from dragoman.dialect.xai import v1 as x
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc import code_pb2
 
 from dragoman_service.dialects.xai.server.response import (
     answer_id,
@@ -23,7 +22,7 @@ from dragoman_service.dialects.xai.server.response import (
     sources,
 )
 from dragoman_service.dialects.xai.server.states import encode_states
-from dragoman_service.errors import CompletionError, broken_answer
+from dragoman_service.errors import CompletionError, broken_answer, restarted_answer
 
 
 class ChunkEncoder:
@@ -47,12 +46,7 @@ class ChunkEncoder:
             case "usage":
                 self._usage = encode_usage(event.usage)
             case "retracted" if self._sent:
-                raise CompletionError(
-                    code_pb2.ABORTED,
-                    v1.ERROR_REASON_WORKER_LOST,
-                    "The answer was restarted and its text has changed. Send the request again.",
-                    retryable=True,
-                )
+                raise restarted_answer()
             case "finished" if event.finished.HasField("completion"):
                 self._completion = event.finished.completion
         return ()

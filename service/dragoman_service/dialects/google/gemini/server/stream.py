@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dragoman import v1
-from google.rpc import code_pb2
 
 from dragoman_service.dialects.google.gemini.arguments import encode_call
 from dragoman_service.dialects.google.gemini.enums import Api
@@ -23,7 +22,7 @@ from dragoman_service.dialects.google.gemini.server.response import (
     head,
 )
 from dragoman_service.dialects.google.gemini.state import encode_state
-from dragoman_service.errors import CompletionError, broken_answer
+from dragoman_service.errors import CompletionError, broken_answer, restarted_answer
 
 
 class _Candidate:
@@ -148,13 +147,7 @@ class ObjectEncoder:
 
     def _retract(self) -> None:
         if self._sent:
-            raise CompletionError(
-                code_pb2.ABORTED,
-                v1.ERROR_REASON_WORKER_LOST,
-                "The answer was restarted and its text has changed. Send the request again with the same "
-                "Idempotency-Key.",
-                retryable=True,
-            )
+            raise restarted_answer("Idempotency-Key")
         self._candidates.clear()
 
 
