@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, HttpUrl, SecretStr, field_validator
+from pydantic import Field, HttpUrl
 
 from dragoman_service.providers.upstream.errors import secret_values
-from dragoman_service.settings.types import Certificates, Duration, Secret, Section
+from dragoman_service.providers.upstream.settings import DistinctNames, Key, Timeout, plain_url
+from dragoman_service.settings.types import Certificates, Section
 
-_Name = Annotated[str, Field(min_length=1)]
 _Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-_Timeout = Annotated[Duration, Field(gt=0)]
 
 
 class AnthropicSettings(Section):
     """The table of a provider whose plugin is `anthropic`."""
 
-    models: Annotated[tuple[_Name, ...], Field(min_length=1)] | None = None
+    models: DistinctNames | None = None
     """The upstream's names of the models that callers may use. None: all that it lists when the service starts."""
-    api_key: Secret | None = None
+    api_key: Key | None = None
     """A key of the API, sent as `x-api-key`."""
-    auth_token: Secret | None = None
+    auth_token: Key | None = None
     """A token, sent as `authorization: Bearer`, for gateways in front of the vendor's API."""
-    base_url: HttpUrl = HttpUrl("https://api.anthropic.com/v1")
+    base_url: Annotated[HttpUrl, plain_url("`api_key` or `auth_token`")] = HttpUrl("https://api.anthropic.com/v1")
     """The address of the API, including its version."""
     version: _Word = "2023-06-01"
     """The header `anthropic-version`. A newer one takes no temperature, `top_p` and `top_k`."""
@@ -34,36 +33,12 @@ class AnthropicSettings(Section):
     otherwise 32,000."""
     ca_file: Certificates | None = None
     """PEM certificates to trust in place of the system's."""
-    connect_timeout: _Timeout = 5.0
+    connect_timeout: Timeout = 5.0
     """For the name lookup, the connection and the TLS handshake together."""
-    first_token_timeout: _Timeout = 120.0
+    first_token_timeout: Timeout = 120.0
     """From the request to the first text. Models that reason first take long."""
-    idle_timeout: _Timeout = 30.0
+    idle_timeout: Timeout = 30.0
     """From one piece of the answer to the next."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain(cls, value: HttpUrl) -> HttpUrl:
-        if value.username or value.password:
-            raise ValueError("must not hold a user or a password: set `api_key` or `auth_token`")
-        if value.query is not None or value.fragment is not None:
-            raise ValueError("must end with its path: a query or a fragment would not be sent")
-        return value
-
-    @field_validator("models")
-    @classmethod
-    def _distinct(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if value is not None and len(set(value)) < len(value):
-            raise ValueError("names a model twice")
-        return value
-
-    @field_validator("api_key", "auth_token")
-    @classmethod
-    def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
-        key = "" if value is None else value.get_secret_value()
-        if value is not None and not (key and key.isascii() and key.isprintable()):
-            raise ValueError("must be one line of printable ASCII characters, and not empty")
-        return value
 
     @property
     def sent_headers(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pydantic import PrivateAttr, model_validator
 
+from dragoman_service.providers.upstream.settings import is_sendable
 from dragoman_service.settings.types import ConfigPath, Secret, Section
 
 AUDIENCE = "https://aiplatform.googleapis.com/"
@@ -171,7 +172,7 @@ def _encoded(part: bytes) -> bytes:
 
 
 def _is_sendable(token: str) -> bool:
-    return bool(token) and token.isascii() and token.isprintable() and " " not in token
+    return is_sendable(token) and " " not in token
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

@@ -9,12 +9,11 @@ from pydantic import Field, HttpUrl, SecretStr, ValidationInfo, field_validator
 
 from dragoman_service.providers.openai.vendors import vendor_of
 from dragoman_service.providers.upstream.errors import secret_values
-from dragoman_service.settings.types import Certificates, Duration, Secret, Section
+from dragoman_service.providers.upstream.settings import DistinctNames, Key, Timeout, plain_url
+from dragoman_service.settings.types import Certificates, Section
 
-_Name = Annotated[str, Field(min_length=1)]
 _Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 _FRAMING = frozenset({"connection", "content-encoding", "content-length", "content-type", "transfer-encoding"})
-_Timeout = Annotated[Duration, Field(gt=0)]
 
 
 class OpenAISettings(Section):
@@ -22,22 +21,24 @@ class OpenAISettings(Section):
 
     vendor: str | None = None
     """A row of `VENDORS`. None: any upstream, at `base_url`."""
-    base_url: HttpUrl | None = Field(default=None, validate_default=True)
+    base_url: Annotated[HttpUrl, plain_url("`api_key` or `headers`")] | None = Field(
+        default=None, validate_default=True
+    )
     """The address of the API, including its version: `https://api.example.com/v1`. None: the vendor's."""
-    models: Annotated[tuple[_Name, ...], Field(min_length=1)] | None = Field(default=None, validate_default=True)
+    models: DistinctNames | None = Field(default=None, validate_default=True)
     """The upstream's names of the models that callers may use. None: all that it lists when the service starts."""
-    api_key: Secret | None = None
+    api_key: Key | None = None
     api_version: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = None
     """The version of the API in the query, for vendors whose paths name a deployment. None: there is no query."""
     headers: dict[_Header, SecretStr] = Field(default_factory=dict)
     """Headers of every request, in addition to that of the key."""
     ca_file: Certificates | None = None
     """PEM certificates to trust in place of the system's."""
-    connect_timeout: _Timeout = 5.0
+    connect_timeout: Timeout = 5.0
     """For the name lookup, the connection and the TLS handshake together."""
-    first_token_timeout: _Timeout = 120.0
+    first_token_timeout: Timeout = 120.0
     """From the request to the first text. Models that reason first take long."""
-    idle_timeout: _Timeout = 30.0
+    idle_timeout: Timeout = 30.0
     """From one piece of the answer to the next."""
 
     @field_validator("vendor")
@@ -54,10 +55,6 @@ class OpenAISettings(Section):
             if vendor is not None and not vendor.is_one_address:
                 form = f": {vendor.base_url} with your own name" if vendor.base_url else " without a vendor"
                 raise ValueError(f"is required{form}")
-        elif value.username or value.password:
-            raise ValueError("must not hold a user or a password: set `api_key` or `headers`")
-        elif value.query is not None or value.fragment is not None:
-            raise ValueError("must end with its path: a query or a fragment would not be sent")
         return value
 
     @field_validator("models")
@@ -65,16 +62,6 @@ class OpenAISettings(Section):
     def _listed(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         if value is None and "vendor" in info.data and not vendor_of(info.data["vendor"]).models_path:
             raise ValueError("is required, because this vendor does not list its models")
-        if value is not None and len(set(value)) < len(value):
-            raise ValueError("names a model twice")
-        return value
-
-    @field_validator("api_key")
-    @classmethod
-    def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
-        key = "" if value is None else value.get_secret_value()
-        if value is not None and not (key and key.isascii() and key.isprintable()):
-            raise ValueError("must be one line of printable ASCII characters, and not empty")
         return value
 
     @field_validator("api_version")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, model_validator
 
 from dragoman_service.providers.upstream.errors import secret_values
-from dragoman_service.settings.types import Address, Certificates, Duration, Secret, Section
+from dragoman_service.providers.upstream.settings import ModelNames, Timeout
+from dragoman_service.settings.types import Address, Certificates, Secret, Section
 
 _Address = Annotated[Address, BeforeValidator(Address.parse)]
-_Name = Annotated[str, Field(min_length=1)]
 
 
 class XaiSettings(Section):
     """The table of a provider whose plugin is `xai`."""
 
-    models: Annotated[tuple[_Name, ...], Field(min_length=1)] | None = None
+    models: ModelNames | None = None
     """Names of the models that callers may use. None: all that the vendor lists when the service starts."""
     api_key: Secret | None = None
     endpoint: _Address = Address("api.x.ai", 443)
@@ -24,9 +24,9 @@ class XaiSettings(Section):
     ca_file: Certificates | None = None
     """PEM certificates to trust in place of the system's."""
 
-    first_token_timeout: Annotated[Duration, Field(gt=0)] = 300.0
+    first_token_timeout: Timeout = 300.0
     """From the request to the first text. Models that think without showing it take long."""
-    idle_timeout: Annotated[Duration, Field(gt=0)] = 30.0
+    idle_timeout: Timeout = 30.0
     """From one piece to the next."""
 
     @model_validator(mode="after")

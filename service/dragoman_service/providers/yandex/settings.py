@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, model_validator
 
 from dragoman_service.providers.upstream.errors import secret_values
-from dragoman_service.settings.types import Address, Certificates, Duration, Secret, Section
+from dragoman_service.providers.upstream.settings import ModelNames, Timeout
+from dragoman_service.settings.types import Address, Certificates, Secret, Section
 
 _Address = Annotated[Address, BeforeValidator(Address.parse)]
 
@@ -16,7 +17,7 @@ class YandexSettings(Section):
     """The table of a provider whose plugin is `yandex`."""
 
     folder_id: Annotated[str, Field(min_length=1)]
-    models: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+    models: ModelNames
     """Names of the folder's models that callers may use, as `yandexgpt/latest`; or complete URIs."""
     api_key: Secret | None = None
     iam_token: Secret | None = None
@@ -31,9 +32,9 @@ class YandexSettings(Section):
     attempts: Annotated[int, Field(ge=1, le=10)] = 5
     """How many times a call is tried if the service cannot be reached or limits the rate."""
 
-    first_token_timeout: Annotated[Duration, Field(gt=0)] = 120.0
+    first_token_timeout: Timeout = 120.0
     """From the request to the first text of a streamed answer."""
-    idle_timeout: Annotated[Duration, Field(gt=0)] = 30.0
+    idle_timeout: Timeout = 30.0
     """From one piece to the next."""
 
     @model_validator(mode="after")

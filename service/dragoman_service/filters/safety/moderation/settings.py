@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, HttpUrl, field_validator
+from pydantic import Field, HttpUrl
 
-from dragoman_service.settings.types import Certificates, Duration, Secret, Section
+from dragoman_service.providers.upstream.settings import Timeout, plain_url
+from dragoman_service.settings.types import Certificates, Secret, Section
 
 Category = Annotated[str, Field(min_length=1, max_length=64)]
 Score = Annotated[float, Field(ge=0, le=1)]
@@ -16,14 +17,14 @@ Threshold = Literal["low", "medium", "high", "none"]
 class ModerationSettings(Section):
     """`[filters.NAME]` with `plugin = "moderation"`."""
 
-    base_url: HttpUrl
+    base_url: Annotated[HttpUrl, plain_url("`api_key`")]
     """The address of the API, including its version: `https://api.example.com/v1`."""
     api_key: Secret | None = None
     model: str = ""
     """The endpoint's model; empty: its default."""
     ca_file: Certificates | None = None
     """PEM certificates to trust in place of the system's."""
-    timeout: Annotated[Duration, Field(gt=0)] = 5.0
+    timeout: Timeout = 5.0
     """For one verdict."""
     on_failure: Literal["refuse", "pass"] = "refuse"
     """What happens if there is no verdict: the call fails, or the text goes on unjudged."""
@@ -40,12 +41,3 @@ class ModerationSettings(Section):
     """Names for the endpoint's categories in findings and safety settings. Others keep theirs, in lower case."""
     max_block_at: Threshold | None = None
     """The most lenient threshold that a request may ask for. None: requests can only be stricter."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_plain(cls, value: HttpUrl) -> HttpUrl:
-        if value.username or value.password:
-            raise ValueError("must not hold a user or a password: set `api_key`")
-        if value.query is not None or value.fragment is not None:
-            raise ValueError("must end with its path: a query or a fragment would not be sent")
-        return value

@@ -4,56 +4,38 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic import Field, HttpUrl, model_validator
 
 from dragoman_service.providers.google.credentials import CredentialSettings
 from dragoman_service.providers.upstream.errors import secret_values
-from dragoman_service.settings.types import Certificates, Duration, Secret
+from dragoman_service.providers.upstream.settings import Key, ModelNames, Timeout, plain_url
+from dragoman_service.settings.types import Certificates
 
-_Name = Annotated[str, Field(min_length=1)]
 _Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:._-]*$")]
-_Timeout = Annotated[Duration, Field(gt=0)]
 _GLOBAL = "global"
 
 
 class GeminiSettings(CredentialSettings):
     """The table of a provider whose plugin is `gemini`. With `project` it calls Vertex AI, else the Gemini API."""
 
-    models: Annotated[tuple[_Name, ...], Field(min_length=1)]
+    models: ModelNames
     """The vendor's names of the models that callers may use, as `gemini-2.5-flash`."""
-    api_key: Secret | None = None
+    api_key: Key | None = None
     """A key of the Gemini API."""
     project: _Part | None = None
     """The id of a Google Cloud project."""
     location: _Part = _GLOBAL
     """The location that Vertex AI serves the models at."""
-    base_url: HttpUrl | None = None
+    base_url: Annotated[HttpUrl, plain_url("`api_key`")] | None = None
     """The address of the API, including its version: `https://api.example.com/v1beta`. None: the vendor's."""
     ca_file: Certificates | None = None
     """PEM certificates to trust in place of the system's."""
-    connect_timeout: _Timeout = 5.0
+    connect_timeout: Timeout = 5.0
     """For the name lookup, the connection and the TLS handshake together."""
-    first_token_timeout: _Timeout = 120.0
+    first_token_timeout: Timeout = 120.0
     """From the request to the first text. Models that reason first take long."""
-    idle_timeout: _Timeout = 30.0
+    idle_timeout: Timeout = 30.0
     """From one piece of the answer to the next."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain(cls, value: HttpUrl | None) -> HttpUrl | None:
-        if value is not None and (value.username or value.password):
-            raise ValueError("must not hold a user or a password: set `api_key`")
-        if value is not None and (value.query is not None or value.fragment is not None):
-            raise ValueError("must end with its path: a query or a fragment would not be sent")
-        return value
-
-    @field_validator("api_key")
-    @classmethod
-    def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
-        key = "" if value is None else value.get_secret_value()
-        if value is not None and not (key and key.isascii() and key.isprintable()):
-            raise ValueError("must be one line of printable ASCII characters, and not empty")
-        return value
 
     @model_validator(mode="after")
     def _is_consistent(self) -> GeminiSettings:

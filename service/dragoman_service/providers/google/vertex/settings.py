@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, HttpUrl, field_validator, model_validator
+from pydantic import BeforeValidator, Field, HttpUrl, model_validator
 
 from dragoman_service.dialects.google.predict.families import Family, family_of
 from dragoman_service.providers.google.credentials import CredentialSettings
-from dragoman_service.settings.types import Certificates, Duration
+from dragoman_service.providers.upstream.settings import ModelName, Timeout, check_distinct, plain_url
+from dragoman_service.settings.types import Certificates
 
 _Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:._-]*$")]
-_Name = Annotated[str, Field(min_length=1)]
-_Timeout = Annotated[Duration, Field(gt=0)]
 
 
 def _families(models: object) -> object:
@@ -22,8 +21,7 @@ def _families(models: object) -> object:
         return models
     if not all(isinstance(name, str) for name in models):
         raise ValueError("should be names of models, or a table with the family of each")
-    if len(set(models)) < len(models):
-        raise ValueError("names a model twice")
+    check_distinct(models)
     return {name: family_of(name) for name in models}
 
 
@@ -34,27 +32,18 @@ class VertexSettings(CredentialSettings):
     """The id of a Google Cloud project."""
     location: _Part = "us-central1"
     """The location that serves the models."""
-    models: Annotated[Mapping[_Name, Family], BeforeValidator(_families), Field(min_length=1)]
+    models: Annotated[Mapping[ModelName, Family], BeforeValidator(_families), Field(min_length=1)]
     """The vendor's names of the models that callers may use, as a list, or as a table with the family of each."""
-    base_url: HttpUrl | None = None
+    base_url: Annotated[HttpUrl, plain_url("`access_token`")] | None = None
     """The address of the API, including its version: `https://api.example.com/v1`. None: the vendor's."""
     ca_file: Certificates | None = None
     """PEM certificates to trust in place of the system's."""
-    connect_timeout: _Timeout = 5.0
+    connect_timeout: Timeout = 5.0
     """For the name lookup, the connection and the TLS handshake together."""
-    first_token_timeout: _Timeout = 120.0
+    first_token_timeout: Timeout = 120.0
     """From the request to the first text."""
-    idle_timeout: _Timeout = 30.0
+    idle_timeout: Timeout = 30.0
     """From one piece of the answer to the next."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain(cls, value: HttpUrl | None) -> HttpUrl | None:
-        if value is not None and (value.username or value.password):
-            raise ValueError("must not hold a user or a password: set `access_token`")
-        if value is not None and (value.query is not None or value.fragment is not None):
-            raise ValueError("must end with its path: a query or a fragment would not be sent")
-        return value
 
     @model_validator(mode="after")
     def _has_credentials(self) -> VertexSettings:
