@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from dragoman import text_of, v1
 from dragoman_service.contract import CompletionError
-from dragoman_service.providers.anthropic.models import ModelsError
 from dragoman_service.providers.anthropic.provider import AnthropicProvider, open_anthropic
 from dragoman_service.providers.anthropic.settings import AnthropicSettings
+from dragoman_service.providers.upstream.models import ModelsError
 from google.rpc import code_pb2
 from local_asking import CALL, answer_of, request
 from openai_serving import failure

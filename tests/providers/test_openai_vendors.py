@@ -9,9 +9,9 @@ import pytest
 from dragoman import text_of, v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.openai.client.request import encode_chat, encode_prompt
-from dragoman_service.providers.openai.models import ModelsError
 from dragoman_service.providers.openai.settings import OpenAISettings
 from dragoman_service.providers.openai.vendors import VENDORS
+from dragoman_service.providers.upstream.models import ModelsError
 from local_asking import answer_of, request
 from openai_serving import ASKED, Serve
 from pydantic import ValidationError

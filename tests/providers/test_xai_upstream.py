@@ -11,7 +11,8 @@ import pytest
 from dragoman import v1
 from dragoman.dialect.xai import v1 as x
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.providers.xai.provider import ModelsError, XaiProvider, open_xai
+from dragoman_service.providers.upstream.models import ModelsError
+from dragoman_service.providers.xai.provider import XaiProvider, open_xai
 from dragoman_service.providers.xai.settings import XaiSettings
 from dragoman_service.testing.provider_laws.harness import folded
 from google.protobuf.empty_pb2 import Empty

@@ -11,16 +11,13 @@ from urllib.parse import quote
 from dragoman import v1
 
 from dragoman_service.dialects.anthropic.client.traits import Traits, traits_of
-from dragoman_service.providers.upstream.connection import Http, HttpError
+from dragoman_service.providers.upstream.connection import Http
+from dragoman_service.providers.upstream.models import MOST_MODELS, ModelsError, get_list, ready_model
 
 _PATH = "/models?limit=1000"
-_MOST = 2000  # models of a list; the rest is ignored
 _LONGEST = 1_000_000  # tokens that a request may ask for
 _SUPPORTED = "supported"
-
-
-class ModelsError(Exception):
-    """The upstream's models are unknown. The message tells the operator what to do."""
+_ADVICE = "Name them in `models`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +35,10 @@ class Known:
     @property
     def message(self) -> v1.Model:
         """As the catalogue has it."""
-        return v1.Model(
-            display_name=self.title or self.name,
-            provider_model=self.name,
-            aliases=[self.name],
-            context_window_tokens=self.window,
-            max_output_tokens=self.limit,
-            capabilities=[v1.CAPABILITY_COUNT_TOKENS],
-            supported_fields=self.traits.supported_fields,
-            availability=v1.AVAILABILITY_READY,
-        )
+        model = ready_model(self.name, self.traits.supported_fields, [v1.CAPABILITY_COUNT_TOKENS])
+        model.display_name = self.title or self.name
+        model.context_window_tokens, model.max_output_tokens = self.window, self.limit
+        return model
 
 
 def named_models(names: Sequence[str]) -> list[Known]:
@@ -59,7 +50,7 @@ async def listed_models(http: Http) -> list[Known]:
     """The models that the upstream lists, on all pages. Raises ModelsError."""
     found: dict[str, Known] = {}
     after = ""
-    while len(found) < _MOST:
+    while len(found) < MOST_MODELS:
         page = await _page(http, after)
         entries = page.get("data")
         models = [_known(entry) for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
@@ -69,23 +60,18 @@ async def listed_models(http: Http) -> list[Known]:
             break
         after = f"&after_id={quote(next(reversed(found)), safe='')}"
     if not found:
-        raise ModelsError("The upstream lists no models. Name them in `models`.")
+        raise ModelsError(f"The upstream lists no models. {_ADVICE}.")
     return list(found.values())
 
 
 async def _page(http: Http, after: str) -> Mapping[str, Any]:
-    try:
-        answer = await http.get(_PATH + after)
-    except HttpError as failure:
-        raise ModelsError(f"The upstream does not list its models: {failure}. Name them in `models`.") from failure
-    if answer.status in (401, 403):
-        raise ModelsError(f"The upstream refused the API key with status {answer.status}. Correct `api_key`.")
+    answer = await get_list(http, _PATH + after, _ADVICE)
     try:
         page = json.loads(answer.body) if answer.status == 200 else None
     except (ValueError, RecursionError):
         page = None
     if not isinstance(page, dict):
-        raise ModelsError(f"The upstream does not list its models (status {answer.status}). Name them in `models`.")
+        raise ModelsError(f"The upstream does not list its models (status {answer.status}). {_ADVICE}.")
     return page
 
 

@@ -19,6 +19,7 @@ from dragoman_service.providers.upstream.answering import decode_answer, deliver
 from dragoman_service.providers.upstream.channel import open_channel
 from dragoman_service.providers.upstream.errors import error_of
 from dragoman_service.providers.upstream.failure_log import FailureLog
+from dragoman_service.providers.upstream.models import MOST_MODELS, ModelsError, ready_model
 from dragoman_service.providers.upstream.pace import Events, Pace
 from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
 from dragoman_service.providers.xai.settings import XaiSettings
@@ -28,11 +29,6 @@ from dragoman_service.timing.turns import Turns
 
 MARK = b"xai:"
 """What the state of this provider begins with."""
-_MOST = 2000  # models of a list; the rest is ignored
-
-
-class ModelsError(Exception):
-    """The upstream's models are unknown. The message tells the operator what to do."""
 
 
 @asynccontextmanager
@@ -49,7 +45,7 @@ async def _listed(upstream: Upstream, settings: XaiSettings) -> list[str]:
     except CompletionError as failure:
         why = error_of(failure, secrets=settings.secrets).message
         raise ModelsError(f"The upstream does not list its models: {why} Or name its models in `models`.") from failure
-    names = [model.name for model in found.models if model.name][:_MOST]
+    names = [model.name for model in found.models if model.name][:MOST_MODELS]
     if not names:
         raise ModelsError("The upstream lists no models. Name its models in `models`.")
     return list(dict.fromkeys(names))
@@ -67,17 +63,8 @@ class XaiProvider:
         self._turns, self._off_loop = Turns(), OffLoop()
 
     def models(self) -> Sequence[v1.Model]:
-        return [
-            v1.Model(
-                display_name=name,
-                provider_model=name,
-                aliases=[name],
-                capabilities=[v1.CAPABILITY_TOKENIZE],
-                supported_fields=self._dialect.supported_fields,
-                availability=v1.AVAILABILITY_READY,
-            )
-            for name in self._models
-        ]
+        fields = self._dialect.supported_fields
+        return [ready_model(name, fields, [v1.CAPABILITY_TOKENIZE]) for name in self._models]
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""

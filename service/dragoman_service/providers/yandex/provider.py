@@ -26,6 +26,7 @@ from dragoman_service.providers.upstream.answering import decode_answer, deliver
 from dragoman_service.providers.upstream.channel import open_channel, parsed
 from dragoman_service.providers.upstream.errors import error_of
 from dragoman_service.providers.upstream.failure_log import FailureLog
+from dragoman_service.providers.upstream.models import ready_model
 from dragoman_service.providers.upstream.pace import Events, Pace
 from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
 from dragoman_service.providers.yandex.settings import YandexSettings
@@ -69,7 +70,8 @@ class YandexProvider:
         self._turns, self._off_loop = Turns(), OffLoop()
 
     def models(self) -> Sequence[v1.Model]:
-        return [self._model(name) for name in self._models]
+        fields = self._dialect.supported_fields
+        return [ready_model(name, fields, _CAPABILITIES) for name in self._models]
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
@@ -136,13 +138,3 @@ class YandexProvider:
         if operation.response.type_url != RESPONSE_TYPE:
             raise malformed_answer("ended an operation without an answer")
         return parsed(y.CompletionResponse, operation.response.value)
-
-    def _model(self, name: str) -> v1.Model:
-        return v1.Model(
-            display_name=name,
-            provider_model=name,
-            aliases=[name],
-            capabilities=_CAPABILITIES,
-            supported_fields=self._dialect.supported_fields,
-            availability=v1.AVAILABILITY_READY,
-        )

@@ -22,6 +22,7 @@ from dragoman_service.providers.upstream.answering import HttpAnswers, deliver
 from dragoman_service.providers.upstream.connection import Http, HttpError
 from dragoman_service.providers.upstream.errors import error_of
 from dragoman_service.providers.upstream.http import open_http
+from dragoman_service.providers.upstream.models import ready_model
 from dragoman_service.providers.upstream.timeouts import Timeouts
 
 MARK = b"gemini:"
@@ -53,17 +54,8 @@ class GeminiProvider:
         self._answers = HttpAnswers(http, self._dialect.decode_error, timeouts)
 
     def models(self) -> Sequence[v1.Model]:
-        return [
-            v1.Model(
-                display_name=name,
-                provider_model=name,
-                aliases=[name],
-                capabilities=[v1.CAPABILITY_COUNT_TOKENS],
-                supported_fields=self._dialect.supported_fields,
-                availability=v1.AVAILABILITY_READY,
-            )
-            for name in self._settings.models
-        ]
+        fields = self._dialect.supported_fields
+        return [ready_model(name, fields, [v1.CAPABILITY_COUNT_TOKENS]) for name in self._settings.models]
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""

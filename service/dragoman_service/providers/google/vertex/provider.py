@@ -18,6 +18,7 @@ from dragoman_service.providers.google.vertex.settings import VertexSettings
 from dragoman_service.providers.upstream.answering import HttpAnswers, deliver
 from dragoman_service.providers.upstream.connection import Http
 from dragoman_service.providers.upstream.http import open_http
+from dragoman_service.providers.upstream.models import ready_model
 from dragoman_service.providers.upstream.timeouts import Timeouts
 
 METHOD = "serverStreamingPredict?alt=sse"
@@ -40,16 +41,8 @@ class VertexProvider:
         self._answers = HttpAnswers(http, self._dialects[Family.TEXT].decode_error, timeouts)
 
     def models(self) -> Sequence[v1.Model]:
-        return [
-            v1.Model(
-                display_name=name,
-                provider_model=name,
-                aliases=[name],
-                supported_fields=self._dialects[family].supported_fields,
-                availability=v1.AVAILABILITY_READY,
-            )
-            for name, family in self._settings.models.items()
-        ]
+        models = self._settings.models.items()
+        return [ready_model(name, self._dialects[family].supported_fields) for name, family in models]
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
