@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
 from dragoman import v1
-from google.rpc import code_pb2
 
-from dragoman_service.contract import Call, CompletionError
+from dragoman_service.contract import Call
 from dragoman_service.dialects.anthropic.client.dialect import AnthropicClientDialect
 from dragoman_service.dialects.anthropic.client.response import decode_count
 from dragoman_service.dialects.anthropic.client.traits import Traits, traits_of
-from dragoman_service.dialects.contract import EventDecoder, HttpErrorResponse
+from dragoman_service.dialects.contract import EventDecoder
 from dragoman_service.providers.anthropic.models import Known, listed_models, named_models
 from dragoman_service.providers.anthropic.settings import AnthropicSettings
 from dragoman_service.providers.upstream.answering import HttpAnswers, deliver
-from dragoman_service.providers.upstream.connection import Http, HttpError
-from dragoman_service.providers.upstream.errors import error_of
+from dragoman_service.providers.upstream.connection import Http
+from dragoman_service.providers.upstream.errors import counts_only
 from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.providers.upstream.timeouts import Timeouts
 
 MARK = b"anthropic:"
 """What the state of this provider begins with."""
-COUNT_TIMEOUT = 30.0  # seconds
 _MESSAGES = "/messages"
-_MAX_COUNT = 64 * 1024  # bytes of the answer to a count
 
 
 @asynccontextmanager
@@ -50,7 +46,6 @@ class AnthropicProvider:
     """The models that the settings name, or that the upstream lists."""
 
     def __init__(self, http: Http, settings: AnthropicSettings, known: Sequence[Known]) -> None:
-        self._http = http
         self._secrets = settings.secrets
         self._known = known
         traits: Mapping[str, Traits] = {model.name: model.traits for model in known}
@@ -75,27 +70,14 @@ class AnthropicProvider:
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
         body = self._dialect.encode_count(request)
-        try:
-            async with asyncio.timeout(COUNT_TIMEOUT):
-                counted = await self._count(body, call.onward)
-        except TimeoutError:
-            raise error_of(HttpError("no answer in time", connected=True)) from None
-        except (HttpError, CompletionError) as failure:
-            raise error_of(failure, secrets=self._secrets) from None
+        answer = await self._answers.post_small(f"{_MESSAGES}/count_tokens", body, call.onward, self._secrets)
+        counted = decode_count(answer)
         counted.tokenizer = request.model
         return counted
 
     async def tokenize(self, request: v1.TokenizeRequest, call: Call) -> v1.TokenizeResponse:
         """The vendor splits no prompts, and models do not claim it."""
-        message = "This provider splits no text into tokens. It only counts them."
-        raise CompletionError(code_pb2.UNIMPLEMENTED, v1.ERROR_REASON_CAPABILITY_MISSING, message)
-
-    async def _count(self, body: bytes, headers: Mapping[str, str]) -> v1.CountTokensResponse:
-        async with self._http.stream(f"{_MESSAGES}/count_tokens", body, headers) as response:
-            answer = await response.read(_MAX_COUNT)
-        if response.status != 200:
-            raise self._dialect.decode_error(HttpErrorResponse(response.status, answer, response.headers))
-        return decode_count(answer)
+        raise counts_only()
 
 
 def _limited(model: Known, most: int) -> Known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, closing
 from typing import TypeVar
@@ -20,7 +21,8 @@ from dragoman_service.timing.turns import Turns
 
 P = TypeVar("P")
 DRAIN = 0.02  # seconds for the end of a body, after which its connection can be used again
-_MAX_ERROR = 64 * 1024  # bytes of an error's body that are read
+SMALL_TIMEOUT = 30.0  # seconds for a small answer
+_MAX_SMALL = 64 * 1024  # bytes that are read of the body of an error or of a small answer
 
 
 async def deliver(
@@ -78,7 +80,7 @@ async def decode_answer(
 
 
 class HttpAnswers:
-    """Asks an upstream over HTTP for streams.
+    """Asks an upstream over HTTP for streams, and for small answers.
 
     `decode_error` decodes any response whose status is not 200. `drain` is how many seconds the end of a body may
     take after the end of the answer.
@@ -126,10 +128,29 @@ class HttpAnswers:
                 yield events
             await response.drain(self._drain)
 
+    async def post_small(
+        self, path: str, body: bytes, headers: Mapping[str, str], secrets: Sequence[str] = ()
+    ) -> bytes:
+        """The body of an answer that is a number or two, such as a count of tokens. It may take `SMALL_TIMEOUT`.
+
+        Raises CompletionError as `error_of` has it. None of the `secrets` is in it.
+        """
+        try:
+            async with asyncio.timeout(SMALL_TIMEOUT), self._http.stream(path, body, headers) as response:
+                answer = await response.read(_MAX_SMALL)
+        except TimeoutError:
+            raise error_of(HttpError("no answer in time", connected=True)) from None
+        except HttpError as failure:
+            raise error_of(failure) from None
+        if response.status != 200:
+            refusal = self._decode_error(HttpErrorResponse(response.status, answer, response.headers))
+            raise error_of(refusal, secrets=secrets)
+        return answer
+
     async def _refusal(self, response: HttpStream, watch: TimeoutWatch) -> CompletionError:
         try:
             with watch:
-                body = b"" if response.encoded else await response.read(_MAX_ERROR)
+                body = b"" if response.encoded else await response.read(_MAX_SMALL)
         except (HttpError, CompletionError):
             body = b""  # the status says enough
         return self._decode_error(HttpErrorResponse(response.status, body, response.headers))

@@ -50,6 +50,12 @@ def secret_values(*secrets: SecretStr | None) -> tuple[str, ...]:
     return tuple(value for secret in secrets if secret is not None and len(value := secret.get_secret_value()) > 3)
 
 
+def counts_only() -> CompletionError:
+    """CAPABILITY_MISSING from a provider whose upstream counts the tokens of a prompt, but does not show them."""
+    message = "This provider splits no text into tokens. It only counts them."
+    return CompletionError(code_pb2.UNIMPLEMENTED, v1.ERROR_REASON_CAPABILITY_MISSING, message)
+
+
 def _unanswered(failure: HttpError | IncompleteAnswerError) -> CompletionError:
     if isinstance(failure, HttpError) and failure.malformed:
         return malformed_answer("answered with something other than HTTP")

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from urllib.parse import quote
 
 from dragoman import v1
-from google.rpc import code_pb2
 
-from dragoman_service.contract import Call, CompletionError
-from dragoman_service.dialects.contract import EventDecoder, HttpErrorResponse
+from dragoman_service.contract import Call
+from dragoman_service.dialects.contract import EventDecoder
 from dragoman_service.dialects.google.gemini.client.dialect import GeminiClientDialect
 from dragoman_service.dialects.google.gemini.client.response import decode_count
 from dragoman_service.dialects.google.gemini.enums import Api
 from dragoman_service.dialects.google.names import project_model
 from dragoman_service.providers.google.gemini.settings import GeminiSettings
 from dragoman_service.providers.upstream.answering import HttpAnswers, deliver
-from dragoman_service.providers.upstream.connection import Http, HttpError
-from dragoman_service.providers.upstream.errors import error_of
+from dragoman_service.providers.upstream.connection import Http
+from dragoman_service.providers.upstream.errors import counts_only
 from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.providers.upstream.models import ready_model
 from dragoman_service.providers.upstream.timeouts import Timeouts
 
 MARK = b"gemini:"
 """What the state of this provider begins with."""
-COUNT_TIMEOUT = 30.0  # seconds
-_MAX_COUNT = 64 * 1024  # bytes of the answer to a count
 
 
 @asynccontextmanager
@@ -47,7 +43,6 @@ class GeminiProvider:
     """The models that the settings name."""
 
     def __init__(self, http: Http, settings: GeminiSettings) -> None:
-        self._http = http
         self._settings = settings
         self._dialect = GeminiClientDialect(Api.VERTEX if settings.project else Api.GEMINI, MARK)
         timeouts = Timeouts(settings.first_token_timeout, settings.idle_timeout)
@@ -74,27 +69,15 @@ class GeminiProvider:
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
         headers, secrets = self._credentials()
         body = self._dialect.encode_count(request, self._resource(request.model))
-        try:
-            async with asyncio.timeout(COUNT_TIMEOUT):
-                counted = await self._count(self._path(request.model, "countTokens"), body, {**call.onward, **headers})
-        except TimeoutError:
-            raise error_of(HttpError("no answer in time", connected=True)) from None
-        except (HttpError, CompletionError) as failure:
-            raise error_of(failure, secrets=secrets) from None
+        path = self._path(request.model, "countTokens")
+        answer = await self._answers.post_small(path, body, {**call.onward, **headers}, secrets)
+        counted = decode_count(answer)
         counted.tokenizer = request.model
         return counted
 
     async def tokenize(self, request: v1.TokenizeRequest, call: Call) -> v1.TokenizeResponse:
         """The vendor splits no prompts, and models do not claim it."""
-        message = "This provider splits no text into tokens. It only counts them."
-        raise CompletionError(code_pb2.UNIMPLEMENTED, v1.ERROR_REASON_CAPABILITY_MISSING, message)
-
-    async def _count(self, path: str, body: bytes, headers: Mapping[str, str]) -> v1.CountTokensResponse:
-        async with self._http.stream(path, body, headers) as response:
-            answer = await response.read(_MAX_COUNT)
-        if response.status != 200:
-            raise self._dialect.decode_error(HttpErrorResponse(response.status, answer, response.headers))
-        return decode_count(answer)
+        raise counts_only()
 
     def _credentials(self) -> tuple[Mapping[str, str], Sequence[str]]:
         """The headers that change while the service runs, and what no caller may see."""
