@@ -13,6 +13,7 @@ from dragoman_service.dialects.anthropic.calls import arguments_in
 from dragoman_service.dialects.anthropic.client.marks import Marks
 from dragoman_service.dialects.anthropic.client.signing import blocks_of_state, thought_of_state
 from dragoman_service.dialects.anthropic.media import encode_media
+from dragoman_service.dialects.media import is_media, with_files
 from dragoman_service.dialects.quoting import quoted
 from dragoman_service.errors import FieldViolation, invalid
 
@@ -69,7 +70,7 @@ class TurnEncoder:
         """The blocks of a message that is not the model's own. The vendor refuses empty text."""
         blocks: list[Wire] = []
         for part in message.parts:
-            if part.WhichOneof("content") in ("blob", "file"):
+            if is_media(part):
                 blocks.append(encode_media(part))
             elif part.text:
                 blocks.append({"type": "text", "text": quoted(part.text) if quote else part.text})
@@ -106,16 +107,14 @@ class TurnEncoder:
     def _results(self, messages: Iterator[v1.Message]) -> list[Wire]:
         """Results, each with the files that follow it."""
         results: list[Wire] = []
-        for part in (part for message in messages for part in message.parts):
-            if part.HasField("tool_result"):
-                result = part.tool_result
-                block: Wire = {"type": "tool_result", "tool_use_id": _id(result.tool_call_id), "content": result.text}
-                results.append(block | ({"is_error": True} if result.is_error else {}))
-            else:
-                content, file = results[-1]["content"], encode_media(part)
-                texts = [{"type": "text", "text": content}] if isinstance(content, str) and content else []
-                results[-1]["content"] = [*(texts if isinstance(content, str) else content), file]
-            self._marks.add(results[-1], part)
+        for part, files in with_files(part for message in messages for part in message.parts):
+            result, media = part.tool_result, [encode_media(file) for file in files]
+            texts = [{"type": "text", "text": result.text}] if result.text else []
+            content = [*texts, *media] if media else result.text
+            block: Wire = {"type": "tool_result", "tool_use_id": _id(result.tool_call_id), "content": content}
+            results.append(block | ({"is_error": True} if result.is_error else {}))
+            for owner in (part, *files):
+                self._marks.add(results[-1], owner)
         return results
 
 

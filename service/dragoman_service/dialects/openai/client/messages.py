@@ -7,7 +7,7 @@ from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.media import data_url, encode_base64, media_type_of
+from dragoman_service.dialects.media import data_url, encode_base64, is_media, media_type_of
 from dragoman_service.dialects.openai.client.json import extend
 from dragoman_service.dialects.openai.client.quirks import DETAIL, Quirks
 from dragoman_service.dialects.quoting import quoted
@@ -19,7 +19,6 @@ _ROLES = {
     v1.ROLE_ASSISTANT: "assistant",
     v1.ROLE_TOOL: "tool",
 }
-_MEDIA = frozenset(("blob", "file"))
 _AUDIO = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 _EXTENSIONS = "messages.parts.extensions"
 Encoded = dict[str, Any]
@@ -101,7 +100,7 @@ def _text(message: v1.Message) -> str:
 
 def _has_media(message: v1.Message) -> bool:
     """Whether the message holds more than text."""
-    return any(part.WhichOneof("content") in _MEDIA for part in message.parts)
+    return any(is_media(part) for part in message.parts)
 
 
 def _content(message: v1.Message, *, quote: bool) -> str | list[Encoded]:
@@ -109,7 +108,7 @@ def _content(message: v1.Message, *, quote: bool) -> str | list[Encoded]:
 
     With `quote`, text is marked as untrusted. Raises INVALID_FIELD for a file that the dialect has no place for.
     """
-    parts = [part for part in message.parts if part.HasField("text") or part.WhichOneof("content") in _MEDIA]
+    parts = [part for part in message.parts if part.HasField("text") or is_media(part)]
     if not _has_media(message) and (quote or not any(part.extensions for part in parts)):
         text = _text(message)
         return quoted(text) if quote else text

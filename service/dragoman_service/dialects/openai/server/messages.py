@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from dragoman import v1
 
-from dragoman_service.dialects.media import decode_base64, decode_data_url, is_data_url, media_type_of
+from dragoman_service.dialects.media import decode_base64, decode_data_url, is_data_url, is_media, media_type_of
 from dragoman_service.dialects.openai.server.decoded import OpenAIRequest
 from dragoman_service.dialects.openai.server.fields import (
     MISSING,
@@ -159,12 +159,7 @@ class MessageDecoder:
             self._file(part, kind, decoded, at)
         else:
             raise unsupported(f"{at}.type", f"Remove the part of type '{kind[:64]}', which this service does not know.")
-        if (
-            decoded.WhichOneof("content") in ("blob", "file")
-            or decoded.text
-            or decoded.refusal
-            or decoded.reasoning.text
-        ):
+        if decoded.text or decoded.refusal or decoded.reasoning.text or is_media(decoded):
             yield decoded
 
     def _file(self, part: Mapping[str, Any], kind: str, decoded: v1.Part, at: str) -> None:

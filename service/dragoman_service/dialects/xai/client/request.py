@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dragoman import v1
 from dragoman.dialect.xai import v1 as x
 
+from dragoman_service.dialects.media import with_files
 from dragoman_service.dialects.quoting import quoted
 from dragoman_service.dialects.xai.client.media import encode_media
 from dragoman_service.errors import FieldViolation, invalid
@@ -41,7 +42,6 @@ _PLAIN = {
     "frequency_penalty": "frequency_penalty",
     "top_logprobs": "top_logprobs",
 }
-_MEDIA = frozenset(("blob", "file"))
 
 
 def encode_request(request: v1.CompletionRequest, mark: bytes) -> x.GetCompletionsRequest:
@@ -130,14 +130,7 @@ def _add(turn: x.Message, part: v1.Part, *, quote: bool) -> None:
 
 def _results(message: v1.Message) -> Iterator[x.Message]:
     """Each result as a turn, with the files that follow it."""
-    turn: x.Message | None = None
-    for part in message.parts:
-        if part.HasField("tool_result"):
-            if turn is not None:
-                yield turn
-            result = part.tool_result
-            turn = x.Message(role=x.ROLE_TOOL, tool_call_id=result.tool_call_id, content=[x.Content(text=result.text)])
-        elif turn is not None and part.WhichOneof("content") in _MEDIA:
-            turn.content.append(encode_media(part))
-    if turn is not None:
-        yield turn
+    for part, files in with_files(message.parts):
+        result = part.tool_result
+        content = [x.Content(text=result.text), *map(encode_media, files)]
+        yield x.Message(role=x.ROLE_TOOL, tool_call_id=result.tool_call_id, content=content)

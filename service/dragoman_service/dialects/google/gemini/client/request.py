@@ -15,6 +15,7 @@ from dragoman_service.dialects.google.gemini.enums import Api
 from dragoman_service.dialects.google.gemini.media import encode_media
 from dragoman_service.dialects.google.gemini.safety import encode_settings
 from dragoman_service.dialects.google.gemini.state import encode_state
+from dragoman_service.dialects.media import is_media, with_files
 from dragoman_service.dialects.quoting import quoted
 from dragoman_service.errors import CompletionError, FieldViolation, invalid
 
@@ -28,7 +29,6 @@ _MODES = {
     v1.ToolChoice.MODE_REQUIRED: "ANY",
 }
 _RESULT, _ERROR = "result", "error"
-_MEDIA = frozenset(("blob", "file"))
 
 
 def encode_request(request: v1.CompletionRequest, api: Api, mark: bytes) -> Wire:
@@ -71,7 +71,7 @@ def _content(message: v1.Message, mark: bytes) -> Wire:
 
 def _given(part: v1.Part, *, quote: bool) -> Wire:
     """A part of a message that is not the model's own."""
-    if part.WhichOneof("content") in _MEDIA:
+    if is_media(part):
         return encode_media(part)
     return {"text": quoted(part.text) if quote else part.text}
 
@@ -102,12 +102,7 @@ def _responses(parts: Iterable[v1.Part], calls: Sequence[v1.ToolCall]) -> Iterat
     with the files that follow it."""
     order = {call.id: number for number, call in enumerate(calls)}
     names = {call.id: call.name for call in calls}
-    results: list[tuple[v1.ToolResult, list[Wire]]] = []
-    for part in parts:
-        if part.HasField("tool_result"):
-            results.append((part.tool_result, []))
-        else:
-            results[-1][1].append(encode_media(part))
+    results = [(part.tool_result, [encode_media(file) for file in files]) for part, files in with_files(parts)]
     for result, files in sorted(results, key=lambda pair: order.get(pair[0].tool_call_id, len(order))):
         name = result.name or names.get(result.tool_call_id, "")
         if not name:
