@@ -1,4 +1,4 @@
-"""Decodes bodies of JSON objects: streamed as server-sent events, alone, or as an array."""
+"""Decodes bodies of JSON objects, streamed as server-sent events, alone, or as an array, and the counts in answers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dragoman_service.dialects.contract import EventDecoder, IncompleteAnswerErr
 from dragoman_service.dialects.sse import SseDecoder
 from dragoman_service.errors import malformed_answer
 
+_MOST_TOKENS = 2**53  # a double represents every integer up to here
 _MAX_COMPLETE = 16 * 1024 * 1024  # bytes of an answer that is no stream, and of one event: signatures are long
 
 
@@ -50,7 +51,8 @@ class BodyDecoder:
             return
         for data in self._sse.feed(piece):
             self._read = True
-            yield from self._objects.feed(_object(data))
+            plain = bytes(data)  # of an event named `error` they are a subclass, which orjson does not take
+            yield from self._objects.feed(answer_object(plain, "an event"))
             if self._objects.over:
                 return
 
@@ -76,14 +78,23 @@ class BodyDecoder:
         yield from self._objects.feed(value if isinstance(value, dict) else {})
 
 
-def _object(data: bytes) -> Mapping[str, Any]:
+def answer_object(data: bytes, what: str) -> Mapping[str, Any]:
+    """The JSON object in `data`, which is `what`, as in "an event". Raises PROVIDER_MALFORMED if it is none."""
     try:
-        value = orjson.loads(bytes(data))  # of an event named `error` they are a subclass
+        value = orjson.loads(data)
     except orjson.JSONDecodeError:
         value = None
     if not isinstance(value, dict):
-        raise malformed_answer("sent an event that is not a JSON object")
+        raise malformed_answer(f"sent {what} that is not a JSON object")
     return value
+
+
+def token_count(value: object) -> int:
+    """A count of tokens, 0 if it is absent. Raises PROVIDER_MALFORMED."""
+    found = 0 if value is None else value
+    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found < _MOST_TOKENS:
+        raise malformed_answer("sent a usage that is not a count of tokens")
+    return found
 
 
 def _values(body: bytes) -> list[Mapping[str, Any]]:

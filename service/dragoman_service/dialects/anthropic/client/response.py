@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
 from dragoman import v1
 
 from dragoman_service.dialects.anthropic.client.blocks import BlockDecoder
 from dragoman_service.dialects.anthropic.client.errors import decode_problem
 from dragoman_service.dialects.anthropic.reasons import REFUSAL, finish_reason
-from dragoman_service.dialects.anthropic.usage import UsageDecoder, count
+from dragoman_service.dialects.anthropic.usage import UsageDecoder
+from dragoman_service.dialects.bodies import answer_object, token_count
 from dragoman_service.dialects.contract import IncompleteAnswerError
 from dragoman_service.errors import malformed_answer
 
@@ -116,13 +116,8 @@ class MessageDecoder:
 
 def decode_count(body: bytes) -> v1.CountTokensResponse:
     """The answer to a count of tokens. Raises PROVIDER_MALFORMED."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        value = None
-    if not isinstance(value, dict):
-        raise malformed_answer("sent a count that is not a JSON object")
-    return v1.CountTokensResponse(input_tokens=count(value.get("input_tokens")))
+    counted = answer_object(body, "a count")
+    return v1.CountTokensResponse(input_tokens=token_count(counted.get("input_tokens")))
 
 
 def _object(piece: Wire, name: str) -> Wire:

@@ -11,6 +11,7 @@ from typing import Any
 
 from dragoman import v1
 
+from dragoman_service.dialects.bodies import token_count
 from dragoman_service.errors import malformed_answer
 
 FINISH_REASON, LOGPROBS = "finishReason", "logprobs"
@@ -30,7 +31,6 @@ _OURS = {
     "SAFETY": v1.FINISH_REASON_CONTENT_FILTER,
     RECITATION: v1.FINISH_REASON_RECITATION,
 }
-_MOST_TOKENS = 2**53
 
 
 def encode_finish(reason: v1.FinishReason.ValueType) -> str:
@@ -97,12 +97,7 @@ def _logprob(token: Any, logprob: Any, top: Any) -> v1.TokenLogprob:
 
 
 def _count(counts: Any) -> int:
-    total = counts.get("totalTokens") if isinstance(counts, Mapping) else None
-    if total is None:
-        return 0
-    if type(total) is not int or not 0 <= total < _MOST_TOKENS:
-        raise malformed_answer("sent a usage that is not a count of tokens")
-    return total
+    return token_count(counts.get("totalTokens")) if isinstance(counts, Mapping) else 0
 
 
 def _list(value: Any) -> list[Any]:

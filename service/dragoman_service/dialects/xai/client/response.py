@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dragoman import v1
 from dragoman.dialect.xai import v1 as x
 
+from dragoman_service.dialects.bodies import token_count
 from dragoman_service.dialects.contract import IncompleteAnswerError
 from dragoman_service.errors import malformed_answer
 
@@ -122,16 +123,15 @@ def _token(token: x.LogProb) -> v1.TokenLogprob:
 
 def _usage(usage: x.SamplingUsage) -> v1.Usage:
     """Token counts. Thoughts are apart from the answer, as the vendor counts, unless the total has them in it."""
-    prompt, said, thoughts = usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens
-    if min(prompt, said, thoughts, usage.cached_prompt_text_tokens) < 0:
-        raise malformed_answer("sent a usage that is not a count of tokens")
+    counts = (usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens, usage.cached_prompt_text_tokens)
+    prompt, said, thoughts, cached = map(token_count, counts)
     within = thoughts <= said and usage.total_tokens == prompt + said
     output = said if within else said + thoughts
     return v1.Usage(
         input_tokens=prompt,
         output_tokens=output,
         total_tokens=prompt + output,
-        cached_input_tokens=usage.cached_prompt_text_tokens,
+        cached_input_tokens=cached,
         reasoning_tokens=thoughts,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 
+from dragoman_service.dialects.bodies import token_count
 from dragoman_service.dialects.contract import IncompleteAnswerError
 from dragoman_service.dialects.yandex.struct import json_of
 from dragoman_service.errors import malformed_answer
@@ -18,7 +19,6 @@ _FINISH = {
     y.Alternative.ALTERNATIVE_STATUS_CONTENT_FILTER: v1.FINISH_REASON_CONTENT_FILTER,
     y.Alternative.ALTERNATIVE_STATUS_TOOL_CALLS: v1.FINISH_REASON_TOOL_CALLS,
 }
-_MOST_TOKENS = 2**53
 _NOT_ENDED = (y.Alternative.ALTERNATIVE_STATUS_UNSPECIFIED, y.Alternative.ALTERNATIVE_STATUS_PARTIAL)
 
 
@@ -102,12 +102,6 @@ def _call(index: int, call: y.ToolCall) -> v1.ToolCallDelta:
 
 
 def _usage(usage: y.ContentUsage) -> v1.Usage:
-    reasoning = usage.completion_tokens_details.reasoning_tokens
-    if not all(0 <= count < _MOST_TOKENS for count in (usage.input_text_tokens, usage.completion_tokens, reasoning)):
-        raise malformed_answer("sent a usage that is not a count of tokens")
-    return v1.Usage(
-        input_tokens=usage.input_text_tokens,
-        output_tokens=usage.completion_tokens,
-        total_tokens=usage.input_text_tokens + usage.completion_tokens,
-        reasoning_tokens=reasoning,
-    )
+    counts = (usage.input_text_tokens, usage.completion_tokens, usage.completion_tokens_details.reasoning_tokens)
+    prompt, output, reasoning = map(token_count, counts)
+    return v1.Usage(input_tokens=prompt, output_tokens=output, total_tokens=prompt + output, reasoning_tokens=reasoning)

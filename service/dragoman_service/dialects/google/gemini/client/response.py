@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
 from dragoman import v1
 
+from dragoman_service.dialects.bodies import answer_object, token_count
 from dragoman_service.dialects.contract import IncompleteAnswerError
 from dragoman_service.dialects.google.errors import decode_problem
 from dragoman_service.dialects.google.gemini.client.candidates import CandidateDecoder
 from dragoman_service.dialects.google.gemini.safety import decode_feedback
 from dragoman_service.errors import malformed_answer
-
-_MOST_TOKENS = 2**53
 
 
 class ObjectDecoder:
@@ -86,7 +84,7 @@ def _usage(metadata: Any) -> v1.Usage | None:
     if not isinstance(metadata, Mapping):
         return None
     prompt, candidates, thoughts, cached, tools = (
-        _count(metadata.get(name))
+        token_count(metadata.get(name))
         for name in (
             "promptTokenCount",
             "candidatesTokenCount",
@@ -104,19 +102,7 @@ def _usage(metadata: Any) -> v1.Usage | None:
     )
 
 
-def _count(value: Any) -> int:
-    count = 0 if value is None else value
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < _MOST_TOKENS:
-        raise malformed_answer("sent a usage that is not a count of tokens")
-    return count
-
-
 def decode_count(body: bytes) -> v1.CountTokensResponse:
     """The answer to a count of tokens. Raises PROVIDER_MALFORMED."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        value = None
-    if not isinstance(value, dict):
-        raise malformed_answer("sent a count that is not a JSON object")
-    return v1.CountTokensResponse(input_tokens=_count(value.get("totalTokens")))
+    counted = answer_object(body, "a count")
+    return v1.CountTokensResponse(input_tokens=token_count(counted.get("totalTokens")))
