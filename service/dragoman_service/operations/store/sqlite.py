@@ -26,7 +26,7 @@ from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.notify.unix import open_notifier
 from dragoman_service.operations.sql import by_callers, retention
 from dragoman_service.operations.sql.connection_health import Health, reason_of
-from dragoman_service.operations.sql.migrate import Migration, load_alembic, migrate
+from dragoman_service.operations.sql.migrate import Migration, migrate
 from dragoman_service.operations.sql.transaction import Dialect, Transaction
 from dragoman_service.operations.store.group_commit import Committed, Failed, GroupCommit, Run, in_all, run_all
 from dragoman_service.operations.store.interface import StoreContext
@@ -130,7 +130,6 @@ async def open_sqlite(url: str, context: StoreContext) -> AsyncIterator[SqlStore
 
     database = SqliteDatabase(file, reader, writer, committed)
     try:
-        load_alembic()
         try:
             migration = await database.write(_migrated, context.migrate)
         except CompletionError as error:

@@ -15,7 +15,7 @@ from dragoman_service.operations.model.errors import OperationStoreError
 from dragoman_service.operations.notify.polling import Poller, polling
 from dragoman_service.operations.notify.postgres import PostgresListener, listening
 from dragoman_service.operations.sql.connection_health import Health, reason_of
-from dragoman_service.operations.sql.migrate import Migration, load_alembic
+from dragoman_service.operations.sql.migrate import Migration
 from dragoman_service.operations.store.interface import StoreContext
 from dragoman_service.operations.store.libpq_url import read_url
 from dragoman_service.operations.store.postgres.connections import CONNECT_SECONDS, TROUBLE, Route
@@ -61,7 +61,6 @@ async def _surveyed(route: Route) -> Route:
 
 
 async def _migrated(database: PostgresDatabase, direct: Route | None, *, allowed: bool) -> Migration:
-    load_alembic()
     engine = direct.engine(1) if direct is not None else None
     try:
         with _needed():
