@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ import structlog
 import uvloop
 
 from dragoman_service.app import Running, running
+from dragoman_service.process.garbage import collect_as_usual
 from dragoman_service.process.limits import forbid_core_dumps, raise_descriptor_limit
 from dragoman_service.process.loop import run_to_end
 from dragoman_service.process.notify import ServiceManager
@@ -81,8 +81,7 @@ async def _serve(
     with signals.ending_start() as start:
         async with running(settings, metrics, failed=role.failed, worker=role.worker) as service:
             start.is_over()
-            # What the start made stays. Collections would go through it again and again, and stop the loop meanwhile.
-            gc.freeze()
+            collect_as_usual()
             log.info(
                 "serving",
                 grpc=service.grpc_address,
