@@ -40,7 +40,7 @@ def test_a_sound_machine_is_told_so(settings: Settings) -> None:
 
     assert ended.returncode == 0
     assert ended.stdout.splitlines()[0].split() == ["CHECK", "STATUS", "FOUND"]
-    assert "no tables yet: the start of the service makes them step 0007" in ended.stdout
+    assert "no tables yet: the start of the service makes them step 0008" in ended.stdout
 
 
 def test_nothing_is_created(settings: Settings, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_old_tables_are_a_failure_only_if_nobody_upgrades_them(database: str, se
 
     assert before[0] == "failed"
     assert before[2] == "run `dragoman migrate`"
-    assert after == ("ok", "is reachable; its tables are of step 0007, the newest", "")
+    assert after == ("ok", "is reachable; its tables are of step 0008, the newest", "")
 
 
 def test_a_store_that_does_not_answer_is_a_failure_and_its_password_is_not_shown(settings: Settings) -> None:

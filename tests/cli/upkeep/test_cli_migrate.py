@@ -30,8 +30,8 @@ def test_tables_are_created_once(url: str, settings: Settings) -> None:
     config = settings(operations=f'url = "{url}"')
     first, second = told(config), told(config)
 
-    assert first.stdout == "The tables were created: steps 0001, 0002, 0003, 0004, 0005, 0006, 0007.\n"
-    assert second.stdout == "The tables are of step 0007, the newest: nothing was done.\n"
+    assert first.stdout == "The tables were created: steps 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008.\n"
+    assert second.stdout == "The tables are of step 0008, the newest: nothing was done.\n"
     assert first.returncode == second.returncode == 0
 
 
@@ -43,7 +43,7 @@ def test_tables_of_an_old_version_are_upgraded(tmp_path: Path, settings: Setting
 
     ended = told(settings(operations=f'url = "sqlite:///{tmp_path}/old.db"'))
 
-    assert ended.stdout == "The tables were upgraded from step 0002 to 0007: steps 0003, 0004, 0005, 0006, 0007.\n"
+    assert ended.stdout == "The tables were upgraded from step 0002 to 0008: steps 0003, 0004, 0005, 0006, 0007, 0008.\n"
 
 
 def test_with_never_a_service_starts_only_on_the_newest_tables(url: str, settings: Settings, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_with_never_a_service_starts_only_on_the_newest_tables(url: str, setting
 
     assert refused.returncode == 2
     assert (
-        "operations.url: it has no tables, and this version needs step 0007: run `dragoman migrate`" in refused.stderr
+        "operations.url: it has no tables, and this version needs step 0008: run `dragoman migrate`" in refused.stderr
     )
     assert answered.stdout == "one\n"
 
