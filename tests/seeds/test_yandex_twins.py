@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from described_twins import described
 from dragoman_service.dialects.yandex.names import PACKAGES
-from dragoman_service.transport.grpc.twins import ForeignNames
 from google.protobuf.descriptor import Descriptor
 from seed_program import PROGRAMS, run
 
@@ -17,34 +17,11 @@ def theirs(request: pytest.FixtureRequest) -> Any:
     return run(request.param, (PROGRAMS / "yandex" / "descriptors.py").read_text()).facts
 
 
-def ours() -> Any:
-    """The twins under the vendor's names, described in the same way."""
-    names, facts = ForeignNames(PACKAGES), {"messages": {}, "enums": {}, "methods": {}}
-    for file in PACKAGES:
-        module = importlib.import_module(file.replace("/", ".").replace(".proto", "_pb2"))
-        for twin in module.DESCRIPTOR.services_by_name.values():
-            for method in names.service(twin).methods:
-                path = f"{method.containing_service.full_name}/{method.name}"
-                described = [method.input_type.full_name, method.output_type.full_name, method.server_streaming]
-                facts["methods"][path] = described
-                tell(method.input_type, facts)
-                tell(method.output_type, facts)
-    return facts
+def fields_of(message: Descriptor) -> list[list[Any]]:
+    return sorted(told(message))
 
 
-def tell(message: Descriptor, facts: Any) -> None:
-    if message.full_name in facts["messages"] or message.full_name.startswith("google."):
-        return
-    facts["messages"][message.full_name] = sorted(fields_of(message))
-    for field in message.fields:
-        if field.message_type is not None:
-            tell(field.message_type, facts)
-        if field.enum_type is not None:
-            values = {value.name: value.number for value in field.enum_type.values}
-            facts["enums"][field.enum_type.full_name] = values
-
-
-def fields_of(message: Descriptor) -> Any:
+def told(message: Descriptor) -> Iterator[list[Any]]:
     for field in message.fields:
         kind = field.message_type or field.enum_type
         oneof = field.containing_oneof
@@ -55,7 +32,7 @@ def fields_of(message: Descriptor) -> Any:
 
 @pytest.mark.parametrize("what", ["messages", "enums", "methods"])
 def test_the_twins_are_the_vendors_under_other_names(theirs, what):
-    described = ours()[what]
+    ours = described(PACKAGES, fields_of)[what]
 
-    assert len(described) >= 3
-    assert described == {name: theirs[what].get(name) for name in described}
+    assert len(ours) >= 3
+    assert ours == {name: theirs[what].get(name) for name in ours}
