@@ -49,15 +49,17 @@ def _message(message: v1.Message, at: str, calls: set[str]) -> Iterator[FieldVio
             yield from extension_violations(part.extensions, f"{at}.parts[{number}].extensions")
         if part.HasField("cache_hint"):
             yield from cache_hint_violations(part.cache_hint, f"{at}.parts[{number}].cache_hint")
-        if part.WhichOneof("content") in _MEDIA:
+        kind = part.WhichOneof("content")
+        if kind in _MEDIA:
             yield from media_violations(part, f"{at}.parts[{number}]", message.role, after_result=answered)
         else:
-            answered = answered or part.HasField("tool_result")
-            yield from _part(part, f"{at}.parts[{number}]", message.role, calls)
+            answered = answered or kind == "tool_result"
+            yield from _part(part, kind, f"{at}.parts[{number}]", message.role, calls)
 
 
-def _part(part: v1.Part, at: str, role: v1.Role.ValueType, calls: set[str]) -> Iterator[FieldViolation]:
-    kind = part.WhichOneof("content")
+def _part(
+    part: v1.Part, kind: str | None, at: str, role: v1.Role.ValueType, calls: set[str]
+) -> Iterator[FieldViolation]:
     if kind is None:
         yield FieldViolation(at, "is empty: set one of text, blob, file, tool_call, tool_result, reasoning, refusal")
     elif kind == "tool_result":
