@@ -157,10 +157,8 @@ def page_with(table: str) -> str:
 def values_table() -> str:
     """A row for each value of values.schema.json, with the default that values.yaml gives it."""
     schema = json.loads((CHART / "values.schema.json").read_text())
-    done = subprocess.run(
-        [TOOLS / "python", "-c", READ, CHART / "values.yaml"], capture_output=True, text=True, check=True
-    )
-    defaults = json.loads(done.stdout)[0]
+    (values,) = documents_in(CHART / "values.yaml")
+    defaults = json.loads(values)[0]
     return "| value | default | |\n|---|---|---|\n" + "".join(rows(schema, defaults, ()))
 
 
