@@ -34,9 +34,7 @@ STOP_GRACE = 2.0  # seconds in which calls report to their callers that the serv
 LISTENING_GRACE = 0.05  # seconds without a call after which none is on its way to a closing listener
 LISTENING_ROUNDS = 8  # of these at most
 GOAWAY_LEAD = 0.01  # seconds before the last calls end in which clients are told to go elsewhere
-FLUSH_MARGIN = (
-    3.0  # seconds after a drain's delay and grace in which the last spans are sent; the process ends soon after
-)
+FLUSH_MARGIN = 3.0  # seconds after a drain's delay and grace in which the last spans are sent; then the process ends
 GOAWAY_GRACE = 0.5  # seconds in which they end
 
 log = structlog.get_logger(__name__)
