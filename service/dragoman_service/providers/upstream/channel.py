@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -23,6 +23,7 @@ _OPTIONS = [
     ("grpc.http2.ping_timeout_ms", 10_000),  # without it a frozen peer is never noticed
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
 ]
+Metadata = tuple[tuple[str, str], ...]
 _M = TypeVar("_M", bound=Message)
 
 
@@ -58,8 +59,25 @@ def status_of(failure: aio.AioRpcError, log: FailureLog) -> Status:
     return status
 
 
-def parsed(message: type[_M], raw: bytes) -> _M:
-    """Parses here rather than in the channel, which only logs a message that it cannot parse."""
+async def send_unary(
+    channel: aio.Channel, method: str, request: Message, metadata: Metadata, until: float | None, within: float
+) -> bytes | None:
+    """The response of a unary method, for `parsed`. It may take `within` seconds, or less: see `remaining`.
+
+    Raises AioRpcError.
+    """
+    send: Any = channel.unary_unary(method, type(request).SerializeToString)
+    raw: bytes | None = await send(request, metadata=metadata, timeout=min(within, remaining(until) or within))
+    return raw
+
+
+def parsed(message: type[_M], raw: bytes | None) -> _M:
+    """Parses here rather than in the channel, which only logs a message that it cannot parse.
+
+    None is what a channel gives if the status is OK, but there is no message.
+    """
+    if raw is None:
+        raise malformed_answer("sent no message with its answer")
     try:
         return message.FromString(raw)
     except DecodeError:

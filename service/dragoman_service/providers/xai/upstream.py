@@ -13,8 +13,7 @@ from grpc import aio
 from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.xai.client.errors import decode_error
 from dragoman_service.dialects.xai.names import COMPLETION_CHUNK
-from dragoman_service.errors import malformed_answer
-from dragoman_service.providers.upstream.channel import parsed, remaining, status_of
+from dragoman_service.providers.upstream.channel import Metadata, parsed, remaining, send_unary, status_of
 from dragoman_service.providers.upstream.failure_log import FailureLog
 from dragoman_service.providers.upstream.timeouts import TimeoutWatch
 
@@ -31,7 +30,7 @@ class Upstream:
     that call in addition to `metadata`. `failures` logs why the services could not be reached.
     """
 
-    def __init__(self, channel: aio.Channel, metadata: tuple[tuple[str, str], ...], failures: FailureLog) -> None:
+    def __init__(self, channel: aio.Channel, metadata: Metadata, failures: FailureLog) -> None:
         self._channel, self._metadata, self._failures = channel, metadata, failures
 
     async def stream(
@@ -65,14 +64,11 @@ class Upstream:
         more: Mapping[str, str] = _NOTHING,
     ) -> _M:
         """The response of a unary method."""
-        send: Any = self._channel.unary_unary(method, type(request).SerializeToString)
-        timeout = min(UNARY_TIMEOUT, remaining(until) or UNARY_TIMEOUT)
+        metadata = (*self._metadata, *more.items())
         try:
-            raw: bytes | None = await send(request, metadata=(*self._metadata, *more.items()), timeout=timeout)
+            raw = await send_unary(self._channel, method, request, metadata, until, UNARY_TIMEOUT)
         except aio.AioRpcError as failure:
             raise self._error(failure) from failure
-        if raw is None:  # the status is OK, but there is no message
-            raise malformed_answer("sent no message with its answer")
         return parsed(answer, raw)
 
     def _error(self, failure: aio.AioRpcError) -> CompletionError:

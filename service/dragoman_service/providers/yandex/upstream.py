@@ -17,8 +17,7 @@ from grpc import aio
 from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.yandex.client.errors import decode_error
 from dragoman_service.dialects.yandex.names import COMPLETION, IDEMPOTENCY_KEY, OPERATION_CANCEL, OPERATION_GET
-from dragoman_service.errors import malformed_answer
-from dragoman_service.providers.upstream.channel import parsed, remaining, status_of
+from dragoman_service.providers.upstream.channel import Metadata, parsed, remaining, send_unary, status_of
 from dragoman_service.providers.upstream.failure_log import FailureLog
 from dragoman_service.providers.upstream.timeouts import TimeoutWatch
 
@@ -28,7 +27,6 @@ _RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 _M = TypeVar("_M", bound=Message)
 _T = TypeVar("_T")
-_Metadata = tuple[tuple[str, str], ...]
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -50,7 +48,7 @@ class Upstream:
         self,
         channel: aio.Channel,
         operations: aio.Channel,
-        metadata: _Metadata,
+        metadata: Metadata,
         attempts: int,
         failures: FailureLog,
         pause: Callable[[int], float] = backoff,
@@ -73,7 +71,7 @@ class Upstream:
         """The streamed answer, under the time-outs of `watch`. Closing it cancels the call."""
         method: Any = self._channel.unary_stream(COMPLETION, y.CompletionRequest.SerializeToString)
 
-        async def begin(metadata: _Metadata) -> tuple[Any, Any]:
+        async def begin(metadata: Metadata) -> tuple[Any, Any]:
             call = method(request, metadata=metadata, timeout=remaining(until))
             watch.restart()
             try:
@@ -104,17 +102,11 @@ class Upstream:
     ) -> _M:
         """The response of a unary method."""
         channel = self._operations if method in (OPERATION_GET, OPERATION_CANCEL) else self._channel
-        send: Any = channel.unary_unary(method, type(request).SerializeToString)
 
-        async def call(metadata: _Metadata) -> bytes | None:
-            timeout = min(UNARY_TIMEOUT, remaining(until) or UNARY_TIMEOUT)
-            raw: bytes | None = await send(request, metadata=metadata, timeout=timeout)
-            return raw
+        def call(metadata: Metadata) -> Awaitable[bytes | None]:
+            return send_unary(channel, method, request, metadata, until, UNARY_TIMEOUT)
 
-        response = await self._retrying(call, until, more)
-        if response is None:  # the status is OK, but there is no message
-            raise malformed_answer("sent no message with its answer")
-        return parsed(answer, response)
+        return parsed(answer, await self._retrying(call, until, more))
 
     def cancel(self, operation_id: str) -> None:
         """Cancels an operation in a task of its own, so that a caller who leaves does not wait."""
@@ -149,7 +141,7 @@ class Upstream:
             return
 
     async def _retrying(
-        self, call: Callable[[_Metadata], Awaitable[_T]], until: float | None, more: Mapping[str, str]
+        self, call: Callable[[Metadata], Awaitable[_T]], until: float | None, more: Mapping[str, str]
     ) -> _T:
         """Every try has the same idempotency key, so that the service does not take it for another call."""
         key, attempt = str(uuid.uuid4()), 0
