@@ -20,6 +20,7 @@ from dragoman_service.timing.off_loop import OffLoop
 from dragoman_service.timing.turns import Turns
 
 P = TypeVar("P")
+R = TypeVar("R")
 DRAIN = 0.02  # seconds for the end of a body, after which its connection can be used again
 SMALL_TIMEOUT = 30.0  # seconds for a small answer
 _MAX_SMALL = 64 * 1024  # bytes that are read of the body of an error or of a small answer
@@ -154,6 +155,34 @@ class HttpAnswers:
         except (HttpError, CompletionError):
             body = b""  # the status says enough
         return self._decode_error(HttpErrorResponse(response.status, body, response.headers))
+
+
+class MessageAnswers:
+    """Asks an upstream for streams of messages, as gRPC keeps them whole."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
+        self._turns, self._off_loop = Turns(), OffLoop()
+
+    async def ask(
+        self,
+        size: int,
+        encode: Callable[[], R],
+        begin: Callable[[R, TimeoutWatch], AsyncGenerator[P]],
+        decoder_of: Callable[[], EventDecoder[P]],
+    ) -> AsyncGenerator[Events]:
+        """The events of the answer. `encode` makes the request, in a thread if its `size` of about so many bytes is
+        large. `begin` sends it, and limits its waits for the pieces with the watch.
+
+        Raises CompletionError and IncompleteAnswerError.
+        """
+        request = await self._off_loop.run(size, encode)
+        with closing(TimeoutWatch(self._timeouts)) as watch:
+            pieces = begin(request, watch)
+            answer = decode_answer(pieces, decoder_of(), watch, Pace(self._turns, self._off_loop))
+            async with aclosing(pieces), aclosing(answer):
+                async for events in answer:
+                    yield events
 
 
 class _Watched:

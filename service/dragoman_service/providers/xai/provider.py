@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from functools import partial
 
 from dragoman import v1
@@ -15,17 +15,14 @@ from dragoman_service.contract import Call, CompletionError
 from dragoman_service.dialects.xai.client.dialect import XaiClientDialect
 from dragoman_service.dialects.xai.client.response import decode_tokens
 from dragoman_service.dialects.xai.names import LIST_MODELS, TOKENIZE
-from dragoman_service.providers.upstream.answering import decode_answer, deliver
+from dragoman_service.providers.upstream.answering import MessageAnswers, deliver
 from dragoman_service.providers.upstream.channel import open_channel
 from dragoman_service.providers.upstream.errors import error_of
 from dragoman_service.providers.upstream.failure_log import FailureLog
 from dragoman_service.providers.upstream.models import MOST_MODELS, ModelsError, ready_model
-from dragoman_service.providers.upstream.pace import Events, Pace
 from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
 from dragoman_service.providers.xai.settings import XaiSettings
 from dragoman_service.providers.xai.upstream import Upstream
-from dragoman_service.timing.off_loop import OffLoop
-from dragoman_service.timing.turns import Turns
 
 MARK = b"xai:"
 """What the state of this provider begins with."""
@@ -58,9 +55,8 @@ class XaiProvider:
         self._upstream = upstream
         self._models = models
         self._dialect = XaiClientDialect(MARK)
-        self._timeouts = Timeouts(settings.first_token_timeout, settings.idle_timeout)
+        self._answers = MessageAnswers(Timeouts(settings.first_token_timeout, settings.idle_timeout))
         self._secrets = settings.secrets
-        self._turns, self._off_loop = Turns(), OffLoop()
 
     def models(self) -> Sequence[v1.Model]:
         fields = self._dialect.supported_fields
@@ -68,7 +64,13 @@ class XaiProvider:
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
-        return deliver(partial(self._answer, request, call), self._secrets)
+
+        def begin(encoded: x.GetCompletionsRequest, watch: TimeoutWatch) -> AsyncGenerator[x.GetChatCompletionChunk]:
+            return self._upstream.stream(encoded, watch, call.deadline, call.onward)
+
+        encode = partial(self._dialect.encode_request, request)
+        decoder_of = partial(self._dialect.event_decoder, request)
+        return deliver(partial(self._answers.ask, request.ByteSize(), encode, begin, decoder_of), self._secrets)
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
         """The vendor counts no prompts, and models do not claim it."""
@@ -84,16 +86,6 @@ class XaiProvider:
         except CompletionError as failure:
             raise error_of(failure, secrets=self._secrets) from None
         return decode_tokens(found)
-
-    async def _answer(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[Events]:
-        with closing(TimeoutWatch(self._timeouts)) as watch:
-            encoded = await self._off_loop.run(request.ByteSize(), self._dialect.encode_request, request)
-            pieces = self._upstream.stream(encoded, watch, call.deadline, call.onward)
-            pace = Pace(self._turns, self._off_loop)
-            answer = decode_answer(pieces, self._dialect.event_decoder(request), watch, pace)
-            async with aclosing(pieces), aclosing(answer):
-                async for events in answer:
-                    yield events
 
 
 def _texts_alone() -> CompletionError:

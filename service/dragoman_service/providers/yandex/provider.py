@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from functools import partial
 
 from dragoman import v1
@@ -22,17 +22,14 @@ from dragoman_service.dialects.yandex.names import (
     TOKENIZE_COMPLETION,
 )
 from dragoman_service.errors import malformed_answer
-from dragoman_service.providers.upstream.answering import decode_answer, deliver
+from dragoman_service.providers.upstream.answering import MessageAnswers, deliver
 from dragoman_service.providers.upstream.channel import open_channel, parsed
 from dragoman_service.providers.upstream.errors import error_of
 from dragoman_service.providers.upstream.failure_log import FailureLog
 from dragoman_service.providers.upstream.models import ready_model
-from dragoman_service.providers.upstream.pace import Events, Pace
 from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
 from dragoman_service.providers.yandex.settings import YandexSettings
 from dragoman_service.providers.yandex.upstream import Upstream, backoff
-from dragoman_service.timing.off_loop import OffLoop
-from dragoman_service.timing.turns import Turns
 
 CANCEL_GRACE = 2.0  # seconds for cancellations that are still under way when the provider is closed
 FIRST_LOOK, LONGER, LONGEST = 0.1, 1.5, 5.0  # seconds between polls of an operation
@@ -64,10 +61,9 @@ class YandexProvider:
         self._upstream = upstream
         self._dialect = YandexClientDialect(settings.folder_id)
         self._models = settings.models
-        self._timeouts = Timeouts(settings.first_token_timeout, settings.idle_timeout)
+        self._answers = MessageAnswers(Timeouts(settings.first_token_timeout, settings.idle_timeout))
         self._secrets = settings.secrets
         self._asynchronous = settings.asynchronous
-        self._turns, self._off_loop = Turns(), OffLoop()
 
     def models(self) -> Sequence[v1.Model]:
         fields = self._dialect.supported_fields
@@ -75,7 +71,15 @@ class YandexProvider:
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
-        return deliver(partial(self._answer, request, call), self._secrets)
+
+        def begin(encoded: y.CompletionRequest, watch: TimeoutWatch) -> AsyncGenerator[y.CompletionResponse]:
+            if self._asynchronous:
+                return self._operation(encoded, call)
+            return self._upstream.stream(encoded, watch, call.deadline, call.onward)
+
+        encode = partial(self._dialect.encode_request, request, stream=not self._asynchronous)
+        decoder_of = partial(self._dialect.event_decoder, request)
+        return deliver(partial(self._answers.ask, request.ByteSize(), encode, begin, decoder_of), self._secrets)
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
         split = await self.tokenize(v1.TokenizeRequest(model=request.model, request=request), call)
@@ -95,22 +99,8 @@ class YandexProvider:
             raise error_of(failure, secrets=self._secrets) from None
         return decode_tokens(response)
 
-    async def _answer(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[Events]:
-        with closing(TimeoutWatch(self._timeouts)) as watch:
-            if self._asynchronous:
-                pieces = self._operation(request, call)
-            else:
-                encoded = self._dialect.encode_request(request)
-                pieces = self._upstream.stream(encoded, watch, call.deadline, call.onward)
-            pace = Pace(self._turns, self._off_loop)
-            answer = decode_answer(pieces, self._dialect.event_decoder(request), watch, pace)
-            async with aclosing(pieces), aclosing(answer):
-                async for events in answer:
-                    yield events
-
-    async def _operation(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[y.CompletionResponse]:
+    async def _operation(self, encoded: y.CompletionRequest, call: Call) -> AsyncGenerator[y.CompletionResponse]:
         """The response of an operation, which is cancelled if nobody waits for it any more."""
-        encoded = self._dialect.encode_request(request, stream=False)
         submitting = self._upstream.unary(COMPLETION_ASYNC, encoded, y.Operation, call.deadline, call.onward)
         starting = asyncio.create_task(submitting)
         try:
