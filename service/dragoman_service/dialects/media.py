@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import mimetypes
-from collections.abc import Iterable
 
 from dragoman import v1
 
@@ -17,17 +16,6 @@ _SCHEME, _BASE64 = "data:", ";base64"
 def is_media(part: v1.Part) -> bool:
     """Whether the part is an image, a document or a recording: its bytes, or where they are."""
     return part.WhichOneof("content") in _MEDIA
-
-
-def with_files(parts: Iterable[v1.Part]) -> list[tuple[v1.Part, list[v1.Part]]]:
-    """The tool results among the parts of messages of ROLE_TOOL, each with the media that follow it."""
-    found: list[tuple[v1.Part, list[v1.Part]]] = []
-    for part in parts:
-        if part.HasField("tool_result"):
-            found.append((part, []))
-        elif found and is_media(part):
-            found[-1][1].append(part)
-    return found
 
 
 def encode_base64(data: bytes) -> str:

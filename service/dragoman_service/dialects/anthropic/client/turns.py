@@ -13,8 +13,9 @@ from dragoman_service.dialects.anthropic.calls import arguments_in
 from dragoman_service.dialects.anthropic.client.marks import Marks
 from dragoman_service.dialects.anthropic.client.signing import blocks_of_state, thought_of_state
 from dragoman_service.dialects.anthropic.media import encode_media
-from dragoman_service.dialects.media import is_media, with_files
+from dragoman_service.dialects.media import is_media
 from dragoman_service.dialects.quoting import quoted
+from dragoman_service.dialects.turns import with_files
 from dragoman_service.errors import FieldViolation, invalid
 
 Wire = dict[str, Any]

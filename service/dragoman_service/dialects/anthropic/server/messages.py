@@ -10,6 +10,7 @@ from dragoman_service.dialects.anthropic.hints import decode_hint
 from dragoman_service.dialects.anthropic.media import decode_media
 from dragoman_service.dialects.anthropic.states import AFTER, BEFORE, decode_data, decode_signature
 from dragoman_service.dialects.reading import Reader, json_text
+from dragoman_service.dialects.turns import TurnSplitter
 
 _ROLES = {"user": v1.ROLE_USER, "assistant": v1.ROLE_ASSISTANT, "system": v1.ROLE_SYSTEM}
 _HOSTED = "is not supported, because this service runs no hosted tools: remove the block"
@@ -36,21 +37,11 @@ class TurnDecoder:
         if name not in _ROLES:
             message.wrong("role", f"must be one of {', '.join(_ROLES)}")
         role = _ROLES[name]
-        turn = v1.Message(role=role)
+        turn = TurnSplitter(role)
         for block in _blocks(message, "content"):
-            parts = self._block(block, role, turn)
-            if not parts:
-                continue
-            owner = v1.ROLE_TOOL if parts[0].HasField("tool_result") else role
-            if turn.role != owner:
-                if turn.parts:
-                    yield turn
-                turn = v1.Message(role=owner)
-            turn.parts.extend(parts)
+            yield from turn.add(self._block(block, role, turn.message))
         message.finish()
-        if not turn.parts:  # a turn without blocks is one too
-            turn.parts.add(text="")
-        yield turn
+        yield turn.end()
 
     def _block(self, block: Reader, role: v1.Role.ValueType, turn: v1.Message) -> Turn:
         """The part of a block, with the files that a tool returned; empty if it says nothing."""

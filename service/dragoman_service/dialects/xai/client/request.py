@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dragoman import v1
 from dragoman.dialect.xai import v1 as x
 
-from dragoman_service.dialects.media import with_files
 from dragoman_service.dialects.quoting import quoted
+from dragoman_service.dialects.turns import with_files
 from dragoman_service.dialects.xai.client.media import encode_media
 from dragoman_service.errors import FieldViolation, invalid
 

@@ -15,8 +15,9 @@ from dragoman_service.dialects.google.gemini.enums import Api
 from dragoman_service.dialects.google.gemini.media import encode_media
 from dragoman_service.dialects.google.gemini.safety import encode_settings
 from dragoman_service.dialects.google.gemini.state import encode_state
-from dragoman_service.dialects.media import is_media, with_files
+from dragoman_service.dialects.media import is_media
 from dragoman_service.dialects.quoting import quoted
+from dragoman_service.dialects.turns import with_files
 from dragoman_service.errors import CompletionError, FieldViolation, invalid
 
 Wire = dict[str, Any]

@@ -10,6 +10,7 @@ from dragoman import v1
 from dragoman_service.dialects.google.gemini.media import decode_media
 from dragoman_service.dialects.google.gemini.reading import Reader, json_text
 from dragoman_service.dialects.google.gemini.state import SIGNATURE
+from dragoman_service.dialects.turns import TurnSplitter
 
 _ROLES = {
     "": v1.ROLE_USER,
@@ -69,22 +70,13 @@ class ContentDecoder:
         if name not in _ROLES:
             content.wrong("role", "must be user or model")
         role = _ROLES[name]
-        message = v1.Message(role=role)
+        turn = TurnSplitter(role)
         for part in content.objects("parts"):
             decoded = self._part(part, role)
             part.finish()
-            if not decoded:
-                continue
-            owner = v1.ROLE_TOOL if decoded[0].HasField("tool_result") else role
-            if message.role != owner:
-                if message.parts:
-                    yield message
-                message = v1.Message(role=owner)
-            message.parts.extend(decoded)
+            yield from turn.add(decoded)
         content.finish()
-        if not message.parts:  # a content without parts is a turn too
-            message.parts.add(text="")
-        yield message
+        yield turn.end()
 
     def _part(self, part: Reader, role: v1.Role.ValueType) -> list[v1.Part]:
         """The part, with the files that a function returned; empty if it holds nothing."""
