@@ -13,6 +13,7 @@ from dragoman_service.engine.budget import Budget, Share
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.timing.off_loop import OffLoop
 
+_IDEMPOTENCY_KEY = "idempotency-key"
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -81,6 +82,15 @@ def call_context(context: aio.ServicerContext[Any, Any]) -> CallContext:
     if not isinstance(context, GuardedContext):
         raise LookupError("this context did not come through the guard")
     return context.call
+
+
+def idempotency_key(context: aio.ServicerContext[Any, Any]) -> str:
+    """What the metadata of a gRPC call that may be repeated says; empty for other calls.
+
+    Calls with the same key are answered once, and go on if their caller leaves.
+    """
+    keys = (str(value) for name, value in context.invocation_metadata() or () if name == _IDEMPOTENCY_KEY)
+    return next(keys, "")
 
 
 def with_call(answer: Callable[[Any, CallContext], R]) -> Callable[[Any, aio.ServicerContext[Any, Any]], R]:

@@ -18,13 +18,11 @@ from dragoman_service.dialects.xai.server.response import encode_completion
 from dragoman_service.dialects.xai.server.terms import vendor_name
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.operations import StartOptions
-from dragoman_service.transport.call_context import call_context
+from dragoman_service.transport.call_context import call_context, idempotency_key
 from dragoman_service.transport.warnings import warn_in_trailers
 from dragoman_service.validation.wording import missing
 
 Context = aio.ServicerContext[Any, Any]
-IDEMPOTENCY_KEY = "idempotency-key"
-"""Metadata of a call that may be repeated: it is answered once, and goes on if its caller leaves."""
 _OPERATION = "operations/"
 
 
@@ -90,8 +88,7 @@ class Chat:
             raise invalid(*(FieldViolation(warning.field, warning.message) for warning in decoded.warnings))
         if not decoded.request.model:
             raise invalid(missing("model", "the name of a model"))
-        keys = (str(value) for name, value in context.invocation_metadata() or () if name == IDEMPOTENCY_KEY)
-        decoded.request.request_id = next(keys, "")
+        decoded.request.request_id = idempotency_key(context)
         decoded.request.unsupported_field_policy = self._policy
         return decoded, self._engine.resolve(decoded.request.model, call.caller)
 

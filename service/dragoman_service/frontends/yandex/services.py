@@ -14,10 +14,10 @@ from grpc import aio
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.contract import DecodedRequest
-from dragoman_service.dialects.yandex.names import ENDPOINTS, IDEMPOTENCY_KEY
+from dragoman_service.dialects.yandex.names import ENDPOINTS
 from dragoman_service.dialects.yandex.server.dialect import MessageDialect
 from dragoman_service.frontends.yandex.answers import Answers, named
-from dragoman_service.transport.call_context import call_context
+from dragoman_service.transport.call_context import call_context, idempotency_key
 from dragoman_service.transport.grpc.server import GrpcServer
 from dragoman_service.transport.warnings import warn_in_trailers
 
@@ -53,7 +53,7 @@ class AsyncTextGeneration:
         self._dialect = MessageDialect()
 
     async def Completion(self, request: y.CompletionRequest, context: Context) -> y.Operation:
-        decoded, key = await _decoded(self._dialect, request, context), _metadata(context, IDEMPOTENCY_KEY)
+        decoded, key = await _decoded(self._dialect, request, context), idempotency_key(context)
         call = call_context(context).call()
         operation = await self._answers.start(decoded, call, key)
         warn_in_trailers(context, self._answers.foreseen_warnings(decoded, call))
@@ -121,7 +121,3 @@ class ApiEndpoints:
 
 async def _decoded(dialect: MessageDialect, request: y.CompletionRequest, context: Context) -> DecodedRequest:
     return await call_context(context).convert(request.ByteSize(), dialect.decode_request, request)
-
-
-def _metadata(context: Context, name: str) -> str:
-    return next((str(value) for key, value in context.invocation_metadata() or () if key == name), "")

@@ -22,16 +22,12 @@ from dragoman_service.dialects.google.gemini.server.terms import in_vendor_terms
 from dragoman_service.dialects.google.gemini.transcoding import message_of, object_of
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.google.gemini.answers import Answers
-from dragoman_service.transport.call_context import call_context
+from dragoman_service.transport.call_context import call_context, idempotency_key
 from dragoman_service.transport.warnings import warn_in_trailers
 from dragoman_service.validation.wording import missing
 
 Context = aio.ServicerContext[Any, Any]
 Answer = TypeVar("Answer", bound=Message)
-
-
-IDEMPOTENCY_KEY = "idempotency-key"
-"""Metadata of a call that may be repeated: it is answered once, and goes on if its caller leaves."""
 
 
 class Generation(Generic[Answer]):
@@ -67,8 +63,7 @@ class Generation(Generic[Answer]):
     async def _decoded(self, request: Message, context: Context) -> tuple[GeminiRequest, Target]:
         call = call_context(context)
         decoded = await call.convert(request.ByteSize(), self._dialect.decode_request, request)
-        keys = (str(value) for name, value in context.invocation_metadata() or () if name == IDEMPOTENCY_KEY)
-        decoded.request.request_id = next(keys, "")
+        decoded.request.request_id = idempotency_key(context)
         return decoded, self._answers.resolve(decoded, _named(decoded.request.model), call.caller)
 
 
