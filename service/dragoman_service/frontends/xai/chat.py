@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from dragoman import v1
@@ -17,6 +19,7 @@ from dragoman_service.dialects.xai.server.dialect import XaiServerDialect
 from dragoman_service.dialects.xai.server.response import encode_completion
 from dragoman_service.dialects.xai.server.terms import vendor_name
 from dragoman_service.frontends.context import FrontendContext
+from dragoman_service.frontends.pieces import pieces_of
 from dragoman_service.operations import StartOptions
 from dragoman_service.transport.call_context import call_context, idempotency_key
 from dragoman_service.transport.warnings import warn_in_trailers
@@ -46,13 +49,9 @@ class Chat:
     ) -> AsyncIterator[x.GetChatCompletionChunk]:
         decoded, target = await self._decoded(request, context)
         encoder, call = self._dialect.event_encoder(decoded), call_context(context).call(streaming=True)
-        async with self._delivery.stream(decoded.request, call, target) as events:
-            async for event in events:
-                if event.HasField("started"):
-                    _warn(context, decoded, event.started.warnings)
-                for piece in encoder.feed(event):
-                    yield piece
-            for piece in encoder.end():
+        events, warn = self._delivery.stream(decoded.request, call, target), partial(_warn, context, decoded)
+        async with aclosing(pieces_of(events, encoder, warn)) as pieces:
+            async for piece in pieces:
                 yield piece
 
     async def StartDeferredCompletion(

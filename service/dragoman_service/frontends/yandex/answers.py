@@ -16,6 +16,7 @@ from dragoman_service.dialects.yandex.server.errors import vendor_name
 from dragoman_service.dialects.yandex.server.operation import encode_operation, operation_name
 from dragoman_service.dialects.yandex.server.response import encode_tokens
 from dragoman_service.frontends.context import FrontendContext
+from dragoman_service.frontends.pieces import pieces_of
 from dragoman_service.operations import StartOptions
 from dragoman_service.validation import check, check_request, limits
 from dragoman_service.validation.wording import missing, too_long
@@ -42,19 +43,13 @@ class Answers:
         target = self._resolve_model(decoded.request, call.caller)
         return await self._delivery.complete(decoded.request, call, target)
 
-    async def stream(
+    def stream(
         self, decoded: DecodedRequest, call: Call, encoder: EventEncoder[Piece], warn: Warn
     ) -> AsyncGenerator[Piece, None]:
         """The pieces of the streamed answer, as `encoder` encodes them. `warn` is called before the first."""
         target = self._resolve_model(decoded.request, call.caller)
-        async with self._delivery.stream(decoded.request, call, target) as events:
-            async for event in events:
-                if event.HasField("started"):
-                    warn(named(event.started.warnings))
-                for piece in encoder.feed(event):
-                    yield piece
-            for piece in encoder.end():
-                yield piece
+        events = self._delivery.stream(decoded.request, call, target)
+        return pieces_of(events, encoder, lambda warnings: warn(named(warnings)))
 
     async def start(self, decoded: DecodedRequest, call: Call, key: str) -> y.Operation:
         """The operation that completes the request later. Calls with the same `key` start one, unless it is empty."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from dragoman import v1
@@ -22,6 +23,7 @@ from dragoman_service.dialects.google.gemini.server.terms import in_vendor_terms
 from dragoman_service.dialects.google.gemini.transcoding import message_of, object_of
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.google.gemini.answers import Answers
+from dragoman_service.frontends.pieces import pieces_of
 from dragoman_service.transport.call_context import call_context, idempotency_key
 from dragoman_service.transport.warnings import warn_in_trailers
 from dragoman_service.validation.wording import missing
@@ -51,13 +53,9 @@ class Generation(Generic[Answer]):
         with _vendor_terms():
             decoded, target = await self._decoded(request, context)
             encoder, call = self._dialect.event_encoder(decoded), call_context(context).call(streaming=True)
-            async with self._delivery.stream(decoded.request, call, target) as events:
-                async for event in events:
-                    if event.HasField("started"):
-                        _warn(context, decoded, event.started.warnings)
-                    for piece in encoder.feed(event):
-                        yield piece
-                for piece in encoder.end():
+            events, warn = self._delivery.stream(decoded.request, call, target), partial(_warn, context, decoded)
+            async with aclosing(pieces_of(events, encoder, warn)) as pieces:
+                async for piece in pieces:
                     yield piece
 
     async def _decoded(self, request: Message, context: Context) -> tuple[GeminiRequest, Target]:

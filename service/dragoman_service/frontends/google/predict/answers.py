@@ -14,6 +14,7 @@ from dragoman_service.dialects.google.predict.server.decoded import PredictReque
 from dragoman_service.dialects.google.predict.server.errors import vendor_name
 from dragoman_service.frontends.context import FrontendContext
 from dragoman_service.frontends.google.models import resolve
+from dragoman_service.frontends.pieces import pieces_of
 
 Piece = TypeVar("Piece")
 Warn = Callable[[list[tuple[str, str]]], None]
@@ -37,19 +38,13 @@ class Answers:
         warn(_named(decoded, completion.warnings))
         return completion
 
-    async def stream(
+    def stream(
         self, decoded: PredictRequest, call: Call, encoder: EventEncoder[Piece], warn: Warn
     ) -> AsyncGenerator[Piece, None]:
         """The pieces of the streamed answer, as `encoder` encodes them. `warn` is called before the first."""
         target = self._resolve(decoded.request, call.caller)
-        async with self._delivery.stream(decoded.request, call, target) as events:
-            async for event in events:
-                if event.HasField("started"):
-                    warn(_named(decoded, event.started.warnings))
-                for piece in encoder.feed(event):
-                    yield piece
-            for piece in encoder.end():
-                yield piece
+        events = self._delivery.stream(decoded.request, call, target)
+        return pieces_of(events, encoder, lambda warnings: warn(_named(decoded, warnings)))
 
     def foreseen_warnings(self, decoded: PredictRequest, call: Call) -> list[tuple[str, str]]:
         """What will be left out of the request, once its model is resolved."""
