@@ -11,7 +11,7 @@ from dragoman import v1
 from dragoman_service.limits.store.schema import metadata as limits
 from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.model.requests import Start
-from dragoman_service.operations.sql.schema import metadata, now
+from dragoman_service.operations.sql.schema import metadata_with_indexes, now
 from dragoman_service.operations.sql.transaction import Transaction
 from dragoman_service.operations.store.database import Database
 from dragoman_service.operations.store.interface import OperationStore
@@ -36,7 +36,7 @@ def store(sql_store: Store) -> Store:
 
 
 def changes(connection: Connection) -> list[object]:
-    return list(compare_metadata(MigrationContext.configure(connection), [metadata, limits]))
+    return list(compare_metadata(MigrationContext.configure(connection), [metadata_with_indexes(), limits]))
 
 
 async def test_the_migrations_make_the_tables_that_the_statements_use(database: Database) -> None:

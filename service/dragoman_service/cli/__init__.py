@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -36,7 +37,7 @@ def main() -> None:
     collect_rarely()
     code: int | str | None = 0
     try:
-        command_line()(prog_name="dragoman")
+        command_line(sys.argv[1:])(prog_name="dragoman")
     except SystemExit as end:
         code = end.code
     except OSError as fault:
@@ -71,8 +72,8 @@ def _failed(fault: OSError) -> int:
     return ExitCode.FAILED
 
 
-def command_line() -> typer.Typer:
-    """The app with all commands."""
+def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The app with all commands; if `arguments` begin with one, with that alone, because all take a moment to make."""
     app = typer.Typer(
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -80,20 +81,14 @@ def command_line() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(dragoman)
-    for command in (serve, demo, complete, chat, models):
-        app.command()(command)
-    app.add_typer(operations.app, name="operations")
-    app.command()(limits)
-    app.add_typer(usage.app, name="usage")
-    app.command()(plugins)
-    app.add_typer(route.app, name="route")
-    app.add_typer(prices.app, name="prices")
-    app.add_typer(keys.app, name="keys")
-    app.add_typer(config.app, name="config")
-    app.command()(doctor)
-    app.command()(migrate)
-    app.command()(workers)
-    app.add_typer(local.app, name="local")
+    named = arguments[0] if arguments else ""
+    for name, command in COMMANDS.items():
+        if named in COMMANDS and name != named:
+            continue
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
     return app
 
 
@@ -102,6 +97,28 @@ def demo() -> None:
     from dragoman_service.cli.demo.command import run
 
     run()
+
+
+COMMANDS: Mapping[str, typer.Typer | Callable[..., None]] = {
+    "serve": serve,
+    "demo": demo,
+    "complete": complete,
+    "chat": chat,
+    "models": models,
+    "operations": operations.app,
+    "limits": limits,
+    "usage": usage.app,
+    "plugins": plugins,
+    "route": route.app,
+    "prices": prices.app,
+    "keys": keys.app,
+    "config": config.app,
+    "doctor": doctor,
+    "migrate": migrate,
+    "workers": workers,
+    "local": local.app,
+}
+"""In the order of the help."""
 
 
 def _show_version(wanted: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -77,17 +78,6 @@ is_running: ColumnElement[bool] = _c.state == literal_column("'RUNNING'")
 has_ended: ColumnElement[bool] = _c.expire_time.is_not(None)
 
 
-def _index(name: str, *columns: Any, where: ColumnElement[bool] | None = None, unique: bool = False) -> None:
-    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
-
-
-_index("operations_by_owner", _c.owner, _c.create_time, _c.id)
-_index("operations_by_request_id", _c.owner, _c.request_id, where=_c.request_id.is_not(None), unique=True)
-_index("operations_queued", _c.priority.desc(), _c.create_time, _c.id, _c.target, where=is_queued)
-_index("operations_queued_by_owner", _c.owner, _c.priority.desc(), _c.create_time, _c.id, _c.target, where=is_queued)
-_index("operations_running", _c.lease_until, _c.target, where=is_running)
-_index("operations_by_expiry", _c.expire_time, _c.state, where=has_ended)
-
 # The events of each operation, numbered from 1 without gaps over all its attempts. Each row holds consecutive events,
 # each with a big-endian length of 4 bytes before it.
 output_log = Table(
@@ -121,6 +111,25 @@ secrets = Table(
     Column("name", String, primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
+
+
+@cache
+def metadata_with_indexes() -> MetaData:
+    """The tables with their indexes, for comparisons with a database.
+
+    Statements need no indexes, and these load the dialects of both databases, of which a service uses one.
+    """
+
+    def add(name: str, *columns: Any, where: ColumnElement[bool] | None = None, unique: bool = False) -> None:
+        Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+    add("operations_by_owner", _c.owner, _c.create_time, _c.id)
+    add("operations_by_request_id", _c.owner, _c.request_id, where=_c.request_id.is_not(None), unique=True)
+    add("operations_queued", _c.priority.desc(), _c.create_time, _c.id, _c.target, where=is_queued)
+    add("operations_queued_by_owner", _c.owner, _c.priority.desc(), _c.create_time, _c.id, _c.target, where=is_queued)
+    add("operations_running", _c.lease_until, _c.target, where=is_running)
+    add("operations_by_expiry", _c.expire_time, _c.state, where=has_ended)
+    return metadata
 
 
 def columns_of(kind: type) -> tuple[Column[Any], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import time
 import uuid
@@ -27,20 +26,10 @@ FOREIGN_HOST = (
 )
 
 _BEGAN = web.RequestKey("began", float)  # when the request arrived, by `time.perf_counter`
-_PARAMETER = re.compile(r"(\{[^{}]*\})")  # of a path in aiohttp's notation
+_SLASHES = re.compile("//+")
 Readiness = Callable[[], str]
 """Returns the reason why the service is not ready, or an empty string if it is."""
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def _tolerant(path: str) -> str:
-    """`path` with any number of slashes in place of each, and at its end: programs join addresses naively."""
-    number = itertools.count()
-    pieces = (
-        piece if piece.startswith("{") else re.sub("/", lambda _: f"{{_{next(number)}:/+}}", piece)
-        for piece in _PARAMETER.split(path.removeprefix("/"))
-    )
-    return "/{_first:/*}" + "".join(pieces) + "{_last:/*}"
 
 
 class _Selective(web.DynamicResource):
@@ -50,10 +39,40 @@ class _Selective(web.DynamicResource):
         super().__init__(path)
         self._headers = headers
 
+    def raw_match(self, path: str) -> bool:
+        """No route without `headers` is added to it."""
+        return False
+
     async def resolve(self, request: web.Request) -> tuple[UrlMappingMatchInfo | None, set[str]]:
         if not any(name in request.headers for name in self._headers):
             return None, set()
         return await super().resolve(request)
+
+
+class _Tolerant(web.DynamicResource):
+    """Paths with more slashes than a route has, in place of each and at the end: programs join addresses naively.
+
+    They are looked up once more with single slashes, because patterns for all of them would take a tenth of a start.
+    """
+
+    def __init__(self, router: web.UrlDispatcher) -> None:
+        super().__init__("/{path:.*}")
+        self._router = router
+        self._resources = set[web.AbstractResource | None]()
+
+    def add(self, route: web.AbstractRoute) -> None:
+        """Lets requests reach the resource of a route."""
+        self._resources.add(route.resource)
+
+    async def resolve(self, request: web.Request) -> tuple[UrlMappingMatchInfo | None, set[str]]:
+        plain = _SLASHES.sub("/", request.rel_url.raw_path).rstrip("/") or "/"
+        if plain == request.rel_url.raw_path:
+            return None, set()
+        url = request.rel_url.with_path(plain, encoded=True, keep_query=True)
+        found = await self._router.resolve(request.clone(rel_url=url))
+        if isinstance(found.http_exception, web.HTTPMethodNotAllowed):
+            return None, found.http_exception.allowed_methods
+        return (found if found.route.resource in self._resources else None), set()
 
 
 class HttpServer:
@@ -144,17 +163,18 @@ class HttpServer:
 
     def _add_routes(self) -> None:
         """The first route that matches a request gets it, so those that look at headers come first."""
+        tolerant = _Tolerant(self.app.router)
         methods = [(service, method) for service in self._services for method in service.methods]
         for service, method in sorted(methods, key=lambda each: not each[1].headers):
             handler = self._guard.handler(service, method)
-            for path in (method.path, _tolerant(method.path)):
-                for verb in (method.verb, "HEAD") if method.verb == "GET" else (method.verb,):
-                    if method.headers:
-                        resource = _Selective(path, method.headers)
-                        self.app.router.register_resource(resource)
-                        resource.add_route(verb, handler)
-                    else:
-                        self.app.router.add_route(verb, path, handler)
+            for verb in (method.verb, "HEAD") if method.verb == "GET" else (method.verb,):
+                if method.headers:
+                    resource = _Selective(method.path, method.headers)
+                    self.app.router.register_resource(resource)
+                    tolerant.add(resource.add_route(verb, handler))
+                else:
+                    tolerant.add(self.app.router.add_route(verb, method.path, handler))
+        self.app.router.register_resource(tolerant)
 
     @web.middleware
     async def _unrouted(self, request: web.Request, handler: Handle) -> web.StreamResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from dragoman_service.operations.sql.schema import metadata
+from dragoman_service.operations.sql.schema import metadata_with_indexes
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata_with_indexes())
 context.run_migrations()
