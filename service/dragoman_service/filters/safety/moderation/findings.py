@@ -8,6 +8,7 @@ from dragoman import v1
 
 from dragoman_service.filters.safety.moderation.endpoint import Finding, Verdict
 from dragoman_service.filters.safety.moderation.settings import ModerationSettings
+from dragoman_service.filters.safety.thresholds import THRESHOLDS, reaches
 
 _LEVELS = (  # from a score on
     (0.8, v1.SAFETY_LEVEL_HIGH),
@@ -15,17 +16,6 @@ _LEVELS = (  # from a score on
     (0.2, v1.SAFETY_LEVEL_LOW),
     (0.0, v1.SAFETY_LEVEL_NEGLIGIBLE),
 )
-_THRESHOLDS = {
-    "low": v1.SAFETY_THRESHOLD_LOW,
-    "medium": v1.SAFETY_THRESHOLD_MEDIUM,
-    "high": v1.SAFETY_THRESHOLD_HIGH,
-    "none": v1.SAFETY_THRESHOLD_NONE,
-}
-_BLOCKED_FROM = {  # thresholds grow with leniency
-    v1.SAFETY_THRESHOLD_LOW: v1.SAFETY_LEVEL_LOW,
-    v1.SAFETY_THRESHOLD_MEDIUM: v1.SAFETY_LEVEL_MEDIUM,
-    v1.SAFETY_THRESHOLD_HIGH: v1.SAFETY_LEVEL_HIGH,
-}
 KNOWN = (
     *("harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent", "self-harm"),
     *("self-harm/instructions", "self-harm/intent", "sexual", "sexual/minors", "violence", "violence/graphic"),
@@ -49,7 +39,7 @@ class Thresholds:
         self._settings, self._source = settings, source
         self._asked: dict[str, v1.SafetyThreshold.ValueType] = {}
         self.warnings: list[v1.Warning] = []
-        most = _THRESHOLDS[settings.max_block_at] if settings.max_block_at else v1.SAFETY_THRESHOLD_LOW
+        most = THRESHOLDS[settings.max_block_at] if settings.max_block_at else v1.SAFETY_THRESHOLD_LOW
         own = categories_of(settings)
         for setting in request.safety_settings:
             self._asked[setting.category] = min(setting.block_at, most) if settings.max_block_at else setting.block_at
@@ -62,8 +52,7 @@ class Thresholds:
 
     def blocks(self, category: str, finding: Finding) -> bool:
         asked = self._asked.get(self.name(category))
-        level = level_of(finding)
-        wanted = asked in _BLOCKED_FROM and level >= _BLOCKED_FROM[asked]
+        wanted = reaches(level_of(finding), asked)
         if asked is not None and self._settings.max_block_at:
             return wanted
         return wanted or self._blocks_by_default(category, finding)

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, HttpUrl
 
+from dragoman_service.filters.safety.thresholds import Threshold
 from dragoman_service.providers.upstream.settings import Timeout, plain_url
 from dragoman_service.settings.types import Certificates, Secret, Section
 
 Category = Annotated[str, Field(min_length=1, max_length=64)]
 Score = Annotated[float, Field(ge=0, le=1)]
-Threshold = Literal["low", "medium", "high", "none"]
 
 
 class ModerationSettings(Section):

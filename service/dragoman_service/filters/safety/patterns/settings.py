@@ -9,10 +9,10 @@ from pydantic import Field, field_validator, model_validator
 from dragoman_service.filters.safety.folding.folding import Folding
 from dragoman_service.filters.safety.matching.expressions import UNBOUNDED, ExpressionError
 from dragoman_service.filters.safety.matching.finders import Finder, pattern, words
+from dragoman_service.filters.safety.thresholds import Threshold
 from dragoman_service.settings.types import ConfigPath, Section
 
 Level = Literal["low", "medium", "high"]
-Threshold = Literal["low", "medium", "high", "none"]
 CategoryName = Annotated[str, Field(pattern=r"^[a-z0-9_./-]{1,64}$")]
 MAX_FILE = 16 * 1024**2  # bytes
 

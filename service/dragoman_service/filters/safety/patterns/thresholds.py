@@ -8,19 +8,9 @@ from dragoman import v1
 
 from dragoman_service.filters.safety.matching.scanner import Action
 from dragoman_service.filters.safety.patterns.settings import CategorySettings
+from dragoman_service.filters.safety.thresholds import THRESHOLDS, reaches
 
 _LEVELS = {"low": v1.SAFETY_LEVEL_LOW, "medium": v1.SAFETY_LEVEL_MEDIUM, "high": v1.SAFETY_LEVEL_HIGH}
-_THRESHOLDS = {
-    "low": v1.SAFETY_THRESHOLD_LOW,
-    "medium": v1.SAFETY_THRESHOLD_MEDIUM,
-    "high": v1.SAFETY_THRESHOLD_HIGH,
-    "none": v1.SAFETY_THRESHOLD_NONE,
-}
-_BLOCKED_FROM = {  # thresholds grow with leniency
-    v1.SAFETY_THRESHOLD_LOW: v1.SAFETY_LEVEL_LOW,
-    v1.SAFETY_THRESHOLD_MEDIUM: v1.SAFETY_LEVEL_MEDIUM,
-    v1.SAFETY_THRESHOLD_HIGH: v1.SAFETY_LEVEL_HIGH,
-}
 
 
 def level_of(category: CategorySettings) -> v1.SafetyLevel.ValueType:
@@ -28,7 +18,7 @@ def level_of(category: CategorySettings) -> v1.SafetyLevel.ValueType:
 
 
 def default_threshold(category: CategorySettings) -> v1.SafetyThreshold.ValueType:
-    return _THRESHOLDS[category.block_at or ("low" if category.action == "block" else "none")]
+    return THRESHOLDS[category.block_at or ("low" if category.action == "block" else "none")]
 
 
 def actions_for(
@@ -47,11 +37,11 @@ def actions_for(
 
 
 def _most_lenient(category: CategorySettings) -> v1.SafetyThreshold.ValueType:
-    return _THRESHOLDS[category.max_block_at] if category.max_block_at else default_threshold(category)
+    return THRESHOLDS[category.max_block_at] if category.max_block_at else default_threshold(category)
 
 
 def _action(category: CategorySettings, threshold: v1.SafetyThreshold.ValueType) -> Action:
-    if threshold in _BLOCKED_FROM and level_of(category) >= _BLOCKED_FROM[threshold]:
+    if reaches(level_of(category), threshold):
         return Action.BLOCK
     return Action.REDACT if category.action == "redact" else Action.ANNOTATE
 
