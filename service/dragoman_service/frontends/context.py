@@ -43,6 +43,11 @@ class FrontendContext:
     """What the settings say about fields that a model does not support, if they say anything about this frontend.
     `delivery` applies it to requests that do not say it themselves."""
 
+    @property
+    def vendor_policy(self) -> v1.UnsupportedFieldPolicy.ValueType:
+        """What becomes of such fields in a dialect whose requests cannot say it: `unsupported`, or WARN by default."""
+        return self.unsupported or v1.UNSUPPORTED_FIELD_POLICY_WARN
+
 
 class Frontend(Protocol):
     """Adds the services of one dialect to the listeners. An entry point of the group `dragoman.frontends` names one.

@@ -31,7 +31,7 @@ class Rest:
 
     def __init__(self, context: FrontendContext, *, keep_alive: float = KEEP_ALIVE) -> None:
         self._engine = context.engine
-        self._policy = context.unsupported or v1.UNSUPPORTED_FIELD_POLICY_WARN  # its requests cannot choose
+        self._policy = context.vendor_policy
         self._dialect = MessagesDialect(reject=self._policy == v1.UNSUPPORTED_FIELD_POLICY_REJECT)
         self._completions = Completions(
             context, self._dialect, self._policy, vendor_name, prepare=_prepare, keep_alive=keep_alive

@@ -17,7 +17,7 @@ BASES = ("/v1", "", "/v1/v1")
 
 def mount(context: FrontendContext) -> None:
     """Adds the routes to the HTTP listener."""
-    policy = context.unsupported or v1.UNSUPPORTED_FIELD_POLICY_WARN  # its requests cannot choose
+    policy = context.vendor_policy
     reject = policy == v1.UNSUPPORTED_FIELD_POLICY_REJECT
     chat = Completions(context, ChatDialect(reject=reject), policy, param_of)
     # Gray Swan's clients look for a choice in every chunk.

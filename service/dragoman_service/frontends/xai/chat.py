@@ -34,7 +34,7 @@ class Chat:
 
     def __init__(self, context: FrontendContext) -> None:
         self._engine, self._delivery, self._operations = context.engine, context.delivery, context.operations
-        self._policy = context.unsupported or v1.UNSUPPORTED_FIELD_POLICY_WARN  # its requests cannot choose
+        self._policy = context.vendor_policy
         self._dialect = XaiServerDialect()
 
     async def GetCompletion(self, request: x.GetCompletionsRequest, context: Context) -> x.GetChatCompletionResponse:

@@ -36,7 +36,7 @@ class Answers:
         self._engine = context.engine
         self._delivery = context.delivery
         self._operations = context.operations
-        self._policy = context.unsupported or v1.UNSUPPORTED_FIELD_POLICY_WARN  # its requests cannot choose
+        self._policy = context.vendor_policy
 
     async def complete(self, decoded: DecodedRequest, call: Call) -> v1.Completion:
         """The complete answer. See `named` for its warnings."""

@@ -29,7 +29,7 @@ class Answers:
 
     def __init__(self, context: FrontendContext) -> None:
         self._engine = context.engine
-        self._policy = context.unsupported or v1.UNSUPPORTED_FIELD_POLICY_WARN  # its requests cannot choose
+        self._policy = context.vendor_policy
 
     def resolve(self, decoded: DecodedRequest, resource: str, caller: str) -> Target:
         """The model of a request, whose name is put into the request."""

@@ -91,7 +91,7 @@ class _ContentCalls:
     def __init__(self, context: FrontendContext, answers: Answers, api: Api) -> None:
         self._answers = answers
         self._api = api
-        policy = context.unsupported or v1.UNSUPPORTED_FIELD_POLICY_WARN  # its requests cannot choose
+        policy = context.vendor_policy
         reject = policy == v1.UNSUPPORTED_FIELD_POLICY_REJECT
         self._dialect = SseDialect(api, reject=reject)
 

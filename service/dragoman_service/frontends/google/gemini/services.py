@@ -38,7 +38,7 @@ class Generation(Generic[Answer]):
     def __init__(self, context: FrontendContext, api: Api, answer: type[Answer]) -> None:
         self._delivery = context.delivery
         self._answers = Answers(context)
-        reject = context.unsupported == v1.UNSUPPORTED_FIELD_POLICY_REJECT
+        reject = context.vendor_policy == v1.UNSUPPORTED_FIELD_POLICY_REJECT
         self._dialect = MessageDialect(api, answer, reject=reject)
 
     async def GenerateContent(self, request: Message, context: Context) -> Answer:

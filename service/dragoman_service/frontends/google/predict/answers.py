@@ -27,7 +27,7 @@ class Answers:
     def __init__(self, context: FrontendContext) -> None:
         self._engine = context.engine
         self._delivery = context.delivery
-        self._policy = context.unsupported or v1.UNSUPPORTED_FIELD_POLICY_WARN  # its requests cannot choose
+        self._policy = context.vendor_policy
         self.rejects = self._policy == v1.UNSUPPORTED_FIELD_POLICY_REJECT
         """Whether what no field stands for is refused."""
 
