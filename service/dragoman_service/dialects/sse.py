@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from dragoman_service.errors import malformed_answer
 
 DONE = b"[DONE]"
@@ -16,6 +18,22 @@ _FIELDS = frozenset({b"", b"data", b"event", b"id", b"retry"})
 
 class ErrorData(bytes):
     """The data of an event named `error`."""
+
+
+class JsonEvents(msgspec.Struct, gc=False):
+    """Events whose data are JSON objects."""
+
+    text: bytes
+    """The data of all events, with nothing between them."""
+    pieces: list[bytes]
+    """The data of each event, without the braces that separate it from its neighbours."""
+    done: bool
+    """The event `[DONE]` followed them."""
+
+    def data(self, place: int) -> bytes:
+        """The data of one event."""
+        begin, end = b"{" if place else b"", b"}" if place < len(self.pieces) - 1 else b""
+        return begin + self.pieces[place] + end
 
 
 class SseDecoder:
@@ -59,6 +77,30 @@ class SseDecoder:
         if self._noise > MAX_NOISE:
             raise malformed_answer(f"sent {MAX_NOISE} bytes without an event")
         return events
+
+    def feed_json(self, chunk: bytes) -> JsonEvents | None:
+        """The events that `chunk` completes, if they are JSON objects of one line each and nothing else came.
+
+        It spares a pass over each line. None: `chunk` has not been taken, and `feed` has to take it.
+        """
+        if self._data or self._failing or self._held + len(chunk) > self._max:
+            return None
+        if not self._held and chunk.startswith(b"data: {") and chunk.endswith(b"}\n\n"):  # most reads are one event
+            text = chunk[6:-2]
+            if b"\n" not in text and b"\r" not in text:
+                self._noise, self._first = 0, False
+                return JsonEvents(text, [text], False)
+        if self._held:
+            chunk = b"".join((*self._rest, chunk)) if b"\n" in chunk else b""
+        gap = b"\r\n\r\n" if b"\r" in chunk else b"\n\n"
+        events, mark, rest = chunk.rpartition(gap)
+        if not mark or (rest and (b"\n" in rest or b"\r" in rest)):
+            return None
+        found = _json_events(events, gap)
+        if found is not None:
+            self._rest, self._held = [rest], len(rest)
+            self._noise, self._first = 0, False
+        return found
 
     def end(self) -> bytes | None:
         """The data of the last event if its empty line, or even its last line end, is missing; it may be cut off."""
@@ -110,3 +152,19 @@ def _split(held: bytes) -> list[bytes]:
     lines = _LINE_END.split(held[:-1])
     lines[-1] += b"\r"
     return lines
+
+
+def _json_events(events: bytes, gap: bytes) -> JsonEvents | None:
+    """`events` are divided by `gap`. None: they are not all JSON objects of one line each."""
+    head = b"data: {" if events.startswith(b"data: {") else b"data:{"
+    text, done = events[len(head) - 1 :], False
+    pieces = [text]
+    if gap in text:
+        last = gap + head[:-1] + DONE
+        if done := text.endswith(last):
+            text = text[: -len(last)]
+        pieces = text.split(b"}" + gap + head)
+        text = b"}{".join(pieces)
+    if not events.startswith(head) or not text.endswith(b"}") or b"\n" in text or b"\r" in text:
+        return None
+    return JsonEvents(text, pieces, done)

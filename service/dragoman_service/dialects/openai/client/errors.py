@@ -86,9 +86,10 @@ def reported_problem(chunk: Mapping[str, Any]) -> Any:
         return {"code": _STATUS_OF_NUMBER.get(number if isinstance(number, int) else 0, 500), "message": _text_of(base)}
     if chunk.get("object") == "error":
         return chunk
-    has_answer = chunk.get("choices") or chunk.get("usage") or "prompt_progress" in chunk
+    if chunk.get("choices") or chunk.get("usage") or "prompt_progress" in chunk:
+        return None
     says = any(isinstance(chunk.get(key), str) for key in ("message", "detail", "msg", "error_msg", "status_msg"))
-    return chunk if not has_answer and (says or chunk.get("errors")) else None
+    return chunk if says or chunk.get("errors") else None
 
 
 def decode_error_event(data: bytes) -> CompletionError:

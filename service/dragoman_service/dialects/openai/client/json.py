@@ -1,10 +1,9 @@
-"""Reads and writes JSON: answers of upstreams, quickly and then leniently, and requests with their schemas and
-extensions."""
+"""Writes the JSON of requests with their schemas and extensions, and checks the values in that of answers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -54,85 +53,13 @@ def extend(encoded: dict[str, Any], extensions: Mapping[str, str], at: str = "ex
 def json_bytes(value: Any) -> bytes:
     """`value` as JSON text in UTF-8.
 
-    A schema may escape lone surrogates, which UTF-8 cannot hold: then all other characters are escaped too.
+    A schema may hold numbers of any size and escape lone surrogates, for which orjson has no place. UTF-8 cannot hold
+    lone surrogates: then all characters beyond ASCII are escaped.
     """
     try:
-        return json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return json.dumps(value).encode()
-
-
-class ChunkParser:
-    """Parses the JSON objects of one answer.
-
-    JSON can hold lone surrogates, and protobuf strings cannot. Half a character at the end of a piece waits for its
-    other half in the next piece of the same text; any other lone surrogate is replaced.
-    """
-
-    def __init__(self) -> None:
-        self._halves: dict[tuple[Any, ...], str] = {}
-
-    @property
-    def half(self) -> bool:
-        """Half a character waits for its other half, so that the text is not whole."""
-        return bool(self._halves)
-
-    def parse(self, data: bytes) -> Mapping[str, Any]:
-        """The JSON object in `data`, or the one that is alone in a list, as some errors are.
-
-        Raises PROVIDER_MALFORMED.
-        """
-        try:
-            value = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            value = self._leniently(data)
-        else:
-            if self._halves:
-                value = self._leniently(data)
-        if type(value) is list and len(value) == 1:
-            value = value[0]
-        if type(value) is not dict:
-            raise malformed_answer("sent an answer that is not a JSON object")
-        return value
-
-    def _leniently(self, data: bytes) -> Any:
-        try:
-            value = json.loads(data)
-            self._join(value)
-            text = json.dumps(value, ensure_ascii=False)
-            return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-        except (ValueError, RecursionError):
-            raise malformed_answer("sent an answer that is not valid JSON") from None
-
-    def _join(self, value: Any) -> None:
-        for choice in _dicts(value.get("choices")) if type(value) is dict else ():
-            last = bool(choice.get("finish_reason"))
-            for key, owner, name in _pieces(choice):
-                text = owner.get(name)
-                if type(text) is not str or not text:
-                    continue
-                text = self._halves.pop(key, "") + text
-                if "\ud800" <= text[-1] <= "\udbff" and not last:
-                    self._halves[key] = text[-1]
-                    text = text[:-1]
-                owner[name] = text
-
-
-def _pieces(choice: dict[str, Any]) -> Iterator[tuple[tuple[Any, ...], dict[str, Any], str]]:
-    """The texts of a streamed choice that the next chunk may continue: a key for each, and where it stands."""
-    index = str(choice.get("index"))
-    delta = choice.get("delta")
-    yield (index, "text"), choice, "text"
-    if type(delta) is dict:
-        for name in ("content", "reasoning_content", "reasoning", "refusal"):
-            yield (index, name), delta, name
-        for call in _dicts(delta.get("tool_calls")):
-            if type(call.get("function")) is dict:
-                yield (index, "call", str(call.get("index"))), call["function"], "arguments"
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [entry for entry in value if type(entry) is dict] if type(value) is list else []
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def is_json(data: bytes) -> bool:

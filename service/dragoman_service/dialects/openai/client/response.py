@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dragoman import v1
 
 from dragoman_service.dialects.contract import IncompleteAnswerError
-from dragoman_service.dialects.openai.client.content import (
-    CUT,
+from dragoman_service.dialects.openai.client.answer.choices import CUT, NO_REASON, ChoiceState, stop_sequence
+from dragoman_service.dialects.openai.client.answer.chunks import ChunkParser, TextChunk
+from dragoman_service.dialects.openai.client.answer.content import (
     DETAILS,
-    NO_REASON,
-    ChoiceState,
     EventCollector,
     Kind,
     decode_content,
+    text_delta,
 )
+from dragoman_service.dialects.openai.client.answer.tokens import decode_logprobs, decode_usage
 from dragoman_service.dialects.openai.client.errors import decode_error_event, decode_error_object, reported_problem
-from dragoman_service.dialects.openai.client.json import ChunkParser, count, items, mapping
-from dragoman_service.dialects.openai.client.tokens import decode_logprobs, decode_usage
+from dragoman_service.dialects.openai.client.json import count, items, mapping
 from dragoman_service.dialects.openai.filter_results import CHOICE, PROMPT, decode_prompt_results, decode_results
-from dragoman_service.dialects.sse import DONE, ErrorData
+from dragoman_service.dialects.sse import DONE, ErrorData, JsonEvents
 from dragoman_service.errors import malformed_answer
 
 
@@ -65,6 +65,24 @@ class AnswerDecoder:
             self._chunk(self._parse(data))
         return self.take()
 
+    def decode_json(self, events: JsonEvents) -> list[v1.CompletionEvent]:
+        """The events of JSON objects that came together. See `decode`."""
+        count = len(events.pieces)
+        chunks = self._parser.text_chunks(events.text)
+        if chunks is not None and len(chunks) == count:
+            place = self._more_text(chunks, 0)
+            while place < count:
+                self._chunk(self._parse(events.data(place)))
+                place = self._more_text(chunks, place + 1)
+        else:
+            for place in range(count):
+                data = events.data(place)
+                chunks = self._parser.text_chunks(data) if count > 1 else None
+                if chunks is None or len(chunks) != 1 or not self._more_text(chunks, 0):
+                    self._chunk(self._parse(data))
+        self.over = self.over or events.done
+        return self.take()
+
     def decode_complete(self, text: bytes) -> list[v1.CompletionEvent]:
         """The events of an answer that is one JSON object: it is complete even without a finish reason."""
         self._complete = True
@@ -86,8 +104,51 @@ class AnswerDecoder:
             self._add_prefix(choice)
             if choice.found is not None:
                 self._add_safety(choice.found, choice.index)
-            self._events.add(v1.CompletionEvent(choice_finished=self._choice_finished(choice)))
+            self._events.add(choice.finished_event(self._fingerprint, short=self._is_short()))
         return self.take()
+
+    def _more_text(self, chunks: Sequence[TextChunk], start: int) -> int:
+        """Takes the chunks from `start` on that have text of one kind, or only a role, as nearly all have.
+
+        Returns the place of the first other chunk. `_chunk` would make the same of each.
+        """
+        place, index, kind = start, -1, ""
+        state: ChoiceState | None = None
+        texts: list[str] = []
+        for chunk in chunks[start:] if start else chunks:
+            choices = chunk.choices
+            if len(choices) != 1 or chunk.usage:
+                break
+            choice = choices[0]
+            delta = choice.delta
+            if choice.finish_reason or delta is None:
+                break
+            if state is None or choice.index != index:
+                state = self._plain.get(choice.index)
+                if state is None or state.finish_reason:
+                    break
+                index, kind = choice.index, ""
+            now: Kind = "text"
+            words = delta.content
+            if reasoning := delta.reasoning_content or delta.reasoning:
+                if words:
+                    break
+                now, words = "reasoning", reasoning
+            if not words:
+                if not delta.role:
+                    break
+            elif now == kind:
+                texts.append(words)
+            elif now in state.streamed:
+                kind, texts = now, self._events.open_text(state.index, now)
+                texts.append(words)
+            else:
+                self._stream_text(state, now, words)
+                state.unmarked, kind = state.unmarked or state.spoke, ""
+            if chunk.system_fingerprint:
+                self._fingerprint = chunk.system_fingerprint
+            place += 1
+        return place
 
     def _chunk(self, chunk: Mapping[str, Any]) -> None:
         choices = chunk.get("choices")
@@ -101,26 +162,11 @@ class AnswerDecoder:
         if type(fingerprint) is str:
             self._fingerprint = fingerprint
         for choice in items(choices, "choices"):
-            if not self._plain_text(choice):
-                self._choice(choice)
+            self._choice(choice)
         if chunk.get("usage") or "prompt_progress" in chunk or "x_groq" in chunk:
             self._report_usage(chunk)
             if not choices:
                 self._confirm()
-
-    def _plain_text(self, data: Any) -> bool:
-        """Takes `data` if it is more text and nothing else, because nearly every chunk is and this is quicker."""
-        try:
-            choice, delta = self._plain[data["index"]], data["delta"]
-            words = delta["content"]
-            if type(words) is not str or len(delta) > 1 or not choice.prefixed or choice.finish_reason:
-                return False
-            if not words or not choice.plain or data.get("finish_reason") or data.get("logprobs") or CHOICE in data:
-                return False
-        except (KeyError, TypeError, AttributeError):
-            return False
-        self._events.add_text(choice.index, "text", words)
-        return True
 
     def _choice(self, data: Any) -> None:
         if type(data) is not dict:
@@ -130,14 +176,14 @@ class AnswerDecoder:
         choice = self._choice_of(count(data.get("index"), "index"))
         choice.found = decode_results(data.get(CHOICE)) or choice.found
         content = False
-        delta = data.get("delta") or _text_delta(data)
+        delta = data.get("delta") or text_delta(data)
         if delta or data.get("logprobs"):
             content = self._delta(choice, delta, data.get("logprobs") if delta or not data.get("message") else None)
         if data.get("message"):
             content = self._message(choice, mapping(data["message"], "message"), data.get("logprobs")) or content
         reason = data.get("finish_reason")
         if reason and str(reason).lower() not in NO_REASON:
-            choice.finish(reason if type(reason) is str else "?", _stop_sequence(data), apart=not content)
+            choice.finish(reason if type(reason) is str else "?", stop_sequence(data), apart=not content)
         elif content:
             choice.unmarked = choice.unmarked or choice.spoke
         if data.get("usage"):
@@ -174,9 +220,7 @@ class AnswerDecoder:
         tokens = decode_logprobs(logprobs, self._top_logprobs)
         for kind, words in decode_content(delta):
             content = True
-            self._add_text(choice, kind, words, tokens)
-            choice.streamed.add(kind)
-            choice.plain = choice.plain or kind == "text"
+            self._stream_text(choice, kind, words, tokens)
             tokens = []
         if tokens:
             self._events.add(v1.CompletionEvent(delta=v1.Delta(choice_index=choice.index, logprobs=tokens)))
@@ -202,7 +246,11 @@ class AnswerDecoder:
             tokens = []
         return (not choice.calls and self._tool_calls(choice, message)) or content
 
-    def _add_text(self, choice: ChoiceState, kind: Kind, words: str, tokens: list[v1.TokenLogprob]) -> None:
+    def _stream_text(self, choice: ChoiceState, kind: Kind, words: str, tokens: Sequence[v1.TokenLogprob] = ()) -> None:
+        self._add_text(choice, kind, words, tokens)
+        choice.streamed.add(kind)
+
+    def _add_text(self, choice: ChoiceState, kind: Kind, words: str, tokens: Sequence[v1.TokenLogprob]) -> None:
         choice.goes_on()
         self._add_prefix(choice)
         choice.spoke = choice.spoke or kind != "reasoning"
@@ -240,42 +288,6 @@ class AnswerDecoder:
             self._usage = usage
             self._events.set_usage(usage)
 
-    def _choice_finished(self, choice: ChoiceState) -> v1.ChoiceFinished:
-        reason = self._finish_reason(choice)
-        stopped = reason == v1.FINISH_REASON_STOP and choice.stop_sequence
-        return v1.ChoiceFinished(
-            choice_index=choice.index,
-            finish_reason=v1.FINISH_REASON_STOP_SEQUENCE if stopped else reason,
-            matched_stop_sequence=choice.stop_sequence if stopped else "",
-            provider_finish_reason=choice.finish_reason[:64],
-            system_fingerprint=self._fingerprint[:128],
-            extensions=choice.signed.extensions(),
-        )
-
-    def _finish_reason(self, choice: ChoiceState) -> v1.FinishReason.ValueType:
-        reason = choice.meaning
-        if choice.calls and (reason == v1.FINISH_REASON_STOP or not choice.finish_reason):
-            return v1.FINISH_REASON_TOOL_CALLS  # servers say "stop" if the request forced the call
-        if reason == v1.FINISH_REASON_TOOL_CALLS and not choice.calls:
-            return v1.FINISH_REASON_OTHER
-        if reason == v1.FINISH_REASON_STOP and choice.refused:
-            return v1.FINISH_REASON_REFUSAL
-        if reason == v1.FINISH_REASON_MAX_OUTPUT_TOKENS and self._is_short():
-            return v1.FINISH_REASON_CONTEXT_LENGTH
-        return reason
-
     def _is_short(self) -> bool:
         """The answer has fewer tokens than the request allowed, so it was not that limit that ended it."""
         return len(self._choices) == 1 and 0 < self._usage.output_tokens < self._max_tokens
-
-
-def _stop_sequence(choice: Mapping[str, Any]) -> str:
-    """The stop sequence that ended `choice`, if the server reports it, as vLLM does in `stop_reason`."""
-    stop = choice.get("stop_reason")  # a number is the id of an end token
-    return stop[:256] if type(stop) is str else ""
-
-
-def _text_delta(choice: Mapping[str, Any]) -> dict[str, Any]:
-    """The delta of a text completion, whose keys stand in the choice itself. Empty if there is nothing new."""
-    keys = {"content": choice.get("text"), "reasoning_content": choice.get("reasoning_content")}
-    return {key: value for key, value in keys.items() if value}

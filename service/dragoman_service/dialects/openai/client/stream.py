@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from dragoman import v1
 
 from dragoman_service.dialects.openai.client.json import is_json
 from dragoman_service.dialects.openai.client.response import AnswerDecoder
-from dragoman_service.dialects.sse import DONE, SseDecoder
+from dragoman_service.dialects.sse import DONE, JsonEvents, SseDecoder
 from dragoman_service.errors import CompletionError, malformed_answer
 
 MAX_COMPLETE = 16 * 1024 * 1024  # bytes of a complete answer, and of one event
 _EVENT_FIELDS = (b"data:", b"event:", b"id:", b":")
+_TELLING = max(map(len, _EVENT_FIELDS))  # of the first bytes
 
 
 class StreamDecoder:
@@ -26,7 +27,9 @@ class StreamDecoder:
         self._answer = answer
         self._is_json = is_json
         self._events: SseDecoder | None = None
-        self._body = bytearray()  # of a complete answer, or what has come before the format is known
+        self._body: list[bytes] = []  # of a complete answer, or what has come before the format is known
+        self._size = 0  # of all of it
+        self._start = b""  # its first bytes, which tell the format
         self._has_text = False
         """A JSON text was decoded. Comments and incomplete texts are none."""
 
@@ -42,13 +45,18 @@ class StreamDecoder:
 
     def feed(self, piece: bytes) -> Iterable[v1.CompletionEvent]:
         """The events that `piece` completes. Raises PROVIDER_MALFORMED, or the error that the upstream reports."""
-        return self._decode(self._texts(piece))
+        if self._events is None:
+            piece = self._beginning(piece)
+        if self._events is None:
+            return ()
+        found = self._events.feed_json(piece)
+        return self._decode(self._events.feed(piece) if found is None else found)
 
     def end(self) -> Iterator[v1.CompletionEvent]:
         """The events of a complete answer, and the end of each choice. Raises IncompleteAnswerError without one."""
         if self._body or (self._events is None and self._is_json):
             self._has_text = True
-            yield from self._answer.decode_complete(bytes(self._body))
+            yield from self._answer.decode_complete(b"".join(self._body))
         elif self._events is not None:
             yield from self._last_event(self._events)
         if self._events is not None and self._events.foreign and not self._has_text:
@@ -64,28 +72,31 @@ class StreamDecoder:
             return ()
         return self._decode([text])
 
-    def _decode(self, texts: list[bytes]) -> Iterable[v1.CompletionEvent]:
+    def _decode(self, texts: JsonEvents | Sequence[bytes]) -> Iterable[v1.CompletionEvent]:
         self._has_text = self._has_text or bool(texts)
         try:
-            return self._answer.decode(texts)
+            return self._answer.decode_json(texts) if isinstance(texts, JsonEvents) else self._answer.decode(texts)
         except CompletionError as failure:
             return _then_raise(self._answer.take(), failure)
 
-    def _texts(self, piece: bytes) -> list[bytes]:
-        if self._events is not None:
-            return self._events.feed(piece)
-        self._body += piece if self._body else piece.lstrip()
-        if len(self._body) > MAX_COMPLETE:
+    def _beginning(self, piece: bytes) -> bytes:
+        """What has come, once it is known to be a stream. Until then it is kept, and nothing returned."""
+        if not self._start:
+            piece = piece.lstrip()
+        self._body.append(piece)
+        self._size += len(piece)
+        if self._size > MAX_COMPLETE:
             raise malformed_answer(f"sent an answer of more than {MAX_COMPLETE} bytes")
-        if not self._body or self._body.startswith((b"{", b"[")):
-            return []
-        if self._body.startswith(b"<"):
+        start = self._start = (self._start + piece[:_TELLING])[:_TELLING]
+        if not start or start.startswith((b"{", b"[")):
+            return b""
+        if start.startswith(b"<"):
             raise malformed_answer("answered with an HTML page")
-        if self._is_json and not self._body.startswith(_EVENT_FIELDS):
-            return []
-        self._events, start = SseDecoder(MAX_COMPLETE), bytes(self._body)
+        if self._is_json and not start.startswith(_EVENT_FIELDS):
+            return b""
+        self._events, body = SseDecoder(MAX_COMPLETE), b"".join(self._body)
         self._body.clear()
-        return self._events.feed(start)
+        return body
 
 
 def _then_raise(events: list[v1.CompletionEvent], failure: CompletionError) -> Iterator[v1.CompletionEvent]:

@@ -1,17 +1,14 @@
-"""The content of answers: decodes one delta, follows each choice to its end, and collects deltas into few events."""
+"""The content of answers: decodes one delta, and collects deltas into few events."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dragoman import v1
 
 from dragoman_service.dialects.openai.client.json import items, mapping, text
-from dragoman_service.dialects.openai.client.tool_calls import ToolCalls
-from dragoman_service.errors import malformed_answer
 
 Kind = Literal["text", "reasoning", "refusal"]
 # Servers that send both repeat the same text, for old and for new clients.
@@ -55,6 +52,12 @@ def _parts(parts: list[Any]) -> Iterator[tuple[Kind, str]]:
             yield "text", text(part["text"])
 
 
+def text_delta(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """The delta of a text completion, whose keys stand in the choice itself. Empty if there is nothing new."""
+    keys = {"content": choice.get("text"), "reasoning_content": choice.get("reasoning_content")}
+    return {key: value for key, value in keys.items() if value}
+
+
 _GROWING = ("text", "summary", "data")
 _MOST_DETAILS = 1024**2  # characters
 
@@ -91,117 +94,6 @@ class SignedReasoning:
         return {DETAILS: json.dumps(self._details, ensure_ascii=False, separators=(",", ":"))}
 
 
-# The server gave up before the end: the words of DeepSeek, vLLM, OpenRouter and Mistral.
-_GAVE_UP = frozenset({"insufficient_system_resource", "abort", "error"})
-_FINISH_REASONS = {
-    "stop": v1.FINISH_REASON_STOP,
-    "eos": v1.FINISH_REASON_STOP,
-    "eos_token": v1.FINISH_REASON_STOP,
-    "end_turn": v1.FINISH_REASON_STOP,
-    "stop_sequence": v1.FINISH_REASON_STOP_SEQUENCE,
-    "complete": v1.FINISH_REASON_STOP,
-    "completed": v1.FINISH_REASON_STOP,
-    "length": v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
-    "max_tokens": v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
-    "model_length": v1.FINISH_REASON_CONTEXT_LENGTH,
-    "tool_calls": v1.FINISH_REASON_TOOL_CALLS,
-    "tool_use": v1.FINISH_REASON_TOOL_CALLS,
-    "function_call": v1.FINISH_REASON_TOOL_CALLS,
-    "content_filter": v1.FINISH_REASON_CONTENT_FILTER,
-    "violation": v1.FINISH_REASON_CONTENT_FILTER,
-    "max_output_tokens": v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
-    # Gemini's words, which translators leave as they are
-    **dict.fromkeys(("safety", "blocklist", "prohibited_content", "spii"), v1.FINISH_REASON_CONTENT_FILTER),
-    "recitation": v1.FINISH_REASON_RECITATION,
-}
-CUT = frozenset(
-    {
-        v1.FINISH_REASON_MAX_OUTPUT_TOKENS,
-        v1.FINISH_REASON_CONTEXT_LENGTH,
-        v1.FINISH_REASON_CONTENT_FILTER,
-        v1.FINISH_REASON_RECITATION,
-    }
-)
-NO_REASON = frozenset({"", "null", "none", "finish_reason_unspecified"})  # the choice goes on
-
-
-@dataclass(slots=True)
-class ChoiceState:
-    """The progress of one choice."""
-
-    index: int
-    prefixed: bool
-    """The prefix has been put before its text, or there is none."""
-    number: int = 0
-    """The upstream's index in the last chunk with content."""
-    incoming: int = 0
-    """The upstream's index in the chunk that is being decoded."""
-    spoke: bool = False
-    """Text, a refusal or a tool call came. Reasoning alone is no answer."""
-    plain: bool = False
-    """Text came as a delta."""
-    refused: bool = False
-    finish_reason: str = ""
-    """The upstream's own word; empty until it comes."""
-    reopened: bool = False
-    """Content came after the finish reason."""
-    continued: bool = False
-    """That has happened at least once, so that a finish reason beside content means nothing."""
-    unmarked: bool = False
-    """Earlier text came without a finish reason, so that the server does not send one with each chunk."""
-    apart: bool = False
-    """The finish reason came, or was followed by usage, without content, or not with each chunk: it is the end."""
-    stop_sequence: str = ""
-    streamed: set[str] = field(default_factory=set)
-    """The kinds of content that came as deltas, which a complete message repeats."""
-    messages: dict[str, str] = field(default_factory=dict)
-    """Kind of content → what complete messages have said so far."""
-    found: v1.SafetyAssessment | None = None
-    """The latest findings of the upstream's filter."""
-    calls: ToolCalls = field(default_factory=ToolCalls)
-    signed: SignedReasoning = field(default_factory=SignedReasoning)
-
-    @property
-    def meaning(self) -> v1.FinishReason.ValueType:
-        return _FINISH_REASONS.get(self.finish_reason.lower(), v1.FINISH_REASON_OTHER)
-
-    @property
-    def failed(self) -> bool:
-        return self.finish_reason.lower() in _GAVE_UP
-
-    @property
-    def finished(self) -> bool:
-        """It has its end, whatever becomes of the connection. A finish reason beside content may be premature."""
-        stopped = self.meaning == v1.FINISH_REASON_STOP
-        return bool(self.finish_reason) and not self.reopened and self.apart and (self.spoke or not stopped)
-
-    def whole(self, *, complete: bool, done: bool) -> bool:
-        """The body has ended, and this choice is all there. `complete`: the body was one object; `done`: `[DONE]`."""
-        if self.failed:
-            return False
-        if complete or done:
-            return bool(self.finish_reason) or (self.spoke and self.calls.whole)
-        answered = self.spoke or self.meaning != v1.FINISH_REASON_STOP
-        return bool(self.finish_reason) and not self.reopened and (self.apart or (answered and not self.continued))
-
-    def goes_on(self) -> None:
-        """More content came. Raises PROVIDER_MALFORMED if it is that of a choice that was not requested."""
-        if self.incoming < self.number or (self.finish_reason and self.incoming != self.number):
-            raise malformed_answer("sent a choice that was not requested")
-        self.number = self.incoming
-        if self.finish_reason:
-            self.reopened = self.continued = True
-            self.apart = False
-
-    def finish(self, reason: str, stop_sequence: str, *, apart: bool) -> None:
-        """Takes a finish reason. Of several in a row the first counts, but "stop" beside content is weaker."""
-        early = not self.apart and self.meaning == v1.FINISH_REASON_STOP
-        if not self.finish_reason or self.reopened or early:
-            self.finish_reason, self.stop_sequence = reason, stop_sequence
-        self.reopened = False
-        self.apart = self.apart or apart or (self.unmarked and self.spoke and not self.continued)
-
-
 class EventCollector:
     """Collects events until they are taken. Consecutive deltas of one kind become one event, as do usage totals."""
 
@@ -223,13 +115,19 @@ class EventCollector:
 
     def add_text(self, choice: int, kind: Kind, words: str, logprobs: Sequence[v1.TokenLogprob] = ()) -> None:
         """Adds text, reasoning or a refusal. Text with log probabilities is an event of its own."""
-        if kind != self._kind or choice != self._choice or logprobs:
+        if logprobs:
             self._flush()
-            self._choice, self._kind = choice, kind
-        self._texts.append(words)
+        self.open_text(choice, kind).append(words)
         if logprobs:
             self._flush()
             self._events[-1].delta.logprobs.extend(logprobs)
+
+    def open_text(self, choice: int, kind: Kind) -> list[str]:
+        """A list for texts, of which none is empty. It is to be filled before anything else is called."""
+        if kind != self._kind or choice != self._choice:
+            self._flush()
+            self._choice, self._kind = choice, kind
+        return self._texts
 
     def add_tool_call(self, choice: int, delta: v1.ToolCallDelta) -> None:
         """Adds a tool call, or more of its arguments."""

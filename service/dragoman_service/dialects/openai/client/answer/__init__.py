@@ -1,0 +1,1 @@
+"""What answers are made of: chunks, choices, content, tool calls, tokens."""
