@@ -25,8 +25,8 @@ from dragoman import v1
 from dragoman_service.operations.sql.schema import operations
 from dragoman_service.operations.sql.transaction import Transaction
 from dragoman_service.operations.store.relational import SqlStore
-from dragoman_service.testing.operation_laws.process import Remote
-from dragoman_service.testing.operation_laws.replica import CALLER, Replica
+from dragoman_service.testing.operation_laws.replicas.process import Remote
+from dragoman_service.testing.operation_laws.replicas.replica import CALLER, Replica
 from dragoman_service.testing.operation_laws.stage import AnyReplica, Stage, Store
 from sqlalchemy import Connection, func, insert, select
 

@@ -14,7 +14,7 @@ from dragoman_service.operations.model.intervals import Intervals
 from dragoman_service.operations.store.database import Database
 from dragoman_service.operations.store.interface import OperationStore, StoreContext
 from dragoman_service.operations.store.opening import open_store as open_at
-from dragoman_service.testing.operation_laws.replica import Replica, Setup, open_replica
+from dragoman_service.testing.operation_laws.replicas.replica import Replica, Setup, open_replica
 from dragoman_service.testing.operation_laws.stage import Store
 from openers import SLOTS, OpenStore, OpenWorker, database_of
 from postgres_server import PostgresServer

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dragoman_service.operations.store.database import Database
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.store.relational import SqlStore
-from dragoman_service.testing.operation_laws.replica import Replica
+from dragoman_service.testing.operation_laws.replicas.replica import Replica
 
 SLOTS = 16  # of a worker
 OpenWorker = Callable[..., Awaitable[Replica]]

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 
 import pytest
 from dragoman_service.errors import CompletionError
-from dragoman_service.testing.operation_laws.replica import Replica
+from dragoman_service.testing.operation_laws.replicas.replica import Replica
 from dragoman_service.testing.operation_laws.stage import metadata_of
 from waiting import until
 

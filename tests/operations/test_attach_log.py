@@ -14,7 +14,7 @@ from dragoman_service.operations.model.records import Chunk, Ending, Held, New, 
 from dragoman_service.operations.notify.waiters import MOST_FED, Waiters
 from dragoman_service.operations.reading import OperationReader
 from dragoman_service.operations.store.interface import OperationStore
-from dragoman_service.testing.operation_laws.replica import CALLER
+from dragoman_service.testing.operation_laws.replicas.replica import CALLER
 from dragoman_service.testing.operation_laws.rows import TTL, claim
 
 ID = "0" * 26

@@ -16,8 +16,8 @@ from attached import events_of, kinds_of, numbers_of, read, reading
 from dragoman import v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.operations.model.intervals import Intervals
-from dragoman_service.testing.operation_laws.provider import ask
-from dragoman_service.testing.operation_laws.replica import CALLER, Replica
+from dragoman_service.testing.operation_laws.replicas.provider import ask
+from dragoman_service.testing.operation_laws.replicas.replica import CALLER, Replica
 from dragoman_service.testing.operation_laws.stage import State, metadata_of
 from google.rpc import code_pb2
 from outcomes import signed, until_state

@@ -14,7 +14,7 @@ import pytest
 from dragoman_service.contract import CompletionError
 from dragoman_service.testing.operation_laws.queue import SharingLaws
 from dragoman_service.testing.operation_laws.reach import ReachLaws
-from dragoman_service.testing.operation_laws.replica import Replica
+from dragoman_service.testing.operation_laws.replicas.replica import Replica
 from dragoman_service.testing.operation_laws.stage import (
     Stage,
     Staged,

@@ -9,8 +9,8 @@ import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.testing.operation_laws import OperationStoreLaws, Store
-from dragoman_service.testing.operation_laws.process import Remote
-from dragoman_service.testing.operation_laws.replica import until
+from dragoman_service.testing.operation_laws.replicas.process import Remote
+from dragoman_service.testing.operation_laws.replicas.replica import until
 from dragoman_service.testing.operation_laws.stage import Stage, check_log, state_of
 
 FULL = 64 * 1024  # bytes of the write-ahead log that can still be overwritten when the disk is full

@@ -16,7 +16,7 @@ from dragoman_service.operations.start_options import StartOptions
 from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.worker.cancellations import Cancellations
 from dragoman_service.operations.worker.run import Run
-from dragoman_service.testing.operation_laws.provider import ask
+from dragoman_service.testing.operation_laws.replicas.provider import ask
 from dragoman_service.testing.operation_laws.rows import OWNER, TTL, claim, new
 from dragoman_service.testing.operation_laws.stage import State, text_of
 from openers import OpenStore, OpenWorker

@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from dragoman_service.operations.model.changes import Work
 from dragoman_service.operations.model.intervals import Intervals
-from dragoman_service.testing.operation_laws.provider import ask
-from dragoman_service.testing.operation_laws.replica import Replica
+from dragoman_service.testing.operation_laws.replicas.provider import ask
+from dragoman_service.testing.operation_laws.replicas.replica import Replica
 from dragoman_service.testing.operation_laws.rows import new
 from openers import OpenStore, OpenWorker
 from waiting import until

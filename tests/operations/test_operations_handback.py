@@ -11,8 +11,8 @@ from dragoman import v1
 from dragoman_service.errors import CompletionError
 from dragoman_service.operations import Membership, open_shared_store, operations_in
 from dragoman_service.settings.settings import SettingsError, load
-from dragoman_service.testing.operation_laws.provider import ask
-from dragoman_service.testing.operation_laws.replica import CALLER, Replica
+from dragoman_service.testing.operation_laws.replicas.provider import ask
+from dragoman_service.testing.operation_laws.replicas.replica import CALLER, Replica
 from dragoman_service.testing.operation_laws.stage import State, Store, metadata_of
 from openers import OpenWorker
 from outcomes import signed, until_state

@@ -6,8 +6,8 @@ import asyncio
 
 from dragoman import v1
 from dragoman_service.operations.model.intervals import Intervals
-from dragoman_service.testing.operation_laws.provider import ask
-from dragoman_service.testing.operation_laws.replica import Replica
+from dragoman_service.testing.operation_laws.replicas.provider import ask
+from dragoman_service.testing.operation_laws.replicas.replica import Replica
 from dragoman_service.testing.operation_laws.stage import State, completion_of, metadata_of, text_of
 from google.longrunning import operations_pb2
 from google.rpc import code_pb2, error_details_pb2

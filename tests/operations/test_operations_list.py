@@ -8,8 +8,8 @@ import pytest
 from dragoman import v1
 from dragoman_service.operations.listing.filter import parse
 from dragoman_service.operations.sql.conditions import where
-from dragoman_service.testing.operation_laws.provider import ask
-from dragoman_service.testing.operation_laws.replica import Replica
+from dragoman_service.testing.operation_laws.replicas.provider import ask
+from dragoman_service.testing.operation_laws.replicas.replica import Replica
 from dragoman_service.testing.operation_laws.stage import metadata_of
 from outcomes import refused
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from dragoman_service.operations.listing.filter import parse
-from dragoman_service.testing.operation_laws.provider import ask
-from dragoman_service.testing.operation_laws.replica import Replica
+from dragoman_service.testing.operation_laws.replicas.provider import ask
+from dragoman_service.testing.operation_laws.replicas.replica import Replica
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 FILTERS = re.findall(r"^\| `([^`]+)` \|", PAGE, re.M)

@@ -18,7 +18,7 @@ from dragoman_service.operations.store.interface import OperationStore
 from dragoman_service.operations.store.relational import SqlStore
 from dragoman_service.operations.worker.janitor import Janitor
 from dragoman_service.testing.operation_laws import Store
-from dragoman_service.testing.operation_laws.provider import ask
+from dragoman_service.testing.operation_laws.replicas.provider import ask
 from dragoman_service.testing.operation_laws.rows import OWNER, TTL, claim, new, succeeded
 from dragoman_service.testing.operation_laws.stage import State
 from openers import OpenWorker, database_of

@@ -6,7 +6,7 @@ import asyncio
 
 from altered_store import notifying, without_stops
 from dragoman import v1
-from dragoman_service.testing.operation_laws.provider import ask
+from dragoman_service.testing.operation_laws.replicas.provider import ask
 from dragoman_service.testing.operation_laws.stage import State, metadata_of, text_of
 from google.rpc import code_pb2
 from openers import OpenWorker

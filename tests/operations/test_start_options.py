@@ -11,8 +11,8 @@ import grpc
 from altered_store import Unrenewed, altered
 from dragoman import v1
 from dragoman_service.operations import StartOptions
-from dragoman_service.testing.operation_laws.provider import ask
-from dragoman_service.testing.operation_laws.replica import CALLER, Replica
+from dragoman_service.testing.operation_laws.replicas.provider import ask
+from dragoman_service.testing.operation_laws.replicas.replica import CALLER, Replica
 from dragoman_service.testing.operation_laws.stage import completion_of, metadata_of
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf.duration_pb2 import Duration

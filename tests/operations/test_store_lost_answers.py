@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 from dragoman_service.operations.model.intervals import Intervals
-from dragoman_service.testing.operation_laws.provider import ask
+from dragoman_service.testing.operation_laws.replicas.provider import ask
 from dragoman_service.testing.operation_laws.stage import Store, check_log, metadata_of, state_of
 from openers import OpenWorker
 from postgres_server import OWNER, PostgresServer

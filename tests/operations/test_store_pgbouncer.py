@@ -14,7 +14,7 @@ from dragoman_service.operations.store.libpq_url import read_url
 from dragoman_service.operations.store.opening import open_store
 from dragoman_service.operations.store.postgres.connections import Route
 from dragoman_service.operations.store.postgres.pooler import pooling_of
-from dragoman_service.testing.operation_laws.provider import ask
+from dragoman_service.testing.operation_laws.replicas.provider import ask
 from dragoman_service.testing.operation_laws.rows import OWNER, new
 from dragoman_service.testing.operation_laws.stage import State, Store, metadata_of
 from openers import OpenWorker, database_of

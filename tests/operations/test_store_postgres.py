@@ -25,7 +25,7 @@ from dragoman_service.operations.store.interface import OperationStore, StoreCon
 from dragoman_service.operations.store.opening import open_store
 from dragoman_service.operations.store.postgres import open_postgres
 from dragoman_service.operations.store.postgres.database import READERS
-from dragoman_service.testing.operation_laws.provider import ask
+from dragoman_service.testing.operation_laws.replicas.provider import ask
 from dragoman_service.testing.operation_laws.rows import OWNER, TTL, claim, new
 from dragoman_service.testing.operation_laws.stage import Store, metadata_of, text_of
 from google.rpc import code_pb2

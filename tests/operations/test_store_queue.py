@@ -9,7 +9,7 @@ import pytest
 from dragoman_service.operations.model.claims import Limits
 from dragoman_service.operations.model.records import Claimed
 from dragoman_service.operations.store.interface import OperationStore
-from dragoman_service.testing.operation_laws.provider import ask
+from dragoman_service.testing.operation_laws.replicas.provider import ask
 from dragoman_service.testing.operation_laws.rows import TTL, claim, new, succeeded
 from openers import OpenStore, OpenWorker
 from waiting import until

@@ -18,7 +18,7 @@ from dragoman_service.operations.model.requests import Start
 from dragoman_service.operations.sql.transaction import Transaction
 from dragoman_service.operations.store.interface import StoreContext
 from dragoman_service.operations.store.opening import open_store
-from dragoman_service.testing.operation_laws.provider import ask
+from dragoman_service.testing.operation_laws.replicas.provider import ask
 from dragoman_service.testing.operation_laws.rows import new
 from dragoman_service.testing.operation_laws.stage import State, Store, metadata_of, text_of
 from google.rpc import code_pb2

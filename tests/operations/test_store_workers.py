@@ -8,7 +8,7 @@ import pytest
 from altered_store import Older, altered
 from dragoman_service.operations.model.workers import SILENCE, Worker
 from dragoman_service.operations.worker.registry import Registry
-from dragoman_service.testing.operation_laws.replica import RecordingObserver
+from dragoman_service.testing.operation_laws.replicas.replica import RecordingObserver
 from dragoman_service.testing.operation_laws.stage import Store
 from openers import OpenStore, OpenWorker, database_of
 from service_log import Log

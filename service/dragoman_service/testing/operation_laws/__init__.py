@@ -1,25 +1,23 @@
-"""The laws of operation stores, as tests that every store inherits, and the replicas that they run. They need the extra
-`testing`.
+"""The laws of operation stores, as tests that every store inherits, and the replicas that they run. The laws need the
+extra `testing`.
 """
 
 from __future__ import annotations
 
-from dragoman_service.testing.operation_laws.machine import MachineLaws
-from dragoman_service.testing.operation_laws.queue import QueueLaws, SharingLaws
-from dragoman_service.testing.operation_laws.reach import ReachLaws
-from dragoman_service.testing.operation_laws.stage import Store
-from dragoman_service.testing.operation_laws.survival import SurvivalLaws
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dragoman_service.testing.operation_laws.laws import OperationStoreLaws
+    from dragoman_service.testing.operation_laws.stage import Store
 
 __all__ = ["OperationStoreLaws", "Store"]
 
+_HOMES = {"OperationStoreLaws": "laws", "Store": "stage"}
 
-class OperationStoreLaws(MachineLaws, QueueLaws, ReachLaws, SharingLaws, SurvivalLaws):
-    """Subclass it and give it a fixture `store` that describes a fresh store for each test.
 
-        class TestSqlite(OperationStoreLaws):
-            @pytest.fixture
-            def store(self, tmp_path):
-                return Store("sqlite:///operations.db", tmp_path)
-
-    Replicas run in this process and in others, which are killed, frozen and given wrong clocks; see `Store.survives`.
-    """
+def __getattr__(name: str) -> object:
+    """Imports a name when it is wanted, see `dragoman_service.testing`."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.testing.operation_laws.model import Expected, Model
-from dragoman_service.testing.operation_laws.replica import Replica
+from dragoman_service.testing.operation_laws.replicas.replica import Replica
 from dragoman_service.testing.operation_laws.stage import Stage, Staged, check_log, metadata_of, state_of
 from dragoman_service.testing.operation_laws.world import SLOTS, World
 

@@ -12,7 +12,7 @@ from dragoman import v1
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.operations.model.workers import Worker
-from dragoman_service.testing.operation_laws.replica import CALLER, NEVER, until
+from dragoman_service.testing.operation_laws.replicas.replica import CALLER, NEVER, until
 from dragoman_service.testing.operation_laws.rows import OWNER, TTL, claim, new, succeeded
 from dragoman_service.testing.operation_laws.stage import (
     AnyReplica,

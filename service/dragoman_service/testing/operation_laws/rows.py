@@ -9,7 +9,7 @@ from dragoman_service.operations.model.claims import UNLIMITED, ClaimRequest, Li
 from dragoman_service.operations.model.records import Chunk, Claimed, Ending, New, Progress, State
 from dragoman_service.operations.model.turns import Sharing
 from dragoman_service.operations.store.interface import OperationStore
-from dragoman_service.testing.operation_laws.replica import CALLER
+from dragoman_service.testing.operation_laws.replicas.replica import CALLER
 
 OWNER = CALLER
 LEASE, TTL = 600_000, 3_600_000  # milliseconds

@@ -17,8 +17,8 @@ from google.longrunning import operations_pb2
 from dragoman_service.operations.store.interface import OperationStore, StoreContext
 from dragoman_service.operations.store.opening import open_store
 from dragoman_service.operations.store.relational import SqlStore
-from dragoman_service.testing.operation_laws.process import Remote, open_process
-from dragoman_service.testing.operation_laws.replica import Replica, Setup, open_replica
+from dragoman_service.testing.operation_laws.replicas.process import Remote, open_process
+from dragoman_service.testing.operation_laws.replicas.replica import Replica, Setup, open_replica
 
 State = v1.CompletionOperationMetadata
 AnyReplica = Replica | Remote

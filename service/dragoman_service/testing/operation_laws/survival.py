@@ -12,8 +12,8 @@ from dragoman import v1
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.operations.model.errors import StoredError
-from dragoman_service.testing.operation_laws.process import Remote
-from dragoman_service.testing.operation_laws.replica import Replica, open_replica, until
+from dragoman_service.testing.operation_laws.replicas.process import Remote
+from dragoman_service.testing.operation_laws.replicas.replica import Replica, open_replica, until
 from dragoman_service.testing.operation_laws.stage import (
     Stage,
     Staged,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from google.longrunning import operations_pb2
 
 from dragoman_service.errors import CompletionError
-from dragoman_service.testing.operation_laws.replica import NEVER, Replica, open_replica, until
+from dragoman_service.testing.operation_laws.replicas.replica import NEVER, Replica, open_replica, until
 from dragoman_service.testing.operation_laws.stage import Stage, state_of
 
 T = TypeVar("T")

@@ -16,9 +16,9 @@ from dragoman import v1
 from google.longrunning import operations_pb2
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.testing.operation_laws.replica import Setup, until
+from dragoman_service.testing.operation_laws.replicas.replica import Setup, until
 
-PROGRAM = "dragoman_service.testing.operation_laws.worker"
+PROGRAM = "dragoman_service.testing.operation_laws.replicas.worker"
 
 
 class Remote:

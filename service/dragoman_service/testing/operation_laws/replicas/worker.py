@@ -1,4 +1,4 @@
-"""A replica in a process of its own: `python -m dragoman_service.testing.operation_laws.worker SETUP`.
+"""A replica in a process of its own: `python -m dragoman_service.testing.operation_laws.replicas.worker SETUP`.
 
 Each line of its standard input is a call of `Replica` as JSON. Answers are lines of its standard output, in any order,
 mixed with its log. It ends when its standard input does.
@@ -18,7 +18,7 @@ import structlog
 from google.protobuf.message import Message
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.testing.operation_laws.replica import Replica, Setup, open_replica
+from dragoman_service.testing.operation_laws.replicas.replica import Replica, Setup, open_replica
 
 Call = dict[str, Any]
 

@@ -25,7 +25,7 @@ from dragoman_service.routing.health.health import Health
 from dragoman_service.routing.policy import Policy
 from dragoman_service.routing.router import Routes
 from dragoman_service.settings.operations import OperationsSettings
-from dragoman_service.testing.operation_laws.provider import Signing, ask
+from dragoman_service.testing.operation_laws.replicas.provider import Signing, ask
 
 CALLER = "team-a"
 READING_SECONDS = 60.0
