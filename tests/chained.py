@@ -10,6 +10,7 @@ from dragoman import v1
 from dragoman_service.contract import Provider
 from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, JSON_FORMATS, PROMPT_NAMES, Quirks, names
 from dragoman_service.providers.openai.provider import OpenAIProvider
+from dragoman_service.providers.openai.settings import Asked
 from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.testing import Served, serving
 
@@ -28,7 +29,7 @@ OURS = Quirks(
 
 
 @asynccontextmanager
-async def behind(provider: Provider) -> AsyncIterator[tuple[OpenAIProvider, Served]]:
+async def behind(provider: Provider, asked: Asked = "auto") -> AsyncIterator[tuple[OpenAIProvider, Served]]:
     """Yields a provider whose upstream, over HTTP, is a service with only `provider`, and that service.
 
     Its model supports the same fields as the inner one.
@@ -39,7 +40,7 @@ async def behind(provider: Provider) -> AsyncIterator[tuple[OpenAIProvider, Serv
             provider_model=model.name, supported_fields=model.supported_fields, availability=v1.AVAILABILITY_READY
         )
         async with open_http(f"http://{inner.running.http_address}/v1") as http:
-            yield OpenAIProvider(http, [shown], OURS), inner
+            yield OpenAIProvider(http, [shown], OURS, asked=asked), inner
 
 
 async def answers(outer: Served, inner: Served, request: v1.CompletionRequest) -> list[Any]:

@@ -67,7 +67,8 @@ class HttpPeer:
 
     def _body(self, order: Order, *, stream: bool) -> bytes:
         if (order, stream) not in self._bodies:
-            asked = {"model": self._model, "messages": [{"role": "user", "content": order.prompt}]}
+            asked: dict[str, object] = {"model": self._model, "messages": [{"role": "user", "content": order.prompt}]}
+            asked["max_tokens"] = order.tokens
             streamed = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
             self._bodies[order, stream] = json.dumps({**asked, **streamed}).encode()
         return self._bodies[order, stream]
@@ -108,6 +109,7 @@ class GrpcPeer:
     def _request(self, order: Order) -> bytes:
         if order not in self._requests:
             message = v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text=order.prompt)])
-            asked = v1.CompletionRequest(model=self._model, messages=[message])
+            config = v1.GenerationConfig(max_output_tokens=order.tokens)
+            asked = v1.CompletionRequest(model=self._model, messages=[message], generation_config=config)
             self._requests[order] = asked.SerializeToString()
         return self._requests[order]

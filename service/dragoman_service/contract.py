@@ -25,6 +25,8 @@ __all__ = [
     "Provider",
     "QuotaViolation",
     "Tokenizer",
+    "Whole",
+    "WholeAnswers",
     "invalid",
 ]
 
@@ -56,6 +58,17 @@ class Trace(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Whole:
+    """Whether the answer to a call may be fetched as a whole, and whether it is."""
+
+    allowed: bool = False
+    """The caller sees nothing of the answer before its end."""
+    asked: bool = False
+    """The attempt under way gets the answer as a whole, so that the time of its first event says nothing. See
+    `WholeAnswers`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call: its caller, its deadline, and whether the caller reads a stream."""
@@ -78,6 +91,7 @@ class Call:
 
     trace: Trace | None = field(default=None, repr=False, compare=False)
     """The span that this call is a part of. None: there are no traces."""
+    whole: Whole = field(default_factory=Whole, repr=False, compare=False)
 
     @property
     def onward(self) -> Mapping[str, str]:
@@ -132,3 +146,16 @@ class Tokenizer(Protocol):
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse: ...
 
     async def tokenize(self, request: v1.TokenizeRequest, call: Call) -> v1.TokenizeResponse: ...
+
+
+@runtime_checkable
+class WholeAnswers(Protocol):
+    """A further method of a provider that can get answers as a whole, which costs less than a stream."""
+
+    def takes_whole(self, request: v1.CompletionRequest, within: float | None) -> bool:
+        """Whether it gets the answer to this request as a whole if `Call.whole.asked` says so.
+
+        `within`: another target is asked if the answer has not begun after so many seconds. None: nothing limits it but
+        the deadline.
+        """
+        ...

@@ -12,6 +12,7 @@ from dragoman import v1
 from dragoman_service.contract import Provider
 from dragoman_service.providers.echo.provider import Echo, EchoSettings
 from dragoman_service.providers.openai.provider import OpenAIProvider
+from dragoman_service.providers.openai.settings import Asked
 from dragoman_service.testing import ProviderLaws, serving
 
 
@@ -57,8 +58,9 @@ REQUESTS = {
 }
 
 
-async def test_the_answer_is_the_same_behind_another_service() -> None:
-    async with behind(Echo()) as (provider, inner), serving({"outer": provider}) as outer:
+@pytest.mark.parametrize("asked", ["auto", "stream", "whole"])
+async def test_the_answer_is_the_same_behind_another_service(asked: Asked) -> None:
+    async with behind(Echo(), asked) as (provider, inner), serving({"outer": provider}) as outer:
         for name, request in REQUESTS.items():
             direct, whole, streamed = await answers(outer, inner, request)
 

@@ -28,14 +28,14 @@ def request(*turns: str, **config: object) -> v1.CompletionRequest:
     return asked
 
 
-async def events_of(provider: Provider, asked: v1.CompletionRequest) -> list[v1.CompletionEvent]:
-    async with aclosing(provider.complete(asked, CALL)) as events:  # type: ignore[type-var]
+async def events_of(provider: Provider, asked: v1.CompletionRequest, call: Call = CALL) -> list[v1.CompletionEvent]:
+    async with aclosing(provider.complete(asked, call)) as events:  # type: ignore[type-var]
         return [event async for event in events]
 
 
-async def answer_of(provider: Provider, asked: v1.CompletionRequest) -> v1.Completion:
+async def answer_of(provider: Provider, asked: v1.CompletionRequest, call: Call = CALL) -> v1.Completion:
     fold = Fold(v1.Completion())
-    for event in await events_of(provider, asked):
+    for event in await events_of(provider, asked, call):
         fold.add(event)
     return fold.completion()
 

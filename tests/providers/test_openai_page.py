@@ -40,7 +40,7 @@ def test_every_key_is_listed_with_its_default() -> None:
 
     assert [name for name, _ in KEYS] == [*OpenAISettings.model_fields]
     assert listed == OpenAISettings.model_validate({"vendor": "openai"})
-    assert len(tomllib.loads(written)) == 4
+    assert len(tomllib.loads(written)) == 5
 
 
 def test_the_shown_tables_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ class CompletionMeter:
         self._names = names
         self._request_model = request.model
         self._record = record
+        self._call = call
         self._started: v1.Started | None = None
         self._usage: v1.Usage | None = None
         self._deltas = 0
@@ -74,7 +75,7 @@ class CompletionMeter:
         self._phase.dec()
         self._phase = self._metrics.inflight[self._method, "streaming"]
         self._phase.inc()
-        if self._record is not None:
+        if self._record is not None and not self._call.whole.asked:
             self._record.first_token = self._first - self._record.started
 
     def close(self, error: str) -> None:
@@ -101,7 +102,7 @@ class CompletionMeter:
 
     def _observe_times(self, labels: tuple[str, ...], error: str, end: float) -> None:
         self._metrics.duration[*labels, error].observe(end - self._begin)
-        if self._first is not None:
+        if self._first is not None and not self._call.whole.asked:
             self._metrics.first_chunk[*labels, error].observe(self._first - self._begin)
             if self._deltas > 1:
                 self._metrics.per_chunk[*labels, error].observe((self._last - self._first) / (self._deltas - 1))

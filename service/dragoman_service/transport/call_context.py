@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from grpc import aio
 
-from dragoman_service.contract import Call, Hints
+from dragoman_service.contract import Call, Hints, Whole
 from dragoman_service.engine.budget import Budget, Share
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.timing.off_loop import OffLoop
@@ -61,7 +61,7 @@ class CallContext:
 
     def call(self, *, streaming: bool = False) -> Call:
         """The call as filters and providers get it."""
-        told = self.headers, self.hints, self.record.trace
+        told = self.headers, self.hints, self.record.trace, Whole(allowed=not streaming)
         return Call(self.call_id, self.caller, self.deadline, streaming, self.hops, self.record, *told)
 
 

@@ -14,7 +14,7 @@ from dragoman_service.dialects.openai.client.dialect import OpenAIClientDialect
 from dragoman_service.dialects.openai.client.quirks import Quirks
 from dragoman_service.providers.openai.choices import side_by_side
 from dragoman_service.providers.openai.models import listed_models, models_of
-from dragoman_service.providers.openai.settings import OpenAISettings
+from dragoman_service.providers.openai.settings import Asked, OpenAISettings
 from dragoman_service.providers.openai.vendors import vendor_of
 from dragoman_service.providers.upstream.answering import DRAIN, HttpAnswers, deliver
 from dragoman_service.providers.upstream.connection import Http
@@ -38,14 +38,16 @@ async def open_openai(settings: OpenAISettings) -> AsyncIterator[OpenAIProvider]
         names = settings.models or await listed_models(http, vendor.models_path)
         timeouts = Timeouts(settings.first_token_timeout, settings.idle_timeout)
         models = models_of(names, vendor.quirks)
-        yield OpenAIProvider(http, models, vendor.quirks, timeouts, settings.secrets, path_of=settings.path)
+        yield OpenAIProvider(
+            http, models, vendor.quirks, timeouts, settings.secrets, path_of=settings.path, asked=settings.upstream
+        )
 
 
 class OpenAIProvider:
     """The upstream behind `http`, which has these `quirks`. `models` are listed as they are.
 
     No error that it raises holds one of the `secrets`. `path_of` makes paths from a model and an endpoint. See
-    `HttpAnswers` for `drain`.
+    `HttpAnswers` for `drain` and `OpenAISettings.upstream` for `asked`.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class OpenAIProvider:
         *,
         path_of: Callable[[str, str], str] = lambda model, endpoint: endpoint,
         drain: float = DRAIN,
+        asked: Asked = "auto",
     ) -> None:
         self._path_of = path_of
         self._models = models
         self._secrets = secrets
         self._dialect = OpenAIClientDialect(quirks)
         self._answers = HttpAnswers(http, self._dialect.decode_error, timeouts, drain)
+        self._asked, self._timeouts = asked, timeouts
 
     def models(self) -> Sequence[v1.Model]:
         return self._models
@@ -71,6 +75,13 @@ class OpenAIProvider:
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
         return deliver(partial(self._start, request, call), self._secrets)
+
+    def takes_whole(self, request: v1.CompletionRequest, within: float | None) -> bool:
+        """See `WholeAnswers`."""
+        if self._asked != "auto":
+            return self._asked == "whole"
+        most = request.generation_config.max_output_tokens
+        return self._dialect.quirks.whole and self._timeouts.leave_time_for(most, within)
 
     def _start(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[Events]:
         choices = request.generation_config.choice_count
@@ -82,7 +93,7 @@ class OpenAIProvider:
         """One HTTP request: for that one choice, or for all of them."""
 
         def encode() -> bytes:
-            return self._dialect.encode_request(request, choice=choice)
+            return self._dialect.encode_request(request, choice=choice, stream=not call.whole.asked)
 
         def decoder_of(content_type: str) -> EventDecoder[bytes]:
             return self._dialect.event_decoder(request, choice=choice, content_type=content_type)

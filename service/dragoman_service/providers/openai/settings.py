@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from pydantic import Field, HttpUrl, SecretStr, ValidationInfo, field_validator
@@ -13,6 +13,7 @@ from dragoman_service.providers.upstream.settings import DistinctNames, Key, Tim
 from dragoman_service.settings.types import Certificates, Section
 
 _Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+Asked = Literal["auto", "stream", "whole"]
 _FRAMING = frozenset({"connection", "content-encoding", "content-length", "content-type", "transfer-encoding"})
 
 
@@ -40,6 +41,9 @@ class OpenAISettings(Section):
     """From the request to the first text. Models that reason first take long."""
     idle_timeout: Timeout = 30.0
     """From one piece of the answer to the next."""
+    upstream: Asked = "auto"
+    """How it is asked for an answer of which the caller sees nothing before its end. `auto`: for a whole one if it is
+    short enough, because nothing shows that a whole answer is under way."""
 
     @field_validator("vendor")
     @classmethod

@@ -16,6 +16,7 @@ from dragoman_service.errors import DEFAULT_RETRY_AFTER
 from dragoman_service.timing.time_limit import TimeLimit
 
 END_GRACE = 2.0  # seconds for the end of the stream after the usage, which nothing follows
+SLOWEST = 4  # tokens per second of the slowest model whose whole answers are there in time
 LONGEST_PAUSE = 30.0  # seconds after the last finish reason for more of the answer, if there is no idle time-out
 
 
@@ -27,6 +28,12 @@ class Timeouts:
     """From the request to the first delta. Reports about how much of the prompt has been read restart it."""
     idle: float | None = None
     """From one piece to the next."""
+
+    def leave_time_for(self, tokens: int, within: float | None = None) -> bool:
+        """Whether even a slow model gives a whole answer of so many tokens (0: no limit is known) before the first
+        token is due, and in `within` seconds."""
+        limits = [limit for limit in (self.first_token, within) if limit is not None]
+        return tokens > 0 and all(tokens <= SLOWEST * limit for limit in limits)
 
 
 class TimeoutWatch:

@@ -15,7 +15,7 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.catalogue.catalogue import Target
-from dragoman_service.contract import Call, CompletionError
+from dragoman_service.contract import Call, CompletionError, WholeAnswers
 from dragoman_service.routing.attempts.attempt import FIRST, HEDGE, KINDS, Attempt
 from dragoman_service.routing.attempts.own_task import OwnTask
 from dragoman_service.routing.attempts.parts import Parts
@@ -145,6 +145,9 @@ class Attempts:
 
     def _begin(self, step: Step) -> Attempt:
         parts, target = self._parts, step.target
+        limited = len(self._targets) > 1 or self._policy.first_token is not None
+        limit = self._steps.limit(self._left()) if limited else None
+        self._ask_whole(target, limit)
         self._made += 1
         begun = self._time()
         lease = parts.health.begin(target, first=self._made == 1)
@@ -155,12 +158,16 @@ class Attempts:
         else:
             trace = parts.tracer.attempt(self._call, self._made, KINDS[step.kind], target.model)
             events = trace.watch(parts.ask(target, self._request, replace(self._call, trace=trace), queue=queue))
-        limited = len(self._targets) > 1 or self._policy.first_token is not None
-        limit = self._steps.limit(self._left()) if limited else None
         # A provider that does not let go would hold up the next attempt. Without a short limit there is hardly one.
         if self._policy.first_token is not None or self._policy.hedge is not None:
             events = OwnTask(events, f"attempt {self._call.id}", partial(parts.abandon, target))
         return Attempt(self._made, target, step.kind, events, begun - self._start, begun, limit, lease, trace)
+
+    def _ask_whole(self, target: Target, limit: float | None) -> None:
+        """Decides whether the attempt gets the answer as a whole. A hedge compares when answers begin."""
+        if (whole := self._call.whole).allowed:
+            provider = target.provider if self._policy.hedge is None else None
+            whole.asked = isinstance(provider, WholeAnswers) and provider.takes_whole(self._request, limit)
 
     async def _commit(self, attempt: Attempt) -> None:
         if attempt.limit is None:
@@ -173,7 +180,8 @@ class Attempts:
                 raise _timed_out(attempt.limit) from None
         if attempt.trace is not None:
             attempt.trace.committed()
-        self._parts.health.committed(attempt.target, self._time() - attempt.begun, attempt.lease)
+        seconds = None if self._call.whole.asked else self._time() - attempt.begun
+        self._parts.health.committed(attempt.target, seconds, attempt.lease)
         if attempt.number > 1:
             self._parts.observer.lost(attempt.target.model.name, attempt.offset)
 

@@ -137,10 +137,12 @@ class Health:
             health.budget.count(now)
         return Lease(health.breaker.begin(now), health.provider.begin(now))
 
-    def committed(self, target: Target, seconds: float, lease: Lease = NO_PROBE) -> None:
-        """The first output came after `seconds`. A probe has succeeded with it, because its answer may take minutes."""
+    def committed(self, target: Target, seconds: float | None, lease: Lease = NO_PROBE) -> None:
+        """The first output came after `seconds`; None: it was the whole answer. A probe has succeeded with it, because
+        its answer may take minutes."""
         health, now = self.of(target.model.name), self.now()
-        health.latency.record(seconds, now)
+        if seconds is not None:
+            health.latency.record(seconds, now)
         if lease.target:
             health.breaker.succeed(now, lease.target)
         if lease.provider:

@@ -50,10 +50,20 @@ class Root(Trace):
 
 class AttemptSpan(Trace):
     """The span of an attempt at a provider. `alone`: no other span is above it. An answer that goes on has an event
-    every `alive` seconds."""
+    every `alive` seconds, one that comes as a `whole` has none."""
 
-    def __init__(self, span: Span, kept: Kept, record: CallRecord | None, *, alone: bool, alive: float = ALIVE) -> None:
+    def __init__(
+        self,
+        span: Span,
+        kept: Kept,
+        record: CallRecord | None,
+        *,
+        alone: bool,
+        alive: float = ALIVE,
+        whole: bool = False,
+    ) -> None:
         super().__init__(span, kept)
+        self._whole = whole
         self._record, self._alone, self._pause = record, alone, alive
         self._queued = record.queued if record is not None else 0.0
         self._begin = self._alive = time.perf_counter()
@@ -91,7 +101,7 @@ class AttemptSpan(Trace):
 
     def _note(self, event: v1.CompletionEvent) -> None:
         match event.WhichOneof("event"):
-            case "delta":
+            case "delta" if not self._whole:
                 self._note_piece()
             case "usage":
                 self._usage = event.usage

@@ -113,7 +113,8 @@ class Tracing:
         context = Context() if above is None else set_span_in_context(above.span, Context())
         name = f"chat {model.provider_model}"
         span = self._tracer.start_span(name, context, SpanKind.CLIENT, attributes)
-        return AttemptSpan(span, self._kept(span) if above is None else above.kept, record, alone=above is None)
+        kept = self._kept(span) if above is None else above.kept
+        return AttemptSpan(span, kept, record, alone=above is None, whole=call.whole.asked)
 
     def run(self, name: str, number: int, starter: str, *, again: bool) -> Root:
         """Begins the span of a run of an operation, which is a trace of its own, linked to the call that started it.

@@ -34,10 +34,10 @@ class OpenAIClientDialect:
         """The endpoint for `request`, below the address of the API."""
         return self.quirks.path if request.messages else self.quirks.prompt_path
 
-    def encode_request(self, request: v1.CompletionRequest, *, choice: int | None = None) -> bytes:
-        """The JSON body of the request for a stream. Raises INVALID_FIELD and UNSUPPORTED_FIELD."""
+    def encode_request(self, request: v1.CompletionRequest, *, choice: int | None = None, stream: bool = True) -> bytes:
+        """The JSON body of the request for a stream, or for a whole answer. Raises INVALID_FIELD, UNSUPPORTED_FIELD."""
         encode = encode_chat if request.messages else encode_prompt
-        return json_bytes(encode(request, self.quirks, choice))
+        return json_bytes(encode(request, self.quirks, choice, stream=stream))
 
     def event_decoder(
         self, request: v1.CompletionRequest, *, choice: int | None = None, content_type: str = ""

@@ -77,6 +77,8 @@ class Quirks:
     """It expects the name of the function with the result of its call."""
     stream_usage: bool = True
     """It reports the usage of a stream on request."""
+    whole: bool = True
+    """It may be asked for a whole answer in place of a stream."""
     single_choice: bool = False
     """It gives one choice per request, or reports the usage of one only: more choices are parallel requests."""
     least_top_logprobs: int = 0
@@ -149,6 +151,7 @@ LLAMA_CPP = Quirks(
     tools=False,
     authors=False,
     user_key="",
+    whole=False,  # only streams have reports, see `always`
     # It may answer a request that requires a call without one, and it ignores the name of a tool.
     tool_choices=frozenset(),
     tool_names=True,

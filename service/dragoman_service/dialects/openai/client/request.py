@@ -28,8 +28,10 @@ _EFFORTS = {
 }
 
 
-def encode_chat(request: v1.CompletionRequest, quirks: Quirks, choice: int | None = None) -> dict[str, Any]:
-    """The body of a streamed chat completion.
+def encode_chat(
+    request: v1.CompletionRequest, quirks: Quirks, choice: int | None = None, *, stream: bool = True
+) -> dict[str, Any]:
+    """The body of a chat completion, streamed or whole.
 
     `choice` is the index of the one choice that the body asks for, None for all of them. Raises INVALID_FIELD, and
     UNSUPPORTED_FIELD for what the upstream cannot do.
@@ -40,7 +42,7 @@ def encode_chat(request: v1.CompletionRequest, quirks: Quirks, choice: int | Non
     encoded = {
         "model": request.model,
         "messages": encode_messages(request, quirks),
-        **_stream(request, quirks),
+        **_delivery(request, quirks, stream=stream),
         **_sampling(config, quirks, quirks.names, choice),
         **_logprobs(config, quirks),
         **_reasoning(config, quirks),
@@ -50,8 +52,10 @@ def encode_chat(request: v1.CompletionRequest, quirks: Quirks, choice: int | Non
     return extend(encoded, request.extensions)
 
 
-def encode_prompt(request: v1.CompletionRequest, quirks: Quirks, choice: int | None = None) -> dict[str, Any]:
-    """The body of a streamed completion of a prompt. See `encode_chat`."""
+def encode_prompt(
+    request: v1.CompletionRequest, quirks: Quirks, choice: int | None = None, *, stream: bool = True
+) -> dict[str, Any]:
+    """The body of a completion of a prompt. See `encode_chat`."""
     if not request.prompt:
         raise invalid(FieldViolation("messages", "at least one message is required, or a prompt instead"))
     config = request.generation_config
@@ -65,7 +69,7 @@ def encode_prompt(request: v1.CompletionRequest, quirks: Quirks, choice: int | N
     encoded = {
         "model": request.model,
         "prompt": request.prompt,
-        **_stream(request, quirks),
+        **_delivery(request, quirks, stream=stream),
         **_sampling(config, quirks, quirks.prompt_names, choice),
         **_prompt_logprobs(config, quirks),
         **_prompt_format(config),
@@ -77,9 +81,9 @@ def _fields(config: v1.GenerationConfig) -> list[str]:
     return [descriptor.name for descriptor, _ in config.ListFields() if descriptor.name != "response_format"]
 
 
-def _stream(request: v1.CompletionRequest, quirks: Quirks) -> dict[str, Any]:
-    keys: dict[str, Any] = {"stream": True, **quirks.always}
-    if quirks.stream_usage:
+def _delivery(request: v1.CompletionRequest, quirks: Quirks, *, stream: bool) -> dict[str, Any]:
+    keys: dict[str, Any] = {"stream": stream, **quirks.always}
+    if stream and quirks.stream_usage:
         keys["stream_options"] = {"include_usage": True}
     if request.end_user and quirks.user_key:
         keys[quirks.user_key] = request.end_user
