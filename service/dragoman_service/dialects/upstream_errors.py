@@ -18,6 +18,7 @@ _M = TypeVar("_M", bound=Message)
 
 SAYS = " The provider says: "
 _MAX_TEXT = 300  # characters of the upstream's text that a caller sees
+_MAX_DELAY = 24 * 3600.0  # seconds
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _KEYS = re.compile(
     r"\b(?:(?:sk|pk|rk|key|gsk|hf|r8|xai|nvapi|tgp|fw|ghp)[-_][\w*-]{6,}|AIza[\w-]{8,}|eyJ[\w.-]{16,}"
@@ -171,6 +172,15 @@ def sanitised(text: object) -> str:
     """The upstream's `text` as one short line without anything that looks like a key; empty if it is not a string."""
     shown = _KEYS.sub("…", _CONTROL.sub(" ", text)).strip() if isinstance(text, str) else ""
     return shown if len(shown) <= _MAX_TEXT else shown[: _MAX_TEXT - 1] + "…"
+
+
+def seconds_of(delay: object) -> float | None:
+    """The seconds after which an upstream wants to be asked again; None if that is no number from 0 to a day."""
+    try:
+        seconds = float(delay) if isinstance(delay, str | int | float) else -1.0
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds <= _MAX_DELAY else None
 
 
 def _retry_after(status: Status) -> float | None:

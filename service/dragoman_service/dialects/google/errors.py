@@ -17,13 +17,13 @@ from dragoman_service.dialects.upstream_errors import (
     failure_of_grpc_code,
     failure_of_http_status,
     rejected,
+    seconds_of,
 )
 from dragoman_service.errors import CompletionError, too_many_hops
 
 _TYPE = "type.googleapis.com/google.rpc."
 _BAD_KEY = frozenset({"API_KEY_INVALID", "API_KEY_EXPIRED"})
 """Reasons in ErrorInfo for what the vendor answers with 400 to a wrong key."""
-_MAX_DELAY = 24 * 3600.0  # seconds
 
 
 def error_tree(error: CompletionError, call_id: str) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def decode_error(wire: HttpErrorResponse) -> CompletionError:
     if isinstance(tree, list) and tree:
         tree = tree[0]
     problem = tree.get("error") if isinstance(tree, dict) else None
-    return decode_problem(problem, wire.status, _seconds(wire.headers.get("retry-after", "")))
+    return decode_problem(problem, wire.status, seconds_of(wire.headers.get("retry-after")))
 
 
 def decode_problem(problem: object, status: int = 0, retry_after: float | None = None) -> CompletionError:
@@ -90,12 +90,4 @@ def _detail(problem: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 def _retry_delay(problem: Mapping[str, Any]) -> float | None:
     """The delay in seconds that RetryInfo asks for, written as `7s`; None without one."""
     delay = _detail(problem, "RetryInfo").get("retryDelay")
-    return _seconds(delay.removesuffix("s")) if isinstance(delay, str) else None
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds <= _MAX_DELAY else None
+    return seconds_of(delay.removesuffix("s")) if isinstance(delay, str) else None

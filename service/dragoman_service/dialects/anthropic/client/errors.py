@@ -20,6 +20,7 @@ from dragoman_service.dialects.upstream_errors import (
     UpstreamFailure,
     failure_of_http_status,
     rejected,
+    seconds_of,
 )
 from dragoman_service.errors import CompletionError, too_many_hops
 
@@ -38,7 +39,6 @@ _BY_TYPE: Mapping[str, UpstreamFailure | None] = {
 _NO_CREDIT = "credit balance"
 """Words of what the vendor answers with 400 to an account without credit."""
 _TOO_LONG = re.compile(r"prompt is too long(?:: (?P<counted>\d+) tokens > (?P<limit>\d+))?|CONTEXT_LENGTH_EXCEEDED")
-_MAX_DELAY = 24 * 3600.0  # seconds
 
 
 def decode_error(wire: HttpErrorResponse) -> CompletionError:
@@ -48,7 +48,7 @@ def decode_error(wire: HttpErrorResponse) -> CompletionError:
     except orjson.JSONDecodeError:
         tree = None
     problem = tree.get("error") if isinstance(tree, Mapping) else None
-    return decode_problem(problem, wire.status, _seconds(wire.headers.get("retry-after")))
+    return decode_problem(problem, wire.status, seconds_of(wire.headers.get("retry-after")))
 
 
 def decode_problem(problem: object, status: int = 0, retry_after: float | None = None) -> CompletionError:
@@ -68,7 +68,7 @@ def decode_problem(problem: object, status: int = 0, retry_after: float | None =
     if failure is None:
         too_long = _TOO_LONG.search(f"{details.get('reason')} {words}")
         return rejected(words, shown) if too_long is None else _context_length(too_long, shown)
-    return failure.error(shown, _seconds(details.get("retry_after")) if retry_after is None else retry_after, words)
+    return failure.error(shown, seconds_of(details.get("retry_after")) if retry_after is None else retry_after, words)
 
 
 def _context_length(told: re.Match[str], status: str) -> CompletionError:
@@ -80,11 +80,3 @@ def _context_length(told: re.Match[str], status: str) -> CompletionError:
     return CompletionError(
         code_pb2.INVALID_ARGUMENT, v1.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED, message, metadata=metadata
     )
-
-
-def _seconds(value: object) -> float | None:
-    try:
-        seconds = float(value) if isinstance(value, str | int | float) else -1.0
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds <= _MAX_DELAY else None
