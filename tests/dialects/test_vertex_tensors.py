@@ -8,6 +8,7 @@ import pytest
 from dragoman.dialect.google.aiplatform import v1 as a
 from dragoman_service.dialects.google.predict import values
 from dragoman_service.dialects.google.predict.tensors import json_of, plain_of, plain_of_json, tensor_of
+from dragoman_service.dialects.message_json import plain_value
 from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,4 +97,4 @@ def test_a_number_of_32_bits_is_as_it_was_written() -> None:
 def test_a_value_has_integers_where_a_double_is_one() -> None:
     plain = {"a": [1, 0.5, "b", True, None, {}], "c": 2**60}
 
-    assert values.plain_of(values.value_of(plain)) == {**plain, "c": float(2**60)}
+    assert plain_value(values.value_of(plain)) == {**plain, "c": float(2**60)}

@@ -9,8 +9,8 @@ from typing import Any
 
 from dragoman.dialect.google.aiplatform import v1 as a
 from dragoman_service.dialects.google.predict.tensors import plain_of, plain_of_json, tensor_of
-from dragoman_service.dialects.google.predict.values import plain_of as plain_value
 from dragoman_service.dialects.google.predict.values import value_of
+from dragoman_service.dialects.message_json import plain_value
 from dragoman_service.testing.serving import Served
 from raw_http import RawAnswer, asked
 

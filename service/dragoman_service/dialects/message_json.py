@@ -7,7 +7,7 @@ import re
 from typing import Any, TypeVar
 
 import orjson
-from google.protobuf import json_format
+from google.protobuf import json_format, struct_pb2
 from google.protobuf.message import Message
 
 from dragoman_service.errors import CompletionError, FieldViolation, invalid, malformed_request
@@ -17,6 +17,7 @@ M = TypeVar("M", bound=Message)
 _UNKNOWN_FIELD = re.compile(r'has no field named "(.*?)" at "\w+?(?:\.(.*?))?"', re.DOTALL)
 _FAILED_FIELD = re.compile(r"Failed to parse (\w+) field: ")
 _MAX_REASON = 300  # characters of such a text that the caller sees
+_EXACT = 2**53  # a double represents every integer up to here
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -45,6 +46,27 @@ def decode_message(body: bytes, message: M, *, ignore_unknown: bool = False) -> 
 def encode_message(message: Message) -> bytes:
     """The message in one line: names in camelCase, 64-bit integers as strings, unset fields left out."""
     return orjson.dumps(json_format.MessageToDict(message))
+
+
+def whole(number: float) -> float:
+    """A number of a Struct, which holds only doubles: an integer if it is one and is exact."""
+    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+
+
+def plain_value(value: struct_pb2.Value) -> Any:
+    """The value of a Struct as JSON has it, with its numbers as `whole` returns them."""
+    match value.WhichOneof("kind"):
+        case "number_value":
+            return whole(value.number_value)
+        case "string_value":
+            return value.string_value
+        case "bool_value":
+            return value.bool_value
+        case "struct_value":
+            return {key: plain_value(inner) for key, inner in value.struct_value.fields.items()}
+        case "list_value":
+            return [plain_value(inner) for inner in value.list_value.values]
+    return None
 
 
 def _undecodable(problem: str, package: str) -> CompletionError:

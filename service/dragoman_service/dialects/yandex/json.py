@@ -14,7 +14,7 @@ from google.rpc.status_pb2 import Status
 
 from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.dialects.http_errors import error_response, http_status
-from dragoman_service.dialects.yandex.struct import EXACT
+from dragoman_service.dialects.message_json import whole
 from dragoman_service.errors import CompletionError
 
 
@@ -75,8 +75,8 @@ def encode_error(error: CompletionError, call_id: str) -> HttpErrorResponse:
 
 def _integers(value: Any) -> Any:
     """`value` with whole numbers written without a decimal point: a Struct holds only doubles."""
-    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
-        return int(value)
+    if isinstance(value, float):
+        return whole(value)
     if isinstance(value, dict):
         return {name: _integers(inner) for name, inner in value.items()}
     return [_integers(inner) for inner in value] if isinstance(value, list) else value

@@ -8,7 +8,8 @@ from typing import Any
 
 from google.protobuf import struct_pb2
 
-EXACT = 2**53  # a double represents every integer up to here
+from dragoman_service.dialects.message_json import plain_value
+
 MAX_DEPTH = 30  # nested objects and lists: each takes three messages, and protobuf parses 100 nested ones
 
 
@@ -17,7 +18,8 @@ def json_of(struct: struct_pb2.Struct) -> str:
 
     NaN and infinity become words that JSON does not allow; check with `is_json` first.
     """
-    return json.dumps(_plain_fields(struct), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    plain = {key: plain_value(value) for key, value in struct.fields.items()}
+    return json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def is_json(struct: struct_pb2.Struct) -> bool:
@@ -70,23 +72,3 @@ def _is_finite(value: struct_pb2.Value) -> bool:
         case "list_value":
             return all(map(_is_finite, value.list_value.values))
     return True
-
-
-def _plain_fields(struct: struct_pb2.Struct) -> dict[str, Any]:
-    return {key: _plain(value) for key, value in struct.fields.items()}
-
-
-def _plain(value: struct_pb2.Value) -> Any:
-    match value.WhichOneof("kind"):
-        case "number_value":
-            number = value.number_value
-            return int(number) if number.is_integer() and abs(number) <= EXACT else number
-        case "struct_value":
-            return _plain_fields(value.struct_value)
-        case "list_value":
-            return [_plain(item) for item in value.list_value.values]
-        case "string_value":
-            return value.string_value
-        case "bool_value":
-            return value.bool_value
-    return None

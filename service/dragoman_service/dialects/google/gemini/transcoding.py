@@ -9,10 +9,10 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from dragoman_service.dialects.message_json import whole
 from dragoman_service.errors import malformed_answer, malformed_request
 
 M = TypeVar("M", bound=Message)
-EXACT = 2**53  # a double represents every integer up to here
 _JSON = "google.protobuf."
 _INT64 = frozenset({FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_UINT64})
 
@@ -67,7 +67,7 @@ def _complete(message: Message, found: dict[str, Any]) -> None:
 def _whole(value: Any) -> Any:
     """A value of a structure, which holds only doubles and no order: with integers where exact, and sorted keys."""
     if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) <= EXACT else value
+        return whole(value)
     if isinstance(value, dict):
         return {key: _whole(value[key]) for key in sorted(value)}
     return [_whole(inner) for inner in value] if isinstance(value, list) else value

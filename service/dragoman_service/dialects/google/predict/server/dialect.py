@@ -24,6 +24,7 @@ from dragoman_service.dialects.google.predict.server.response import (
     metadata,
     predictions,
 )
+from dragoman_service.dialects.message_json import plain_value
 from dragoman_service.errors import CompletionError, malformed_request
 
 STREAMED, COMPLETE = "inputs", "instances"
@@ -48,8 +49,8 @@ class MessageDialect:
             decoded.stream = True
             inputs = [tensors.plain_of(tensor) for tensor in wire.inputs]
             return decode_request(inputs, tensors.plain_of(wire.parameters), decoded, STREAMED)
-        instances = [values.plain_of(value) for value in wire.instances]
-        return decode_request(instances, values.plain_of(wire.parameters), decoded, COMPLETE)
+        instances = [plain_value(value) for value in wire.instances]
+        return decode_request(instances, plain_value(wire.parameters), decoded, COMPLETE)
 
     def encode_completion(
         self, completion: v1.Completion, decoded: DecodedRequest
