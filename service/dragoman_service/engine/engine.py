@@ -118,6 +118,10 @@ class Engine:
         """See `Listing.resolve`."""
         return self._listing.resolve(name, caller)
 
+    def resolve_any(self, names: Sequence[str], caller: str) -> tuple[str, Target]:
+        """See `Listing.resolve_any`."""
+        return self._listing.resolve_any(names, caller)
+
     def models(self, caller: str) -> list[v1.Model]:
         """See `Listing.models`."""
         return self._listing.models(caller)

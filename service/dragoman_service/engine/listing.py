@@ -36,6 +36,19 @@ class Listing:
             )
         return target
 
+    def resolve_any(self, names: Sequence[str], caller: str) -> tuple[str, Target]:
+        """The first of `names` that a model has, and that model. Raises MODEL_NOT_FOUND for the first name, and
+        otherwise as `resolve` does."""
+        missing: CompletionError | None = None
+        for name in names:
+            try:
+                return name, self.resolve(name, caller)
+            except CompletionError as error:
+                if error.reason != v1.ERROR_REASON_MODEL_NOT_FOUND:
+                    raise
+                missing = missing or error
+        raise missing or LookupError(names)
+
     def allows(self, target: Target, caller: str) -> bool:
         """Whether the caller may use the target, by a name of its own or by the name that led to it."""
         return self._may_use(target.model, caller) or bool(target.alias and self._may_name(target.alias, caller))

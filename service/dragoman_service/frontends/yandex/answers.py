@@ -9,7 +9,7 @@ from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 
 from dragoman_service.catalogue.catalogue import Target
-from dragoman_service.contract import Call, CompletionError, FieldViolation
+from dragoman_service.contract import Call, FieldViolation
 from dragoman_service.dialects.contract import DecodedRequest, EventEncoder
 from dragoman_service.dialects.yandex.names import model_names
 from dragoman_service.dialects.yandex.server.errors import vendor_name
@@ -70,7 +70,7 @@ class Answers:
     async def tokenize(self, request: y.TokenizeRequest, call: Call) -> y.TokenizeResponse:
         """The tokens of a text."""
         check(_tokenize_violations(request))
-        model, target = self._resolve(request.model_uri, call.caller)
+        model, target = self._engine.resolve_any(model_names(request.model_uri), call.caller)
         return await self._tokens(v1.TokenizeRequest(model=model, text=request.text), call, target)
 
     async def tokenize_completion(self, decoded: DecodedRequest, call: Call) -> y.TokenizeResponse:
@@ -96,20 +96,8 @@ class Answers:
         request.unsupported_field_policy = self._policy
         if not request.model:
             return None
-        request.model, target = self._resolve(request.model, caller)
+        request.model, target = self._engine.resolve_any(model_names(request.model), caller)
         return target
-
-    def _resolve(self, uri: str, caller: str) -> tuple[str, Target]:
-        """The first name of a URI that a model has, and that model. Raises MODEL_NOT_FOUND for the URI."""
-        missing: CompletionError | None = None
-        for name in model_names(uri):
-            try:
-                return name, self._engine.resolve(name, caller)
-            except CompletionError as error:
-                if error.reason != v1.ERROR_REASON_MODEL_NOT_FOUND:
-                    raise
-                missing = missing or error
-        raise missing or LookupError(uri)
 
 
 def named(warnings: Iterable[v1.Warning]) -> list[tuple[str, str]]:

@@ -17,8 +17,8 @@ from dragoman_service.dialects.google.gemini.server.models import (
     encode_publisher_model,
     encode_tokens,
 )
+from dragoman_service.dialects.google.names import model_names
 from dragoman_service.frontends.context import FrontendContext
-from dragoman_service.frontends.google.models import resolve
 from dragoman_service.validation import check_request, limits
 from dragoman_service.validation.rpcs import effective_page_size
 from dragoman_service.validation.wording import too_long
@@ -34,7 +34,7 @@ class Answers:
     def resolve(self, decoded: DecodedRequest, resource: str, caller: str) -> Target:
         """The model of a request, whose name is put into the request."""
         decoded.request.unsupported_field_policy = self._policy
-        decoded.request.model, target = resolve(self._engine, resource, caller)
+        decoded.request.model, target = self._engine.resolve_any(model_names(resource), caller)
         return target
 
     async def count(self, decoded: DecodedRequest, resource: str, call: Call) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Answers:
         """The tokens of texts with their roles."""
         if (wrong := next((text for _, text in texts if len(text) > limits.TEXT), None)) is not None:
             raise invalid(too_long("contents", wrong, limits.TEXT))
-        model, target = resolve(self._engine, resource, call.caller)
+        model, target = self._engine.resolve_any(model_names(resource), call.caller)
         found = []
         for role, text in texts:
             response = await self._engine.tokenize(v1.TokenizeRequest(model=model, text=text), call, target)
@@ -56,7 +56,7 @@ class Answers:
 
     def model(self, name: str, caller: str) -> dict[str, Any]:
         """One model of the Gemini API, under the name that it was asked for."""
-        known, target = resolve(self._engine, name, caller)
+        known, target = self._engine.resolve_any(model_names(name), caller)
         return encode_model(known, target.model)
 
     def models(self, size: int, token: str, caller: str) -> dict[str, Any]:

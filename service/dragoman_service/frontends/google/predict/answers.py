@@ -10,10 +10,10 @@ from dragoman import v1
 from dragoman_service.catalogue.catalogue import Target
 from dragoman_service.contract import Call
 from dragoman_service.dialects.contract import EventEncoder
+from dragoman_service.dialects.google.names import model_names
 from dragoman_service.dialects.google.predict.server.decoded import PredictRequest
 from dragoman_service.dialects.google.predict.server.errors import vendor_name
 from dragoman_service.frontends.context import FrontendContext
-from dragoman_service.frontends.google.models import resolve
 from dragoman_service.frontends.pieces import pieces_of
 
 Piece = TypeVar("Piece")
@@ -58,7 +58,7 @@ class Answers:
         request.unsupported_field_policy = self._policy
         if not request.model:
             return None
-        request.model, target = resolve(self._engine, request.model, caller)
+        request.model, target = self._engine.resolve_any(model_names(request.model), caller)
         return target
 
 

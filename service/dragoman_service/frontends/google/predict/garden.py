@@ -7,11 +7,11 @@ from typing import Any
 from dragoman.dialect.google.aiplatform import v1 as a
 from grpc import aio
 
+from dragoman_service.dialects.google.names import model_names
 from dragoman_service.dialects.google.predict.families import family_of
 from dragoman_service.dialects.google.predict.server.models import encode_model
 from dragoman_service.dialects.message_json import encode_message
 from dragoman_service.engine.engine import Engine
-from dragoman_service.frontends.google.models import resolve
 from dragoman_service.frontends.http import Method
 from dragoman_service.transport.call_context import call_context
 from dragoman_service.transport.http.call import HttpCall
@@ -42,6 +42,6 @@ class ModelGarden:
         await http.reply(encode_message(model))
 
     def _model(self, resource: str, caller: str) -> a.PublisherModel:
-        name, target = resolve(self._engine, resource, caller)
+        name, target = self._engine.resolve_any(model_names(resource), caller)
         alias = () if target.alias is None else (target.alias.name,)
         return encode_model(resource, family_of(name, *alias, target.model.name, *target.model.aliases))
