@@ -20,11 +20,14 @@ from dragoman_service.providers.local.weights.fetch import fetch
 from dragoman_service.settings.settings import load
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
+from hypothesis import HealthCheck, settings
 from postgres_server import PostgresServer, find_programs, postgres_server
 from service_log import Log, service_log
 
 StartService = Callable[..., Awaitable[Running]]
 
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")  # how long an example takes says how busy the machine is
 
 SLOW_ROOMS = ("providers", "operations", "plugins", "process", "cli")
 """Rooms whose files take longest. They go first, so that no worker is left alone with one of them at the end."""

@@ -35,7 +35,7 @@ def event(tree: Any) -> bytes:
     return b"data: " + orjson.dumps(tree) + b"\n\n"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.dictionaries(KEYS, ODD, max_size=6), min_size=1, max_size=3))
 def test_no_answer_is_more_than_malformed(predictions: list[Any]) -> None:
     decoder, fold = AnswerDecoder(9), Fold(v1.Completion())
@@ -47,7 +47,7 @@ def test_no_answer_is_more_than_malformed(predictions: list[Any]) -> None:
             fold.add(decoded)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(["inputs", "instances", "parameters", "x"]), ODD | st.lists(ODD, max_size=2)))
 def test_no_request_is_more_than_refused(body: Any) -> None:
     with suppress(CompletionError):

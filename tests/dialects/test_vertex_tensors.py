@@ -10,7 +10,7 @@ from dragoman_service.dialects.google.predict import values
 from dragoman_service.dialects.google.predict.tensors import json_of, plain_of, plain_of_json, tensor_of
 from dragoman_service.dialects.message_json import plain_value
 from google.protobuf import json_format
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 SCALARS = (
@@ -29,14 +29,12 @@ PLAIN = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(PLAIN)
 def test_a_value_is_the_same_as_a_message_and_in_json(value: Any) -> None:
     assert plain_of(tensor_of(value)) == value
     assert plain_of_json(json_of(value), "inputs") == value
 
 
-@settings(deadline=None)
 @given(PLAIN)
 def test_our_json_is_that_of_protobuf(value: Any) -> None:
     parsed = json_format.ParseDict(json_of(value), a.Tensor())

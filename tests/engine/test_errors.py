@@ -4,7 +4,7 @@ import pytest
 from dragoman import v1
 from dragoman_service.errors import MAX_STATUS, CompletionError, FieldViolation, invalid
 from google.rpc import code_pb2, error_details_pb2
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 
@@ -62,7 +62,6 @@ def test_a_thousand_violations_stay_within_the_size_of_trailers():
 texts = st.text(max_size=2000) | st.integers(0, 2000).map(lambda length: "🙂" * length)
 
 
-@settings(deadline=None)
 @given(
     message=texts,
     metadata=st.dictionaries(st.text("abc_", min_size=1, max_size=20), texts, max_size=20),

@@ -107,7 +107,7 @@ async def whole(events, writing):
         return await relay.completion()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(events=answers(), writing=pauses, reading=pauses)
 def test_the_stream_folds_to_the_whole_answer_at_any_speed(events, writing, reading):
     expected = folded(events)
@@ -118,7 +118,7 @@ def test_the_stream_folds_to_the_whole_answer_at_any_speed(events, writing, read
     assert timeless(asyncio.run(whole(events, writing))) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(events=answers(), writing=pauses, reading=pauses)
 def test_numbers_have_no_holes_and_only_neighbours_of_one_kind_are_merged(events, writing, reading):
     *passed_on, finished = asyncio.run(streamed(events, writing, reading))

@@ -12,7 +12,7 @@ from dragoman_service.errors import CompletionError
 from dragoman_service.routing.planning.entry import Condition, Entry, Rule
 from dragoman_service.routing.planning.plan import Verdict, plan
 from google.rpc import code_pb2
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from routed import Clock, facts, healthy, names, target, targets
 
@@ -120,7 +120,6 @@ def test_a_slow_target_gets_another_chance_after_a_minute():
     assert first == {"a/x", "b/x"}
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1, max_size=20), st.integers(2, 8), st.data())
 def test_removing_a_target_moves_only_its_own_sessions(session, count, data):
     listed = targets(*(f"p{number}/x" for number in range(count)))
@@ -158,7 +157,6 @@ def test_very_small_weights_are_drawn_in_proportion():
     assert abs(first["b/x"] - 4000 / 21) < 3 * (4000 / 21) ** 0.5
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_target_that_was_skipped_is_never_chosen(data):
     listed = [target(f"p{n}/x", data.draw(st.sampled_from([0, 50, 500]))) for n in range(data.draw(st.integers(1, 8)))]

@@ -38,7 +38,7 @@ def begun(value: Any) -> int:
     return max(1, len(value)) + sum(map(begun, inner))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(value=JSON, cuts=st.lists(st.integers(0, 60), max_size=6), ascii_only=st.booleans())
 def test_the_values_of_a_json_text_are_counted_however_it_is_cut(value, cuts, ascii_only) -> None:
     text, values = json.dumps(value, ensure_ascii=ascii_only).encode(), JsonValues()

@@ -71,7 +71,7 @@ def events_of(segments, places, *, with_tokens):
     return events
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(SEGMENTS, min_size=1, max_size=5), st.lists(st.integers(0, 40), max_size=8), st.booleans())
 def test_an_answer_is_the_same_wherever_it_is_cut(segments, places, with_tokens):
     answers = []
