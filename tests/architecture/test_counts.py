@@ -1,0 +1,26 @@
+"""A call asks little of the event loop: few tasks, timers and callbacks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LIMITS = {  # of tasks, timers and callbacks. Three tasks and about half of the callbacks over gRPC are those of grpc.aio.
+    "unary": (5, 4.5, 22),
+    "unary_streamed": (5, 4.5, 22),
+    "stream": (5, 5.5, 27),
+    "unary_http": (3, 5.5, 12),
+}
+
+
+def test_a_call_asks_little_of_the_event_loop():
+    command = [sys.executable, str(ROOT / "bench/counts.py")]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    lines = [line.split() for line in printed.splitlines()[1:]]
+    found = {name: tuple(map(float, figures)) for name, *figures in lines}
+
+    assert found.keys() == LIMITS.keys()
+    for name, figures in found.items():
+        assert all(figure <= limit for figure, limit in zip(figures, LIMITS[name], strict=True)), printed
