@@ -21,6 +21,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +47,18 @@ class CountingLoop(asyncio.SelectorEventLoop):
         self.counted = Counter[str]()
         self.names: list[str] = []
 
-    def create_task(self, coro: Any, **keywords: Any) -> Any:
+    def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None) -> Any:
         self.counted["tasks"] += 1
-        self.names.append(keywords.get("name") or getattr(coro, "__qualname__", type(coro).__name__))
-        return super().create_task(coro, **keywords)
+        self.names.append(str(name or getattr(coro, "__qualname__", type(coro).__name__)))
+        return super().create_task(coro, name=name, context=context)
 
-    def call_at(self, when: float, callback: Any, *args: Any, **keywords: Any) -> asyncio.TimerHandle:
+    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
         self.counted["timers"] += 1
-        return super().call_at(when, callback, *args, **keywords)
+        return super().call_at(when, callback, *args, context=context)
 
-    def call_soon(self, callback: Any, *args: Any, **keywords: Any) -> asyncio.Handle:
+    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
         self.counted["soon"] += 1
-        return super().call_soon(callback, *args, **keywords)
+        return super().call_soon(callback, *args, context=context)
 
 
 class Client:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LIMITS = {  # of tasks, timers and callbacks. Three tasks and about half of the callbacks over gRPC are those of grpc.aio.
+LIMITS = {  # tasks, timers, callbacks; three tasks and half of the callbacks over gRPC are those of grpc.aio
     "unary": (5, 4.5, 22),
     "unary_streamed": (5, 4.5, 22),
     "stream": (5, 5.5, 27),
