@@ -52,11 +52,15 @@ class CountingLoop(asyncio.SelectorEventLoop):
         self.names.append(str(name or getattr(coro, "__qualname__", type(coro).__name__)))
         return super().create_task(coro, name=name, context=context)
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         self.counted["timers"] += 1
         return super().call_at(when, callback, *args, context=context)
 
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
         self.counted["soon"] += 1
         return super().call_soon(callback, *args, context=context)
 
