@@ -18,9 +18,7 @@ from dragoman_service.operations.model.workers import SILENCE, Worker
 
 _RECORD = tuple(each.name for each in fields(Record))
 _PROGRESS = tuple(each.name for each in fields(Progress))
-
-
-FIXED_BYTES = 512  # roughly what an operation takes beside its labels and its outcome
+_FIXED_BYTES = 512  # roughly what an operation takes beside its labels and its outcome
 
 
 @dataclass(slots=True)
@@ -230,4 +228,4 @@ def is_before(record: Record, request: PageRequest) -> bool:
 def weight(record: Record) -> int:
     """Roughly the bytes that the record takes in an answer."""
     labels = sum(len(key) + len(value) for key, value in record.labels.items())
-    return FIXED_BYTES + labels + len(record.response or b"") + len(record.error or b"")
+    return _FIXED_BYTES + labels + len(record.response or b"") + len(record.error or b"")

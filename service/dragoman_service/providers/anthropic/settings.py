@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, HttpUrl
 
 from dragoman_service.providers.upstream.errors import secret_values
-from dragoman_service.providers.upstream.settings import DistinctNames, Key, Timeout, plain_url
+from dragoman_service.providers.upstream.settings import Key, ModelNames, Timeout, plain_url
 from dragoman_service.settings.types import Certificates, Section
 
 _Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -16,7 +16,7 @@ _Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 class AnthropicSettings(Section):
     """The table of a provider whose plugin is `anthropic`."""
 
-    models: DistinctNames | None = None
+    models: ModelNames | None = None
     """The upstream's names of the models that callers may use. None: all that it lists when the service starts."""
     api_key: Key | None = None
     """A key of the API, sent as `x-api-key`."""

@@ -9,7 +9,7 @@ from pydantic import Field, HttpUrl, SecretStr, ValidationInfo, field_validator
 
 from dragoman_service.providers.openai.vendors import vendor_of
 from dragoman_service.providers.upstream.errors import secret_values
-from dragoman_service.providers.upstream.settings import DistinctNames, Key, Timeout, plain_url
+from dragoman_service.providers.upstream.settings import Key, ModelNames, Timeout, plain_url
 from dragoman_service.settings.types import Certificates, Section
 
 _Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
@@ -26,7 +26,7 @@ class OpenAISettings(Section):
         default=None, validate_default=True
     )
     """The address of the API, including its version: `https://api.example.com/v1`. None: the vendor's."""
-    models: DistinctNames | None = Field(default=None, validate_default=True)
+    models: ModelNames | None = Field(default=None, validate_default=True)
     """The upstream's names of the models that callers may use. None: all that it lists when the service starts."""
     api_key: Key | None = None
     api_version: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = None

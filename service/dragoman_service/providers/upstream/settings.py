@@ -54,8 +54,5 @@ Timeout = Annotated[Duration, Field(gt=0)]
 ModelName = Annotated[str, Field(min_length=1)]
 """An upstream's name of a model."""
 
-ModelNames = Annotated[tuple[ModelName, ...], Field(min_length=1)]
-"""The upstream's names of the models that callers may use."""
-
-DistinctNames = Annotated[ModelNames, AfterValidator(_distinct)]
-"""`ModelNames` of which none stands there twice."""
+ModelNames = Annotated[tuple[ModelName, ...], Field(min_length=1), AfterValidator(_distinct)]
+"""The upstream's names of the models that callers may use, each once."""

@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, model_validator
 
 from dragoman_service.providers.upstream.errors import secret_values
-from dragoman_service.providers.upstream.settings import ModelNames, Timeout
-from dragoman_service.settings.types import Address, Certificates, Secret, Section
+from dragoman_service.providers.upstream.settings import Key, ModelNames, Timeout
+from dragoman_service.settings.types import Address, Certificates, Section
 
 _Address = Annotated[Address, BeforeValidator(Address.parse)]
 
@@ -18,7 +18,7 @@ class XaiSettings(Section):
 
     models: ModelNames | None = None
     """Names of the models that callers may use. None: all that the vendor lists when the service starts."""
-    api_key: Secret | None = None
+    api_key: Key | None = None
     endpoint: _Address = Address("api.x.ai", 443)
     tls: bool = True
     ca_file: Certificates | None = None

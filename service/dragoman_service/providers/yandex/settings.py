@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, model_validator
 
 from dragoman_service.providers.upstream.errors import secret_values
-from dragoman_service.providers.upstream.settings import ModelNames, Timeout
-from dragoman_service.settings.types import Address, Certificates, Secret, Section
+from dragoman_service.providers.upstream.settings import Key, ModelNames, Timeout
+from dragoman_service.settings.types import Address, Certificates, Section
 
 _Address = Annotated[Address, BeforeValidator(Address.parse)]
 
@@ -19,8 +19,8 @@ class YandexSettings(Section):
     folder_id: Annotated[str, Field(min_length=1)]
     models: ModelNames
     """Names of the folder's models that callers may use, as `yandexgpt/latest`; or complete URIs."""
-    api_key: Secret | None = None
-    iam_token: Secret | None = None
+    api_key: Key | None = None
+    iam_token: Key | None = None
     endpoint: _Address = Address("llm.api.cloud.yandex.net", 443)
     operations_endpoint: _Address | None = None
     """Where operations are read and cancelled. None: the vendor's own, or `endpoint` if that is not the vendor's."""

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, HttpUrl
 
 from dragoman_service.filters.safety.thresholds import Threshold
-from dragoman_service.providers.upstream.settings import Timeout, plain_url
-from dragoman_service.settings.types import Certificates, Secret, Section
+from dragoman_service.providers.upstream.settings import Key, Timeout, plain_url
+from dragoman_service.settings.types import Certificates, Section
 
 Category = Annotated[str, Field(min_length=1, max_length=64)]
 Score = Annotated[float, Field(ge=0, le=1)]
@@ -19,7 +19,7 @@ class ModerationSettings(Section):
 
     base_url: Annotated[HttpUrl, plain_url("`api_key`")]
     """The address of the API, including its version: `https://api.example.com/v1`."""
-    api_key: Secret | None = None
+    api_key: Key | None = None
     model: str = ""
     """The endpoint's model; empty: its default."""
     ca_file: Certificates | None = None

@@ -26,7 +26,7 @@ class Responses:
 
     def __init__(self, context: FrontendContext, *, keep_alive: float = KEEP_ALIVE) -> None:
         self._engine, self._delivery = context.engine, context.delivery
-        self._policy = context.unsupported or v1.UNSUPPORTED_FIELD_POLICY_WARN  # its requests cannot choose
+        self._policy = context.vendor_policy
         dialect = ResponsesDialect(reject=self._policy == v1.UNSUPPORTED_FIELD_POLICY_REJECT)
         self._conversations = Conversations(context.operations, dialect)
         self._stored = StoredResponses(context.operations, self._conversations, keep_alive)

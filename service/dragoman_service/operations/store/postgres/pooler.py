@@ -36,13 +36,11 @@ async def pooling_of(address: DatabaseAddress, session: Mapping[str, str]) -> Po
     Raises OperationStoreError for a pooler in statement mode, otherwise what connecting raises.
     """
     try:
-        return await _pooling(address, session)
-    except asyncpg.PostgresError as error:
-        if "statement pooling" in str(error):
-            raise OperationStoreError(STATEMENT_MODE) from None
-        if "unsupported startup parameter" not in str(error):  # which only a pooler says
-            raise
-    try:
+        try:
+            return await _pooling(address, session)
+        except asyncpg.PostgresError as error:
+            if "unsupported startup parameter" not in str(error):  # which only a pooler says
+                raise
         return await _pooling(address, {"application_name": session["application_name"]})
     except asyncpg.PostgresError as error:
         if "statement pooling" in str(error):
