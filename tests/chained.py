@@ -10,8 +10,8 @@ from dragoman import v1
 from dragoman_service.contract import Provider
 from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, JSON_FORMATS, PROMPT_NAMES, Quirks, names
 from dragoman_service.providers.openai.provider import OpenAIProvider
-from dragoman_service.providers.openai.settings import Asked
 from dragoman_service.providers.upstream.http import open_http
+from dragoman_service.providers.upstream.settings import Asked
 from dragoman_service.testing import Served, serving
 
 _MORE = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty"}

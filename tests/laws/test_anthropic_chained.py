@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import pytest
 from chained_laws import ChainedLaws, OverEcho, OverTheEmbeddedModel, engine
@@ -18,10 +19,10 @@ __all__ = ["engine"]
 
 
 @asynccontextmanager
-async def chained(served: Served, *models: str) -> AsyncIterator[AnthropicProvider]:
+async def chained(served: Served, *models: str, **settings: Any) -> AsyncIterator[AnthropicProvider]:
     """The provider `anthropic` with the service as its upstream, which lists its models if none are named."""
     table = {"base_url": f"http://{served.running.http_address}/v1", **({"models": models} if models else {})}
-    async with open_anthropic(AnthropicSettings.model_validate(table)) as own:
+    async with open_anthropic(AnthropicSettings.model_validate(table | settings)) as own:
         yield own
 
 

@@ -12,7 +12,7 @@ from dragoman import v1
 from dragoman_service.contract import Provider
 from dragoman_service.providers.echo.provider import Echo, EchoSettings
 from dragoman_service.providers.openai.provider import OpenAIProvider
-from dragoman_service.providers.openai.settings import Asked
+from dragoman_service.providers.upstream.settings import Asked
 from dragoman_service.testing import ProviderLaws, serving
 
 

@@ -34,9 +34,9 @@ Over = Callable[[Served], AbstractAsyncContextManager[Provider]]
 
 
 @asynccontextmanager
-async def over_openai(served: Served) -> AsyncIterator[Provider]:
-    url = f"http://{served.running.http_address}/v1"
-    async with open_openai(OpenAISettings.model_validate({"base_url": url, "models": ["m"]})) as provider:
+async def over_openai(served: Served, **settings: Any) -> AsyncIterator[Provider]:
+    table = {"base_url": f"http://{served.running.http_address}/v1", "models": ["m"], **settings}
+    async with open_openai(OpenAISettings.model_validate(table)) as provider:
         yield provider
 
 
@@ -47,6 +47,12 @@ WIRES: dict[str, Over] = {
     "xAI": lambda served: over_xai(served, "m"),
     "Yandex": lambda served: over_yandex(served, "m"),
 }
+WHOLE: dict[str, Over] = {
+    "OpenAI": lambda served: over_openai(served, upstream="whole"),
+    "Gemini": lambda served: over_gemini(served, "v1beta", "m", upstream="whole"),
+    "Anthropic": lambda served: over_anthropic(served, "m", upstream="whole"),
+}
+"""The same wires with whole answers, where a provider can get these."""
 STATEFUL = ("Gemini", "Anthropic")
 """Wires that carry the state of reasoning and of calls."""
 
@@ -102,13 +108,14 @@ async def chain(over: Over) -> AsyncIterator[Chain]:
         yield Chain(outer, behind)
 
 
-async def seen_over(over: Over) -> dict[str, str]:
-    """The cells of a wire."""
+async def seen_over(over: Over, *, whole: bool = False) -> dict[str, str]:
+    """The cells of a wire. `whole`: the service behind must be asked for whole answers alone."""
     async with chain(over) as wire, direct() as alone:
         cells = {asked.field: await wire.carries_request(asked) for asked in (*MESSAGES, *SETTINGS)}
         for answered in ANSWERS:
             expected = await alone.complete(asking(tools=TOOLS), *answered.events)
             cells[f"answer: {answered.field}"] = await wire.carries_answer(answered, expected)
+        assert not (whole and any(call.streaming for call in wire.behind.calls))
     return cells
 
 
@@ -134,6 +141,13 @@ async def test_the_page_says_what_each_wire_carries() -> None:
         PAGE.write_text(f"{head}{found}\n{rest.partition(chr(10) * 2)[2]}")
 
     assert f"\n{found}\n" in PAGE.read_text(), "write it with `WRITE_PAGES=1 pytest tests/laws/test_wires.py`"
+
+
+@pytest.mark.parametrize("name", WHOLE)
+async def test_whole_answers_carry_what_streams_carry(name: str) -> None:
+    streamed, whole = await seen_over(WIRES[name]), await seen_over(WHOLE[name], whole=True)
+
+    assert whole == streamed
 
 
 def conversation(first: v1.Completion) -> v1.CompletionRequest:

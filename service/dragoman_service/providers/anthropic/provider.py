@@ -52,6 +52,7 @@ class AnthropicProvider:
         self._dialect = AnthropicClientDialect(MARK, lambda name: traits.get(name) or traits_of(name))
         timeouts = Timeouts(settings.first_token_timeout, settings.idle_timeout)
         self._answers = HttpAnswers(http, self._dialect.decode_error, timeouts)
+        self._asked = settings.upstream
 
     def models(self) -> Sequence[v1.Model]:
         return [model.message for model in self._known]
@@ -60,13 +61,17 @@ class AnthropicProvider:
         """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
 
         def encode() -> bytes:
-            return self._dialect.encode_request(request)
+            return self._dialect.encode_request(request, stream=not call.whole.asked)
 
         def decoder_of(_: str) -> EventDecoder[bytes]:
             return self._dialect.event_decoder(request)
 
         start = partial(self._answers.post, _MESSAGES, request.ByteSize(), encode, call.onward, decoder_of)
         return deliver(start, self._secrets)
+
+    def takes_whole(self, request: v1.CompletionRequest, within: float | None) -> bool:
+        """See `WholeAnswers`."""
+        return self._answers.takes_whole(self._asked, request, within)
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
         body = self._dialect.encode_count(request)

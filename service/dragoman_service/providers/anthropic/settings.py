@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, HttpUrl
 
 from dragoman_service.providers.upstream.errors import secret_values
-from dragoman_service.providers.upstream.settings import Key, ModelNames, Timeout, plain_url
+from dragoman_service.providers.upstream.settings import Asked, Key, ModelNames, Timeout, plain_url
 from dragoman_service.settings.types import Certificates, Section
 
 _Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -39,6 +39,7 @@ class AnthropicSettings(Section):
     """From the request to the first text. Models that reason first take long."""
     idle_timeout: Timeout = 30.0
     """From one piece of the answer to the next."""
+    upstream: Asked = "auto"
 
     @property
     def sent_headers(self) -> dict[str, str]:

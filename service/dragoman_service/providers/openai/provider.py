@@ -14,12 +14,13 @@ from dragoman_service.dialects.openai.client.dialect import OpenAIClientDialect
 from dragoman_service.dialects.openai.client.quirks import Quirks
 from dragoman_service.providers.openai.choices import side_by_side
 from dragoman_service.providers.openai.models import listed_models, models_of
-from dragoman_service.providers.openai.settings import Asked, OpenAISettings
+from dragoman_service.providers.openai.settings import OpenAISettings
 from dragoman_service.providers.openai.vendors import vendor_of
 from dragoman_service.providers.upstream.answering import DRAIN, HttpAnswers, deliver
 from dragoman_service.providers.upstream.connection import Http
 from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.providers.upstream.pace import Events
+from dragoman_service.providers.upstream.settings import Asked
 from dragoman_service.providers.upstream.timeouts import Timeouts
 
 _NO_TIMEOUTS = Timeouts()
@@ -67,7 +68,7 @@ class OpenAIProvider:
         self._secrets = secrets
         self._dialect = OpenAIClientDialect(quirks)
         self._answers = HttpAnswers(http, self._dialect.decode_error, timeouts, drain)
-        self._asked, self._timeouts = asked, timeouts
+        self._asked: Asked = "stream" if asked == "auto" and not quirks.whole else asked
 
     def models(self) -> Sequence[v1.Model]:
         return self._models
@@ -78,10 +79,7 @@ class OpenAIProvider:
 
     def takes_whole(self, request: v1.CompletionRequest, within: float | None) -> bool:
         """See `WholeAnswers`."""
-        if self._asked != "auto":
-            return self._asked == "whole"
-        most = request.generation_config.max_output_tokens
-        return self._dialect.quirks.whole and self._timeouts.leave_time_for(most, within)
+        return self._answers.takes_whole(self._asked, request, within)
 
     def _start(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[Events]:
         choices = request.generation_config.choice_count

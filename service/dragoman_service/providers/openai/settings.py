@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import quote
 
 from pydantic import Field, HttpUrl, SecretStr, ValidationInfo, field_validator
 
 from dragoman_service.providers.openai.vendors import vendor_of
 from dragoman_service.providers.upstream.errors import secret_values
-from dragoman_service.providers.upstream.settings import Key, ModelNames, Timeout, plain_url
+from dragoman_service.providers.upstream.settings import Asked, Key, ModelNames, Timeout, plain_url
 from dragoman_service.settings.types import Certificates, Section
 
 _Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
-Asked = Literal["auto", "stream", "whole"]
 _FRAMING = frozenset({"connection", "content-encoding", "content-length", "content-type", "transfer-encoding"})
 
 
@@ -42,8 +41,6 @@ class OpenAISettings(Section):
     idle_timeout: Timeout = 30.0
     """From one piece of the answer to the next."""
     upstream: Asked = "auto"
-    """How it is asked for an answer of which the caller sees nothing before its end. `auto`: for a whole one if it is
-    short enough, because nothing shows that a whole answer is under way."""
 
     @field_validator("vendor")
     @classmethod

@@ -15,6 +15,7 @@ from dragoman_service.errors import malformed_answer
 from dragoman_service.providers.upstream.connection import Http, HttpError, HttpStream
 from dragoman_service.providers.upstream.errors import error_of
 from dragoman_service.providers.upstream.pace import Events, Pace
+from dragoman_service.providers.upstream.settings import Asked
 from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
 from dragoman_service.timing.off_loop import OffLoop
 from dragoman_service.timing.turns import Turns
@@ -99,6 +100,12 @@ class HttpAnswers:
         self._timeouts = timeouts
         self._drain = drain
         self._turns, self._off_loop = Turns(), OffLoop()
+
+    def takes_whole(self, asked: Asked, request: v1.CompletionRequest, within: float | None) -> bool:
+        """See `WholeAnswers`. `asked` is what the settings say."""
+        if asked != "auto":
+            return asked == "whole"
+        return self._timeouts.leave_time_for(request.generation_config.max_output_tokens, within)
 
     async def post(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr
 
@@ -47,6 +47,10 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
 
 Key = Annotated[Secret, AfterValidator(_sendable)]
 """A secret that is sent in a header."""
+
+Asked = Literal["auto", "stream", "whole"]
+"""How an upstream is asked for an answer of which the caller sees nothing before its end. `auto`: for a whole one if it
+is short enough, because nothing shows that a whole answer is under way."""
 
 Timeout = Annotated[Duration, Field(gt=0)]
 """A time limit in seconds, written as a `Duration`."""

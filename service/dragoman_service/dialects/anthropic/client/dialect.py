@@ -30,9 +30,9 @@ class AnthropicClientDialect:
         self._mark = mark
         self._traits = traits
 
-    def encode_request(self, request: v1.CompletionRequest) -> bytes:
-        """Raises INVALID_FIELD for a value that the vendor's API cannot express."""
-        return orjson.dumps(encode_request(request, self._traits(request.model), self._mark))
+    def encode_request(self, request: v1.CompletionRequest, *, stream: bool = True) -> bytes:
+        """A request for a stream or a whole answer. Raises INVALID_FIELD for what the vendor's API cannot express."""
+        return orjson.dumps(encode_request(request, self._traits(request.model), self._mark, stream=stream))
 
     def encode_count(self, request: v1.CompletionRequest) -> bytes:
         """A request to count the tokens of `request`."""

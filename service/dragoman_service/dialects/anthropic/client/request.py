@@ -22,10 +22,10 @@ _MODES = {
 _COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking")
 
 
-def encode_request(request: v1.CompletionRequest, traits: Traits, mark: bytes) -> Wire:
-    """The body of a request for a stream. Raises INVALID_FIELD for what the vendor's API cannot express."""
+def encode_request(request: v1.CompletionRequest, traits: Traits, mark: bytes, *, stream: bool = True) -> Wire:
+    """The body of a request. Raises INVALID_FIELD for what the vendor's API cannot express."""
     marks = Marks()
-    encoded: Wire = {"model": request.model, "stream": True, **encode_config(request.generation_config, traits)}
+    encoded: Wire = {"model": request.model, "stream": stream, **encode_config(request.generation_config, traits)}
     if tools := list(_tools(request, marks)):
         encoded["tools"] = tools
     turns = TurnEncoder(marks, mark, system_turns=traits.system_turns)

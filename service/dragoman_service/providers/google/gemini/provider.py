@@ -54,7 +54,7 @@ class GeminiProvider:
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
-        path = self._path(request.model, "streamGenerateContent?alt=sse")
+        path = self._path(request.model, "generateContent" if call.whole.asked else "streamGenerateContent?alt=sse")
         headers, secrets = self._credentials()
 
         def encode() -> bytes:
@@ -65,6 +65,10 @@ class GeminiProvider:
 
         start = partial(self._answers.post, path, request.ByteSize(), encode, {**call.onward, **headers}, decoder_of)
         return deliver(start, secrets)
+
+    def takes_whole(self, request: v1.CompletionRequest, within: float | None) -> bool:
+        """See `WholeAnswers`."""
+        return self._answers.takes_whole(self._settings.upstream, request, within)
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
         headers, secrets = self._credentials()

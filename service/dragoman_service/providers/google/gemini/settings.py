@@ -8,7 +8,7 @@ from pydantic import Field, HttpUrl, model_validator
 
 from dragoman_service.providers.google.credentials import CredentialSettings
 from dragoman_service.providers.upstream.errors import secret_values
-from dragoman_service.providers.upstream.settings import Key, ModelNames, Timeout, plain_url
+from dragoman_service.providers.upstream.settings import Asked, Key, ModelNames, Timeout, plain_url
 from dragoman_service.settings.types import Certificates
 
 _Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:._-]*$")]
@@ -36,6 +36,7 @@ class GeminiSettings(CredentialSettings):
     """From the request to the first text. Models that reason first take long."""
     idle_timeout: Timeout = 30.0
     """From one piece of the answer to the next."""
+    upstream: Asked = "auto"
 
     @model_validator(mode="after")
     def _is_consistent(self) -> GeminiSettings:
