@@ -8,10 +8,11 @@ from itertools import pairwise
 import pytest
 from dragoman import v1
 from dragoman_service.dialects.openai.client.response import AnswerDecoder
+from dragoman_service.dialects.openai.client.stream import StreamDecoder
 from dragoman_service.dialects.sse import ErrorData, SseDecoder
 from dragoman_service.engine.fold import Fold
 from dragoman_service.errors import CompletionError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -37,13 +38,23 @@ ANSWER = "".join(
 
 
 def answered(*pieces: bytes) -> v1.Completion:
-    sse, decoder, fold = SseDecoder(), AnswerDecoder(), Fold(v1.Completion())
-    events = [event for piece in pieces for event in decoder.decode(sse.feed(piece))]
+    decoder, fold = StreamDecoder(AnswerDecoder()), Fold(v1.Completion())
+    events = [event for piece in pieces for event in decoder.feed(piece)]
     for event in [*events, *decoder.end()]:
         fold.add(event)
     completion = fold.completion()
     completion.ClearField("finish_time")
     return completion
+
+
+def at_once(decoder: SseDecoder, chunk: bytes) -> list[bytes]:
+    """The same events as `feed` gives, taken at once where that is possible."""
+    found = decoder.feed_json(chunk)
+    if found is None:
+        return decoder.feed(chunk)
+    assert b"\n" not in found.text
+    assert found.text.count(b"{") >= len(found.pieces)
+    return [*map(found.data, range(len(found.pieces))), *([b"[DONE]"] if found.done else [])]
 
 
 def decoded(*chunks: bytes) -> list[bytes]:
@@ -62,6 +73,56 @@ def test_events_do_not_depend_on_where_the_bytes_are_cut(events: list[str], end:
     pieces = [wire[start:stop] for start, stop in pairwise(bounds)]
 
     assert decoded(*pieces) == [event.encode() for event in events if not event.encode().isspace() and event]
+
+
+# What the reads of a stream are made of.
+WORDS = [
+    "data: {}\n\n",
+    "data:{}\r\n\r\n",
+    "data: [DONE]\n\n",
+    "data: {",
+    "{",
+    "}",
+    "[DONE]",
+    "a" * 40,
+    "é",
+    " ",
+    "\ufeff",
+]
+WORDS += ["\n", "\n\n", "\r", "\r\n", "\r\n\r\n", "event: error\n", ": x\n", "data: a\n", "data\n"]
+WORDS += ["data: {\r}", "data: {\n}", "data: {" + "a" * 100 + "}\n\n"]
+
+
+@settings(max_examples=1000)
+@given(reads=st.lists(st.lists(st.sampled_from(WORDS)).map("".join)))
+def test_events_taken_at_once_are_those_that_are_taken_line_by_line(reads: list[str]) -> None:
+    quick, slow = SseDecoder(100), SseDecoder(100)
+    for read in reads:
+        outcomes = []
+        for take in (lambda chunk: at_once(quick, chunk), slow.feed):
+            try:
+                outcomes.append([(type(event), event) for event in take(read.encode())])
+            except CompletionError as error:
+                outcomes.append([(CompletionError, error.message.encode())])
+
+        assert outcomes[0] == outcomes[1]
+        if outcomes[0] and outcomes[0][0][0] is CompletionError:
+            return
+    assert (quick.end(), quick.foreign) == (slow.end(), slow.foreign)
+
+
+@pytest.mark.parametrize(("head", "end"), [("data: ", "\n"), ("data:", "\n"), ("data: ", "\r\n"), ("data:", "\r\n")])
+def test_json_objects_are_taken_at_once(head: str, end: str) -> None:
+    decoder = SseDecoder()
+    found = decoder.feed_json(
+        f'{head}{{"a":1}}{end}{end}{head}{{}}{end}{end}{head}[DONE]{end}{end}{head}{{"b"'.encode()
+    )
+    rest = decoder.feed_json(f":2}}{end}{end}".encode())
+
+    assert found is not None
+    assert ([found.data(0), found.data(1)], found.text, found.done) == ([b'{"a":1}', b"{}"], b'{"a":1}{}', True)
+    assert rest is not None
+    assert (rest.text, rest.done) == (b'{"b":2}', False)
 
 
 def test_comments_and_other_fields_are_passed_over() -> None:

@@ -21,7 +21,19 @@ LOGPROBS = {"content": [{"token": "a", "logprob": -0.1, "bytes": [97], "top_logp
 FILTERED = {"hate": {"filtered": False, "severity": "low"}}
 USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
 NOTHING: tuple[Any, ...] = (None, "", [], {}, 0, False)
-WORDS = ("a", " b", "é", "日本", "🙂", "\\n\\ndata: {", "\u2028")
+WORDS = (
+    "a",
+    " b",
+    "é",
+    "日本",
+    "🙂",
+    "\\n\\ndata: {",
+    "\u2028",
+    "c",
+    "\ud83d",
+    "\ude00",
+)  # the last are two halves of one
+OTHERS: Sequence[dict[str, Any]] = ({}, {"role": "assistant"}, {"content": "t"})
 DELTAS: Sequence[dict[str, Any]] = (
     {"content": ""},
     {"role": "assistant"},
@@ -31,9 +43,9 @@ DELTAS: Sequence[dict[str, Any]] = (
     {"reasoning": "r", "reasoning_content": "r"},
     {"reasoning": "r", "reasoning_details": [{"type": "reasoning.text", "text": "r", "signature": "s", "index": 0}]},
     {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "r"}]}]},
-    {"refusal": "no"},
-    {"tool_calls": [CALL]},
-    {"function_call": {"name": "f", "arguments": "{}"}},
+    *({"refusal": "no"} | more for more in OTHERS),
+    *({"tool_calls": [CALL]} | more for more in OTHERS),
+    *({"function_call": {"name": "f", "arguments": "{}"}} | more for more in OTHERS),
 )
 # Keys of a choice and of a chunk that are not in each chunk, with what they hold.
 OF_CHOICE: Sequence[dict[str, Any]] = (
@@ -88,7 +100,11 @@ def text_of(chance: Random, damage: float) -> bytes:
     chunk = chunk_of(chance)
     if chance.random() < damage:
         return trees.mutated(chance, chunk)
-    return json.dumps(chunk, ensure_ascii=chance.random() < 0.5).encode()
+    text = json.dumps(chunk, ensure_ascii=chance.random() < 0.5).encode(errors="surrogatepass")
+    if chance.random() < damage:
+        cut = chance.randint(0, len(text))
+        return chance.choice((text + text, text[:cut] + b"\n\ndata: " + text[cut:], b" " + text + b" "))
+    return text
 
 
 def made(events: Callable[[], Iterable[v1.CompletionEvent]]) -> list[Any]:

@@ -56,7 +56,7 @@ async def at_once(piece: bytes, count: int) -> AsyncIterator[bytes]:
 @pytest.mark.parametrize("piece", [b"\n" * 8192, EVENT * 130], ids=["empty lines", "single characters"])
 async def test_an_upstream_that_never_pauses_leaves_time_for_others(piece) -> None:
     decoder, turns = OpenAIClientDialect(ANY).event_decoder(v1.CompletionRequest()), 0
-    answer = decode_answer(at_once(piece, 100), decoder, TimeoutWatch(Timeouts()), Pace(Turns(), OffLoop()))
+    answer = decode_answer(at_once(piece, 1000), decoder, TimeoutWatch(Timeouts()), Pace(Turns(), OffLoop()))
 
     async def read() -> None:
         async for _ in answer:
@@ -69,7 +69,7 @@ async def test_an_upstream_that_never_pauses_leaves_time_for_others(piece) -> No
     with pytest.raises(Exception, match=r"^$"):  # the answer has no end
         await reading
 
-    assert turns > 10  # 100 pieces take 100 ms, and a turn 2 ms
+    assert turns > 10  # 1000 pieces take 100 ms, and a turn 2 ms
 
 
 class Decoder:

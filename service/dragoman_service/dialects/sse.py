@@ -92,6 +92,8 @@ class SseDecoder:
                 return JsonEvents(text, [text], False)
         if self._held:
             chunk = b"".join((*self._rest, chunk)) if b"\n" in chunk else b""
+        if not chunk.startswith((b"data: {", b"data:{")):
+            return None
         gap = b"\r\n\r\n" if b"\r" in chunk else b"\n\n"
         events, mark, rest = chunk.rpartition(gap)
         if not mark or (rest and (b"\n" in rest or b"\r" in rest)):
@@ -165,6 +167,6 @@ def _json_events(events: bytes, gap: bytes) -> JsonEvents | None:
             text = text[: -len(last)]
         pieces = text.split(b"}" + gap + head)
         text = b"}{".join(pieces)
-    if not events.startswith(head) or not text.endswith(b"}") or b"\n" in text or b"\r" in text:
+    if not text.endswith(b"}") or b"\n" in text or b"\r" in text:
         return None
     return JsonEvents(text, pieces, done)

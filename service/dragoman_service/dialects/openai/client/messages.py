@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dragoman import v1
 
 from dragoman_service.dialects.media import data_url, encode_base64, is_media, media_type_of
 from dragoman_service.dialects.openai.client.json import extend
-from dragoman_service.dialects.openai.client.quirks import DETAIL, Quirks
+from dragoman_service.dialects.openai.client.quirks import DETAIL, MEDIA, Quirks
 from dragoman_service.dialects.quoting import quoted
 from dragoman_service.errors import FieldViolation, invalid
 
@@ -22,58 +22,67 @@ _ROLES = {
 _AUDIO = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 _EXTENSIONS = "messages.parts.extensions"
 Encoded = dict[str, Any]
+Parts = dict[str, list[v1.Part]]
+"""The parts of a message by the field that they set, each kind in its order."""
 
 
 def encode_messages(request: v1.CompletionRequest, quirks: Quirks) -> list[Encoded]:
     """The messages of the request. One with several tool results becomes several. Raises INVALID_FIELD."""
-    call_names = {part.tool_call.id: part.tool_call.name for message in request.messages for part in message.parts}
+    call_names: dict[str, str] = {}
+    if quirks.tool_names:
+        calls = (part.tool_call for message in request.messages for part in message.parts)
+        call_names = {call.id: call.name for call in calls}
     return [encoded for message in request.messages for encoded in _encode(message, quirks, call_names)]
 
 
 def continuation_prefix(request: v1.CompletionRequest) -> str:
     """The text of a last message of ROLE_ASSISTANT, which some upstreams continue; empty without such a message."""
     last = request.messages[-1] if request.messages else None
-    return _text(last) if last is not None and last.role == v1.ROLE_ASSISTANT else ""
+    return _text(_by_kind(last)) if last is not None and last.role == v1.ROLE_ASSISTANT else ""
 
 
-def _encode(message: v1.Message, quirks: Quirks, call_names: Mapping[str, str]) -> Iterator[Encoded]:
-    results = [part for part in message.parts if part.HasField("tool_result")]
+def _by_kind(message: v1.Message) -> Parts:
+    parts: Parts = {}
+    for part in message.parts:
+        parts.setdefault(part.WhichOneof("content") or "", []).append(part)
+    return parts
+
+
+def _encode(message: v1.Message, quirks: Quirks, call_names: Mapping[str, str]) -> Sequence[Encoded]:
+    parts = _by_kind(message)
+    results = parts.get("tool_result")
     if not results:
-        yield _message(message, quirks)
-    elif _has_media(message):
+        return (_message(message, parts, quirks),)
+    if not MEDIA.isdisjoint(parts):
         raise invalid(FieldViolation("messages.blob", "is not supported with the result of a tool, which is text here"))
-    elif len(results) < len(message.parts):
+    if len(parts) > 1:
         raise invalid(FieldViolation("messages.parts", "a message with tool results must hold nothing else"))
-    for result in results:
-        yield _result(result, quirks, call_names)
+    return [_result(result, quirks, call_names) for result in results]
 
 
-def _message(message: v1.Message, quirks: Quirks) -> Encoded:
-    encoded = _role_and_text(message, quirks)
+def _message(message: v1.Message, parts: Parts, quirks: Quirks) -> Encoded:
+    encoded = _role_and_text(message, parts, quirks)
     if message.author and quirks.authors:
         encoded["name"] = message.author
-    reasoning = "".join(part.reasoning.text for part in message.parts if part.HasField("reasoning"))
-    refusal = "".join(part.refusal for part in message.parts if part.HasField("refusal"))
-    calls = [_call(part.tool_call) for part in message.parts if part.HasField("tool_call")]
-    if reasoning:
+    if reasoning := "".join(part.reasoning.text for part in parts.get("reasoning", ())):
         encoded[quirks.reasoning_key] = reasoning
-    if refusal:
+    if refusal := "".join(part.refusal for part in parts.get("refusal", ())):
         encoded["refusal"] = refusal
-    if calls:
+    if calls := [_call(part.tool_call) for part in parts.get("tool_call", ())]:
         encoded["tool_calls"] = calls
     if (refusal or calls) and not encoded["content"]:
         encoded["content"] = None
     return extend(encoded, message.extensions, "messages.extensions")
 
 
-def _role_and_text(message: v1.Message, quirks: Quirks) -> Encoded:
+def _role_and_text(message: v1.Message, parts: Parts, quirks: Quirks) -> Encoded:
     if message.role == v1.ROLE_DATA and not quirks.data_role:
-        return {"role": "user", "content": _content(message, quote=True)}
+        return {"role": "user", "content": _content(message, parts, quote=True)}
     special = {v1.ROLE_DEVELOPER: quirks.developer_role, v1.ROLE_DATA: quirks.data_role}
     role = special.get(message.role) or _ROLES.get(message.role)
     if role is None:
         raise invalid(FieldViolation("messages.role", "must be one of the named values of Role"))
-    return {"role": role, "content": _content(message, quote=False)}
+    return {"role": role, "content": _content(message, parts, quote=False)}
 
 
 def _call(call: v1.ToolCall) -> Encoded:
@@ -93,26 +102,20 @@ def _result(part: v1.Part, quirks: Quirks, call_names: Mapping[str, str]) -> Enc
     return encoded
 
 
-def _text(message: v1.Message) -> str:
+def _text(parts: Parts) -> str:
     """The text parts, each on lines of its own: without a break the last word of one would run into the next."""
-    return "\n".join(part.text for part in message.parts if part.HasField("text"))
+    return "\n".join(part.text for part in parts.get("text", ()))
 
 
-def _has_media(message: v1.Message) -> bool:
-    """Whether the message holds more than text."""
-    return any(is_media(part) for part in message.parts)
-
-
-def _content(message: v1.Message, *, quote: bool) -> str | list[Encoded]:
+def _content(message: v1.Message, parts: Parts, *, quote: bool) -> str | list[Encoded]:
     """The text; its parts if one has extensions, for which they are the only place, or is no text.
 
     With `quote`, text is marked as untrusted. Raises INVALID_FIELD for a file that the dialect has no place for.
     """
-    parts = [part for part in message.parts if part.HasField("text") or is_media(part)]
-    if not _has_media(message) and (quote or not any(part.extensions for part in parts)):
-        text = _text(message)
+    if MEDIA.isdisjoint(parts) and (quote or not any(part.extensions for part in parts.get("text", ()))):
+        text = _text(parts)
         return quoted(text) if quote else text
-    return [_content_part(part, quote=quote) for part in parts]
+    return [_content_part(part, quote=quote) for part in message.parts if part.HasField("text") or is_media(part)]
 
 
 def _content_part(part: v1.Part, *, quote: bool) -> Encoded:

@@ -87,7 +87,7 @@ def _delivery(request: v1.CompletionRequest, quirks: Quirks, *, stream: bool) ->
         keys["stream_options"] = {"include_usage": True}
     if request.end_user and quirks.user_key:
         keys[quirks.user_key] = request.end_user
-    for name in _fields(request.generation_config):
+    for name in _fields(request.generation_config) if quirks.alongside else ():
         keys |= quirks.alongside.get(name, {})
     return keys
 

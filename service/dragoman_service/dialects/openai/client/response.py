@@ -99,8 +99,9 @@ class AnswerDecoder:
         if self._parser.half and not all(choice.meaning in CUT for choice in self._choices.values()):
             raise IncompleteAnswerError
         for choice in self._choices.values():
-            for call in choice.calls.end(cut=choice.meaning in CUT):
-                self._events.add_tool_call(choice.index, call)
+            if choice.calls:
+                for call in choice.calls.end(cut=choice.meaning in CUT):
+                    self._events.add_tool_call(choice.index, call)
             self._add_prefix(choice)
             if choice.found is not None:
                 self._add_safety(choice.found, choice.index)
@@ -174,7 +175,8 @@ class AnswerDecoder:
         if data.get("error"):
             raise decode_error_object(data["error"])
         choice = self._choice_of(count(data.get("index"), "index"))
-        choice.found = decode_results(data.get(CHOICE)) or choice.found
+        if CHOICE in data:
+            choice.found = decode_results(data[CHOICE]) or choice.found
         content = False
         delta = data.get("delta") or text_delta(data)
         if delta or data.get("logprobs"):
@@ -280,8 +282,7 @@ class AnswerDecoder:
         choice.prefixed = True
 
     def _report_usage(self, chunk: Mapping[str, Any]) -> None:
-        problem = mapping(chunk.get("x_groq"), "x_groq").get("error")
-        if problem:
+        if "x_groq" in chunk and (problem := mapping(chunk["x_groq"], "x_groq").get("error")):
             raise decode_error_object(problem)
         usage = decode_usage(chunk)
         if usage is not None and usage != self._usage:

@@ -81,14 +81,15 @@ class StreamDecoder:
 
     def _beginning(self, piece: bytes) -> bytes:
         """What has come, once it is known to be a stream. Until then it is kept, and nothing returned."""
-        if not self._start:
-            piece = piece.lstrip()
+        piece = piece if self._start else piece.lstrip()
+        if not piece:
+            return b""
         self._body.append(piece)
         self._size += len(piece)
         if self._size > MAX_COMPLETE:
             raise malformed_answer(f"sent an answer of more than {MAX_COMPLETE} bytes")
         start = self._start = (self._start + piece[:_TELLING])[:_TELLING]
-        if not start or start.startswith((b"{", b"[")):
+        if start.startswith((b"{", b"[")):
             return b""
         if start.startswith(b"<"):
             raise malformed_answer("answered with an HTML page")

@@ -62,6 +62,8 @@ class ChoiceState:
     refused: bool = False
     finish_reason: str = ""
     """The upstream's own word; empty until it comes."""
+    meaning: v1.FinishReason.ValueType = v1.FINISH_REASON_OTHER
+    """What that word means."""
     reopened: bool = False
     """Content came after the finish reason."""
     continued: bool = False
@@ -79,10 +81,6 @@ class ChoiceState:
     """The latest findings of the upstream's filter."""
     calls: ToolCalls = field(default_factory=ToolCalls)
     signed: SignedReasoning = field(default_factory=SignedReasoning)
-
-    @property
-    def meaning(self) -> v1.FinishReason.ValueType:
-        return _FINISH_REASONS.get(self.finish_reason.lower(), v1.FINISH_REASON_OTHER)
 
     @property
     def failed(self) -> bool:
@@ -117,6 +115,7 @@ class ChoiceState:
         early = not self.apart and self.meaning == v1.FINISH_REASON_STOP
         if not self.finish_reason or self.reopened or early:
             self.finish_reason, self.stop_sequence = reason, stop_sequence
+            self.meaning = _FINISH_REASONS.get(reason.lower(), v1.FINISH_REASON_OTHER)
         self.reopened = False
         self.apart = self.apart or apart or (self.unmarked and self.spoke and not self.continued)
 
@@ -132,8 +131,8 @@ class ChoiceState:
             finished.matched_stop_sequence = self.stop_sequence
         finished.provider_finish_reason = self.finish_reason[:64]
         finished.system_fingerprint = fingerprint[:128]
-        if extensions := self.signed.extensions():
-            finished.extensions.update(extensions)
+        if self.signed:
+            finished.extensions.update(self.signed.extensions())
         return event
 
     def _finish_reason(self, *, short: bool) -> v1.FinishReason.ValueType:

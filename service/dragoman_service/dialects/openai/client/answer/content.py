@@ -54,8 +54,8 @@ def _parts(parts: list[Any]) -> Iterator[tuple[Kind, str]]:
 
 def text_delta(choice: Mapping[str, Any]) -> dict[str, Any]:
     """The delta of a text completion, whose keys stand in the choice itself. Empty if there is nothing new."""
-    keys = {"content": choice.get("text"), "reasoning_content": choice.get("reasoning_content")}
-    return {key: value for key, value in keys.items() if value}
+    words, reasoning = choice.get("text"), choice.get("reasoning_content")
+    return {"content": words, "reasoning_content": reasoning} if words or reasoning else {}
 
 
 _GROWING = ("text", "summary", "data")

@@ -20,8 +20,7 @@ def decode_usage(chunk: Mapping[str, Any]) -> v1.Usage | None:
 
     While llama.cpp reads the prompt, `prompt_progress` counts its tokens before the first token of the answer.
     """
-    usage = chunk.get("usage") or mapping(chunk.get("x_groq"), "x_groq").get("usage")
-    if usage:
+    if usage := chunk.get("usage") or mapping(chunk.get("x_groq"), "x_groq").get("usage"):
         return _usage(mapping(usage, "usage"))
     progress = mapping(chunk.get("prompt_progress"), "progress")
     if not progress:
