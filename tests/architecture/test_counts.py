@@ -8,10 +8,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 LIMITS = {  # tasks, timers, callbacks; three tasks and half of the callbacks over gRPC are those of grpc.aio
-    "unary": (5, 4.5, 22),
-    "unary_streamed": (5, 4.5, 22),
-    "stream": (5, 5.5, 27),
-    "unary_http": (3, 5.5, 12),
+    "unary": (4.5, 4, 20),
+    "unary_streamed": (4.5, 4, 20),
+    "stream": (4.5, 5, 25),
+    "unary_http": (2.5, 5, 10),
 }
 
 

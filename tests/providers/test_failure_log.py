@@ -95,8 +95,8 @@ async def test_a_reason_is_logged_once_in_a_while() -> None:
     lines = await failed(f"http://127.0.0.1:{port}/v1", times=5)
     with capture_logs() as more:
         failures = FailureLog("here", interval=0.0)
-        failures.report(TimeoutError())
-        failures.report(TimeoutError())
+        failures.note("timeout", "late")
+        failures.note("timeout", "late")
 
     assert len(lines) == 1
     assert [line["reason"] for line in more] == ["timeout", "timeout"]

@@ -158,6 +158,40 @@ def test_providers_are_connected_to_and_not_asked(settings: Settings, listener: 
     assert sent == b""
 
 
+def test_where_the_environment_names_a_proxy_the_proxy_is_connected_to(
+    settings: Settings, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = listener.getsockname()[1]
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:word@127.0.0.1:{port}")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    table = '[providers.{0}]\nplugin = "openai"\nbase_url = "{1}"\nmodels = ["m"]'
+    found = examined(
+        settings(
+            table.format("near", "https://upstream.invalid/v1"),
+            table.format("gone", "http://upstream.invalid/v1"),
+        )
+    )
+
+    assert found["providers.near"][:2] == (
+        "ok",
+        f"its proxy 127.0.0.1:{port} can be reached; what lies behind it was not tried",
+    )
+    assert found["providers.gone"][:2] == (
+        "failed",
+        "127.0.0.1:1, the proxy that the environment names for it, cannot be reached",
+    )
+
+
+def test_a_proxy_that_cannot_be_used_is_a_failure(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://user:word@127.0.0.1:1080")
+    table = '[providers.far]\nplugin = "openai"\nbase_url = "https://upstream.invalid/v1"\nmodels = ["m"]'
+    found = examined(settings(table))["providers.far"]
+
+    assert found[0] == "failed"
+    assert "HTTPS_PROXY must be the URL of an HTTP proxy" in found[1]
+    assert "word" not in found[1]
+
+
 def test_few_descriptors_are_a_warning(settings: Settings) -> None:
     shell = ["sh", "-c", 'ulimit -n 1000; exec "$@"', "sh"]
     ended = subprocess.run(

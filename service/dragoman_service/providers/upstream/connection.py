@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -41,6 +41,9 @@ class HttpStream:
     encoding: str = ""
     """How the chunks are compressed, if nothing here decompresses it."""
 
+    exhausted: Callable[[], bool] = lambda: False
+    """Whether the body has been read to its end, if that is known without waiting."""
+
     @property
     def encoded(self) -> bool:
         """The chunks are compressed, though that was not requested."""
@@ -57,6 +60,8 @@ class HttpStream:
 
     async def drain(self, within: float) -> None:
         """Reads the body to its end, so that the connection can be reused; gives up after `within` seconds."""
+        if self.exhausted():
+            return
         with suppress(HttpError, TimeoutError):
             async with asyncio.timeout(within):
                 async for _ in self.chunks:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import socket
+import ssl
 import time
 
-import aiohttp
 import structlog
+
+from dragoman_service.providers.upstream.connection import HttpError
 
 INTERVAL = 10.0  # seconds between two lines about the same upstream and reason
 MAX_TEXT = 300  # characters of the error's text
@@ -14,10 +17,9 @@ MAX_TEXT = 300  # characters of the error's text
 log = structlog.get_logger(__name__)
 
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
-    (aiohttp.ClientConnectorDNSError, "dns"),
-    (aiohttp.ClientConnectorCertificateError, "certificate"),
-    (aiohttp.ClientSSLError, "tls"),
-    (aiohttp.ClientResponseError, "not_http"),
+    (socket.gaierror, "dns"),
+    (ssl.SSLCertVerificationError, "certificate"),
+    (ssl.SSLError, "tls"),
     (TimeoutError, "timeout"),
 )
 _ERRNO = {
@@ -38,11 +40,9 @@ class FailureLog:
         self._interval = interval
         self._due: dict[str, float] = {}
 
-    def report(self, error: BaseException | None) -> None:
+    def report(self, failure: HttpError) -> None:
         """Logs why a request got no response, unless the same reason was logged a moment ago."""
-        reason = reason_of(error)
-        # The text of a malformed response quotes the response and the URL.
-        self.note(reason, type(error).__name__ if reason == "not_http" else str(error))
+        self.note(reason_of(failure), str(failure))
 
     def note(self, reason: str, text: str) -> None:
         """Logs a failure of that kind, unless the same was logged a moment ago."""
@@ -53,8 +53,11 @@ class FailureLog:
         log.warning("upstream.failed", upstream=self._address, reason=reason, error=text[:MAX_TEXT])
 
 
-def reason_of(error: BaseException | None) -> str:
+def reason_of(failure: HttpError) -> str:
     """One word for the kind of failure: dns, certificate, tls, refused, unreachable, timeout, not_http, broken, …"""
+    if failure.malformed:
+        return "not_http"
+    error = failure.__cause__
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return reason

@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dragoman_service.cli.upkeep.checks.finding import Finding, failed, ok
+from dragoman_service.providers.upstream.http1.proxies import proxy_of
+from dragoman_service.providers.upstream.http1.requests import port_of
 from dragoman_service.settings.types import Address
 
 SECONDS = 5.0  # for a connection
@@ -20,13 +22,14 @@ _PORTS = {"https": 443, "http": 80}
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Where a plugin connects to. `name` is the path of its table."""
+    """Where a plugin connects to. `name` is the path of its table; `url` is empty if it does not speak HTTP/1.1."""
 
     name: str
     host: str
     port: int
     tls: bool
     ca_file: Path | None
+    url: str = ""
 
 
 def upstreams_of(tables: Iterable[tuple[str, Any]]) -> list[Upstream]:
@@ -34,20 +37,22 @@ def upstreams_of(tables: Iterable[tuple[str, Any]]) -> list[Upstream]:
 
     The address is a URL in `address` or `base_url`, or a `HOST:PORT` in `endpoint`. Others have none to check.
     """
-    found = ((name, settings, _place(settings)) for name, settings in tables)
-    return [Upstream(name, *place, getattr(settings, "ca_file", None)) for name, settings, place in found if place]
+    found = (_upstream(name, settings) for name, settings in tables)
+    return [upstream for upstream in found if upstream is not None]
 
 
-def _place(settings: Any) -> tuple[str, int, bool] | None:
+def _upstream(name: str, settings: Any) -> Upstream | None:
     if getattr(settings, "unix_socket", None) is not None:
         return None
+    ca_file = getattr(settings, "ca_file", None)
     endpoint = getattr(settings, "endpoint", None)
     if isinstance(endpoint, Address):
-        return endpoint.host, endpoint.port, bool(getattr(settings, "tls", True))
-    url = urlsplit(str(getattr(settings, "address", None) or getattr(settings, "base_url", None) or ""))
+        return Upstream(name, endpoint.host, endpoint.port, bool(getattr(settings, "tls", True)), ca_file)
+    address = str(getattr(settings, "address", None) or getattr(settings, "base_url", None) or "")
+    url = urlsplit(address)
     if url.scheme not in _PORTS or not url.hostname:
         return None
-    return url.hostname, url.port or _PORTS[url.scheme], url.scheme == "https"
+    return Upstream(name, url.hostname, url.port or _PORTS[url.scheme], url.scheme == "https", ca_file, address)
 
 
 async def check_upstreams(upstreams: Iterable[Upstream]) -> list[Finding]:
@@ -56,6 +61,12 @@ async def check_upstreams(upstreams: Iterable[Upstream]) -> list[Finding]:
 
 
 async def _check(upstream: Upstream) -> Finding:
+    try:
+        proxy = proxy_of(urlsplit(upstream.url)) if upstream.url else None
+    except ValueError as error:
+        return failed(upstream.name, str(error), "correct the environment variable, or remove it")
+    if proxy is not None:
+        return await _check_proxy(upstream, Address(proxy.hostname or "", port_of(proxy)))
     place = str(Address(upstream.host, upstream.port))
     try:
         context = ssl.create_default_context(cafile=upstream.ca_file) if upstream.tls else None
@@ -70,6 +81,17 @@ async def _check(upstream: Upstream) -> Finding:
         return _unreachable(upstream, f"{place} cannot be reached: {_reason(error)}")
     writer.close()
     return ok(upstream.name, f"{place} can be reached{', with TLS' if upstream.tls else ''}")
+
+
+async def _check_proxy(upstream: Upstream, proxy: Address) -> Finding:
+    try:
+        async with asyncio.timeout(SECONDS):
+            _, writer = await asyncio.open_connection(proxy.host, proxy.port)
+    except (OSError, TimeoutError):
+        remedy = "check HTTPS_PROXY or HTTP_PROXY, or add the upstream to NO_PROXY"
+        return failed(upstream.name, f"{proxy}, the proxy that the environment names for it, cannot be reached", remedy)
+    writer.close()
+    return ok(upstream.name, f"its proxy {proxy} can be reached; what lies behind it was not tried")
 
 
 def _reason(error: OSError) -> str:

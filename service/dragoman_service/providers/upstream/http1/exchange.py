@@ -1,0 +1,131 @@
+"""One response as its reader sees it: the head, then the body in chunks. It slows its connection down."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, Self
+
+from dragoman_service.providers.upstream.connection import HttpError
+from dragoman_service.providers.upstream.http1.responses import Head
+
+CHUNK = 16 * 1024  # bytes: what is decoded in a millisecond or two
+# Bytes that may wait for their reader before the connection is read no further. One read of the event loop may bring
+# 256 KiB beyond that.
+BUFFER = 32 * 1024
+
+
+class Source(Protocol):
+    """The connection that a response comes from."""
+
+    def pause(self) -> None:
+        """Reads no more for now."""
+        ...
+
+    def resume(self) -> None: ...
+
+    def close(self) -> None:
+        """Closes it at once."""
+        ...
+
+
+class Exchange:
+    """The response to one request. Iterating over it gives its body in chunks of at most `CHUNK` bytes.
+
+    There is one reader. The body's failure is raised after what came before it.
+    """
+
+    __slots__ = ("_at", "_block", "_failure", "_head", "_paused", "_pieces", "_size", "_source", "_waiter", "begun")
+
+    def __init__(self, source: Source) -> None:
+        self._source: Source | None = source
+        self._head: Head | None = None
+        self._failure: HttpError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._pieces: list[bytes] = []
+        self._block, self._at = b"", 0  # what is read next, and from where on
+        self._size = 0  # bytes that wait for the reader
+        self._paused = False
+        self.begun = False
+        """Something of the response has come."""
+
+    def exhausted(self) -> bool:
+        """The body has been read to its end."""
+        return self._source is None and self._failure is None and not self._size
+
+    async def head(self) -> Head:
+        """Waits for the head. Raises HttpError. Closes the connection unless it returns."""
+        try:
+            while self._head is None:
+                if self._failure is not None:
+                    raise self._failure
+                await self._wait()
+        except BaseException:
+            self.close()
+            raise
+        return self._head
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._size:
+            if self._failure is not None:
+                raise self._failure
+            if self._source is None:
+                raise StopAsyncIteration
+            await self._wait()
+        return self._next()
+
+    def close(self) -> None:
+        """The reader leaves. Unless the response has ended, its connection is closed at once."""
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
+
+    def starts(self, head: Head) -> None:
+        """The head has come."""
+        self._head = head
+        self._wake()
+
+    def receives(self, data: bytes) -> None:
+        """A piece of the body has come."""
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > BUFFER and not self._paused and self._source is not None:
+            self._paused = True
+            self._source.pause()
+        self._wake()
+
+    def ends(self, failure: HttpError | None = None) -> None:
+        """The response is complete, or has failed. Its connection is no longer its own."""
+        if self._paused and self._source is not None:
+            self._source.resume()
+        self._source = None
+        self._failure = failure
+        self._wake()
+
+    def _next(self) -> bytes:
+        if self._at == len(self._block):
+            self._block, self._at = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces), 0
+            self._pieces.clear()
+        chunk = self._block[self._at : self._at + CHUNK]
+        self._at += len(chunk)
+        self._size -= len(chunk)
+        if not self._size:
+            self._block, self._at = b"", 0
+        if self._paused and self._size < CHUNK:
+            self._paused = False
+            if self._source is not None:
+                self._source.resume()
+        return chunk
+
+    async def _wait(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
