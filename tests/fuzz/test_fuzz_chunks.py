@@ -11,6 +11,7 @@ import pytest
 import trees
 from dragoman import v1
 from dragoman_service.dialects.contract import IncompleteAnswerError
+from dragoman_service.dialects.openai.client.answer.chunks import TextChunk
 from dragoman_service.dialects.openai.client.response import AnswerDecoder
 from dragoman_service.dialects.openai.client.stream import StreamDecoder
 from dragoman_service.errors import CompletionError
@@ -130,6 +131,13 @@ def answered(decoder: StreamDecoder, reads: Iterable[bytes]) -> list[Any]:
     return [*answer, made(decoder.end)]
 
 
+class OneByOne(AnswerDecoder):
+    """Decodes all chunks as the unusual ones are decoded."""
+
+    def _more_text(self, chunks: Sequence[TextChunk], start: int) -> int:
+        return start
+
+
 def options_of(chance: Random) -> dict[str, Any]:
     return {"choices": chance.choice((1, 1, 1, 2)), "prefix": chance.choice(("", "", "before")), "max_tokens": 9}
 
@@ -142,9 +150,9 @@ def test_a_read_of_many_events_is_decoded_as_each_of_them_alone(damage: float) -
         reads = [[text_of(chance, damage) for _ in range(chance.choice((1, 1, 5, 30)))] for _ in range(4)]
         reads[-1] += [b"[DONE]"] * chance.choice((0, 1, 1, 2))
         plain = [b"".join(head + text + gap for text in read) for read in reads]
-        # Events with comments between them are taken one by one.
+        # Events with comments between them are not taken at once.
         apart = [b"".join(b":" + gap[: len(gap) // 2] + head + text + gap for text in read) for read in reads]
+        expected = answered(StreamDecoder(OneByOne(**options)), apart)
 
-        assert answered(StreamDecoder(AnswerDecoder(**options)), plain) == answered(
-            StreamDecoder(AnswerDecoder(**options)), apart
-        ), (reads, options)
+        assert answered(StreamDecoder(AnswerDecoder(**options)), plain) == expected, (reads, options)
+        assert answered(StreamDecoder(AnswerDecoder(**options)), apart) == expected, (reads, options)

@@ -62,7 +62,7 @@ class AnswerDecoder:
                 break
             if type(data) is ErrorData:
                 raise decode_error_event(data)
-            self._chunk(self._parse(data))
+            self._text(data)
         return self.take()
 
     def decode_json(self, events: JsonEvents) -> list[v1.CompletionEvent]:
@@ -74,12 +74,11 @@ class AnswerDecoder:
             while place < count:
                 self._chunk(self._parse(events.data(place)))
                 place = self._more_text(chunks, place + 1)
+        elif count == 1:
+            self._chunk(self._parse(events.text))
         else:
             for place in range(count):
-                data = events.data(place)
-                chunks = self._parser.text_chunks(data) if count > 1 else None
-                if chunks is None or len(chunks) != 1 or not self._more_text(chunks, 0):
-                    self._chunk(self._parse(data))
+                self._text(events.data(place))
         self.over = self.over or events.done
         return self.take()
 
@@ -108,8 +107,13 @@ class AnswerDecoder:
             self._events.add(choice.finished_event(self._fingerprint, short=self._is_short()))
         return self.take()
 
+    def _text(self, data: bytes) -> None:
+        chunks = None if self._complete else self._parser.text_chunks(data)
+        if chunks is None or len(chunks) != 1 or not self._more_text(chunks, 0):
+            self._chunk(self._parse(data))
+
     def _more_text(self, chunks: Sequence[TextChunk], start: int) -> int:
-        """Takes the chunks from `start` on that have text of one kind, or only a role, as nearly all have.
+        """Takes the chunks from `start` on that have text of one kind or only a role, as nearly all have.
 
         Returns the place of the first other chunk. `_chunk` would make the same of each.
         """
@@ -118,7 +122,7 @@ class AnswerDecoder:
         texts: list[str] = []
         for chunk in chunks[start:] if start else chunks:
             choices = chunk.choices
-            if len(choices) != 1 or chunk.usage:
+            if len(choices) != 1:
                 break
             choice = choices[0]
             delta = choice.delta
@@ -148,6 +152,8 @@ class AnswerDecoder:
                 state.unmarked, kind = state.unmarked or state.spoke, ""
             if chunk.system_fingerprint:
                 self._fingerprint = chunk.system_fingerprint
+            if chunk.usage:
+                self._report_usage({"usage": chunk.usage})
             place += 1
         return place
 
