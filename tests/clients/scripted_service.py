@@ -163,6 +163,10 @@ class ScriptedService(v1.CompletionServiceServicer, v1.ModelServiceServicer, ope
         self.operations[operation.name] = operation
         return operation
 
+    async def GetCompletionRequest(self, request, context):
+        await self._enter("GetCompletionRequest", request, context)
+        return v1.CompletionRequest(model="local")
+
     async def CountTokens(self, request, context):
         await self._enter("CountTokens", request, context)
         return v1.CountTokensResponse(input_tokens=len(text_of_request(request).split()), tokenizer="words")

@@ -21,6 +21,7 @@ RETRIED = {
     "StreamCompletion": lambda client: collect(client.stream("Hello")),
     "StartCompletion": lambda client: ask(client.start, "Hello"),
     "AttachCompletion": lambda client: collect(client.attach("operations/1")),
+    "GetCompletionRequest": lambda client: ask(client.operation("operations/1").request),
     "CountTokens": lambda client: ask(client.count_tokens, "Hello"),
     "Tokenize": lambda client: ask(client.tokenize, "Hello"),
     "ListModels": lambda client: ask(client.models),

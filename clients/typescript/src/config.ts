@@ -30,7 +30,7 @@ export const ANSWER: MethodConfig = {
 /** Calls that read, and StartCompletion, whose request_id makes a repetition find the operation of the first call. */
 export const QUICK: MethodConfig = {
   methods: {
-    "dragoman.v1.CompletionService": ["StartCompletion", "CountTokens", "Tokenize"],
+    "dragoman.v1.CompletionService": ["StartCompletion", "GetCompletionRequest", "CountTokens", "Tokenize"],
     "dragoman.v1.ModelService": ["ListModels", "GetModel"],
     "dragoman.v1.LimitService": ["GetLimits"],
     "dragoman.v1.UsageService": ["ListUsage", "SummarizeUsage"],
