@@ -144,6 +144,14 @@ impl CompletionService for Service {
         self.events("attach", request, detail)
     }
 
+    async fn get_completion_request(
+        &self,
+        request: Request<GetCompletionRequestRequest>,
+    ) -> Answered<CompletionRequest> {
+        let detail = request.get_ref().name.clone();
+        self.unary("request", request, detail).await
+    }
+
     async fn count_tokens(&self, request: Request<CompletionRequest>) -> Answered<CountTokensResponse> {
         self.unary("count", request, "").await
     }
