@@ -7,7 +7,7 @@ from typing import Any
 
 from dragoman import v1
 
-from dragoman_service.dialects.media import decode_base64, is_data_url, media_type_of
+from dragoman_service.dialects.media import decode_base64, is_data_url, is_media, media_type_of
 from dragoman_service.dialects.openai.server.decoded import OpenAIRequest
 from dragoman_service.dialects.openai.server.fields import items, mapping, one_of, required, text, unsupported, wrong
 from dragoman_service.dialects.openai.server.messages import AUDIO, no_data, set_address
@@ -26,7 +26,7 @@ def decode_content(decoded: OpenAIRequest, value: Any, param: str) -> Iterator[v
             found = v1.Part(text=part)
         else:
             found = _part(decoded, mapping(part, f"{param}[{number}]"), f"{param}[{number}]")
-        if found.text or found.refusal or found.WhichOneof("content") in ("blob", "file"):
+        if found.text or found.refusal or is_media(found):
             yield found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from dragoman import v1
 
+from dragoman_service.dialects.media import is_media
 from dragoman_service.dialects.openai.responses.reading.content import decode_content
 from dragoman_service.dialects.openai.responses.reading.decoded import ResponsesRequest
 from dragoman_service.dialects.openai.responses.states import AFTER, EMPTY, KEYS, decode_keys, decode_state
@@ -117,7 +118,7 @@ class ItemDecoder:
             output = json_text(output)
         parts = list(decode_content(self._decoded, output, f"{at}.output"))
         result.text = "\n".join(part.text for part in parts if part.HasField("text"))
-        message.parts.extend(part for part in parts if part.WhichOneof("content") in ("blob", "file"))
+        message.parts.extend(part for part in parts if is_media(part))
 
     def _thought(self, item: Wire, at: str) -> None:
         values = self._decoded.given(_without(item, _OWN), _THOUGHT, at)

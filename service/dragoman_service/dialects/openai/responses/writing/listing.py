@@ -11,6 +11,7 @@ from dragoman_service.dialects.media import data_url
 from dragoman_service.dialects.openai.responses.ids import item_id
 from dragoman_service.dialects.openai.responses.reading.decoded import ResponsesRequest
 from dragoman_service.dialects.openai.responses.writing.response import encode_output
+from dragoman_service.dialects.turns import with_files
 
 Wire = dict[str, Any]
 _ROLES = {
@@ -46,14 +47,9 @@ def _items(message: v1.Message, decoded: ResponsesRequest) -> Iterator[Wire]:
 
 def _results(parts: Sequence[v1.Part]) -> Iterator[Wire]:
     """Each result with the images and files that follow it."""
-    listed: list[tuple[v1.ToolResult, list[Wire]]] = []
-    for part in parts:
-        if part.HasField("tool_result"):
-            listed.append((part.tool_result, []))
-        elif listed:
-            listed[-1][1].append(_content(part))
-    for result, more in listed:
-        output = [{"type": "input_text", "text": result.text}, *more] if more else result.text
+    for part, files in with_files(parts):
+        result = part.tool_result
+        output = [{"type": "input_text", "text": result.text}, *map(_content, files)] if files else result.text
         values = {"call_id": result.tool_call_id, "output": output, "status": "completed"}
         yield {"type": "function_call_output", "id": "fco_", **values}
 
