@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from dragoman import v1
@@ -10,13 +9,12 @@ from dragoman import v1
 from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.dialects.openai.responses.ids import response_id
 from dragoman_service.dialects.openai.server import errors
-from dragoman_service.dialects.openai.server.errors import param_of
+from dragoman_service.dialects.openai.server.errors import Params, param_of
 from dragoman_service.dialects.openai.server.fields import PARAM, wrong
 from dragoman_service.errors import CompletionError
 
-_PARAMS = tuple(
-    (re.compile(pattern), param)
-    for pattern, param in (
+name_of = Params(
+    (
         (r"messages\b.*|prompt", "input"),
         (r"(tools\[\d+\])\.function\.parameters_json_schema", r"\1.parameters"),
         (r"(tools\[\d+\])\.function\.(\w+)", r"\1.\2"),
@@ -26,8 +24,10 @@ _PARAMS = tuple(
         (r"generation_config\.reasoning\b.*", "reasoning.effort"),
         (r"generation_config\.response_format\b.*", "text.format"),
         (r"after_sequence", "starting_after"),
-    )
-)
+    ),
+    otherwise=param_of,
+).name
+"""The parameter of this API that a field of our schema was decoded from."""
 
 
 def encode_error(error: CompletionError, call_id: str) -> HttpErrorResponse:
@@ -37,14 +37,6 @@ def encode_error(error: CompletionError, call_id: str) -> HttpErrorResponse:
         advice = "It was not stored, it has expired, or it belongs to another key."
         error = replace(error, message=f"Response with id '{shown}' not found. {advice}", fields=())
     return errors.encode_error(error, call_id, name_of)
-
-
-def name_of(path: str) -> str:
-    """The parameter of this API that the field `path` of our schema was decoded from."""
-    for pattern, param in _PARAMS:
-        if (found := pattern.fullmatch(path)) is not None:
-            return found.expand(param)
-    return param_of(path)
 
 
 def previous_not_found(response: str) -> CompletionError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import orjson
 from dragoman import v1
@@ -32,10 +32,27 @@ _TYPES: dict[int, str] = {
     code_pb2.FAILED_PRECONDITION: "provider_error",
     code_pb2.PERMISSION_DENIED: "insufficient_permissions",
 }
-# Field paths of our schema and the parameters of this dialect. The first pattern that matches counts.
-_PARAMS = tuple(
-    (re.compile(pattern), param)
-    for pattern, param in (
+
+
+class Params:
+    """Patterns of field paths of our schema, and the parameters that these were decoded from. The first that matches
+    the whole path counts; `otherwise` names all other paths.
+    """
+
+    def __init__(self, params: Iterable[tuple[str, str]], otherwise: NameOf = str) -> None:
+        self._params = tuple((re.compile(pattern), param) for pattern, param in params)
+        self._otherwise = otherwise
+
+    def name(self, path: str) -> str:
+        """The parameter that the field `path` was decoded from."""
+        for pattern, param in self._params:
+            if (found := pattern.fullmatch(path)) is not None:
+                return found.expand(param)
+        return self._otherwise(path)
+
+
+param_of = Params(
+    (
         (r"(messages\[\d+\])\.parts\[\d+\]\.tool_result\.tool_call_id", r"\1.tool_call_id"),
         (r"(messages\[\d+\])\.parts\[\d+\]\.tool_call\b.*", r"\1.tool_calls"),
         (r"(messages\[\d+\])\.parts\[\d+\]\.refusal", r"\1.refusal"),
@@ -63,7 +80,8 @@ _PARAMS = tuple(
         (r"end_user", "user"),
         (r"request_id", "Idempotency-Key"),
     )
-)
+).name
+"""The parameter of this dialect that a field of our schema was decoded from."""
 
 
 def encode_error(error: CompletionError, call_id: str, name_of: NameOf | None = None) -> HttpErrorResponse:
@@ -86,15 +104,6 @@ def encode_error(error: CompletionError, call_id: str, name_of: NameOf | None = 
 def encode_terminal_error(error: CompletionError, call_id: str) -> bytes:
     """The error as the last event of a stream."""
     return b"data: " + encode_error(error, call_id).body + b"\n\n"
-
-
-def param_of(path: str) -> str:
-    """The parameter of this dialect that the field `path` of our schema was decoded from."""
-    for pattern, param in _PARAMS:
-        found = pattern.fullmatch(path)
-        if found:
-            return found.expand(param)
-    return path
 
 
 def _param(error: CompletionError, name_of: NameOf) -> str | None:
