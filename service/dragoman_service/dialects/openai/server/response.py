@@ -57,8 +57,7 @@ def encode_end(end: v1.Choice | v1.ChoiceFinished) -> Wire:
 
 
 def encode_usage(usage: v1.Usage) -> Wire:
-    """The token counts, and two keys of ours: `estimated` if the provider gave no figures, and the `cost` in US dollars
-    if it is known."""
+    """The token counts, and keys of ours."""
     encoded: Wire = {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
@@ -68,11 +67,15 @@ def encode_usage(usage: v1.Usage) -> Wire:
     }
     if usage.cache_write_tokens:  # OpenRouter's key
         encoded["prompt_tokens_details"]["cache_write_tokens"] = usage.cache_write_tokens
-    if usage.estimated:
-        encoded["estimated"] = True
+    return encoded | own_usage(usage)
+
+
+def own_usage(usage: v1.Usage) -> Wire:
+    """Two keys of ours: `estimated` if the provider gave no figures, and the `cost` in US dollars if it is known."""
+    own: Wire = {"estimated": True} if usage.estimated else {}
     if usage.HasField("cost_nano_usd"):
-        encoded["cost"] = usage.cost_nano_usd / 1e9
-    return encoded
+        own["cost"] = usage.cost_nano_usd / 1e9
+    return own
 
 
 def _head(completion: v1.Completion, kind: str, prefix: str) -> Wire:

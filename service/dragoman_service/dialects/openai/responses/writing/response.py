@@ -12,7 +12,7 @@ from dragoman_service.dialects.openai.responses.ids import response_id
 from dragoman_service.dialects.openai.responses.reading.decoded import ResponsesRequest
 from dragoman_service.dialects.openai.responses.writing.output import OutputItems
 from dragoman_service.dialects.openai.responses.writing.parameters import encode_parameters
-from dragoman_service.dialects.openai.server.response import MESSAGE
+from dragoman_service.dialects.openai.server.response import MESSAGE, own_usage
 from dragoman_service.errors import CompletionError
 
 Wire = dict[str, Any]
@@ -101,9 +101,8 @@ def status_of_last(reason: v1.FinishReason.ValueType) -> str:
 
 
 def encode_usage(usage: v1.Usage) -> Wire:
-    """The token counts, and two keys of ours: `estimated` if the provider gave no figures, and the `cost` in US dollars
-    if it is known."""
-    encoded: Wire = {
+    """The token counts, and keys of ours."""
+    return {
         "input_tokens": usage.input_tokens,
         "input_tokens_details": {
             "cached_tokens": usage.cached_input_tokens,
@@ -112,12 +111,8 @@ def encode_usage(usage: v1.Usage) -> Wire:
         "output_tokens": usage.output_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.input_tokens + usage.output_tokens,
+        **own_usage(usage),
     }
-    if usage.estimated:
-        encoded["estimated"] = True
-    if usage.HasField("cost_nano_usd"):
-        encoded["cost"] = usage.cost_nano_usd / 1e9
-    return encoded
 
 
 def encode_failure(error: CompletionError) -> Wire:
