@@ -61,7 +61,7 @@ class Conversations:
         name = operation_name(previous)
         try:
             operation, note = await self._operations.describe(name, caller)
-            before = await self._operations.request(name, caller)
+            before = ResponsesRequest(await self._operations.request(name, caller), note=decode_note(note))
         except CompletionError as error:
             if error.reason not in _ABSENT:
                 raise
@@ -71,10 +71,7 @@ class Conversations:
         if not operation.HasField("response"):
             raise previous_unusable(previous, "it has failed or was cancelled, so that there is no answer.")
         answer = completion_of(operation).choices[0].message
-        history = list(before.messages[1:] if decode_note(note).instructions else before.messages)
-        if before.prompt:
-            history = [v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text=before.prompt)])]
-        history += [answer] if answer.parts else []
+        history = [*before.conversation, *([answer] if answer.parts else [])]
         if decoded.reject:  # models that show reasoning need not take it back
             history = [_without_reasoning(message) for message in history]
         given = list(decoded.request.messages)

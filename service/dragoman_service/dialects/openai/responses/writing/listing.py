@@ -24,11 +24,8 @@ _ROLES = {
 
 def encode_items(decoded: ResponsesRequest, response: str) -> list[Wire]:
     """All items in their order, those of responses before too; without the instructions."""
-    messages = decoded.request.messages[1:] if decoded.note.instructions else list(decoded.request.messages)
-    if decoded.request.prompt:
-        messages = [v1.Message(role=v1.ROLE_USER, parts=[v1.Part(text=decoded.request.prompt)])]
     items: list[Wire] = []
-    for message in messages:
+    for message in decoded.conversation:
         for item in _items(message, decoded):
             kind = item.get("id", "msg").partition("_")[0]
             items.append({**item, "id": item_id(f"in-{kind}", response, len(items))})
