@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 from urllib.parse import SplitResult
 
 from aiohappyeyeballs import start_connection
@@ -16,6 +17,7 @@ from dragoman_service.providers.upstream.http1.protocol import Connection, Owner
 from dragoman_service.providers.upstream.http1.requests import ascii_host, basic, port_of
 from dragoman_service.providers.upstream.http1.tunnel import Tunnel
 
+P = TypeVar("P", bound=asyncio.Protocol)
 _HEAD_START = 0.25  # seconds that an address has before the next one is tried beside it
 
 
@@ -62,34 +64,33 @@ class TcpDialer:
 
     async def _direct(self, owner: Owner) -> Connection:
         """To the peer: the upstream, or a proxy that passes requests without TLS on."""
-        loop = asyncio.get_running_loop()
-        sock = await start_connection(await self._lookup.addresses(), happy_eyeballs_delay=_HEAD_START)
-        try:
-            _, connection = await loop.create_connection(
-                lambda: Connection(owner), sock=sock, ssl=self._tls, server_hostname=self._name if self._tls else None
-            )
-        except BaseException:
-            sock.close()
-            raise
+        _, connection = await self._connected(lambda: Connection(owner), self._tls)
         return connection
 
     async def _through(self, proxy: SplitResult, tls: ssl.SSLContext, owner: Owner) -> Connection:
-        loop = asyncio.get_running_loop()
-        sock = await start_connection(await self._lookup.addresses(), happy_eyeballs_delay=_HEAD_START)
-        try:
-            transport, tunnel = await loop.create_connection(lambda: Tunnel(self._request(proxy)), sock=sock)
-        except BaseException:
-            sock.close()
-            raise
+        transport, tunnel = await self._connected(lambda: Tunnel(self._request(proxy)))
         try:
             await tunnel.opened()
             connection = Connection(owner)
-            inner = await loop.start_tls(transport, connection, tls, server_hostname=self._name)
+            inner = await asyncio.get_running_loop().start_tls(transport, connection, tls, server_hostname=self._name)
         except BaseException:
             transport.abort()
             raise
         connection.connection_made(cast("asyncio.Transport", inner))
         return connection
+
+    async def _connected(
+        self, protocol: Callable[[], P], tls: ssl.SSLContext | None = None
+    ) -> tuple[asyncio.Transport, P]:
+        """A connection to the peer."""
+        sock = await start_connection(await self._lookup.addresses(), happy_eyeballs_delay=_HEAD_START)
+        try:
+            return await asyncio.get_running_loop().create_connection(
+                protocol, sock=sock, ssl=tls, server_hostname=self._name if tls else None
+            )
+        except BaseException:
+            sock.close()
+            raise
 
     def _request(self, proxy: SplitResult) -> bytes:
         place = f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
