@@ -82,9 +82,8 @@ def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
     )
     app.callback()(dragoman)
     named = arguments[0] if arguments else ""
-    for name, command in COMMANDS.items():
-        if named in COMMANDS and name != named:
-            continue
+    commands = {named: COMMANDS[named]} if named in COMMANDS else COMMANDS
+    for name, command in commands.items():
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:
