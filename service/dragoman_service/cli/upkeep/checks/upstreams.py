@@ -17,7 +17,7 @@ from dragoman_service.providers.upstream.http1.requests import port_of
 from dragoman_service.settings.types import Address
 
 SECONDS = 5.0  # for a connection
-_PORTS = {"https": 443, "http": 80}
+_SCHEMES = ("https", "http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ def _upstream(name: str, settings: Any) -> Upstream | None:
         return Upstream(name, endpoint.host, endpoint.port, bool(getattr(settings, "tls", True)), ca_file)
     address = str(getattr(settings, "address", None) or getattr(settings, "base_url", None) or "")
     url = urlsplit(address)
-    if url.scheme not in _PORTS or not url.hostname:
+    if url.scheme not in _SCHEMES or not url.hostname:
         return None
-    return Upstream(name, url.hostname, url.port or _PORTS[url.scheme], url.scheme == "https", ca_file, address)
+    return Upstream(name, url.hostname, port_of(url), url.scheme == "https", ca_file, address)
 
 
 async def check_upstreams(upstreams: Iterable[Upstream]) -> list[Finding]:
