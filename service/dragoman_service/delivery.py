@@ -58,7 +58,7 @@ class Delivery:
     ) -> v1.Completion:
         """Returns the whole answer. Cancelling the task stops the upstream."""
         self._fill_in(request, call)
-        stored = _becomes_operation(request) or options is not None
+        stored = _becomes_operation(request, options)
         await self._check(request, violations(request))
         if stored:
             async with self._operations.joined(request, call.caller, target, _traced(options, call)) as name:
@@ -148,7 +148,7 @@ class Delivery:
         stack: AsyncExitStack,
     ) -> Relay | _Stored:
         self._fill_in(request, call)
-        refusal, stored = None, _becomes_operation(request) or options is not None
+        refusal, stored = None, _becomes_operation(request, options)
         try:
             await self._check(request, violations(request))
             if stored:
@@ -174,9 +174,11 @@ class Delivery:
                 request.routing.session = hints.session
 
 
-def _becomes_operation(request: v1.CompletionRequest) -> bool:
-    """Whether the completion must be stored, because it may be requested again or goes on when its caller leaves."""
-    return bool(request.request_id) or request.disconnect_policy == v1.DISCONNECT_POLICY_CONTINUE
+def _becomes_operation(request: v1.CompletionRequest, options: StartOptions | None) -> bool:
+    """Whether the completion must be stored: it may be requested again, goes on when its caller leaves, or is an
+    operation to its frontend, which gives `options`."""
+    continues = request.disconnect_policy == v1.DISCONNECT_POLICY_CONTINUE
+    return options is not None or bool(request.request_id) or continues
 
 
 def _traced(options: StartOptions | None, call: Call) -> StartOptions:
