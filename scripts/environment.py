@@ -25,10 +25,15 @@ NO_VENV = """\
 {python} cannot create virtual environments: its module {module!r} is missing. Install it, then run the command again:
   Debian, Ubuntu   apt install python3-venv
   others           use a Python from python.org, Homebrew or pyenv, which includes it"""
+OWN = ("--quiet", "--no-deps", "--no-build-isolation", "--editable")
 FAILED = """\
 pip could not install {lock}; its output is above. Common causes:
   no network, or a proxy   set PIP_INDEX_URL, PIP_PROXY or pip.conf, as for any use of pip
   another platform         wheels are locked for Linux (glibc, x86-64 and aarch64) and macOS"""
+EXTENSION = "service/http2"  # of the same sets as PROJECTS, where it can be built
+NOT_BUILT = """\
+dragoman-http2 is not built, so the service listens with grpcio, which is slower. It needs a C compiler, the headers of
+Python and nghttp2, and pkg-config (Debian, Ubuntu: apt install gcc libc6-dev libnghttp2-dev pkg-config python3-dev)."""
 
 
 def main() -> None:
@@ -43,7 +48,9 @@ def main() -> None:
     python = make(folder)
     install(python, lock, folder)
     for project in PROJECTS.get(name, ()):
-        pip(python, "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT / project))
+        pip(python, "install", *OWN, str(ROOT / project))
+    if name in PROJECTS and not build_extension(python):
+        print(NOT_BUILT, flush=True)
     for served in SERVES.get(name, (name,)):
         (folder / f".installed-{served}").write_text(fingerprint(folder, served))
     print(f"{folder.name} is ready ({time.monotonic() - began:.0f} s)", flush=True)
@@ -63,6 +70,10 @@ def fingerprint(folder: Path, name: str) -> str:
     """A hash of everything that determines the content of the folder. Its path counts, because scripts contain it."""
     files = [f"requirements/{name}.lock", *(f"{project}/pyproject.toml" for project in PROJECTS.get(name, ()))]
     digest = hashlib.sha256(f"{folder} {sys.version_info[:2]}".encode())
+    if name in PROJECTS:
+        files += sorted(str(path.relative_to(ROOT)) for path in (ROOT / EXTENSION).glob("csrc/*"))
+        files += [f"{EXTENSION}/pyproject.toml", f"{EXTENSION}/setup.py"]
+        digest.update(str([shutil.which(tool) for tool in ("cc", "gcc", "pkg-config")]).encode())
     for file in files:
         digest.update((ROOT / file).read_bytes())
     return digest.hexdigest()
@@ -115,6 +126,15 @@ def describe(line: str) -> str:
     if word == "Downloading" and size.endswith("MB)"):
         return "  downloading " + " ".join(file.split("-")[:2]) + " " + size
     return "  unpacking" if line.startswith("Installing collected") else ""
+
+
+def build_extension(python: Path) -> bool:
+    """Whether the extension could be built. The service does without it; why is in build/http2.log."""
+    log = ROOT / "build" / "http2.log"
+    log.parent.mkdir(exist_ok=True)
+    command = pip_command(python, "install", *OWN, str(ROOT / EXTENSION))
+    with log.open("w") as output:
+        return subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode == 0
 
 
 def pip(python: Path, *arguments: str) -> None:

@@ -1,0 +1,103 @@
+/* Header fields: those received as tuples of bytes, those to send as nghttp2 wants them. */
+#include "session.h"
+
+#define LONGEST_KNOWN 256       /* bytes of a field that is worth keeping */
+#define MOST_SENT 65536         /* bytes of a header list to send, counted as HTTP/2 counts */
+
+static PyObject *bytes_of(nghttp2_rcbuf *buffer) {
+  nghttp2_vec vector = nghttp2_rcbuf_get_buf(buffer);
+  return PyBytes_FromStringAndSize((const char *)vector.base, (Py_ssize_t)vector.len);
+}
+
+static PyObject *make_field(nghttp2_rcbuf *name, nghttp2_rcbuf *value) {
+  PyObject *first = bytes_of(name), *second = bytes_of(value), *field = NULL;
+  if (first && second) field = PyTuple_Pack(2, first, second);
+  Py_XDECREF(first);
+  Py_XDECREF(second);
+  return field;
+}
+
+static void forget(KnownField *known) {
+  if (!known->field) return;
+  nghttp2_rcbuf_decref(known->name);
+  nghttp2_rcbuf_decref(known->value);
+  Py_CLEAR(known->field);
+}
+
+void fields_forget(Session *self) {
+  for (size_t i = 0; i < KNOWN_FIELDS; i++) forget(&self->known[i]);
+}
+
+/* A field of the peer's table comes with the same two buffers each time; a reference keeps their addresses from reuse. */
+PyObject *field_received(Session *self, nghttp2_rcbuf *name, nghttp2_rcbuf *value) {
+  size_t place = (((uintptr_t)name >> 5) ^ ((uintptr_t)value >> 4)) % KNOWN_FIELDS;
+  KnownField *known = &self->known[place];
+  if (known->field && known->name == name && known->value == value) return Py_NewRef(known->field);
+  PyObject *field = make_field(name, value);
+  if (!field || nghttp2_rcbuf_get_buf(name).len + nghttp2_rcbuf_get_buf(value).len > LONGEST_KNOWN) return field;
+  nghttp2_rcbuf_incref(name);
+  nghttp2_rcbuf_incref(value);
+  forget(known);
+  known->name = name;
+  known->value = value;
+  known->field = Py_NewRef(field);
+  return field;
+}
+
+static int parse_field(nghttp2_nv *field, PyObject *item) {
+  PyObject *name = NULL, *value = NULL;
+  if (PyTuple_Check(item) && PyTuple_Size(item) == 2) {
+    name = PyTuple_GetItem(item, 0);
+    value = PyTuple_GetItem(item, 1);
+  }
+  if (!name || !PyBytes_Check(name) || !PyBytes_Check(value)) {
+    PyErr_SetString(PyExc_TypeError, "a header is a tuple of two bytes objects: name, value");
+    return -1;
+  }
+  field->name = (uint8_t *)PyBytes_AsString(name);
+  field->namelen = (size_t)PyBytes_Size(name);
+  field->value = (uint8_t *)PyBytes_AsString(value);
+  field->valuelen = (size_t)PyBytes_Size(value);
+  field->flags = NGHTTP2_NV_FLAG_NONE;
+  if (!nghttp2_check_header_name(field->name, field->namelen) ||
+      !nghttp2_check_header_value(field->value, field->valuelen)) {
+    PyErr_Format(PyExc_ValueError, "HTTP/2 does not allow the header %R", item);
+    return -1;
+  }
+  return 0;
+}
+
+static int parse_all(Fields *fields) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < fields->count; i++) {
+    nghttp2_nv *field = &fields->fields[i];
+    if (parse_field(field, PyTuple_GetItem(fields->tuple, (Py_ssize_t)i)) < 0) return -1;
+    bytes += field->namelen + field->valuelen + 32;
+    if (bytes > MOST_SENT) {
+      PyErr_Format(PyExc_ValueError, "the headers have more than %d bytes", MOST_SENT);
+      return -1;
+    }
+  }
+  return 0;
+}
+
+/* What it fills points into the objects of `fields->tuple`. Clear it in any case. */
+int fields_parse(Fields *fields, PyObject *headers) {
+  fields->fields = fields->few;
+  fields->tuple = PySequence_Tuple(headers);
+  if (!fields->tuple) return -1;
+  fields->count = (size_t)PyTuple_Size(fields->tuple);
+  if (fields->count > sizeof fields->few / sizeof *fields->few) {
+    fields->fields = PyMem_Calloc(fields->count, sizeof *fields->fields);
+    if (!fields->fields) {
+      PyErr_NoMemory();
+      return -1;
+    }
+  }
+  return parse_all(fields);
+}
+
+void fields_clear(Fields *fields) {
+  if (fields->fields != fields->few) PyMem_Free(fields->fields);
+  Py_CLEAR(fields->tuple);
+}

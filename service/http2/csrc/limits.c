@@ -1,0 +1,49 @@
+/* Counts of what costs a server more than its sender. A limit is a burst and, with time, as many a second. */
+#include "session.h"
+
+bool bucket_add(Bucket *bucket) {
+  bucket->level += 1;
+  return bucket->level <= bucket->most;
+}
+
+void bucket_tick(Bucket *bucket, double seconds) {
+  double level = bucket->level - seconds * bucket->most;
+  bucket->level = level > 0 ? level : 0;
+}
+
+/* Makes nghttp2 stop at once; `receive` then fails the session. */
+int flooded(Session *self, const char *reason) {
+  if (!self->reason) {
+    self->reason = reason;
+    self->code = NGHTTP2_ENHANCE_YOUR_CALM;
+  }
+  return NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+int count_reset(Session *self) {
+  return bucket_add(&self->resets) ? 0 : flooded(self, "too many streams were reset");
+}
+
+static int count_noise(Session *self) {
+  return bucket_add(&self->noise) ? 0 : flooded(self, "too many frames that carry nothing");
+}
+
+int count_refusal(Session *self) { return count_noise(self); }
+
+int count_frame(Session *self, const nghttp2_frame_hd *head) {
+  switch (head->type) {
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_GOAWAY:
+      return 0;
+    case NGHTTP2_DATA:
+      return head->length || head->flags & NGHTTP2_FLAG_END_STREAM ? 0 : count_noise(self);
+    case NGHTTP2_RST_STREAM:
+      return count_reset(self);
+    case NGHTTP2_SETTINGS:
+      return bucket_add(&self->settings) ? 0 : flooded(self, "too many SETTINGS");
+    case NGHTTP2_PING:
+      return bucket_add(&self->pings) ? 0 : flooded(self, "too many PINGs");
+    default: /* CONTINUATION, PRIORITY, WINDOW_UPDATE, kinds that are not known */
+      return count_noise(self);
+  }
+}
