@@ -28,10 +28,14 @@ void fields_forget(Session *self) {
   for (size_t i = 0; i < KNOWN_FIELDS; i++) forget(&self->known[i]);
 }
 
+static size_t place_of(const nghttp2_rcbuf *name, const nghttp2_rcbuf *value) {
+  uint64_t mixed = ((uint64_t)(uintptr_t)name * 31 + (uint64_t)(uintptr_t)value) * 0x9e3779b97f4a7c15u;
+  return (size_t)(mixed >> 32) % KNOWN_FIELDS;
+}
+
 /* A field of the peer's table comes with the same two buffers each time; a reference keeps their addresses from reuse. */
 PyObject *field_received(Session *self, nghttp2_rcbuf *name, nghttp2_rcbuf *value) {
-  size_t place = (((uintptr_t)name >> 5) ^ ((uintptr_t)value >> 4)) % KNOWN_FIELDS;
-  KnownField *known = &self->known[place];
+  KnownField *known = &self->known[place_of(name, value)];
   if (known->field && known->name == name && known->value == value) return Py_NewRef(known->field);
   PyObject *field = make_field(name, value);
   if (!field || nghttp2_rcbuf_get_buf(name).len + nghttp2_rcbuf_get_buf(value).len > LONGEST_KNOWN) return field;

@@ -24,26 +24,22 @@ int count_reset(Session *self) {
   return bucket_add(&self->resets) ? 0 : flooded(self, "too many streams were reset");
 }
 
-static int count_noise(Session *self) {
+int count_noise(Session *self) {
   return bucket_add(&self->noise) ? 0 : flooded(self, "too many frames that carry nothing");
 }
-
-int count_refusal(Session *self) { return count_noise(self); }
 
 int count_frame(Session *self, const nghttp2_frame_hd *head) {
   switch (head->type) {
     case NGHTTP2_HEADERS:
-    case NGHTTP2_GOAWAY:
+    case NGHTTP2_DATA: /* counted once its padding is known */
       return 0;
-    case NGHTTP2_DATA:
-      return head->length || head->flags & NGHTTP2_FLAG_END_STREAM ? 0 : count_noise(self);
     case NGHTTP2_RST_STREAM:
       return count_reset(self);
     case NGHTTP2_SETTINGS:
       return bucket_add(&self->settings) ? 0 : flooded(self, "too many SETTINGS");
     case NGHTTP2_PING:
       return bucket_add(&self->pings) ? 0 : flooded(self, "too many PINGs");
-    default: /* CONTINUATION, PRIORITY, WINDOW_UPDATE, kinds that are not known */
+    default: /* CONTINUATION, GOAWAY, PRIORITY, WINDOW_UPDATE */
       return count_noise(self);
   }
 }

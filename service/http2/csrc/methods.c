@@ -168,6 +168,7 @@ static PyObject *session_goaway(PyObject *object, PyObject *const *args, Py_ssiz
   unsigned long code = count ? PyLong_AsUnsignedLong(args[0]) : NGHTTP2_NO_ERROR;
   if (PyErr_Occurred()) return leave(self, -1);
   if (self->dead) return leave(self, 0);
+  if (code != NGHTTP2_NO_ERROR) self->goaways += 1;
   int32_t last = nghttp2_session_get_last_proc_stream_id(self->h2);
   return leave(self, check_result(nghttp2_submit_goaway(self->h2, NGHTTP2_FLAG_NONE, last, (uint32_t)code, NULL, 0)));
 }
@@ -176,7 +177,10 @@ static PyObject *session_tick(PyObject *object, PyObject *seconds) {
   Session *self = enter(object, 1, 1, 1);
   if (!self) return NULL;
   double passed = PyFloat_AsDouble(seconds);
-  if (PyErr_Occurred()) return leave(self, -1);
+  if (!(passed >= 0)) {
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "time does not run backwards");
+    return leave(self, -1);
+  }
   bucket_tick(&self->resets, passed);
   bucket_tick(&self->pings, passed);
   bucket_tick(&self->settings, passed);

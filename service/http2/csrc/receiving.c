@@ -1,6 +1,9 @@
 /* What nghttp2 calls while it reads: frames become events. */
 #include "session.h"
 
+#include <string.h>
+
+#define MOST_UNTAKEN (1 << 20) /* bytes that may wait in `out` while the caller cannot write */
 #define FAILED NGHTTP2_ERR_CALLBACK_FAILURE /* with a Python exception, or with `reason` set */
 
 /* Steals nothing. `fourth` may be NULL. */
@@ -52,6 +55,15 @@ static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, voi
   return stream->headers ? 0 : FAILED;
 }
 
+/* nghttp2 reads the rest of the list for the sake of its table, and calls no more. */
+static int refuse_headers(Session *self, Stream *stream) {
+  Py_CLEAR(stream->headers);
+  if (!stream->announced) stream->dropped = true;
+  int result = nghttp2_submit_rst_stream(self->h2, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_ENHANCE_YOUR_CALM);
+  if (result == 0) result = count_reset(self);
+  return result < 0 ? result : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
 static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
                      uint8_t flags, void *user) {
   Session *self = user;
@@ -59,11 +71,7 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, nghttp2_rc
   (void)flags;
   if (!stream || !stream->headers) return 0;
   stream->header_bytes += nghttp2_rcbuf_get_buf(name).len + nghttp2_rcbuf_get_buf(value).len + 32;
-  if (stream->header_bytes > self->max_header_list) {
-    Py_CLEAR(stream->headers);
-    int result = nghttp2_submit_rst_stream(h2, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_ENHANCE_YOUR_CALM);
-    return result < 0 ? result : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-  }
+  if (stream->header_bytes > self->max_header_list) return refuse_headers(self, stream);
   PyObject *field = field_received(self, name, value);
   int result = field ? PyList_Append(stream->headers, field) : -1;
   Py_XDECREF(field);
@@ -74,7 +82,10 @@ static int on_data_chunk(nghttp2_session *h2, uint8_t flags, int32_t id, const u
   Session *self = user;
   Stream *stream = nghttp2_session_get_stream_user_data(h2, id);
   (void)flags;
-  if (!stream || stream->dropped) return nghttp2_session_consume(h2, id, size) == NGHTTP2_ERR_NOMEM ? NGHTTP2_ERR_NOMEM : 0;
+  if (!stream || stream->dropped) {
+    int result = nghttp2_session_consume(h2, id, size);
+    return result == NGHTTP2_ERR_NOMEM ? result : 0;
+  }
   if (self->held && flush_held(self, false) < 0) return FAILED;
   self->held = PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)size);
   self->held_stream = id;
@@ -98,7 +109,8 @@ static int headers_received(Session *self, Stream *stream, bool ended) {
   return result;
 }
 
-static int data_received(Session *self, Stream *stream, bool ended) {
+static int data_received(Session *self, Stream *stream, const nghttp2_data *frame, bool ended) {
+  if (!ended && frame->hd.length <= frame->padlen && count_noise(self) < 0) return FAILED;
   stream->read_ended = stream->read_ended || ended;
   if (!self->held && ended) {
     self->held = Py_NewRef(self->module->empty);
@@ -133,7 +145,7 @@ static int on_frame_received(nghttp2_session *h2, const nghttp2_frame *frame, vo
       return stream ? headers_received(self, stream, ended) : 0;
     case NGHTTP2_DATA:
       stream = nghttp2_session_get_stream_user_data(h2, frame->hd.stream_id);
-      return stream ? data_received(self, stream, ended) : 0;
+      return stream ? data_received(self, stream, &frame->data, ended) : 0;
     case NGHTTP2_PING:
       return ping_received(self, &frame->ping);
     case NGHTTP2_GOAWAY:
@@ -184,25 +196,35 @@ static uint32_t code_of(h2_size result) {
 
 /* Raises SessionError once the GOAWAY is written. */
 static int end_session(Session *self) {
-  const char *reason = self->reason ? self->reason : "the peer broke the protocol";
-  if (!self->terminated) {
+  bool first = !self->dead;
+  self->dead = true;
+  if (first && !self->terminated) {
     if (check_result(nghttp2_session_terminate_session(self->h2, self->code)) < 0 || write_control(self) < 0) return -1;
   }
-  self->dead = true;
-  PyObject *error = PyObject_CallFunction(self->module->error, "s", reason);
-  PyObject *code = PyLong_FromUnsignedLong(self->code), *text = PyUnicode_FromString(reason);
-  if (error && code && text && PyObject_SetAttrString(error, "code", code) == 0 &&
-      PyObject_SetAttrString(error, "reason", text) == 0)
+  PyObject *reason = PyUnicode_DecodeASCII(self->reason, (Py_ssize_t)strlen(self->reason), "replace");
+  PyObject *error = reason ? PyObject_CallFunctionObjArgs(self->module->error, reason, NULL) : NULL;
+  PyObject *code = PyLong_FromUnsignedLong(self->code);
+  if (error && code && PyObject_SetAttrString(error, "code", code) == 0 &&
+      PyObject_SetAttrString(error, "reason", reason) == 0)
     PyErr_SetObject(self->module->error, error);
   Py_XDECREF(error);
   Py_XDECREF(code);
-  Py_XDECREF(text);
+  Py_XDECREF(reason);
   return -1;
+}
+
+static int fail_with(Session *self, uint32_t code, const char *reason) {
+  if (!self->reason) {
+    self->reason = reason;
+    self->code = code;
+  }
+  return end_session(self);
 }
 
 /* Feeds nghttp2. The session is over when this fails: an exception is set then. */
 int receive_frames(Session *self, const uint8_t *data, size_t size) {
-  if (self->dead || self->reason) return end_session(self);
+  if (self->dead && !self->reason) self->reason = "a call ran out of memory";
+  if (self->reason) return end_session(self);
   h2_size result = h2_receive(self->h2, data, size);
   if (result >= 0 && self->held && flush_held(self, false) < 0) result = FAILED;
   if (result == NGHTTP2_ERR_NOMEM) PyErr_NoMemory();
@@ -210,11 +232,11 @@ int receive_frames(Session *self, const uint8_t *data, size_t size) {
     self->dead = true;
     return -1;
   }
-  if (result < 0 && !self->reason) {
-    self->reason = nghttp2_strerror((int)result);
-    self->code = code_of(result);
+  if (result < 0) return fail_with(self, code_of(result), nghttp2_strerror((int)result));
+  if (write_control(self) < 0) {
+    self->dead = true;
+    return -1;
   }
-  if (!self->reason && write_control(self) < 0) return -1;
-  if (!self->reason && !self->terminated && self->out.used > self->max_queue) flooded(self, "the peer does not read");
-  return self->reason || self->terminated ? end_session(self) : 0;
+  if (self->out.used > MOST_UNTAKEN) return fail_with(self, NGHTTP2_ENHANCE_YOUR_CALM, "the peer does not read");
+  return self->reason ? end_session(self) : 0;
 }

@@ -1,6 +1,8 @@
 /* Responses: what the caller submits, and what nghttp2 calls while it writes. */
 #include "session.h"
 
+#include <string.h>
+
 #define FAILED NGHTTP2_ERR_CALLBACK_FAILURE
 
 static h2_size read_body(nghttp2_session *h2, int32_t id, uint8_t *buffer, size_t length, uint32_t *flags,
@@ -122,16 +124,29 @@ static int write_body(nghttp2_session *h2, nghttp2_frame *frame, const uint8_t *
   return add_coded_event(self, WRITABLE, stream->number, 0);
 }
 
+/* A GOAWAY with an error is nghttp2's, or the caller's own. */
+static void note_goaway(Session *self, const nghttp2_goaway *frame) {
+  if (self->goaways) {
+    self->goaways -= 1;
+    return;
+  }
+  self->terminated = true;
+  if (self->reason) return;
+  size_t size = frame->opaque_data_len < sizeof self->text ? frame->opaque_data_len : sizeof self->text - 1;
+  if (size) memcpy(self->text, frame->opaque_data, size);
+  self->reason = size ? self->text : "the peer broke the protocol";
+  self->code = frame->error_code;
+}
+
 /* Streams that end because of the peer's faults count as its resets do. */
 static int before_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *user) {
   Session *self = user;
-  if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && !self->reason) {
-    self->terminated = true;
-    self->code = frame->goaway.error_code;
+  if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
+    note_goaway(self, &frame->goaway);
   } else if (frame->hd.type == NGHTTP2_RST_STREAM) {
     Stream *stream = nghttp2_session_get_stream_user_data(h2, frame->hd.stream_id);
     if (stream && (stream->dropped || stream->end_sent)) return 0;
-    if (frame->rst_stream.error_code == NGHTTP2_REFUSED_STREAM) count_refusal(self);
+    if (frame->rst_stream.error_code == NGHTTP2_REFUSED_STREAM) count_noise(self);
     else count_reset(self);
   }
   return 0;
@@ -166,7 +181,7 @@ int write_frames(Session *self, size_t limit) {
 
 /* Writes the frames that are no DATA, so that a GOAWAY that nghttp2 decided on is seen at once. */
 int write_control(Session *self) {
-  self->limit = 0;
+  self->limit = self->out.used + 1; /* a DATA frame that has been begun goes first */
   while (!self->terminated && nghttp2_session_get_outbound_queue_size(self->h2)) {
     const uint8_t *data;
     h2_size size = h2_send(self->h2, &data);

@@ -14,7 +14,7 @@ typedef struct {
 static int parse_options(Options *o, PyObject *args, PyObject *keywords) {
   static char *names[] = {"max_streams", "max_header_list", "stream_window", "connection_window", "high_water",
                           "low_water", "max_resets", "max_pings", "max_settings", "max_empty", NULL};
-  *o = (Options){1000, 65536, 65535, 1048576, 65536, 16384, 200, 100, 32, 10000};
+  *o = (Options){1000, 65536, 65535, 1048576, 65536, 16384, 1000, 100, 32, 10000};
   if (!PyArg_ParseTupleAndKeywords(args, keywords, "|$IIIIIIIIII:Session", names, &o->max_streams, &o->max_header_list,
                                    &o->stream_window, &o->connection_window, &o->high_water, &o->low_water,
                                    &o->max_resets, &o->max_pings, &o->max_settings, &o->max_empty))
@@ -75,7 +75,6 @@ static PyObject *session_new(PyTypeObject *type, PyObject *args, PyObject *keywo
   self->max_header_list = options.max_header_list;
   self->high_water = options.high_water;
   self->low_water = options.low_water;
-  self->max_queue = 1000 + 4 * (size_t)options.max_streams;
   self->resets.most = options.max_resets;
   self->pings.most = options.max_pings;
   self->settings.most = options.max_settings;

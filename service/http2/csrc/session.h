@@ -67,7 +67,7 @@ typedef struct {
 } Output;
 
 /* Header fields as the peer's table holds them, so that a repeated one costs no new object. */
-#define KNOWN_FIELDS 32
+#define KNOWN_FIELDS 64
 typedef struct {
   nghttp2_rcbuf *name, *value;
   PyObject *field;
@@ -91,11 +91,13 @@ typedef struct {
   PyObject *held;       /* the last chunk of DATA, until it is known whether the stream ends with it */
   int32_t held_stream;
   size_t limit;         /* of this `take` */
-  size_t max_header_list, high_water, low_water, max_queue;
+  size_t max_header_list, high_water, low_water;
   Bucket resets, pings, settings, noise;
-  const char *reason;   /* the limit that the peer broke, or NULL */
+  const char *reason;   /* why the session fails, once it does */
+  unsigned int goaways; /* with an error that the caller has submitted, not yet written */
   uint32_t code;        /* of the GOAWAY that ends the session */
-  bool terminated;      /* that GOAWAY is in `out` */
+  char text[128];       /* what nghttp2 said, for `reason` */
+  bool terminated;      /* nghttp2 decided on that GOAWAY, which is in `out` */
   bool dead;            /* `receive` has raised; what is in `out` is the last */
   bool busy;
   Output out;
@@ -115,7 +117,7 @@ void bucket_tick(Bucket *bucket, double seconds);
 int flooded(Session *self, const char *reason);
 int count_frame(Session *self, const nghttp2_frame_hd *head);
 int count_reset(Session *self);
-int count_refusal(Session *self);
+int count_noise(Session *self);
 
 /* output.c */
 int output_write(Output *out, const void *data, size_t size);

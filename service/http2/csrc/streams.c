@@ -1,10 +1,10 @@
 /* Streams and the body that waits on each: references to the caller's bytes, copied only into frames. */
 #include "session.h"
 
-/* NULL if the stream is over for the caller. */
+/* NULL if the caller does not know the stream yet, or does not care any more. */
 Stream *stream_find(Session *self, int32_t id) {
   Stream *stream = self->dead ? NULL : nghttp2_session_get_stream_user_data(self->h2, id);
-  return stream && !stream->dropped ? stream : NULL;
+  return stream && stream->announced && !stream->dropped ? stream : NULL;
 }
 
 Stream *stream_new(Session *self, int32_t id) {

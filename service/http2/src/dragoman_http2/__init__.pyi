@@ -70,7 +70,7 @@ class Session:
         connection_window: int = 1048576,
         high_water: int = 65536,
         low_water: int = 16384,
-        max_resets: int = 200,
+        max_resets: int = 1000,
         max_pings: int = 100,
         max_settings: int = 32,
         max_empty: int = 10000,
@@ -83,7 +83,8 @@ class Session:
         for `consume`. `high_water` and `low_water` are bytes of one response.
 
         The rest are floods, each a burst and as many a second: `max_resets` of streams that the peer reset or made
-        the server reset, less those that ended in good order; `max_pings` since the last response frame;
+        the server reset, less those that ended in good order; not below `max_streams`, or a peer that cancels all it
+        has open is cut off; `max_pings` since the last response frame;
         `max_settings`; `max_empty` of frames that carry nothing, such as DATA without data, CONTINUATION, PRIORITY,
         WINDOW_UPDATE, less two for each response frame. Raises ValueError if a value cannot be.
         """
