@@ -35,7 +35,7 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 
 ROOT = f"{Path(dragoman_service.__file__).parent}/"
 # These measure all the time, so they are no part of a call.
-WATCHERS = ("transport/grpc/listener.py", "transport/grpc/gate.py", "transport/pressure.py")
+WATCHERS = ("transport/grpc/listeners/grpcio.py", "transport/grpc/gate.py", "transport/pressure.py")
 REPETITIONS = 9
 SETTLED = 0.05  # seconds without a call of a function, after which the service has nothing left to do behind the answer
 DONE = ("operations/worker/runner.py", "report_end")

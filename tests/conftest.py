@@ -18,6 +18,7 @@ from dragoman import v1
 from dragoman_service.app import Running, running
 from dragoman_service.providers.local.weights.fetch import fetch
 from dragoman_service.settings.settings import load
+from dragoman_service.transport.grpc.listeners import choice
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 from hypothesis import HealthCheck, settings
@@ -25,6 +26,11 @@ from postgres_server import PostgresServer, find_programs, postgres_server
 from service_log import Log, service_log
 
 StartService = Callable[..., Awaitable[Running]]
+
+TRANSPORT = os.environ.get("DRAGOMAN_SERVER__TRANSPORT", "auto")
+"""What takes the gRPC calls of all tests, whose settings do not say it. Services in other processes read it too."""
+if TRANSPORT == "native" or TRANSPORT == "grpcio":
+    choice.AUTO = TRANSPORT
 
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")  # how long an example takes says how busy the machine is

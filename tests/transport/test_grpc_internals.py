@@ -8,12 +8,12 @@ import time
 import grpc
 import pytest
 from dragoman_service.transport.grpc.gate import arrived_and_ended, newest_server
-from dragoman_service.transport.grpc.listener import is_running
+from dragoman_service.transport.grpc.listeners.grpcio import is_running
 from grpc import aio
 from raw_http2 import message, opened, request, send
 from waiting import until
 
-WHERE = f"grpcio {grpc.__version__} has changed; see transport/grpc/listener.py and gate.py"
+WHERE = f"grpcio {grpc.__version__} has changed; see transport/grpc/listeners/grpcio.py and gate.py"
 
 
 async def test_a_server_tells_whether_its_main_loop_runs():

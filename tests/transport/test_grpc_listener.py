@@ -10,12 +10,14 @@ from contextlib import suppress
 import grpc
 import pytest
 from dragoman import v1
-from dragoman_service.transport.grpc.server import MIN_PING_INTERVAL
+from dragoman_service.transport.grpc.listeners.choice import chosen_transport
+from dragoman_service.transport.grpc.listeners.grpcio import MIN_PING_INTERVAL
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from raw_http import asked
 from raw_http2 import ACK, PING, SETTINGS, frame, opened, send
 from waiting import until
 
+REPLACED = pytest.mark.skipif(chosen_transport("auto") != "grpcio", reason="no request ends the native server")
 NOT_UTF8 = b"/dragoman.v1.ModelService/\xff"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -65,6 +67,7 @@ async def test_unspecified_ipv6_means_all_interfaces_on_both_listeners(start_ser
                 await asyncio.to_thread(connection.connect, (host, int(address.rpartition(":")[2])))
 
 
+@REPLACED
 @pytest.mark.parametrize("attacks", [1, 5])
 async def test_a_path_that_is_not_utf8_stops_the_listener_for_a_moment_only(start_service, attacks: int) -> None:
     service = await start_service()
@@ -91,6 +94,7 @@ async def test_calls_of_others_go_on_when_the_listener_is_replaced(start_service
     assert again.choices[0].message.parts[0].text == "x"
 
 
+@REPLACED
 async def test_readiness_tells_that_the_grpc_listener_is_down(start_service) -> None:
     service = await start_service()
     await until(lambda: healthy(service.grpc_address))
@@ -132,3 +136,11 @@ async def test_a_service_stops_at_once_with_calls_on_a_failed_server(start_servi
 
     assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.skipif(chosen_transport("auto") != "native", reason="it ends the server of grpcio")
+async def test_a_path_that_is_not_utf8_harms_nobody(start_service) -> None:
+    service = await start_service()
+    await send(service.grpc_address, NOT_UTF8)
+
+    assert await healthy(service.grpc_address)

@@ -34,6 +34,8 @@ class ServerSettings(Section):
 
     grpc: Listen = Address("127.0.0.1", 50051)
     http: Listen = Address("127.0.0.1", 8080)
+    transport: Literal["auto", "grpcio", "native"] = "auto"
+    """What takes gRPC calls; see docs/transport.md."""
     metrics: Listen | None = None
     advertised: Reached | None = None
     workers: Annotated[int, Field(ge=1, le=64)] = 1

@@ -41,6 +41,8 @@ static int create_h2(Session *self) {
     set_sending(callbacks);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    /* Clients send values with spaces around them, such as "Bearer " with an empty key. The caller says what is wrong. */
+    nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
     /* limits.c counts resets, so that good answers make up for cancelled ones. */
     nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);
     /* headers.c limits what is sent, and nghttp2's own estimate is higher than that count. */

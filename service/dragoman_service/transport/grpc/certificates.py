@@ -24,24 +24,34 @@ class Certificate:
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate, self._key = certificate, key
         self._seen = self._state()
-        self._configuration = self._read()
+        self._context, self._configuration = self._read()
 
     def credentials(self) -> grpc.ServerCredentials:
         """Credentials for a port, which look at the files in each handshake."""
         return grpc.dynamic_ssl_server_credentials(self._configuration, self.renewed)  # type: ignore[arg-type]
+
+    def context(self) -> ssl.SSLContext:
+        """A context for asyncio, which looks at the files in each handshake."""
+        context = _context(self._certificate, self._key)
+        context.sni_callback = self._choose  # called for every client, with or without a name of the server
+        return context
+
+    def _choose(self, handshake: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        self.renewed()
+        handshake.context = self._context
 
     def renewed(self) -> grpc.ServerCertificateConfiguration | None:
         """The pair in the files, if it is sound and other than in the last call; else None."""
         try:
             if (state := self._state()) == self._seen:
                 return None
-            configuration = self._read()
+            context, configuration = self._read()
             if self._state() != state:  # they are being written; the next connection looks again
                 return None
         except (ssl.SSLError, OSError) as error:
             self._report(error)
             return None
-        self._seen, self._configuration = state, configuration
+        self._seen, self._context, self._configuration = state, context, configuration
         log.info("tls.certificate_renewed", certificate=str(self._certificate))
         return configuration
 
@@ -62,17 +72,21 @@ class Certificate:
             self._seen = state
             log.error("tls.certificate_unusable", certificate=str(self._certificate), error=str(error))
 
-    def _read(self) -> grpc.ServerCertificateConfiguration:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-            self._certificate,
-            self._key,
-            password="",  # not None, which would ask on the terminal
-        )
+    def _read(self) -> tuple[ssl.SSLContext, grpc.ServerCertificateConfiguration]:
+        context = _context(self._certificate, self._key)
         pair = (self._key.read_bytes(), self._certificate.read_bytes())
-        return grpc.ssl_server_certificate_configuration([pair])
+        return context, grpc.ssl_server_certificate_configuration([pair])
 
     def _state(self) -> _State:
         return tuple(_identity(path.stat()) for path in (self._certificate, self._key))
+
+
+def _context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """A context for servers of HTTP/2. Raises SSLError or OSError."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key, password="")  # not None, which would ask on the terminal
+    context.set_alpn_protocols(["h2"])
+    return context
 
 
 def _identity(status: stat_result) -> tuple[int, ...]:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
 from dragoman_service.telemetry.calls.rpc import RpcTelemetry
@@ -73,8 +72,8 @@ class Gate:
         self.measured(wait)
         return wait
 
-    def refusal(self, method: Method, fields: Fields) -> Any:
-        """A handler that refuses the call, or None. It reads neither the request nor the key, to cost little."""
+    def refusal(self, method: Method, fields: Fields) -> Callable[[object, Any], Awaitable[None]] | None:
+        """What refuses the call, or None. It reads neither the request nor the key, to cost little."""
         if method.essential:
             return None
         error = self.pressure.refusal(low=is_low(read_metadata(fields)[1]))
@@ -93,4 +92,4 @@ class Gate:
             self._telemetry.end(record, code)
             self.taken += 1
 
-        return grpc.stream_stream_rpc_method_handler(refuse)
+        return refuse

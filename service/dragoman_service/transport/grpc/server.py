@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import cast
 
 import grpc
@@ -19,54 +18,16 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.server import ServerSettings, TlsSettings
 from dragoman_service.settings.types import Address
-from dragoman_service.transport.descriptors import max_connections
 from dragoman_service.transport.grpc.certificates import Certificate
-from dragoman_service.transport.grpc.gate import newest_server
 from dragoman_service.transport.grpc.guard import Guard
 from dragoman_service.transport.grpc.health import Health
-from dragoman_service.transport.grpc.listener import Listener
-from dragoman_service.transport.grpc.metadata import MAX_METADATA
+from dragoman_service.transport.grpc.listeners.choice import listener_of
 from dragoman_service.transport.grpc.policy import ServicePolicy
 from dragoman_service.transport.grpc.twins import ForeignNames, Pools
 
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
 EXPIRY_INTERVAL = 60.0  # seconds between two looks at when the certificate expires
-MIN_PING_INTERVAL = 500
-"""Milliseconds between pings of a client; gRPC sends those away that ping more often. Common clients ping every second
-at most."""
-
-
-def options(settings: ServerSettings, *, share_port: bool) -> list[tuple[str, int]]:
-    """Returns the channel options. A connection that is too old stays until its longest call can have ended.
-
-    With `share_port` several processes may listen on one port. The kernel distributes connections among them, not
-    calls. gRPC itself refuses messages over one and a half times `max_request`, also after decompression, without
-    details; the guard refuses smaller ones over the limit with details.
-    """
-    max_request, longest_call, max_waiting = settings.max_request_size, settings.longest_deadline, settings.max_waiting
-    return [
-        ("grpc.so_reuseport", int(share_port)),  # 0: a second server on the port fails to start
-        ("grpc.max_concurrent_streams", 1000),  # limits floods of stream resets
-        ("grpc.http.overload_protection", 0),  # with 1, callers over the limit above fail instead of waiting
-        # Core ends further calls in CANCELLED, without a word, but at a tenth of what it costs to refuse them here.
-        ("grpc.server.max_pending_requests", max_waiting),
-        ("grpc.server.max_pending_requests_hard_limit", max_waiting + max(1, max_waiting // 10)),
-        ("grpc.server_max_unrequested_time_in_server", 600),  # seconds
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.http2.ping_timeout_ms", 10_000),  # without it a frozen peer is never noticed
-        ("grpc.keepalive_permit_without_calls", 1),  # else a client that pings its idle connection is sent away
-        ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL),
-        ("grpc.max_connection_idle_ms", 300_000),
-        ("grpc.max_connection_age_ms", round(settings.max_connection_age * 1000)),
-        ("grpc.max_connection_age_grace_ms", round((longest_call + 60) * 1000)),
-        ("grpc.server_handshake_timeout_ms", 10_000),
-        ("grpc.max_receive_message_length", max_request * 3 // 2),
-        ("grpc.max_metadata_size", MAX_METADATA),
-        ("grpc.http2.settings_timeout", 5_000),  # until a client acknowledges that limit, it is a thousand times higher
-        ("grpc.max_allowed_incoming_connections", max_connections()),  # further ones are closed
-    ]
 
 
 class GrpcServer:
@@ -78,14 +39,11 @@ class GrpcServer:
     def __init__(self, settings: ServerSettings, guard: Guard, failed: Callable[[], object] = lambda: None) -> None:
         self._settings = settings
         self.guard = guard
-        limits = options(settings, share_port=settings.workers > 1)
-        make = partial(aio.server, interceptors=[guard], options=limits)
-        self._listener = Listener(make, self._bind, failed, grace=settings.longest_deadline)
-        self._listener.made = self._note_server
+        self._certificate = _certificate(settings.tls)
+        self._listener = listener_of(settings, guard, self._certificate, failed)
         self.server = cast("aio.Server", self._listener)
         """Takes handlers as `grpc.aio.Server` does, and nothing else."""
         self._health = Health()
-        self._certificate = _certificate(settings.tls)
         self._services: list[ServiceDescriptor] = []
         self._address: Address | None = None
         self._ready: tuple[bool, bool] | None = None
@@ -106,6 +64,11 @@ class GrpcServer:
         if self._settings.advertised is not None:
             return self._settings.advertised
         return None if self._address is None or self._address.unspecified else self._address
+
+    @property
+    def transport(self) -> str:
+        """What takes the calls: `grpcio` or `native`."""
+        return self._listener.name
 
     @property
     def listening(self) -> bool:
@@ -158,9 +121,6 @@ class GrpcServer:
         """Closes the listener. Calls under way end at once, or have `grace` seconds."""
         await self._listener.stop(grace)
 
-    def _note_server(self) -> None:
-        self.guard.gate.server = newest_server()
-
     def _reflect(self) -> None:
         """Adds reflection v1 and v1alpha, which have the same messages under two names."""
         health_service = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -180,11 +140,6 @@ class GrpcServer:
             self.server.add_generic_rpc_handlers(
                 (grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": handler}),)
             )
-
-    def _bind(self, server: aio.Server, address: str) -> int:
-        if self._certificate is None:
-            return server.add_insecure_port(address)
-        return server.add_secure_port(address, self._certificate.credentials())
 
 
 def _certificate(tls: TlsSettings | None) -> Certificate | None:

@@ -1,4 +1,4 @@
-"""A gRPC server that is replaced on the same port when it fails.
+"""grpcio's server, which is replaced on the same port when it fails.
 
 Bytes that are not UTF-8 in the path of a request end the main loop of grpc.aio's server (grpcio 1.85.1), so that
 nobody is served any more. docs/decisions/0012-a-failed-grpc-server-is-replaced.md tells the details.
@@ -14,14 +14,56 @@ import grpc
 import structlog
 from grpc import aio
 
+from dragoman_service.settings.server import ServerSettings
 from dragoman_service.settings.types import Address
+from dragoman_service.transport.descriptors import max_connections
+from dragoman_service.transport.grpc.certificates import Certificate
+from dragoman_service.transport.grpc.gate import newest_server
+from dragoman_service.transport.grpc.guard import Guard
+from dragoman_service.transport.grpc.metadata import MAX_METADATA
 
 CHECK_INTERVAL = 0.02  # seconds between checks whether the server runs
 BIND_INTERVAL = 0.01  # seconds between attempts to bind the port, which the failed server may still hold
 REPORT_INTERVAL = 1.0  # seconds between reports of a port that cannot be bound
 MAX_RETIRED = 32  # failed servers whose calls may still run; with more, the calls of those that fail are cut off
 
+MIN_PING_INTERVAL = 500
+"""Milliseconds between pings of a client; gRPC sends those away that ping more often. Common clients ping every second
+at most."""
+
 log = structlog.get_logger(__name__)
+
+
+def options(settings: ServerSettings, *, share_port: bool) -> list[tuple[str, int]]:
+    """Returns the channel options. A connection that is too old stays until its longest call can have ended.
+
+    With `share_port` several processes may listen on one port. The kernel distributes connections among them, not
+    calls. gRPC itself refuses messages over one and a half times `max_request`, also after decompression, without
+    details; the guard refuses smaller ones over the limit with details.
+    """
+    max_request, longest_call, max_waiting = settings.max_request_size, settings.longest_deadline, settings.max_waiting
+    return [
+        ("grpc.so_reuseport", int(share_port)),  # 0: a second server on the port fails to start
+        ("grpc.max_concurrent_streams", 1000),  # limits floods of stream resets
+        ("grpc.http.overload_protection", 0),  # with 1, callers over the limit above fail instead of waiting
+        # Core ends further calls in CANCELLED, without a word, but at a tenth of what it costs to refuse them here.
+        ("grpc.server.max_pending_requests", max_waiting),
+        ("grpc.server.max_pending_requests_hard_limit", max_waiting + max(1, max_waiting // 10)),
+        ("grpc.server_max_unrequested_time_in_server", 600),  # seconds
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.ping_timeout_ms", 10_000),  # without it a frozen peer is never noticed
+        ("grpc.keepalive_permit_without_calls", 1),  # else a client that pings its idle connection is sent away
+        ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL),
+        ("grpc.max_connection_idle_ms", 300_000),
+        ("grpc.max_connection_age_ms", round(settings.max_connection_age * 1000)),
+        ("grpc.max_connection_age_grace_ms", round((longest_call + 60) * 1000)),
+        ("grpc.server_handshake_timeout_ms", 10_000),
+        ("grpc.max_receive_message_length", max_request * 3 // 2),
+        ("grpc.max_metadata_size", MAX_METADATA),
+        ("grpc.http2.settings_timeout", 5_000),  # until a client acknowledges that limit, it is a thousand times higher
+        ("grpc.max_allowed_incoming_connections", max_connections()),  # further ones are closed
+    ]
 
 
 def is_running(server: Any) -> bool:
@@ -33,27 +75,22 @@ def is_running(server: Any) -> bool:
     return bool(server._server.is_running())  # noqa: SLF001
 
 
-class Listener:
-    """Serves gRPC on one address. `make` makes a server without handlers, `bind` binds it to an address and returns
-    the port or raises RuntimeError, `failed` is called each time that a server has failed.
+class GrpcioListener:
+    """Serves gRPC on one address. `failed` is called each time that the library's server has failed.
 
-    The calls of a failed server go on for `grace` seconds at most; new ones reach the server that replaces it.
+    The calls of a failed server go on for as long as the longest deadline; new ones reach the server that replaces it.
     """
 
+    name = "grpcio"
+
     def __init__(
-        self,
-        make: Callable[[], aio.Server],
-        bind: Callable[[aio.Server, str], int],
-        failed: Callable[[], object],
-        *,
-        grace: float,
+        self, settings: ServerSettings, guard: Guard, certificate: Certificate | None, failed: Callable[[], object]
     ) -> None:
-        self._make = make
-        self._bind = bind
+        self._options = options(settings, share_port=settings.workers > 1)
+        self._guard = guard
+        self._certificate = certificate
         self._failed = failed
-        self._grace = grace
-        self.made: Callable[[], object] = lambda: None
-        """Called each time that a server was made."""
+        self._grace = settings.longest_deadline
         self._generic: list[grpc.GenericRpcHandler] = []
         self._registered: list[tuple[str, dict[str, Any]]] = []
         self._server: aio.Server | None = None
@@ -91,12 +128,18 @@ class Listener:
         await asyncio.gather(*self._retired.values())
 
     def _equipped(self) -> aio.Server:
-        server = self._make()
-        self.made()
+        server = aio.server(interceptors=[self._guard], options=self._options)
+        self._guard.gate.server = newest_server()
         server.add_generic_rpc_handlers(self._generic)
         for service, handlers in self._registered:
             server.add_registered_method_handlers(service, handlers)
         return server
+
+    def _bind(self, server: aio.Server, address: str) -> int:
+        """Returns the port. Raises RuntimeError if it cannot listen there."""
+        if self._certificate is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, self._certificate.credentials())
 
     async def _replace_failed(self, address: Address) -> None:
         while True:
