@@ -53,10 +53,13 @@ async def test_a_caller_who_leaves_stops_the_upstream_within_50_ms(start_service
 async def test_an_error_before_the_first_event_has_its_own_status(start_service, path):
     service = await start_service()
     limited = {"fail_after": 0, "fail_code": "RESOURCE_EXHAUSTED", "fail_reason": "PROVIDER_RATE_LIMITED"}
-    answer, reply = await post(service, chat(script={**limited, "fail_retry_after": "7s"}, stream=True), path)
+    longer_than_we_wait = "11s"
+    answer, reply = await post(
+        service, chat(script={**limited, "fail_retry_after": longer_than_we_wait}, stream=True), path
+    )
 
     assert (answer.status, reply["error"]["code"]) == (429, "rate_limit_exceeded")
-    assert (answer.headers["retry-after"], answer.headers["content-type"]) == ("7", "application/json")
+    assert (answer.headers["retry-after"], answer.headers["content-type"]) == ("11", "application/json")
     assert "x-should-retry" not in answer.headers
 
 
