@@ -12,7 +12,7 @@ from sharing import followed, metadata, serving, shared_store, started
 from streamed import text_of_events
 from waiting import until
 
-WORDS = "word " * 100  # two seconds of the provider's time
+WORDS = "word " * 200  # four seconds of the provider's time, so that a slow machine does not end before the signal
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
