@@ -84,8 +84,10 @@ class Call(Context):
         self._consume()
         if self._expiry is not None:
             self._expiry.cancel()
-        if lost and not self._finished:
-            self._stop()
+        if not self._task.done():
+            self._connection.keep(self._task)
+            if lost and not self._finished:
+                self._stop()
         self.writable()
         for callback in self._callbacks:
             callback(self)
@@ -106,15 +108,13 @@ class Call(Context):
             self.finish(code, self._details, self._trailing)
             return
         trailers = [*OK_TRAILERS, *encoded(self._trailing)] if self._trailing else OK_TRAILERS
+        session = self._connection.session
         if self._started:
-            self._connection.session.send(self.stream, self._frame(response))
-            self._finish()
-            self._connection.session.end(self.stream, trailers)
+            session.send(self.stream, self._frame(response))
+            session.end(self.stream, trailers)
         else:
-            self._finish()
-            head = self._head()
-            self._connection.session.answer(self.stream, head, self._frame(response), trailers)
-        self._connection.wake()
+            session.answer(self.stream, self._head(), self._frame(response), trailers)
+        self._finish()
 
     def _expire(self) -> None:
         self.fail(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")

@@ -17,7 +17,7 @@ from dragoman_service.transport.native.metadata import Field, status_fields
 from dragoman_service.transport.native.options import Options
 from dragoman_service.transport.native.requests import Head, RefusedError, read_head
 
-BLOCK = 256 * 1024  # bytes that are taken from the session at a time
+BLOCK = 64 * 1024  # bytes that are taken from the session at a time
 LINGER = 2.0  # seconds in which a closed connection sends what it has
 TICK = 0.05  # seconds between two times that the session is told
 log = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ class Service(NamedTuple):
     opened: Callable[[Connection], bool]
     """Tells whether there is room for it."""
     closed: Callable[[Connection], object]
+    ending: set[asyncio.Task[None]]
+    """Of calls that are over."""
 
 
 class Connection(asyncio.Protocol):
@@ -40,7 +42,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
         self._service, self.loop, self.options = service, loop, service.options
         self.peer = ""
-        self.session: Any = None
+        self.session: http2.Session
         self.calls: dict[int, Call] = {}
         self.transport: Any = None
         self._waking = self._paused = self._closing = False
@@ -110,10 +112,16 @@ class Connection(asyncio.Protocol):
         """Logs what a handler has raised."""
         log.error("A handler has failed.", exc_info=error)
 
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Keeps the task of a call that is over until it has ended too; the loop itself would forget it."""
+        ending = self._service.ending
+        ending.add(task)
+        task.add_done_callback(ending.discard)
+
     def close(self) -> None:
         """Sends what is to be sent, as far as it can be, and closes the connection."""
         if not self._closing:
-            self._send()
+            self.push()
             self._closing = True
             self.transport.close()
             self.loop.call_later(LINGER, self.transport.abort)
@@ -125,16 +133,18 @@ class Connection(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._waking = False
-        if not self._closing:
-            self._send()
-            if self.session.finished and not self._paused:
-                self.close()
+        if self._closing:
+            return
+        self.push()
+        if self.session.finished and not self._paused:
+            self.close()
 
-    def _send(self) -> None:
+    def push(self) -> None:
+        """Sends what the session has to send, as far as the peer takes it."""
         session, transport = self.session, self.transport
         while not self._paused and (data := session.take(BLOCK)):
             transport.write(data)
-            if len(data) < BLOCK // 2:
+            if len(data) < BLOCK:
                 break
         if events := session.events():
             self._dispatch(events)

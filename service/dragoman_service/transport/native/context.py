@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol
 
+import dragoman_http2 as http2
 import grpc
 from grpc import aio
 
@@ -29,13 +30,16 @@ class Line(Protocol):
     loop: asyncio.AbstractEventLoop
     options: Options
     peer: str
-    session: Any
+    session: http2.Session
 
     def wake(self) -> None:
         """Sends soon what the session has to send."""
 
     def report(self, error: Exception) -> None:
         """Logs what a handler has raised."""
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Keeps the task of a call that is over until it has ended too."""
 
 
 class Context:
@@ -212,18 +216,17 @@ class Context:
             return
         number = code.value[0] if isinstance(code, grpc.StatusCode) else int(code)
         trailers = [*status_fields(number, details), *encoded(trailing)] if number or trailing else OK_TRAILERS
-        self._finish()
         session = self._connection.session
         if self._started:
             session.end(self.stream, trailers)
         else:
             session.fail(self.stream, [*HEADERS, *trailers])
-        self._connection.wake()
+        self._finish()
 
     def _start(self) -> None:
         if not self._started:
-            self._started = True
             self._connection.session.respond(self.stream, self._head())
+            self._started = True
 
     def _head(self) -> Sequence[Field]:
         if not self._initial and not self._encoding:
@@ -245,5 +248,6 @@ class Context:
 
     def _finish(self) -> None:
         self._finished = True
+        self._connection.wake()
         if self._expiry is not None:
             self._expiry.cancel()

@@ -7,6 +7,8 @@ import math
 import random
 from typing import Any, Protocol
 
+import dragoman_http2 as http2
+
 from dragoman_service.transport.native.options import Options
 
 NOTICE = 5.0  # seconds until a drain goes on although its ping was not answered
@@ -17,10 +19,11 @@ class Watched(Protocol):
     """What a lifetime uses of its connection."""
 
     loop: asyncio.AbstractEventLoop
-    session: Any
-    calls: dict[int, Any]
+    session: http2.Session
+    calls: Any
 
     def wake(self) -> None: ...
+    def push(self) -> None: ...
     def close(self) -> None: ...
     def abort(self) -> None: ...
 
@@ -75,6 +78,7 @@ class Lifetime:
         if self._noticed is None:
             self._noticed = now
             self._connection.session.notice()
+            self._connection.push()  # a ping would overtake it
             self._connection.session.ping(_NOTICED)
             self._connection.wake()
         self._set_timer(now)
@@ -128,8 +132,7 @@ class Lifetime:
             due.append((self.heard or now) + options.keepalive_time)
         if self._noticed is None:
             due.append(self._aged)
-            if not self._connection.calls:
-                due.append(self._idle_since + options.max_idle)
+            due.append((now if self._connection.calls else self._idle_since) + options.max_idle)
         elif not self._gone:
             due.append(self._noticed + NOTICE)
         if self._timer is not None:

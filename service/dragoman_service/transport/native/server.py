@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from dragoman_service.transport.native.requests import Head
 from dragoman_service.transport.native.serving import serve_handler
 
 BACKLOG = 1024  # connections that the system may keep until they are accepted
-log = logging.getLogger(__name__)
+CLEANUP = 2.0  # seconds that handlers have after they were cancelled
 
 
 class _Details(NamedTuple):
@@ -45,7 +44,7 @@ class Server:
         self._options = options or Options()
         self._handlers: dict[str, Any] = {}
         self._generic: list[Any] = []
-        self._service = Service(self._options, self._find, serve, self._opened, self._closed)
+        self._service = Service(self._options, self._find, serve, self._opened, self._closed, set())
         self._connections: set[Connection] = set()
         self._sockets: list[asyncio.Server] = []
         self._all_closed = asyncio.Event()
@@ -98,7 +97,8 @@ class Server:
     async def stop(self, grace: float | None = None) -> None:
         """Closes the ports, and tells callers to go elsewhere. Calls under way end at once, or have `grace` seconds.
 
-        Returns when all connections are closed.
+        Returns when all connections are closed and no handler runs any more, but waits for what handlers do after they
+        were cancelled for two seconds at most.
         """
         self._stopping = True
         for listener in self._sockets:
@@ -108,6 +108,8 @@ class Server:
         while self._connections:
             self._all_closed.clear()
             await self._all_closed.wait()
+        if self._service.ending:
+            await asyncio.wait(self._service.ending, timeout=CLEANUP)
 
     def _find(self, head: Head) -> Any:
         path = head.path
