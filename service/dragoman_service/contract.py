@@ -7,7 +7,7 @@ need to import only `dragoman.v1`, because all types here are structural.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -19,9 +19,13 @@ __all__ = [
     "Call",
     "Complete",
     "CompletionError",
+    "Concerns",
     "FieldViolation",
     "Filter",
     "Hints",
+    "InBatches",
+    "Observe",
+    "Observer",
     "Provider",
     "QuotaViolation",
     "Tokenizer",
@@ -118,6 +122,24 @@ Filter = Callable[[Complete], Complete]
 """
 
 
+class Observer(Protocol):
+    """Looks on at one completion, and has no hand in it."""
+
+    def record(self, event: v1.CompletionEvent) -> None:
+        """Looks at one event."""
+        ...
+
+    def close(self, error: str) -> None:
+        """The completion is over. `error` is the reason of a failure; CANCELLED: the caller left; empty: a success."""
+        ...
+
+
+Observe = Callable[[v1.CompletionRequest, Call], Observer]
+"""The attribute `observe` of a filter of ours: begins to look on at a call, which is all that the filter does to it."""
+Concerns = Callable[[v1.CompletionRequest, Call], bool]
+"""The attribute `concerns` of a filter of ours: whether the filter does anything to a call."""
+
+
 class Provider(Protocol):
     """One upstream. Laws (`dragoman_service.testing.ProviderLaws`):
 
@@ -158,4 +180,16 @@ class WholeAnswers(Protocol):
         `within`: another target is asked if the answer has not begun after so many seconds. None: nothing limits it but
         the deadline.
         """
+        ...
+
+
+class InBatches(Protocol):
+    """A further method of a provider of the service, whose events then need no task of their own and fewer steps.
+
+    Beyond the laws of `Provider` it promises that cancelling its reader closes the upstream at once, without a wait,
+    and that it lets others have their turn, however fast its upstream is.
+    """
+
+    def in_batches(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[list[v1.CompletionEvent]]:
+        """The events of `complete`, in the lists in which they came. The events are new, and so are the lists."""
         ...

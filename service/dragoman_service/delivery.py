@@ -79,8 +79,7 @@ class Delivery:
             check(wrong)
 
     async def _completion(self, request: v1.CompletionRequest, call: Call, target: Target | None) -> v1.Completion:
-        async with self._engine.relay(request, call, target) as relay:
-            return await relay.completion()
+        return await self._engine.completion(request, call, target)
 
     @asynccontextmanager
     async def stream(

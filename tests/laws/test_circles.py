@@ -10,7 +10,7 @@ import grpc
 import pytest
 from dragoman import v1
 from dragoman_service.contract import Call, Provider, parse_hops
-from dragoman_service.engine.engine import MAX_HOPS
+from dragoman_service.engine.serving import MAX_HOPS
 from dragoman_service.providers.openai.provider import open_openai
 from dragoman_service.providers.openai.settings import OpenAISettings
 from dragoman_service.providers.yandex.provider import open_yandex

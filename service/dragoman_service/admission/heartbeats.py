@@ -18,12 +18,16 @@ def make_heartbeats(positions: Mapping[str, Callable[[], int]]) -> Filter:
 
     def wrap(complete: Complete) -> Complete:
         def heard(request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
-            asks = call.streaming and call.record is not None and request.stream_options.HasField("heartbeat_interval")
-            return _heard(complete, request, call, positions) if asks else complete(request, call)
+            return _heard(complete, request, call, positions) if _asks(request, call) else complete(request, call)
 
         return heard
 
+    wrap.concerns = _asks  # type: ignore[attr-defined]
     return wrap
+
+
+def _asks(request: v1.CompletionRequest, call: Call) -> bool:
+    return call.streaming and call.record is not None and request.stream_options.HasField("heartbeat_interval")
 
 
 async def _heard(

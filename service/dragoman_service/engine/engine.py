@@ -15,23 +15,22 @@ from dragoman import v1
 
 from dragoman_service.admission.gate import held
 from dragoman_service.admission.targets import TargetSlots
-from dragoman_service.boundary import check_event, is_cancellation
+from dragoman_service.boundary import is_cancellation
 from dragoman_service.catalogue.catalogue import Catalogue, Target
 from dragoman_service.catalogue.fields import fit_fields
 from dragoman_service.contract import Call, Complete, CompletionError, Trace
+from dragoman_service.engine.answer import Answer
 from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.deadlines import Deadlines
-from dragoman_service.engine.events.findings import with_source
-from dragoman_service.engine.events.hiding import without_text
-from dragoman_service.engine.events.tool_call_ids import with_tool_call_id
+from dragoman_service.engine.direct import Direct, Events
 from dragoman_service.engine.filtering import Filters, alias_of, wrapped
 from dragoman_service.engine.fold import Fold
 from dragoman_service.engine.listing import Listing
 from dragoman_service.engine.plugin_errors import provider_error
-from dragoman_service.engine.relay import Relay, deadline_exceeded
+from dragoman_service.engine.relay import Relay
+from dragoman_service.engine.serving import Serving, admit, completion_name
 from dragoman_service.engine.tokenizing import ask, tokenizer_of
 from dragoman_service.errors import shutting_down as shutting_down  # what operations use
-from dragoman_service.errors import too_many_hops
 from dragoman_service.routing.attempts.observer import RouteObserver, Unobserved
 from dragoman_service.routing.attempts.parts import Parts
 from dragoman_service.routing.attempts.traces import Tracer
@@ -40,9 +39,6 @@ from dragoman_service.routing.router import Knowledge, Router, Routes
 from dragoman_service.timing.turns import Turns
 
 log = structlog.get_logger(__name__)
-
-MIN_REMAINING = 0.02  # seconds; with less time left no upstream is called
-MAX_HOPS = 8  # services that a request may pass through; more than that is taken for a circle
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +86,11 @@ class Engine:
         self._deadlines = deadlines or Deadlines()
         self._listing = Listing(catalogue, filters, allowed or {})
         self.router = self._routed(routing or Routing())
+        self._direct = Direct(catalogue, filters, self.router, self._filtered)
         self._turns = Turns()
         self._budget = budget or Budget()
         self._slots = slots
-        self._live: set[Relay] = set()
+        self._live: set[Relay | Answer] = set()
         self._pumps: set[asyncio.Task[None]] = set()
 
     def call(
@@ -134,6 +131,21 @@ class Engine:
         """See `Listing.model`."""
         return self._listing.model(name, caller)
 
+    async def completion(
+        self, request: v1.CompletionRequest, call: Call, target: Target | None = None
+    ) -> v1.Completion:
+        """The whole answer. Cancelling the task stops the upstream. See `relay` for `target`."""
+        direct = self._plain(request, call, target)
+        if direct is None:
+            async with self.relay(request, call, target) as relay:
+                return await relay.completion()
+        answer = Answer(direct, self._fold(request, call), call)
+        self._live.add(answer)
+        try:
+            return await answer.completion()
+        finally:
+            self._live.discard(answer)
+
     @asynccontextmanager
     async def relay(
         self, request: v1.CompletionRequest, call: Call, target: Target | None = None
@@ -142,16 +154,11 @@ class Engine:
 
         `target` is the request's model, if it was resolved already. The relay reports errors of `resolve` as its own.
         """
-        header = v1.Completion(
-            name=completion_name(call),
-            requested_model=request.model,
-            labels=request.labels,
-            request_id=request.request_id,
-        )
-        header.create_time.FromNanoseconds(time.time_ns())
-        if target is not None:
-            call = _Resolved(**_values(call), model=request.model, target=target)
-        relay = Relay(self.complete(request, call), Fold(header), call, self._turns, self._budget)
+        events: AsyncIterator[v1.CompletionEvent] | None = self._plain(request, call, target)
+        if events is None:
+            known = call if target is None else _Resolved(**_values(call), model=request.model, target=target)
+            events = self.complete(request, known)
+        relay = Relay(events, self._fold(request, call), call, self._turns)
         self._live.add(relay)
         try:
             async with relay:
@@ -160,6 +167,23 @@ class Engine:
                 yield relay
         finally:
             self._live.discard(relay)
+
+    def _plain(self, request: v1.CompletionRequest, call: Call, target: Target | None) -> Events | None:
+        """The events of a plain call; None: it takes the long way, which also raises the errors of `resolve`."""
+        try:
+            return self._direct.events(request, call, target or self.resolve(request.model, call.caller))
+        except CompletionError:
+            return None
+
+    def _fold(self, request: v1.CompletionRequest, call: Call) -> Fold:
+        header = v1.Completion(
+            name=completion_name(call),
+            requested_model=request.model,
+            labels=request.labels,
+            request_id=request.request_id,
+        )
+        header.create_time.FromNanoseconds(time.time_ns())
+        return Fold(header, self._budget)
 
     def foreseen_warnings(self, request: v1.CompletionRequest, caller: str) -> list[v1.Warning]:
         """What a completion of the request would leave out, if nothing changes until it starts. Raises nothing."""
@@ -174,7 +198,7 @@ class Engine:
         target = self.resolve(request.model, call.caller)
         tokenizer = tokenizer_of(target, v1.CAPABILITY_COUNT_TOKENS)
         fitted, _ = fit_fields(request, target.model, ("safety_settings",))
-        _admit(call)
+        admit(call)
         return await ask(target, call, v1.CountTokensResponse, lambda: tokenizer.count_tokens(fitted, call))
 
     async def tokenize(
@@ -191,13 +215,13 @@ class Engine:
             fitted.request.CopyFrom(fit_fields(request.request, target.model, ("safety_settings",))[0])
         else:
             fitted.text = request.text
-        _admit(call)
+        admit(call)
         return await ask(target, call, v1.TokenizeResponse, lambda: tokenizer.tokenize(fitted, call))
 
     def stop(self) -> None:
         """Ends all running completions with SHUTTING_DOWN."""
-        for relay in tuple(self._live):
-            relay.fail(shutting_down())
+        for completion in tuple(self._live):
+            completion.fail(shutting_down())
 
     async def closed(self, within: float) -> None:
         """Returns when all upstreams are closed, or after `within` seconds: a provider may swallow its cancellation."""
@@ -242,29 +266,14 @@ class Engine:
     async def _serve(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """One attempt: `started`, then the provider's events."""
         target = _resolved(request, call) or self.resolve(request.model, call.caller)
-        fitted, warnings = fit_fields(request, target.model, self._filtered(request, target))
-        _admit(call)
-        yield v1.CompletionEvent(
-            started=v1.Started(
-                completion=completion_name(call),
-                served_model=target.model.provider_model,
-                provider=target.model.provider,
-                warnings=warnings,
-            )
-        )
-        hides = request.generation_config.reasoning.visibility == v1.REASONING_VISIBILITY_HIDDEN
+        serving = Serving(target, request, call, self._filtered(request, target))
+        yield serving.started
         try:
-            async with aclosing(target.provider.complete(fitted, call)) as events:  # type: ignore[type-var]
-                async for event in events:
-                    if type(event) is not v1.CompletionEvent or not event.HasField("delta"):  # fast for almost all
-                        check_event(event)
-                        if event.HasField("safety"):
-                            event = with_source(event, target.model.provider)
-                    elif hides and event.delta.HasField("reasoning"):
-                        if not event.delta.state:
-                            continue
-                        event = without_text(event)
-                    yield with_tool_call_id(event, call) if event.delta.HasField("tool_call") else event
+            async with aclosing(target.provider.complete(serving.request, call)) as events:  # type: ignore[type-var]
+                async for given in events:
+                    event = serving.passed(given)
+                    if event is not None:
+                        yield event
         except BaseException as fault:
             if is_cancellation(fault):
                 raise
@@ -278,15 +287,3 @@ def _values(call: Call) -> dict[str, Any]:
 def _resolved(request: v1.CompletionRequest, call: Call) -> Target | None:
     """The target that the call carries, unless a filter has changed the model of the request."""
     return call.target if isinstance(call, _Resolved) and call.model == request.model else None
-
-
-def completion_name(call: Call) -> str:
-    """The name of the completion that a call makes."""
-    return f"completions/{call.id}"
-
-
-def _admit(call: Call) -> None:
-    if call.hops > MAX_HOPS:
-        raise too_many_hops()
-    if call.deadline is not None and call.deadline - asyncio.get_running_loop().time() < MIN_REMAINING:
-        raise deadline_exceeded()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from dragoman import v1
 from google.rpc import code_pb2
 
+from dragoman_service.engine.budget import Budget, Share
 from dragoman_service.engine.events.findings import Findings
 from dragoman_service.engine.events.merging import Kind
 from dragoman_service.errors import CompletionError, malformed_answer
@@ -16,6 +17,8 @@ MAX_ANSWER = 8 * 1024 * 1024  # characters of all choices together
 _LOGPROB = 64  # characters that a log probability, or an alternative to it, counts as: about its size in memory
 _MAX_CHOICES = 128
 _TOKEN = 4  # characters of a token, for estimates
+_COPIES = 2  # of the answer's text, or bytes of its characters
+_STEP = 4 * 1024  # characters between counts of the memory that the answer takes
 
 
 @dataclass(slots=True)
@@ -70,10 +73,16 @@ class _Choice:
 
 
 class Fold:
-    """Collects the events of one completion. `header` holds what is known before them: names, times, labels."""
+    """Collects the events of one completion. `header` holds what is known before them: names, times, labels.
 
-    def __init__(self, header: v1.Completion) -> None:
+    What the answer takes is counted in `budget` until `close`.
+    """
+
+    def __init__(self, header: v1.Completion, budget: Budget | None = None) -> None:
         self._header = header
+        self._budget = budget
+        self._share: Share | None = None  # of the budget; short answers need none
+        self._counted = _STEP  # characters of the answer for which memory was taken
         self._choices: dict[int, _Choice] = {}
         self._usage: v1.Usage | None = None
         self._deltas = 0
@@ -152,8 +161,23 @@ class Fold:
     def _weigh(self, found: int) -> None:
         self._found += found
         self.weight = self.characters + self._empty + self._logprobs + self._found
+        if self.weight > self._counted:
+            self._count()
+
+    def _count(self) -> None:
+        """Takes memory for the answer so far, and some more, so that it need not be counted with every event."""
         if self.weight > MAX_ANSWER:
             raise malformed_answer(f"sent more than {MAX_ANSWER} characters")
+        self._counted = min(self.weight + _STEP, MAX_ANSWER)
+        if self._budget is not None:
+            self._share = self._share or self._budget.share()
+            self._share.grow_to(_COPIES * (self.weight + _STEP))
+
+    def close(self) -> None:
+        """Gives the memory back. What is added later is not counted."""
+        self._budget = None
+        if self._share is not None:
+            self._share.close()
 
     def _open_choice(self, index: int) -> _Choice:
         choice = self._choices.get(index)

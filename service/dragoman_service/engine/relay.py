@@ -20,7 +20,6 @@ from google.rpc import code_pb2
 
 from dragoman_service.boundary import describe
 from dragoman_service.contract import Call, CompletionError
-from dragoman_service.engine.budget import Budget, Share
 from dragoman_service.engine.events.merging import WaitingEvent
 from dragoman_service.engine.fold import Fold
 from dragoman_service.errors import internal
@@ -28,15 +27,12 @@ from dragoman_service.timing.turns import Turns
 
 MAX_BUFFERED = 64 * 1024  # characters that wait for a slow reader before the upstream is paused
 _MAX_UNWRITTEN = 4 * MAX_BUFFERED  # the same if the reader is a worker, which writes what has come every 150 ms
-_COPIES = 2  # of the answer's text, or bytes of its characters
-_STEP = 4 * 1024  # characters between counts of the memory that the answer takes
 _TURN = 32  # events after which others may have their turn, in case the provider never waits
 
 
 class Relay:
     """Reads `events` in a task of its own until `call.deadline`. Use it with `async with`; leaving stops the upstream.
-    Relays that share `turns` leave time for others, however fast their providers are. What the answer takes is counted
-    in `budget` until then.
+    Relays that share `turns` leave time for others, however fast their providers are.
 
     Read it once: with `async for`, with `ready` and `take`, or with `completion`.
     """
@@ -47,15 +43,11 @@ class Relay:
         fold: Fold,
         call: Call,
         turns: Turns | None = None,
-        budget: Budget | None = None,
     ) -> None:
         self._events = events
         self._fold = fold
         self._call = call
         self._turns = turns or Turns()
-        self._budget = budget or Budget()
-        self._share: Share | None = None  # of the budget; short answers need none
-        self._counted = _STEP  # characters of the answer for which memory was taken
         self._waiting: deque[WaitingEvent] = deque()
         self._size = 0
         self._max_buffered = MAX_BUFFERED if call.streaming else _MAX_UNWRITTEN
@@ -110,8 +102,7 @@ class Relay:
     ) -> None:
         # Must not await, because a handler that was cancelled in a write gets its CancelledError at the next await.
         self._stop()
-        if self._share is not None:
-            self._share.close()
+        self._fold.close()
 
     def fail(self, error: CompletionError) -> None:
         """Ends the completion with `error` from outside, as a deadline or a shutdown does."""
@@ -200,8 +191,6 @@ class Relay:
             async with aclosing(self._events) as events:  # type: ignore[type-var]
                 async for event in events:
                     self._fold.add(event)
-                    if self._fold.weight > self._counted:
-                        self._count()
                     if self._watched:
                         await self._offer(event)
                     count += 1
@@ -224,13 +213,6 @@ class Relay:
             if not self._stopped and not self._known():
                 self._fault = RuntimeError("the upstream was cancelled by something other than its reader")
             self._changed.set()
-
-    def _count(self) -> None:
-        """Takes memory for the answer so far, and some more, so that it need not be counted with every event."""
-        if not self._stopped:
-            self._counted = self._fold.weight + _STEP
-            self._share = self._share or self._budget.share()
-            self._share.grow_to(_COPIES * self._counted)
 
     async def _offer(self, event: v1.CompletionEvent) -> None:
         if not (self._waiting and event.HasField("delta") and self._merge(event)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
+from functools import partial
 
 from dragoman import v1
 
@@ -16,9 +17,11 @@ from dragoman_service.telemetry.meter import CompletionMeter
 def make_metering(_: Mapping[str, object], context: FilterContext) -> Filter:
     """It has no settings."""
 
+    observe = partial(CompletionMeter, context.metrics, context.names)
+
     def wrap(complete: Complete) -> Complete:
         async def metered(request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
-            meter = CompletionMeter(context.metrics, context.names, request, call)
+            meter = observe(request, call)
             try:
                 async with aclosing(complete(request, call)) as events:  # type: ignore[type-var]
                     async for event in events:
@@ -34,4 +37,5 @@ def make_metering(_: Mapping[str, object], context: FilterContext) -> Filter:
 
         return metered
 
+    wrap.observe = observe  # type: ignore[attr-defined]
     return wrap

@@ -69,6 +69,16 @@ class Router:
             chosen = self._chosen(request, call, targets)
         return Attempts(self.parts, self._routes.policy(targets[0]), chosen, request, call).events()
 
+    def direct(self, request: v1.CompletionRequest, call: Call, targets: Sequence[Target]) -> Attempts | None:
+        """The attempts of a call whose first one its caller can read by itself, because there is nothing to plan, to
+        race, to limit or to trace; None: there is."""
+        policy, parts = self._routes.policy(targets[0]), self.parts
+        if len(targets) > 1 or request.HasField("routing") or parts.tracer is not None:
+            return None
+        if policy.first_token is not None or policy.hedge is not None or not parts.health.admits(targets[0]):
+            return None
+        return Attempts(parts, policy, targets, request, call)
+
     def explain(
         self, request: v1.CompletionRequest, caller: str, targets: Sequence[Target], tokens: int | None = None
     ) -> Plan:

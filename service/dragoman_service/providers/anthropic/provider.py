@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,10 +16,11 @@ from dragoman_service.dialects.anthropic.client.traits import Traits, traits_of
 from dragoman_service.dialects.contract import EventDecoder
 from dragoman_service.providers.anthropic.models import Known, listed_models, named_models
 from dragoman_service.providers.anthropic.settings import AnthropicSettings
-from dragoman_service.providers.upstream.answering import HttpAnswers, deliver
+from dragoman_service.providers.upstream.answering import HttpAnswers, deliver, one_by_one
 from dragoman_service.providers.upstream.connection import Http
 from dragoman_service.providers.upstream.errors import counts_only
 from dragoman_service.providers.upstream.http import open_http
+from dragoman_service.providers.upstream.pace import Events
 from dragoman_service.providers.upstream.timeouts import Timeouts
 
 MARK = b"anthropic:"
@@ -59,6 +60,10 @@ class AnthropicProvider:
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
+        return one_by_one(self.in_batches(request, call))
+
+    def in_batches(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[Events]:
+        """See `InBatches`."""
 
         def encode() -> bytes:
             return self._dialect.encode_request(request, stream=not call.whole.asked)

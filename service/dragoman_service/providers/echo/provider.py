@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from dragoman import v1
@@ -24,6 +24,7 @@ from dragoman import v1
 from dragoman_service.contract import Call, CompletionError
 from dragoman_service.providers.echo.answer import answer_to, input_tokens, split, texts_of
 from dragoman_service.providers.echo.script import EchoSettings, script_of
+from dragoman_service.providers.upstream.answering import one_by_one
 from dragoman_service.timing.off_loop import INLINE, OffLoop
 
 __all__ = ["Echo", "EchoSettings", "open_echo", "split"]
@@ -78,7 +79,11 @@ class Echo:
             )
         ]
 
-    async def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+    def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
+        return one_by_one(self.in_batches(request, call))
+
+    async def in_batches(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[list[v1.CompletionEvent]]:
+        """See `InBatches`."""
         script = script_of(request, self._settings)
         size = request.ByteSize()
         inline, run = size <= INLINE, self._off_loop.run
@@ -96,15 +101,14 @@ class Echo:
                     break
                 output += tokens
                 reasoning += tokens if event.delta.HasField("reasoning") else 0
-                yield event
+                yield [event]
             if script.usage:
                 prompt = input_tokens(request) if inline else await run(size, input_tokens, request)
-                yield _usage(script, prompt, output, reasoning)
+                yield [_usage(script, prompt, output, reasoning)]
             if script.fail_after is not None:
                 ended = "failed"
                 raise _failure(script)
-            for event in answer.ends():
-                yield event
+            yield list(answer.ends())
             ended = "finished"
         finally:
             self.running -= 1

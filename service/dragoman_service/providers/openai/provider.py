@@ -16,7 +16,7 @@ from dragoman_service.providers.openai.choices import side_by_side
 from dragoman_service.providers.openai.models import listed_models, models_of
 from dragoman_service.providers.openai.settings import OpenAISettings
 from dragoman_service.providers.openai.vendors import vendor_of
-from dragoman_service.providers.upstream.answering import DRAIN, HttpAnswers, deliver
+from dragoman_service.providers.upstream.answering import DRAIN, HttpAnswers, deliver, one_by_one
 from dragoman_service.providers.upstream.connection import Http
 from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.providers.upstream.pace import Events
@@ -75,6 +75,10 @@ class OpenAIProvider:
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
+        return one_by_one(self.in_batches(request, call))
+
+    def in_batches(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[Events]:
+        """See `InBatches`."""
         return deliver(partial(self._start, request, call), self._secrets)
 
     def takes_whole(self, request: v1.CompletionRequest, within: float | None) -> bool:

@@ -27,10 +27,9 @@ SMALL_TIMEOUT = 30.0  # seconds for a small answer
 _MAX_SMALL = 64 * 1024  # bytes that are read of the body of an error or of a small answer
 
 
-async def deliver(
-    start: Callable[[], AsyncGenerator[Events]], secrets: Sequence[str] = ()
-) -> AsyncGenerator[v1.CompletionEvent]:
-    """The events of an answer, one by one; its failure as `error_of` has it. Closing it closes the answer.
+async def deliver(start: Callable[[], AsyncGenerator[Events]], secrets: Sequence[str] = ()) -> AsyncGenerator[Events]:
+    """The events of an answer in the batches that came together; its failure as `error_of` has it. Closing it closes
+    the answer.
 
     `start` begins the answer. None of the `secrets` is in an error.
     """
@@ -38,14 +37,21 @@ async def deliver(
     try:
         async with aclosing(start()) as batches:
             async for events in batches:
-                for event in events:
-                    begun = begun or event.HasField("delta")
-                    yield event
+                begun = begun or any(event.HasField("delta") for event in events)
+                yield events
     except (HttpError, IncompleteAnswerError, CompletionError) as failure:
         error = error_of(failure, begun=begun, secrets=secrets)
         if error is failure:
             raise
         raise error from failure
+
+
+async def one_by_one(batches: AsyncGenerator[Events]) -> AsyncGenerator[v1.CompletionEvent]:
+    """The events of all batches. Closing it closes them."""
+    async with aclosing(batches):
+        async for events in batches:
+            for event in events:
+                yield event
 
 
 async def decode_answer(

@@ -15,7 +15,7 @@ from dragoman_service.contract import Call, CompletionError
 from dragoman_service.dialects.xai.client.dialect import XaiClientDialect
 from dragoman_service.dialects.xai.client.response import decode_tokens
 from dragoman_service.dialects.xai.names import LIST_MODELS, TOKENIZE
-from dragoman_service.providers.upstream.answering import MessageAnswers, deliver
+from dragoman_service.providers.upstream.answering import MessageAnswers, deliver, one_by_one
 from dragoman_service.providers.upstream.channel import open_channel
 from dragoman_service.providers.upstream.errors import error_of
 from dragoman_service.providers.upstream.failure_log import FailureLog
@@ -70,7 +70,8 @@ class XaiProvider:
 
         encode = partial(self._dialect.encode_request, request)
         decoder_of = partial(self._dialect.event_decoder, request)
-        return deliver(partial(self._answers.ask, request.ByteSize(), encode, begin, decoder_of), self._secrets)
+        start = partial(self._answers.ask, request.ByteSize(), encode, begin, decoder_of)
+        return one_by_one(deliver(start, self._secrets))
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
         """The vendor counts no prompts, and models do not claim it."""

@@ -22,7 +22,7 @@ from dragoman_service.dialects.yandex.names import (
     TOKENIZE_COMPLETION,
 )
 from dragoman_service.errors import malformed_answer
-from dragoman_service.providers.upstream.answering import MessageAnswers, deliver
+from dragoman_service.providers.upstream.answering import MessageAnswers, deliver, one_by_one
 from dragoman_service.providers.upstream.channel import open_channel, parsed
 from dragoman_service.providers.upstream.errors import error_of
 from dragoman_service.providers.upstream.failure_log import FailureLog
@@ -79,7 +79,8 @@ class YandexProvider:
 
         encode = partial(self._dialect.encode_request, request, stream=not self._asynchronous)
         decoder_of = partial(self._dialect.event_decoder, request)
-        return deliver(partial(self._answers.ask, request.ByteSize(), encode, begin, decoder_of), self._secrets)
+        start = partial(self._answers.ask, request.ByteSize(), encode, begin, decoder_of)
+        return one_by_one(deliver(start, self._secrets))
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
         split = await self.tokenize(v1.TokenizeRequest(model=request.model, request=request), call)

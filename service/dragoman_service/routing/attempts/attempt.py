@@ -35,8 +35,6 @@ class Attempt:
     number: int
     target: Target
     kind: Kind
-    events: AsyncIterator[v1.CompletionEvent] | OwnTask
-    """Close it."""
     offset: float
     begun: float
     limit: float | None
@@ -50,6 +48,10 @@ class Attempt:
     committed: bool = False
     """The answer has begun: no other attempt may follow."""
     usage: v1.Usage | None = None
+    events: AsyncIterator[v1.CompletionEvent] | OwnTask = field(init=False)
+    """Close it. A direct attempt has none: its events go to `holds`."""
+    _count: int = 0
+    _size: int = 0
 
     @property
     def asked(self) -> bool:
@@ -62,23 +64,26 @@ class Attempt:
 
     async def commit(self) -> None:
         """Reads up to the first event that bears output, or to more than may be held."""
-        held, size, count = self.held, 0, 0
         async for event in self.events:
-            count += 1
-            if event.HasField("delta") or event.HasField("choice_finished"):
-                held.append(event)
-                self.committed = True
+            if self.holds(event):
                 return
+        raise no_answer()
+
+    def holds(self, event: v1.CompletionEvent) -> bool:
+        """Adds an event to those that are held. Returns whether it is the one that commits the attempt."""
+        held = self.held
+        self._count += 1
+        if event.HasField("delta") or event.HasField("choice_finished"):
+            self.committed = True
+        else:
             if event.HasField("usage"):
                 self.usage = event.usage
                 if held and held[-1].HasField("usage"):  # a running total, which replaces the one before
                     held.pop()
-            held.append(event)
-            size += event.ByteSize()
-            if count > MAX_HELD or size > MAX_HELD_BYTES:
-                self.committed = True
-                return
-        raise malformed_answer("ended without an answer")
+            self._size += event.ByteSize()
+            self.committed = self._count > MAX_HELD or self._size > MAX_HELD_BYTES
+        held.append(event)
+        return self.committed
 
     def told(self, call: Call, error: CompletionError | None) -> v1.CompletionEvent:
         """The event of an attempt that has ended."""
@@ -94,3 +99,8 @@ class Attempt:
         if error is not None:
             told.error.CopyFrom(error.status(call.id))
         return v1.CompletionEvent(attempt=told)
+
+
+def no_answer() -> CompletionError:
+    """PROVIDER_MALFORMED: the events ended before the attempt was committed."""
+    return malformed_answer("ended without an answer")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -15,7 +16,7 @@ from dragoman import v1
 from google.rpc import code_pb2
 
 from dragoman_service.catalogue.catalogue import Target
-from dragoman_service.contract import Call, CompletionError, WholeAnswers
+from dragoman_service.contract import Call, CompletionError
 from dragoman_service.routing.attempts.attempt import FIRST, HEDGE, KINDS, Attempt
 from dragoman_service.routing.attempts.own_task import OwnTask
 from dragoman_service.routing.attempts.parts import Parts
@@ -49,10 +50,50 @@ class Attempts:
     def _has_others(self) -> bool:
         return len(self._targets) > 1 and self._steps.has_others
 
-    async def events(self) -> AsyncGenerator[v1.CompletionEvent]:
+    def events(self) -> AsyncGenerator[v1.CompletionEvent]:
         """What became of each attempt that failed, then the events of the answer."""
-        step: Step | None = Step(self._first, FIRST)
-        while step is not None:
+        return self._from(Step(self._first, FIRST))
+
+    def begin(self) -> Attempt:
+        """Begins the first attempt, of which its caller reads the events and passes each to `Attempt.holds`, up to the
+        one that commits it; then call `committed`, and at the end `end`, `fail` or `leave`."""
+        self._ask_whole(self._first, None)
+        self._current = self._made_by(Step(self._first, FIRST), None)
+        return self._current
+
+    def committed(self, attempt: Attempt) -> None:
+        """The attempt has begun to answer."""
+        if attempt.trace is not None:
+            attempt.trace.committed()
+        seconds = None if self._call.whole.asked else self._time() - attempt.begun
+        self._parts.health.committed(attempt.target, seconds, attempt.lease)
+        if attempt.number > 1:
+            self._parts.observer.lost(attempt.target.model.name, attempt.offset)
+
+    def end(self) -> None:
+        """The current attempt has answered."""
+        self._end(self._current, None)
+
+    def leave(self) -> None:
+        """The caller is gone, unless the current attempt has ended before."""
+        if self._current.seconds is None:
+            self._end(self._current, None, left=True)
+
+    def fail(self, error: CompletionError) -> AsyncGenerator[v1.CompletionEvent]:
+        """Ends the current attempt with `error`. Returns what `events` yields from there on."""
+        failed = self._judged(self._current, error)
+        self._end(self._current, failed)
+        return self._after(failed)
+
+    async def _after(self, failed: CompletionError) -> AsyncGenerator[v1.CompletionEvent]:
+        for event in self._tell(failed):
+            yield event
+        async with aclosing(self._from(await self._next(failed))) as events:
+            async for event in events:
+                yield event
+
+    async def _from(self, step: Step) -> AsyncGenerator[v1.CompletionEvent]:
+        while True:
             self._current = self._begin(step)
             try:
                 await (self._race() if self._may_hedge(step) else self._commit(self._current))
@@ -65,7 +106,7 @@ class Attempts:
                     if event.HasField("usage"):
                         attempt.usage = event.usage
                     yield event
-                self._end(attempt, None)
+                self.end()
                 if self._made > 1:
                     yield attempt.told(self._call, None)
                 return
@@ -74,16 +115,26 @@ class Attempts:
                 self._end(self._current, failed)
             finally:
                 await self._current.close()
-                if self._current.seconds is None:
-                    self._end(self._current, None, left=True)
-            for event in self._take_told():
+                self.leave()
+            for event in self._tell(failed):
                 yield event
-            if self._current.asked:
-                yield self._current.told(self._call, failed)
-            step = None if self._current.committed else self._steps.after(self._current, failed, self._left())
-            if step is not None and step.wait:
-                await asyncio.sleep(step.wait)
-        raise failed
+            step = await self._next(failed)
+
+    def _tell(self, failed: CompletionError) -> list[v1.CompletionEvent]:
+        """What the caller is told of attempts that have ended, the current one with `failed`."""
+        told = self._take_told()
+        if self._current.asked:
+            told.append(self._current.told(self._call, failed))
+        return told
+
+    async def _next(self, failed: CompletionError) -> Step:
+        """The step after the current attempt, once it is due. Raises `failed` if there is none."""
+        step = None if self._current.committed else self._steps.after(self._current, failed, self._left())
+        if step is None:
+            raise failed
+        if step.wait:
+            await asyncio.sleep(step.wait)
+        return step
 
     def _may_hedge(self, step: Step) -> bool:
         return self._policy.hedge is not None and step.kind is FIRST and self._has_others
@@ -139,7 +190,7 @@ class Attempts:
         self._told.append(attempt.told(self._call, error or _beaten()))
         self._parts.close(attempt)
 
-    def _take_told(self) -> Sequence[v1.CompletionEvent]:
+    def _take_told(self) -> list[v1.CompletionEvent]:
         told, self._told = self._told, []
         return told
 
@@ -148,26 +199,32 @@ class Attempts:
         limited = len(self._targets) > 1 or self._policy.first_token is not None
         limit = self._steps.limit(self._left()) if limited else None
         self._ask_whole(target, limit)
-        self._made += 1
-        begun = self._time()
-        lease = parts.health.begin(target, first=self._made == 1)
-        queue, trace = step.kind is not HEDGE and not self._has_others, None
+        attempt = self._made_by(step, limit)
+        queue = step.kind is not HEDGE and not self._has_others
         events: AsyncIterator[v1.CompletionEvent] | OwnTask
         if parts.tracer is None:
             events = parts.ask(target, self._request, self._call, queue=queue)
         else:
-            trace = parts.tracer.attempt(self._call, self._made, KINDS[step.kind], target.model)
+            attempt.trace = trace = parts.tracer.attempt(self._call, self._made, KINDS[step.kind], target.model)
             events = trace.watch(parts.ask(target, self._request, replace(self._call, trace=trace), queue=queue))
         # A provider that does not let go would hold up the next attempt. Without a short limit there is hardly one.
         if self._policy.first_token is not None or self._policy.hedge is not None:
             events = OwnTask(events, f"attempt {self._call.id}", partial(parts.abandon, target))
-        return Attempt(self._made, target, step.kind, events, begun - self._start, begun, limit, lease, trace)
+        attempt.events = events
+        return attempt
+
+    def _made_by(self, step: Step, limit: float | None) -> Attempt:
+        self._made += 1
+        begun = self._time()
+        lease = self._parts.health.begin(step.target, first=self._made == 1)
+        return Attempt(self._made, step.target, step.kind, begun - self._start, begun, limit, lease)
 
     def _ask_whole(self, target: Target, limit: float | None) -> None:
         """Decides whether the attempt gets the answer as a whole. A hedge compares when answers begin."""
         if (whole := self._call.whole).allowed:
-            provider = target.provider if self._policy.hedge is None else None
-            whole.asked = isinstance(provider, WholeAnswers) and provider.takes_whole(self._request, limit)
+            # Not by `isinstance`, which goes through all members of a protocol anew each time.
+            takes = getattr(target.provider, "takes_whole", None) if self._policy.hedge is None else None
+            whole.asked = takes is not None and takes(self._request, limit)
 
     async def _commit(self, attempt: Attempt) -> None:
         if attempt.limit is None:
@@ -178,12 +235,7 @@ class Attempts:
                     await attempt.commit()
             except TimeoutError:
                 raise _timed_out(attempt.limit) from None
-        if attempt.trace is not None:
-            attempt.trace.committed()
-        seconds = None if self._call.whole.asked else self._time() - attempt.begun
-        self._parts.health.committed(attempt.target, seconds, attempt.lease)
-        if attempt.number > 1:
-            self._parts.observer.lost(attempt.target.model.name, attempt.offset)
+        self.committed(attempt)
 
     def _judged(self, attempt: Attempt, error: CompletionError) -> CompletionError:
         """The error as the caller may see it: an answer that has begun is not to be asked for again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from urllib.parse import quote
@@ -16,11 +16,12 @@ from dragoman_service.dialects.google.gemini.client.response import decode_count
 from dragoman_service.dialects.google.gemini.enums import Api
 from dragoman_service.dialects.google.names import project_model
 from dragoman_service.providers.google.gemini.settings import GeminiSettings
-from dragoman_service.providers.upstream.answering import HttpAnswers, deliver
+from dragoman_service.providers.upstream.answering import HttpAnswers, deliver, one_by_one
 from dragoman_service.providers.upstream.connection import Http
 from dragoman_service.providers.upstream.errors import counts_only
 from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.providers.upstream.models import ready_model
+from dragoman_service.providers.upstream.pace import Events
 from dragoman_service.providers.upstream.timeouts import Timeouts
 
 MARK = b"gemini:"
@@ -54,6 +55,10 @@ class GeminiProvider:
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
+        return one_by_one(self.in_batches(request, call))
+
+    def in_batches(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[Events]:
+        """See `InBatches`."""
         path = self._path(request.model, "generateContent" if call.whole.asked else "streamGenerateContent?alt=sse")
         headers, secrets = self._credentials()
 

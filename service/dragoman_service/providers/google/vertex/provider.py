@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from urllib.parse import quote
@@ -15,10 +15,11 @@ from dragoman_service.dialects.google.predict.client.dialect import PredictClien
 from dragoman_service.dialects.google.predict.client.response import AnswerDecoder
 from dragoman_service.dialects.google.predict.families import Family
 from dragoman_service.providers.google.vertex.settings import VertexSettings
-from dragoman_service.providers.upstream.answering import HttpAnswers, deliver
+from dragoman_service.providers.upstream.answering import HttpAnswers, deliver, one_by_one
 from dragoman_service.providers.upstream.connection import Http
 from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.providers.upstream.models import ready_model
+from dragoman_service.providers.upstream.pace import Events
 from dragoman_service.providers.upstream.timeouts import Timeouts
 
 METHOD = "serverStreamingPredict?alt=sse"
@@ -46,6 +47,10 @@ class VertexProvider:
 
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
+        return one_by_one(self.in_batches(request, call))
+
+    def in_batches(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[Events]:
+        """See `InBatches`."""
         settings = self._settings
         resource = project_model(settings.project, settings.location, request.model)
         dialect = self._dialects[settings.models.get(request.model, Family.TEXT)]
