@@ -9,6 +9,10 @@ ARG PYTHON=3.13-slim-trixie
 
 FROM python:${PYTHON} AS build
 WORKDIR /src
+# What the HTTP/2 extension is built with.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev libnghttp2-dev pkg-config \
+    && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/dragoman
 ENV PATH=/opt/dragoman/bin:$PATH
 COPY requirements/minimal.lock requirements/
@@ -17,7 +21,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 COPY LICENSE README.md pyproject.toml ./
 COPY clients/python clients/python
 COPY service service
-RUN pip install --no-cache-dir --no-deps --no-build-isolation ./clients/python .
+RUN pip install --no-cache-dir --no-deps --no-build-isolation ./clients/python ./service/http2 .
 
 FROM build AS weights
 RUN DRAGOMAN_CACHE_DIR=/opt/weights dragoman local fetch
@@ -35,9 +39,12 @@ FROM engine AS installed
 RUN pip uninstall --yes setuptools pip
 
 FROM python:${PYTHON} AS base
-# No installer, and no file with which a user becomes another one. The folder belongs to group 0, which OpenShift gives
+# The library of the HTTP/2 extension, no installer, and no file with which a user becomes another one. The folder belongs to group 0, which OpenShift gives
 # to containers that it runs under a user of its own.
 RUN pip uninstall --yes pip \
+    && apt-get update \
+    && apt-get install --yes --no-install-recommends libnghttp2-14 \
+    && rm -rf /var/lib/apt/lists/* \
     && find / -xdev -type f -perm /6000 -exec chmod ug-s {} + \
     && install --directory --owner 10001 --group 0 --mode 0775 /var/lib/dragoman
 ENV PATH=/opt/dragoman/bin:$PATH \

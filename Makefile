@@ -7,6 +7,7 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 COMPILE = .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-package dragoman --custom-compile-command 'make lock' $(UPGRADE)
 PARALLEL ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
+HTTP2 := service/http2
 # Bytecode is kept even where the environment forbids it: compiling is a quarter of each start, and tests start hundreds.
 export PYTHONDONTWRITEBYTECODE :=
 export GOFLAGS := -mod=readonly -trimpath $(GOFLAGS)
@@ -17,7 +18,7 @@ MAVEN = mvn --quiet --batch-mode $(shell mkdir -p $(HOME)/.m2/repository 2>/dev/
 	echo -Dmaven.repo.local=$(CURDIR)/build/m2)
 
 .NOTPARALLEL:
-.PHONY: help setup runtime dev tools weights seeds go java rust typescript envoy browser prometheus helm demo run proto lock check test fuzz \
+.PHONY: help setup runtime dev tools weights seeds go java rust typescript envoy browser prometheus helm demo run proto lock check test fuzz sanitize \
 	test-clients test-seeds test-all deploy-check bench dist sbom image clean
 
 help: ## Show this list
@@ -40,6 +41,9 @@ check: dev tools ## Run all static checks: style, types, import rules, structure
 	.tools/bin/python scripts/proto.py check
 	$(BIN)/python scripts/monitoring/dashboard.py check
 	.tools/bin/hadolint Dockerfile
+	@if pkg-config --exists libnghttp2 2>/dev/null && command -v cc >/dev/null; then cc -fsyntax-only -std=c11 -Wall -Wextra -Werror \
+		-isystem "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" $(HTTP2)/csrc/*.c; \
+		else echo "a C compiler and nghttp2's headers are missing: $(HTTP2) is not checked"; fi
 	@PATH="$(CURDIR)/.tools/bin:$$PATH"; if command -v shellcheck >/dev/null; then shellcheck .ci/run deploy/compose/prepare; \
 		else echo "shellcheck has no package for this platform: skipped"; fi
 
@@ -47,7 +51,14 @@ test: dev weights ## Run the tests of the service (ARGS="-k operations")
 	$(BIN)/pytest $(PARALLEL) --ignore=tests/clients --ignore=tests/seeds --ignore=tests/monitoring --ignore=tests/chart $(ARGS)
 
 fuzz: dev ## Send mutated inputs to every method, route, provider and setting (FUZZ_FACTOR=20 FUZZ_SEED=random)
-	FUZZ_FACTOR=$(or $(FUZZ_FACTOR),20) FUZZ_SEED=$(or $(FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest --timeout 3600 tests/fuzz $(ARGS)
+	FUZZ_FACTOR=$(or $(FUZZ_FACTOR),20) FUZZ_SEED=$(or $(FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest --timeout 3600 tests/fuzz $(HTTP2)/tests/test_http2_fuzz.py $(ARGS)
+
+sanitize: dev ## Run the tests of the HTTP/2 session with its C code under GCC's sanitizers (FUZZ_FACTOR=20)
+	cd $(HTTP2) && DRAGOMAN_HTTP2_CFLAGS="-fsanitize=address,undefined -fno-omit-frame-pointer -O1 -g" \
+		$(CURDIR)/$(BIN)/python setup.py --quiet build --build-base $(CURDIR)/build/http2 --build-lib $(CURDIR)/build/http2/sanitized
+	PYTHONPATH=build/http2/sanitized PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
+		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+		$(BIN)/python -m pytest --timeout 3600 $(HTTP2)/tests $(ARGS)
 
 test-clients: dev tools weights ## Run the tests of the clients, and the contract suite in all languages
 	$(BIN)/pytest $(PARALLEL) tests/clients $(foreach folder,contract artefacts browsers connect console,--ignore=tests/clients/$(folder)) $(ARGS)

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -73,10 +74,21 @@ def fingerprint(folder: Path, name: str) -> str:
     if name in PROJECTS:
         files += sorted(str(path.relative_to(ROOT)) for path in (ROOT / EXTENSION).glob("csrc/*"))
         files += [f"{EXTENSION}/pyproject.toml", f"{EXTENSION}/setup.py"]
-        digest.update(str([shutil.which(tool) for tool in ("cc", "gcc", "pkg-config")]).encode())
+        digest.update(toolchain().encode())
     for file in files:
         digest.update((ROOT / file).read_bytes())
     return digest.hexdigest()
+
+
+def toolchain() -> str:
+    """What decides whether the extension can be built, so that it is once its needs are installed."""
+    headers = Path(sysconfig.get_path("include"), "Python.h").exists()
+    try:
+        command = ["pkg-config", "--modversion", "libnghttp2"]
+        library = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    except OSError:
+        library = ""
+    return f"{shutil.which('cc')} {headers} {library}"
 
 
 def make(folder: Path) -> Path:

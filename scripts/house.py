@@ -17,7 +17,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 ROOMS = ("service/dragoman_service", "clients/python/dragoman", "scripts", "bench")
-CODE = (*ROOMS, "tests")
+CODE = (*ROOMS, "tests", "service/http2/src", "service/http2/tests")
+C_CODE = "service/http2/csrc"
 MOST_MODULES = 12  # in a folder
 MOST_ALIKE = 2  # siblings whose names start with the same word
 TREE_INDENT = 24  # columns before the modules of a folder
@@ -64,7 +65,8 @@ def words_of_siblings(root: Path) -> Iterator[str]:
 
 
 def lines_of_files(root: Path) -> Iterator[str]:
-    lengths = {path: len(path.read_text().splitlines()) for path in files(root)}
+    found = [*files(root), *sorted((root / C_CODE).glob("*.[ch]"))]
+    lengths = {path: len(path.read_text().splitlines()) for path in found}
     row("lines of a file", f"{spread(list(lengths.values()))} (limit {LONGEST_FILE})")
     for path, lines in lengths.items():
         if lines > LONGEST_FILE:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CODE = [
-    ROOT / folder for folder in ("service/dragoman_service", "clients/python/dragoman", "scripts", "bench", "tests")
+    ROOT / folder
+    for folder in ("service/dragoman_service", "clients/python/dragoman", "service/http2", "scripts", "bench", "tests")
 ]
 VENDORS = re.compile(
     r"(?<![a-z])(anthropic|deepseek|gemini|gpt|gray_?swan|groq|huggingface|litellm|llama|mistral|ollama|openai|openrouter"
