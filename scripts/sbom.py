@@ -14,7 +14,7 @@ import venv
 from pathlib import Path
 from typing import Any
 
-from dist import ROOT, VERSION, fresh, python_wheels, run  # type: ignore[import-not-found]
+from dist import ROOT, VERSION, fresh, http2_wheel, python_wheels, run  # type: ignore[import-not-found]
 
 TOOL = ROOT / ".tools/bin/cyclonedx-py"
 INSTALLED = """
@@ -34,7 +34,7 @@ def main() -> None:
     venv.create(folder)
     python = folder / "bin/python"
     pip = (sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check", "--quiet")
-    wheels = python_wheels(output)
+    wheels = [*python_wheels(output), *http2_wheel(output)]
     # By name, because a path of this machine would be in the list.
     ours = ("--no-index", "--find-links", str(output), *(wheel.name.partition("-")[0] for wheel in wheels))
     for image, lock in (("-minimal", "minimal"), ("", "runtime")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dragoman_http2 import CLOSED, DATA, GOAWAY, PONG, REQUEST, RESET, TRAILERS, WRITABLE, Session, SessionError
 from h2.events import ConnectionTerminated, DataReceived, PingReceived, ResponseReceived, StreamEnded, TrailersReceived
-from http2_peer import HEADERS, REQUEST_HEADERS, Client
+from http2_peer import HEADERS, REQUEST_HEADERS, Client, head, opened, written
 from http2_peer import TRAILERS as STATUS
 
 
@@ -147,9 +147,24 @@ def test_a_stream_that_the_caller_resets_gives_no_more_events(client: Client):
     client.session.reset(stream, 2)
     client.h2.send_data(stream, b"late")
 
+    assert client.session.send(stream, b"y") == 0
+    client.session.fail(stream, HEADERS)
     assert client.exchange() == []
     assert client.resets() == [stream]
     assert client.session.streams == 0
+
+
+def test_a_stream_whose_headers_are_not_complete_is_none_yet():
+    session = opened()
+    request = head(1).serialize()
+    assert session.receive(request[:-1]) == []
+    session.fail(1, HEADERS)
+    assert session.send(1, b"") == 0
+    assert session.streams == 0
+
+    assert session.receive(request[-1:]) == [(REQUEST, 1, REQUEST_HEADERS, True)]
+    assert written(session) == []
+    assert session.streams == 1
 
 
 def test_a_ping_has_its_answer_both_ways(client: Client):

@@ -41,7 +41,9 @@ def recorded() -> list[bytes]:
 def mutated(data: bytes, chance: random.Random) -> bytes:
     mutable = bytearray(data)
     for _ in range(chance.randrange(1, 6)):
-        place = chance.randrange(min(len(mutable), 24), len(mutable)) if len(mutable) > 25 else 0
+        if len(mutable) < 26:
+            break  # not even a frame after the preface
+        place = chance.randrange(24, len(mutable))
         kind = chance.randrange(6)
         if kind == 0:
             mutable[place] ^= 1 << chance.randrange(8)

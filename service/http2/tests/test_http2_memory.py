@@ -23,6 +23,7 @@ def exchange(session: Session, first: int) -> None:
     session.answer(first, HEADERS, b"y" * 40, TRAILERS)
     session.respond(first + 2, HEADERS)
     session.send(first + 2, b"never taken" * 1000)
+    session.end(first + 2, TRAILERS)
     session.reset(first + 4, 8)
     session.receive(frames(RstStreamFrame(first + 2), RstStreamFrame(first + 6)))
     session.take()

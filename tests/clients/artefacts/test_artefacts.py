@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -26,6 +27,20 @@ def test_the_wheel_of_the_client_has_the_schema(dist):
     names = {Path(name).name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("dragoman/v1/")}
 
     assert {path.name for path in (ROOT / "proto/dragoman/v1").glob("*.proto")} <= names
+
+
+def test_the_wheel_of_the_http2_session_brings_its_library_and_passes_its_tests(dist, tmp_path):
+    (wheel,) = dist("http2")
+    assert "-cp311-abi3-manylinux" in wheel.name
+    assert any("libnghttp2" in name for name in zipfile.ZipFile(wheel).namelist())
+
+    run(tmp_path, TOOLS / "uv", "venv", "--quiet", "--python", sys.executable, "installed")
+    to = ("--quiet", "--python", "installed", "--constraint", ROOT / "requirements" / "dev.lock")
+    run(tmp_path, TOOLS / "uv", "pip", "install", *to, wheel, "grpcio", "h2", "hypothesis", "pytest-asyncio")
+    shutil.copytree(ROOT / "service/http2/tests", tmp_path / "tests")
+    shutil.copy(ROOT / "service/http2/README.md", tmp_path)
+    tests = [f"tests/test_http2_{name}.py" for name in ("exchanges", "flow", "limits", "readme")]
+    run(tmp_path, "installed/bin/python", "-m", "pytest", "-o", "asyncio_mode=auto", *tests)
 
 
 def test_the_archive_of_protos_needs_nothing_else(dist, target, tmp_path):
