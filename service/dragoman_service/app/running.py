@@ -22,6 +22,8 @@ from dragoman_service.settings.settings import Settings
 from dragoman_service.settings.types import Address
 from dragoman_service.telemetry.metrics import Metrics
 from dragoman_service.telemetry.watch import watch_loop
+from dragoman_service.timing.holding import HOLDING, LONGEST, Holding
+from dragoman_service.timing.load import Load
 from dragoman_service.transport.descriptors import watch_descriptors
 from dragoman_service.transport.freed_memory import give_back
 from dragoman_service.transport.in_flight import InFlight
@@ -122,6 +124,7 @@ async def running(
     opened = prepared.opened
     for warning in warnings:
         log.warning("settings.warning", message=warning)
+    HOLDING.set(_holding(settings.server.hold_tokens))
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(open_providers(prepared.providers, opened, settings.plugins.open_timeout))
         opened.providers.update(providers or {})
@@ -145,6 +148,12 @@ async def running(
         for task in (health, watch_loop(metrics), watch_descriptors(), give_back(), pressure, certificate):
             stack.push_async_callback(_cancel, asyncio.create_task(task))
         yield Running(context, in_flight, addresses, opened, tracing)
+
+
+def _holding(asked: float | str) -> Holding | None:
+    if isinstance(asked, str):
+        return None if asked == "off" else Holding(LONGEST, Load())
+    return Holding(asked)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -47,6 +47,8 @@ class ServerSettings(Section):
     default_deadline: Annotated[Duration, Field(gt=0)] = 600.0
     longest_deadline: Annotated[Duration, Field(gt=0)] = 3600.0
     stall_timeout: Annotated[Duration, Field(gt=0)] = 60.0
+    hold_tokens: Literal["off", "auto"] | Annotated[Duration, Field(gt=0, le=1)] = "off"
+    """How long small reads of a streamed answer may wait for more, after its first token; see docs/performance.md."""
     max_request_size: Annotated[Size, Field(ge=1024, le=512 * 1024**2)] = 8 * 1024**2
     max_calls: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Calls under way in a process; further ones are refused with OVERLOADED."""

@@ -17,6 +17,7 @@ from dragoman_service.providers.upstream.errors import error_of
 from dragoman_service.providers.upstream.pace import Events, Pace
 from dragoman_service.providers.upstream.settings import Asked
 from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
+from dragoman_service.timing.holding import HOLDING
 from dragoman_service.timing.off_loop import OffLoop
 from dragoman_service.timing.turns import Turns
 
@@ -88,7 +89,8 @@ async def decode_answer(
 
 
 class HttpAnswers:
-    """Asks an upstream over HTTP for streams, and for small answers.
+    """Asks an upstream over HTTP for streams, and for small answers. Small reads of a stream are held, after the first
+    token, as `HOLDING` says where this is made.
 
     `decode_error` decodes any response whose status is not 200. `drain` is how many seconds the end of a body may
     take after the end of the answer.
@@ -106,6 +108,10 @@ class HttpAnswers:
         self._timeouts = timeouts
         self._drain = drain
         self._turns, self._off_loop = Turns(), OffLoop()
+        holding = HOLDING.get()
+        # What is held must not look like silence.
+        short = holding is not None and timeouts.idle is not None and timeouts.idle < 2 * holding.seconds
+        self._holding = None if short else holding
 
     def takes_whole(self, asked: Asked, request: v1.CompletionRequest, within: float | None) -> bool:
         """See `WholeAnswers`. `asked` is what the settings say."""
@@ -138,7 +144,11 @@ class HttpAnswers:
             decoder = decoder_of(response.headers.get("content-type", ""))
             pace = Pace(self._turns, self._off_loop)
             answer = decode_answer(_Watched(response.chunks, watch), decoder, watch, pace)
+            holding = self._holding
             async for events in await stack.enter_async_context(aclosing(answer)):
+                if holding is not None and any(event.HasField("delta") for event in events):
+                    response.hold(holding)
+                    holding = None
                 yield events
             await response.drain(self._drain)
 

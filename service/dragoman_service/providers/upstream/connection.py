@@ -8,6 +8,8 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from dragoman_service.timing.holding import Holding
+
 
 class HttpError(Exception):
     """No response came, or it broke off.
@@ -43,6 +45,9 @@ class HttpStream:
 
     exhausted: Callable[[], bool] = lambda: False
     """Whether the body has been read to its end, if that is known without waiting."""
+
+    hold: Callable[[Holding], None] = lambda holding: None
+    """Has small reads held from now on, if what sends the chunks can."""
 
     @property
     def encoded(self) -> bool:

@@ -100,7 +100,7 @@ class Streaming:
         head = await exchange.head()
         encoding = head.headers.get("content-encoding", "identity").strip().lower()
         if encoding in ("", "identity"):
-            return HttpStream(head.status, head.headers, exchange, exhausted=exchange.exhausted)
+            return HttpStream(head.status, head.headers, exchange, exhausted=exchange.exhausted, hold=exchange.hold)
         if encoding in ENCODINGS:
             self._chunks = decompressed(exchange, encoding)
             return HttpStream(head.status, head.headers, self._chunks)

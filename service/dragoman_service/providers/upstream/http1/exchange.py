@@ -7,11 +7,13 @@ from typing import Protocol, Self
 
 from dragoman_service.providers.upstream.connection import HttpError
 from dragoman_service.providers.upstream.http1.responses import Head
+from dragoman_service.timing.holding import Holding
 
 CHUNK = 16 * 1024  # bytes: what is decoded in a millisecond or two
 # Bytes that may wait for their reader before the connection is read no further. One read of the event loop may bring
 # 256 KiB beyond that.
 BUFFER = 32 * 1024
+FULL = 4 * 1024  # bytes that are never held: a dozen tokens
 
 
 class Source(Protocol):
@@ -34,7 +36,21 @@ class Exchange:
     There is one reader. The body's failure is raised after what came before it.
     """
 
-    __slots__ = ("_at", "_block", "_failure", "_head", "_paused", "_pieces", "_size", "_source", "_waiter", "begun")
+    __slots__ = (
+        "_at",
+        "_block",
+        "_delivered",
+        "_due",
+        "_failure",
+        "_head",
+        "_holding",
+        "_paused",
+        "_pieces",
+        "_size",
+        "_source",
+        "_waiter",
+        "begun",
+    )
 
     def __init__(self, source: Source) -> None:
         self._source: Source | None = source
@@ -45,6 +61,9 @@ class Exchange:
         self._block, self._at = b"", 0  # what is read next, and from where on
         self._size = 0  # bytes that wait for the reader
         self._paused = False
+        self._holding: Holding | None = None
+        self._due = 0  # the tick until which the reader waits for more; 0: it does not
+        self._delivered = 0.0  # loop time of the last delivery, if small reads are held
         self.begun = False
         """Something of the response has come."""
 
@@ -68,13 +87,24 @@ class Exchange:
         return self
 
     async def __anext__(self) -> bytes:
-        while not self._size:
+        while not self._size or self._due:
             if self._failure is not None:
                 raise self._failure
             if self._source is None:
                 raise StopAsyncIteration
             await self._wait()
         return self._next()
+
+    def hold(self, holding: Holding) -> None:
+        """Small reads are held from now on, as `holding` says. The end of the body, a failure, and what comes with
+        either of them never wait."""
+        self._holding, self._delivered = holding, holding.time()
+
+    def release(self, number: int) -> None:
+        """What was held until the tick with this number is read now."""
+        if number == self._due:
+            self._due = 0
+            self._wake()
 
     def close(self) -> None:
         """The reader leaves. Unless the response has ended, its connection is closed at once."""
@@ -94,17 +124,29 @@ class Exchange:
         if self._size > BUFFER and not self._paused and self._source is not None:
             self._paused = True
             self._source.pause()
-        self._wake()
+        if self._holding is None or not self._holds(self._holding):
+            self._wake()
 
     def ends(self, failure: HttpError | None = None) -> None:
         """The response is complete, or has failed. Its connection is no longer its own."""
         if self._paused and self._source is not None:
             self._source.resume()
-        self._source = None
+        self._source = self._holding = None
         self._failure = failure
+        self._due = 0
         self._wake()
 
+    def _holds(self, holding: Holding) -> bool:
+        """Whether the reader waits for more than what has come."""
+        if self._size >= FULL:
+            self._due = 0
+        elif not self._due:
+            self._due = holding.take(self, self._delivered)
+        return self._due > 0
+
     def _next(self) -> bytes:
+        if self._holding is not None:
+            self._delivered = self._holding.time()
         if self._at == len(self._block):
             self._block, self._at = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces), 0
             self._pieces.clear()
