@@ -28,6 +28,7 @@ async def reads(*script: Step) -> tuple[list[bytes], HttpError | None]:
     """What a reader of the answer gets after its first read, from when on small reads are held."""
     go, got = asyncio.Event(), list[bytes]()
     async with (
+        asyncio.timeout(LIMIT),
         raw_upstream((CHUNKED + b"1\r\n.\r\n", go, *script)) as upstream,
         open_http(upstream.url) as http,
         http.stream("/", b"{}") as response,
@@ -60,6 +61,7 @@ async def test_a_full_read_does_not_wait() -> None:
     full = b"%x\r\n%s\r\n" % (FULL, b"x" * FULL)
     go = asyncio.Event()
     async with (
+        asyncio.timeout(LIMIT),
         raw_upstream((CHUNKED + b"1\r\n.\r\n", go, *paused(MOMENT, *chunks("ab")), full, End.HANG)) as upstream,
         open_http(upstream.url) as http,
         http.stream("/", b"{}") as response,
