@@ -19,10 +19,10 @@ MAVEN = mvn --quiet --batch-mode $(shell mkdir -p $(HOME)/.m2/repository 2>/dev/
 
 .NOTPARALLEL:
 .PHONY: help setup runtime dev tools weights seeds go java rust typescript envoy browser prometheus helm demo run proto lock check test fuzz sanitize \
-	test-clients test-seeds test-all deploy-check bench dist sbom image clean
+	test-transports test-clients test-seeds test-all deploy-check bench dist sbom image clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 demo: weights ## Start the service on the embedded model and show what it does
 	@$(BIN)/dragoman demo
@@ -60,6 +60,10 @@ sanitize: dev ## Run the tests of the HTTP/2 session with its C code under GCC's
 	PYTHONPATH=build/http2/sanitized PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
 		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 		$(BIN)/python -m pytest --timeout 3600 $(HTTP2)/tests $(ARGS)
+
+test-transports: dev weights ## Run what speaks gRPC on the transport that is not the default (TRANSPORT=native)
+	DRAGOMAN_SERVER__TRANSPORT=$(or $(TRANSPORT),native) $(BIN)/pytest $(PARALLEL) tests/transport tests/faults tests/frontends \
+		tests/process tests/operations $(wildcard tests/clients/test_client_*.py) $(ARGS)
 
 test-clients: dev tools weights ## Run the tests of the clients, and the contract suite in all languages
 	$(BIN)/pytest $(PARALLEL) tests/clients $(foreach folder,contract artefacts browsers connect console,--ignore=tests/clients/$(folder)) $(ARGS)

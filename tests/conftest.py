@@ -18,7 +18,7 @@ from dragoman import v1
 from dragoman_service.app import Running, running
 from dragoman_service.providers.local.weights.fetch import fetch
 from dragoman_service.settings.settings import load
-from dragoman_service.transport.grpc.listeners import choice
+from dragoman_service.transport import choice
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 from hypothesis import HealthCheck, settings

@@ -10,6 +10,7 @@ import signal
 import grpc
 import pytest
 from dragoman import v1
+from dragoman_service.transport.choice import chosen_transport
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from raw_http2 import send
 from supervised import ECHO, alive, children, supervised
@@ -164,6 +165,7 @@ async def test_a_worker_that_is_stopped_for_a_moment_goes_on(service):
     assert service.workers == before
 
 
+@pytest.mark.skipif(chosen_transport("auto") != "grpcio", reason="no request ends the native server")
 async def test_every_worker_replaces_a_listener_that_failed(service, prompt):
     for _ in range(6):
         await send(service.grpc, b"/dragoman.v1.ModelService/\xff")

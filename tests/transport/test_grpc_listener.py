@@ -10,7 +10,7 @@ from contextlib import suppress
 import grpc
 import pytest
 from dragoman import v1
-from dragoman_service.transport.grpc.listeners.choice import chosen_transport
+from dragoman_service.transport.choice import chosen_transport
 from dragoman_service.transport.grpc.listeners.grpcio import MIN_PING_INTERVAL
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from raw_http import asked

@@ -35,7 +35,12 @@ def doctor(config: Config = None, replicas: Replicas = 1, as_json: Json = False)
 
 
 async def _findings(config: Path | None, replicas: int) -> list[Finding]:
-    from dragoman_service.cli.upkeep.checks.machine import check_certificate, check_data_dir, check_descriptors
+    from dragoman_service.cli.upkeep.checks.machine import (
+        check_certificate,
+        check_data_dir,
+        check_descriptors,
+        check_transport,
+    )
     from dragoman_service.cli.upkeep.checks.ports import check_ports
     from dragoman_service.cli.upkeep.checks.settings import read_settings
     from dragoman_service.cli.upkeep.checks.store import check_store
@@ -45,7 +50,7 @@ async def _findings(config: Path | None, replicas: int) -> list[Finding]:
     findings += check_descriptors()
     if settings is None:
         return findings
-    findings += [*check_ports(settings.server), *check_data_dir(settings.server)]
+    findings += [*check_transport(settings.server), *check_ports(settings.server), *check_data_dir(settings.server)]
     findings += check_certificate(settings.server.tls)
     findings += [one async for one in check_store(settings, replicas)]
     if prepared is not None:

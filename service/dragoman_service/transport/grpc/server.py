@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import cast
 
 import grpc
+import structlog
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc import aio
@@ -26,6 +27,8 @@ from dragoman_service.transport.grpc.policy import ServicePolicy
 from dragoman_service.transport.grpc.twins import ForeignNames, Pools
 
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
+
+log = structlog.get_logger(__name__)
 
 EXPIRY_INTERVAL = 60.0  # seconds between two looks at when the certificate expires
 
@@ -66,11 +69,6 @@ class GrpcServer:
         return None if self._address is None or self._address.unspecified else self._address
 
     @property
-    def transport(self) -> str:
-        """What takes the calls: `grpcio` or `native`."""
-        return self._listener.name
-
-    @property
     def listening(self) -> bool:
         """Whether calls are accepted now."""
         return self._listener.listening
@@ -91,6 +89,7 @@ class GrpcServer:
         except RuntimeError:
             mistake = Mistake("server.grpc", f"cannot listen on {address}: is another process using it?")
             raise SettingsError([mistake]) from None
+        log.info("grpc.listening", address=str(self._address), transport=self._listener.name)
         return self._address
 
     async def set_ready(self, ready: bool, *, operations: bool = True) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from dragoman_service.cli.upkeep.checks.finding import Finding, failed, ok, warning
 from dragoman_service.process.limits import MIN_DESCRIPTORS, descriptor_limit
+from dragoman_service.settings.errors import SettingsError
 from dragoman_service.settings.server import ServerSettings, TlsSettings
+from dragoman_service.transport.choice import INSTALL, chosen_transport, why_no_extension
 
 FEW_DESCRIPTORS = 4096
 SOON = timedelta(days=30)
@@ -28,6 +30,18 @@ def check_descriptors() -> Iterator[Finding]:
         yield warning("descriptors", f"{found}: each connection takes one", remedy)
     else:
         yield ok("descriptors", found)
+
+
+def check_transport(server: ServerSettings) -> Iterator[Finding]:
+    """Which server takes the calls of gRPC, and whether this machine has it."""
+    try:
+        used = chosen_transport(server.transport)
+    except SettingsError as wrong:
+        yield failed("transport", wrong.mistakes[0].message, INSTALL)
+        return
+    missing = why_no_extension()
+    able = f"; the native one cannot be used: {missing}" if missing else "; the native one can be used too"
+    yield ok("transport", used if used == "native" else used + able)
 
 
 def check_data_dir(server: ServerSettings) -> Iterator[Finding]:

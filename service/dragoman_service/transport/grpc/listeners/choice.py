@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import grpc
-import structlog
 
-from dragoman_service.settings.errors import Mistake, SettingsError
 from dragoman_service.settings.server import ServerSettings
 from dragoman_service.settings.types import Address
+from dragoman_service.transport.choice import chosen_transport
 from dragoman_service.transport.grpc.certificates import Certificate
 from dragoman_service.transport.grpc.guard import Guard
 from dragoman_service.transport.grpc.listeners.grpcio import GrpcioListener
-
-AUTO: Literal["grpcio", "native"] = "grpcio"
-"""What `auto` stands for, where it can be had."""
-INSTALL = "install dragoman-http2, which needs a C compiler and libnghttp2, or choose grpcio"
-
-log = structlog.get_logger(__name__)
 
 
 class Listener(Protocol):
@@ -42,23 +35,6 @@ class Listener(Protocol):
 
     async def stop(self, grace: float | None = None) -> None:
         """Closes the port, and tells clients to go elsewhere. Calls under way end at once, or have `grace` seconds."""
-
-
-def chosen_transport(wanted: str) -> str:
-    """`grpcio` or `native`. Raises SettingsError if the native one is wanted and its extension cannot be loaded."""
-    if wanted == "auto" and AUTO == "grpcio":
-        return "grpcio"
-    if wanted == "grpcio":
-        return wanted
-    try:
-        import dragoman_http2  # noqa: F401 - an extension that not every machine has
-    except ImportError as error:
-        if wanted == "native":
-            why = f'is "native", and its extension cannot be loaded ({error}): {INSTALL}'
-            raise SettingsError([Mistake("server.transport", why)]) from None
-        log.info("grpc.transport_missing", error=str(error), used="grpcio", hint=INSTALL)
-        return "grpcio"
-    return "native"
 
 
 def listener_of(
