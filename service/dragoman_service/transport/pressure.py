@@ -53,7 +53,7 @@ class Pressure:
         refused: Callable[[], object] = lambda: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._max_memory, self._refused, self._now = max_memory, refused, now
+        self._max_memory, self.refused, self._now = max_memory, refused, now
         self._lags: deque[tuple[float, float]] = deque()
         self._waits: deque[tuple[float, float]] = deque()
         self._reasons = ("", "")
@@ -91,7 +91,7 @@ class Pressure:
             reason = "Too many calls are waiting."
         if not reason:
             return None
-        self._refused()
+        self.refused()
         return overloaded(reason)
 
     def _may_spend(self) -> bool:

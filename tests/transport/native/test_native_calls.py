@@ -7,6 +7,7 @@ import logging
 
 import grpc
 import pytest
+from dragoman_service.transport.native.lanes import TURN
 from raw_http2 import DATA, END_STREAM, HEADERS, frame, message, opened, request
 from waiting import until
 
@@ -166,3 +167,31 @@ async def test_what_is_not_grpc_is_answered_with_a_status_of_http(serving):
         _, fields = await answered(reader)
 
     assert b"415" in fields
+
+
+async def test_calls_that_would_wait_too_long_are_refused_at_once_and_others_are_served(native):
+    serving = await native(max_waiting=2)
+    count = 100
+    async with opened(serving.address) as (reader, writer):
+        streams = range(1, 2 * count, 2)
+        writer.write(b"".join(request(b"/odd.Odd/Wait", stream=one) + message(stream=one) for one in streams))
+        refused = 0
+        async with asyncio.timeout(5):
+            while refused + serving.handlers.begun < count:
+                flags, _ = await answered(reader)
+                refused += bool(flags & END_STREAM)
+        writer.write(request(b"/odd.Odd/Unary", stream=201) + message(stream=201))
+        flags, _ = await answered(reader)
+
+    assert TURN + 2 <= serving.handlers.begun < count
+    assert not flags & END_STREAM, "another method has a lane of its own"
+    assert serving.server.waiting == 0
+
+
+async def test_a_burst_that_fits_is_served_in_turn(native):
+    serving = await native()
+    async with grpc.aio.insecure_channel(serving.address) as channel:
+        echo = channel.unary_unary("/odd.Odd/Unary")
+        answers = await asyncio.gather(*(echo(b"%d" % number) for number in range(500)))
+
+    assert answers == [b"%d" % number for number in range(500)]

@@ -1,8 +1,9 @@
-"""The queue of calls inside gRPC: how long they wait there, and an answer at once if that is too long.
+"""The queue of calls before the handlers: how long they wait there, and an answer at once if that is too long.
 
 grpc.aio takes one call of each method per turn of the event loop. All others wait in gRPC Core, where no handler sees
 them: whatever is measured from the handler's start says nothing of it. Core counts the calls that have arrived, for its
-diagnostic service (channelz), and the difference to those that were taken is the length of the queue.
+diagnostic service (channelz), and the difference to those that were taken is the length of the queue. The native
+transport begins a few of each method in a turn, and knows how many wait.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
+from dragoman_service.errors import overloaded
 from dragoman_service.telemetry.calls.rpc import RpcTelemetry
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.transport.grpc.metadata import Fields, read_metadata
-from dragoman_service.transport.grpc.policy import Method
+from dragoman_service.transport.grpc.policy import Method, ServicePolicy
 from dragoman_service.transport.pressure import Pressure, is_low
-from dragoman_service.transport.status import status_code, trailers
+from dragoman_service.transport.status import Trailers, status_code, trailers
 
 
 # channelz has no public way in without a package of its own: tests/transport/test_grpc_internals.py pins this one.
@@ -46,6 +49,9 @@ def arrived_and_ended(server: int) -> tuple[int, int]:
     return started, failed + succeeded
 
 
+Status = tuple[grpc.StatusCode, str, Trailers]
+
+
 class Gate:
     """Counts the calls that are taken, and refuses some under pressure."""
 
@@ -53,6 +59,8 @@ class Gate:
         self.pressure, self._telemetry = pressure, telemetry
         self.server = 0
         """The server whose queue it is, see `newest_server`; 0: none yet."""
+        self.queued: Callable[[], int] = self._queued_in_core
+        """How many calls wait. A transport that is not grpcio's sets it."""
         self.taken = self.running = 0
         """Calls that were given to a handler, and those whose handler has not ended."""
         self.measured: Callable[[float], object] = lambda wait: None
@@ -64,13 +72,19 @@ class Gate:
         now = time.monotonic()
         taken, passed = self.taken - self._seen, now - self._when
         self._seen, self._when = self.taken, now
-        waiting = 0
-        if taken and self.server:
-            arrived, ended = arrived_and_ended(self.server)
-            waiting = max(0, arrived - ended - self.running)
-        wait = waiting * passed / max(1, taken)
+        wait = self.queued() * passed / taken if taken else 0.0
         self.measured(wait)
         return wait
+
+    def _queued_in_core(self) -> int:
+        arrived, ended = arrived_and_ended(self.server) if self.server else (0, 0)
+        return max(0, arrived - ended - self.running)
+
+    def crowded(self, policy: ServicePolicy) -> Status:
+        """The status of calls for which too many wait. It stands for many of them, which have no log line."""
+        error = overloaded("Too many calls are waiting.")
+        status = policy.encode_error(error, uuid.uuid4().hex)
+        return status_code(status.code), status.message, trailers(status, error)
 
     def refusal(self, method: Method, fields: Fields) -> Callable[[object, Any], Awaitable[None]] | None:
         """What refuses the call, or None. It reads neither the request nor the key, to cost little."""

@@ -107,8 +107,7 @@ class Guard(aio.ServerInterceptor):
         return grpc.stream_unary_rpc_method_handler(served, None, partial(_encode, method))
 
     async def serve(self, path: str, handler: Handler, fields: Fields, context: Context) -> bytes | None:
-        """The way in from the native transport. Its calls wait for nobody before they are here, so that there is no
-        queue for the gate to measure: what they wait for is the loop, whose lag counts anyway."""
+        """The way in from the native transport."""
         if handler is None:
             self._telemetry.unknown_method()
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")

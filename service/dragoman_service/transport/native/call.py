@@ -21,7 +21,16 @@ _SUCCESS = (grpc.StatusCode.OK, 0)
 class Call(Context):
     """A call that is served in a task of its own."""
 
-    __slots__ = ("_task",)
+    __slots__ = ()
+
+    def still_wanted(self) -> bool:
+        """Whether the call is to be served, after it has waited. If its deadline has passed, it ends."""
+        if self._over or self._finished:
+            return False
+        if self.deadline is not None and self._connection.loop.time() >= self.deadline:
+            self._expire()
+            return False
+        return True
 
     def start(self, serve: Serve) -> None:
         """Serves the call, in a task, and ends it at its deadline."""
@@ -84,7 +93,7 @@ class Call(Context):
         self._consume()
         if self._expiry is not None:
             self._expiry.cancel()
-        if not self._task.done():
+        if self._task is not None and not self._task.done():
             self._connection.keep(self._task)
             if lost and not self._finished:
                 self._stop()
@@ -121,7 +130,8 @@ class Call(Context):
 
     def _stop(self) -> None:
         self._cancelled = True
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
         for waiting in (self._reader, self._room):
             if waiting is not None:
                 waiting.cancel()

@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import dragoman_http2 as http2
 
-from dragoman_service.transport.native.call import Call, Serve
+from dragoman_service.transport.native.call import Call
 from dragoman_service.transport.native.context import HEADERS
+from dragoman_service.transport.native.lanes import Lanes
 from dragoman_service.transport.native.lifetime import Lifetime
 from dragoman_service.transport.native.metadata import Field, status_fields
 from dragoman_service.transport.native.options import Options
@@ -24,11 +25,11 @@ log = logging.getLogger(__name__)
 
 
 class Service(NamedTuple):
-    """What all connections of a server share. `find` looks a handler up; `serve` serves a call with it."""
+    """What all connections of a server share. `find` looks a handler up; `lanes` begins calls."""
 
     options: Options
     find: Callable[[Head], Any]
-    serve: Serve
+    lanes: Lanes
     opened: Callable[[Connection], bool]
     """Tells whether there is room for it."""
     closed: Callable[[Connection], object]
@@ -175,14 +176,18 @@ class Connection(asyncio.Protocol):
                 self.lifetime.pong(event[2])
 
     def _begin(self, stream: int, fields: list[Field], ended: bool) -> None:
-        service = self._service
+        service, lanes = self._service, self._service.lanes
+        path = next((value for name, value in fields if name == b":path"), b"")
+        if (refusal := lanes.refusal(path, self.lifetime.heard)) is not None:
+            self.session.fail(stream, refusal)
+            return
         try:
             head = read_head(fields)
         except RefusedError as refused:
             self._refuse(stream, refused)
             return
         call = self.calls[stream] = Call(self, stream, head, service.find(head), ended)
-        call.start(service.serve)
+        lanes.add(call, path, self.loop)
 
     def _refuse(self, stream: int, refused: RefusedError) -> None:
         head = HEADERS if refused.http == 200 else [(b":status", str(refused.http).encode()), HEADERS[1]]

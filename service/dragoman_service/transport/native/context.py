@@ -24,6 +24,10 @@ OK_TRAILERS: list[Field] = [(b"grpc-status", b"0")]
 _ENCODINGS = {grpc.Compression.Gzip: "gzip", grpc.Compression.Deflate: "deflate"}
 
 
+Status = tuple[grpc.StatusCode, str, Metadata]
+"""How a call ends: code, message, trailing metadata."""
+
+
 class Line(Protocol):
     """What a call uses of its connection."""
 
@@ -65,6 +69,7 @@ class Context:
         "_reader",
         "_room",
         "_started",
+        "_task",
         "_trailing",
         "_unread",
         "deadline",
@@ -92,6 +97,7 @@ class Context:
         self.deadline = None if head.timeout is None else connection.loop.time() + head.timeout
         """Loop time, None if there is none."""
         self._expiry: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
         self.deserialize: Callable[[bytes], Any] | None = None
         self.serialize: Callable[[Any], bytes] | None = None
         """What `read` and `write` do with messages; without them these are bytes."""

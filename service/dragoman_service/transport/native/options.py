@@ -16,6 +16,8 @@ class Options:
     """Of the header fields of a request, as HTTP/2 counts them: name, value and 32 for each."""
     max_streams: int = 1000
     """Calls on a connection at a time. Callers hold further ones back until others have ended."""
+    max_waiting: int = 1000
+    """Calls of a method that wait to be begun; further ones end in UNAVAILABLE at once."""
     max_connections: int = 65_536
     """Further ones are closed at once."""
     share_port: bool = False

@@ -13,6 +13,7 @@ import grpc
 
 from dragoman_service.transport.native.call import Serve
 from dragoman_service.transport.native.connection import Connection, Service
+from dragoman_service.transport.native.lanes import Crowded, Lanes
 from dragoman_service.transport.native.options import Options
 from dragoman_service.transport.native.requests import Head
 from dragoman_service.transport.native.serving import serve_handler
@@ -37,14 +38,21 @@ class Server:
         ...
         await server.stop(grace=5)
 
-    `serve` serves each call; the handler that it is given is None if the method is unknown.
+    `serve` serves each call; the handler that it is given is None if the method is unknown. `crowded` says
+    what becomes of calls of a method for which too many wait.
     """
 
-    def __init__(self, options: Options | None = None, serve: Serve = serve_handler) -> None:
+    def __init__(
+        self,
+        options: Options | None = None,
+        serve: Serve = serve_handler,
+        crowded: Crowded | None = None,
+    ) -> None:
         self._options = options or Options()
         self._handlers: dict[str, Any] = {}
         self._generic: list[Any] = []
-        self._service = Service(self._options, self._find, serve, self._opened, self._closed, set())
+        self._lanes = Lanes(serve, self._options.max_waiting, crowded or Crowded())
+        self._service = Service(self._options, self._find, self._lanes, self._opened, self._closed, set())
         self._connections: set[Connection] = set()
         self._sockets: list[asyncio.Server] = []
         self._all_closed = asyncio.Event()
@@ -54,6 +62,11 @@ class Server:
     def listening(self) -> bool:
         """Whether connections are accepted now."""
         return any(listener.is_serving() for listener in self._sockets)
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait to be begun."""
+        return self._lanes.waiting
 
     @property
     def connections(self) -> int:

@@ -12,6 +12,8 @@ from dragoman_service.settings.types import Address
 from dragoman_service.transport.descriptors import max_connections
 from dragoman_service.transport.grpc.certificates import Certificate
 from dragoman_service.transport.grpc.guard import Guard
+from dragoman_service.transport.grpc.policy import ServicePolicy
+from dragoman_service.transport.native.lanes import Crowded
 from dragoman_service.transport.native.options import Options
 from dragoman_service.transport.native.server import Server
 
@@ -23,11 +25,15 @@ def options(settings: ServerSettings) -> Options:
     return Options(
         max_message=settings.max_request_size * 3 // 2,  # the guard refuses smaller ones over the limit with details
         max_metadata=READ_METADATA,
+        max_waiting=settings.max_waiting,
         max_connections=max_connections(),
         share_port=settings.workers > 1,
         max_age=settings.max_connection_age,
         age_grace=settings.longest_deadline + 60,
     )
+
+
+_DEFAULT_POLICY = ServicePolicy()
 
 
 class NativeListener:
@@ -37,7 +43,12 @@ class NativeListener:
 
     def __init__(self, settings: ServerSettings, guard: Guard, certificate: Certificate | None) -> None:
         self._certificate = certificate
-        self._server = Server(options(settings), guard.serve)
+        gate, policies = guard.gate, guard.policies
+        crowded = Crowded(
+            lambda path: gate.crowded(policies.get(path[1:].partition("/")[0], _DEFAULT_POLICY)), gate.pressure.refused
+        )
+        self._server = Server(options(settings), guard.serve, crowded)
+        gate.queued = lambda: self._server.waiting
 
     @property
     def listening(self) -> bool:
