@@ -11,7 +11,7 @@ LIMITS = {  # tasks, timers, callbacks; three tasks and half of the callbacks ov
     "unary": (4.5, 4, 20),
     "unary_streamed": (4.5, 4, 20),
     "stream": (4.5, 5, 25),
-    "unary_http": (2.5, 5, 10),
+    "unary_http": (1.5, 2.5, 3),
 }
 
 

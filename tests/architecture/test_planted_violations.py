@@ -97,7 +97,7 @@ PACKAGES = [  # the contract, the file that breaks it, the package that it impor
     ("A supervisor serves nothing", f"{SERVICE}/process/child.py", "grpc"),
     ("Dialects are pure", f"{SERVICE}/dialects/yandex/names.py", "asyncio"),
     ("What lies under the frontends", f"{SERVICE}/engine/relay.py", "grpc"),
-    ("What lies under the frontends", f"{SERVICE}/operations/service.py", "aiohttp"),
+    ("What lies under the frontends", f"{SERVICE}/operations/service.py", "httptools"),
     ("The client never imports the service", "clients/python/dragoman/stream.py", "dragoman_service.contract"),
 ]
 PLANTED = [(contract, f"{SERVICE}/{file}", f"dragoman_service.{imported}") for contract, file, imported in IMPORTS]

@@ -13,6 +13,7 @@ SECONDS = 60.0
 _IMPORT = re.compile(r"^import '?([\w.]+)'? # ", re.MULTILINE)  # as `python -v` reports
 
 UNUSED_BY_SERVE = {
+    *("aiohttp", "yarl"),
     *("alembic", "asyncpg", "cryptography", "hypothesis", "jsonschema", "mako", "opentelemetry", "pytest", "re2"),
     *("sqlalchemy.dialects.postgresql", "prometheus_client.parser", "xllamacpp"),
     *("dragoman_service.cli.chat.conversation", "dragoman_service.cli.demo.service", "dragoman_service.testing"),
@@ -23,7 +24,7 @@ UNUSED_BY_SERVE = {
     *("dragoman_service.providers.openai", "dragoman_service.providers.xai", "dragoman_service.providers.yandex"),
 }
 UNUSED_BY_COMMANDS = {
-    *("aiohttp", "orjson", "prometheus_client", "sqlalchemy", "structlog", "uvloop"),
+    *("httptools", "orjson", "prometheus_client", "sqlalchemy", "structlog", "uvloop"),
     *("dragoman_service.app", "dragoman_service.engine", "dragoman_service.frontends", "dragoman_service.operations"),
     *("dragoman_service.process.single", "dragoman_service.providers", "dragoman_service.transport"),
 }
@@ -58,7 +59,7 @@ def test_a_service_loads_no_plugin_store_or_library_that_it_does_not_use(tmp_pat
     (tmp_path / "dragoman.toml").write_text('[server]\ndrain_delay = "0s"\ndata_dir = "data"\n[providers.echo]\n')
     first, second = loaded(tmp_path, "serve", *SERVE), loaded(tmp_path, "serve", *SERVE)
 
-    assert {"aiohttp.web", "grpc.aio", "dragoman_service.providers.echo.provider"} <= first
+    assert {"httptools", "grpc.aio", "dragoman_service.providers.echo.provider"} <= first
     assert not within(first, UNUSED_BY_SERVE)
     assert not within(second, UNUSED_BY_SERVE)
 

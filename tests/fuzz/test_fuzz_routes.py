@@ -174,10 +174,8 @@ async def body_of(answer: RawAnswer) -> bytes:
 
 
 def routes_of(served: Served) -> list[tuple[str, str]]:
-    """The verb and path of each route, with parameters in braces. Those that allow for more slashes are left out."""
-    routes = served.running._context.http.app.router.routes()
-    found = {(route.method, route.resource.canonical) for route in routes if route.resource is not None}
-    return sorted((verb, path) for verb, path in found if "{_" not in path and verb != "HEAD")
+    """The verb and path of each route, with parameters in braces."""
+    return sorted({(verb, path) for verb, path in served.running._context.http.routes if verb != "HEAD"})
 
 
 async def sound_bodies(address: str, verb: str, path: str) -> list[Any]:

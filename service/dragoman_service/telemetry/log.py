@@ -165,7 +165,7 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
 
 
 def _route_foreign(writer: LogWriter, processors: list[Any], renderer: Any, level: str) -> None:
-    """Sends the lines of grpc, aiohttp, sqlalchemy and others to the same writer, from WARNING on."""
+    """Sends the lines of grpc, asyncio, sqlalchemy and others to the same writer, from WARNING on."""
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[scrub_library_line, *processors],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],

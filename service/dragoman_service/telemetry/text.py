@@ -40,7 +40,7 @@ def escape_controls(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutable
 
 
 def without_surrogates(value: Any) -> Any:
-    """Returns a value of JSON with half characters escaped. aiohttp decodes bytes that are not UTF-8 into them."""
+    """Returns a value of JSON with half characters escaped. Headers have bytes that are not UTF-8 as such."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, Mapping):

@@ -75,7 +75,7 @@ class Rest:
 
     async def _get(self, http: HttpCall) -> None:
         """One model by its name or an alias, which may contain slashes."""
-        name = http.request.match_info["id"].rstrip("/")
+        name = http.request.found["id"].rstrip("/")
         target = self._engine.resolve(name, http.context.caller)
         http.accept()
         await _reply(http, encode_model(name, target.model))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from aiohttp import web
-
 from dragoman_service.contract import CompletionError, FieldViolation, invalid
 from dragoman_service.dialects.connect.errors import encode_error
 from dragoman_service.dialects.connect.streams import CONNECT
@@ -14,6 +12,7 @@ from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.errors import malformed_request
 from dragoman_service.transport.http.call import JSON, media_type
 from dragoman_service.transport.http.guard import EncodeError
+from dragoman_service.transport.http.http1.request import Request
 
 PROTO = "application/proto"
 CONTENT_TYPES = (JSON, PROTO, *CONNECT)
@@ -55,7 +54,7 @@ def last_event(headers: Mapping[str, str]) -> int | None:
     return int(value)
 
 
-def error_encoder(request: web.Request) -> EncodeError:
+def error_encoder(request: Request) -> EncodeError:
     """The encoder for errors in place of an answer. Connect's streams have status 200: their end says what failed."""
     form = CONNECT.get(media_type(request))
     if form is None:

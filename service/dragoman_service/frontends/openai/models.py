@@ -24,7 +24,7 @@ class Models:
 
     async def get(self, call: HttpCall) -> None:
         """One model by its name or an alias, which may contain slashes."""
-        name = call.request.match_info["id"].rstrip("/")
+        name = call.request.found["id"].rstrip("/")
         target = self._engine.resolve(name, call.context.caller)
         call.accept()
         await call.reply(orjson.dumps(_model(name, target.model)))

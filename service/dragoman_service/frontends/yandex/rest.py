@@ -89,12 +89,12 @@ class Rest:
 
     async def _operation(self, http: HttpCall) -> None:
         http.accept()
-        operation = await self._answers.operation(http.request.match_info["id"], http.context.caller)
+        operation = await self._answers.operation(http.request.found["id"], http.context.caller)
         await http.reply(json.encode_operation(operation))
 
     async def _cancel(self, http: HttpCall) -> None:
         http.accept()
-        operation = await self._answers.cancel(http.request.match_info["id"], http.context.caller)
+        operation = await self._answers.cancel(http.request.found["id"], http.context.caller)
         await http.reply(json.encode_operation(operation))
 
 

@@ -21,7 +21,7 @@ SCHEME = "http"  # of the listener; TLS ends at a proxy
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 LEFT = "CANCELLED"
 """The error type of a call whose caller left."""
-_PATTERN = re.compile(r"\{([^{}:]+):[^{}]*\}")  # of a parameter in aiohttp's notation
+_PATTERN = re.compile(r"\{([^{}:]+):[^{}]*\}")  # of a parameter with a pattern
 
 
 class HttpTelemetry:
@@ -61,5 +61,5 @@ def create_http_series(metrics: Metrics, dialect: str, verb: str, route: str) ->
 
 
 def route_of(path: str) -> str:
-    """`path` in aiohttp's notation without the patterns of its parameters: `/v1/models/{id}`."""
+    """`path` without the patterns of its parameters: `/v1/models/{id}`."""
     return _PATTERN.sub(r"{\1}", path)

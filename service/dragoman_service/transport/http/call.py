@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
-from typing import TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import TypeVar
 
-from aiohttp import HttpVersion11, web
-from aiohttp.http import StreamWriter
 from dragoman import v1
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.transport.call_context import CallContext
-from dragoman_service.transport.http.abort import abort
 from dragoman_service.transport.http.connection import NAME
+from dragoman_service.transport.http.http1.abort import abort
+from dragoman_service.transport.http.http1.answer import Answer
+from dragoman_service.transport.http.http1.request import Request
 from dragoman_service.transport.status import stalled_reader
 from dragoman_service.transport.warnings import tell_warnings
 
@@ -28,8 +28,8 @@ EncodeError = Callable[[CompletionError, str], Iterable[bytes]]
 """Encodes the error that ends a failed stream; the string is the id of the call."""
 
 
-def media_type(request: web.Request) -> str:
-    """See `HttpCall.content_type`. aiohttp's own property fails for thousands of brackets."""
+def media_type(request: Request) -> str:
+    """See `HttpCall.content_type`."""
     return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
@@ -40,19 +40,23 @@ class HttpCall:
     added to every response.
     """
 
-    def __init__(self, request: web.Request, context: CallContext, stall_timeout: float) -> None:
+    def __init__(self, request: Request, context: CallContext, stall_timeout: float) -> None:
         self.request = request
         self.context = context
         self.body = b""
         self.headers = context.headers
         self.headers.update({"x-request-id": context.call_id, "server": NAME})
-        self.response: web.StreamResponse | None = None
         self._stall_timeout = stall_timeout
         self._encode_error: EncodeError | None = None
         self.closes = False
         """Whether the connection ends with the response."""
         self.ends_cleanly = False
         """Whether a stream that fails is complete with its error, because no reader can take that for success."""
+
+    @property
+    def response(self) -> Answer | None:
+        """The response, once it has begun."""
+        return self.request.answer
 
     async def decoded(self, decode: Callable[[bytes], T]) -> T:
         """What `decode` makes of the body. A large body is decoded in a thread."""
@@ -83,38 +87,28 @@ class HttpCall:
         """Sends the whole response. Raises OVERLOADED if there is no memory for it."""
         if status == 200:
             self.context.share.grow(2 * len(body))  # ours, and the bytes that wait for a slow reader
-        told = {**self.headers, **(headers or {})}
-        response = web.Response(body=body, status=status, content_type=content_type, headers=told)
-        if self.closes:
-            response.force_close()
-        await self._open(response)
+        told = {**self.headers, **(headers or {}), "content-type": content_type}
+        self.request.respond(status, told, len(body), closes=self.closes).write(body)
 
     async def begin(self, content_type: str, encode_error: EncodeError) -> None:
         """Begins a streamed response; its head is sent with the first piece. An error raised from now on is sent as
         `encode_error` makes it, and then the connection is cut off."""
-        response = web.StreamResponse(headers={**self.headers, **STREAM_HEADERS})
-        response.content_type = content_type
-        if self.request.version < HttpVersion11:
-            response.force_close()
+        told = {**self.headers, **STREAM_HEADERS, "content-type": content_type}
         self._encode_error = encode_error
-        await self._open(response)
+        self.request.respond(200, told, None, closes=self.closes)
 
     async def send(self, piece: bytes) -> None:
         """Sends one piece of a streamed response at once. Raises STALLED_READER if the caller stops reading."""
         if self.response is None:
             raise RuntimeError("call begin() before send()")
-        writer = cast("StreamWriter", self.request.writer)
-        await writer.write(piece, drain=False)
-        transport = self.request.transport
-        if transport is not None and transport.get_write_buffer_size() > MAX_BUFFERED:
-            async with self._stalls():
-                await writer.drain()
+        self.response.write(piece)
+        await self._drain()
 
     async def finish(self) -> None:
         """Completes the response and waits until it is written. Raises STALLED_READER."""
         if self.response is not None:
-            async with self._stalls():
-                await self.response.write_eof()
+            self.response.end()
+            await self._drain()
 
     async def fail(self, error: CompletionError) -> None:
         """Ends a response that has begun with `error` and, unless it `ends_cleanly`, with a broken connection, so that
@@ -129,19 +123,18 @@ class HttpCall:
                     await self.finish()
                     return
                 ending = b""
-        await abort(self.request, self.response, ending)
+        await abort(self.request, ending)
 
-    async def _open(self, response: web.StreamResponse) -> None:
-        await response.prepare(self.request)
-        self.response = response
-
-    @asynccontextmanager
-    async def _stalls(self) -> AsyncIterator[None]:
+    async def _drain(self) -> None:
+        """Waits while too much is to be sent."""
+        transport = self.request.transport
+        if transport is None or transport.get_write_buffer_size() <= MAX_BUFFERED:
+            return
         loop = asyncio.get_running_loop()
         begin = loop.time()
         try:
             async with asyncio.timeout_at(begin + self._stall_timeout):
-                yield
+                await self.request.line.drain()
         except TimeoutError:
             raise stalled_reader(self._stall_timeout) from None
         finally:

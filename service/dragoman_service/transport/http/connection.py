@@ -1,147 +1,252 @@
-"""One connection of the HTTP listener: time limits for silence and request heads, its place among all connections, and
-the server name and our own error page on every response."""
+"""One connection of the HTTP listener: its requests one after the other, time limits for silence and request heads, and
+its place among all connections."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import cast
 
-from aiohttp import web
+import structlog
 
 from dragoman_service.transport.http.connections import Connections
+from dragoman_service.transport.http.http1.answer import head_of
+from dragoman_service.transport.http.http1.arrivals import Arrivals
+from dragoman_service.transport.http.http1.parser import BadRequestError
+from dragoman_service.transport.http.http1.request import Request
+from dragoman_service.transport.http.http1.response import Response, json_response
 
 NAME = "dragoman"
 SEND_BUFFER = 128 * 1024  # bytes that the system keeps for a slow reader; by default it grows to megabytes
 HEAD_TIMEOUT = 10.0  # seconds from the first byte of a request head to the last, and until the first byte of all
-_TIMED_OUT = (
-    f"HTTP/1.1 408 Request Timeout\r\nserver: {NAME}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode()
-)
-
-_REFUSED = (
-    f"HTTP/1.1 503 Service Unavailable\r\nserver: {NAME}\r\nretry-after: 1\r\nconnection: close\r\n"
-    "content-length: 0\r\n\r\n"
-).encode()
+KEEPALIVE = 620.0  # seconds that an idle connection stays open: longer than the proxies in front of it keep theirs
+LINGER = 10.0  # seconds in which the rest of a body that nobody reads may come, before the connection is closed
+_CLOSING = [f"server: {NAME}", "connection: close", "content-length: 0"]
+_TIMED_OUT = head_of(["HTTP/1.1 408 Request Timeout", *_CLOSING])
+_REFUSED = head_of(["HTTP/1.1 503 Service Unavailable", "retry-after: 1", *_CLOSING])
 _INVALID = "The request is not valid HTTP. Check its request line and headers."
 _FAILED = "The service failed. Try again later, and report it with the time of the request."
+log = structlog.get_logger(__name__)
 
-# aiohttp has no public way to any of this: `_waiter`, `_current_request`, `finish_response` and `handle_error` of
-# `RequestHandler`, `AppRunner._make_server` and `Server._kwargs` are its own. tests/transport/test_aiohttp_internals.py
-# pins what each does in the version that we rely on.
+Serve = Callable[[Request], Awaitable[Response | None]]
+"""Returns the response, or None if it has been sent."""
 
 
-class Connection(web.RequestHandler):
-    """aiohttp's connection with a limit on the time that a request head may take: without it a client that never
-    finishes a head keeps the connection open, because aiohttp limits only the time between requests.
+@dataclass(slots=True)
+class Serving:
+    """What the connections of one listener have in common. `head_timeout` is in seconds."""
 
-    A connection that has sent nothing is closed after the same time; between requests it may be silent for longer."""
+    serve: Serve
+    connections: Connections
+    head_timeout: float = HEAD_TIMEOUT
+    open: set[Connection] = field(default_factory=set)
 
-    __slots__ = ("_connections", "_head_timeout", "_head_timer", "_silent")
 
-    def __init__(self, *args: Any, head_timeout: float, connections: Connections, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self._head_timeout = head_timeout
-        self._connections = connections
-        self._silent = True
-        self._head_timer: asyncio.TimerHandle | None = None
+class Connection(asyncio.Protocol):
+    """Serves one request at a time, in the order in which they came.
+
+    A caller who leaves ends the call: its task is cancelled as soon as the connection is lost. A connection that has
+    sent nothing is closed after the time for a head; between requests it may be silent for longer.
+    """
+
+    __slots__ = (
+        *("_arrivals", "_drained", "_due", "_loop", "_paused", "_request", "_serving", "_stopping", "_task", "_timer"),
+        *("_timing_head", "transport"),
+    )
+
+    def __init__(self, serving: Serving) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._serving = serving
+        self._arrivals = Arrivals(self)
+        self._request: Request | None = None  # that is served, or whose body is dropped
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0  # when the connection is closed, by the loop's clock; 0: never
+        self._timing_head = False
+        self._drained: asyncio.Future[None] | None = None  # while nothing more can be written
+        self._paused = self._stopping = False
+        self.transport: asyncio.Transport | None = None
 
     @property
     def waiting(self) -> bool:
         """No request is being served."""
-        return self._current_request is None
+        return self._request is None
 
     @property
     def reserved(self) -> bool:
         """Only probes may be served, because there are too many connections."""
-        return self._connections.is_reserved(self)
+        return self._serving.connections.is_reserved(self)
 
     def evict(self) -> None:
-        """Closes the connection at once."""
-        self.force_close()
+        """Closes the connection, once what was written has left."""
+        self._stopping = True
+        if self.transport is not None:
+            self.transport.close()
+
+    async def stop(self, grace: float) -> None:
+        """Closes the connection. A call may go on for `grace` seconds, and then has as many to end."""
+        self._stopping = True
+        if (task := self._task) is not None:
+            await asyncio.wait({task}, timeout=grace)
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=grace)
+        self.evict()
+
+    def write(self, data: bytes) -> None:
+        """Raises ConnectionResetError if the caller is gone."""
+        if self.transport is None or self.transport.is_closing():
+            raise ConnectionResetError("the caller is gone")
+        self.transport.write(data)
+
+    async def drain(self) -> None:
+        """Waits until more can be written. Raises ConnectionResetError if the caller is gone."""
+        if self.transport is None:
+            raise ConnectionResetError("the caller is gone")
+        if self._drained is not None:
+            await asyncio.shield(self._drained)
+
+    def regulate(self) -> None:
+        """Reads on, unless more has come than is being used."""
+        full = self._arrivals.full
+        if full is not self._paused and self.transport is not None and not self.transport.is_closing():
+            self._paused = full
+            (self.transport.pause_reading if full else self.transport.resume_reading)()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", transport)
+        self._serving.open.add(self)
         raw = transport.get_extra_info("socket")
         if raw is not None:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        self._head_timer = self._loop.call_later(self._head_timeout, self._time_out)
-        if not self._connections.admit(self):
-            self._stop_timer()
-            if self.transport is not None:
-                self.transport.write(_REFUSED)
-            self.force_close()
+            with suppress(OSError):  # the caller may be gone already
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._close_in(self._serving.head_timeout)
+        if not self._serving.connections.admit(self):
+            self.write(_REFUSED)
+            self.evict()
 
     def data_received(self, data: bytes) -> None:
-        if self._silent:
-            self._stop_timer()
-            self._silent = False
-        self._connections.touch(self)
-        super().data_received(data)
-        waiting = self._waiter is not None and not self._waiter.done()  # else a request is being served
-        if not waiting:
-            self._stop_timer()
-        elif self._head_timer is None and data.strip():  # some clients send an empty line after a body
-            self._head_timer = self._loop.call_later(self._head_timeout, self._time_out)
+        self._serving.connections.touch(self)
+        if not self._stopping:
+            self._feed(data)
+            self._advance()
 
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self._stop_timer()
-        self._connections.remove(self)
-        super().connection_lost(exc)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport, self._due = None, 0.0
+        if self._timer is not None:
+            self._timer.cancel()
+        self._serving.open.discard(self)
+        self._serving.connections.remove(self)
+        self._arrivals.close()
+        self.resume_writing()
+        if self._task is not None:
+            self._task.cancel()
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answers without the parser's message, which quotes the request."""
-        super().handle_error(request, status, exc, message)
-        name, text = ("INTERNAL", _FAILED) if status >= 500 else ("INVALID_ARGUMENT", _INVALID)
-        response = web.json_response({"error": {"code": status, "status": name, "message": text}}, status=status)
-        response.force_close()
-        return response
+    def pause_writing(self) -> None:
+        self._drained = self._loop.create_future()
 
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        if not resp.prepared:
-            resp.headers.setdefault("server", NAME)
-        return await super().finish_response(request, resp, start_time)
+    def resume_writing(self) -> None:
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
 
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._arrivals.feed(data)
+        except BadRequestError as fault:
+            log.info("http.malformed", error=str(fault))
+
+    def _advance(self) -> None:
+        """Goes on with what has come."""
+        if self._request is None:
+            self._request = request = self._arrivals.take()
+            if request is not None:
+                self._due, self._timing_head = 0.0, False
+                self._task = self._loop.create_task(self._handle(request))
+            elif self._arrivals.fault is not None:
+                self._tell(400, "INVALID_ARGUMENT", _INVALID)
+            elif self._arrivals.begun and not self._timing_head:
+                self._timing_head = True
+                self._close_in(self._serving.head_timeout)
+        elif self._task is None and self._request.body.complete:
+            self._finish(self._request)
+        self.regulate()
+
+    async def _handle(self, request: Request) -> None:
+        try:
+            response = await self._serving.serve(request)
+            if response is not None:
+                _send(request, response)
+        except ConnectionError:
+            self.evict()
+        except asyncio.CancelledError:
+            self.evict()
+            raise
+        except Exception:
+            log.exception("http.failed")
+            if request.answer is None:
+                self._tell(500, "INTERNAL", _FAILED)
+        finally:
+            self._task = None
+            self._finish(request)
+
+    def _finish(self, request: Request) -> None:
+        """The request has been served, or the rest of its body has come."""
+        answer = request.answer
+        if self.transport is None or self.transport.is_closing():
+            self._request = None
+        elif answer is None or not answer.ended:
+            self.transport.abort()
+        elif not request.body.complete and not request.body.expects:
+            request.body.drop()
+            self._close_in(LINGER)
+        elif not answer.keep or self._stopping or (self._arrivals.over and self._arrivals.fault is None):
+            self.evict()
+        else:
+            self._request = None
+            self._close_in(KEEPALIVE)
+            self._feed(b"")
+            self._advance()
+
+    def _tell(self, status: int, name: str, message: str) -> None:
+        """Sends an error that quotes nothing of the request, and closes the connection."""
+        response = json_response({"error": {"code": status, "status": name, "message": message}}, status)
+        lines = [f"{key}: {value}" for key, value in {"server": NAME, **response.headers}.items()]
+        lines += [f"content-length: {len(response.body)}", "connection: close"]
+        with suppress(ConnectionError):
+            self.write(head_of([f"HTTP/1.1 {status} {_PHRASES[status]}", *lines]) + response.body)
+        self.evict()
+
+    def _close_in(self, seconds: float) -> None:
+        """Closes the connection then, unless it is put off. Most are, so the timer is started again only when it has
+        run down, or for an earlier end."""
+        self._due = self._loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(self._due, self._time_out)
 
     def _time_out(self) -> None:
-        if self.transport is not None and not self._silent:  # a browser's spare connection expects no response
-            self.transport.write(_TIMED_OUT)
-        self.force_close()
+        self._timer = None
+        if not self._due:
+            return
+        if self._loop.time() < self._due - 0.001:
+            self._timer = self._loop.call_at(self._due, self._time_out)
+            return
+        if self._timing_head:  # a browser's spare connection expects no response
+            self.write(_TIMED_OUT)
+        self.evict()
 
 
-class Runner(web.AppRunner):
-    """Serves an application over `limit` such connections at most. `head_timeout` is in seconds."""
-
-    __slots__ = ("_connections", "_head_timeout")
-
-    def __init__(self, app: web.Application, limit: int, *, head_timeout: float = HEAD_TIMEOUT, **more: Any) -> None:
-        super().__init__(app, **more)
-        self._connections = Connections(limit)
-        self._head_timeout = head_timeout
-
-    async def _make_server(self) -> web.Server:
-        made = await super()._make_server()
-        return _Server(
-            made.request_handler,
-            request_factory=made.request_factory,
-            handler_cancellation=made.handler_cancellation,
-            head_timeout=self._head_timeout,
-            connections=self._connections,
-            **made._kwargs,  # noqa: SLF001 - the options of the connections, which only the server has
-        )
+_PHRASES = {400: "Bad Request", 500: "Internal Server Error"}
 
 
-class _Server(web.Server):
-    def __call__(self) -> Connection:
-        return Connection(self, loop=self._loop, **self._kwargs)
+def _send(request: Request, response: Response) -> None:
+    headers = {"server": NAME, **response.headers}
+    answer = request.respond(response.status, headers, len(response.body), closes=response.closes)
+    answer.write(response.body)
+    answer.end()

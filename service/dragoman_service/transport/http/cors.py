@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aiohttp import web
+from dragoman_service.transport.http.http1.request import Request
+from dragoman_service.transport.http.http1.response import Response
 
 ANY = "*"
 MAX_AGE = 600  # seconds for which a browser may cache a preflight response
@@ -26,7 +27,7 @@ class Cors:
     def __init__(self, origins: Sequence[str]) -> None:
         self._origins = frozenset(origins)
 
-    def headers(self, request: web.Request) -> Mapping[str, str]:
+    def headers(self, request: Request) -> Mapping[str, str]:
         """Returns the headers that every response to `request` needs."""
         origin = request.headers.get("Origin")
         if origin is None or not self._origins:
@@ -35,7 +36,7 @@ class Cors:
             return {"vary": "Origin"}
         return {"access-control-allow-origin": origin, "access-control-expose-headers": EXPOSED, "vary": "Origin"}
 
-    def preflight(self, request: web.Request, methods: str) -> web.Response | None:
+    def preflight(self, request: Request, methods: str) -> Response | None:
         """Returns the response to a preflight request for one of `methods`; None if it is none, or not allowed."""
         allowed = self.headers(request)
         if request.method != "OPTIONS" or "access-control-allow-origin" not in allowed:
@@ -46,4 +47,4 @@ class Cors:
             "access-control-allow-headers": requested,
             "access-control-max-age": str(MAX_AGE),
         }
-        return web.Response(status=204, headers={**allowed, **more})
+        return Response(204, headers={**allowed, **more})

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import grpc
 import structlog
-from aiohttp import web
 
 from dragoman_service.contract import HOPS, CompletionError, parse_hops
 from dragoman_service.dialects.contract import HttpErrorResponse
@@ -27,6 +26,8 @@ from dragoman_service.transport.hints import read_hints
 from dragoman_service.transport.http.body import read_body
 from dragoman_service.transport.http.call import JSON, HttpCall
 from dragoman_service.transport.http.cors import Cors
+from dragoman_service.transport.http.http1.request import Request
+from dragoman_service.transport.http.routes import Handler
 from dragoman_service.transport.in_flight import InFlight
 from dragoman_service.transport.pressure import Pressure, is_essential, is_low
 from dragoman_service.transport.status import MAX_VALUES, status_code
@@ -38,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method of a dialect: `serve` answers requests with the HTTP method `verb` to `path` (aiohttp's notation).
+    """One method of a dialect: `serve` answers requests with the HTTP method `verb` to `path` (see `Routes.add`).
 
     `name` is its name in the log. `streams`: its answer may be streamed. With `headers` it gets only
     requests that have one of them, before any method without: vendors share paths, but their clients' headers differ.
@@ -51,7 +52,7 @@ class Method:
     serve: Callable[[HttpCall], Awaitable[None]]
     streams: bool = False
     headers: tuple[str, ...] = ()
-    error_encoder: Callable[[web.Request], EncodeError] | None = None
+    error_encoder: Callable[[Request], EncodeError] | None = None
 
     @property
     def essential(self) -> bool:
@@ -115,21 +116,20 @@ class HttpGuard:
         self._budget = budget or Budget()
         self._turns = Turns()
 
-    def handler(self, service: HttpService, method: Method) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """Returns the aiohttp handler for the route of a method."""
+    def handler(self, service: HttpService, method: Method) -> Handler:
+        """Returns the handler for the route of a method."""
         route = method.route
 
-        async def handle(request: web.Request) -> web.StreamResponse:
+        async def handle(request: Request) -> None:
             context = self._open(service, method, request)
             call = HttpCall(request, context, self._stall_timeout)
             call.headers.update(self.cors.headers(request))
             with self._in_flight.counted(), context.share:
                 await self._serve(call, service, method, route)
-            return call.response or web.Response()
 
         return handle
 
-    def _open(self, service: HttpService, method: Method, request: web.Request) -> CallContext:
+    def _open(self, service: HttpService, method: Method, request: Request) -> CallContext:
         call_id, hops = uuid.uuid4().hex, parse_hops(request.headers.get(HOPS, ""))
         peer = request.transport and request.transport.get_extra_info("peername")
         record = CallRecord(
@@ -144,7 +144,7 @@ class HttpGuard:
         until = self._deadlines.until(None)
         return CallContext(record, call_id, until, hops, off_loop=self._off_loop, budget=self._budget)
 
-    def check_metrics(self, request: web.Request) -> None:
+    def check_metrics(self, request: Request) -> None:
         """Raises UNAUTHENTICATED or PERMISSION_DENIED for a caller who may not read the metrics."""
         self._auth.check_metrics(credential(request.headers))
 
@@ -182,7 +182,7 @@ class HttpGuard:
         context.hints = read_hints(call.request.headers)
         context.record.deadline = service.timeout_of(call.request.headers)
         context.deadline = self._deadlines.until(context.record.deadline)
-        if call.request.can_read_body:
+        if not call.request.body.exhausted:
             # Each of these types also forces a preflight request on pages of other origins.
             if call.content_type not in service.content_types:
                 raise malformed_request("Send the body as JSON, with the header `content-type: application/json`.")
@@ -214,6 +214,6 @@ class HttpGuard:
         return status_code(error.code)
 
 
-def _who_cancelled(request: web.Request) -> str:
+def _who_cancelled(request: Request) -> str:
     transport = request.transport
     return "caller" if transport is None or transport.is_closing() else "server"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from aiohttp import web
+from dragoman_service.transport.http.http1.request import Request
+from dragoman_service.transport.http.http1.response import Response
+from dragoman_service.transport.http.routes import NotServedError, Routes
 
 VERSION = b"{version}"
 """In the index: stands for the version, the folder that the other files are in."""
@@ -39,31 +41,31 @@ class Page:
         self.version = contents.hexdigest()[:12]
         self._index = index.replace(VERSION, self.version.encode())
 
-    def add_to(self, app: web.Application, path: str) -> None:
+    def add_to(self, routes: Routes, path: str) -> None:
         """Adds the routes."""
-        app.router.add_get(path, self._folder)
-        app.router.add_get(f"{path}/", self._first)
-        app.router.add_get(f"{path}/{{version:[0-9a-f]{{12}}}}/{{name:.+}}", self._file)
+        routes.get(path, self._folder)
+        routes.get(f"{path}/", self._first)
+        routes.get(f"{path}/{{version:[0-9a-f]{{12}}}}/{{name:.+}}", self._file)
 
-    async def _folder(self, request: web.Request) -> web.Response:
+    async def _folder(self, request: Request) -> Response:
         """Relative URLs need the slash."""
         last = request.path.rpartition("/")[2]
-        return web.Response(status=308, headers={"location": f"{last}/", **_SAFE})
+        return Response(308, headers={"location": f"{last}/", **_SAFE})
 
-    async def _first(self, request: web.Request) -> web.Response:
+    async def _first(self, request: Request) -> Response:
         return self._answer(request, self._index, "index.html", _ASK)
 
-    async def _file(self, request: web.Request) -> web.Response:
+    async def _file(self, request: Request) -> Response:
         """A file of this version. A page of another version, which a server had that is gone, gets it too."""
-        name = request.match_info["name"]
+        name = request.found["name"]
         if name not in self._files:
-            raise web.HTTPNotFound
-        keep = _KEEP if request.match_info["version"] == self.version else _ASK
+            raise NotServedError
+        keep = _KEEP if request.found["version"] == self.version else _ASK
         return self._answer(request, self._files[name], name, keep)
 
-    def _answer(self, request: web.Request, body: bytes, name: str, keep: str) -> web.Response:
+    def _answer(self, request: Request, body: bytes, name: str, keep: str) -> Response:
         tag = f'"{self.version}"'
         headers = {"etag": tag, "cache-control": keep, **_SAFE}
         if request.headers.get("if-none-match") == tag:
-            return web.Response(status=304, headers=headers)
-        return web.Response(body=body, headers={"content-type": _TYPES[name.rpartition(".")[2]], **headers})
+            return Response(304, headers=headers)
+        return Response(body=body, headers={"content-type": _TYPES[name.rpartition(".")[2]], **headers})

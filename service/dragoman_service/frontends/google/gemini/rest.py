@@ -135,7 +135,7 @@ async def _reply(http: HttpCall, answer: dict[str, Any]) -> None:
 
 def _resource(http: HttpCall) -> str:
     """The resource name of the model in the path."""
-    found = http.request.match_info
+    found = http.request.found
     model = found["model"].rstrip("/")
     return f"publishers/{found['publisher']}/models/{model}" if "publisher" in found else f"models/{model}"
 

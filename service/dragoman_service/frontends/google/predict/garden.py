@@ -36,7 +36,7 @@ class ModelGarden:
         return tuple(Method("GET", f"/{version}{path}", "GetPublisherModel", self._get) for version in VERSIONS)
 
     async def _get(self, http: HttpCall) -> None:
-        parts = http.request.match_info
+        parts = http.request.found
         model = self._model(f"publishers/{parts['publisher']}/models/{parts['model'].rstrip('/')}", http.context.caller)
         http.accept()
         await http.reply(encode_message(model))

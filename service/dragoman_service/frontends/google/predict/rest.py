@@ -67,6 +67,6 @@ class Rest:
 
     async def _decoded(self, http: HttpCall, dialect: JsonDialect) -> PredictRequest:
         decoded = await http.decoded(dialect.decode_request)
-        parts = http.request.match_info
+        parts = http.request.found
         decoded.request.model = f"publishers/{parts['publisher']}/models/{parts['model']}"
         return decoded

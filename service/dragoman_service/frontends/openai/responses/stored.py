@@ -86,13 +86,13 @@ class StoredResponses:
 
     async def cancel(self, http: HttpCall) -> None:
         """Stops the response, and shows it. One that is done stays as it is."""
-        name, caller = operation_name(http.request.match_info["id"]), http.context.caller
+        name, caller = operation_name(http.request.found["id"]), http.context.caller
         await self._operations.cancel(name, caller)
         await self._operations.wait(name, caller, _CANCELLING)
         await self.show(http, *await self._found(http))
 
     async def delete(self, http: HttpCall) -> None:
-        name = operation_name(http.request.match_info["id"])
+        name = operation_name(http.request.found["id"])
         await self._operations.delete(name, http.context.caller)
         http.accept()
         await http.reply(orjson.dumps({"id": response_id(name), "object": "response", "deleted": True}))
@@ -119,7 +119,7 @@ class StoredResponses:
         await http.reply(orjson.dumps(_page(rest[:limit], more=len(rest) > limit)))
 
     async def _found(self, http: HttpCall) -> tuple[operations_pb2.Operation, ResponsesRequest]:
-        name, caller = operation_name(http.request.match_info["id"]), http.context.caller
+        name, caller = operation_name(http.request.found["id"]), http.context.caller
         operation, note = await self._operations.describe(name, caller)
         return operation, await self._conversations.stored(operation, note, caller)
 
