@@ -5,11 +5,13 @@ Ours against PyPI's h2, in interleaved rounds. The figures are CPU time; the rat
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 CALLS, ROUNDS = 2000, 5
 BODY = b"\0\0\0\0\x5f" + b"x" * 95
@@ -26,29 +28,35 @@ REQUEST = [
 ]
 HEADERS = [(b":status", b"200"), (b"content-type", b"application/grpc")]
 TRAILERS = [(b"grpc-status", b"0")]
-NEEDED = {
-    "dragoman_http2": "built by `make dev` where a C compiler and nghttp2's headers are",
-    "h2": "of the group dev",
+HINTS = {
+    "dragoman_http2": "`make dev` builds it where a C compiler and nghttp2's headers are",
+    "h2": "it is of the group dev",
+    "ngh2": "it is no dependency; `.venv/bin/pip install ngh2` adds it",
 }
 
 Serve = Callable[[bytes], bytes]  # one exchange: the bytes of a request for those of its response
 
 
 def main() -> None:
-    for module, hint in NEEDED.items():
-        if importlib.util.find_spec(module) is None:
-            print(f"http2_session: skipped, {module} is not installed ({hint})")
-            return
+    for name, hint in HINTS.items():
+        if not installed(name):
+            print(f"{name} is not installed ({hint}): skipped")
+    if not installed("dragoman_http2") or not installed("h2"):
+        return
     opening, requests = recorded()
-    times: dict[str, list[float]] = {"dragoman_http2": [], "h2": []}
+    starts = {"dragoman_http2": ours, "h2": pure_python, **({"ngh2": wrapper} if installed("ngh2") else {})}
+    times: dict[str, list[float]] = {name: [] for name in starts}
     for _ in range(ROUNDS):
-        for name, start in (("dragoman_http2", ours), ("h2", peers)):
+        for name, start in starts.items():
             times[name].append(timed(start(opening), requests))
-    best = {name: min(found) for name, found in times.items()}
+    best = min(times["dragoman_http2"])
     for name, found in times.items():
-        spread = f"{min(found):.1f} to {max(found):.1f}, median {statistics.median(found):.1f}"
-        print(f"{name:<16}{best[name]:8.1f} µs a call ({spread})")
-    print(f"h2 takes {best['h2'] / best['dragoman_http2']:.0f} times as long")
+        spread = f"to {max(found):.1f}, median {statistics.median(found):.1f}"
+        print(f"{name:<16}{min(found):8.1f} µs a call ({spread}), {min(found) / best:.1f} times ours")
+
+
+def installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
 
 
 def recorded() -> tuple[bytes, Sequence[bytes]]:
@@ -104,7 +112,7 @@ def ours(opening: bytes) -> Serve:
     return serve
 
 
-def peers(opening: bytes) -> Serve:
+def pure_python(opening: bytes) -> Serve:
     from h2.config import H2Configuration
     from h2.connection import H2Connection
     from h2.events import DataReceived
@@ -122,6 +130,27 @@ def peers(opening: bytes) -> Serve:
                 connection.send_data(event.stream_id, event.data)
                 connection.send_headers(event.stream_id, TRAILERS, end_stream=True)
         return connection.data_to_send()
+
+    return serve
+
+
+def wrapper(opening: bytes) -> Serve:
+    ngh2: Any = importlib.import_module("ngh2")
+    connection = ngh2.Connection(ngh2.Role.SERVER, ngh2.Configuration(auto_window_update=False))
+    connection.initiate_connection()
+    connection.receive_data(opening)
+    connection.events()
+    connection.data_to_send()
+
+    def serve(data: bytes) -> bytes:
+        connection.receive_data(data)
+        for event in connection.events():
+            if isinstance(event, ngh2.DataReceived):
+                connection.acknowledge_received_data(len(event.data), event.stream_id)
+                connection.send_response(event.stream_id, HEADERS)
+                connection.send_data(event.stream_id, event.data)
+                connection.send_trailers(event.stream_id, TRAILERS)
+        return bytes(connection.data_to_send())
 
     return serve
 

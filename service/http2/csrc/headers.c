@@ -1,6 +1,8 @@
 /* Header fields: those received as tuples of bytes, those to send as nghttp2 wants them. */
 #include "session.h"
 
+#include <string.h>
+
 #define LONGEST_KNOWN 256       /* bytes of a field that is worth keeping */
 #define MOST_SENT 65536         /* bytes of a header list to send, counted as HTTP/2 counts */
 
@@ -25,26 +27,40 @@ static void forget(KnownField *known) {
 }
 
 void fields_forget(Session *self) {
-  for (size_t i = 0; i < KNOWN_FIELDS; i++) forget(&self->known[i]);
+  for (size_t i = 0; i < KNOWN_HASHES * KNOWN_PLACES; i++) forget(&self->known[i / KNOWN_PLACES][i % KNOWN_PLACES]);
 }
 
-static size_t place_of(const nghttp2_rcbuf *name, const nghttp2_rcbuf *value) {
+static size_t hash_of(const nghttp2_rcbuf *name, const nghttp2_rcbuf *value) {
   uint64_t mixed = ((uint64_t)(uintptr_t)name * 31 + (uint64_t)(uintptr_t)value) * 0x9e3779b97f4a7c15u;
-  return (size_t)(mixed >> 32) % KNOWN_FIELDS;
+  return (size_t)(mixed >> 32) % KNOWN_HASHES;
+}
+
+static void move_first(KnownField *known, size_t place) {
+  KnownField found = known[place];
+  memmove(known + 1, known, place * sizeof *known);
+  known[0] = found;
+}
+
+static void remember(KnownField *known, nghttp2_rcbuf *name, nghttp2_rcbuf *value, PyObject *field) {
+  forget(&known[KNOWN_PLACES - 1]);
+  nghttp2_rcbuf_incref(name);
+  nghttp2_rcbuf_incref(value);
+  known[KNOWN_PLACES - 1] = (KnownField){name, value, Py_NewRef(field)};
+  move_first(known, KNOWN_PLACES - 1);
 }
 
 /* A field of the peer's table comes with the same two buffers each time; a reference keeps their addresses from reuse. */
 PyObject *field_received(Session *self, nghttp2_rcbuf *name, nghttp2_rcbuf *value) {
-  KnownField *known = &self->known[place_of(name, value)];
-  if (known->field && known->name == name && known->value == value) return Py_NewRef(known->field);
+  KnownField *known = self->known[hash_of(name, value)];
+  for (size_t place = 0; place < KNOWN_PLACES; place++) {
+    if (known[place].field && known[place].name == name && known[place].value == value) {
+      if (place) move_first(known, place);
+      return Py_NewRef(known[0].field);
+    }
+  }
   PyObject *field = make_field(name, value);
-  if (!field || nghttp2_rcbuf_get_buf(name).len + nghttp2_rcbuf_get_buf(value).len > LONGEST_KNOWN) return field;
-  nghttp2_rcbuf_incref(name);
-  nghttp2_rcbuf_incref(value);
-  forget(known);
-  known->name = name;
-  known->value = value;
-  known->field = Py_NewRef(field);
+  size_t size = nghttp2_rcbuf_get_buf(name).len + nghttp2_rcbuf_get_buf(value).len;
+  if (field && size <= LONGEST_KNOWN) remember(known, name, value, field);
   return field;
 }
 

@@ -13,6 +13,7 @@ static Session *enter(PyObject *object, Py_ssize_t count, Py_ssize_t least, Py_s
     return NULL;
   }
   self->busy = true;
+  if (self->broken) self->dead = true;
   return self;
 }
 
@@ -126,7 +127,7 @@ static PyObject *session_reset(PyObject *object, PyObject *const *args, Py_ssize
   if (found < 0 || PyErr_Occurred()) return leave(self, -1);
   if (!found) return leave(self, 0);
   stream->dropped = true;
-  return leave(self, check_result(nghttp2_submit_rst_stream(self->h2, NGHTTP2_FLAG_NONE, stream->id, (uint32_t)code)));
+  return leave(self, check_result(self, nghttp2_submit_rst_stream(self->h2, NGHTTP2_FLAG_NONE, stream->id, (uint32_t)code)));
 }
 
 static PyObject *session_consume(PyObject *object, PyObject *const *args, Py_ssize_t count) {
@@ -139,8 +140,8 @@ static PyObject *session_consume(PyObject *object, PyObject *const *args, Py_ssi
   if (!found) return leave(self, 0);
   if (size > stream->unconsumed) size = stream->unconsumed;
   stream->unconsumed -= size;
-  if (stream->read_ended) return leave(self, check_result(nghttp2_session_consume_connection(self->h2, size)));
-  return leave(self, check_result(nghttp2_session_consume(self->h2, stream->id, size)));
+  if (stream->read_ended) return leave(self, check_result(self, nghttp2_session_consume_connection(self->h2, size)));
+  return leave(self, check_result(self, nghttp2_session_consume(self->h2, stream->id, size)));
 }
 
 static PyObject *session_ping(PyObject *object, PyObject *data) {
@@ -152,14 +153,14 @@ static PyObject *session_ping(PyObject *object, PyObject *data) {
   }
   if (self->dead) return leave(self, 0);
   const uint8_t *bytes = (const uint8_t *)PyBytes_AsString(data);
-  return leave(self, check_result(nghttp2_submit_ping(self->h2, NGHTTP2_FLAG_NONE, bytes)));
+  return leave(self, check_result(self, nghttp2_submit_ping(self->h2, NGHTTP2_FLAG_NONE, bytes)));
 }
 
 static PyObject *session_notice(PyObject *object, PyObject *unused) {
   Session *self = enter(object, 0, 0, 0);
   (void)unused;
   if (!self) return NULL;
-  return leave(self, self->dead ? 0 : check_result(nghttp2_submit_shutdown_notice(self->h2)));
+  return leave(self, self->dead ? 0 : check_result(self, nghttp2_submit_shutdown_notice(self->h2)));
 }
 
 static PyObject *session_goaway(PyObject *object, PyObject *const *args, Py_ssize_t count) {
@@ -170,7 +171,7 @@ static PyObject *session_goaway(PyObject *object, PyObject *const *args, Py_ssiz
   if (self->dead) return leave(self, 0);
   if (code != NGHTTP2_NO_ERROR) self->goaways += 1;
   int32_t last = nghttp2_session_get_last_proc_stream_id(self->h2);
-  return leave(self, check_result(nghttp2_submit_goaway(self->h2, NGHTTP2_FLAG_NONE, last, (uint32_t)code, NULL, 0)));
+  return leave(self, check_result(self, nghttp2_submit_goaway(self->h2, NGHTTP2_FLAG_NONE, last, (uint32_t)code, NULL, 0)));
 }
 
 static PyObject *session_tick(PyObject *object, PyObject *seconds) {
@@ -196,7 +197,7 @@ static PyObject *session_streams(PyObject *object, void *unused) {
 static PyObject *session_finished(PyObject *object, void *unused) {
   Session *self = (Session *)object;
   (void)unused;
-  bool over = self->dead || (!nghttp2_session_want_read(self->h2) && !nghttp2_session_want_write(self->h2));
+  bool over = self->dead || self->broken || (!nghttp2_session_want_read(self->h2) && !nghttp2_session_want_write(self->h2));
   return PyBool_FromLong(over && !self->out.used);
 }
 

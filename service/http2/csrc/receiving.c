@@ -160,8 +160,7 @@ static int on_stream_close(nghttp2_session *h2, int32_t id, uint32_t code, void 
   Stream *stream = nghttp2_session_get_stream_user_data(h2, id);
   if (!stream) return 0;
   int result = 0;
-  if (self->held && self->held_stream == id) result = flush_held(self, false);
-  if (result == 0 && stream->announced && !stream->dropped) {
+  if (stream->announced && !stream->dropped) {
     bool good = stream->end_sent && code == NGHTTP2_NO_ERROR;
     result = add_coded_event(self, good ? CLOSED : RESET, stream->number, code);
     if (good && self->resets.level >= 1) self->resets.level -= 1;
@@ -199,7 +198,7 @@ static int end_session(Session *self) {
   bool first = !self->dead;
   self->dead = true;
   if (first && !self->terminated) {
-    if (check_result(nghttp2_session_terminate_session(self->h2, self->code)) < 0 || write_control(self) < 0) return -1;
+    if (check_result(self, nghttp2_session_terminate_session(self->h2, self->code)) < 0 || write_control(self) < 0) return -1;
   }
   PyObject *reason = PyUnicode_DecodeASCII(self->reason, (Py_ssize_t)strlen(self->reason), "replace");
   PyObject *error = reason ? PyObject_CallFunctionObjArgs(self->module->error, reason, NULL) : NULL;
@@ -227,7 +226,7 @@ int receive_frames(Session *self, const uint8_t *data, size_t size) {
   if (self->reason) return end_session(self);
   h2_size result = h2_receive(self->h2, data, size);
   if (result >= 0 && self->held && flush_held(self, false) < 0) result = FAILED;
-  if (result == NGHTTP2_ERR_NOMEM) PyErr_NoMemory();
+  if (result == NGHTTP2_ERR_NOMEM || self->broken) PyErr_NoMemory();
   if (PyErr_Occurred()) {
     self->dead = true;
     return -1;

@@ -9,8 +9,8 @@ static h2_size read_body(nghttp2_session *h2, int32_t id, uint8_t *buffer, size_
                          nghttp2_data_source *source, void *user);
 
 /* For nghttp2's results outside of its callbacks. Errors of a stream that is about to end are none of the caller's. */
-int check_result(int result) {
-  if (result == NGHTTP2_ERR_NOMEM) {
+int check_result(const Session *self, int result) {
+  if (result == NGHTTP2_ERR_NOMEM || self->broken) {
     PyErr_NoMemory();
     return -1;
   }
@@ -25,7 +25,7 @@ static int submit_fields(Session *self, Stream *stream, PyObject *headers, uint8
   Fields fields;
   int result = fields_parse(&fields, headers);
   if (result == 0)
-    result = check_result(nghttp2_submit_headers(self->h2, flags, stream->id, NULL, fields.fields, fields.count, NULL));
+    result = check_result(self, nghttp2_submit_headers(self->h2, flags, stream->id, NULL, fields.fields, fields.count, NULL));
   fields_clear(&fields);
   return result;
 }
@@ -43,9 +43,9 @@ int submit_headers(Session *self, Stream *stream, PyObject *headers, bool last) 
 
 /* Makes nghttp2 ask for the body. */
 static int start_body(Session *self, Stream *stream) {
-  if (stream->started) return check_result(nghttp2_session_resume_data(self->h2, stream->id));
+  if (stream->started) return check_result(self, nghttp2_session_resume_data(self->h2, stream->id));
   h2_provider provider = {.source = {.ptr = stream}, .read_callback = read_body};
-  if (check_result(h2_submit_data(self->h2, NGHTTP2_FLAG_END_STREAM, stream->id, &provider)) < 0) return -1;
+  if (check_result(self, h2_submit_data(self->h2, NGHTTP2_FLAG_END_STREAM, stream->id, &provider)) < 0) return -1;
   stream->started = true;
   return 0;
 }
@@ -172,7 +172,7 @@ int write_frames(Session *self, size_t limit) {
   while (self->out.used < limit) {
     const uint8_t *data;
     h2_size size = h2_send(self->h2, &data);
-    if (size < 0) return check_result((int)size);
+    if (size < 0) return check_result(self, (int)size);
     if (size == 0) return 0;
     if (output_write(&self->out, data, (size_t)size) < 0) return -1;
   }
@@ -185,7 +185,7 @@ int write_control(Session *self) {
   while (!self->terminated && nghttp2_session_get_outbound_queue_size(self->h2)) {
     const uint8_t *data;
     h2_size size = h2_send(self->h2, &data);
-    if (size < 0) return check_result((int)size);
+    if (size < 0) return check_result(self, (int)size);
     if (size == 0) return 0;
     if (output_write(&self->out, data, (size_t)size) < 0) return -1;
   }

@@ -1,10 +1,18 @@
 /* The life of a Session. Its methods are in methods.c. */
 #include "session.h"
 
-static void *h2_malloc(size_t size, void *user) { (void)user; return PyMem_Malloc(size); }
-static void h2_free(void *at, void *user) { (void)user; PyMem_Free(at); }
-static void *h2_calloc(size_t count, size_t size, void *user) { (void)user; return PyMem_Calloc(count, size); }
-static void *h2_realloc(void *at, size_t size, void *user) { (void)user; return PyMem_Realloc(at, size); }
+static void *noted(void *at, void *user) {
+  if (!at) ((Session *)user)->broken = true;
+  return at;
+}
+
+static void *h2_malloc(size_t size, void *user) { return noted(PyMem_Malloc(size), user); }
+static void *h2_calloc(size_t count, size_t size, void *user) { return noted(PyMem_Calloc(count, size), user); }
+static void *h2_realloc(void *at, size_t size, void *user) { return noted(PyMem_Realloc(at, size), user); }
+static void h2_free(void *at, void *user) {
+  (void)user;
+  PyMem_Free(at);
+}
 
 typedef struct {
   unsigned int max_streams, max_header_list, stream_window, connection_window, high_water, low_water;
@@ -31,7 +39,7 @@ static int parse_options(Options *o, PyObject *args, PyObject *keywords) {
 }
 
 static int create_h2(Session *self) {
-  nghttp2_mem memory = {NULL, h2_malloc, h2_free, h2_calloc, h2_realloc};
+  nghttp2_mem memory = {self, h2_malloc, h2_free, h2_calloc, h2_realloc};
   nghttp2_session_callbacks *callbacks = NULL;
   nghttp2_option *option = NULL;
   int result = nghttp2_session_callbacks_new(&callbacks);
@@ -51,7 +59,7 @@ static int create_h2(Session *self) {
   }
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
-  return check_result(result);
+  return check_result(self, result);
 }
 
 static int start_h2(Session *self, const Options *o) {
@@ -64,7 +72,7 @@ static int start_h2(Session *self, const Options *o) {
   int result = nghttp2_submit_settings(self->h2, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof *settings);
   if (result == 0)
     result = nghttp2_session_set_local_window_size(self->h2, NGHTTP2_FLAG_NONE, 0, (int32_t)o->connection_window);
-  return check_result(result);
+  return check_result(self, result);
 }
 
 static PyObject *session_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
@@ -112,7 +120,8 @@ static void session_dealloc(PyObject *object) {
   PyTypeObject *type = Py_TYPE(object);
   PyObject_GC_UnTrack(object);
   fields_forget(self);
-  if (self->h2) nghttp2_session_del(self->h2);
+  /* After an allocation has failed, some releases of nghttp2 free a frame twice: then it is leaked. */
+  if (self->h2 && !self->broken) nghttp2_session_del(self->h2);
   session_clear(object);
   while (self->streams) stream_free(self, self->streams);
   Py_CLEAR(self->held);

@@ -66,8 +66,10 @@ typedef struct {
   char small[2048];
 } Output;
 
-/* Header fields as the peer's table holds them, so that a repeated one costs no new object. */
-#define KNOWN_FIELDS 64
+/* Header fields as the peer's table holds them, so that a repeated one costs no new object: a few places for each hash,
+   the last used first. */
+#define KNOWN_HASHES 16
+#define KNOWN_PLACES 4
 typedef struct {
   nghttp2_rcbuf *name, *value;
   PyObject *field;
@@ -99,9 +101,10 @@ typedef struct {
   char text[128];       /* what nghttp2 said, for `reason` */
   bool terminated;      /* nghttp2 decided on that GOAWAY, which is in `out` */
   bool dead;            /* `receive` has raised; what is in `out` is the last */
+  bool broken;          /* nghttp2 ran out of memory, and must not be called again */
   bool busy;
   Output out;
-  KnownField known[KNOWN_FIELDS];
+  KnownField known[KNOWN_HASHES][KNOWN_PLACES];
 } Session;
 
 /* session.c */
@@ -156,6 +159,6 @@ int write_control(Session *self);
 int submit_headers(Session *self, Stream *stream, PyObject *headers, bool last);
 int submit_body(Session *self, Stream *stream, PyObject *data);
 int submit_end(Session *self, Stream *stream, PyObject *trailers);
-int check_result(int result);
+int check_result(const Session *self, int result);
 
 #endif

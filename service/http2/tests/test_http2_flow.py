@@ -6,7 +6,7 @@ import pytest
 from dragoman_http2 import CLOSED, DATA, Session
 from h2.events import DataReceived, WindowUpdated
 from http2_peer import HEADERS, TRAILERS, Client, body, frames, head, opened, outcome, written
-from hyperframe.frame import DataFrame, WindowUpdateFrame
+from hyperframe.frame import DataFrame, GoAwayFrame, WindowUpdateFrame
 
 
 def test_the_windows_open_only_by_what_is_consumed():
@@ -26,6 +26,23 @@ def test_the_windows_open_only_by_what_is_consumed():
 
     assert client.h2.local_flow_control_window(stream) == 100_000
     assert {event.stream_id for event in client.seen if isinstance(event, WindowUpdated)} == {0, stream}
+
+
+def test_a_complete_request_opens_only_the_window_of_the_connection():
+    session = opened(stream_window=65535, connection_window=65535)
+    session.receive(frames(head(1, end=False), *(body(1, b"x" * 16384, end=last) for last in (False, False, True))))
+    session.consume(1, 3 * 16384)
+
+    assert [frame.stream_id for frame in written(session)] == [0]
+
+
+def test_the_peer_is_told_of_the_limits():
+    settings, window = written(
+        Session(max_streams=7, max_header_list=9000, stream_window=70_000, connection_window=90_000)
+    )
+
+    assert settings.settings == {3: 7, 4: 70_000, 6: 9000, 9: 1}  # type: ignore[attr-defined]
+    assert window.window_increment == 90_000 - 65_535  # type: ignore[attr-defined]
 
 
 def test_more_than_was_received_cannot_be_consumed():
@@ -60,6 +77,18 @@ def test_what_a_stream_leaves_behind_does_not_shrink_the_window_of_the_connectio
     assert client.h2.outbound_flow_control_window >= 65535 - 2 * 16384
 
 
+def test_what_comes_of_a_frame_after_a_reset_does_not_shrink_the_window_either():
+    session = opened(connection_window=65535)
+    for stream in range(1, 41, 2):
+        piece = body(stream, b"x" * 16384).serialize()
+        session.receive(head(stream, end=False).serialize() + piece[:1000])
+        session.reset(stream, 8)
+        session.receive(piece[1000:])
+        session.take()
+
+    assert session.receive(frames(head(41, end=False), body(41, b"x" * 16384)))[-1][0] == DATA
+
+
 def test_a_body_over_the_window_breaks_the_protocol():
     session = opened(stream_window=65535, connection_window=65535)
     sent = frames(head(1, end=False), *(body(1, b"x" * 16384, end=False) for _ in range(5)))
@@ -68,6 +97,9 @@ def test_a_body_over_the_window_breaks_the_protocol():
 
     assert error is not None
     assert error.code == 3  # FLOW_CONTROL_ERROR
+    session.respond(1, HEADERS)
+    assert session.send(1, b"to nobody") == 0
+    assert [type(frame) for frame in written(session)] == [GoAwayFrame]
 
 
 def test_a_long_answer_arrives_as_the_client_reads():
@@ -95,6 +127,7 @@ def test_take_gives_about_as_much_as_was_asked_for():
     session.answer(1, HEADERS, b"x" * 500_000, TRAILERS)
     sizes = [len(piece) for piece in iter(lambda: session.take(20_000), b"")]
 
+    assert len(sizes) > 10
     assert all(20_000 <= size <= 20_000 + 16_384 + 18 for size in sizes[:-1])
     assert sum(sizes) > 500_000
 
