@@ -14,6 +14,7 @@ import pytest
 import structlog
 from dragoman import v1
 from dragoman_service.telemetry.log import configure
+from dragoman_service.transport.choice import chosen_transport
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from raw_http2 import send
 from waiting import until
@@ -79,7 +80,8 @@ async def test_bytes_that_are_not_utf8_bring_no_key_into_the_log(start_service, 
     gc.collect()  # asyncio reports the exception of a task then
     log.writer.close()
 
-    assert "codec" in log.text, "the library says that something was not UTF-8"
+    if chosen_transport("auto") == "grpcio":
+        assert "codec" in log.text, "the library says that something was not UTF-8"
     assert KEY.decode() not in log.text
     assert not log.dropped
 
