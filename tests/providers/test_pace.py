@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from dragoman import v1
 from dragoman_service.contract import CompletionError
+from dragoman_service.dialects.contract import EventDecoder
 from dragoman_service.dialects.openai.client.dialect import OpenAIClientDialect
 from dragoman_service.dialects.openai.client.quirks import ANY
 from dragoman_service.dialects.sse import MAX_NOISE, SseDecoder
 from dragoman_service.errors import malformed_answer
-from dragoman_service.providers.upstream.answering import HttpAnswers, decode_answer
+from dragoman_service.providers.upstream.answering import HttpAnswers
 from dragoman_service.providers.upstream.connection import HttpError, HttpStream
-from dragoman_service.providers.upstream.pace import Pace
+from dragoman_service.providers.upstream.pace import Decoding, Pace
 from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
-from dragoman_service.timing.off_loop import INLINE, OffLoop
-from dragoman_service.timing.turns import Turns
+from dragoman_service.timing.off_loop import INLINE
 
 EVENT = b'data: {"choices": [{"index": 0, "delta": {"content": "x"}}]}\n\n'
 NOISE = [b"\n", b": x\n", b"id: 1\n\n", b"data:\n\n", b"data: \n\n", b"retry: 5\n\n", b"event: ping\n\n"]
@@ -53,10 +53,15 @@ async def at_once(piece: bytes, count: int) -> AsyncIterator[bytes]:
         yield piece
 
 
+def decoding(pieces: AsyncIterator[bytes], decoder: EventDecoder[bytes]) -> Decoding[bytes]:
+    watch = TimeoutWatch(Timeouts())
+    return Decoding(pieces, decoder, watch, Pace(), watch)
+
+
 @pytest.mark.parametrize("piece", [b"\n" * 8192, EVENT * 130], ids=["empty lines", "single characters"])
 async def test_an_upstream_that_never_pauses_leaves_time_for_others(piece) -> None:
     decoder, turns = OpenAIClientDialect(ANY).event_decoder(v1.CompletionRequest()), 0
-    answer = decode_answer(at_once(piece, 1000), decoder, TimeoutWatch(Timeouts()), Pace(Turns(), OffLoop()))
+    answer = decoding(at_once(piece, 1000), decoder)
 
     async def read() -> None:
         async for _ in answer:
@@ -91,8 +96,7 @@ class Decoder:
 async def test_what_gathers_without_an_event_is_decoded_in_a_thread_if_it_is_much() -> None:
     decoder = Decoder()
     pieces = at_once(b"x" * (INLINE // 2), 5)
-    pace = Pace(Turns(), OffLoop())
-    events = [each async for each in decode_answer(pieces, decoder, TimeoutWatch(Timeouts()), pace)]
+    events = [each async for each in decoding(pieces, decoder)]
 
     assert events == [[v1.CompletionEvent(delta=v1.Delta(text="x"))]]
     assert decoder.threads == [True, True, False, True, True, True]

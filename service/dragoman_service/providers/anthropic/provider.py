@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 
 from dragoman import v1
 
@@ -16,7 +15,7 @@ from dragoman_service.dialects.anthropic.client.traits import Traits, traits_of
 from dragoman_service.dialects.contract import EventDecoder
 from dragoman_service.providers.anthropic.models import Known, listed_models, named_models
 from dragoman_service.providers.anthropic.settings import AnthropicSettings
-from dragoman_service.providers.upstream.answering import HttpAnswers, deliver, one_by_one
+from dragoman_service.providers.upstream.answering import HttpAnswers, one_by_one
 from dragoman_service.providers.upstream.connection import Http
 from dragoman_service.providers.upstream.errors import counts_only
 from dragoman_service.providers.upstream.http import open_http
@@ -71,8 +70,7 @@ class AnthropicProvider:
         def decoder_of(_: str) -> EventDecoder[bytes]:
             return self._dialect.event_decoder(request)
 
-        start = partial(self._answers.post, _MESSAGES, request.ByteSize(), encode, call.onward, decoder_of)
-        return deliver(start, self._secrets)
+        return self._answers.post(_MESSAGES, request.ByteSize(), encode, call.onward, decoder_of, self._secrets)
 
     def takes_whole(self, request: v1.CompletionRequest, within: float | None) -> bool:
         """See `WholeAnswers`."""

@@ -79,19 +79,19 @@ class OpenAIProvider:
 
     def in_batches(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[Events]:
         """See `InBatches`."""
-        return deliver(partial(self._start, request, call), self._secrets)
+        choices = request.generation_config.choice_count
+        if choices <= 1 or not self._dialect.quirks.single_choice:
+            return self._post(request, call, None, self._secrets)
+        sources = [self._post(request, call, index, None) for index in range(choices)]
+        return deliver(partial(side_by_side, sources), self._secrets)
 
     def takes_whole(self, request: v1.CompletionRequest, within: float | None) -> bool:
         """See `WholeAnswers`."""
         return self._answers.takes_whole(self._asked, request, within)
 
-    def _start(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[Events]:
-        choices = request.generation_config.choice_count
-        if choices <= 1 or not self._dialect.quirks.single_choice:
-            return self._post(request, call, None)
-        return side_by_side([self._post(request, call, index) for index in range(choices)])
-
-    def _post(self, request: v1.CompletionRequest, call: Call, choice: int | None) -> AsyncGenerator[Events]:
+    def _post(
+        self, request: v1.CompletionRequest, call: Call, choice: int | None, secrets: Sequence[str] | None
+    ) -> AsyncGenerator[Events]:
         """One HTTP request: for that one choice, or for all of them."""
 
         def encode() -> bytes:
@@ -101,4 +101,4 @@ class OpenAIProvider:
             return self._dialect.event_decoder(request, choice=choice, content_type=content_type)
 
         path = self._path_of(request.model, self._dialect.path(request))
-        return self._answers.post(path, request.ByteSize(), encode, call.onward, decoder_of)
+        return self._answers.post(path, request.ByteSize(), encode, call.onward, decoder_of, secrets)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, closing
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, closing, nullcontext
+from types import TracebackType
 from typing import TypeVar
 
 from dragoman import v1
 
 from dragoman_service.contract import CompletionError
-from dragoman_service.dialects.contract import EventDecoder, HttpErrorResponse, IncompleteAnswerError
+from dragoman_service.dialects.contract import EventDecoder, HttpErrorResponse
 from dragoman_service.errors import malformed_answer
 from dragoman_service.providers.upstream.connection import Http, HttpError, HttpStream
-from dragoman_service.providers.upstream.errors import error_of
-from dragoman_service.providers.upstream.pace import Events, Pace
+from dragoman_service.providers.upstream.errors import Failures, error_of
+from dragoman_service.providers.upstream.pace import Decoding, Events, Pace
 from dragoman_service.providers.upstream.settings import Asked
 from dragoman_service.providers.upstream.timeouts import Timeouts, TimeoutWatch
 from dragoman_service.timing.holding import HOLDING
-from dragoman_service.timing.off_loop import OffLoop
-from dragoman_service.timing.turns import Turns
+from dragoman_service.timing.off_loop import INLINE
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -29,22 +29,12 @@ _MAX_SMALL = 64 * 1024  # bytes that are read of the body of an error or of a sm
 
 
 async def deliver(start: Callable[[], AsyncGenerator[Events]], secrets: Sequence[str] = ()) -> AsyncGenerator[Events]:
-    """The events of an answer in the batches that came together; its failure as `error_of` has it. Closing it closes
-    the answer.
-
-    `start` begins the answer. None of the `secrets` is in an error.
-    """
-    begun = False
-    try:
+    """The batches of an answer that `start` begins. Raises CompletionError as `error_of` has it, without `secrets`."""
+    with Failures(secrets) as failures:
         async with aclosing(start()) as batches:
             async for events in batches:
-                begun = begun or any(event.HasField("delta") for event in events)
+                failures.after(events)
                 yield events
-    except (HttpError, IncompleteAnswerError, CompletionError) as failure:
-        error = error_of(failure, begun=begun, secrets=secrets)
-        if error is failure:
-            raise
-        raise error from failure
 
 
 async def one_by_one(batches: AsyncGenerator[Events]) -> AsyncGenerator[v1.CompletionEvent]:
@@ -53,39 +43,6 @@ async def one_by_one(batches: AsyncGenerator[Events]) -> AsyncGenerator[v1.Compl
         async for events in batches:
             for event in events:
                 yield event
-
-
-async def decode_answer(
-    pieces: AsyncIterator[P], decoder: EventDecoder[P], watch: TimeoutWatch, pace: Pace
-) -> AsyncGenerator[Events]:
-    """The events of an answer, in the batches that came together.
-
-    What has gathered without an event is decoded in a thread if it is much. `pieces` limits its waits with `watch`.
-    Raises what `pieces` raises, what the decoder raises, and IncompleteAnswerError.
-    """
-    while True:
-        try:
-            piece = await anext(pieces)
-        except StopAsyncIteration:
-            break
-        except (HttpError, CompletionError):
-            if decoder.ended:  # a lost connection or a time-out takes nothing from an answer that has its end
-                break
-            raise
-        events, failure = await pace.decode(decoder.feed, piece)
-        watch.received(events, ended=decoder.ended)
-        if events:
-            yield events
-        if failure is not None:
-            raise failure
-        if decoder.over:
-            break
-        await pace.let_others()
-    events, failure = await pace.decode(decoder.end)
-    if events:
-        yield events
-    if failure is not None:
-        raise failure
 
 
 class HttpAnswers:
@@ -107,7 +64,7 @@ class HttpAnswers:
         self._decode_error = decode_error
         self._timeouts = timeouts
         self._drain = drain
-        self._turns, self._off_loop = Turns(), OffLoop()
+        self._pace = Pace()
         holding = HOLDING.get()
         # What is held must not look like silence.
         short = holding is not None and timeouts.idle is not None and timeouts.idle < 2 * holding.seconds
@@ -126,31 +83,35 @@ class HttpAnswers:
         encode: Callable[[], bytes],
         headers: Mapping[str, str],
         decoder_of: Callable[[str], EventDecoder[bytes]],
+        secrets: Sequence[str] | None = (),
     ) -> AsyncGenerator[Events]:
-        """The events of the answer. `encode` makes the body, in a thread if its `size` of about so many bytes is large.
-        `decoder_of` makes the decoder of the answer from its content type.
+        """The batches of the answer. `encode` makes the body, in a thread if its `size` of about so many bytes is
+        large. `decoder_of` makes the decoder of the answer from its content type.
 
-        Raises CompletionError, HttpError and IncompleteAnswerError.
+        Raises CompletionError as `error_of` has it, without `secrets`; without that (None), also HttpError and
+        IncompleteAnswerError.
         """
-        body = await self._off_loop.run(size, encode)
-        async with AsyncExitStack() as stack:
-            watch = stack.enter_context(closing(TimeoutWatch(self._timeouts)))
-            with watch:
-                response = await stack.enter_async_context(self._http.stream(path, body, headers))
-            if response.status != 200:
-                raise await self._refusal(response, watch)
-            if response.encoded:
-                raise malformed_answer(f"answered in an encoding that was not requested: {response.encoding[:32]!r}")
-            decoder = decoder_of(response.headers.get("content-type", ""))
-            pace = Pace(self._turns, self._off_loop)
-            answer = decode_answer(_Watched(response.chunks, watch), decoder, watch, pace)
-            holding = self._holding
-            async for events in await stack.enter_async_context(aclosing(answer)):
-                if holding is not None and any(event.HasField("delta") for event in events):
-                    response.hold(holding)
-                    holding = None
-                yield events
-            await response.drain(self._drain)
+        with Failures(secrets) as failures:
+            body = encode() if size <= INLINE else await self._pace.off_loop.run(size, encode)
+            watch = TimeoutWatch(self._timeouts)
+            try:
+                async with _Opening(self._http.stream(path, body, headers), watch) as response:
+                    if response.status != 200:
+                        raise await self._refusal(response, watch)
+                    if response.encoded:
+                        encoding = response.encoding[:32]
+                        raise malformed_answer(f"answered in an encoding that was not requested: {encoding!r}")
+                    decoder = decoder_of(response.headers.get("content-type", ""))
+                    holding = self._holding
+                    async for events in Decoding(response.chunks, decoder, watch, self._pace, watch):
+                        failures.after(events)
+                        if holding is not None and failures.begun:
+                            response.hold(holding)
+                            holding = None
+                        yield events
+                    await response.drain(self._drain)
+            finally:
+                watch.close()
 
     async def post_small(
         self, path: str, body: bytes, headers: Mapping[str, str], secrets: Sequence[str] = ()
@@ -185,7 +146,7 @@ class MessageAnswers:
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
-        self._turns, self._off_loop = Turns(), OffLoop()
+        self._pace = Pace()
 
     async def ask(
         self,
@@ -194,30 +155,31 @@ class MessageAnswers:
         begin: Callable[[R, TimeoutWatch], AsyncGenerator[P]],
         decoder_of: Callable[[], EventDecoder[P]],
     ) -> AsyncGenerator[Events]:
-        """The events of the answer. `encode` makes the request, in a thread if its `size` of about so many bytes is
+        """The batches of the answer. `encode` makes the request, in a thread if its `size` of about so many bytes is
         large. `begin` sends it, and limits its waits for the pieces with the watch.
 
         Raises CompletionError and IncompleteAnswerError.
         """
-        request = await self._off_loop.run(size, encode)
+        request = await self._pace.off_loop.run(size, encode)
         with closing(TimeoutWatch(self._timeouts)) as watch:
-            pieces = begin(request, watch)
-            answer = decode_answer(pieces, decoder_of(), watch, Pace(self._turns, self._off_loop))
-            async with aclosing(pieces), aclosing(answer):
-                async for events in answer:
+            async with aclosing(begin(request, watch)) as pieces:
+                async for events in Decoding(pieces, decoder_of(), watch, self._pace, nullcontext()):
                     yield events
 
 
-class _Watched:
-    """Chunks whose waits are bounded."""
+class _Opening:
+    """A request whose response is waited for within the time-outs."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], watch: TimeoutWatch) -> None:
-        self._chunks = chunks
-        self._watch = watch
+    __slots__ = ("_stream", "_watch")
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
+    def __init__(self, stream: AbstractAsyncContextManager[HttpStream], watch: TimeoutWatch) -> None:
+        self._stream, self._watch = stream, watch
 
-    async def __anext__(self) -> bytes:
+    async def __aenter__(self) -> HttpStream:
         with self._watch:
-            return await anext(self._chunks)
+            return await self._stream.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stream.__aexit__(kind, error, trace)

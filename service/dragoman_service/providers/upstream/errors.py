@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
 
 from dragoman import v1
 from google.rpc import code_pb2
@@ -30,6 +32,32 @@ def error_of(failure: Failure, *, begun: bool = False, secrets: Sequence[str] = 
         broken.message = with_words(broken.message, words_of(failure.message))
         return broken
     return failure
+
+
+class Failures:
+    """Within `with`, failures of an answer are raised as `error_of` has them; as they are, if `secrets` are None."""
+
+    __slots__ = ("_secrets", "begun")
+
+    def __init__(self, secrets: Sequence[str] | None) -> None:
+        self._secrets = secrets
+        self.begun = False
+        """A delta was delivered."""
+
+    def after(self, events: Sequence[v1.CompletionEvent]) -> None:
+        """These events are delivered now."""
+        self.begun = self.begun or any(event.HasField("delta") for event in events)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._secrets is not None and isinstance(failure, (HttpError, IncompleteAnswerError, CompletionError)):
+            error = error_of(failure, begun=self.begun, secrets=self._secrets)
+            if error is not failure:
+                raise error from failure
 
 
 def _without(secrets: Sequence[str], message: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from urllib.parse import quote
 
 from dragoman import v1
@@ -16,7 +15,7 @@ from dragoman_service.dialects.google.gemini.client.response import decode_count
 from dragoman_service.dialects.google.gemini.enums import Api
 from dragoman_service.dialects.google.names import project_model
 from dragoman_service.providers.google.gemini.settings import GeminiSettings
-from dragoman_service.providers.upstream.answering import HttpAnswers, deliver, one_by_one
+from dragoman_service.providers.upstream.answering import HttpAnswers, one_by_one
 from dragoman_service.providers.upstream.connection import Http
 from dragoman_service.providers.upstream.errors import counts_only
 from dragoman_service.providers.upstream.http import open_http
@@ -68,8 +67,7 @@ class GeminiProvider:
         def decoder_of(_: str) -> EventDecoder[bytes]:
             return self._dialect.event_decoder(request)
 
-        start = partial(self._answers.post, path, request.ByteSize(), encode, {**call.onward, **headers}, decoder_of)
-        return deliver(start, secrets)
+        return self._answers.post(path, request.ByteSize(), encode, {**call.onward, **headers}, decoder_of, secrets)
 
     def takes_whole(self, request: v1.CompletionRequest, within: float | None) -> bool:
         """See `WholeAnswers`."""

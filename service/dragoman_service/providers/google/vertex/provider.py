@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from urllib.parse import quote
 
 from dragoman import v1
@@ -15,7 +14,7 @@ from dragoman_service.dialects.google.predict.client.dialect import PredictClien
 from dragoman_service.dialects.google.predict.client.response import AnswerDecoder
 from dragoman_service.dialects.google.predict.families import Family
 from dragoman_service.providers.google.vertex.settings import VertexSettings
-from dragoman_service.providers.upstream.answering import HttpAnswers, deliver, one_by_one
+from dragoman_service.providers.upstream.answering import HttpAnswers, one_by_one
 from dragoman_service.providers.upstream.connection import Http
 from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.providers.upstream.models import ready_model
@@ -63,8 +62,7 @@ class VertexProvider:
             return dialect.event_decoder(request)
 
         path = f"/{quote(resource, safe='/:@')}:{METHOD}"
-        start = partial(self._answers.post, path, request.ByteSize(), encode, {**call.onward, **headers}, decoder_of)
-        return deliver(start, secrets)
+        return self._answers.post(path, request.ByteSize(), encode, {**call.onward, **headers}, decoder_of, secrets)
 
     def _credentials(self) -> tuple[Mapping[str, str], Sequence[str]]:
         """The header with the present token, and what no caller may see."""
