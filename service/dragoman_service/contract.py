@@ -191,5 +191,5 @@ class InBatches(Protocol):
     """
 
     def in_batches(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[list[v1.CompletionEvent]]:
-        """The events of `complete`, in the lists in which they came. The events are new, and so are the lists."""
+        """The events of `complete`, in the lists in which they came. The provider keeps none of either."""
         ...

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import replace
+from functools import partial
 from itertools import chain
-from typing import cast
+from types import TracebackType
+from typing import Generic, TypeVar, cast
 
 from dragoman import v1
 from google.longrunning import operations_pb2
@@ -20,7 +22,29 @@ from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.timing.off_loop import INLINE, OffLoop
 from dragoman_service.validation import check, violations
 
+T = TypeVar("T")
 _Stored = AsyncGenerator[bytes, None]  # serialized events of an operation
+
+
+class _Opened(Generic[T]):
+    """Yields what `opening` returns, and leaves what `opening` has entered into the stack."""
+
+    __slots__ = ("_opening", "_stack")
+
+    def __init__(self, opening: Callable[[AsyncExitStack], Awaitable[T]]) -> None:
+        self._opening, self._stack = opening, AsyncExitStack()
+
+    async def __aenter__(self) -> T:
+        try:
+            return await self._opening(self._stack)
+        except BaseException as fault:
+            await self._stack.__aexit__(type(fault), fault, fault.__traceback__)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._stack.__aexit__(kind, error, trace)
 
 
 class Delivery:
@@ -81,36 +105,28 @@ class Delivery:
     async def _completion(self, request: v1.CompletionRequest, call: Call, target: Target | None) -> v1.Completion:
         return await self._engine.completion(request, call, target)
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self,
         request: v1.CompletionRequest,
         call: Call,
         target: Target | None = None,
         options: StartOptions | None = None,
-    ) -> AsyncIterator[AsyncIterator[v1.CompletionEvent]]:
+    ) -> AbstractAsyncContextManager[AsyncIterator[v1.CompletionEvent]]:
         """Yields the numbered events. The last is `finished`, even if the request is refused; then its error is raised.
 
         Leaving the context stops the upstream. The events must not be changed.
         """
-        async with self.stream_raw(request, call, target, options) as events:
-            if isinstance(events, Relay):
-                yield events
-            else:
-                async with aclosing(_parsed(events)) as parsed:
-                    yield parsed
+        return _Opened(partial(self._parsed, request, call, target, options))
 
-    @asynccontextmanager
-    async def stream_raw(
+    def stream_raw(
         self,
         request: v1.CompletionRequest,
         call: Call,
         target: Target | None = None,
         options: StartOptions | None = None,
-    ) -> AsyncIterator[Relay | _Stored]:
+    ) -> AbstractAsyncContextManager[Relay | _Stored]:
         """Like `stream`, but the events of an operation stay the bytes that are stored."""
-        async with AsyncExitStack() as stack:
-            yield await self._events(request, call, target, options, stack)
+        return _Opened(partial(self._events, request, call, target, options))
 
     def foreseen_warnings(self, request: v1.CompletionRequest, call: Call) -> list[v1.Warning]:
         """The warnings that the answer will have, as far as they are known before the completion starts."""
@@ -162,6 +178,17 @@ class Delivery:
         if refusal is not None:
             relay.fail(refusal)
         return relay
+
+    async def _parsed(
+        self,
+        request: v1.CompletionRequest,
+        call: Call,
+        target: Target | None,
+        options: StartOptions | None,
+        stack: AsyncExitStack,
+    ) -> AsyncIterator[v1.CompletionEvent]:
+        events = await self._events(request, call, target, options, stack)
+        return events if isinstance(events, Relay) else await stack.enter_async_context(aclosing(_parsed(events)))
 
     def _fill_in(self, request: v1.CompletionRequest, call: Call) -> None:
         """Adds what the frontend's settings and the headers of the call say, where the request itself says nothing."""

@@ -123,7 +123,7 @@ _call = Way.call
 
 
 def _soon():
-    return asyncio.get_running_loop().time() + 0.05
+    return asyncio.get_running_loop().time() + 0.5
 
 
 @DELIVERIES

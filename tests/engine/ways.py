@@ -28,6 +28,11 @@ from google.rpc import code_pb2
 class Batched(Scripted):
     """Plays events that follow each other as one batch. They are new with each request."""
 
+    async def complete(self, request, call):
+        async with aclosing(super().complete(request, call)) as events:
+            async for event in events:
+                yield copied(event)
+
     async def in_batches(self, request, call):
         self.requests.append(request)
         self.running += 1

@@ -122,6 +122,6 @@ async def test_a_large_request_is_encoded_in_a_thread(size, inline) -> None:
     http: Any = Unreachable()
     answers = HttpAnswers(http, lambda _: malformed_answer(""), Timeouts())
     with pytest.raises(HttpError, match="the body"):
-        await anext(answers.post("/", size, encode, {}, lambda _: Decoder()))
+        await anext(answers.post("/", size, encode, {}, lambda _: Decoder(), None))
 
     assert threads == [inline]

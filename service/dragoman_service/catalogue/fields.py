@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
+from typing import cast
 
 from dragoman import v1
 from google.rpc import code_pb2
@@ -99,8 +100,8 @@ def refusal_of(request: v1.CompletionRequest) -> Callable[[v1.Model, Collection[
 
 def set_fields(request: v1.CompletionRequest) -> list[str]:
     """Paths of the optional fields that the request uses, as `Model.supported_fields` writes them."""
-    paths = []
     config = request.generation_config
+    paths = []
     for descriptor, value in config.ListFields():
         if _is_neutral(descriptor.name, value):
             continue
@@ -108,16 +109,36 @@ def set_fields(request: v1.CompletionRequest) -> list[str]:
         if descriptor.name == "response_format":
             path += f".{config.response_format.WhichOneof('format')}"
         paths.append(path)
-    used = {_PARTS[kind] for kind in _kinds(request) if kind in _PARTS}
+    used = {*_used_by_messages(request)}
     if request.prompt:
         used.add("prompt")
     if request.tools:
         used.add("tools")
         used.update(_tool_demands(request.tool_choice))
-    if any(message.author for message in request.messages):
-        used.add("messages.author")
+        used.update(f"tools.{EXTENSIONS}{key}" for tool in request.tools for key in tool.extensions)
     used.update(f"{_SAFETY}.{setting.category}" for setting in request.safety_settings if _is_strict(setting))
-    return paths + sorted(used | {f"{at}{key}" for at, extensions in _extensions(request) for key in extensions})
+    used.update(EXTENSIONS + key for key in request.extensions)
+    return paths + sorted(used)
+
+
+def _used_by_messages(request: v1.CompletionRequest) -> Iterator[str]:
+    for message in request.messages:
+        if message.author:
+            yield "messages.author"
+        if message.extensions:
+            yield from _keys(message)
+        for part in message.parts:
+            kind = part.WhichOneof("content")
+            if kind in _PARTS:
+                yield _PARTS[kind]
+            if part.extensions:
+                yield from _keys(part)
+            if kind == "tool_call":
+                yield from _keys(part.tool_call)
+
+
+def _keys(owner: v1.Message | v1.Part | v1.ToolCall) -> Iterator[str]:
+    return (f"messages.{EXTENSIONS}{key}" for key in owner.extensions)
 
 
 def _is_strict(setting: v1.SafetySetting) -> bool:
@@ -147,24 +168,28 @@ def _extensions(request: v1.CompletionRequest) -> Iterator[tuple[str, MutableMap
                 yield f"messages.{EXTENSIONS}", part.tool_call.extensions
 
 
-def _honoured(request: v1.CompletionRequest, model: v1.Model) -> list[str]:
-    excluded = model.conversation_fields if request.prompt else ()
-    return [path for path in model.supported_fields if path not in excluded]
+def _honoured(request: v1.CompletionRequest, model: v1.Model) -> Collection[str]:
+    if not request.prompt:
+        return model.supported_fields
+    return [path for path in model.supported_fields if path not in model.conversation_fields]
 
 
 def _neutral(request: v1.CompletionRequest) -> Iterator[str]:
     for descriptor, value in request.generation_config.ListFields():
         if _is_neutral(descriptor.name, value):
             yield f"generation_config.{descriptor.name}"
-    yield from (f"{_SAFETY}.{setting.category}" for setting in request.safety_settings if not _is_strict(setting))
+    for setting in request.safety_settings:
+        if not _is_strict(setting):
+            yield f"{_SAFETY}.{setting.category}"
 
 
 def _is_neutral(name: str, value: object) -> bool:
     """Whether a field of the generation config demands nothing of a provider. Reasoning that is only to be shown or
     hidden does not: the service hides it, and shows what there is."""
-    if isinstance(value, v1.ReasoningConfig):
-        return not (value.effort or value.HasField("budget_tokens"))
-    return _NEUTRAL.get(name) == value
+    if name == "reasoning":
+        reasoning = cast("v1.ReasoningConfig", value)
+        return not (reasoning.effort or reasoning.HasField("budget_tokens"))
+    return name in _NEUTRAL and _NEUTRAL[name] == value
 
 
 def _tool_demands(choice: v1.ToolChoice) -> Iterator[str]:

@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -27,7 +27,7 @@ from dragoman_service.engine.filtering import Filters, alias_of, wrapped
 from dragoman_service.engine.fold import Fold
 from dragoman_service.engine.listing import Listing
 from dragoman_service.engine.plugin_errors import provider_error
-from dragoman_service.engine.relay import Relay
+from dragoman_service.engine.relay import Relay, Running
 from dragoman_service.engine.serving import Serving, admit, completion_name
 from dragoman_service.engine.tokenizing import ask, tokenizer_of
 from dragoman_service.errors import shutting_down as shutting_down  # what operations use
@@ -90,8 +90,7 @@ class Engine:
         self._turns = Turns()
         self._budget = budget or Budget()
         self._slots = slots
-        self._live: set[Relay | Answer] = set()
-        self._pumps: set[asyncio.Task[None]] = set()
+        self._running = Running()
 
     def call(
         self,
@@ -140,33 +139,20 @@ class Engine:
             async with self.relay(request, call, target) as relay:
                 return await relay.completion()
         answer = Answer(direct, self._fold(request, call), call)
-        self._live.add(answer)
+        self._running.live.add(answer)
         try:
             return await answer.completion()
         finally:
-            self._live.discard(answer)
+            self._running.live.discard(answer)
 
-    @asynccontextmanager
-    async def relay(
-        self, request: v1.CompletionRequest, call: Call, target: Target | None = None
-    ) -> AsyncIterator[Relay]:
-        """Starts the completion and yields its `Relay`. Leaving the context stops the upstream.
+    def relay(self, request: v1.CompletionRequest, call: Call, target: Target | None = None) -> Relay:
+        """The completion, which runs from when the `Relay` is entered. Leaving it stops the upstream.
 
         `target` is the request's model, if it was resolved already. The relay reports errors of `resolve` as its own.
         """
-        events: AsyncIterator[v1.CompletionEvent] | None = self._plain(request, call, target)
-        if events is None:
-            known = call if target is None else _Resolved(**_values(call), model=request.model, target=target)
-            events = self.complete(request, known)
-        relay = Relay(events, self._fold(request, call), call, self._turns)
-        self._live.add(relay)
-        try:
-            async with relay:
-                self._pumps.add(relay.task)
-                relay.task.add_done_callback(self._pumps.discard)
-                yield relay
-        finally:
-            self._live.discard(relay)
+        plain = self._plain(request, call, target)
+        events = plain or self.complete(request, call if target is None else _with_target(call, request, target))
+        return Relay(events, self._fold(request, call), call, self._turns, self._running, own=plain is not None)
 
     def _plain(self, request: v1.CompletionRequest, call: Call, target: Target | None) -> Events | None:
         """The events of a plain call; None: it takes the long way, which also raises the errors of `resolve`."""
@@ -220,12 +206,12 @@ class Engine:
 
     def stop(self) -> None:
         """Ends all running completions with SHUTTING_DOWN."""
-        for completion in tuple(self._live):
+        for completion in tuple(self._running.live):
             completion.fail(shutting_down())
 
     async def closed(self, within: float) -> None:
         """Returns when all upstreams are closed, or after `within` seconds: a provider may swallow its cancellation."""
-        if running := (*self._pumps, *self.router.parts.abandoned):
+        if running := (*self._running.pumps, *self.router.parts.abandoned):
             _, late = await asyncio.wait(running, timeout=within)
             for task in late:
                 log.error("provider.stuck", task=task.get_name(), seconds=within)
@@ -237,7 +223,7 @@ class Engine:
     async def _dispatch(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Passes the request on to its targets through the filters of the name that it asks for."""
         target = _resolved(request, call) or self.resolve(request.model, call.caller)
-        call = _Resolved(**_values(call), model=request.model, target=target)
+        call = _with_target(call, request, target)
         complete = self._around_models.get(alias_of(target), self._route)
         async with aclosing(complete(request, call)) as events:  # type: ignore[type-var]
             async for event in events:
@@ -257,7 +243,7 @@ class Engine:
         self, target: Target, request: v1.CompletionRequest, call: Call, *, queue: bool
     ) -> AsyncIterator[v1.CompletionEvent]:
         if _resolved(request, call) is not target:
-            call = _Resolved(**_values(call), model=request.model, target=target)
+            call = _with_target(call, request, target)
         complete = self._around_providers.get(self._filters.place(target), self._serve)
         if self._slots is None:
             return complete(request, call)
@@ -280,8 +266,12 @@ class Engine:
             raise provider_error(target, fault) from fault
 
 
-def _values(call: Call) -> dict[str, Any]:
-    return {field.name: getattr(call, field.name) for field in fields(Call)}
+_FIELDS = [field.name for field in fields(Call)]
+
+
+def _with_target(call: Call, request: v1.CompletionRequest, target: Target) -> _Resolved:
+    values: dict[str, Any] = {name: getattr(call, name) for name in _FIELDS}
+    return _Resolved(**values, model=request.model, target=target)
 
 
 def _resolved(request: v1.CompletionRequest, call: Call) -> Target | None:

@@ -42,10 +42,12 @@ class _Choice:
     finished: v1.ChoiceFinished | None = None
 
     def append(self, kind: Kind, text: str, state: bytes) -> None:
-        if not self.parts or self.parts[-1].kind != kind or self.parts[-1].state:
-            self.parts.append(_OpenPart(kind, []))
-        self.parts[-1].texts.append(text)
-        self.parts[-1].state = state
+        part = self.parts[-1] if self.parts else None
+        if part is None or part.kind != kind or part.state:
+            part = _OpenPart(kind, [])
+            self.parts.append(part)
+        part.texts.append(text)
+        part.state = state
 
     def append_call(self, delta: v1.ToolCallDelta, state: bytes) -> None:
         """Adds a piece of a tool call.
@@ -96,9 +98,10 @@ class Fold:
 
     def add(self, event: v1.CompletionEvent) -> None:
         """Takes one event. Raises PROVIDER_MALFORMED for an event that must not come at this point."""
+        if event.HasField("delta"):  # first, because almost all are
+            self._add_delta(event.delta)
+            return
         match event.WhichOneof("event"):
-            case "delta":
-                self._add_delta(event.delta)
             case "choice_finished":
                 self._open_choice(event.choice_finished.choice_index).finished = event.choice_finished
             case "usage":
@@ -145,18 +148,18 @@ class Fold:
             choice.logprobs.extend(delta.logprobs)
             counted = sum(1 + len(logprob.top_logprobs) for logprob in delta.logprobs)
             self._logprobs += _LOGPROB * counted + delta.ByteSize()
-        kind, before = delta.WhichOneof("content"), self.characters
+        kind, state, before = delta.WhichOneof("content"), delta.state, self.characters
         if kind == "tool_call":
             self.characters += len(delta.tool_call.arguments_json)
             self.characters += sum(map(len, delta.tool_call.extensions.values()))
-            choice.append_call(delta.tool_call, delta.state)
+            choice.append_call(delta.tool_call, state)
         elif kind is not None:
-            text: str = getattr(delta, kind)
+            text: str = delta.text if kind == "text" else getattr(delta, kind)
             self.characters += len(text)
-            choice.append(kind, text, delta.state)
+            choice.append(kind, text, state)
         if self.characters == before:  # each takes memory all the same
             self._empty += 1
-        self._weigh(found=len(delta.state))
+        self._weigh(found=len(state))
 
     def _weigh(self, found: int) -> None:
         self._found += found

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from dragoman import v1
 from google.rpc import code_pb2
@@ -30,9 +30,24 @@ _MAX_UNWRITTEN = 4 * MAX_BUFFERED  # the same if the reader is a worker, which w
 _TURN = 32  # events after which others may have their turn, in case the provider never waits
 
 
+class _Endable(Protocol):
+    def fail(self, error: CompletionError) -> None: ...
+
+
+class Running:
+    """The completions that run in a process."""
+
+    def __init__(self) -> None:
+        self.live: set[_Endable] = set()
+        """What can be ended from outside."""
+        self.pumps: set[asyncio.Task[None]] = set()
+        """The tasks that read upstreams, until those are closed."""
+
+
 class Relay:
     """Reads `events` in a task of its own until `call.deadline`. Use it with `async with`; leaving stops the upstream.
-    Relays that share `turns` leave time for others, however fast their providers are.
+    Relays that share `turns` leave time for others, however fast their providers are. `own`: the events are new, and
+    nobody else has them, so that they can be numbered without a copy.
 
     Read it once: with `async for`, with `ready` and `take`, or with `completion`.
     """
@@ -43,16 +58,22 @@ class Relay:
         fold: Fold,
         call: Call,
         turns: Turns | None = None,
+        running: Running | None = None,
+        *,
+        own: bool = False,
     ) -> None:
         self._events = events
         self._fold = fold
         self._call = call
         self._turns = turns or Turns()
+        self._running = running or Running()
+        self._own = own
+        self._loop = asyncio.get_running_loop()
         self._waiting: deque[WaitingEvent] = deque()
         self._size = 0
         self._max_buffered = MAX_BUFFERED if call.streaming else _MAX_UNWRITTEN
         self._sequence = 0
-        self._changed = asyncio.Event()  # set for the reader: an event waits, or the end is known
+        self._reader: asyncio.Future[None] | None = None  # waits for an event, or for the end
         self._space = asyncio.Event()  # set for the pump: the reader has taken events
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -91,10 +112,12 @@ class Relay:
         return self._task
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._task = loop.create_task(self._pump(), name=f"relay {self._call.id}")
+        self._task = self._loop.create_task(self._pump(), name=f"relay {self._call.id}")
+        self._running.live.add(self)
+        self._running.pumps.add(self._task)
+        self._task.add_done_callback(self._running.pumps.discard)
         if self._call.deadline is not None:
-            self._timer = loop.call_at(self._call.deadline, lambda: self.fail(deadline_exceeded()))
+            self._timer = self._loop.call_at(self._call.deadline, lambda: self.fail(deadline_exceeded()))
         return self
 
     async def __aexit__(
@@ -103,13 +126,14 @@ class Relay:
         # Must not await, because a handler that was cancelled in a write gets its CancelledError at the next await.
         self._stop()
         self._fold.close()
+        self._running.live.discard(self)
 
     def fail(self, error: CompletionError) -> None:
         """Ends the completion with `error` from outside, as a deadline or a shutdown does."""
         if not self._known():
             self._error = error
             self._stop()
-            self._changed.set()
+            self._wake()
 
     async def completion(self) -> v1.Completion:
         """Waits for the answer and returns it. Raises the CompletionError if it fails."""
@@ -130,7 +154,7 @@ class Relay:
 
     def take(self) -> list[v1.CompletionEvent]:
         """All waiting events, merged and numbered as `async for` yields them, without `finished`."""
-        taken = [self._number(waiting.build()) for waiting in self._waiting]
+        taken = [self._number(waiting.build(own=self._own)) for waiting in self._waiting]
         self._waiting.clear()
         self._size = 0
         self._space.set()
@@ -148,7 +172,7 @@ class Relay:
         waiting = self._waiting.popleft()
         self._size -= waiting.size
         self._space.set()
-        return self._number(waiting.build())
+        return self._number(waiting.build(own=self._own))
 
     def _known(self) -> bool:
         return self._completion is not None or self._error is not None or self._fault is not None
@@ -157,8 +181,15 @@ class Relay:
         return self._error or self._fault or internal()
 
     async def _change(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
+        self._reader = self._loop.create_future()
+        try:
+            await self._reader
+        finally:
+            self._reader = None
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     def _end(self) -> v1.CompletionEvent:
         if self._ended:
@@ -174,7 +205,9 @@ class Relay:
     def _number(self, event: v1.CompletionEvent) -> v1.CompletionEvent:
         self._sequence += 1
         event.sequence = self._sequence
-        event.event_time.FromNanoseconds(time.time_ns())
+        # Without the method of the message for this, which takes longer than all the rest.
+        event_time = event.event_time
+        event_time.seconds, event_time.nanos = divmod(time.time_ns(), 1_000_000_000)
         return event
 
     def _stop(self) -> None:
@@ -192,7 +225,10 @@ class Relay:
                 async for event in events:
                     self._fold.add(event)
                     if self._watched:
-                        await self._offer(event)
+                        self._offer(event)
+                        while self._size > self._max_buffered and self._watched:
+                            self._space.clear()
+                            await self._space.wait()
                     count += 1
                     if not count % _TURN:
                         await self._turns.next()
@@ -212,17 +248,14 @@ class Relay:
         finally:
             if not self._stopped and not self._known():
                 self._fault = RuntimeError("the upstream was cancelled by something other than its reader")
-            self._changed.set()
+            self._wake()
 
-    async def _offer(self, event: v1.CompletionEvent) -> None:
+    def _offer(self, event: v1.CompletionEvent) -> None:
         if not (self._waiting and event.HasField("delta") and self._merge(event)):
             waiting = WaitingEvent(event)
             self._waiting.append(waiting)
             self._size += waiting.size
-        self._changed.set()
-        while self._size > self._max_buffered and self._watched:
-            self._space.clear()
-            await self._space.wait()
+        self._wake()
 
     def _merge(self, event: v1.CompletionEvent) -> bool:
         last = self._waiting[-1]

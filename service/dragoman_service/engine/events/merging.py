@@ -25,35 +25,43 @@ class WaitingEvent:
 
     def __init__(self, event: v1.CompletionEvent) -> None:
         self.event = event
-        self.kind = event.delta.WhichOneof("content") if event.HasField("delta") else None
-        self.texts: list[str] = []
-        self.logprobs: list[v1.TokenLogprob] = []
-        self.state = event.delta.state
-        self.size = _size(event.delta, self.kind) if self.kind else _EVENT + event.ByteSize()
+        delta = event.delta  # of another event, an empty one
+        self.kind = delta.WhichOneof("content")
+        self.texts: list[str] | None = None  # of all deltas, once there are several
+        if self.kind is None:
+            self.size = _EVENT + event.ByteSize()
+        else:
+            self.state = delta.state
+            self.size = _size(delta, self.kind, _text(delta, self.kind))
 
     def merge(self, event: v1.CompletionEvent) -> bool:
         """Appends `event` if it continues this one. Returns whether it did."""
-        delta = event.delta
-        if self.kind is None or self.state or self.size >= MAX_MERGED or delta.WhichOneof("content") != self.kind:
+        delta, kind = event.delta, self.kind
+        if kind is None or self.state or self.size >= MAX_MERGED or delta.WhichOneof("content") != kind:
             return False
-        if delta.choice_index != self.event.delta.choice_index:
+        first = self.event.delta
+        if delta.choice_index != first.choice_index:
             return False
-        if self.kind == "tool_call" and (
-            delta.tool_call.index != self.event.delta.tool_call.index or delta.tool_call.extensions
-        ):
+        if kind == "tool_call" and (delta.tool_call.index != first.tool_call.index or delta.tool_call.extensions):
             return False
-        self.texts.append(_text(delta, self.kind))
+        if self.texts is None:
+            self.texts, self.logprobs = [_text(first, kind)], list[v1.TokenLogprob]()
+        text = _text(delta, kind)
+        self.texts.append(text)
         self.logprobs.extend(delta.logprobs)
         self.state = delta.state
-        self.size += _size(delta, self.kind)
+        self.size += _size(delta, kind, text)
         return True
 
-    def build(self) -> v1.CompletionEvent:
-        """A new event, because the provider's events are never changed."""
-        event = v1.CompletionEvent()
-        event.CopyFrom(self.event)
-        if self.kind is not None and self.texts:
-            text = _text(event.delta, self.kind) + "".join(self.texts)
+    def build(self, *, own: bool = False) -> v1.CompletionEvent:
+        """The event with all that was merged into it: a new one, unless it is our `own`, because the events of a
+        provider are never changed."""
+        event = self.event
+        if not own:
+            event = v1.CompletionEvent()
+            event.CopyFrom(self.event)
+        if self.kind is not None and self.texts is not None:
+            text = "".join(self.texts)
             if self.kind == "tool_call":
                 event.delta.tool_call.arguments_json = text
             else:
@@ -64,14 +72,16 @@ class WaitingEvent:
 
 
 def _text(delta: v1.Delta, kind: Kind) -> str:
+    if kind == "text":  # first, because almost all are
+        return delta.text
     text: str = delta.tool_call.arguments_json if kind == "tool_call" else getattr(delta, kind)
     return text
 
 
-def _size(delta: v1.Delta, kind: Kind) -> int:
-    size = (len(_text(delta, kind)) or 1) + len(delta.state)  # an empty one takes memory too
+def _size(delta: v1.Delta, kind: Kind, text: str) -> int:
+    size = (len(text) or 1) + len(delta.state)  # an empty one takes memory too
     if kind == "tool_call":
         size += len(delta.tool_call.id) + len(delta.tool_call.name)
-    for logprob in delta.logprobs:
-        size += _LOGPROB * (1 + len(logprob.top_logprobs))
+    if delta.logprobs:
+        size += sum(_LOGPROB * (1 + len(logprob.top_logprobs)) for logprob in delta.logprobs)
     return size
