@@ -1,7 +1,12 @@
-"""Counts what one call costs the event loop: tasks, timers, and callbacks that it runs soon.
+"""Counts what one call costs, because counts hold on any machine and times do not.
 
     python bench/counts.py                 # a table: whole answers and streams, over gRPC and over HTTP
     python bench/counts.py --tasks unary   # the names of the tasks of a call
+
+Columns: tasks, timers, and callbacks that the event loop runs `soon`; `polls` of the system for what is ready; `sends`
+and `receives` of its sockets, those of callers over HTTP and those to the upstream, because gRPC's own library does its
+I/O by itself; Python `functions` entered or resumed in the loop's thread. What a call allocates is not counted, because
+Python only tells what is kept; the functions stand for it.
 
 Real gRPC and HTTP, with the provider `openai` and the stand-in of `bench/relay.py` in a process of its own. The client
 is in a thread of its own. Counts do not depend on how busy the machine is, except that a busy one needs another
@@ -15,6 +20,8 @@ import asyncio
 import http.client
 import io
 import json
+import selectors
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +30,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import grpc
@@ -36,16 +44,45 @@ HERE = Path(__file__).parent
 REPETITIONS, CALLS = 5, 8  # of each kind; a repetition makes so many calls
 SETTLED = 0.1  # seconds after the last call, in which the service ends what it does behind an answer
 TOKENS = 32
-KINDS = ("tasks", "timers", "soon")
+KINDS = ("tasks", "timers", "soon", "polls", "sends", "receives", "functions")
+
+
+class CountingSelector(selectors.DefaultSelector):
+    """Counts how often the system is asked."""
+
+    counted: Counter[str]
+
+    def select(self, timeout: float | None = None) -> Any:
+        self.counted["polls"] += 1
+        return super().select(timeout)
+
+
+class CountingSocket:
+    """A socket that counts what is sent and received."""
+
+    def __init__(self, sock: socket.socket, counted: Counter[str]) -> None:
+        self._sock, self._counted = sock, counted
+
+    def send(self, *what: Any) -> int:
+        self._counted["sends"] += 1
+        return self._sock.send(*what)
+
+    def recv(self, *what: Any) -> bytes:
+        self._counted["receives"] += 1
+        return self._sock.recv(*what)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 class CountingLoop(asyncio.SelectorEventLoop):
     """Counts what is asked of it."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.counted = Counter[str]()
+        selector = CountingSelector()
+        selector.counted = self.counted = Counter[str]()
         self.names: list[str] = []
+        super().__init__(selector)
 
     def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None) -> Any:
         self.counted["tasks"] += 1
@@ -63,6 +100,15 @@ class CountingLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Handle:
         self.counted["soon"] += 1
         return super().call_soon(callback, *args, context=context)
+
+    def _make_socket_transport(self, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
+        counting: Any = CountingSocket(sock, self.counted)
+        return super()._make_socket_transport(counting, *args, **kwargs)  # type: ignore[misc]
+
+    def entered(self, _frame: FrameType, event: str, _arg: object) -> None:
+        """A profile hook."""
+        if event == "call":
+            self.counted["functions"] += 1
 
 
 class Client:
@@ -138,8 +184,10 @@ async def _count(loop: CountingLoop, call: Callable[[], None]) -> tuple[dict[str
     async def once(times: int) -> Counter[str]:
         loop.counted.clear()
         loop.names.clear()
+        sys.setprofile(loop.entered)
         await asyncio.to_thread(several, times)
         await asyncio.sleep(SETTLED)
+        sys.setprofile(None)
         return Counter(loop.counted)
 
     await once(1)  # the first opens connections and fills caches
@@ -164,9 +212,9 @@ def main() -> None:
     if chosen:
         print("\n".join(found[chosen][1]))
         return
-    print(f"{'':16}{''.join(f'{kind:>8}' for kind in KINDS)}")
+    print(f"{'':16}{''.join(f'{kind:>10}' for kind in KINDS)}")
     for name, (figures, _) in found.items():
-        print(f"{name:16}{''.join(f'{figures[kind]:>8.1f}' for kind in KINDS)}")
+        print(f"{name:16}{''.join(f'{figures[kind]:>10.1f}' for kind in KINDS)}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.deadlines import Deadlines
 from dragoman_service.engine.direct import Direct, Events
 from dragoman_service.engine.filtering import Filters, alias_of, wrapped
-from dragoman_service.engine.fold import Fold
+from dragoman_service.engine.fold import Fold, set_now
 from dragoman_service.engine.listing import Listing
 from dragoman_service.engine.plugin_errors import provider_error
 from dragoman_service.engine.relay import Relay, Running
@@ -162,13 +162,10 @@ class Engine:
             return None
 
     def _fold(self, request: v1.CompletionRequest, call: Call) -> Fold:
-        header = v1.Completion(
-            name=completion_name(call),
-            requested_model=request.model,
-            labels=request.labels,
-            request_id=request.request_id,
-        )
-        header.create_time.FromNanoseconds(time.time_ns())
+        header = v1.Completion(name=completion_name(call), requested_model=request.model, request_id=request.request_id)
+        if request.labels:
+            header.labels.update(request.labels)
+        set_now(header.create_time)
         return Fold(header, self._budget)
 
     def foreseen_warnings(self, request: v1.CompletionRequest, caller: str) -> list[v1.Warning]:

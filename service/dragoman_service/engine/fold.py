@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from dragoman import v1
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2
 
 from dragoman_service.engine.budget import Budget, Share
@@ -63,7 +64,8 @@ class _Choice:
         if delta.id not in ("", call.id) or delta.name not in ("", call.name):
             raise malformed_answer(f"changed the id or name of tool call {delta.index}")
         call.texts.append(delta.arguments_json)
-        call.extensions.update(delta.extensions)
+        if delta.extensions:
+            call.extensions.update(delta.extensions)
         call.state = state or call.state
 
     def _open_call(self, delta: v1.ToolCallDelta) -> None:
@@ -211,7 +213,7 @@ class Fold:
             raise malformed_answer("ended without an answer")
         completion = v1.Completion()
         completion.CopyFrom(self._header)
-        completion.finish_time.FromNanoseconds(time.time_ns())
+        set_now(completion.finish_time)
         for index in sorted(self._choices):
             self._close(completion, index, self._choices[index])
         if self._findings is not None:
@@ -238,8 +240,14 @@ class Fold:
         )
         answer.message.role = v1.ROLE_ASSISTANT
         answer.message.parts.extend(map(_part, choice.parts))
-        answer.message.extensions.update(end.extensions)
+        if end.extensions:
+            answer.message.extensions.update(end.extensions)
         completion.system_fingerprint = completion.system_fingerprint or end.system_fingerprint
+
+
+def set_now(moment: Timestamp) -> None:
+    """Sets it to the present time. Quicker than its own method, which would take as long as passing an event on."""
+    moment.seconds, moment.nanos = divmod(time.time_ns(), 1_000_000_000)
 
 
 def _part(part: _OpenPart) -> v1.Part:

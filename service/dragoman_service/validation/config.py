@@ -30,12 +30,14 @@ _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
 
 def config_violations(config: v1.GenerationConfig, at: str) -> Iterator[FieldViolation]:
     """Mistakes in `config`, whose path is `at`."""
-    for name, (allowed, holds) in _RANGES.items():
-        if config.HasField(name) and not holds(value := getattr(config, name)):  # type: ignore[arg-type]
-            yield out_of_range(f"{at}.{name}", value, allowed)
+    for descriptor, value in config.ListFields():
+        name = descriptor.name
+        if name in _RANGES and not _RANGES[name][1](value):
+            yield out_of_range(f"{at}.{name}", value, _RANGES[name][0])
     if config.top_logprobs and not config.include_logprobs:
         yield FieldViolation(f"{at}.top_logprobs", "needs include_logprobs")
-    yield from _stops(config, f"{at}.stop_sequences")
+    if config.stop_sequences:
+        yield from _stops(config, f"{at}.stop_sequences")
     if config.HasField("reasoning"):
         yield from _reasoning(config.reasoning, f"{at}.reasoning")
     if config.HasField("response_format"):

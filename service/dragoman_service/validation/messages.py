@@ -45,14 +45,14 @@ def _message(message: v1.Message, at: str, calls: set[str]) -> Iterator[FieldVio
         yield from extension_violations(message.extensions, f"{at}.extensions")
     answered = False
     for number, part in enumerate(message.parts):
+        kind = part.WhichOneof("content")
         if part.extensions:
             yield from extension_violations(part.extensions, f"{at}.parts[{number}].extensions")
         if part.HasField("cache_hint"):
             yield from cache_hint_violations(part.cache_hint, f"{at}.parts[{number}].cache_hint")
-        kind = part.WhichOneof("content")
         if kind in _MEDIA:
             yield from media_violations(part, f"{at}.parts[{number}]", message.role, after_result=answered)
-        else:
+        elif kind != "text" or message.role == v1.ROLE_TOOL:  # almost all are sound texts
             answered = answered or kind == "tool_result"
             yield from _part(part, kind, f"{at}.parts[{number}]", message.role, calls)
 

@@ -47,7 +47,12 @@ def violations(request: v1.CompletionRequest, at: str = "") -> Iterator[FieldVio
         yield FieldViolation(f"{at}request_id", f"must have {allowed}")
     if len(request.end_user) > limits.END_USER:
         yield too_long(f"{at}end_user", request.end_user, limits.END_USER)
-    yield from _input(request, at)
+    if not request.prompt:
+        yield from message_violations(request.messages, f"{at}messages")
+    elif request.messages:
+        yield FieldViolation(f"{at}prompt", "replaces messages: send one of the two")
+    elif len(request.prompt) > limits.PROMPT:
+        yield too_long(f"{at}prompt", request.prompt, limits.PROMPT)
     if request.tools or request.HasField("tool_choice"):
         yield from tool_violations(request, at)
     if request.HasField("generation_config"):
@@ -56,18 +61,10 @@ def violations(request: v1.CompletionRequest, at: str = "") -> Iterator[FieldVio
         yield from safety_violations(request.safety_settings, f"{at}safety_settings")
     if request.priority or request.HasField("routing") or request.HasField("stream_options"):
         yield from routing_violations(request, at)
-    yield from _labels(request, at)
+    if request.labels:
+        yield from _labels(request, at)
     if request.extensions:
         yield from extension_violations(request.extensions, f"{at}extensions")
-
-
-def _input(request: v1.CompletionRequest, at: str) -> Iterator[FieldViolation]:
-    if not request.prompt:
-        yield from message_violations(request.messages, f"{at}messages")
-    elif request.messages:
-        yield FieldViolation(f"{at}prompt", "replaces messages: send one of the two")
-    elif len(request.prompt) > limits.PROMPT:
-        yield too_long(f"{at}prompt", request.prompt, limits.PROMPT)
 
 
 def _labels(request: v1.CompletionRequest, at: str) -> Iterator[FieldViolation]:

@@ -71,13 +71,18 @@ class TimeoutWatch:
 
         `ended`: every choice has its finish reason.
         """
-        counted = any(event.HasField("usage") for event in events)
+        counted = begun = False
+        for event in events:
+            if event.HasField("usage"):
+                counted = True
+            else:
+                begun = True
         settled = ended and counted and not self._running  # a first report of usage is the last word of an answer
         self._running = self._running or (counted and not ended)
         if ended and self._ended and not settled:  # the pause has begun, and nothing but more of the answer prolongs it
             return
         self._ended = ended
-        self._begun = self._begun or any(not event.HasField("usage") for event in events)
+        self._begun = self._begun or begun
         if self._begun:  # any bytes are a sign of life: servers send comments while they hold back a long tool call
             self._due = self._in(self._timeouts.idle)
         elif events:
