@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 from dragoman_service.transport.native.metadata import MetadataError, encoded, status_fields
-from dragoman_service.transport.native.requests import RefusedError, parse_timeout, read_head
+from dragoman_service.transport.native.requests import Heads, RefusedError, parse_timeout, read_head
 
 BASE = {b":method": b"POST", b":path": b"/a.A/B", b":scheme": b"http", b"content-type": b"application/grpc"}
 
@@ -27,6 +27,17 @@ def test_any_bytes_of_a_path_and_a_value_are_read():
 
     assert read.path == "/a/ÿ"
     assert read.metadata == (("x", "ÿþ"), ("y", "é"))
+
+
+def test_heads_that_differ_in_their_deadline_alone_are_read_anew_where_they_differ():
+    heads = Heads()
+    more = [(b"grpc-timeout", b"1S"), (b"grpc-timeout", b"2S"), (b"x", b"y"), (b"x", b"z"), (b"grpc-timeout", b"3S")]
+    read = [heads.read([*BASE.items(), field]) for field in (*more, more[0])]
+
+    assert [head.timeout for head in read] == [1.0, 2.0, None, None, 3.0, 1.0]
+    assert [head.metadata for head in read] == [(), (), (("x", "y"),), (("x", "z"),), (), ()]
+    assert heads.read(list(BASE.items())) == read_head(list(BASE.items()))
+    assert heads.read([*BASE.items(), (b"x", b"y")]).metadata == (("x", "y"),)
 
 
 @pytest.mark.parametrize("kind", [b"application/grpc+proto", b"application/grpc;x=y", b"application/grpc"])

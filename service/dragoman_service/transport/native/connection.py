@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import dragoman_http2 as http2
+from dragoman_http2 import CLOSED, DATA, PONG, REQUEST, RESET, TRAILERS, WRITABLE
 
 from dragoman_service.transport.native.call import Call
 from dragoman_service.transport.native.context import HEADERS
@@ -16,7 +17,7 @@ from dragoman_service.transport.native.lanes import Lanes
 from dragoman_service.transport.native.lifetime import Lifetime
 from dragoman_service.transport.native.metadata import Field, status_fields
 from dragoman_service.transport.native.options import Options
-from dragoman_service.transport.native.requests import Head, RefusedError, read_head
+from dragoman_service.transport.native.requests import Head, Heads, RefusedError
 
 BLOCK = 64 * 1024  # bytes that are taken from the session at a time
 LINGER = 2.0  # seconds in which a closed connection sends what it has
@@ -44,6 +45,7 @@ class Connection(asyncio.Protocol):
         self._service, self.loop, self.options = service, loop, service.options
         self.peer = ""
         self.session: http2.Session
+        self._heads = Heads()
         self.calls: dict[int, Call] = {}
         self.transport: Any = None
         self._waking = self._paused = self._closing = False
@@ -154,35 +156,39 @@ class Connection(asyncio.Protocol):
         calls = self.calls
         for event in events:
             kind, stream = event[0], event[1]
-            if kind == http2.REQUEST:
+            if kind == REQUEST:
                 self._begin(stream, event[2], event[3])
-            elif kind == http2.DATA:
+            elif kind == DATA:
                 if (call := calls.get(stream)) is not None:
                     call.receive(event[2], event[3])
                 elif event[2]:
                     self.session.consume(stream, len(event[2]))
-            elif kind == http2.CLOSED or kind == http2.RESET:
+            elif kind in (CLOSED, RESET):
                 if (call := calls.pop(stream, None)) is not None:
-                    call.close(lost=kind == http2.RESET)
+                    call.close(lost=kind == RESET)
                     if not calls:
                         self.lifetime.idle()
-            elif kind == http2.WRITABLE:
+            elif kind == WRITABLE:
                 if (call := calls.get(stream)) is not None:
                     call.writable()
-            elif kind == http2.TRAILERS:
+            elif kind == TRAILERS:
                 if (call := calls.get(stream)) is not None:
                     call.receive(b"", True)
-            elif kind == http2.PONG:
+            elif kind == PONG:
                 self.lifetime.pong(event[2])
 
     def _begin(self, stream: int, fields: list[Field], ended: bool) -> None:
         service, lanes = self._service, self._service.lanes
-        path = next((value for name, value in fields if name == b":path"), b"")
+        path = b""
+        for name, value in fields:
+            if name == b":path":
+                path = value
+                break
         if (refusal := lanes.refusal(path, self.lifetime.heard)) is not None:
             self.session.fail(stream, refusal)
             return
         try:
-            head = read_head(fields)
+            head = self._heads.read(fields)
         except RefusedError as refused:
             self._refuse(stream, refused)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections import deque
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import grpc
 
 PREFIX = 5  # bytes before each message
 _WINDOW = {"gzip": 31, "deflate": zlib.MAX_WBITS}  # zlib's names for the two formats
+_prefix = struct.Struct(">BI").pack
 ENCODINGS = ("identity", *_WINDOW)
 
 
@@ -23,7 +25,7 @@ class MessageError(Exception):
 
 def frame(message: bytes) -> bytes:
     """The message as it is sent, not compressed."""
-    return b"\0" + len(message).to_bytes(4, "big") + message
+    return _prefix(0, len(message)) + message
 
 
 def compressed_frame(message: bytes, encoding: str) -> bytes:
@@ -32,7 +34,7 @@ def compressed_frame(message: bytes, encoding: str) -> bytes:
         return frame(message)
     packer = zlib.compressobj(wbits=_WINDOW[encoding])
     packed = packer.compress(message) + packer.flush()
-    return b"\1" + len(packed).to_bytes(4, "big") + packed
+    return _prefix(1, len(packed)) + packed
 
 
 class Incoming:
