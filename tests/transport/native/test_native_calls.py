@@ -7,6 +7,7 @@ import logging
 
 import grpc
 import pytest
+from dragoman_service.transport.native import lanes
 from dragoman_service.transport.native.lanes import TURN
 from raw_http2 import DATA, END_STREAM, HEADERS, frame, message, opened, request
 from waiting import until
@@ -195,3 +196,32 @@ async def test_a_burst_that_fits_is_served_in_turn(native):
         answers = await asyncio.gather(*(echo(b"%d" % number) for number in range(500)))
 
     assert answers == [b"%d" % number for number in range(500)]
+
+
+class Broken(grpc.GenericRpcHandler):
+    def service(self, handler_call_details):
+        raise RuntimeError("secret")
+
+
+async def test_a_generic_handler_that_raises_harms_its_call_alone(odd, serving, caplog):
+    serving.server.add_generic_rpc_handlers((Broken(),))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await odd("unary_unary", "Nothing")(b"")
+
+    assert caught.value.code() is grpc.StatusCode.UNKNOWN
+    assert "secret" in caplog.text
+    assert await odd("unary_unary", "Unary")(b"next") == b"next"
+
+
+async def test_lanes_of_paths_that_are_not_called_again_are_forgotten(serving, monkeypatch):
+    class Any(grpc.GenericRpcHandler):
+        def service(self, handler_call_details):
+            return grpc.unary_unary_rpc_method_handler(serving.handlers.unary)
+
+    monkeypatch.setattr(lanes, "MOST", 5)
+    serving.server.add_generic_rpc_handlers((Any(),))
+    async with grpc.aio.insecure_channel(serving.address) as channel:
+        for number in range(20):
+            assert await channel.unary_unary(f"/any/{number}")(b"x") == b"x"
+
+    await until(lambda: len(serving.server._lanes._lanes) <= 6)

@@ -98,9 +98,12 @@ class Call(Context):
             if lost and not self._finished:
                 self._stop()
         self.writable()
-        for callback in self._callbacks:
-            callback(self)
-        self._callbacks.clear()
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            try:
+                callback(self)
+            except Exception as error:  # noqa: BLE001 - the others are called all the same
+                self._connection.report(error)
 
     def fail(self, code: grpc.StatusCode, message: str) -> None:
         """Ends the call with a status that its handler does not choose, and cancels the handler."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import dragoman_http2 as http2
+import grpc
 from dragoman_http2 import CLOSED, DATA, PONG, REQUEST, RESET, TRAILERS, WRITABLE
 
 from dragoman_service.transport.native.call import Call
@@ -189,10 +190,15 @@ class Connection(asyncio.Protocol):
             return
         try:
             head = self._heads.read(fields)
+            handler = service.find(head)
         except RefusedError as refused:
             self._refuse(stream, refused)
             return
-        call = self.calls[stream] = Call(self, stream, head, service.find(head), ended)
+        except Exception as error:  # noqa: BLE001 - whatever a generic handler raises
+            self.report(error)
+            self._refuse(stream, RefusedError("The method cannot be looked up.", grpc.StatusCode.UNKNOWN))
+            return
+        call = self.calls[stream] = Call(self, stream, head, handler, ended)
         lanes.add(call, path, self.loop)
 
     def _refuse(self, stream: int, refused: RefusedError) -> None:

@@ -15,6 +15,7 @@ from dragoman_service.transport.native.metadata import Field, encoded, status_fi
 
 TURN = 16
 """Calls of a method that begin in one turn of the loop. A turn is short then, whatever comes."""
+MOST = 4096  # lanes that are kept while they are empty; a handler may take any path
 KEPT = 0.05  # seconds that a refusal is used again
 FULL: Status = (grpc.StatusCode.UNAVAILABLE, "Too many calls are waiting.", ())
 UNKNOWN = "Method not found!"
@@ -23,11 +24,14 @@ UNKNOWN = "Method not found!"
 class _Lane:
     """The calls of one method."""
 
-    __slots__ = ("begun", "waiting")
+    __slots__ = ("begun", "made", "path", "refusal", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, path: bytes) -> None:
+        self.path = path
         self.begun = 0  # in this turn
         self.waiting: deque[Call] = deque()
+        self.refusal: list[Field] = []
+        self.made = -KEPT  # when the refusal was
 
 
 class Crowded(NamedTuple):
@@ -48,7 +52,6 @@ class Lanes:
         self._lanes: dict[bytes, _Lane] = {}
         self._used: list[_Lane] = []  # in this turn
         self._turning = False
-        self._refusals: dict[bytes, tuple[float, list[Field]]] = {}
 
     @property
     def waiting(self) -> int:
@@ -62,12 +65,11 @@ class Lanes:
         if lane is None or len(lane.waiting) < self._max_waiting:
             return None
         self._crowded.told()
-        made, fields = self._refusals.get(path, (-KEPT, HEADERS))
-        if now - made > KEPT:
+        if now - lane.made > KEPT:
             code, message, trailing = self._crowded.status(path.decode("latin-1"))
-            fields = [*HEADERS, *status_fields(code.value[0], message), *encoded(trailing)]
-            self._refusals[path] = now, fields
-        return fields
+            lane.refusal = [*HEADERS, *status_fields(code.value[0], message), *encoded(trailing)]
+            lane.made = now
+        return lane.refusal
 
     def add(self, call: Call, path: bytes, loop: asyncio.AbstractEventLoop) -> None:
         """Begins a call, now or when it is its turn. Calls of unknown methods share a lane."""
@@ -75,7 +77,7 @@ class Lanes:
             path = b""
         lane = self._lanes.get(path)
         if lane is None:
-            lane = self._lanes[path] = _Lane()
+            lane = self._lanes[path] = _Lane(path)
         if not lane.begun and not lane.waiting:
             self._used.append(lane)
             if not self._turning:
@@ -101,6 +103,8 @@ class Lanes:
                     call.start(self._serve)
             if lane.begun:
                 self._used.append(lane)
+            elif len(self._lanes) > MOST:
+                del self._lanes[lane.path]
         self._turning = bool(self._used)
         if self._turning:
             loop.call_soon(self._turn, loop)

@@ -92,14 +92,20 @@ class Server:
         """
         if tls is not None:
             tls.set_alpn_protocols(["h2"])
-        loop = asyncio.get_running_loop()
-        for family, address in await _addresses(host, port):
-            bound = _bound(family, (*address[:1], port, *address[2:]), share=self._options.share_port)
-            port = bound.getsockname()[1]
+        loop, bound = asyncio.get_running_loop(), list[socket.socket]()
+        try:
+            for family, address in await _addresses(host, port):
+                bound.append(_bound(family, (*address[:1], port, *address[2:]), share=self._options.share_port))
+                port = bound[-1].getsockname()[1]
+        except BaseException:
+            for one in bound:
+                one.close()
+            raise
+        for one in bound:
             self._sockets.append(
                 await loop.create_server(
                     lambda: Connection(self._service, loop),
-                    sock=bound,
+                    sock=one,
                     backlog=BACKLOG,
                     ssl=tls,
                     ssl_handshake_timeout=None if tls is None else self._options.handshake_timeout,
