@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define LONGEST_KNOWN 256       /* bytes of a field that is worth keeping */
-#define MOST_SENT 65536         /* bytes of a header list to send, counted as HTTP/2 counts */
+#define MOST_SENT 65536         /* bytes of a list to send, as HTTP/2 counts; no more than nghttp2 sends */
 
 static PyObject *bytes_of(nghttp2_rcbuf *buffer) {
   nghttp2_vec vector = nghttp2_rcbuf_get_buf(buffer);

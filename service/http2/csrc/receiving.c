@@ -42,6 +42,7 @@ static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, voi
   int32_t id = frame->hd.stream_id;
   Stream *stream = nghttp2_session_get_stream_user_data(h2, id);
   if (!stream) {
+    self->last = id;
     stream = stream_new(self, id);
     if (!stream) return FAILED;
     nghttp2_session_set_stream_user_data(h2, id, stream);

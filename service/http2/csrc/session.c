@@ -53,8 +53,6 @@ static int create_h2(Session *self) {
     nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
     /* limits.c counts resets, so that good answers make up for cancelled ones. */
     nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);
-    /* headers.c limits what is sent, and nghttp2's own estimate is higher than that count. */
-    nghttp2_option_set_max_send_header_block_length(option, 1 << 20);
     result = nghttp2_session_server_new3(&self->h2, callbacks, self, option, &memory);
   }
   nghttp2_option_del(option);

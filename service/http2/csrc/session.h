@@ -89,6 +89,7 @@ typedef struct {
   nghttp2_session *h2;
   PyObject *events;     /* a list */
   Stream *streams;
+  int32_t last;         /* the highest id of a stream so far */
   Py_ssize_t open;      /* streams that the caller knows of */
   PyObject *held;       /* the last chunk of DATA, until it is known whether the stream ends with it */
   int32_t held_stream;
@@ -117,7 +118,6 @@ extern PyGetSetDef session_getset[];
 /* limits.c */
 bool bucket_add(Bucket *bucket);
 void bucket_tick(Bucket *bucket, double seconds);
-int flooded(Session *self, const char *reason);
 int count_frame(Session *self, const nghttp2_frame_hd *head);
 int count_reset(Session *self);
 int count_noise(Session *self);

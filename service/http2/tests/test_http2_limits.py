@@ -54,6 +54,7 @@ FLOODS: dict[str, Callable[[int], bytes]] = {
     "empty data": lambda number: (b"" if number else head(1, end=False).serialize()) + DataFrame(1).serialize(),
     "padding alone": lambda number: (b"" if number else head(1, end=False).serialize()) + padded(1),
     "priorities": lambda number: PriorityFrame(1, depends_on=0, stream_weight=1).serialize(),
+    "headers for a stream that is over": lambda number: rapid_resets(0) * (number == 0) + head(1).serialize(),
     "window updates": lambda number: WindowUpdateFrame(0, window_increment=1).serialize(),
 }
 
@@ -133,6 +134,11 @@ def test_windows_that_open_for_response_frames_are_no_flood():
         session.send(1, b"12345")
         session.take()
         session.receive(FLOODS["window updates"](number) * 2)
+    with pytest.raises(SessionError, match="carry nothing"):
+        for number in range(5 * MOST):
+            session.send(1, b"12345")
+            session.take()
+            session.receive(FLOODS["window updates"](number) * 3)
 
 
 def test_a_peer_that_makes_the_server_reset_gets_no_further_than_one_that_resets():
@@ -173,6 +179,13 @@ def test_a_header_list_that_unpacks_to_much_more_stores_none_of_it():
 
     assert (events, error) == ([], None)
     assert [frame.error_code for frame in written(session)] == [CALM]  # type: ignore[attr-defined]
+
+
+def test_a_priority_of_the_connection_breaks_the_protocol():
+    _, error = outcome(opened(), b"\0\0\5\x02\0\0\0\0\0\0\0\0\1\1")
+
+    assert error is not None
+    assert error.code == 1
 
 
 def test_a_window_that_overflows_ends_no_more_than_the_resets_allow():

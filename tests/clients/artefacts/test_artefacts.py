@@ -39,7 +39,7 @@ def test_the_wheel_of_the_http2_session_brings_its_library_and_passes_its_tests(
     run(tmp_path, TOOLS / "uv", "pip", "install", *to, wheel, "grpcio", "h2", "hypothesis", "pytest-asyncio")
     shutil.copytree(ROOT / "service/http2/tests", tmp_path / "tests")
     shutil.copy(ROOT / "service/http2/README.md", tmp_path)
-    tests = [f"tests/test_http2_{name}.py" for name in ("exchanges", "flow", "limits", "readme")]
+    tests = [f"tests/test_http2_{name}.py" for name in ("endings", "exchanges", "flow", "limits", "readme")]
     run(tmp_path, "installed/bin/python", "-m", "pytest", "-o", "asyncio_mode=auto", *tests)
 
 
