@@ -35,7 +35,8 @@ class Holding:
         self._loop = loop or asyncio.get_running_loop()
         self._tick = seconds / _TICKS
         self._due: dict[int, list[Held]] = {}  # by the number of the tick
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._next = 0  # the tick that it is set for, which not every loop's handles tell
 
     def time(self) -> float:
         """The loop's time."""
@@ -58,12 +59,13 @@ class Holding:
 
     def _set(self) -> None:
         """Sets the timer for the next tick at which something is due."""
-        when = min(self._due) * self._tick
+        number = min(self._due)
         if self._timer is not None:
-            if self._timer.when() <= when:
+            if self._next <= number:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._release)
+        self._next = number
+        self._timer = self._loop.call_at(number * self._tick, self._release)
 
     def _release(self) -> None:
         self._timer = None
