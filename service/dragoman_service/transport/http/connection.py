@@ -238,7 +238,8 @@ class Connection(asyncio.Protocol):
             self._timer = self._loop.call_at(self._due, self._time_out)
             return
         if self._timing_head:  # a browser's spare connection expects no response
-            self.write(_TIMED_OUT)
+            with suppress(ConnectionError):
+                self.write(_TIMED_OUT)
         self.evict()
 
 

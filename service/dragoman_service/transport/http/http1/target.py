@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 # A slash or a percent sign that came encoded is part of a name, so routes are looked up without decoding them.
 _ENCODED = re.compile(r"(?:%(?!2[5Ff])[0-9A-Fa-f]{2})+")
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _KEPT = re.compile(r"%2[5Ff]")
 
 
@@ -32,7 +33,5 @@ def query_of(target: str) -> dict[str, str]:
 
 
 def _decoded(found: re.Match[str]) -> str:
-    try:
-        return bytes.fromhex(found[0].replace("%", "")).decode()
-    except UnicodeDecodeError:
-        return found[0]
+    text = bytes.fromhex(found[0].replace("%", "")).decode(errors="surrogateescape")
+    return _NOT_UTF8.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", text)
