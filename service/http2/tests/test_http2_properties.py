@@ -10,10 +10,11 @@ from dragoman_http2 import CLOSED, DATA, PONG, REQUEST, RESET, TRAILERS, WRITABL
 from http2_peer import HEADERS, OPENING, body, frames, head, opened, written
 from http2_peer import TRAILERS as STATUS
 from hyperframe.frame import DataFrame, Frame, PingFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))
+PATIENT = settings(max_examples=100 * FACTOR, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 STREAMS = st.sampled_from([1, 3, 5, 7])
 BODIES = st.binary(max_size=300)
 
@@ -86,7 +87,7 @@ def conversation(steps: list[tuple[int, bytes]]) -> list[Frame]:
     return sent
 
 
-@settings(max_examples=100 * FACTOR)
+@PATIENT
 @given(st.lists(st.tuples(st.integers(0, 15), BODIES), max_size=20), st.lists(st.integers(0, 4000), max_size=12))
 def test_how_the_bytes_are_cut_changes_nothing(steps: list[tuple[int, bytes]], cuts: list[int]):
     data = OPENING + frames(*conversation(steps))
@@ -164,7 +165,7 @@ class Caller:
             assert kind != WRITABLE or rest == [0]
 
 
-@settings(max_examples=100 * FACTOR)
+@PATIENT
 @given(st.lists(CALLS, max_size=40))
 def test_any_order_of_calls_keeps_the_promises(calls: list[Any]):
     caller = Caller()
