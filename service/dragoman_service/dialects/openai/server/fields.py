@@ -51,7 +51,7 @@ def unsupported(param: str, advice: str) -> CompletionError:
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object in `body`. Raises MALFORMED_REQUEST if it is none, holds NaN, or has a duplicate key."""
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite)
+        value = _JSON.decode(body.decode())
     except _DuplicateKeyError as duplicate:
         raise malformed_request(f"The body has the key {str(duplicate)[:128]!r} twice in one object.") from None
     except RecursionError:
@@ -161,3 +161,7 @@ def _finite(digits: str) -> float:
     if not math.isfinite(value):
         raise ValueError(digits)
     return value
+
+
+# Made once, because `json.loads` makes a decoder for each text.
+_JSON = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite)
