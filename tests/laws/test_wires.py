@@ -51,6 +51,8 @@ WHOLE: dict[str, Over] = {
     "OpenAI": lambda served: over_openai(served, upstream="whole"),
     "Gemini": lambda served: over_gemini(served, "v1beta", "m", upstream="whole"),
     "Anthropic": lambda served: over_anthropic(served, "m", upstream="whole"),
+    "xAI": lambda served: over_xai(served, "m", upstream="whole"),
+    "Yandex": lambda served: over_yandex(served, "m", upstream="whole"),
 }
 """The same wires with whole answers, where a provider can get these."""
 STATEFUL = ("Gemini", "Anthropic")

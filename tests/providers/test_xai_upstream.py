@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import grpc
 import pytest
 from dragoman import v1
 from dragoman.dialect.xai import v1 as x
-from dragoman_service.contract import Call, CompletionError
+from dragoman_service.contract import Call, CompletionError, Whole
 from dragoman_service.providers.upstream.models import ModelsError
 from dragoman_service.providers.xai.provider import XaiProvider, open_xai
 from dragoman_service.providers.xai.settings import XaiSettings
@@ -35,6 +37,8 @@ class Server:
         self.metadata: dict[str, Any] = {}
         self.names = ["grok-1", "grok-2"]
         self.port = 0
+        self.whole_answers = 0
+        self.silent = False
 
     async def answer(self, request: x.GetCompletionsRequest, context: Any) -> AsyncIterator[x.GetChatCompletionChunk]:
         self.requests.append(request)
@@ -43,6 +47,17 @@ class Server:
             yield chunk
         if self.failure is not None:
             await context.abort(*self.failure)
+
+    async def whole(self, request: x.GetCompletionsRequest, context: Any) -> x.GetChatCompletionResponse:
+        self.requests.append(request)
+        self.whole_answers += 1
+        if self.failure is not None:
+            await context.abort(*self.failure)
+        if self.silent:
+            await asyncio.Event().wait()
+        said = x.CompletionMessage(content="Yes", role=x.ROLE_ASSISTANT)
+        outputs = [x.CompletionOutput(message=said, finish_reason=x.REASON_STOP)]
+        return x.GetChatCompletionResponse(outputs=outputs, usage=YES.usage)
 
     async def models(self, request: Empty, context: Any) -> x.ListLanguageModelsResponse:
         if self.failure is not None:
@@ -64,7 +79,10 @@ class Server:
             self.answer, x.GetCompletionsRequest.FromString, x.GetChatCompletionChunk.SerializeToString
         )
         return [
-            grpc.method_handlers_generic_handler("xai_api.Chat", {"GetCompletionChunk": chat}),
+            grpc.method_handlers_generic_handler(
+                "xai_api.Chat",
+                {"GetCompletionChunk": chat, "GetCompletion": unary(self.whole, x.GetCompletionsRequest)},
+            ),
             grpc.method_handlers_generic_handler("xai_api.Models", {"ListLanguageModels": unary(self.models, Empty)}),
             grpc.method_handlers_generic_handler(
                 "xai_api.Tokenize", {"TokenizeText": unary(self.tokens, x.TokenizeTextRequest)}
@@ -84,7 +102,7 @@ async def upstream() -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def provider_for(upstream: Server, **settings: Any) -> AsyncIterator[XaiProvider]:
+async def provider_for(upstream: Server, /, **settings: Any) -> AsyncIterator[XaiProvider]:
     given = {"endpoint": f"127.0.0.1:{upstream.port}", "tls": False, "models": ["grok-1"], "api_key": "xai-secret"}
     async with open_xai(XaiSettings.model_validate(given | settings)) as provider:
         yield provider
@@ -234,3 +252,54 @@ def test_certificates_have_no_use_without_tls(tmp_path):
     (tmp_path / "ca.pem").write_text("")
     with pytest.raises(ValidationError):
         XaiSettings.model_validate({"tls": False, "ca_file": tmp_path / "ca.pem"})
+
+
+SHORT = v1.GenerationConfig(max_output_tokens=32)
+UNSEEN = replace(CALL, whole=Whole(allowed=True, asked=True))
+
+
+async def test_a_whole_answer_is_that_of_a_stream(upstream: Server) -> None:
+    async with provider_for(upstream) as provider:
+        request = asking(generation_config=SHORT)
+        streamed = await answered(provider, request)
+        whole = folded([event async for event in provider.complete(request, UNSEEN)])
+
+    assert upstream.whole_answers == 1
+    assert list(whole.choices) == list(streamed.choices)
+    assert whole.usage == streamed.usage
+    assert upstream.requests[0] == upstream.requests[1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "limit", "taken"),
+    [("auto", 32, True), ("auto", 0, False), ("auto", 2000, False), ("stream", 32, False), ("whole", 0, True)],
+)
+async def test_a_whole_answer_is_asked_for_if_even_a_slow_model_gives_it_in_time(
+    upstream: Server, asked: str, limit: int, taken: bool
+) -> None:
+    config = v1.GenerationConfig(max_output_tokens=limit) if limit else None
+    async with provider_for(upstream, upstream=asked) as provider:
+        assert provider.takes_whole(asking(generation_config=config), None) is taken
+
+
+async def test_a_whole_answer_has_to_be_there_in_time(upstream: Server) -> None:
+    upstream.silent = True
+    async with provider_for(upstream, first_token_timeout="50ms") as provider:
+        with pytest.raises(CompletionError) as caught:
+            await anext(aiter(provider.complete(asking(generation_config=SHORT), UNSEEN)))
+
+    assert caught.value.reason_name == "PROVIDER_TIMEOUT"
+
+
+async def test_the_failure_of_a_whole_answer_is_that_of_a_stream(upstream: Server) -> None:
+    upstream.failure = (grpc.StatusCode.RESOURCE_EXHAUSTED, "slow down xai-secret")
+    upstream.chunks = []
+    async with provider_for(upstream) as provider:
+        reasons = []
+        for call in (CALL, UNSEEN):
+            with pytest.raises(CompletionError) as caught:
+                await anext(aiter(provider.complete(asking(), call)))
+            reasons.append((caught.value.reason_name, caught.value.message))
+
+    assert reasons[0] == reasons[1]
+    assert "xai-secret" not in reasons[1][1]

@@ -11,6 +11,7 @@ PACKAGES: Mapping[str, str] = {
 }
 """The vendor's package for each file of wire twins."""
 
+COMPLETION = f"/{PACKAGE}.Chat/GetCompletion"
 COMPLETION_CHUNK = f"/{PACKAGE}.Chat/GetCompletionChunk"
 TOKENIZE = f"/{PACKAGE}.Tokenize/TokenizeText"
 LIST_MODELS = f"/{PACKAGE}.Models/ListLanguageModels"

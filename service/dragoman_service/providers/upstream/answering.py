@@ -72,9 +72,7 @@ class HttpAnswers:
 
     def takes_whole(self, asked: Asked, request: v1.CompletionRequest, within: float | None) -> bool:
         """See `WholeAnswers`. `asked` is what the settings say."""
-        if asked != "auto":
-            return asked == "whole"
-        return self._timeouts.leave_time_for(request.generation_config.max_output_tokens, within)
+        return _takes_whole(asked, self._timeouts, request, within)
 
     async def post(
         self,
@@ -142,11 +140,15 @@ class HttpAnswers:
 
 
 class MessageAnswers:
-    """Asks an upstream for streams of messages, as gRPC keeps them whole."""
+    """Asks an upstream for messages, as gRPC keeps them whole: for a stream of them, or for a whole answer in one."""
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
         self._pace = Pace()
+
+    def takes_whole(self, asked: Asked, request: v1.CompletionRequest, within: float | None) -> bool:
+        """See `WholeAnswers`. `asked` is what the settings say."""
+        return _takes_whole(asked, self._timeouts, request, within)
 
     async def ask(
         self,
@@ -165,6 +167,12 @@ class MessageAnswers:
             async with aclosing(begin(request, watch)) as pieces:
                 async for events in Decoding(pieces, decoder_of(), watch, self._pace, nullcontext()):
                     yield events
+
+
+def _takes_whole(asked: Asked, timeouts: Timeouts, request: v1.CompletionRequest, within: float | None) -> bool:
+    if asked != "auto":
+        return asked == "whole"
+    return timeouts.leave_time_for(request.generation_config.max_output_tokens, within)
 
 
 class _Opening:

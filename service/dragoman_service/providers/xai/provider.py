@@ -13,7 +13,7 @@ from google.rpc import code_pb2
 
 from dragoman_service.contract import Call, CompletionError
 from dragoman_service.dialects.xai.client.dialect import XaiClientDialect
-from dragoman_service.dialects.xai.client.response import decode_tokens
+from dragoman_service.dialects.xai.client.response import Piece, decode_tokens
 from dragoman_service.dialects.xai.names import LIST_MODELS, TOKENIZE
 from dragoman_service.providers.upstream.answering import MessageAnswers, deliver, one_by_one
 from dragoman_service.providers.upstream.channel import open_channel
@@ -57,6 +57,7 @@ class XaiProvider:
         self._dialect = XaiClientDialect(MARK)
         self._answers = MessageAnswers(Timeouts(settings.first_token_timeout, settings.idle_timeout))
         self._secrets = settings.secrets
+        self._asked = settings.upstream
 
     def models(self) -> Sequence[v1.Model]:
         fields = self._dialect.supported_fields
@@ -65,13 +66,18 @@ class XaiProvider:
     def complete(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """Raises PROVIDER_UNAVAILABLE if nothing came, PROVIDER_STREAM_BROKEN if the answer broke off."""
 
-        def begin(encoded: x.GetCompletionsRequest, watch: TimeoutWatch) -> AsyncGenerator[x.GetChatCompletionChunk]:
-            return self._upstream.stream(encoded, watch, call.deadline, call.onward)
+        def begin(encoded: x.GetCompletionsRequest, watch: TimeoutWatch) -> AsyncGenerator[Piece]:
+            ask = self._upstream.whole if call.whole.asked else self._upstream.stream
+            return ask(encoded, watch, call.deadline, call.onward)
 
         encode = partial(self._dialect.encode_request, request)
         decoder_of = partial(self._dialect.event_decoder, request)
         start = partial(self._answers.ask, request.ByteSize(), encode, begin, decoder_of)
         return one_by_one(deliver(start, self._secrets))
+
+    def takes_whole(self, request: v1.CompletionRequest, within: float | None) -> bool:
+        """See `WholeAnswers`."""
+        return self._answers.takes_whole(self._asked, request, within)
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
         """The vendor counts no prompts, and models do not claim it."""

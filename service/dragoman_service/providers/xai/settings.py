@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, model_validator
 
 from dragoman_service.providers.upstream.errors import secret_values
-from dragoman_service.providers.upstream.settings import Key, ModelNames, Timeout
+from dragoman_service.providers.upstream.settings import Asked, Key, ModelNames, Timeout
 from dragoman_service.settings.types import Address, Certificates, Section
 
 _Address = Annotated[Address, BeforeValidator(Address.parse)]
@@ -23,6 +23,9 @@ class XaiSettings(Section):
     tls: bool = True
     ca_file: Certificates | None = None
     """PEM certificates to trust in place of the system's."""
+
+    upstream: Asked = "auto"
+    """How it is asked."""
 
     first_token_timeout: Timeout = 300.0
     """From the request to the first text. Models that think without showing it take long."""

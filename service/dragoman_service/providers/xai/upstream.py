@@ -12,7 +12,7 @@ from grpc import aio
 
 from dragoman_service.contract import CompletionError
 from dragoman_service.dialects.xai.client.errors import decode_error
-from dragoman_service.dialects.xai.names import COMPLETION_CHUNK
+from dragoman_service.dialects.xai.names import COMPLETION, COMPLETION_CHUNK
 from dragoman_service.providers.upstream.channel import Metadata, parsed, remaining, send_unary, status_of
 from dragoman_service.providers.upstream.failure_log import FailureLog
 from dragoman_service.providers.upstream.timeouts import TimeoutWatch
@@ -54,6 +54,25 @@ class Upstream:
             raise self._error(failure) from failure
         finally:
             call.cancel()
+
+    async def whole(
+        self,
+        request: x.GetCompletionsRequest,
+        watch: TimeoutWatch,
+        until: float | None,
+        more: Mapping[str, str] = _NOTHING,
+    ) -> AsyncGenerator[x.GetChatCompletionResponse, None]:
+        """The whole answer, which has to be there before the first token of a stream would be due."""
+        method: Any = self._channel.unary_unary(COMPLETION, x.GetCompletionsRequest.SerializeToString)
+        call = method(request, metadata=(*self._metadata, *more.items()), timeout=remaining(until))
+        try:
+            with watch:
+                raw = await call
+        except aio.AioRpcError as failure:
+            raise self._error(failure) from failure
+        finally:
+            call.cancel()
+        yield parsed(x.GetChatCompletionResponse, raw)
 
     async def unary(
         self,

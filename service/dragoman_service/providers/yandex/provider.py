@@ -64,6 +64,7 @@ class YandexProvider:
         self._answers = MessageAnswers(Timeouts(settings.first_token_timeout, settings.idle_timeout))
         self._secrets = settings.secrets
         self._asynchronous = settings.asynchronous
+        self._asked = settings.upstream
 
     def models(self) -> Sequence[v1.Model]:
         fields = self._dialect.supported_fields
@@ -77,10 +78,14 @@ class YandexProvider:
                 return self._operation(encoded, call)
             return self._upstream.stream(encoded, watch, call.deadline, call.onward)
 
-        encode = partial(self._dialect.encode_request, request, stream=not self._asynchronous)
+        encode = partial(self._dialect.encode_request, request, stream=not (self._asynchronous or call.whole.asked))
         decoder_of = partial(self._dialect.event_decoder, request)
         start = partial(self._answers.ask, request.ByteSize(), encode, begin, decoder_of)
         return one_by_one(deliver(start, self._secrets))
+
+    def takes_whole(self, request: v1.CompletionRequest, within: float | None) -> bool:
+        """See `WholeAnswers`."""
+        return self._answers.takes_whole(self._asked, request, within)
 
     async def count_tokens(self, request: v1.CompletionRequest, call: Call) -> v1.CountTokensResponse:
         split = await self.tokenize(v1.TokenizeRequest(model=request.model, request=request), call)

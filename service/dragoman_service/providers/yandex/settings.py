@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, model_validator
 
 from dragoman_service.providers.upstream.errors import secret_values
-from dragoman_service.providers.upstream.settings import Key, ModelNames, Timeout
+from dragoman_service.providers.upstream.settings import Asked, Key, ModelNames, Timeout
 from dragoman_service.settings.types import Address, Certificates, Section
 
 _Address = Annotated[Address, BeforeValidator(Address.parse)]
@@ -29,6 +29,8 @@ class YandexSettings(Section):
     """PEM certificates to trust in place of the system's."""
     asynchronous: bool = False
     """Requests are the vendor's operations: cheaper, slower, and never streamed."""
+    upstream: Asked = "auto"
+    """How it is asked, unless requests are operations, whose answers are always whole."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 5
     """How many times a call is tried if the service cannot be reached or limits the rate."""
 
