@@ -136,7 +136,7 @@ async def test_no_generator_is_left_to_the_collector(call: Any) -> None:
     async with chained() as (inner, outer):
         with abandoned() as names:
             await call(outer)
-            await until(lambda: not (inner.running.engine._pumps or outer.running.engine._pumps))
+            await until(lambda: not (inner.running.engine._running.pumps or outer.running.engine._running.pumps))
             await asyncio.sleep(0)
 
     assert names == []

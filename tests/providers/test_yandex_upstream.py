@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any
 
 import grpc
 import pytest
 import trustme
 from dragoman import v1
-from dragoman_service.contract import CompletionError, Whole
+from dragoman_service.contract import CompletionError
 from dragoman_service.providers.yandex.provider import open_yandex
 from dragoman_service.providers.yandex.settings import YandexSettings
 from dragoman_service.settings.types import Address
-from dragoman_service.testing.provider_laws.harness import folded
 from pydantic import ValidationError
 from waiting import until
 from yandex_stand_in import FINAL, StandIn, asked, call, events_of, failing, piece
@@ -273,32 +271,3 @@ def _service(providers: dict[str, Any]) -> Any:
             yield served.channel
 
     return channel()
-
-
-async def test_a_whole_answer_is_that_of_a_stream():
-    seen = []
-
-    async def answer(request, context):
-        seen.append(request.completion_options.stream)
-        if request.completion_options.stream:
-            yield piece("one")
-        yield piece("one two", FINAL)
-
-    upstream = StandIn()
-    upstream.pieces = answer
-    async with upstream.provider() as provider:
-        streamed = folded([event async for event in provider.complete(asked(), call())])
-        unseen = replace(call(), whole=Whole(allowed=True, asked=True))
-        whole = folded([event async for event in provider.complete(asked(), unseen)])
-
-    assert seen == [True, False]
-    assert list(whole.choices) == list(streamed.choices)
-
-
-@pytest.mark.parametrize(
-    ("upstream", "limit", "taken"),
-    [("auto", 32, True), ("auto", None, False), ("stream", 32, False), ("whole", None, True)],
-)
-async def test_a_whole_answer_is_asked_for_if_even_a_slow_model_gives_it_in_time(upstream, limit, taken):
-    async with StandIn().provider(upstream=upstream) as provider:
-        assert provider.takes_whole(asked(max_output_tokens=limit), None) is taken
