@@ -14,7 +14,7 @@ import uvloop
 from dragoman import v1
 from grpc import aio
 
-from relaying.words import TOKENS, Order
+from relaying.words import TOKENS, Order, stamped
 
 
 async def answer(request: v1.CompletionRequest, context: object) -> v1.Completion:
@@ -29,9 +29,10 @@ async def stream(request: v1.CompletionRequest, context: object) -> AsyncIterato
     order = Order.read(request.messages[-1].parts[0].text)
     loop = asyncio.get_running_loop()
     begin = loop.time()
-    for number, word in enumerate(TOKENS[: order.tokens]):
+    for number in range(order.tokens):
         if order.rate:
             await asyncio.sleep(begin + (number + 1) / order.rate - loop.time())
+        word = stamped() if order.rate else TOKENS[number]
         yield v1.CompletionEvent(sequence=number, delta=v1.Delta(text=word))
 
 

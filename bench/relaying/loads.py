@@ -43,6 +43,8 @@ class Sample:
     took: float = 0.0
     latencies: list[float] = field(default_factory=list)
     """Seconds from each request to the end of its answer."""
+    delays: list[float] = field(default_factory=list)
+    """Seconds from the write of each paced token to its arrival."""
 
 
 def loads(scale: float) -> list[Load]:
@@ -61,11 +63,11 @@ def loads(scale: float) -> list[Load]:
 async def run(load: Load, target: Target, started: Started) -> Sample:
     """Runs one round. Ends the benchmark if a word is missing, because its figures would be wrong."""
     sample = Sample()
-    ask = target.peer.stream if load.streamed else target.peer.call
+    peer = target.peer
 
     async def once() -> None:
         began = time.perf_counter()
-        words = await ask(load.order)
+        words = await (peer.stream(load.order, sample.delays) if load.streamed else peer.call(load.order))
         if words != load.order.tokens:
             raise SystemExit(f"{target.name}, load {load.name}: received {words} tokens, expected {load.order.tokens}")
         sample.latencies.append(time.perf_counter() - began)

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import uvloop
 
-from relaying.words import TOKENS, Order
+from relaying.words import TOKENS, Order, stamped
 
 _HEAD = b"HTTP/1.1 200 OK\r\nserver: standin\r\n"
 _STREAM = _HEAD + b"content-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -55,6 +55,8 @@ def _whole(tokens: int) -> bytes:
 
 _FIRST = _chunk({"role": "assistant", "content": ""})
 _CHUNKS = [_chunk({"content": token}) for token in TOKENS]
+_WORD = stamped().encode()
+_STAMPED = _chunk({"content": _WORD.decode()})  # with a word that is replaced
 
 
 class Connection(asyncio.Protocol):
@@ -93,6 +95,8 @@ class Connection(asyncio.Protocol):
             self._transport.write(_whole(order.tokens))
         elif order.way == "packed":
             self._transport.write(b"".join((_STREAM, _FIRST, *_CHUNKS[: order.tokens], _last(order.tokens))))
+        elif order.way == "open":
+            self._transport.write(b"".join((_STREAM, _FIRST, *_CHUNKS[: order.tokens])))
         else:
             self._transport.write(_STREAM + _FIRST)
             self._begin(order)
@@ -121,7 +125,7 @@ class Connection(asyncio.Protocol):
         if number == order.tokens:
             self._transport.write(_last(order.tokens))
             return
-        self._transport.write(_CHUNKS[number])
+        self._transport.write(_STAMPED.replace(_WORD, stamped().encode()))
         self._loop.call_at(begin + (number + 1) / order.rate, self._paced, number + 1, order, begin)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from dragoman import v1
@@ -13,9 +14,16 @@ from grpc import aio
 
 from relaying.connections import Pool
 from relaying.processes import Program
-from relaying.words import Order, words_in
+from relaying.words import Arrivals, Order, delays_in, microseconds, words_in
 
+OPEN = Order("open", 1)
+_STREAMS = 100  # streams of a gRPC connection, where thousands are open
 _SERVICE = "/dragoman.v1.CompletionService"
+_STREAM = f"{_SERVICE}/StreamCompletion"
+
+
+class BusyError(Exception):
+    """The gateway takes no further stream now."""
 
 
 class Peer(Protocol):
@@ -25,8 +33,15 @@ class Peer(Protocol):
         """Requests a whole answer and returns the number of its words."""
         ...
 
-    async def stream(self, order: Order) -> int:
-        """Requests a stream and returns the number of its words."""
+    async def stream(self, order: Order, delays: list[float]) -> int:
+        """Requests a stream and returns the number of its words. Adds the seconds that paced ones were under way."""
+        ...
+
+    async def open(self) -> Callable[[], None]:
+        """Requests a stream that does not end, and returns when its first word has come. The result closes it.
+
+        Raises BusyError.
+        """
         ...
 
 
@@ -42,8 +57,14 @@ class Target:
 class HttpPeer:
     """A chat completions API over HTTP."""
 
-    def __init__(self, port: int, model: str, path: str = "/v1/chat/completions") -> None:
-        self._pool = Pool("127.0.0.1", port)
+    def __init__(
+        self,
+        port: int,
+        model: str,
+        path: str = "/v1/chat/completions",
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._pool = Pool("127.0.0.1", port, headers)
         self._model = model
         self._path = path
         self._bodies: dict[tuple[Order, bool], bytes] = {}
@@ -51,16 +72,26 @@ class HttpPeer:
     async def call(self, order: Order) -> int:
         return await self._ask(order, stream=False)
 
-    async def stream(self, order: Order) -> int:
-        return await self._ask(order, stream=True)
+    async def stream(self, order: Order, delays: list[float]) -> int:
+        arrivals: Arrivals | None = [] if order.rate else None
+        words = await self._ask(order, stream=True, arrivals=arrivals)
+        delays += delays_in(arrivals or ())
+        return words
+
+    async def open(self) -> Callable[[], None]:
+        status, close = await self._pool.open(self._path, self._body(OPEN, stream=True), b" tok")
+        if status != 200:
+            close()
+            raise BusyError(f"HTTP {status}")
+        return close
 
     async def serves(self) -> bool:
         """Whether the server has this API."""
         status, _ = await self._pool.post(self._path, self._body(Order("packed", 1), stream=False))
         return status not in (404, 405)
 
-    async def _ask(self, order: Order, *, stream: bool) -> int:
-        status, body = await self._pool.post(self._path, self._body(order, stream=stream))
+    async def _ask(self, order: Order, *, stream: bool, arrivals: Arrivals | None = None) -> int:
+        status, body = await self._pool.post(self._path, self._body(order, stream=stream), arrivals)
         if status != 200:
             raise SystemExit(f"{self._model} answered with HTTP {status}: {body[:2000].decode(errors='replace')}")
         return words_in(body)
@@ -77,9 +108,12 @@ class HttpPeer:
 class GrpcPeer:
     """A CompletionService. It sends and receives bytes, because building and parsing messages is not measured."""
 
-    def __init__(self, channel: aio.Channel, model: str) -> None:
+    def __init__(self, channel: aio.Channel, address: str, model: str) -> None:
+        self._address = address
+        self._channels: list[aio.Channel] = []  # for streams that stay open
+        self._open = 0
         self._unary: aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"{_SERVICE}/CreateCompletion")
-        self._stream: aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(f"{_SERVICE}/StreamCompletion")
+        self._stream: aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(_STREAM)
         self._model = model
         self._requests: dict[Order, bytes] = {}
 
@@ -87,17 +121,40 @@ class GrpcPeer:
         with self._failures():
             return words_in(await self._unary(self._request(order)))
 
-    async def stream(self, order: Order) -> int:
+    async def stream(self, order: Order, delays: list[float]) -> int:
         """Returns the number of words in a stream, without those that its last event repeats."""
         with self._failures():
-            return await self._read(order)
+            arrivals = [(microseconds(), message) async for message in self._stream(self._request(order))]
+        if v1.CompletionEvent.FromString(arrivals[-1][1]).HasField("finished"):
+            arrivals.pop()
+        if order.rate:
+            delays += delays_in(arrivals)
+        return sum(words_in(message) for _, message in arrivals)
 
-    async def _read(self, order: Order) -> int:
-        words, last = 0, b""
-        async for message in self._stream(self._request(order)):
-            words += words_in(message)
-            last = message
-        return words - words_in(last) if v1.CompletionEvent.FromString(last).HasField("finished") else words
+    async def open(self) -> Callable[[], None]:
+        if self._open % _STREAMS == 0:
+            alone = [("grpc.use_local_subchannel_pool", 1)]
+            self._channels.append(aio.insecure_channel(self._address, alone))
+        self._open += 1
+        asked: aio.UnaryStreamMultiCallable[bytes, bytes] = self._channels[-1].unary_stream(_STREAM)
+        call = asked(self._request(OPEN))
+        try:
+            async for message in call:
+                if words_in(message):
+                    break
+        except aio.AioRpcError as error:
+            raise BusyError(error.details()) from None
+
+        def close() -> None:
+            call.cancel()
+
+        return close
+
+    async def close(self) -> None:
+        """Closes the connections of the streams that stayed open."""
+        for channel in self._channels:
+            await channel.close()
+        self._channels.clear()
 
     @contextmanager
     def _failures(self) -> Iterator[None]:

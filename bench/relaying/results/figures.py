@@ -16,7 +16,8 @@ Figures = dict[str, float]
 def figures(rounds: Rounds) -> dict[str, dict[str, Figures]]:
     """Returns the figures by target and load: CPU in microseconds per call or token, latencies in milliseconds.
 
-    `added_p50_ms` and `added_p99_ms` are the differences from the direct calls of the same round.
+    `added_p50_ms`, `added_p99_ms` and `added_delay_ms` are the differences from the direct calls of the same round;
+    `delay_ms` is how long half of the paced tokens were under way at most.
     """
     found: dict[str, dict[str, Figures]] = {}
     for (target, load), samples in rounds.items():
@@ -32,6 +33,11 @@ def figures(rounds: Rounds) -> dict[str, dict[str, Figures]]:
             "added_p50_ms": _added(samples, floor, 0.50),
             "added_p99_ms": _added(samples, floor, 0.99),
         }
+        if all(sample.delays for sample in samples):
+            delays = [statistics.median(sample.delays) * 1e3 for sample in samples]
+            direct = [statistics.median(sample.delays) * 1e3 for sample in floor]
+            added = [ours - theirs for ours, theirs in zip(delays, direct, strict=True)]
+            found[target][load] |= {"delay_ms": _median(delays), "added_delay_ms": _median(added)}
     return found
 
 

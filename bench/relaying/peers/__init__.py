@@ -1,0 +1,1 @@
+"""Other gateways, measured beside ours where they can be installed."""

@@ -1,0 +1,1 @@
+"""From samples to figures, tables, a plot and a page."""
