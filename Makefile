@@ -19,7 +19,7 @@ MAVEN = mvn --quiet --batch-mode $(shell mkdir -p $(HOME)/.m2/repository 2>/dev/
 
 .NOTPARALLEL:
 .PHONY: help setup runtime dev tools weights seeds go java rust typescript envoy browser prometheus helm demo run proto lock check test fuzz sanitize \
-	test-transports test-clients test-seeds test-all deploy-check bench dist sbom image clean
+	test-transports interop test-interop test-clients test-seeds test-all deploy-check bench dist sbom image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -48,7 +48,7 @@ check: dev tools ## Run all static checks: style, types, import rules, structure
 		else echo "shellcheck has no package for this platform: skipped"; fi
 
 test: dev weights ## Run the tests of the service (ARGS="-k operations")
-	$(BIN)/pytest $(PARALLEL) --ignore=tests/clients --ignore=tests/seeds --ignore=tests/monitoring --ignore=tests/chart $(ARGS)
+	$(BIN)/pytest $(PARALLEL) --ignore=tests/clients --ignore=tests/seeds --ignore=tests/interop --ignore=tests/monitoring --ignore=tests/chart $(ARGS)
 
 fuzz: dev ## Send mutated inputs to every method, route, provider and setting (FUZZ_FACTOR=20 FUZZ_SEED=random)
 	FUZZ_FACTOR=$(or $(FUZZ_FACTOR),20) FUZZ_SEED=$(or $(FUZZ_SEED),$(shell date +%s)) $(BIN)/pytest --timeout 3600 tests/fuzz $(HTTP2)/tests/test_http2_fuzz.py \
@@ -65,6 +65,13 @@ test-transports: dev weights ## Run what speaks gRPC on the transport that is no
 	DRAGOMAN_SERVER__TRANSPORT=$(or $(TRANSPORT),native) $(BIN)/pytest $(PARALLEL) tests/transport tests/faults tests/frontends \
 		tests/process tests/operations $(wildcard tests/clients/test_client_*.py) $(ARGS)
 
+interop: ## Build the programs of others that judge the native transport
+	@command -v go >/dev/null || { echo "The interop programs are built with Go 1.26 or newer." >&2; exit 1; }
+	@cd requirements/interop && GOBIN=$(CURDIR)/build/interop/bin go install tool
+
+test-interop: dev interop ## Let grpc's interop client, Connect's conformance runner and grpcurl judge the native transport
+	$(BIN)/pytest tests/interop $(ARGS)
+
 test-clients: dev tools weights ## Run the tests of the clients, and the contract suite in all languages
 	$(BIN)/pytest $(PARALLEL) tests/clients $(foreach folder,contract artefacts browsers connect console,--ignore=tests/clients/$(folder)) $(ARGS)
 	$(BIN)/pytest tests/clients/contract tests/clients/artefacts tests/clients/browsers tests/clients/connect tests/clients/console $(ARGS)
@@ -72,7 +79,7 @@ test-clients: dev tools weights ## Run the tests of the clients, and the contrac
 test-seeds: dev weights seeds ## Run vendors' example programs with the vendors' own client libraries
 	$(BIN)/pytest $(PARALLEL) tests/seeds $(ARGS)
 
-test-all: test test-clients test-seeds ## Run all tests
+test-all: test test-interop test-clients test-seeds ## Run all tests
 
 deploy-check: dev tools weights prometheus ## Check deploy/ with the tools that this machine has; name those that it lacks
 	@for file in scripts/deploy/*.py; do $(BIN)/python $$file || exit; done

@@ -151,7 +151,7 @@ async def test_what_is_no_request_is_answered_with_a_status_alone(serving, endin
     assert flags & END_STREAM
 
 
-async def test_a_call_without_a_message_is_internal(odd):
+async def test_a_call_without_a_message_is_refused(odd):
     async def nothing():
         return
         yield b""
@@ -159,7 +159,18 @@ async def test_a_call_without_a_message_is_internal(odd):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await odd("stream_unary", "Unary")(nothing())
 
-    assert caught.value.code() is grpc.StatusCode.INTERNAL
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_unary_call_with_two_messages_is_refused(odd):
+    async def two():
+        yield b"1"
+        yield b"2"
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await odd("stream_unary", "Unary")(two())
+
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_what_is_not_grpc_is_answered_with_a_status_of_http(serving):

@@ -13,6 +13,7 @@ from dragoman_service.transport.native.metadata import Field, MetadataError, dec
 LONGEST = 10 * 365 * 86_400.0  # seconds; a deadline that is further away is none
 _UNITS = {ord("H"): 3600.0, ord("M"): 60.0, ord("S"): 1.0, ord("m"): 1e-3, ord("u"): 1e-6, ord("n"): 1e-9}
 _TIMEOUT = b"grpc-timeout"
+_CONTENT_TYPES = frozenset({b"application/grpc", b"application/grpc+proto"})  # no other codec is served
 _RESERVED = frozenset(
     {
         b":authority",
@@ -58,8 +59,7 @@ def read_head(fields: list[Field]) -> Head:
                 metadata += decoded(name, value)
     except MetadataError as error:
         raise RefusedError(str(error)) from None
-    kind = own.get(b"content-type", b"")
-    if kind != b"application/grpc" and not kind.startswith((b"application/grpc+", b"application/grpc;")):
+    if own.get(b"content-type", b"").partition(b";")[0].strip() not in _CONTENT_TYPES:
         raise RefusedError("The content-type should be application/grpc.", grpc.StatusCode.UNKNOWN, 415)
     if own.get(b":method") != b"POST":
         raise RefusedError("The method should be POST.", grpc.StatusCode.UNKNOWN, 405)

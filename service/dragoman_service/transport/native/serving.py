@@ -36,10 +36,12 @@ async def serve_handler(path: str, handler: Any, metadata: Metadata, call: Call)
 
 
 async def _request(call: Call) -> Any:
-    raw = await _read(call)
-    if raw is aio.EOF:
-        await call.abort(grpc.StatusCode.INTERNAL, "The call was closed before a request message arrived.")
-    return raw
+    request = await _read(call)
+    if request is aio.EOF:
+        await call.abort(grpc.StatusCode.UNIMPLEMENTED, "This method takes one request message, and none arrived.")
+    if await _read(call) is not aio.EOF:
+        await call.abort(grpc.StatusCode.UNIMPLEMENTED, "This method takes one request message, and more arrived.")
+    return request
 
 
 async def _requests(call: Call) -> AsyncIterator[Any]:
