@@ -91,9 +91,11 @@ class HttpAnswers:
         """
         with Failures(secrets) as failures:
             body = encode() if size <= INLINE else await self._pace.off_loop.run(size, encode)
+            stream = self._http.stream(path, body, headers)
+            del body  # which may be large, and the answer long
             watch = TimeoutWatch(self._timeouts)
             try:
-                async with _Opening(self._http.stream(path, body, headers), watch) as response:
+                async with _Opening(stream, watch) as response:
                     if response.status != 200:
                         raise await self._refusal(response, watch)
                     if response.encoded:

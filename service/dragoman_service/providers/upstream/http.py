@@ -97,6 +97,7 @@ class Streaming:
 
     async def __aenter__(self) -> HttpStream:
         self._exchange = exchange = await self._client.send(*self._request)
+        del self._request  # the body may be large, and the answer long
         head = await exchange.head()
         encoding = head.headers.get("content-encoding", "identity").strip().lower()
         if encoding in ("", "identity"):
