@@ -15,6 +15,7 @@ END_STREAM, ACK, END_HEADERS = 1, 1, 4
 MOST_STREAMS = 990  # the service allows 1,000 on a connection
 LARGEST_WINDOW = 2**31 - 1
 TICK = 0.003  # seconds between two rounds of sending
+PROMPT = 1.0  # seconds before which no deadline passes
 WORDS = 100  # bytes of trailers that only a refusal with details has
 
 
@@ -82,7 +83,9 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         if kind == DATA and payload and stream in self.open:
             self.open[stream].answered = True
-        elif kind == RST_STREAM or (kind == HEADERS and flags & END_STREAM):
+        elif kind == RST_STREAM:
+            self._ended(stream, b"")
+        elif kind == HEADERS and flags & END_STREAM:
             self._ended(stream, payload)
         elif kind == SETTINGS and not flags & ACK:
             self._transport.write(frame(SETTINGS, ACK, 0, b""))
@@ -103,6 +106,10 @@ class Connection(asyncio.Protocol):
             sent.outcomes.refused += 1
         elif b"CANCELLED" in trailers:
             sent.outcomes.cancelled += 1
+        elif (
+            trailers and time.perf_counter() - sent.at < PROMPT
+        ):  # its words were sent before, and HPACK repeats them
+            sent.outcomes.refused += 1
         else:
             sent.outcomes.late += 1
 
