@@ -106,9 +106,7 @@ class Connection(asyncio.Protocol):
             sent.outcomes.refused += 1
         elif b"CANCELLED" in trailers:
             sent.outcomes.cancelled += 1
-        elif (
-            trailers and time.perf_counter() - sent.at < PROMPT
-        ):  # its words were sent before, and HPACK repeats them
+        elif trailers and time.perf_counter() - sent.at < PROMPT:  # its words were sent before, and HPACK repeats them
             sent.outcomes.refused += 1
         else:
             sent.outcomes.late += 1
