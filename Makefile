@@ -69,7 +69,7 @@ interop: ## Build the programs of others that judge the native transport
 	@command -v go >/dev/null || { echo "The interop programs are built with Go 1.26 or newer." >&2; exit 1; }
 	@cd requirements/interop && GOBIN=$(CURDIR)/build/interop/bin go install tool
 
-test-interop: dev interop ## Let grpc's interop client, Connect's conformance runner and grpcurl judge the native transport
+test-interop: dev interop ## Let grpc's interop client, Connect's conformance runner, h2spec, grpcurl and nginx judge the native transport
 	$(BIN)/pytest tests/interop $(ARGS)
 
 test-clients: dev tools weights ## Run the tests of the clients, and the contract suite in all languages

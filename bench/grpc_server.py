@@ -2,6 +2,7 @@
 
     python bench/grpc_server.py            # unary calls, and messages of streams
     python bench/grpc_server.py --guarded  # the same behind the guard of the service
+    python bench/grpc_server.py --soak     # growth of memory, with 200,000 calls and 5,000 idle streams; takes minutes
 
 Each server runs in a process of its own; the client asks both in turn, round after round. The ratio holds on any
 machine, the times do not. Without dragoman-http2 only grpcio's server is measured.
@@ -12,11 +13,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib.util
+import itertools
 import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -36,6 +39,9 @@ from grpc import aio
 
 SERVERS = ("grpcio", "native")
 ROUNDS, IN_FLIGHT, CALLS, MESSAGES = 5, 32, 3200, 8000
+SOAK = {"call": 200_000, "idle stream": 5000}
+CHANNELS, SOAK_IN_FLIGHT = 8, 100
+CANCELLED = 4  # one of so many calls; if nearly all were, the native server would end the connection as a flood
 PAYLOAD = b"x" * 100
 Ask = Callable[[aio.Channel], Awaitable[int]]
 
@@ -50,6 +56,11 @@ async def count(request: bytes, _: Any) -> AsyncIterator[bytes]:
         await asyncio.sleep(0)  # as if each came from an upstream
 
 
+async def wait(_: bytes, __: Any) -> AsyncIterator[bytes]:
+    yield PAYLOAD
+    await asyncio.Event().wait()
+
+
 async def cpu(_: bytes, __: Any) -> bytes:
     return str(time.process_time()).encode()
 
@@ -57,6 +68,7 @@ async def cpu(_: bytes, __: Any) -> bytes:
 HANDLERS: dict[str, Any] = {
     "Echo": grpc.unary_unary_rpc_method_handler(echo),
     "Count": grpc.unary_stream_rpc_method_handler(count),
+    "Wait": grpc.unary_stream_rpc_method_handler(wait),
     "Cpu": grpc.unary_unary_rpc_method_handler(cpu),
 }
 
@@ -88,17 +100,24 @@ async def serve(server: str, guarded: bool) -> None:
 
 
 @asynccontextmanager
-async def started(server: str, guarded: bool) -> AsyncIterator[aio.Channel]:
+async def started(server: str, guarded: bool) -> AsyncIterator[tuple[int, str]]:
+    """The process and the address of a server."""
     command = [__file__, "--serve", server, *(["--guarded"] if guarded else [])]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(sys.executable, *command, stdin=pipe, stdout=pipe)
     assert process.stdin is not None
     assert process.stdout is not None
-    port = int(await process.stdout.readline())
-    async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    try:
+        yield process.pid, f"127.0.0.1:{int(await process.stdout.readline())}"
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def connected(server: str, guarded: bool) -> AsyncIterator[aio.Channel]:
+    async with started(server, guarded) as (_, address), aio.insecure_channel(address) as channel:
         yield channel
-    process.stdin.close()
-    await process.wait()
 
 
 async def unary(channel: aio.Channel) -> int:
@@ -127,7 +146,7 @@ async def measure(servers: list[str], guarded: bool) -> dict[tuple[str, str], fl
     """The median of the CPU time in µs, by load and server."""
     found: dict[tuple[str, str], list[float]] = {}
     async with AsyncExitStack() as stack:
-        channels = {server: await stack.enter_async_context(started(server, guarded)) for server in servers}
+        channels = {server: await stack.enter_async_context(connected(server, guarded)) for server in servers}
         for number in range(ROUNDS + 1):
             for load, ask in LOADS.items():
                 for server, channel in channels.items():
@@ -140,9 +159,53 @@ async def measure(servers: list[str], guarded: bool) -> dict[tuple[str, str], fl
     return {key: statistics.median(values) for key, values in found.items()}
 
 
+async def soaked(server: str, guarded: bool) -> dict[str, int]:
+    """Bytes by which the server has grown, by load, after a tenth of it has warmed the server up."""
+    grown, kept, numbers = {}, list[Any](), itertools.count()
+    async with started(server, guarded) as (process, address), AsyncExitStack() as stack:
+        apart = [("grpc.use_local_subchannel_pool", 1)]
+        opened = [aio.insecure_channel(address, options=apart) for _ in range(CHANNELS)]
+        channels = [await stack.enter_async_context(channel) for channel in opened]
+
+        async def one(load: str, channel: Any) -> None:
+            if load == "call" and next(numbers) % CANCELLED:
+                await channel.unary_unary("/bench.Bench/Echo")(PAYLOAD, timeout=600)
+                return
+            call = channel.unary_stream("/bench.Bench/Wait")(PAYLOAD)
+            await call.read()
+            call.cancel() if load == "call" else kept.append(call)
+
+        async def several(load: str, count: int, number: int) -> None:
+            for _ in range(count // SOAK_IN_FLIGHT):
+                await one(load, channels[number % CHANNELS])
+
+        for load, total in SOAK.items():
+            for count in (total // 10, total):
+                before = resident(process)
+                await asyncio.gather(*(several(load, count, number) for number in range(SOAK_IN_FLIGHT)))
+                await asyncio.sleep(1)  # until what was cancelled is gone
+            grown[load] = resident(process) - before
+    return grown
+
+
+def resident(process: int) -> int:
+    """The resident memory of a process, in bytes."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+
+def soak(servers: list[str], guarded: bool) -> None:
+    found = {server: uvloop.run(soaked(server, guarded)) for server in servers}
+    print(f"{'growth of memory':24}" + "".join(f"{server:>24}" for server in servers))
+    for load, count in SOAK.items():
+        costs = (f"{found[server][load] / count:,.0f} B, {found[server][load] / 2**20:.1f} MiB" for server in servers)
+        print(f"{count:>7,} × {load:14}" + "".join(f"{cost:>24}" for cost in costs))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measures what an echo costs both gRPC servers.")
     parser.add_argument("--guarded", action="store_true", help="behind the guard of the service")
+    parser.add_argument("--soak", action="store_true", help="growth of memory, with a quarter of the calls cancelled")
     parser.add_argument("--serve", choices=SERVERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -150,6 +213,9 @@ def main() -> None:
         return
     there = importlib.util.find_spec("dragoman_http2") is not None
     servers = list(SERVERS) if there else ["grpcio"]
+    if options.soak:
+        soak(servers, options.guarded)
+        return
     found = uvloop.run(measure(servers, options.guarded))
     print(f"{'CPU of the server, µs':24}" + "".join(f"{server:>10}" for server in servers) + f"{'ratio':>10}")
     for load in LOADS:

@@ -1,0 +1,41 @@
+"""h2spec, with all of its cases for HTTP/2 and HPACK, against the native transport."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+HERE = Path(__file__).parent
+EXPLAINED = {
+    ("http2/5.1", "closed: Sends a DATA frame after sending RST_STREAM frame"),
+    ("http2/5.1", "closed: Sends a HEADERS frame after sending RST_STREAM frame"),
+    ("http2/5.1", "closed: Sends a DATA frame"),
+    ("http2/5.1", "closed: Sends a HEADERS frame"),
+    ("http2/5.1.1", "Sends stream identifier that is numerically smaller than previous"),
+    ("http2/5.3.1", "Sends PRIORITY frame that depend on itself"),
+}
+"""What service/http2/README.md explains: frames on streams that are over, and priorities of the older HTTP/2."""
+SOMETIMES = {
+    ("http2/5.1", "half closed (remote): Sends a DATA frame"),
+    ("http2/5.1", "half closed (remote): Sends a HEADERS frame"),
+}
+"""The same, if the answer was sent before the frame came."""
+
+
+def test_h2spec_finds_what_is_explained(program, tmp_path):
+    report = tmp_path / "report.xml"
+    server = [sys.executable, HERE / "h2spec_server.py"]
+    with subprocess.Popen(server, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as serving:
+        port = serving.stdout.readline().strip()
+        options = ["--host", "127.0.0.1", "--port", port, "--timeout", "1", "--junit-report", report]
+        subprocess.run([program("h2spec"), *options], capture_output=True, timeout=110, check=False)
+        serving.stdin.close()
+    cases = list(ElementTree.parse(report).iter("testcase"))  # noqa: S314 - a report of our own run
+    names = {case: (case.get("package"), case.get("classname")) for case in cases}
+    failed = {names[case] for case in cases if case.find("error") is not None or case.find("failure") is not None}
+
+    assert len(cases) > 140
+    assert [names[case] for case in cases if case.find("skipped") is not None] == []
+    assert failed - SOMETIMES == EXPLAINED
