@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -32,6 +33,7 @@ __all__ = [
     "Whole",
     "WholeAnswers",
     "invalid",
+    "one_by_one",
 ]
 
 HOPS = "x-dragoman-hops"
@@ -193,3 +195,11 @@ class InBatches(Protocol):
     def in_batches(self, request: v1.CompletionRequest, call: Call) -> AsyncGenerator[list[v1.CompletionEvent]]:
         """The events of `complete`, in the lists in which they came. The provider keeps none of either."""
         ...
+
+
+async def one_by_one(batches: AsyncGenerator[list[v1.CompletionEvent]]) -> AsyncGenerator[v1.CompletionEvent]:
+    """The events of all batches: `complete` of a provider that has `in_batches`. Closing it closes them."""
+    async with aclosing(batches):
+        async for events in batches:
+            for event in events:
+                yield event

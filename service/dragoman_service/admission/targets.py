@@ -37,13 +37,19 @@ class TargetSlots:
         OVERLOADED and SHUTTING_DOWN on entering.
         """
         gate = self.gates.get(target.model.provider)
-        pool = None if gate is None else _pool(gate.group, target)
+        pool = self._pool(target)
         if gate is None or pool is None:
             return None
         bounded = call.record is not None
         return gate.hold(pool, call, lambda now: self._entries.entry(request, call, now, bounded=bounded), queue=queue)
 
+    def limits(self, target: Target) -> bool:
+        """Whether the target has a limit."""
+        return self._pool(target) is not None
 
-def _pool(group: Group, target: Target) -> Pool | None:
-    provider, model = target.model.provider, target.model.provider_model
-    return group.pools.get(f"targets/{provider}/{model}") or group.pools.get(f"providers/{provider}")
+    def _pool(self, target: Target) -> Pool | None:
+        provider, model = target.model.provider, target.model.provider_model
+        if (gate := self.gates.get(provider)) is None:
+            return None
+        pools = gate.group.pools
+        return pools.get(f"targets/{provider}/{model}") or pools.get(f"providers/{provider}")

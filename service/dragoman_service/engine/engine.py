@@ -157,9 +157,11 @@ class Engine:
     def _plain(self, request: v1.CompletionRequest, call: Call, target: Target | None) -> Events | None:
         """The events of a plain call; None: it takes the long way, which also raises the errors of `resolve`."""
         try:
-            return self._direct.events(request, call, target or self.resolve(request.model, call.caller))
+            found = target or self.resolve(request.model, call.caller)
         except CompletionError:
             return None
+        limited = self._slots is not None and self._slots.limits(found)
+        return None if limited else self._direct.events(request, call, found)
 
     def _fold(self, request: v1.CompletionRequest, call: Call) -> Fold:
         header = v1.Completion(name=completion_name(call), requested_model=request.model, request_id=request.request_id)

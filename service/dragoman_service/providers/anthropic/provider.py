@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from dragoman import v1
 
-from dragoman_service.contract import Call
+from dragoman_service.contract import Call, one_by_one
 from dragoman_service.dialects.anthropic.client.dialect import AnthropicClientDialect
 from dragoman_service.dialects.anthropic.client.response import decode_count
 from dragoman_service.dialects.anthropic.client.traits import Traits, traits_of
 from dragoman_service.dialects.contract import EventDecoder
 from dragoman_service.providers.anthropic.models import Known, listed_models, named_models
 from dragoman_service.providers.anthropic.settings import AnthropicSettings
-from dragoman_service.providers.upstream.answering import HttpAnswers, one_by_one
+from dragoman_service.providers.upstream.answering import HttpAnswers
 from dragoman_service.providers.upstream.connection import Http
 from dragoman_service.providers.upstream.errors import counts_only
 from dragoman_service.providers.upstream.http import open_http

@@ -21,10 +21,9 @@ from contextlib import asynccontextmanager
 
 from dragoman import v1
 
-from dragoman_service.contract import Call, CompletionError
+from dragoman_service.contract import Call, CompletionError, one_by_one
 from dragoman_service.providers.echo.answer import answer_to, input_tokens, split, texts_of
 from dragoman_service.providers.echo.script import EchoSettings, script_of
-from dragoman_service.providers.upstream.answering import one_by_one
 from dragoman_service.timing.off_loop import INLINE, OffLoop
 
 __all__ = ["Echo", "EchoSettings", "open_echo", "split"]

@@ -8,7 +8,7 @@ from functools import partial
 
 from dragoman import v1
 
-from dragoman_service.contract import Call
+from dragoman_service.contract import Call, one_by_one
 from dragoman_service.dialects.contract import EventDecoder
 from dragoman_service.dialects.openai.client.dialect import OpenAIClientDialect
 from dragoman_service.dialects.openai.client.quirks import Quirks
@@ -16,7 +16,7 @@ from dragoman_service.providers.openai.choices import side_by_side
 from dragoman_service.providers.openai.models import listed_models, models_of
 from dragoman_service.providers.openai.settings import OpenAISettings
 from dragoman_service.providers.openai.vendors import vendor_of
-from dragoman_service.providers.upstream.answering import DRAIN, HttpAnswers, deliver, one_by_one
+from dragoman_service.providers.upstream.answering import DRAIN, HttpAnswers, deliver
 from dragoman_service.providers.upstream.connection import Http
 from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.providers.upstream.pace import Events

@@ -37,14 +37,6 @@ async def deliver(start: Callable[[], AsyncGenerator[Events]], secrets: Sequence
                 yield events
 
 
-async def one_by_one(batches: AsyncGenerator[Events]) -> AsyncGenerator[v1.CompletionEvent]:
-    """The events of all batches. Closing it closes them."""
-    async with aclosing(batches):
-        async for events in batches:
-            for event in events:
-                yield event
-
-
 class HttpAnswers:
     """Asks an upstream over HTTP for streams, and for small answers. Small reads of a stream are held, after the first
     token, as `HOLDING` says where this is made.

@@ -11,11 +11,11 @@ from dragoman.dialect.xai import v1 as x
 from google.protobuf.empty_pb2 import Empty
 from google.rpc import code_pb2
 
-from dragoman_service.contract import Call, CompletionError
+from dragoman_service.contract import Call, CompletionError, one_by_one
 from dragoman_service.dialects.xai.client.dialect import XaiClientDialect
 from dragoman_service.dialects.xai.client.response import Piece, decode_tokens
 from dragoman_service.dialects.xai.names import LIST_MODELS, TOKENIZE
-from dragoman_service.providers.upstream.answering import MessageAnswers, deliver, one_by_one
+from dragoman_service.providers.upstream.answering import MessageAnswers, deliver
 from dragoman_service.providers.upstream.channel import open_channel
 from dragoman_service.providers.upstream.errors import error_of
 from dragoman_service.providers.upstream.failure_log import FailureLog

@@ -11,7 +11,7 @@ from dragoman import v1
 from dragoman.dialect.yandex import v1 as y
 from google.protobuf.message import Message
 
-from dragoman_service.contract import Call, CompletionError
+from dragoman_service.contract import Call, CompletionError, one_by_one
 from dragoman_service.dialects.yandex.client.dialect import YandexClientDialect
 from dragoman_service.dialects.yandex.client.response import decode_tokens
 from dragoman_service.dialects.yandex.names import (
@@ -22,7 +22,7 @@ from dragoman_service.dialects.yandex.names import (
     TOKENIZE_COMPLETION,
 )
 from dragoman_service.errors import malformed_answer
-from dragoman_service.providers.upstream.answering import MessageAnswers, deliver, one_by_one
+from dragoman_service.providers.upstream.answering import MessageAnswers, deliver
 from dragoman_service.providers.upstream.channel import open_channel, parsed
 from dragoman_service.providers.upstream.errors import error_of
 from dragoman_service.providers.upstream.failure_log import FailureLog

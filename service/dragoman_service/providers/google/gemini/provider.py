@@ -8,14 +8,14 @@ from urllib.parse import quote
 
 from dragoman import v1
 
-from dragoman_service.contract import Call
+from dragoman_service.contract import Call, one_by_one
 from dragoman_service.dialects.contract import EventDecoder
 from dragoman_service.dialects.google.gemini.client.dialect import GeminiClientDialect
 from dragoman_service.dialects.google.gemini.client.response import decode_count
 from dragoman_service.dialects.google.gemini.enums import Api
 from dragoman_service.dialects.google.names import project_model
 from dragoman_service.providers.google.gemini.settings import GeminiSettings
-from dragoman_service.providers.upstream.answering import HttpAnswers, one_by_one
+from dragoman_service.providers.upstream.answering import HttpAnswers
 from dragoman_service.providers.upstream.connection import Http
 from dragoman_service.providers.upstream.errors import counts_only
 from dragoman_service.providers.upstream.http import open_http

@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 from dragoman import v1
 
-from dragoman_service.contract import Call
+from dragoman_service.contract import Call, one_by_one
 from dragoman_service.dialects.google.names import project_model
 from dragoman_service.dialects.google.predict.client.dialect import PredictClientDialect
 from dragoman_service.dialects.google.predict.client.response import AnswerDecoder
 from dragoman_service.dialects.google.predict.families import Family
 from dragoman_service.providers.google.vertex.settings import VertexSettings
-from dragoman_service.providers.upstream.answering import HttpAnswers, one_by_one
+from dragoman_service.providers.upstream.answering import HttpAnswers
 from dragoman_service.providers.upstream.connection import Http
 from dragoman_service.providers.upstream.http import open_http
 from dragoman_service.providers.upstream.models import ready_model
