@@ -61,8 +61,8 @@ sanitize: dev ## Run the tests of the HTTP/2 session with its C code under GCC's
 		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 		$(BIN)/python -m pytest --timeout 3600 $(HTTP2)/tests $(ARGS)
 
-test-transports: dev weights ## Run what speaks gRPC on the transport that is not the default (TRANSPORT=native)
-	DRAGOMAN_SERVER__TRANSPORT=$(or $(TRANSPORT),native) $(BIN)/pytest $(PARALLEL) tests/transport tests/faults tests/frontends \
+test-transports: dev weights ## Run what speaks gRPC on the transport that is not the default (TRANSPORT=grpcio)
+	DRAGOMAN_SERVER__TRANSPORT=$(or $(TRANSPORT),grpcio) $(BIN)/pytest $(PARALLEL) tests/transport tests/faults tests/frontends \
 		tests/process tests/operations $(wildcard tests/clients/test_client_*.py) $(ARGS)
 
 interop: ## Build the programs of others that judge the native transport

@@ -4,8 +4,7 @@
     python bench/counts.py --tasks unary   # the names of the tasks of a call
 
 Columns: tasks, timers, and callbacks that the event loop runs `soon`; `polls` of the system for what is ready; `sends`
-and `receives` of its sockets, those of callers over HTTP and those to the upstream, because gRPC's own library does its
-I/O by itself; Python `functions` entered or resumed in the loop's thread. What a call allocates is not counted, because
+and `receives` of its sockets, those of callers and those to the upstream; grpcio's server does its I/O by itself; Python `functions` entered or resumed in the loop's thread. What a call allocates is not counted, because
 Python only tells what is kept; the functions stand for it.
 
 Real gRPC and HTTP, with the provider `openai` and the stand-in of `bench/relay.py` in a process of its own. The client
@@ -161,12 +160,12 @@ def upstream() -> Iterator[int]:
         yield int(process.stdout.readline())
 
 
-async def counts(port: int) -> dict[str, tuple[dict[str, float], list[str]]]:
-    """The figures of each kind of call, and the names of its tasks."""
+async def counts(port: int, transport: str) -> dict[str, tuple[dict[str, float], list[str]]]:
+    """The figures of each kind of call, and the names of its tasks. `transport` takes those of gRPC."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, CountingLoop)
     with tempfile.TemporaryDirectory() as folder:
-        server = {"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "data_dir": folder}
+        server = {"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "data_dir": folder, "transport": transport}
         near = {"plugin": "openai", "base_url": f"http://127.0.0.1:{port}/v1", "models": ["bench"]}
         async with running(load(None, {}, {"server": server, "providers": {"near": near}})) as service:
             client = Client(service)
@@ -204,10 +203,12 @@ async def _count(loop: CountingLoop, call: Callable[[], None]) -> tuple[dict[str
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--tasks", metavar="CALL", help="show the tasks of this call")
-    chosen = parser.parse_args().tasks
+    parser.add_argument("--transport", default="auto", help="what takes the calls of gRPC: native, grpcio or auto")
+    arguments = parser.parse_args()
+    chosen = arguments.tasks
     writer = configure("info", "json", lambda: None, io.StringIO())
     with upstream() as port, asyncio.Runner(loop_factory=CountingLoop) as runner:
-        found = runner.run(counts(port))
+        found = runner.run(counts(port, arguments.transport))
     writer.close()
     if chosen:
         print("\n".join(found[chosen][1]))

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LIMITS = {"unary": (36, 140), "stream": (38, 185), "operation": (63, 350)}  # files, switches between files
+# Files, and switches between files. Eight files are the gRPC server of our own; grpcio's is not counted.
+LIMITS = {"unary": (44, 160), "stream": (46, 240), "operation": (73, 420)}
 
 
 def test_a_call_passes_through_few_files():

@@ -9,7 +9,7 @@ import structlog
 from dragoman_service.settings.errors import Mistake, SettingsError
 
 Transport = Literal["grpcio", "native"]
-AUTO: Transport = "grpcio"
+AUTO: Transport = "native"
 """What `auto` stands for, where it can be had."""
 INSTALL = "install dragoman-http2 (docs/transport.md), or choose grpcio"
 
