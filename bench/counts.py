@@ -4,8 +4,9 @@
     python bench/counts.py --tasks unary   # the names of the tasks of a call
 
 Columns: tasks, timers, and callbacks that the event loop runs `soon`; `polls` of the system for what is ready; `sends`
-and `receives` of its sockets, those of callers and those to the upstream; grpcio's server does its I/O by itself; Python `functions` entered or resumed in the loop's thread. What a call allocates is not counted, because
-Python only tells what is kept; the functions stand for it.
+and `receives` of its sockets, those of callers and those to the upstream (grpcio's server does its I/O by itself);
+Python `functions` entered or resumed in the loop's thread. What a call allocates is not counted, because Python only
+tells what is kept; the functions stand for it.
 
 Real gRPC and HTTP, with the provider `openai` and the stand-in of `bench/relay.py` in a process of its own. The client
 is in a thread of its own. Counts do not depend on how busy the machine is, except that a busy one needs another
