@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-_PACKAGES = ("grpcio", "aiohttp", "protobuf", "uvloop")
+_PACKAGES = ("grpcio", "httptools", "aiohttp", "protobuf", "uvloop")
 
 
 def description() -> dict[str, str]:

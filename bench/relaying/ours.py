@@ -48,7 +48,7 @@ class Own:
         return "" if installed else f"{self.needs} is not installed"
 
 
-HELD = Own("dragoman, gRPC, held", "grpc", 'transport = "grpcio"\nhold_tokens = "100ms"')
+HELD = Own("dragoman, gRPC, held", "grpc", 'hold_tokens = "100ms"')
 OURS = (
     Own("dragoman, gRPC native", "grpc", 'transport = "native"', "dragoman_http2"),
     Own("dragoman, gRPC grpcio", "grpc", 'transport = "grpcio"'),

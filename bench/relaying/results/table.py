@@ -103,7 +103,8 @@ def _run(result: Mapping[str, Any]) -> Iterator[str]:
     for name, reason in result["not_measured"].items():
         yield f"Not measured: {name}: {reason}."
     yield f"{facts['command']}: {result['rounds']} rounds, {facts['seconds']} s. {facts['processor']}, {facts['cores']}"
-    yield f"cores, {facts['system']}, Python {facts['python']}, grpcio {facts['grpcio']}, aiohttp {facts['aiohttp']}."
+    versions = f"Python {facts['python']}, grpcio {facts['grpcio']}, httptools {facts['httptools']}"
+    yield f"cores, {facts['system']}, {versions}."
     yield f"Other programs of this machine used {facts['other_programs']:.2f} cores meanwhile: the fewer, the better."
     if result["rounds"] < 2:
         yield "With a single round the ratios are rough."
