@@ -94,7 +94,7 @@ class OverEcho(ChainedLaws):
 
     @pytest.fixture
     async def provider(self) -> AsyncIterator[Provider]:
-        self.behind = Echo(EchoSettings(delay=0.005))
+        self.behind = Echo(EchoSettings(delay=0.01))
         async with serving({"echo": self.behind}) as served, self.chain(served) as provider:
             yield provider
 

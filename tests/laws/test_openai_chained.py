@@ -19,7 +19,7 @@ from dragoman_service.testing import ProviderLaws, serving
 class TestEchoBehindAService(ProviderLaws):
     @pytest.fixture
     async def provider(self) -> AsyncIterator[OpenAIProvider]:
-        self.echo = Echo(EchoSettings(delay=0.005))
+        self.echo = Echo(EchoSettings(delay=0.01))
         async with behind(self.echo) as (provider, _):
             yield provider
 
