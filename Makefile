@@ -79,7 +79,7 @@ test-clients: dev tools weights ## Run the tests of the clients, and the contrac
 test-seeds: dev weights seeds ## Run vendors' example programs with the vendors' own client libraries
 	$(BIN)/pytest $(PARALLEL) tests/seeds $(ARGS)
 
-test-all: test test-interop test-clients test-seeds ## Run all tests
+test-all: test test-transports test-interop test-clients test-seeds ## Run all tests
 
 deploy-check: dev tools weights prometheus ## Check deploy/ with the tools that this machine has; name those that it lacks
 	@for file in scripts/deploy/*.py; do $(BIN)/python $$file || exit; done
