@@ -12,16 +12,15 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 from postgres_server import PostgresServer
 from supervised import Supervised, supervised
 
-PACE = '[providers.echo]\ndelay = "20ms"\n'  # a word
-
 
 @asynccontextmanager
 async def serving(
-    folder: Path, url: str, operations: str = "", server: str = "", workers: int = 1
+    folder: Path, url: str, operations: str = "", server: str = "", workers: int = 1, pace: str = "20ms"
 ) -> AsyncIterator[Supervised]:
-    """A server in `folder` on the store at `url`. `operations` and `server` are more lines of these tables."""
+    """A server in `folder` on the store at `url`. `operations` and `server` are more lines of these tables; `pace` is
+    the time that its provider takes for a word."""
     folder.mkdir()  # noqa: ASYNC240 - takes no time
-    settings = f'url = "{url}"\n{operations}\n{PACE}'
+    settings = f'url = "{url}"\n{operations}\n[providers.echo]\ndelay = "{pace}"\n'
     async with supervised(folder, settings, server, workers=workers, lease="60s") as service:
         await service.wait_until_serving()
         yield service
