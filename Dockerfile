@@ -39,8 +39,8 @@ FROM engine AS installed
 RUN pip uninstall --yes setuptools pip
 
 FROM python:${PYTHON} AS base
-# The library of the HTTP/2 extension, no installer, and no file with which a user becomes another one. The folder belongs to group 0, which OpenShift gives
-# to containers that it runs under a user of its own.
+# The library of the HTTP/2 extension, no installer, and no file with which a user becomes another one. The folder belongs
+# to group 0, which OpenShift gives to containers that it runs under a user of its own.
 RUN pip uninstall --yes pip \
     && apt-get update \
     && apt-get install --yes --no-install-recommends libnghttp2-14 \
