@@ -236,7 +236,7 @@ def _cpu_seconds(worker: Remote) -> float:
 @asynccontextmanager
 async def fresh_postgresql() -> AsyncIterator[FreshUrl]:
     """Makes databases on a server that is started for it, and ended with it."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "operations"))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     servers = importlib.import_module("postgres_server")  # the tests' own
     programs = servers.find_programs()
     if programs is None:
