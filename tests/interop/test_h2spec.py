@@ -30,7 +30,7 @@ def test_h2spec_finds_what_is_explained(program, tmp_path):
     server = [sys.executable, HERE / "h2spec_server.py"]
     with subprocess.Popen(server, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as serving:
         port = serving.stdout.readline().strip()
-        options = ["--host", "127.0.0.1", "--port", port, "--timeout", "1", "--junit-report", report]
+        options = ["--host", "127.0.0.1", "--port", port, "--timeout", "2", "--junit-report", report]
         subprocess.run([program("h2spec"), *options], capture_output=True, timeout=110, check=False)
         serving.stdin.close()
     # The report quotes frames, whose bytes need not be characters that XML allows.
