@@ -21,6 +21,7 @@ EXPLAINED = {
 SOMETIMES = {
     ("http2/5.1", "half closed (remote): Sends a DATA frame"),
     ("http2/5.1", "half closed (remote): Sends a HEADERS frame"),
+    ("http2/6.1", "Sends a DATA frame on the stream that is not in ?open? or ?half-closed (local)? state"),
 }
 """The same, if the answer was sent before the frame came."""
 
