@@ -23,6 +23,7 @@ from dragoman_service.engine.events.merging import WaitingEvent
 from dragoman_service.engine.fold import Fold, set_now
 from dragoman_service.errors import internal
 from dragoman_service.timing.turns import Turns
+from dragoman_service.timing.waiter import Waiter
 
 MAX_BUFFERED = 64 * 1024  # characters that wait for a slow reader before the upstream is paused
 _MAX_UNWRITTEN = 4 * MAX_BUFFERED  # the same if the reader is a worker, which writes what has come every 150 ms
@@ -72,7 +73,7 @@ class Relay:
         self._size = 0
         self._max_buffered = MAX_BUFFERED if call.streaming else _MAX_UNWRITTEN
         self._sequence = 0
-        self._reader: asyncio.Future[None] | None = None  # waits for an event, or for the end
+        self._reader = Waiter()  # for an event, or for the end
         self._space = asyncio.Event()  # set for the pump: the reader has taken events
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -132,7 +133,7 @@ class Relay:
         if not self._known():
             self._error = error
             self._stop()
-            self._wake()
+            self._reader.wake()
 
     async def completion(self) -> v1.Completion:
         """Waits for the answer and returns it. Raises the CompletionError if it fails."""
@@ -140,7 +141,7 @@ class Relay:
         self._waiting.clear()
         self._space.set()
         while not self._known():
-            await self._change()
+            await self._reader.wait()
         if self._completion is None:
             raise self._cause()
         return self._completion
@@ -148,7 +149,7 @@ class Relay:
     async def ready(self) -> bool:
         """Waits until there are events to take. False: all were taken and the end is known, see `completion`."""
         while not (self._waiting or self._known()):
-            await self._change()
+            await self._reader.wait()
         return bool(self._waiting)
 
     def take(self) -> list[v1.CompletionEvent]:
@@ -167,7 +168,7 @@ class Relay:
         while not self._waiting:
             if self._known():
                 return self._end()
-            await self._change()
+            await self._reader.wait()
         waiting = self._waiting.popleft()
         self._size -= waiting.size
         self._space.set()
@@ -178,17 +179,6 @@ class Relay:
 
     def _cause(self) -> Exception:
         return self._error or self._fault or internal()
-
-    async def _change(self) -> None:
-        self._reader = self._loop.create_future()
-        try:
-            await self._reader
-        finally:
-            self._reader = None
-
-    def _wake(self) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
 
     def _end(self) -> v1.CompletionEvent:
         if self._ended:
@@ -245,14 +235,14 @@ class Relay:
         finally:
             if not self._stopped and not self._known():
                 self._fault = RuntimeError("the upstream was cancelled by something other than its reader")
-            self._wake()
+            self._reader.wake()
 
     def _offer(self, event: v1.CompletionEvent) -> None:
         if not (self._waiting and event.HasField("delta") and self._merge(event)):
             waiting = WaitingEvent(event)
             self._waiting.append(waiting)
             self._size += waiting.size
-        self._wake()
+        self._reader.wake()
 
     def _merge(self, event: v1.CompletionEvent) -> bool:
         last = self._waiting[-1]

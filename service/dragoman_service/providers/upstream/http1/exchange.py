@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Protocol, Self
 
 from dragoman_service.providers.upstream.connection import HttpError
 from dragoman_service.providers.upstream.http1.responses import Head
 from dragoman_service.timing.holding import Holding
+from dragoman_service.timing.waiter import Waiter
 
 CHUNK = 16 * 1024  # bytes: what is decoded in a millisecond or two
 # Bytes that may wait for their reader before the connection is read no further. One read of the event loop may bring
@@ -56,7 +56,7 @@ class Exchange:
         self._source: Source | None = source
         self._head: Head | None = None
         self._failure: HttpError | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter = Waiter()
         self._pieces: list[bytes] = []
         self._block, self._at = b"", 0  # what is read next, and from where on
         self._size = 0  # bytes that wait for the reader
@@ -77,7 +77,7 @@ class Exchange:
             while self._head is None:
                 if self._failure is not None:
                     raise self._failure
-                await self._wait()
+                await self._waiter.wait()
         except BaseException:
             self.close()
             raise
@@ -92,7 +92,7 @@ class Exchange:
                 raise self._failure
             if self._source is None:
                 raise StopAsyncIteration
-            await self._wait()
+            await self._waiter.wait()
         return self._next()
 
     def hold(self, holding: Holding) -> None:
@@ -104,7 +104,7 @@ class Exchange:
         """What was held until the tick with this number is read now."""
         if number == self._due:
             self._due = 0
-            self._wake()
+            self._waiter.wake()
 
     def close(self) -> None:
         """The reader leaves. Unless the response has ended, its connection is closed at once."""
@@ -115,7 +115,7 @@ class Exchange:
     def starts(self, head: Head) -> None:
         """The head has come."""
         self._head = head
-        self._wake()
+        self._waiter.wake()
 
     def receives(self, data: bytes) -> None:
         """A piece of the body has come."""
@@ -125,7 +125,7 @@ class Exchange:
             self._paused = True
             self._source.pause()
         if self._holding is None or not self._holds(self._holding):
-            self._wake()
+            self._waiter.wake()
 
     def ends(self, failure: HttpError | None = None) -> None:
         """The response is complete, or has failed. Its connection is no longer its own."""
@@ -134,7 +134,7 @@ class Exchange:
         self._source = self._holding = None
         self._failure = failure
         self._due = 0
-        self._wake()
+        self._waiter.wake()
 
     def _holds(self, holding: Holding) -> bool:
         """Whether the reader waits for more than what has come."""
@@ -160,14 +160,3 @@ class Exchange:
             if self._source is not None:
                 self._source.resume()
         return chunk
-
-    async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Protocol
 
+from dragoman_service.timing.waiter import Waiter
 from dragoman_service.transport.http.http1.parser import BadRequestError
 
 BUFFER = 64 * 1024  # bytes that may wait for their reader before the connection is read no further
@@ -34,7 +34,7 @@ class Incoming:
         self._source = source
         self._pieces: list[bytes] = []
         self._size = 0
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter = Waiter()
         self._fault: BadRequestError | None = None
         self._dropped = False
         self.complete = False
@@ -65,7 +65,7 @@ class Incoming:
             if self.expects:
                 self.expects = False
                 self._source.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            await self._wait()
+            await self._waiter.wait()
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         full, self._size = self.full, 0
@@ -84,20 +84,9 @@ class Incoming:
         if not self._dropped:
             self._pieces.append(data)
             self._size += len(data)
-            self._wake()
+            self._waiter.wake()
 
     def ends(self, fault: BadRequestError | None = None) -> None:
         """Nothing more will come."""
         self.complete, self._fault = True, fault
-        self._wake()
-
-    async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._waiter.wake()
