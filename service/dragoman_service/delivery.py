@@ -89,11 +89,11 @@ class Delivery:
                 _note(request, call, name)
                 return await self._operations.result(name, call.caller, call.deadline)
         try:
-            return await self._completion(request, call, target)
+            return await self._engine.completion(request, call, target)
         except CompletionError as error:
             if not error.repeatable:
                 raise
-        return await self._completion(request, call, target)
+        return await self._engine.completion(request, call, target)
 
     async def _check(self, request: v1.CompletionRequest, wrong: Iterator[FieldViolation]) -> None:
         """Raises INVALID_FIELD for `wrong`, found in a thread if the request is large: schemas of tools are parsed."""
@@ -101,9 +101,6 @@ class Delivery:
             await self._off_loop.run(size, check, wrong)
         else:
             check(wrong)
-
-    async def _completion(self, request: v1.CompletionRequest, call: Call, target: Target | None) -> v1.Completion:
-        return await self._engine.completion(request, call, target)
 
     def stream(
         self,

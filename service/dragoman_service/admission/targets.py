@@ -36,20 +36,20 @@ class TargetSlots:
         Without `queue`, which is for hedges, and for attempts that could go elsewhere, it never waits. Raises
         OVERLOADED and SHUTTING_DOWN on entering.
         """
-        gate = self.gates.get(target.model.provider)
-        pool = self._pool(target)
-        if gate is None or pool is None:
+        if (found := self._found(target)) is None:
             return None
+        gate, pool = found
         bounded = call.record is not None
         return gate.hold(pool, call, lambda now: self._entries.entry(request, call, now, bounded=bounded), queue=queue)
 
     def limits(self, target: Target) -> bool:
         """Whether the target has a limit."""
-        return self._pool(target) is not None
+        return self._found(target) is not None
 
-    def _pool(self, target: Target) -> Pool | None:
+    def _found(self, target: Target) -> tuple[Gate, Pool] | None:
         provider, model = target.model.provider, target.model.provider_model
         if (gate := self.gates.get(provider)) is None:
             return None
         pools = gate.group.pools
-        return pools.get(f"targets/{provider}/{model}") or pools.get(f"providers/{provider}")
+        pool = pools.get(f"targets/{provider}/{model}") or pools.get(f"providers/{provider}")
+        return None if pool is None else (gate, pool)

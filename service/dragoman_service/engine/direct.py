@@ -1,7 +1,8 @@
 """The short way of a plain call: one generator in place of one for each layer, with the same events.
 
-A call is plain if it has one target and one choice, if filters only look on, and if nothing in the settings concerns
-the attempts at its target but whether a failed one is repeated. What follows a failed attempt takes the long way.
+A call is plain if it has one target without slots and one choice, if filters only look on, and if nothing in the
+settings concerns the attempts at its target but whether a failed one is repeated. What follows a failed attempt takes
+the long way.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import cast
 
 from dragoman import v1
 
+from dragoman_service.admission.targets import TargetSlots
 from dragoman_service.boundary import is_cancellation
 from dragoman_service.catalogue.catalogue import Catalogue, Target
 from dragoman_service.contract import Call, CompletionError, Concerns, InBatches, Observe, Observer
@@ -30,8 +32,10 @@ Events = AsyncGenerator[v1.CompletionEvent]
 class Direct:
     """Answers plain calls. `filtered` tells the fields of a request that filters honour."""
 
-    def __init__(self, catalogue: Catalogue, filters: Filters, router: Router, filtered: Filtered) -> None:
-        self._catalogue, self._router, self._filtered = catalogue, router, filtered
+    def __init__(
+        self, catalogue: Catalogue, filters: Filters, router: Router, filtered: Filtered, slots: TargetSlots | None
+    ) -> None:
+        self._catalogue, self._router, self._filtered, self._slots = catalogue, router, filtered, slots
         self._observes: list[Observe] = []
         self._concerns: list[Concerns] = []
         self._possible = not (filters.models or filters.providers)
@@ -48,6 +52,8 @@ class Direct:
         if not self._possible or not hasattr(target.provider, "in_batches"):
             return None
         if request.generation_config.choice_count > 1 or any(concerns(request, call) for concerns in self._concerns):
+            return None
+        if self._slots is not None and self._slots.limits(target):
             return None
         attempts = self._router.direct(request, call, self._catalogue.route(target))
         return None if attempts is None else self._plain(attempts, target, request, call)

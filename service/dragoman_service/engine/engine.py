@@ -86,7 +86,7 @@ class Engine:
         self._deadlines = deadlines or Deadlines()
         self._listing = Listing(catalogue, filters, allowed or {})
         self.router = self._routed(routing or Routing())
-        self._direct = Direct(catalogue, filters, self.router, self._filtered)
+        self._direct = Direct(catalogue, filters, self.router, self._filtered, slots)
         self._turns = Turns()
         self._budget = budget or Budget()
         self._slots = slots
@@ -157,11 +157,9 @@ class Engine:
     def _plain(self, request: v1.CompletionRequest, call: Call, target: Target | None) -> Events | None:
         """The events of a plain call; None: it takes the long way, which also raises the errors of `resolve`."""
         try:
-            found = target or self.resolve(request.model, call.caller)
+            return self._direct.events(request, call, target or self.resolve(request.model, call.caller))
         except CompletionError:
             return None
-        limited = self._slots is not None and self._slots.limits(found)
-        return None if limited else self._direct.events(request, call, found)
 
     def _fold(self, request: v1.CompletionRequest, call: Call) -> Fold:
         header = v1.Completion(name=completion_name(call), requested_model=request.model, request_id=request.request_id)
