@@ -166,30 +166,29 @@ static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *
   return nghttp2_submit_rst_stream(h2, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR) == 0 ? 0 : FAILED;
 }
 
+/* Writes the next frame to `out`. Returns 1, 0 if there is none or the session has failed, or -1. */
+static int write_frame(Session *self) {
+  const uint8_t *data;
+  h2_size size = h2_send(self->h2, &data);
+  if (size < 0) return check_result(self, (int)size);
+  if (size == 0) return 0;
+  return output_write(&self->out, data, (size_t)size) < 0 ? -1 : 1;
+}
+
 /* Writes frames to `out` until it has about `limit` bytes. */
 int write_frames(Session *self, size_t limit) {
+  int written = 1;
   self->limit = limit;
-  while (self->out.used < limit) {
-    const uint8_t *data;
-    h2_size size = h2_send(self->h2, &data);
-    if (size < 0) return check_result(self, (int)size);
-    if (size == 0) return 0;
-    if (output_write(&self->out, data, (size_t)size) < 0) return -1;
-  }
-  return 0;
+  while (written > 0 && self->out.used < limit) written = write_frame(self);
+  return written < 0 ? -1 : 0;
 }
 
 /* Writes the frames that are no DATA, so that a GOAWAY that nghttp2 decided on is seen at once. */
 int write_control(Session *self) {
+  int written = 1;
   self->limit = self->out.used + 1; /* a DATA frame that has been begun goes first */
-  while (!self->terminated && nghttp2_session_get_outbound_queue_size(self->h2)) {
-    const uint8_t *data;
-    h2_size size = h2_send(self->h2, &data);
-    if (size < 0) return check_result(self, (int)size);
-    if (size == 0) return 0;
-    if (output_write(&self->out, data, (size_t)size) < 0) return -1;
-  }
-  return 0;
+  while (written > 0 && !self->terminated && nghttp2_session_get_outbound_queue_size(self->h2)) written = write_frame(self);
+  return written < 0 ? -1 : 0;
 }
 
 void set_sending(nghttp2_session_callbacks *callbacks) {
