@@ -60,14 +60,16 @@ def status_of(failure: aio.AioRpcError, log: FailureLog) -> Status:
 
 
 async def send_unary(
-    channel: aio.Channel, method: str, request: Message, metadata: Metadata, until: float | None, within: float
+    channel: aio.Channel, method: str, request: Message, metadata: Metadata, until: float | None, within: float | None
 ) -> bytes | None:
-    """The response of a unary method, for `parsed`. It may take `within` seconds, or less: see `remaining`.
+    """The response of a unary method, for `parsed`. It may take `within` seconds (None: no limit), or less: see
+    `remaining`.
 
     Raises AioRpcError.
     """
     send: Any = channel.unary_unary(method, type(request).SerializeToString)
-    raw: bytes | None = await send(request, metadata=metadata, timeout=min(within, remaining(until) or within))
+    limits = [limit for limit in (within, remaining(until)) if limit is not None]
+    raw: bytes | None = await send(request, metadata=metadata, timeout=min(limits, default=None))
     return raw
 
 

@@ -63,16 +63,9 @@ class Upstream:
         more: Mapping[str, str] = _NOTHING,
     ) -> AsyncGenerator[x.GetChatCompletionResponse, None]:
         """The whole answer, which has to be there before the first token of a stream would be due."""
-        method: Any = self._channel.unary_unary(COMPLETION, x.GetCompletionsRequest.SerializeToString)
-        call = method(request, metadata=(*self._metadata, *more.items()), timeout=remaining(until))
-        try:
-            with watch:
-                raw = await call
-        except aio.AioRpcError as failure:
-            raise self._error(failure) from failure
-        finally:
-            call.cancel()
-        yield parsed(x.GetChatCompletionResponse, raw)
+        with watch:
+            answer = await self.unary(COMPLETION, request, x.GetChatCompletionResponse, until, more, within=None)
+        yield answer
 
     async def unary(
         self,
@@ -81,11 +74,13 @@ class Upstream:
         answer: type[_M],
         until: float | None = None,
         more: Mapping[str, str] = _NOTHING,
+        *,
+        within: float | None = UNARY_TIMEOUT,
     ) -> _M:
-        """The response of a unary method."""
+        """The response of a unary method, which may take `within` seconds (None: as long as the caller waits)."""
         metadata = (*self._metadata, *more.items())
         try:
-            raw = await send_unary(self._channel, method, request, metadata, until, UNARY_TIMEOUT)
+            raw = await send_unary(self._channel, method, request, metadata, until, within)
         except aio.AioRpcError as failure:
             raise self._error(failure) from failure
         return parsed(answer, raw)
