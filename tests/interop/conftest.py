@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,15 +48,27 @@ def served(authority: dict[str, str]) -> Iterator[Callable[[bool], str]]:
         def port(tls: bool) -> str:
             if tls not in ports:
                 pair = [authority["certificate"], authority["key"]] if tls else []
-                ports[tls] = _started(stack, pair)
+                ports[tls] = stack.enter_context(listening("servicer.py", *pair))
             return ports[tls]
 
         yield port
 
 
-def _started(stack: ExitStack, pair: list[str]) -> str:
-    command = [sys.executable, str(HERE / "servicer.py"), "native", *pair]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    process = stack.enter_context(subprocess.Popen(command, text=True, **pipes))  # type: ignore[call-overload]
-    stack.callback(process.stdin.close)
-    return str(process.stdout.readline().strip())
+@contextmanager
+def listening(program: str, *arguments: str) -> Iterator[str]:
+    """The port of a program in this folder, which prints it and serves until its stdin is closed."""
+    command = [sys.executable, str(HERE / program), *arguments]
+    with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.stdin.close()
+
+
+@pytest.fixture
+def h2spec_port() -> Iterator[str]:
+    """The port of the native server that h2spec asks."""
+    with listening("h2spec_server.py") as port:
+        yield port

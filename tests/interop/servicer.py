@@ -1,6 +1,6 @@
-"""TestService, as grpc's interop clients call it; a program that serves it with one of the transports.
+"""TestService, as grpc's interop clients call it; a program that serves it with the native transport.
 
-python servicer.py native|grpcio [CERTIFICATE KEY]    prints its port and serves until its stdin is closed
+python servicer.py [CERTIFICATE KEY]    prints its port and serves until its stdin is closed
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import asyncio
 import ssl
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import grpc
+from dragoman_service.transport.native.server import Server
 from messages import PACKAGE, message
 
 LEADING, TRAILING = "x-grpc-test-echo-initial", "x-grpc-test-echo-trailing-bin"
@@ -94,20 +94,11 @@ def methods() -> dict[str, Any]:
     }
 
 
-async def serve(transport: str, certificate: str = "", key: str = "") -> None:
+async def serve(certificate: str = "", key: str = "") -> None:
     """Serves until stdin is closed."""
-    handler = grpc.method_handlers_generic_handler(f"{PACKAGE}.TestService", methods())
-    if transport == "native":
-        from dragoman_service.transport.native.server import Server
-
-        server: Any = Server()
-        server.add_generic_rpc_handlers((handler,))
-        port = await server.listen("127.0.0.1", 0, tls=_tls(certificate, key))
-    else:
-        server = grpc.aio.server()
-        server.add_generic_rpc_handlers((handler,))
-        port = server.add_insecure_port("127.0.0.1:0") if not certificate else _secure(server, certificate, key)
-        await server.start()
+    server = Server()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(f"{PACKAGE}.TestService", methods()),))
+    port = await server.listen("127.0.0.1", 0, tls=_tls(certificate, key))
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)
@@ -120,11 +111,6 @@ def _tls(certificate: str, key: str) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
     return context
-
-
-def _secure(server: Any, certificate: str, key: str) -> int:
-    pair = (Path(key).read_bytes(), Path(certificate).read_bytes())
-    return int(server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair])))
 
 
 if __name__ == "__main__":
