@@ -4,50 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
-import socket
 from pathlib import Path
 
 import grpc
 import pytest
 from dragoman import v1
 from dragoman_service.testing.serving import serving
+from nginx_server import nginx
 
 PAGE = Path(__file__).parents[2] / "docs/proxies.md"
-NGINX = """
-daemon off; error_log stderr; pid {folder}/nginx.pid; events {{}}
-http {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-{server} }}
-"""
 ECHO = {"server.transport": "native", "providers": {"echo": {}, "slow": {"plugin": "echo", "delay": "1h"}}}
 
 
 @pytest.fixture
 async def proxied(tmp_path):
     """The service, and a channel to the nginx in front of it."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    assert program is not None, "nginx is missing (Debian: apt-get install nginx-light)"
     async with serving(settings=ECHO) as service:
-        port = _free()
-        server = re.search(r"```nginx\n(server \{.*?\n\})", PAGE.read_text(), re.DOTALL)[1]
-        for old, new in (("127.0.0.1:8443", f"127.0.0.1:{port}"), ("127.0.0.1:50051", service.running.grpc_address)):
-            assert old in server
-            server = server.replace(old, new, 1)
-        (tmp_path / "nginx.conf").write_text(NGINX.format(folder=tmp_path, server=server))
-        process = await asyncio.create_subprocess_exec(program, "-c", tmp_path / "nginx.conf", "-e", "stderr")
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            try:
-                yield service, channel
-            finally:
-                process.terminate()
-                await process.wait()
 
+        def server(port: int) -> str:
+            block = re.search(r"```nginx\n(server \{.*?\n\})", PAGE.read_text(), re.DOTALL)[1]
+            upstream = service.running.grpc_address
+            for old, new in (("127.0.0.1:8443", f"127.0.0.1:{port}"), ("127.0.0.1:50051", upstream)):
+                assert old in block
+                block = block.replace(old, new, 1)
+            return block
 
-def _free() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+        async with nginx(tmp_path, server) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield service, channel
 
 
 def _asking(model: str) -> v1.CompletionRequest:
