@@ -1,4 +1,5 @@
-"""Garbage collection around a start, which makes many objects and next to no garbage."""
+"""How often the collector of garbage looks for circles of objects: rarely in a start, which makes none, and seldom
+while calls are served, because none is made for a call that goes well."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ import gc
 STARTING = 30_000
 """How many more objects than were freed a start may make before the collector looks at them. A start makes 200,000, so
 that it would look several hundred times by default, which takes a tenth of the start."""
-_SERVING = gc.get_threshold()
+SERVING = (10_000, 10, 10)
+"""The same while calls are served. Python's default of 700 costs a call 3 %, see bench/NOTES.md."""
 
 
 def collect_rarely() -> None:
@@ -15,7 +17,7 @@ def collect_rarely() -> None:
     gc.set_threshold(STARTING)
 
 
-def collect_as_usual() -> None:
+def collect_seldom() -> None:
     """Ends `collect_rarely`. What was made so far stays, so that collections never go through it and stop the loop."""
     gc.freeze()
-    gc.set_threshold(*_SERVING)
+    gc.set_threshold(*SERVING)
