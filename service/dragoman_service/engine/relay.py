@@ -127,6 +127,7 @@ class Relay:
         self._stop()
         self._fold.close()
         self._running.live.discard(self)
+        self._error = self._fault = None  # their tracebacks lead back to the relay: a circle with all of the answer
 
     def fail(self, error: CompletionError) -> None:
         """Ends the completion with `error` from outside, as a deadline or a shutdown does."""
@@ -225,9 +226,11 @@ class Relay:
             if self._error is None:
                 self._completion = completion
         except CompletionError as error:
-            self._error = self._error or error
+            self._error = self._error or (None if self._stopped else error)
         except asyncio.CancelledError:
-            raise
+            if not self._stopped:
+                raise
+            # Else the task would keep the exception, whose traceback leads back to it: a circle with all of the answer.
         except Exception as fault:  # noqa: BLE001 - raised again in the reader, whose frontend reports it
             self._fault = fault
         except BaseException as fault:  # noqa: BLE001 - one that leaves a task would end the process

@@ -62,10 +62,11 @@ class Arrivals:
         return self._requests.popleft() if self._requests else None
 
     def close(self) -> None:
-        """Nothing more will be fed or taken."""
+        """Nothing more will be fed or taken. Ends the circle with the connection."""
         self.over, self._rest, self._body = True, b"", None
         self._requests.clear()
         self._parser.close()
+        del self._line
 
     def starts(self, head: Head) -> None:
         """See Receiver, as the next two."""
