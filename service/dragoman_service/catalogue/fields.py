@@ -116,8 +116,10 @@ def set_fields(request: v1.CompletionRequest) -> list[str]:
         used.add("tools")
         used.update(_tool_demands(request.tool_choice))
         used.update(f"tools.{EXTENSIONS}{key}" for tool in request.tools for key in tool.extensions)
-    used.update(f"{_SAFETY}.{setting.category}" for setting in request.safety_settings if _is_strict(setting))
-    used.update(EXTENSIONS + key for key in request.extensions)
+    if request.safety_settings:
+        used.update(f"{_SAFETY}.{setting.category}" for setting in request.safety_settings if _is_strict(setting))
+    if request.extensions:
+        used.update(EXTENSIONS + key for key in request.extensions)
     return paths + sorted(used)
 
 

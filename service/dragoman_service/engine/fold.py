@@ -125,8 +125,6 @@ class Fold:
                 self._header.warnings.extend(event.started.warnings)
             case "attempt":
                 self._header.attempts.add().CopyFrom(event.attempt)
-            case "heartbeat":
-                pass
             case "retracted" if event.retracted.from_sequence == 1:
                 self._forget()
             case "heartbeat":

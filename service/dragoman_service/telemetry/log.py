@@ -158,9 +158,10 @@ def _numbered(worker: int) -> Any:
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Hides the values of keys that must never appear in a log. It stands last, so it sees every line."""
-    for key in event:
-        if key.lower() in SECRETS:
-            event[key] = "[redacted]"
+    if not SECRETS.isdisjoint(map(str.lower, event)):
+        for key in event:
+            if key.lower() in SECRETS:
+                event[key] = "[redacted]"
     return event
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
@@ -16,6 +17,11 @@ from dragoman_service.timing.off_loop import OffLoop
 _IDEMPOTENCY_KEY = "idempotency-key"
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def new_call_id() -> str:
+    """128 random bits in hexadecimal."""
+    return os.urandom(16).hex()  # a third of the time of a UUID, of which only the digits would be used
 
 
 @dataclass(slots=True)

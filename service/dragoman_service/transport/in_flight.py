@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, cast
 
 from dragoman_service.errors import overloaded, shutting_down
@@ -32,6 +31,8 @@ class InFlight:
         self._released.set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ended: set[asyncio.Task[Any]] = set()
+        self.counted = _Counted(self)
+        """A context that counts one call for as long as it lasts."""
 
     async def idle(self) -> None:
         """Returns as soon as no call is under way."""
@@ -49,29 +50,9 @@ class InFlight:
         if self.active > (2 * self.limit if essential else max(1, limit)):
             raise overloaded("Too many calls are under way.")
 
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Counts one call for as long as the context lasts."""
-        self._enter()
-        try:
-            yield
-        finally:
-            self._leave()
-
-    @contextmanager
-    def endable(self) -> Iterator[None]:
-        """Raises SHUTTING_DOWN inside the context, in place of a cancellation, when `end_all` is called."""
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._tasks.add(task)
-        try:
-            yield
-        except asyncio.CancelledError:
-            if task in self._ended and not task.uncancel():
-                raise shutting_down() from None
-            raise
-        finally:
-            self._tasks.discard(task)
-            self._ended.discard(task)
+    def endable(self) -> _Endable:
+        """A context in which `end_all` raises SHUTTING_DOWN in place of a cancellation."""
+        return _Endable(self._tasks, self._ended)
 
     def end_all(self) -> None:
         """Ends the calls under way with SHUTTING_DOWN, also those that are not counted."""
@@ -90,19 +71,58 @@ class InFlight:
 
     async def refuse(self) -> None:
         """Raises SHUTTING_DOWN. Call it for a counted call, which is not counted while it is held."""
-        self._leave()
+        self.leave()
         self.held += not self._released.is_set()
         try:
             await self._released.wait()
         finally:
-            self._enter()
+            self.enter()
         raise shutting_down()
 
-    def _enter(self) -> None:
+    def enter(self) -> None:
+        """Counts a call, until `leave`. See `counted`."""
+        if not self.active:
+            self._idle.clear()
         self.active += 1
-        self._idle.clear()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """A counted call has ended."""
         self.active -= 1
         if not self.active:
             self._idle.set()
+
+
+# Classes, because every call enters both, and a function with `contextmanager` takes three times as long.
+class _Counted:
+    __slots__ = ("_calls",)
+
+    def __init__(self, calls: InFlight) -> None:
+        self._calls = calls
+
+    def __enter__(self) -> None:
+        self._calls.enter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._calls.leave()
+
+
+class _Endable:
+    __slots__ = ("_ended", "_task", "_tasks")
+
+    def __init__(self, tasks: set[asyncio.Task[Any]], ended: set[asyncio.Task[Any]]) -> None:
+        self._tasks, self._ended = tasks, ended
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
+
+    def __enter__(self) -> None:
+        self._tasks.add(self._task)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        ended = self._task in self._ended
+        self._tasks.discard(self._task)
+        self._ended.discard(self._task)
+        if ended and isinstance(error, asyncio.CancelledError) and not self._task.uncancel():
+            raise shutting_down() from None

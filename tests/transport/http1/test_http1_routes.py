@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import cast
 
 import pytest
-from dragoman_service.transport.http.http1.headers import Headers
 from dragoman_service.transport.http.http1.incoming import Incoming
 from dragoman_service.transport.http.http1.parser import Head
 from dragoman_service.transport.http.http1.request import Line, Request
@@ -22,7 +21,7 @@ def answering(name: str) -> Handler:
 
 def asked(verb: str, target: str, **headers: str) -> Request:
     nowhere = cast("Line", None)
-    return Request(Head(verb, target, Headers(headers), True, True, 0), nowhere, Incoming(nowhere, expects=False))
+    return Request(Head(verb, target, headers, True, True, 0), nowhere, Incoming(nowhere, expects=False))
 
 
 @pytest.fixture

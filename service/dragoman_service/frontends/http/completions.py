@@ -108,7 +108,8 @@ class Completions:
                 await stream.send(piece)
 
     def _warn(self, call: HttpCall, decoded: DecodedRequest, warnings: Iterable[v1.Warning]) -> None:
-        call.warn((self._name_of(warning.field), warning.message) for warning in (*decoded.warnings, *warnings))
+        if told := (*decoded.warnings, *warnings):
+            call.warn((self._name_of(warning.field), warning.message) for warning in told)
 
 
 def _tell(call: HttpCall, provider: str, attempts: int) -> None:

@@ -64,7 +64,7 @@ class Stream:
         kind = call.content_type
         if kind != JSON and kind not in CONNECT:
             raise wrong_type(kind)
-        form = form_of(kind, call.request.headers.get("Accept", ""))
+        form = form_of(kind, call.request.headers.get("accept", ""))
         request = await self._request(call, kind)
         call.accept(streaming=True)
         call.ends_cleanly = True  # each form has an end of its own
@@ -107,7 +107,7 @@ async def _decoded(call: HttpCall, method: Method, body: bytes, *, binary: bool)
 def _continue_after(last: int, request: Message) -> None:
     if not isinstance(request, v1.AttachCompletionRequest):
         resumed = "resumes AttachCompletion only: call it with the name of the operation, if this was one"
-        raise invalid(FieldViolation(LAST_EVENT.lower(), resumed))
+        raise invalid(FieldViolation(LAST_EVENT, resumed))
     request.after_sequence = max(last, request.after_sequence)
 
 

@@ -16,20 +16,20 @@ from dragoman_service.transport.http.http1.request import Request
 
 PROTO = "application/proto"
 CONTENT_TYPES = (JSON, PROTO, *CONNECT)
-TIMEOUT, VERSION = "Connect-Timeout-Ms", "Connect-Protocol-Version"
-UNKNOWN_FIELDS = "X-Dragoman-Unknown-Fields"
-LAST_EVENT = "Last-Event-ID"
+TIMEOUT, VERSION = "connect-timeout-ms", "connect-protocol-version"
+UNKNOWN_FIELDS = "x-dragoman-unknown-fields"
+LAST_EVENT = "last-event-id"
 
 
 def timeout_of(headers: Mapping[str, str]) -> float | None:
     """The seconds that the caller waits; None if it does not say. Raises INVALID_FIELD."""
     if headers.get(VERSION, "1") != "1":
-        raise invalid(FieldViolation(VERSION.lower(), "must be 1, the only version of Connect's protocol"))
+        raise invalid(FieldViolation(VERSION, "must be 1, the only version of Connect's protocol"))
     value = headers.get(TIMEOUT)
     if value is None:
         return None
     if not re.fullmatch("[0-9]{1,10}", value):
-        raise invalid(FieldViolation(TIMEOUT.lower(), "must be a number of milliseconds with at most ten digits"))
+        raise invalid(FieldViolation(TIMEOUT, "must be a number of milliseconds with at most ten digits"))
     return int(value) / 1000
 
 
@@ -37,7 +37,7 @@ def ignores_unknown(headers: Mapping[str, str]) -> bool:
     """Whether fields that the request does not have are ignored. Raises INVALID_FIELD."""
     value = headers.get(UNKNOWN_FIELDS, "reject").lower()
     if value not in ("reject", "ignore"):
-        raise invalid(FieldViolation(UNKNOWN_FIELDS.lower(), "must be reject or ignore"))
+        raise invalid(FieldViolation(UNKNOWN_FIELDS, "must be reject or ignore"))
     return value == "ignore"
 
 
@@ -50,7 +50,7 @@ def last_event(headers: Mapping[str, str]) -> int | None:
     if not value:
         return None
     if not re.fullmatch("[0-9]{1,18}", value):
-        raise invalid(FieldViolation(LAST_EVENT.lower(), "must be the id of the last event that was received"))
+        raise invalid(FieldViolation(LAST_EVENT, "must be the id of the last event that was received"))
     return int(value)
 
 

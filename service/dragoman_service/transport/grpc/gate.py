@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]
 from dragoman_service.errors import overloaded
 from dragoman_service.telemetry.calls.rpc import RpcTelemetry
 from dragoman_service.telemetry.record import CallRecord
+from dragoman_service.transport.call_context import new_call_id
 from dragoman_service.transport.grpc.metadata import Fields, read_metadata
 from dragoman_service.transport.grpc.policy import Method, ServicePolicy
 from dragoman_service.transport.pressure import Pressure, is_low
@@ -83,7 +83,7 @@ class Gate:
     def crowded(self, policy: ServicePolicy) -> Status:
         """The status of calls for which too many wait. It stands for many of them, which have no log line."""
         error = overloaded("Too many calls are waiting.")
-        status = policy.encode_error(error, uuid.uuid4().hex)
+        status = policy.encode_error(error, new_call_id())
         return status_code(status.code), status.message, trailers(status, error)
 
     def refusal(self, method: Method, fields: Fields) -> Callable[[object, Any], Awaitable[None]] | None:
@@ -93,7 +93,7 @@ class Gate:
         error = self.pressure.refusal(low=is_low(read_metadata(fields)[1]))
         if error is None:
             return None
-        call_id = uuid.uuid4().hex
+        call_id = new_call_id()
         status = method.policy.encode_error(error, call_id)
         record = CallRecord(method.service, method.name, method.kind, call_id, reason=error.reason_name)
 

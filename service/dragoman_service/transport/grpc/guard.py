@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
@@ -31,7 +30,7 @@ from dragoman_service.telemetry.calls.rpc import RpcTelemetry
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.timing.off_loop import INLINE, OffLoop
 from dragoman_service.transport.auth import Auth, credential
-from dragoman_service.transport.call_context import CallContext, GuardedContext
+from dragoman_service.transport.call_context import CallContext, GuardedContext, new_call_id
 from dragoman_service.transport.grpc.gate import Gate
 from dragoman_service.transport.grpc.keyless import MAX_STREAMS, Streams
 from dragoman_service.transport.grpc.metadata import MAX_METADATA, Fields, echo, read_metadata
@@ -131,13 +130,13 @@ class Guard(aio.ServerInterceptor):
         self.gate.taken += 1
         self.gate.running += 1
         try:
-            with nullcontext() if method.background else self._in_flight.counted():
+            with nullcontext() if method.background else self._in_flight.counted:
                 return await self._guarded(method, call, metadata, size, context)
         finally:
             self.gate.running -= 1
 
     def _open(self, method: Method, metadata: Mapping[str, Any], context: Context) -> CallContext:
-        call_id, remaining = uuid.uuid4().hex, context.time_remaining()
+        call_id, remaining = new_call_id(), context.time_remaining()
         hops = parse_hops(metadata[HOPS]) if HOPS in metadata else 0
         record = CallRecord(
             method.service,

@@ -30,7 +30,7 @@ EncodeError = Callable[[CompletionError, str], Iterable[bytes]]
 
 def media_type(request: Request) -> str:
     """See `HttpCall.content_type`."""
-    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 class HttpCall:
@@ -64,7 +64,7 @@ class HttpCall:
 
     def header(self, name: str) -> str:
         """A header of the request as text, "" without it. Bytes that are not UTF-8 become U+FFFD."""
-        return self.request.headers.get(name, "").encode(errors="surrogateescape").decode(errors="replace")
+        return self.request.headers.get(name.lower(), "").encode(errors="surrogateescape").decode(errors="replace")
 
     @property
     def content_type(self) -> str:

@@ -29,7 +29,7 @@ class Cors:
 
     def headers(self, request: Request) -> Mapping[str, str]:
         """Returns the headers that every response to `request` needs."""
-        origin = request.headers.get("Origin")
+        origin = request.headers.get("origin")
         if origin is None or not self._origins:
             return {}
         if ANY not in self._origins and origin not in self._origins:
@@ -41,7 +41,7 @@ class Cors:
         allowed = self.headers(request)
         if request.method != "OPTIONS" or "access-control-allow-origin" not in allowed:
             return None
-        requested = request.headers.get("Access-Control-Request-Headers", "")
+        requested = request.headers.get("access-control-request-headers", "")
         more = {
             "access-control-allow-methods": methods,
             "access-control-allow-headers": requested,

@@ -4,7 +4,6 @@ measures and logs it."""
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.timing.off_loop import OffLoop
 from dragoman_service.timing.turns import Turns
 from dragoman_service.transport.auth import Auth, credential
-from dragoman_service.transport.call_context import CallContext
+from dragoman_service.transport.call_context import CallContext, new_call_id
 from dragoman_service.transport.hints import read_hints
 from dragoman_service.transport.http.body import read_body
 from dragoman_service.transport.http.call import JSON, HttpCall
@@ -124,13 +123,14 @@ class HttpGuard:
             context = self._open(service, method, request)
             call = HttpCall(request, context, self._stall_timeout)
             call.headers.update(self.cors.headers(request))
-            with self._in_flight.counted(), context.share:
+            with self._in_flight.counted, context.share:
                 await self._serve(call, service, method, route)
 
         return handle
 
     def _open(self, service: HttpService, method: Method, request: Request) -> CallContext:
-        call_id, hops = uuid.uuid4().hex, parse_hops(request.headers.get(HOPS, ""))
+        call_id = new_call_id()
+        hops = parse_hops(request.headers[HOPS]) if HOPS in request.headers else 0
         peer = request.transport and request.transport.get_extra_info("peername")
         record = CallRecord(
             service.name,
@@ -138,7 +138,7 @@ class HttpGuard:
             "unary",
             call_id,
             peer=f"{peer[0]}:{peer[1]}" if peer else "",
-            user_agent=request.headers.get("User-Agent", ""),
+            user_agent=request.headers.get("user-agent", ""),
             hops=hops,
         )
         until = self._deadlines.until(None)

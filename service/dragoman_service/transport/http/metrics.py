@@ -30,7 +30,7 @@ def metrics_page(
             status = 403 if error.code == code_pb2.PERMISSION_DENIED else 401
             problem = {"code": status, "status": code_pb2.Code.Name(error.code), "message": error.message}
             return json_response({"error": problem}, status)
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
         # In a thread, because reading and adding up the series of many workers takes a while.
         body = await asyncio.to_thread(encode, registry)
         return Response(body=body, headers={"content-type": content_type})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -11,6 +10,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from dragoman_service.settings.types import Address
+from dragoman_service.transport.call_context import new_call_id
 from dragoman_service.transport.descriptors import max_connections
 from dragoman_service.transport.http.connection import HEAD_TIMEOUT
 from dragoman_service.transport.http.guard import HttpGuard, HttpService
@@ -163,7 +163,7 @@ class HttpServer:
         closes: bool = False,
     ) -> Response:
         self._guard.telemetry.unmatched(request.method, status, time.perf_counter() - began)
-        always = {"x-request-id": uuid.uuid4().hex, **self._guard.cors.headers(request)}
+        always = {"x-request-id": new_call_id(), **self._guard.cors.headers(request)}
         body = {"error": {"code": status, "status": _NAMES.get(status, "UNIMPLEMENTED"), "message": message}}
         return json_response(body, status, {**always, **(headers or {})}, closes=closes)
 

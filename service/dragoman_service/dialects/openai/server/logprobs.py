@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dragoman import v1
@@ -13,11 +13,11 @@ Wire = dict[str, Any]
 LEAST = -9999.0  # OpenAI's value for an impossible token, because JSON has no infinity
 
 
-def chat_logprobs(tokens: Iterable[v1.TokenLogprob], *, of_refusal: bool = False) -> Wire | None:
+def chat_logprobs(tokens: Sequence[v1.TokenLogprob], *, of_refusal: bool = False) -> Wire | None:
     """The `logprobs` of a chat choice, None if it has none."""
-    listed = [{**_token(token), "top_logprobs": [_token(top) for top in token.top_logprobs]} for token in tokens]
-    if not listed:
+    if not tokens:
         return None
+    listed = [{**_token(token), "top_logprobs": [_token(top) for top in token.top_logprobs]} for token in tokens]
     return {"content": None, "refusal": listed} if of_refusal else {"content": listed, "refusal": None}
 
 

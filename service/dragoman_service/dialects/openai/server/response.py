@@ -170,7 +170,8 @@ def encode_extensions(
 
     Keys in `own` are those of the dialect.
     """
-    return {key: _json(value) for key, value in source.extensions.items() if key not in own}
+    extensions = source.extensions
+    return {key: _json(value) for key, value in extensions.items() if key not in own} if extensions else {}
 
 
 def _json(value: str) -> Any:

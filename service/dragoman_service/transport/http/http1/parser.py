@@ -6,12 +6,11 @@ line feeds, folded headers, spaces before a colon.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import httptools
-
-from dragoman_service.transport.http.http1.headers import Headers
 
 MAX_LINE = 8190  # bytes of a request's target, of a header's name, of its value
 MAX_HEADERS = 128
@@ -36,7 +35,9 @@ class Head:
     method: str
     target: str
     """As it came, without a fragment."""
-    headers: Headers
+    headers: Mapping[str, str]
+    """Values by names in lower case, the first of each. Bytes that are not UTF-8 are surrogates, as the error handler
+    `surrogateescape` makes them."""
     http11: bool
     """False: HTTP/1.0."""
     keep_alive: bool
@@ -154,7 +155,7 @@ class RequestParser:
         keep_alive = self._parser.should_keep_alive() and method != "CONNECT"
         length = None if coding is not None else int(headers.get("content-length", "0"))
         self.begun, self._progress, self._count, self._size = False, True, 0, 0
-        self._head = Head(method, target, Headers(headers), version == "1.1", keep_alive, length)
+        self._head = Head(method, target, headers, version == "1.1", keep_alive, length)
         self._declining = self._parser.should_upgrade() and length != 0 and method != "CONNECT"
         self._receiver.starts(self._head)
 

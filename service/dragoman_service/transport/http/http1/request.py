@@ -6,7 +6,6 @@ import asyncio
 from typing import Protocol
 
 from dragoman_service.transport.http.http1.answer import Answer, Sink
-from dragoman_service.transport.http.http1.headers import Headers
 from dragoman_service.transport.http.http1.incoming import Incoming, Source
 from dragoman_service.transport.http.http1.parser import Head
 from dragoman_service.transport.http.http1.target import path_of, plain, query_of
@@ -31,31 +30,20 @@ class Line(Sink, Source, Protocol):
 
 
 class Request:
-    """`route` is the path that routes are looked up by, `found` are the parameters of the route in it."""
+    """`route` is the path that routes are looked up by, `found` are the parameters of the route in it. See `Head` for
+    `method`, `headers` and `http11`."""
 
-    __slots__ = ("_head", "_query", "answer", "body", "found", "line", "route")
+    __slots__ = ("_head", "_query", "answer", "body", "found", "headers", "http11", "line", "method", "route")
 
     def __init__(self, head: Head, line: Line, body: Incoming) -> None:
         self._head = head
+        self.method, self.headers, self.http11 = head.method, head.headers, head.http11
         self._query: dict[str, str] | None = None
         self.line = line
         self.body = body
         self.route = path_of(head.target)
         self.found: dict[str, str] = {}
         self.answer: Answer | None = None
-
-    @property
-    def method(self) -> str:
-        return self._head.method
-
-    @property
-    def headers(self) -> Headers:
-        return self._head.headers
-
-    @property
-    def http11(self) -> bool:
-        """False: HTTP/1.0."""
-        return self._head.http11
 
     @property
     def length(self) -> int:
