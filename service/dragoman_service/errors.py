@@ -237,6 +237,15 @@ def too_many_hops() -> CompletionError:
     )
 
 
+def drop_tracebacks(error: BaseException) -> None:
+    """Frees what the frames of an error hold, once it has been told: the request, the answer, and often the error
+    itself, in a circle that would wait for the garbage collector."""
+    while (behind := error.__cause__ or error.__context__) is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
+        error = behind
+    error.__traceback__ = None
+
+
 def clean(text: object, most: int) -> str:
     """The text without control characters and surrogates, in at most `most` bytes of UTF-8; "" if it is no string."""
     return _cut(_CONTROL.sub(" ", text[: most + 1]), most) if isinstance(text, str) else ""

@@ -1,5 +1,5 @@
 """A call leaves no circle of objects: all of it is freed at its end, and nothing waits for the garbage collector, which
-runs seldom (see `process.garbage`). Failures of upstreams are left out: tracebacks make circles."""
+runs seldom (see `process.garbage`)."""
 
 from __future__ import annotations
 
@@ -38,6 +38,14 @@ def left(stub: v1.CompletionServiceStub) -> None:
     stream.cancel()
 
 
+def failing(stub: v1.CompletionServiceStub) -> None:
+    asked = v1.CompletionRequest(model="near/bad/echo", messages=request().messages)
+    with pytest.raises(grpc.RpcError):
+        stub.CreateCompletion(asked)
+    with pytest.raises(grpc.RpcError):
+        list(stub.StreamCompletion(asked))
+
+
 def late(stub: v1.CompletionServiceStub) -> None:
     with pytest.raises(grpc.RpcError):
         list(stub.StreamCompletion(request("long " * 20_000), timeout=0.1))
@@ -60,10 +68,10 @@ async def outer():
     """A service in front of another one, in the same loop: both have a part in each call."""
     if why := why_no_extension():
         pytest.skip(why)  # grpcio leaves five objects a call
-    async with serving({"inner": Echo(EchoSettings())}) as inner:
+    async with serving({"inner": Echo(EchoSettings()), "bad": Echo(EchoSettings(fail_after=2))}) as inner:
         url = f"http://{inner.running.http_address}/v1"
-        near = {"plugin": "openai", "base_url": url, "models": ["inner/echo"]}
-        async with serving(settings={"providers": {"near": near}}) as served:
+        near = {"plugin": "openai", "base_url": url, "models": ["inner/echo", "bad/echo"]}
+        async with serving(settings={"providers": {"near": near}, "routing.breaker": False}) as served:
             yield served
 
 
@@ -86,7 +94,7 @@ async def circles(several: Callable[[], object]) -> dict[str, int]:
     return {kind: count for kind, count in kinds.items() if count >= CALLS}
 
 
-@pytest.mark.parametrize("call", [whole, streamed, left, late, refused], ids=lambda call: call.__name__)
+@pytest.mark.parametrize("call", [whole, streamed, left, failing, late, refused], ids=lambda call: call.__name__)
 async def test_a_call_over_grpc_leaves_no_circle(outer, call):
     with grpc.insecure_channel(outer.running.grpc_address) as channel:
         stub = v1.CompletionServiceStub(channel)

@@ -95,7 +95,7 @@ def configure(
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=_Lines(writer, worker, direct=not console and level in ("debug", "info")),
+        logger_factory=_Lines(writer, worker, direct=not console, silent=level not in ("debug", "info")),
         cache_logger_on_first_use=False,
     )
     _route_foreign(writer, [*processors], renderer, level)
@@ -104,11 +104,13 @@ def configure(
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """Makes loggers. `direct`: lines are JSON, so `info` below can write them without structlog."""
+    """Makes loggers. `direct`: lines are JSON, so `info` below can write them without structlog. `silent`: it writes
+    none."""
 
     writer: LogWriter
     worker: int
     direct: bool
+    silent: bool
 
     def __call__(self, *_: Any) -> LogWriter:
         return self.writer
@@ -125,10 +127,10 @@ def info(event: str, facts: Mapping[str, Any]) -> None:
     """Writes the same line as `log.info(event, **facts)`, but faster. For the line of each call, because structlog
     takes longer to make it than all metrics of the call take."""
     lines = structlog.get_config()["logger_factory"]
-    if isinstance(lines, _Lines) and lines.direct:
-        lines.info(event, facts)
-    else:
+    if not isinstance(lines, _Lines) or not (lines.direct or lines.silent):
         log.info(event, **facts)
+    elif not lines.silent:
+        lines.info(event, facts)
 
 
 def _dumps(value: Any, **_: Any) -> str:

@@ -25,7 +25,7 @@ from grpc import aio
 from dragoman_service.contract import HOPS, CompletionError, parse_hops
 from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.deadlines import Deadlines
-from dragoman_service.errors import internal, malformed_request
+from dragoman_service.errors import drop_tracebacks, internal, malformed_request
 from dragoman_service.telemetry.calls.rpc import RpcTelemetry
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.timing.off_loop import INLINE, OffLoop
@@ -174,6 +174,7 @@ class Guard(aio.ServerInterceptor):
                 return await self._answer(method, call, context)
         except CompletionError as error:
             code = status_code(error.code)
+            drop_tracebacks(error)
             await _abort(context, error, call, method.policy)
         except asyncio.CancelledError:
             code, record.cancelled_by = _why_cancelled(record, context)

@@ -14,7 +14,7 @@ from dragoman_service.contract import HOPS, CompletionError, parse_hops
 from dragoman_service.dialects.contract import HttpErrorResponse
 from dragoman_service.engine.budget import Budget
 from dragoman_service.engine.deadlines import Deadlines
-from dragoman_service.errors import internal, malformed_request
+from dragoman_service.errors import drop_tracebacks, internal, malformed_request
 from dragoman_service.telemetry.calls.http import HttpTelemetry, route_of
 from dragoman_service.telemetry.record import CallRecord
 from dragoman_service.timing.off_loop import OffLoop
@@ -155,6 +155,7 @@ class HttpGuard:
             with self._in_flight.endable():
                 await self._answer(call, service, method)
         except CompletionError as error:
+            drop_tracebacks(error)
             code = await self._refuse(call, service, method, error)
         except ConnectionError:  # a write that failed because the caller is gone
             code, record.cancelled_by = grpc.StatusCode.CANCELLED, "caller"
