@@ -17,7 +17,7 @@ from waiting import until
 METADATA = "Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n"
 ENTRY = "[dragoman.providers]\nacme = acme_mod:open_acme\n"
 PLUGIN = """
-import asyncio, os, threading, time
+import asyncio, os, signal, sqlite3, threading, time
 from contextlib import asynccontextmanager
 
 class Acme:

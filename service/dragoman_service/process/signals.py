@@ -7,6 +7,7 @@ import faulthandler
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
@@ -27,20 +28,50 @@ log = structlog.get_logger(__name__)
 
 
 def handle_signals(handler: SignalHandler) -> None:
-    """Calls `handler` for the signals of this process that mean something, in the main thread, between any two lines.
+    """Calls `handler` for the signals of this process that mean something, in a thread. Call it in the loop.
 
-    A handler of the loop would not run while a plugin blocks the loop. SIGPIPE is ignored, as Python does.
+    A handler of the loop would not run while a plugin blocks the loop, and one in the main thread not before a call
+    into C returns. So a thread reads the numbers that the interpreter writes to its wakeup descriptor, which is the
+    loop's at first; the loop gets them from here. SIGPIPE is ignored, as Python does.
     """
+    received, ours = socket.socketpair()
+    ours.setblocking(False)
+    theirs = _exchange_wakeup(ours.fileno())
+    os.register_at_fork(after_in_child=lambda: _exchange_wakeup(-1))  # what a child gets is not for this process
+    numbers = set(_ending_signals())
+    forward = os.dup(theirs) if theirs >= 0 else None  # a copy, because the loop closes its own when it ends
+
+    def deliver() -> None:
+        while data := received.recv(64):
+            for number in data:
+                if number in numbers:
+                    handler(signal.Signals(number))
+            if forward is not None:
+                with suppress(OSError):
+                    os.write(forward, data)
 
     def handle(number: int, _: object) -> None:
-        handler(signal.Signals(number))
+        now = _exchange_wakeup(ours.fileno())
+        _exchange_wakeup(now)
+        if now != ours.fileno():  # a loop has set its own since
+            handler(signal.Signals(number))
 
+    threading.Thread(target=deliver, name="deliver signals", daemon=True).start()
+    for number in numbers:
+        signal.signal(number, handle)
+    answer_user_signals()
+
+
+def _ending_signals() -> Iterator[signal.Signals]:
     for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"):
         number = getattr(signal, name, None)
         if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):  # as under nohup
             continue
-        signal.signal(number, handle)
-    answer_user_signals()
+        yield number
+
+
+def _exchange_wakeup(descriptor: int) -> int:
+    return signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
 
 
 def answer_user_signals() -> None:
