@@ -5,25 +5,38 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from itertools import accumulate
 
 import pytest
 from dragoman import text_of, v1
 from dragoman_service.contract import CompletionError
 from dragoman_service.providers.local.provider import LocalProvider
 from google.rpc import code_pb2
-from local_asking import answer_of, events_of, request
+from local_asking import CALL, answer_of, events_of, request
 
 STORY = "user: Tell me a story about a dog."
 
 
-async def test_an_answer_comes_token_by_token(local: LocalProvider) -> None:
+def deltas_of(events: list[v1.CompletionEvent]) -> list[str]:
+    return [event.delta.text for event in events if event.HasField("delta")]
+
+
+async def test_an_answer_comes_in_whole_tokens(local: LocalProvider) -> None:
     asked = request("user: What is the capital of France?", temperature=0.0, seed=1)  # without the cache, which rounds
     events = await events_of(local, asked)
-    deltas = [event.delta.text for event in events if event.HasField("delta")]
+    text = "The capital of France is Paris."
+    tokens = (await local.tokenize(v1.TokenizeRequest(text=text), CALL)).tokens
 
-    assert "".join(deltas) == "The capital of France is Paris."
-    assert len(deltas) == 7
+    assert "".join(deltas_of(events)) == text
+    assert len(tokens) == 7
+    assert set(accumulate(deltas_of(events))) <= set(accumulate(token.text for token in tokens))
     assert [event.WhichOneof("event") for event in events[-2:]] == ["usage", "choice_finished"]
+
+
+async def test_an_answer_comes_while_it_is_generated(local: LocalProvider) -> None:
+    deltas = deltas_of(await events_of(local, request(STORY, max_output_tokens=100)))
+
+    assert len(deltas) > 1  # not how many: tokens that arrive together are one delta
 
 
 async def test_the_input_tokens_are_known_before_the_first_token(local: LocalProvider) -> None:
