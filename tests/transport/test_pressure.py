@@ -61,6 +61,19 @@ def test_one_hiccup_of_the_loop_refuses_nobody_and_two_only_for_a_second() -> No
     assert (once, twice, measured.refuses()) == ((False, False), (True, True), (False, False))
 
 
+def test_a_hiccup_that_is_longer_than_the_window_refuses_nobody_and_another_after_it_does() -> None:
+    measured = Measured()
+    measured.report(2.0)
+    found = [measured.refuses()]
+    measured.report(times=20)
+    for _ in range(2):
+        measured.time += 2.0
+        measured.report(2.0)
+        found.append(measured.refuses())
+
+    assert found == [(False, False), (False, False), (True, True)]
+
+
 @pytest.mark.parametrize(("memory", "refuses"), [(79, (False, False)), (81, (True, False)), (101, (True, True))])
 def test_memory_refuses_low_priorities_first(memory: int, refuses: tuple[bool, bool]) -> None:
     measured = Measured(max_memory=100)

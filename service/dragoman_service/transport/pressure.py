@@ -70,7 +70,7 @@ class Pressure:
         _keep(self._waits, now, wait)
         if memory is not None:
             self._memory = memory
-        late = sorted(value for _, value in self._lags)[-2:][0]
+        late = sorted((0.0, *(value for _, value in self._lags)))[-2]  # 0 after the first measurement
         # A second must have passed since the first: else the wait was not long for a whole second.
         whole = now - self._waits[0][0] > WINDOW - 2 * INTERVAL
         self._waited = min(value for _, value in self._waits) if whole else 0.0
@@ -106,8 +106,9 @@ class Pressure:
 
 
 def _keep(samples: deque[tuple[float, float]], now: float, value: float) -> None:
+    """Adds a sample. The one before it stays however old it is, because a loop may stand still for longer."""
     samples.append((now, value))
-    while samples[0][0] < now - WINDOW:
+    while len(samples) > 2 and samples[0][0] < now - WINDOW:
         samples.popleft()
 
 
