@@ -57,7 +57,7 @@ async def test_the_three_deliveries_give_the_same_text(channel, stub, prompt):
     text = whole.choices[0].message.parts[0].text
     deltas = [event.delta.text for event in events if event.HasField("delta")]
     assert len(text) > 20
-    assert len(deltas) > 5
+    assert len(deltas) > 1
     assert "".join(deltas) == text
     for completion in (events[-1].finished.completion, late):
         assert completion.choices == whole.choices

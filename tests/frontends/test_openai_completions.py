@@ -82,7 +82,7 @@ async def test_calls_are_streamed_in_pieces(start_service):
     reply = await chunks(service, chat(script=script, tools=[WEATHER]))
     pieces = [piece for chunk in reply[:-1] for piece in chunk["choices"][0]["delta"].get("tool_calls", [])]
 
-    assert len(pieces) > 2
+    assert len(pieces) > 1
     assert pieces[0]["function"]["name"] == "weather"
     assert pieces[0]["id"]
     assert all("id" not in piece for piece in pieces[1:])
