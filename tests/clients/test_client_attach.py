@@ -73,10 +73,10 @@ async def test_a_status_that_a_proxy_made_is_a_lost_connection(client, service, 
 async def test_a_client_that_is_closed_does_not_attach_again(client, service):
     service.log = sequence_of(*WORDS)
     reading = asyncio.create_task(collect(client.attach(NAME)))
-    await asyncio.wait_for(service.under_way.wait(), 5)
+    await asyncio.wait_for(service.under_way.wait(), 20)
     await ask(client.close)
     with pytest.raises((dragoman.CancelledError, asyncio.CancelledError)):
-        await asyncio.wait_for(reading, 5)
+        await asyncio.wait_for(reading, 20)
 
     assert cursors(service) == [0]
 
@@ -110,9 +110,9 @@ async def test_reading_survives_a_restart_of_the_service(open_client, free_addre
     events: list[v1.CompletionEvent] = []
     async with serving(first, free_address):
         reading = asyncio.create_task(collect(client.attach(NAME), events))
-        await asyncio.wait_for(first.under_way.wait(), 5)
+        await asyncio.wait_for(first.under_way.wait(), 20)
     async with serving(second, free_address):
-        await asyncio.wait_for(reading, 15)
+        await asyncio.wait_for(reading, 30)
     await ask(client.close)
 
     assert events == second.log
@@ -164,10 +164,10 @@ async def test_the_timeout_bounds_all_calls_together(client, service):
     events: list[v1.CompletionEvent] = []
     started = time.monotonic()
     with pytest.raises(dragoman.DeadlineExceededError):
-        await collect(client.attach(NAME, timeout=0.3), events)
+        await collect(client.attach(NAME, timeout=1), events)
 
     assert events == service.log
-    assert 0.25 < time.monotonic() - started < 3
+    assert 0.95 < time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("open_client", CLIENTS)
@@ -178,7 +178,7 @@ async def test_reading_without_a_timeout_takes_as_many_calls_as_needed(open_clie
     while len(cursors(service)) < 3:
         await asyncio.sleep(0.005)
     service.log = sequence_of(*WORDS, DONE)
-    events = await asyncio.wait_for(reading, 5)
+    events = await asyncio.wait_for(reading, 20)
     await ask(client.close)
 
     assert events == service.log

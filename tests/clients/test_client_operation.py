@@ -61,7 +61,7 @@ async def test_waiting_ends_at_its_timeout_with_the_newest_state(client, service
     started = time.monotonic()
     await ask(handle.wait, 0.2)
 
-    assert 0.15 < time.monotonic() - started < 5
+    assert 0.15 < time.monotonic() - started < 15
     assert not handle.operation.done
     assert handle.name == "operations/1"
 
@@ -161,7 +161,7 @@ async def test_waiting_fails_after_the_reconnect_timeout(open_client, address, s
     handle = await ask(client.start, "Hello")
     service.failures.extend([Failure(grpc.StatusCode.INTERNAL, "Stream removed")] * 999)
     with pytest.raises(dragoman.InternalError, match="Stream removed"):
-        await asyncio.wait_for(ask(handle.result), 5)
+        await asyncio.wait_for(ask(handle.result), 20)
     await ask(client.close)
 
     assert len(service.calls("WaitOperation")) > 2

@@ -219,8 +219,8 @@ def test_invalid_json_is_malformed(body: bytes) -> None:
 def test_a_duplicate_key_among_many_is_found_at_once() -> None:
     names = ",".join(f'"n{number}":1' for number in range(30_000))
     body = f'{{"metadata":{{{names},"n29999":1}}}}'.encode()
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(CompletionError, match="'n29999' twice"):
         decode_chat_request(body)
 
-    assert time.perf_counter() - begin < 1, "seconds; comparing each name with all others takes more than ten"
+    assert time.process_time() - begin < 1, "seconds; comparing each name with all others takes more than ten"

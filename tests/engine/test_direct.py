@@ -155,7 +155,7 @@ async def test_both_ways_close_the_upstream_when_the_caller_leaves(deliver):
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
-        await asyncio.wait_for(way.provider.closed.wait(), 1)
+        await asyncio.wait_for(way.provider.closed.wait(), 20)
         await asyncio.sleep(0)
         return way.told(records[-1].record)
 

@@ -188,7 +188,7 @@ async def test_waiting_for_the_upstreams_has_an_end():
     engine = engine_of({"p": Scripted(asyncio.Event().wait)})
     async with engine.relay(request_of("p/scripted"), engine.call("me")):
         await asyncio.sleep(0)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await engine.closed(within=0.01)
     await engine.closed(within=2)
 

@@ -58,7 +58,7 @@ HARMS = {
 async def test_what_harms_the_first_target_before_its_answer_begins_is_not_seen(harm: Harm) -> None:
     async with (
         _two(harm) as (first, second),
-        serving(None, _settings(first.url, second.url, first_token="400ms")) as served,
+        serving(None, _settings(first.url, second.url, first_token="1s")) as served,
     ):
         door = door_of(served)
         outcomes = [await deliver(door, "m") for deliver in DELIVERIES]

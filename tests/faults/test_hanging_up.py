@@ -157,7 +157,7 @@ async def test_a_caller_who_never_reads_again_loses_the_upstream_at_the_stall_ti
         leave()
     (line,) = logged.records("rpc.done")
 
-    assert 0.3 < took < 2.0
+    assert 0.3 < took < 10
     assert (line["code"], line["model_served"]) == ("Aborted", "m")
     assert line["output_tokens"] > 0
     assert not logged.errors()

@@ -194,7 +194,11 @@ async def test_a_caller_who_waits_comes_before_those_who_do_not(start_service):
     await until(lambda: echo.running)
     _, later = await create(service, body("later", script={"first_delay": "60s"}, background=True))
     waiting = asyncio.create_task(create(service, body("now")))
-    await asyncio.sleep(0.1)
+
+    async def all_are_there() -> bool:
+        return len((await service.operations.list("anonymous")).operations) == 3
+
+    await until(all_are_there)
     await post(service, None, f"{PATH}/{blocking['id']}/cancel")
     async with asyncio.timeout(10):
         _, response = await waiting

@@ -160,7 +160,7 @@ async def test_answers_over_tls_end_and_are_left_as_those_without(
         await until(lambda: upstream.requests)
         if body is None:
             calling.cancel()
-            await until(lambda: not upstream.open, 5)
+            await until(lambda: not upstream.open)
         else:
             assert (await calling).body == body
 
@@ -179,4 +179,4 @@ async def test_a_call_that_is_cancelled_while_it_connects_leaves_nothing(scheme:
             seconds = await until(lambda: sockets() <= before)
 
     assert calling.cancelled()
-    assert seconds < 1
+    assert seconds < 10  # far less than the time-out

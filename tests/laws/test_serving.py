@@ -44,7 +44,7 @@ async def test_hanging_up_stops_the_scripted_provider():
         call.cancel()
         with suppress(asyncio.CancelledError):
             await call.code()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await provider.closed.wait()
 
     assert provider.running == 0

@@ -64,7 +64,7 @@ async def test_calls_wait_once_too_much_waits_and_go_on_when_it_is_written(store
     store.down = False
     while writer.unsettled:
         await writer.flush()
-    await asyncio.wait_for(fourth, 1)
+    await asyncio.wait_for(fourth, 10)
 
     assert not failed
     assert waits
@@ -78,7 +78,7 @@ async def test_with_a_spool_calls_do_not_wait_and_all_is_settled_later(
     store.down = True
     writer = UsageWriter(store, spool, spooling=True, most=3)
     for number in range(12):
-        await asyncio.wait_for(writer.put(settlement(f"c{number:02}", grants)), 1)
+        await asyncio.wait_for(writer.put(settlement(f"c{number:02}", grants)), 10)
         await writer.flush()
     on_disk = writer.unsettled == 0 and list((tmp_path / "usage").glob("*.jsonl"))
     store.down = False

@@ -200,7 +200,7 @@ async def test_deleted_and_unknown_operations_are_not_found(
 
 
 async def test_a_reader_s_deadline_ends_only_the_reading(channel_to: Channels, prompt: Ask, refused: Refused) -> None:
-    channel = await channel_to(delay="50ms")
+    channel = await channel_to(delay="150ms")
     name = await start(channel, prompt("a b c d e f g h i j"))
     stub = v1.CompletionServiceStub(channel)
 

@@ -200,7 +200,7 @@ async def test_a_request_that_wants_to_be_cancelled_stops_with_its_last_caller(
     request = named("word " * 1000, disconnect_policy=CANCEL)
     calls = [getattr(stub, delivery)(request) for stub in service.stubs[:2]]
     await until(lambda: service.echo.running)
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.5)
     calls[0].cancel()
     await asyncio.sleep(0.2)
     running_with_one = service.echo.running

@@ -76,4 +76,4 @@ async def test_work_that_its_process_does_not_claim_is_claimed_by_others(
     gone = await open_store()
     kept = new(1, request=ask("hello").SerializeToString())
     await gone.start(kept, Work.KEPT)
-    await until(lambda: worker.provider.calls, 1.0)
+    await until(lambda: worker.provider.calls)

@@ -156,7 +156,7 @@ async def test_waiting_ends_when_the_operation_does(worker: Replica) -> None:
     seen = await asyncio.gather(*waiting)
 
     assert all(text_of(operation) == signed(worker) for operation in seen)
-    assert asyncio.get_running_loop().time() - began < 1
+    assert asyncio.get_running_loop().time() - began < 10
 
 
 async def test_waiting_returns_the_newest_state_when_the_time_is_over(worker: Replica) -> None:
@@ -167,7 +167,7 @@ async def test_waiting_returns_the_newest_state_when_the_time_is_over(worker: Re
     at_once = await worker.operations.wait(name, "team-a", -1)
 
     assert metadata_of(seen).state == metadata_of(at_once).state == State.STATE_RUNNING
-    assert 0.19 < took < 1
+    assert 0.19 < took < 10
 
 
 async def test_waiting_for_one_that_is_deleted_ends(worker: Replica) -> None:

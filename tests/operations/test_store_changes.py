@@ -120,7 +120,7 @@ async def test_many_changes_at_once_are_reported_whole_or_as_missed(open_store: 
     opened, _ = await open_store(here), await open_store(there)
     there.forget()
     await database_of(opened).write(touch, *names)
-    await until(lambda: there.changed == names or there.missed, 5)
+    await until(lambda: there.changed == names or there.missed)
 
     assert bool(there.missed) == (count > MOST_IDS)
     assert here.changed | there.changed in (names, set())

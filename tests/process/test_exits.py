@@ -163,6 +163,6 @@ async def test_a_supervisor_that_any_signal_ends_takes_its_workers_along(tmp_pat
         family = children(service.process.pid)
         service.send(number)
         await service.exit_code()
-        await until(lambda: not any(map(alive, family)), 5)
+        await until(lambda: not any(map(alive, family)))
 
     assert len(family) == 2

@@ -93,9 +93,9 @@ async def test_an_engine_that_is_gone_is_unavailable_until_it_answers_again(
         return mortal.available
 
     kill(mortal)
-    await until(gone, 5.0)
+    await until(gone)
     meanwhile = provider.models()[0].availability
-    await until(back, 10.0)
+    await until(back)
 
     assert meanwhile == v1.AVAILABILITY_UNAVAILABLE
     assert provider.models()[0].availability == v1.AVAILABILITY_READY
@@ -165,7 +165,7 @@ async def test_the_engine_ends_with_a_parent_that_is_killed(weights: Path) -> No
     async def gone() -> bool:
         return not alive(pid) and not left_behind(folder)
 
-    await until(gone, 5.0)
+    await until(gone)
 
     assert lived
 

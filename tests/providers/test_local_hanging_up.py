@@ -89,7 +89,7 @@ async def test_a_call_that_is_cancelled_while_it_waits_in_line_is_gone(
     async def all_are_there() -> bool:
         return await busy() == 3
 
-    await until(all_are_there, 5.0)
+    await until(all_are_there)
     for call in reversed(calls):
         call.cancel()
     await asyncio.wait(calls)

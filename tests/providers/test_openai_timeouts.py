@@ -17,7 +17,7 @@ from scripted_upstream import End, Script, paused
 from upstream_bytes import DONE, STREAM, answer, event, piece
 
 LIMIT = 0.3  # seconds
-MOMENT = 2.0  # seconds; far less than the limits that must not end the wait
+MOMENT = 10.0  # seconds; far less than the limits that must not end the wait
 PING = b": still here\n\n"
 ROLE = event(choices=[{"index": 0, "delta": {"role": "assistant", "content": ""}}])
 

@@ -169,10 +169,10 @@ async def hung_up(provider: OpenAIProvider, upstream: Upstream) -> AsyncIterator
         return upstream.open == 0
 
     yield
-    took = await until(closed, 5.0)
+    took = await until(closed)
 
     assert len(upstream.requests) > 0
-    assert took < 0.05
+    assert took < 2  # far less than the upstream goes on
 
 
 ENDLESS = paused(0.01, STREAM, *([piece("x")] * 1000))
@@ -192,7 +192,7 @@ async def test_cancelling_the_reader_closes_the_connection(serve: Serve, script:
     async def asked() -> bool:
         return len(upstream.requests) == 1
 
-    await until(asked, 5.0)
+    await until(asked)
     async with hung_up(provider, upstream):
         reader.cancel()
         await asyncio.wait([reader])

@@ -75,7 +75,7 @@ async def test_a_path_that_is_not_utf8_stops_the_listener_for_a_moment_only(star
     assert await counted(service) == 'dragoman_listener_restarts_total{listener="grpc"} 0.0'
     for _ in range(attacks):
         await send(service.grpc_address, NOT_UTF8)
-        await until(lambda: healthy(service.grpc_address), 5)
+        await until(lambda: healthy(service.grpc_address))
 
     assert await counted(service) == f'dragoman_listener_restarts_total{{listener="grpc"}} {attacks}.0'
     assert await page(service, "/readyz") == (200, "ok\n")
@@ -105,7 +105,7 @@ async def test_readiness_tells_that_the_grpc_listener_is_down(start_service) -> 
         await until(lambda: binds(squatter, host, int(port)), pause=0)
         down = await page(service, "/readyz")
         live = await page(service, "/livez")
-    await until(lambda: healthy(service.grpc_address), 5)
+    await until(lambda: healthy(service.grpc_address))
 
     assert down == (503, "the gRPC listener is down\n")
     assert live == (200, "ok\n")
@@ -126,7 +126,7 @@ async def test_a_service_stops_at_once_with_calls_on_a_failed_server(start_servi
         events = aiter(v1.CompletionServiceStub(channel).StreamCompletion(prompt("word " * 10_000)))
         await anext(events)
         await send(service.grpc_address, NOT_UTF8)
-        await until(lambda: healthy(service.grpc_address), 5)
+        await until(lambda: healthy(service.grpc_address))
         began = time.monotonic()
         async with asyncio.timeout(10):
             await service.drain(0, 0.2)

@@ -26,7 +26,7 @@ async def echo(request: bytes, context: object) -> bytes:
 
 
 async def test_a_request_that_never_arrives_is_malformed(guarded, refused):
-    address = await guarded({"Echo": grpc.unary_unary_rpc_method_handler(echo)}, first_message_timeout=0.2)
+    address = await guarded({"Echo": grpc.unary_unary_rpc_method_handler(echo)}, first_message_timeout=1.0)
     held = asyncio.Event()
 
     async def nothing():
@@ -50,7 +50,7 @@ async def test_a_method_takes_one_message_and_its_end(guarded, refused, ends):
         handled.append(request)
         return request
 
-    address = await guarded({"Echo": grpc.unary_unary_rpc_method_handler(noted)}, first_message_timeout=0.2)
+    address = await guarded({"Echo": grpc.unary_unary_rpc_method_handler(noted)}, first_message_timeout=1.0)
 
     async def messages():
         yield b"one"

@@ -51,11 +51,11 @@ async def test_a_frozen_peer_is_closed_and_its_calls_end(native):
 
 
 async def test_a_silent_peer_who_answers_pings_stays(native):
-    serving = await native(keepalive_time=0.1, keepalive_timeout=0.1)
+    serving = await native(keepalive_time=0.1, keepalive_timeout=1.0)
     async with grpc.aio.insecure_channel(serving.address) as channel:
         call = channel.unary_unary("/odd.Odd/Wait")(b"")
         await until(lambda: serving.handlers.begun)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
 
         assert not call.done()
         call.cancel()

@@ -165,7 +165,7 @@ class SurvivalLaws(Staged):
 
         assert metadata_of(held).attempts == 1, "a clock took the operation from a healthy worker"
         assert metadata_of(done).attempts == 2
-        assert time.monotonic() - killed < 5
+        assert time.monotonic() - killed < 15
         assert max(abs(at - time.time()) for at in times) < 3600 + 60
         assert await other.names() == names[::-1], "the newest is the first"
 
