@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from dragoman import v1
+from dragoman_service.dialects.openai.client.answer.choices import Expected
 from dragoman_service.dialects.openai.client.response import AnswerDecoder
 
 
@@ -21,6 +22,6 @@ def usage(prompt: int, completion: int, cached: int = 0) -> bytes:
 
 
 def decoded(*texts: bytes, **options: Any) -> list[v1.CompletionEvent]:
-    decoder = AnswerDecoder(**options)
+    decoder = AnswerDecoder(Expected(**options))
     events = [event for text in texts for event in decoder.decode([text])]
     return [*events, *decoder.end()]

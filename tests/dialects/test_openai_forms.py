@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from dragoman import v1
+from dragoman_service.dialects.openai.client.answer.choices import Expected
 from dragoman_service.dialects.openai.client.response import AnswerDecoder
 from dragoman_service.dialects.sse import ErrorData
 from dragoman_service.errors import CompletionError
@@ -14,7 +15,7 @@ from openai_chunks import chunk, decoded, usage
 
 
 def test_pieces_that_came_together_are_one_event() -> None:
-    decoder = AnswerDecoder(choices=2)
+    decoder = AnswerDecoder(Expected(choices=2))
     events = decoder.decode(
         [
             chunk({"reasoning": "H"}),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from dragoman import v1
+from dragoman_service.dialects.openai.client.answer.choices import Expected
 from dragoman_service.dialects.openai.client.quirks import CHAT_NAMES, JSON_FORMATS, PROMPT_NAMES, Quirks, names
 from dragoman_service.dialects.openai.client.request import encode_chat, encode_prompt
 from dragoman_service.dialects.openai.client.response import AnswerDecoder
@@ -230,7 +231,7 @@ def streamed(chunks: ChatEventEncoder, events: Sequence[v1.CompletionEvent]) -> 
 
 
 def read(pieces: Sequence[bytes], choices: int, *, complete: bool = False) -> v1.Completion:
-    decoder = AnswerDecoder(choices=choices, top_logprobs=TOP)
+    decoder = AnswerDecoder(Expected(choices=choices, top_logprobs=TOP))
     events = decoder.decode_complete(b"".join(pieces)) if complete else decoder.decode(pieces)
     return folded([*events, *decoder.end()])
 

@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import pytest
 from dragoman import v1
-from dragoman_service.dialects.openai.client.response import AnswerDecoder
 from dragoman_service.dialects.openai.client.stream import StreamDecoder
 from dragoman_service.dialects.sse import ErrorData, SseDecoder
 from dragoman_service.engine.fold import Fold
@@ -38,7 +37,7 @@ ANSWER = "".join(
 
 
 def answered(*pieces: bytes) -> v1.Completion:
-    decoder, fold = StreamDecoder(AnswerDecoder()), Fold(v1.Completion())
+    decoder, fold = StreamDecoder(), Fold(v1.Completion())
     events = [event for piece in pieces for event in decoder.feed(piece)]
     for event in [*events, *decoder.end()]:
         fold.add(event)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any
 
 import pytest
 import trees
-from dragoman import v1
-from dragoman_service.dialects.contract import IncompleteAnswerError
+from decoding import made
+from dragoman_service.dialects.openai.client.answer.choices import Expected
 from dragoman_service.dialects.openai.client.answer.chunks import TextChunk
 from dragoman_service.dialects.openai.client.response import AnswerDecoder
 from dragoman_service.dialects.openai.client.stream import StreamDecoder
-from dragoman_service.errors import CompletionError
 from values import cases
 
 CALL = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -108,18 +107,6 @@ def text_of(chance: Random, damage: float) -> bytes:
     return text
 
 
-def made(events: Callable[[], Iterable[v1.CompletionEvent]]) -> list[Any]:
-    """The events up to a failure, and the failure."""
-    found: list[Any] = []
-    try:
-        found += (str(event) for event in events())
-    except CompletionError as error:
-        found.append((error.code, error.reason, error.message))
-    except IncompleteAnswerError:
-        found.append("incomplete")
-    return found
-
-
 def answered(decoder: StreamDecoder, reads: Iterable[bytes]) -> list[Any]:
     """What a decoder makes of each read and of the end, until it fails."""
     answer: list[Any] = []
@@ -138,21 +125,21 @@ class OneByOne(AnswerDecoder):
         return start
 
 
-def options_of(chance: Random) -> dict[str, Any]:
-    return {"choices": chance.choice((1, 1, 1, 2)), "prefix": chance.choice(("", "", "before")), "max_tokens": 9}
+def expected_by(chance: Random) -> Expected:
+    return Expected(choices=chance.choice((1, 1, 1, 2)), prefix=chance.choice(("", "", "before")), max_tokens=9)
 
 
 @pytest.mark.parametrize("damage", [0.0, 0.05, 0.5])
 def test_a_read_of_many_events_is_decoded_as_each_of_them_alone(damage: float) -> None:
     for chance in cases(f"chunks {damage}", 600):
-        options, gap = options_of(chance), chance.choice((b"\n\n", b"\n\n", b"\r\n\r\n"))
+        asked, gap = expected_by(chance), chance.choice((b"\n\n", b"\n\n", b"\r\n\r\n"))
         head = chance.choice((b"data: ", b"data: ", b"data:"))
         reads = [[text_of(chance, damage) for _ in range(chance.choice((1, 1, 5, 30)))] for _ in range(4)]
         reads[-1] += [b"[DONE]"] * chance.choice((0, 1, 1, 2))
         plain = [b"".join(head + text + gap for text in read) for read in reads]
         # Events with comments between them are not taken at once.
         apart = [b"".join(b":" + gap[: len(gap) // 2] + head + text + gap for text in read) for read in reads]
-        expected = answered(StreamDecoder(OneByOne(**options)), apart)
+        expected = answered(StreamDecoder(asked, make=OneByOne), apart)
 
-        assert answered(StreamDecoder(AnswerDecoder(**options)), plain) == expected, (reads, options)
-        assert answered(StreamDecoder(AnswerDecoder(**options)), apart) == expected, (reads, options)
+        assert answered(StreamDecoder(asked), plain) == expected, (reads, asked)
+        assert answered(StreamDecoder(asked), apart) == expected, (reads, asked)

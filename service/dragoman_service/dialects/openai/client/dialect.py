@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dragoman import v1
 
 from dragoman_service.dialects.contract import HttpErrorResponse
+from dragoman_service.dialects.openai.client.answer.choices import Expected
 from dragoman_service.dialects.openai.client.errors import decode_error
 from dragoman_service.dialects.openai.client.json import json_bytes
 from dragoman_service.dialects.openai.client.messages import continuation_prefix
 from dragoman_service.dialects.openai.client.quirks import ANY, Quirks
 from dragoman_service.dialects.openai.client.request import encode_chat, encode_prompt
-from dragoman_service.dialects.openai.client.response import AnswerDecoder
 from dragoman_service.dialects.openai.client.stream import StreamDecoder
 from dragoman_service.errors import CompletionError
 
@@ -44,14 +44,14 @@ class OpenAIClientDialect:
     ) -> StreamDecoder:
         """A decoder for the answer to `request`; `content_type` is the header of that name."""
         config = request.generation_config
-        answer = AnswerDecoder(
-            first_index=choice or 0,
-            choices=(config.choice_count or 1) if choice is None else 1,
-            max_tokens=config.max_output_tokens,
-            prefix=continuation_prefix(request) if self.quirks.continues_answer else "",
-            top_logprobs=config.top_logprobs,
+        expected = Expected(
+            choice or 0,
+            (config.choice_count or 1) if choice is None else 1,
+            config.max_output_tokens,
+            continuation_prefix(request) if self.quirks.continues_answer else "",
+            config.top_logprobs,
         )
-        return StreamDecoder(answer, is_json="json" in content_type)
+        return StreamDecoder(expected, is_json="json" in content_type)
 
     def decode_error(self, response: HttpErrorResponse) -> CompletionError:
         """The error of a response whose status is not 200."""

@@ -18,6 +18,8 @@ _OWN = frozenset(
     }
 )  # fmt: skip
 """Parameters that fields of the schema stand for: as extensions they would change what the answer is read as."""
+MAX_COUNT = 2**53
+"""More than an answer can count."""
 
 
 def schema_object(text: str, path: str) -> Mapping[str, Any]:
@@ -101,6 +103,6 @@ def text(value: Any) -> str:
 def count(value: Any, name: str) -> int:
     """`value`, or 0 for null. Raises PROVIDER_MALFORMED if it is not a non-negative integer."""
     number = value or 0
-    if type(number) is not int or not 0 <= number < 2**53:
+    if type(number) is not int or not 0 <= number < MAX_COUNT:
         raise malformed_answer(f"sent {name} that is not a count")
     return number

@@ -8,7 +8,14 @@ from typing import Any
 from dragoman import v1
 
 from dragoman_service.dialects.contract import IncompleteAnswerError
-from dragoman_service.dialects.openai.client.answer.choices import CUT, NO_REASON, ChoiceState, stop_sequence
+from dragoman_service.dialects.openai.client.answer.choices import (
+    CUT,
+    NO_REASON,
+    ONE,
+    ChoiceState,
+    Expected,
+    stop_sequence,
+)
 from dragoman_service.dialects.openai.client.answer.chunks import ChunkParser, TextChunk
 from dragoman_service.dialects.openai.client.answer.content import (
     DETAILS,
@@ -26,22 +33,16 @@ from dragoman_service.errors import malformed_answer
 
 
 class AnswerDecoder:
-    """Decodes the JSON texts of one answer: `decode` them as they come, then call `end`.
+    """Decodes the JSON texts of one answer: `decode` them as they come, then call `end`."""
 
-    `first_index` is the index of its first choice, `choices` their number, `max_tokens` the limit of each (0: none is
-    known). `prefix` is put before the text of each choice. A token gets at most `top_logprobs` alternatives.
-    """
-
-    def __init__(
-        self, *, first_index: int = 0, choices: int = 1, max_tokens: int = 0, prefix: str = "", top_logprobs: int = 0
-    ) -> None:
-        self._choices = {index: ChoiceState(first_index + index, prefixed=not prefix) for index in range(choices)}
+    def __init__(self, expected: Expected = ONE) -> None:
+        first, prefixed = expected.first_index, not expected.prefix
+        self._choices = {index: ChoiceState(first + index, prefixed) for index in range(expected.choices)}
         self._plain = dict(self._choices)  # those whose index in the chunks is their own
         self._parser = ChunkParser()
         self._parse = self._parser.parse
-        self._max_tokens = max_tokens
-        self._prefix = prefix
-        self._top_logprobs = top_logprobs
+        self._expected = expected
+        self._top_logprobs = expected.top_logprobs
         self._events = EventCollector()
         self._fingerprint = ""
         self._usage = v1.Usage()
@@ -97,6 +98,7 @@ class AnswerDecoder:
             raise IncompleteAnswerError
         if self._parser.half and not all(choice.meaning in CUT for choice in self._choices.values()):
             raise IncompleteAnswerError
+        tokens = self._usage.output_tokens if len(self._choices) == 1 else 0
         for choice in self._choices.values():
             if choice.calls:
                 for call in choice.calls.end(cut=choice.meaning in CUT):
@@ -104,7 +106,7 @@ class AnswerDecoder:
             self._add_prefix(choice)
             if choice.found is not None:
                 self._add_safety(choice.found, choice.index)
-            self._events.add(choice.finished_event(self._fingerprint, short=self._is_short()))
+            self._events.add(choice.finished_event(self._fingerprint, tokens, self._expected.max_tokens))
         return self.take()
 
     def _text(self, data: bytes) -> None:
@@ -284,7 +286,7 @@ class AnswerDecoder:
 
     def _add_prefix(self, choice: ChoiceState) -> None:
         if not choice.prefixed:
-            self._events.add_text(choice.index, "text", self._prefix)
+            self._events.add_text(choice.index, "text", self._expected.prefix)
         choice.prefixed = True
 
     def _report_usage(self, chunk: Mapping[str, Any]) -> None:
@@ -294,7 +296,3 @@ class AnswerDecoder:
         if usage is not None and usage != self._usage:
             self._usage = usage
             self._events.set_usage(usage)
-
-    def _is_short(self) -> bool:
-        """The answer has fewer tokens than the request allowed, so it was not that limit that ended it."""
-        return len(self._choices) == 1 and 0 < self._usage.output_tokens < self._max_tokens

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dragoman import v1
 
+from dragoman_service.dialects.openai.client.answer.choices import ONE, Expected
+from dragoman_service.dialects.openai.client.answer.whole import plain_answer
 from dragoman_service.dialects.openai.client.json import is_json
 from dragoman_service.dialects.openai.client.response import AnswerDecoder
 from dragoman_service.dialects.sse import DONE, JsonEvents, SseDecoder
@@ -17,31 +19,32 @@ _TELLING = max(map(len, _EVENT_FIELDS))  # of the first bytes
 
 
 class StreamDecoder:
-    """The `EventDecoder` of this dialect: `answer` decodes the JSON texts that it finds in the body.
+    """The `EventDecoder` of this dialect. `make` makes what decodes the JSON texts in the body, unless the body is a
+    plain whole answer.
 
     The first bytes show which format the body has, because servers send a complete answer to a request for a stream,
     and name the wrong content type. `is_json`: the content type says JSON, which decides if the first bytes do not.
     """
 
-    def __init__(self, answer: AnswerDecoder, *, is_json: bool = False) -> None:
-        self._answer = answer
+    def __init__(
+        self,
+        expected: Expected = ONE,
+        *,
+        is_json: bool = False,
+        make: Callable[[Expected], AnswerDecoder] = AnswerDecoder,
+    ) -> None:
+        self._expected = expected
+        self._make = make
+        self._answer: AnswerDecoder | None = None  # from the first text on
         self._is_json = is_json
         self._events: SseDecoder | None = None
         self._body: list[bytes] = []  # of a complete answer, or what has come before the format is known
         self._size = 0  # of all of it
         self._start = b""  # its first bytes, which tell the format
-        self._has_text = False
-        """A JSON text was decoded. Comments and incomplete texts are none."""
-
-    @property
-    def ended(self) -> bool:
+        self.ended = False
         """Every choice has its finish reason: only usage may follow."""
-        return self._answer.ended
-
-    @property
-    def over(self) -> bool:
+        self.over = False
         """The upstream has said that nothing more follows."""
-        return self._answer.over
 
     def feed(self, piece: bytes) -> Iterable[v1.CompletionEvent]:
         """The events that `piece` completes. Raises PROVIDER_MALFORMED, or the error that the upstream reports."""
@@ -52,16 +55,25 @@ class StreamDecoder:
         found = self._events.feed_json(piece)
         return self._decode(self._events.feed(piece) if found is None else found)
 
-    def end(self) -> Iterator[v1.CompletionEvent]:
+    def end(self) -> Iterable[v1.CompletionEvent]:
         """The events of a complete answer, and the end of each choice. Raises IncompleteAnswerError without one."""
-        if self._body or (self._events is None and self._is_json):
-            self._has_text = True
-            yield from self._answer.decode_complete(b"".join(self._body))
-        elif self._events is not None:
+        if not self._body and (self._events is not None or not self._is_json):
+            return self._end_of_stream()
+        body = b"".join(self._body)
+        events = plain_answer(body, self._expected)
+        return self._complete(body) if events is None else events
+
+    def _complete(self, body: bytes) -> Iterator[v1.CompletionEvent]:
+        answer = self._make(self._expected)
+        yield from answer.decode_complete(body)
+        yield from answer.end()
+
+    def _end_of_stream(self) -> Iterator[v1.CompletionEvent]:
+        if self._events is not None:
             yield from self._last_event(self._events)
-        if self._events is not None and self._events.foreign and not self._has_text:
-            raise malformed_answer("answered with something other than server-sent events")
-        yield from self._answer.end()
+            if self._events.foreign and self._answer is None:  # comments and incomplete texts are no answer
+                raise malformed_answer("answered with something other than server-sent events")
+        yield from (self._answer or self._make(self._expected)).end()
 
     def _last_event(self, events: SseDecoder) -> Iterable[v1.CompletionEvent]:
         """An event whose empty line is missing. One that the stream cuts off is not decoded, as it is not JSON."""
@@ -73,11 +85,15 @@ class StreamDecoder:
         return self._decode([text])
 
     def _decode(self, texts: JsonEvents | Sequence[bytes]) -> Iterable[v1.CompletionEvent]:
-        self._has_text = self._has_text or bool(texts)
+        if not texts:
+            return ()
+        answer = self._answer = self._answer or self._make(self._expected)
         try:
-            return self._answer.decode_json(texts) if isinstance(texts, JsonEvents) else self._answer.decode(texts)
+            return answer.decode_json(texts) if isinstance(texts, JsonEvents) else answer.decode(texts)
         except CompletionError as failure:
-            return _then_raise(self._answer.take(), failure)
+            return _then_raise(answer.take(), failure)
+        finally:
+            self.ended, self.over = answer.ended, answer.over
 
     def _beginning(self, piece: bytes) -> bytes:
         """What has come, once it is known to be a stream. Until then it is kept, and nothing returned."""

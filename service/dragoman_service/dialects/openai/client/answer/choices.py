@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from dragoman import v1
 
 from dragoman_service.dialects.openai.client.answer.content import SignedReasoning
@@ -14,7 +15,7 @@ from dragoman_service.errors import malformed_answer
 
 # The server gave up before the end: the words of DeepSeek, vLLM, OpenRouter and Mistral.
 _GAVE_UP = frozenset({"insufficient_system_resource", "abort", "error"})
-_FINISH_REASONS = {
+FINISH_REASONS = {
     "stop": v1.FINISH_REASON_STOP,
     "eos": v1.FINISH_REASON_STOP,
     "eos_token": v1.FINISH_REASON_STOP,
@@ -44,6 +45,23 @@ CUT = frozenset(
     }
 )
 NO_REASON = frozenset({"", "null", "none", "finish_reason_unspecified"})  # the choice goes on
+
+
+class Expected(msgspec.Struct, frozen=True, gc=False):
+    """What a request says of its answer."""
+
+    first_index: int = 0
+    """The index of its first choice."""
+    choices: int = 1
+    max_tokens: int = 0
+    """The limit of each choice. 0: none is known."""
+    prefix: str = ""
+    """It is put before the text of each choice."""
+    top_logprobs: int = 0
+    """A token gets at most so many alternatives."""
+
+
+ONE = Expected()
 
 
 @dataclass(slots=True)
@@ -115,13 +133,13 @@ class ChoiceState:
         early = not self.apart and self.meaning == v1.FINISH_REASON_STOP
         if not self.finish_reason or self.reopened or early:
             self.finish_reason, self.stop_sequence = reason, stop_sequence
-            self.meaning = _FINISH_REASONS.get(reason.lower(), v1.FINISH_REASON_OTHER)
+            self.meaning = FINISH_REASONS.get(reason.lower(), v1.FINISH_REASON_OTHER)
         self.reopened = False
         self.apart = self.apart or apart or (self.unmarked and self.spoke and not self.continued)
 
-    def finished_event(self, fingerprint: str, *, short: bool) -> v1.CompletionEvent:
-        """Its end. `short`: it has fewer tokens than the request allowed."""
-        reason = self._finish_reason(short=short)
+    def finished_event(self, fingerprint: str, tokens: int, max_tokens: int) -> v1.CompletionEvent:
+        """Its end. See `cut_reason` for `tokens` and `max_tokens`."""
+        reason = self._finish_reason(tokens, max_tokens)
         event = v1.CompletionEvent()
         finished = event.choice_finished
         finished.choice_index = self.index
@@ -135,7 +153,7 @@ class ChoiceState:
             finished.extensions.update(self.signed.extensions())
         return event
 
-    def _finish_reason(self, *, short: bool) -> v1.FinishReason.ValueType:
+    def _finish_reason(self, tokens: int, max_tokens: int) -> v1.FinishReason.ValueType:
         reason = self.meaning
         if self.calls and (reason == v1.FINISH_REASON_STOP or not self.finish_reason):
             return v1.FINISH_REASON_TOOL_CALLS  # servers say "stop" if the request forced the call
@@ -143,9 +161,14 @@ class ChoiceState:
             return v1.FINISH_REASON_OTHER
         if reason == v1.FINISH_REASON_STOP and self.refused:
             return v1.FINISH_REASON_REFUSAL
-        if reason == v1.FINISH_REASON_MAX_OUTPUT_TOKENS and short:
-            return v1.FINISH_REASON_CONTEXT_LENGTH  # it was not the limit of the request that ended it
-        return reason
+        return cut_reason(reason, tokens, max_tokens)
+
+
+def cut_reason(reason: v1.FinishReason.ValueType, tokens: int, max_tokens: int) -> v1.FinishReason.ValueType:
+    """`reason`, unless a choice of so many `tokens` (0: it is not known) was not cut by the limit of the request."""
+    if reason == v1.FINISH_REASON_MAX_OUTPUT_TOKENS and 0 < tokens < max_tokens:
+        return v1.FINISH_REASON_CONTEXT_LENGTH
+    return reason
 
 
 def stop_sequence(choice: Mapping[str, Any]) -> str:

@@ -31,27 +31,33 @@ def decode_usage(chunk: Mapping[str, Any]) -> v1.Usage | None:
 
 
 def _usage(usage: Mapping[str, Any]) -> v1.Usage:
-    prompt = count(usage.get("prompt_tokens"), "prompt_tokens")
-    output = count(usage.get("completion_tokens"), "completion_tokens")
     of_prompt = mapping(usage.get("prompt_tokens_details"), "usage")
     of_output = mapping(usage.get("completion_tokens_details"), "usage")
     # DeepSeek's key, and Moonshot's
     cached = of_prompt.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or usage.get("cached_tokens")
-    reasoning = count(of_output.get("reasoning_tokens") or usage.get("reasoning_tokens"), "reasoning_tokens")
-    total = count(usage.get("total_tokens"), "total_tokens")
+    reported = v1.Usage(cost_nano_usd=_cost(usage))
+    fill_usage(
+        reported,
+        count(usage.get("prompt_tokens"), "prompt_tokens"),
+        count(usage.get("completion_tokens"), "completion_tokens"),
+        count(usage.get("total_tokens"), "total_tokens"),
+        cached=count(cached, "cached_tokens"),
+        written=count(of_prompt.get("cache_write_tokens"), "cache_write_tokens"),  # OpenRouter's key
+        reasoning=count(of_output.get("reasoning_tokens") or usage.get("reasoning_tokens"), "reasoning_tokens"),
+    )
+    return reported
+
+
+def fill_usage(
+    usage: v1.Usage, prompt: int, output: int, total: int, *, cached: int, written: int, reasoning: int
+) -> None:
+    """Fills in the counts of an upstream, of which `total` and `reasoning` may contradict the others."""
     # xAI counts the reasoning beside the output, Gemini only in the total. OpenAI counts it within the output.
     if reasoning > output or (reasoning and total == prompt + output + reasoning):
         output += reasoning
     output = max(output, total - prompt)
-    return v1.Usage(
-        input_tokens=prompt,
-        output_tokens=output,
-        total_tokens=prompt + output,
-        cached_input_tokens=count(cached, "cached_tokens"),
-        cache_write_tokens=count(of_prompt.get("cache_write_tokens"), "cache_write_tokens"),  # OpenRouter's key
-        reasoning_tokens=reasoning,
-        cost_nano_usd=_cost(usage),
-    )
+    usage.input_tokens, usage.output_tokens, usage.total_tokens = prompt, output, prompt + output
+    usage.cached_input_tokens, usage.cache_write_tokens, usage.reasoning_tokens = cached, written, reasoning
 
 
 def _cost(usage: Mapping[str, Any]) -> int | None:
