@@ -32,13 +32,31 @@ def encode_messages(request: v1.CompletionRequest, quirks: Quirks) -> list[Encod
     if quirks.tool_names:
         calls = (part.tool_call for message in request.messages for part in message.parts)
         call_names = {call.id: call.name for call in calls}
-    return [encoded for message in request.messages for encoded in _encode(message, quirks, call_names)]
+    encoded: list[Encoded] = []
+    for message in request.messages:
+        text = _text_alone(message)
+        if text is None:
+            encoded += _encode(message, quirks, call_names)
+        else:
+            encoded.append(text)
+    return encoded
 
 
 def continuation_prefix(request: v1.CompletionRequest) -> str:
     """The text of a last message of ROLE_ASSISTANT, which some upstreams continue; empty without such a message."""
     last = request.messages[-1] if request.messages else None
     return _text(_by_kind(last)) if last is not None and last.role == v1.ROLE_ASSISTANT else ""
+
+
+def _text_alone(message: v1.Message) -> Encoded | None:
+    """The message if it is one text and nothing else, as nearly all are. `_encode` would make the same of it."""
+    parts, role = message.parts, _ROLES.get(message.role)
+    if role is None or len(parts) != 1 or message.author or message.extensions:
+        return None
+    part = parts[0]
+    if part.WhichOneof("content") != "text" or part.extensions:
+        return None
+    return {"role": role, "content": part.text}
 
 
 def _by_kind(message: v1.Message) -> Parts:

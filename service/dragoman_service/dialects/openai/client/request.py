@@ -17,6 +17,8 @@ _SCHEMA_FIELD = "generation_config.response_format.json_schema.schema_json"
 _SPECIAL = frozenset(
     {"response_format", "choice_count", "seed", "top_p", "include_logprobs", "top_logprobs", "reasoning"}
 )
+Fields = dict[str, Any]
+"""The fields of a GenerationConfig that are set, by name."""
 _EFFORTS = {
     v1.REASONING_EFFORT_NONE: "none",
     v1.REASONING_EFFORT_MINIMAL: "minimal",
@@ -38,17 +40,16 @@ def encode_chat(
     """
     if not request.messages:
         raise invalid(FieldViolation("messages", "at least one message is required"))
-    config = request.generation_config
-    encoded = {
-        "model": request.model,
-        "messages": encode_messages(request, quirks),
-        **_delivery(request, quirks, stream=stream),
-        **_sampling(config, quirks, quirks.names, choice),
-        **_logprobs(config, quirks),
-        **_reasoning(config, quirks),
-        **_response_format(config),
-        **encode_tools(request, quirks),
-    }
+    fields = _set_fields(request.generation_config)
+    encoded = {"model": request.model, "messages": encode_messages(request, quirks), "stream": stream, **quirks.always}
+    _add_delivery(encoded, request, fields, quirks)
+    if fields:
+        _add_sampling(encoded, fields, quirks, quirks.names, choice)
+        encoded |= _logprobs(fields, quirks) if fields.get("include_logprobs") else {}
+        encoded |= _reasoning(fields["reasoning"], quirks) if "reasoning" in fields else {}
+        encoded |= _response_format(fields["response_format"]) if "response_format" in fields else {}
+    if request.tools:
+        encoded |= encode_tools(request, quirks)
     return extend(encoded, request.extensions)
 
 
@@ -58,52 +59,45 @@ def encode_prompt(
     """The body of a completion of a prompt. See `encode_chat`."""
     if not request.prompt:
         raise invalid(FieldViolation("messages", "at least one message is required, or a prompt instead"))
-    config = request.generation_config
-    unsupported_names = [name for name in _fields(config) if name not in quirks.prompt_names]
-    kind = config.response_format.WhichOneof("format")
+    fields = _set_fields(request.generation_config)
+    unsupported_names = [name for name in fields if name not in quirks.prompt_names and name != "response_format"]
+    kind = request.generation_config.response_format.WhichOneof("format")
     if kind and kind not in quirks.prompt_formats:
         unsupported_names.append(f"response_format.{kind}")
     if unsupported_names:
         reason = "is not supported by the provider together with `prompt`"
         raise unsupported(*(FieldViolation(f"generation_config.{name}", reason) for name in unsupported_names))
-    encoded = {
-        "model": request.model,
-        "prompt": request.prompt,
-        **_delivery(request, quirks, stream=stream),
-        **_sampling(config, quirks, quirks.prompt_names, choice),
-        **_prompt_logprobs(config, quirks),
-        **_prompt_format(config),
-    }
+    encoded = {"model": request.model, "prompt": request.prompt, "stream": stream, **quirks.always}
+    _add_delivery(encoded, request, fields, quirks)
+    _add_sampling(encoded, fields, quirks, quirks.prompt_names, choice)
+    encoded |= _prompt_logprobs(fields, quirks) if fields.get("include_logprobs") else {}
+    encoded |= _prompt_format(fields["response_format"]) if "response_format" in fields else {}
     return extend(encoded, request.extensions)
 
 
-def _fields(config: v1.GenerationConfig) -> list[str]:
-    return [descriptor.name for descriptor, _ in config.ListFields() if descriptor.name != "response_format"]
+def _set_fields(config: v1.GenerationConfig) -> Fields:
+    return {descriptor.name: value for descriptor, value in config.ListFields()}
 
 
-def _delivery(request: v1.CompletionRequest, quirks: Quirks, *, stream: bool) -> dict[str, Any]:
-    keys: dict[str, Any] = {"stream": stream, **quirks.always}
-    if stream and quirks.stream_usage:
-        keys["stream_options"] = {"include_usage": True}
-    if request.end_user and quirks.user_key:
-        keys[quirks.user_key] = request.end_user
-    for name in _fields(request.generation_config) if quirks.alongside else ():
-        keys |= quirks.alongside.get(name, {})
-    return keys
+def _add_delivery(encoded: dict[str, Any], request: v1.CompletionRequest, fields: Fields, quirks: Quirks) -> None:
+    if encoded["stream"] and quirks.stream_usage:
+        encoded["stream_options"] = {"include_usage": True}
+    if quirks.user_key and request.end_user:
+        encoded[quirks.user_key] = request.end_user
+    for name in fields if quirks.alongside else ():
+        encoded |= quirks.alongside.get(name, {})
 
 
-def _sampling(config: v1.GenerationConfig, quirks: Quirks, names: Names, choice: int | None) -> dict[str, Any]:
-    keys: dict[str, Any] = {}
-    for descriptor, value in config.ListFields():
-        if descriptor.name not in _SPECIAL and descriptor.name in names:
-            keys[names[descriptor.name]] = list(value) if descriptor.name == "stop_sequences" else value
-    if config.HasField("seed") and "seed" in names:
-        keys[names["seed"]] = _seed(config.seed + (choice or 0), quirks.seed_bits)
-    if config.HasField("top_p") and "top_p" in names:
-        keys[names["top_p"]] = max(config.top_p, quirks.least_top_p)
-    if choice is None and config.choice_count > 1:
-        keys[names["choice_count"]] = config.choice_count
-    return keys
+def _add_sampling(encoded: dict[str, Any], fields: Fields, quirks: Quirks, names: Names, choice: int | None) -> None:
+    for name, value in fields.items():
+        if name in names and name not in _SPECIAL:
+            encoded[names[name]] = list(value) if name == "stop_sequences" else value
+    if "seed" in fields and "seed" in names:
+        encoded[names["seed"]] = _seed(fields["seed"] + (choice or 0), quirks.seed_bits)
+    if "top_p" in fields and "top_p" in names:
+        encoded[names["top_p"]] = max(fields["top_p"], quirks.least_top_p)
+    if choice is None and fields.get("choice_count", 1) > 1:
+        encoded[names["choice_count"]] = fields["choice_count"]
 
 
 def _seed(seed: int, bits: int) -> int:
@@ -113,40 +107,36 @@ def _seed(seed: int, bits: int) -> int:
     return lowest - size if bits == 64 and lowest >= size // 2 else lowest
 
 
-def _logprobs(config: v1.GenerationConfig, quirks: Quirks) -> dict[str, Any]:
-    if not config.include_logprobs or "include_logprobs" not in quirks.names:
+def _logprobs(fields: Fields, quirks: Quirks) -> dict[str, Any]:
+    if "include_logprobs" not in quirks.names:
         return {}
     keys: dict[str, Any] = {quirks.names["include_logprobs"]: True}
     if "top_logprobs" in quirks.names:
-        keys[quirks.names["top_logprobs"]] = max(config.top_logprobs, quirks.least_top_logprobs)
+        keys[quirks.names["top_logprobs"]] = max(fields.get("top_logprobs", 0), quirks.least_top_logprobs)
     return keys
 
 
-def _prompt_logprobs(config: v1.GenerationConfig, quirks: Quirks) -> dict[str, int]:
+def _prompt_logprobs(fields: Fields, quirks: Quirks) -> dict[str, int]:
     """In this format, one key holds the number of alternatives for each token."""
-    if not config.include_logprobs:
-        return {}
-    return {quirks.prompt_names["include_logprobs"]: max(config.top_logprobs, quirks.least_top_logprobs)}
+    return {quirks.prompt_names["include_logprobs"]: max(fields.get("top_logprobs", 0), quirks.least_top_logprobs)}
 
 
-def _reasoning(config: v1.GenerationConfig, quirks: Quirks) -> dict[str, Any]:
-    effort = _EFFORTS.get(config.reasoning.effort)
+def _reasoning(config: v1.ReasoningConfig, quirks: Quirks) -> dict[str, Any]:
+    effort = _EFFORTS.get(config.effort)
     if effort is None or "reasoning" not in quirks.names:
         return {}
     key, _, inner = quirks.names["reasoning"].partition(".")
     return {key: {inner: effort} if inner else effort}
 
 
-def _response_format(config: v1.GenerationConfig) -> dict[str, Any]:
-    match config.response_format.WhichOneof("format"):
+def _response_format(wanted: v1.ResponseFormat) -> dict[str, Any]:
+    match wanted.WhichOneof("format"):
         case "json_object":
             return {"response_format": {"type": "json_object"}}
         case "json_schema":
-            return {
-                "response_format": {"type": "json_schema", "json_schema": _schema(config.response_format.json_schema)}
-            }
+            return {"response_format": {"type": "json_schema", "json_schema": _schema(wanted.json_schema)}}
         case "grammar":
-            return {"grammar": config.response_format.grammar}
+            return {"grammar": wanted.grammar}
     return {}
 
 
@@ -159,13 +149,13 @@ def _schema(wanted: v1.JsonSchema) -> dict[str, Any]:
     }
 
 
-def _prompt_format(config: v1.GenerationConfig) -> dict[str, Any]:
+def _prompt_format(wanted: v1.ResponseFormat) -> dict[str, Any]:
     """The format of llama.cpp, the only server that supports it here."""
-    match config.response_format.WhichOneof("format"):
+    match wanted.WhichOneof("format"):
         case "json_object":
             return {"json_schema": {"type": "object"}}
         case "json_schema":
-            return {"json_schema": schema_object(config.response_format.json_schema.schema_json, _SCHEMA_FIELD)}
+            return {"json_schema": schema_object(wanted.json_schema.schema_json, _SCHEMA_FIELD)}
         case "grammar":
-            return {"grammar": config.response_format.grammar}
+            return {"grammar": wanted.grammar}
     return {}
