@@ -75,6 +75,25 @@ def test_headers_of_a_request_replace_those_of_all() -> None:
     assert {"authorization: one", "x-a: 1", "x-b: 2", "content-length: 3"} <= set(head.split("\r\n"))
 
 
+def test_each_request_has_its_own_headers() -> None:
+    requests, given = Requests(urlsplit("http://a"), {"x-all": "0"}), {"x-one": "1"}
+    heads = [requests.head("POST", "/", 0, given) for _ in range(2)]
+    given["x-one"] = "2"
+    heads += [requests.head("POST", "/", 0, each) for each in (given, {"X-ALL": "3"}, None, {}, {"x-all": "4"})]
+
+    found = [head.decode().partition("x-")[2].split("\r\n") for head in heads]
+
+    assert [lines[: lines.index("content-length: 0")] for lines in found] == [
+        ["all: 0", "x-one: 1"],
+        ["all: 0", "x-one: 1"],
+        ["all: 0", "x-one: 2"],
+        ["all: 3"],
+        ["all: 0"],
+        ["all: 0"],
+        ["all: 4"],
+    ]
+
+
 def test_a_user_and_a_password_in_the_address_are_an_authorization_unless_a_header_is() -> None:
     encoded = base64.b64encode(b"us er:w:rd").decode()
 

@@ -26,6 +26,8 @@ class Requests:
         fixed = {"host": host_of(base)} | ({"authorization": authorization} if authorization else {})
         self._fixed = fixed | {name.lower(): value for name, value in headers.items()}
         self._lines = _lines(self._fixed)
+        self._last: dict[str, str] = {}
+        self._last_lines = self._lines
         self._prefix = target_of(base.path.rstrip("/")) if base.path.rstrip("/") else ""
         if absolute:
             self._prefix = f"{base.scheme}://{host_of(base)}{self._prefix}"
@@ -37,13 +39,18 @@ class Requests:
         """
         lines = self._lines
         if headers:
-            more = {name.lower(): value for name, value in headers.items()}
-            if self._fixed.keys().isdisjoint(more):
-                lines += _lines(more)
-            else:
-                lines = _lines(self._fixed | more)
+            if headers != self._last:  # most calls send the same ones
+                self._last_lines = self._lines_with(headers)
+                self._last = dict(headers)
+            lines = self._last_lines
         length = "" if size is None else f"content-length: {size}\r\n"
         return f"{method} {self._prefix}{target_of(path)} HTTP/1.1\r\n{lines}{length}\r\n".encode()
+
+    def _lines_with(self, headers: Mapping[str, str]) -> str:
+        more = {name.lower(): value for name, value in headers.items()}
+        if self._fixed.keys().isdisjoint(more):
+            return self._lines + _lines(more)
+        return _lines(self._fixed | more)
 
 
 def target_of(path: str) -> str:
