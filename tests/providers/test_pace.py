@@ -102,11 +102,39 @@ async def test_what_gathers_without_an_event_is_decoded_in_a_thread_if_it_is_muc
     assert decoder.threads == [True, True, False, True, True, True]
 
 
+class CountedWaits:
+    """A limit that counts the waits."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __enter__(self) -> None:
+        self.count += 1
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+async def test_only_what_has_not_come_is_waited_for() -> None:
+    decoder, waits, come = Decoder(), CountedWaits(), [b"a", b"b", None, b"c"]
+
+    def ready() -> bytes | None:
+        if not come:
+            raise StopAsyncIteration
+        return come.pop(0)
+
+    answer = Decoding(at_once(b"x", 1), decoder, TimeoutWatch(Timeouts()), Pace(), waits, ready)
+    events = [each async for each in answer]
+
+    assert events == [[v1.CompletionEvent(delta=v1.Delta(text="x"))]]
+    assert len(decoder.threads) == 5  # four pieces, and the end
+    assert waits.count == 1
+
+
 class Unreachable:
     """HTTP without an upstream."""
 
     @asynccontextmanager
-    async def stream(self, path: str, body: bytes, headers: object = None) -> AsyncIterator[HttpStream]:
+    async def stream(self, path: str, body: bytes, *_: object) -> AsyncIterator[HttpStream]:
         raise HttpError(body.decode(), connected=False)
         yield
 

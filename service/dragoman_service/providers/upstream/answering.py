@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, closing, nullcontext
-from types import TracebackType
+from contextlib import aclosing, closing, nullcontext
 from typing import TypeVar
 
 from dragoman import v1
@@ -83,25 +82,25 @@ class HttpAnswers:
         """
         with Failures(secrets) as failures:
             body = encode() if size <= INLINE else await self._pace.off_loop.run(size, encode)
-            stream = self._http.stream(path, body, headers)
-            del body  # which may be large, and the answer long
             watch = TimeoutWatch(self._timeouts)
             try:
-                async with _Opening(stream, watch) as response:
+                async with self._http.stream(path, body, headers, watch) as response:
+                    del body  # which may be large, and the answer long
                     if response.status != 200:
                         raise await self._refusal(response, watch)
-                    if response.encoded:
+                    if response.encoding:
                         encoding = response.encoding[:32]
                         raise malformed_answer(f"answered in an encoding that was not requested: {encoding!r}")
                     decoder = decoder_of(response.headers.get("content-type", ""))
                     holding = self._holding
-                    async for events in Decoding(response.chunks, decoder, watch, self._pace, watch):
+                    async for events in Decoding(response.chunks, decoder, watch, self._pace, watch, response.ready):
                         failures.after(events)
                         if holding is not None and failures.begun:
                             response.hold(holding)
                             holding = None
                         yield events
-                    await response.drain(self._drain)
+                    if not response.exhausted():
+                        await response.drain(self._drain)
             finally:
                 watch.close()
 
@@ -167,21 +166,3 @@ def _takes_whole(asked: Asked, timeouts: Timeouts, request: v1.CompletionRequest
     if asked != "auto":
         return asked == "whole"
     return timeouts.leave_time_for(request.generation_config.max_output_tokens, within)
-
-
-class _Opening:
-    """A request whose response is waited for within the time-outs."""
-
-    __slots__ = ("_stream", "_watch")
-
-    def __init__(self, stream: AbstractAsyncContextManager[HttpStream], watch: TimeoutWatch) -> None:
-        self._stream, self._watch = stream, watch
-
-    async def __aenter__(self) -> HttpStream:
-        with self._watch:
-            return await self._stream.__aenter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stream.__aexit__(kind, error, trace)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from dragoman_service.timing.holding import Holding
+
+UNLIMITED: AbstractContextManager[None] = nullcontext()
 
 
 class HttpError(Exception):
@@ -32,7 +34,7 @@ class HttpAnswer:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HttpStream:
     """A response whose body comes in chunks. Reading them raises HttpError if it breaks off."""
 
@@ -42,6 +44,9 @@ class HttpStream:
 
     encoding: str = ""
     """How the chunks are compressed, if nothing here decompresses it."""
+
+    ready: Callable[[], bytes | None] = lambda: None
+    """The next chunk if it is there, None if one has to wait to know. Raises StopAsyncIteration at the end."""
 
     exhausted: Callable[[], bool] = lambda: False
     """Whether the body has been read to its end, if that is known without waiting."""
@@ -65,8 +70,6 @@ class HttpStream:
 
     async def drain(self, within: float) -> None:
         """Reads the body to its end, so that the connection can be reused; gives up after `within` seconds."""
-        if self.exhausted():
-            return
         with suppress(HttpError, TimeoutError):
             async with asyncio.timeout(within):
                 async for _ in self.chunks:
@@ -85,9 +88,15 @@ class Http(Protocol):
         ...
 
     def stream(
-        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        limit: AbstractContextManager[None] = UNLIMITED,
     ) -> AbstractAsyncContextManager[HttpStream]:
         """Sends JSON, with `headers` in addition to the client's, and gives the response as it comes.
+
+        `limit` bounds the wait for the head.
 
         Leaving the context closes the connection without waiting.
         """

@@ -46,7 +46,11 @@ class Failures:
 
     def after(self, events: Sequence[v1.CompletionEvent]) -> None:
         """These events are delivered now."""
-        self.begun = self.begun or any(event.HasField("delta") for event in events)
+        if not self.begun:
+            for event in events:
+                if event.HasField("delta"):
+                    self.begun = True
+                    break
 
     def __enter__(self) -> Self:
         return self

@@ -6,19 +6,20 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import SplitResult, urlsplit
 
 from dragoman_service.providers.upstream.compression import ENCODINGS, decompressed
-from dragoman_service.providers.upstream.connection import HttpAnswer, HttpError, HttpStream
+from dragoman_service.providers.upstream.connection import UNLIMITED, HttpAnswer, HttpError, HttpStream
 from dragoman_service.providers.upstream.failure_log import FailureLog
 from dragoman_service.providers.upstream.http1.dialing import TcpDialer, UnixDialer
 from dragoman_service.providers.upstream.http1.exchange import Exchange
 from dragoman_service.providers.upstream.http1.pool import Pool
 from dragoman_service.providers.upstream.http1.proxies import proxy_of
 from dragoman_service.providers.upstream.http1.requests import Requests, basic
+from dragoman_service.providers.upstream.http1.responses import Head
 
 CONNECT_TIMEOUT = 5.0  # seconds
 MAX_BODY = 64 * 1024 * 1024  # bytes of a complete response
@@ -45,35 +46,39 @@ class HttpClient:
     async def post(self, path: str, body: bytes) -> HttpAnswer:
         return await self._complete("POST", path, body)
 
-    def stream(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Streaming:
-        return Streaming(self, "POST", path, body, headers)
+    def stream(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        limit: AbstractContextManager[None] = UNLIMITED,
+    ) -> Streaming:
+        return Streaming(self, "POST", path, body, headers, limit)
 
-    async def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> Exchange:
+    async def send(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None
+    ) -> tuple[Exchange, Head]:
         """Returns when the head of the response has come. Raises HttpError; why is in the log."""
+        size, body = (None, b"") if body is None else (len(body), body)
+        request = self._requests.head(method, path, size, headers)
+        began = time.monotonic()
         try:
-            return await self._send(self._requests.head(method, path, _size(body), headers), body or b"")
+            connection = await self._pool.take()
+            exchange = connection.send(request, body)
+            try:
+                return exchange, await exchange.head()
+            except HttpError:
+                stale = connection.reused and not exchange.begun and time.monotonic() - began < _STALE
+                if not stale:
+                    raise
+            exchange = (await self._pool.take(fresh=True)).send(request, body)
+            return exchange, await exchange.head()
         except HttpError as failure:
             self._failures.report(failure)
             raise
 
-    async def _send(self, head: bytes, body: bytes) -> Exchange:
-        began = time.monotonic()
-        connection = await self._pool.take()
-        exchange = connection.send(head, body)
-        try:
-            await exchange.head()
-        except HttpError:
-            stale = connection.reused and not exchange.begun and time.monotonic() - began < _STALE
-            if not stale:
-                raise
-        else:
-            return exchange
-        exchange = (await self._pool.take(fresh=True)).send(head, body)
-        await exchange.head()
-        return exchange
-
     async def _complete(self, method: str, path: str, body: bytes | None) -> HttpAnswer:
-        async with Streaming(self, method, path, body, None) as stream:
+        async with Streaming(self, method, path, body, None, UNLIMITED) as stream:
             content = await stream.read(MAX_BODY + 1)
         if len(content) > MAX_BODY:
             raise HttpError(f"the response has more than {MAX_BODY} bytes", connected=True, malformed=True)
@@ -85,23 +90,33 @@ class HttpClient:
 class Streaming:
     """One request. Leaving the context closes its connection, unless the response was read to its end."""
 
-    __slots__ = ("_chunks", "_client", "_exchange", "_request")
+    __slots__ = ("_chunks", "_client", "_exchange", "_limit", "_request")
 
     def __init__(
-        self, client: HttpClient, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None
+        self,
+        client: HttpClient,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        limit: AbstractContextManager[None],
     ) -> None:
         self._client = client
+        self._limit = limit
         self._request = method, path, body, headers
         self._exchange: Exchange | None = None
         self._chunks: AsyncIterator[bytes] | None = None
 
     async def __aenter__(self) -> HttpStream:
-        self._exchange = exchange = await self._client.send(*self._request)
+        with self._limit:
+            exchange, head = await self._client.send(*self._request)
+        self._exchange = exchange
         del self._request  # the body may be large, and the answer long
-        head = await exchange.head()
         encoding = head.headers.get("content-encoding", "identity").strip().lower()
         if encoding in ("", "identity"):
-            return HttpStream(head.status, head.headers, exchange, exhausted=exchange.exhausted, hold=exchange.hold)
+            return HttpStream(
+                head.status, head.headers, exchange, "", exchange.ready, exchange.exhausted, exchange.hold
+            )
         if encoding in ENCODINGS:
             self._chunks = decompressed(exchange, encoding)
             return HttpStream(head.status, head.headers, self._chunks)
@@ -167,7 +182,3 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def _size(body: bytes | None) -> int | None:
-    return None if body is None else len(body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Generic, Self, TypeVar
@@ -32,7 +32,8 @@ class Decoding(Generic[P]):
     """The events of an answer, in the batches that came together. It needs no closing.
 
     What has gathered without an event is decoded in a thread if it is much. `limit` bounds the wait for each of the
-    `pieces`. Raises what `pieces` raises, what the decoder raises, and IncompleteAnswerError.
+    `pieces`, and `ready` gives one that needs no wait, as `HttpStream.ready` does. Raises what `pieces` raises, what
+    the decoder raises, and IncompleteAnswerError.
     """
 
     def __init__(
@@ -42,9 +43,10 @@ class Decoding(Generic[P]):
         watch: TimeoutWatch,
         pace: Pace,
         limit: AbstractContextManager[None],
+        ready: Callable[[], P | None] = lambda: None,
     ) -> None:
         self._pieces, self._decoder, self._watch, self._pace, self._limit = pieces, decoder, watch, pace, limit
-        self._clock = asyncio.get_running_loop().time
+        self._ready = ready
         self._busy = 0.0
         self._held = 0  # bytes that the decoder has gathered since the last event
         self._failure: Exception | None = None  # raised after the events before it
@@ -65,8 +67,10 @@ class Decoding(Generic[P]):
                 events = await self._end()
             else:
                 try:
-                    with self._limit:
-                        piece = await anext(self._pieces)
+                    piece = self._ready()
+                    if piece is None:
+                        with self._limit:
+                            piece = await anext(self._pieces)
                 except StopAsyncIteration:
                     events = await self._end()
                 except (HttpError, CompletionError):
@@ -74,6 +78,7 @@ class Decoding(Generic[P]):
                         raise
                     events = await self._end()
                 else:
+                    self._held += len(piece) if isinstance(piece, bytes) else 0
                     events = await self._decode(decoder.feed, piece)
                     self._watch.received(events, ended=decoder.ended)
             if events:
@@ -88,13 +93,11 @@ class Decoding(Generic[P]):
 
     async def _decode(self, decode: Callable[..., Iterable[v1.CompletionEvent]], *piece: P) -> Events:
         """The events up to a failure."""
-        for part in piece:
-            self._held += len(part) if isinstance(part, bytes) else 0
         events: Events = []
         if self._held <= INLINE:
-            began = self._clock()
+            began = time.monotonic()
             self._failure = _add(events, decode, *piece)
-            self._busy += self._clock() - began
+            self._busy += time.monotonic() - began
         else:
             self._failure = await self._pace.off_loop.run(self._held, _add, events, decode, *piece)
         if events:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 
 from dragoman import v1
 from google.rpc import code_pb2
@@ -32,39 +30,32 @@ class Timeouts:
     def leave_time_for(self, tokens: int, within: float | None = None) -> bool:
         """Whether even a slow model gives a whole answer of so many tokens (0: no limit is known) before the first
         token is due, and in `within` seconds."""
-        limits = [limit for limit in (self.first_token, within) if limit is not None]
-        return tokens > 0 and all(tokens <= SLOWEST * limit for limit in limits)
+        longest = math.inf if within is None else within
+        if self.first_token is not None:
+            longest = min(longest, self.first_token)
+        return 0 < tokens <= SLOWEST * longest
 
 
-class TimeoutWatch:
-    """Applies the time-outs to one answer, from now until `close`: `with watch: await …`, wait after wait."""
+class TimeoutWatch(TimeLimit):
+    """Applies the time-outs to one answer, from now until `close`: `with watch: await …`, wait after wait.
+
+    Raises PROVIDER_TIMEOUT before the first delta and PROVIDER_IDLE after it.
+    """
+
+    __slots__ = ("_begun", "_ended", "_running", "_timeouts")
 
     def __init__(self, timeouts: Timeouts) -> None:
+        super().__init__()
         self._timeouts = timeouts
-        self._clock = asyncio.get_running_loop().time
         self._begun = self._ended = self._running = False
-        self._due = self._in(timeouts.first_token)
-        self._limit = TimeLimit()
-
-    def close(self) -> None:
-        """The answer is over."""
-        self._limit.close()
+        self.end = self._in(timeouts.first_token)
 
     def restart(self) -> None:
         """The request is sent again."""
-        self._due = self._in(self._timeouts.first_token)
+        self.end = self._in(self._timeouts.first_token)
 
-    def __enter__(self) -> None:
-        """Bounds a wait. Raises PROVIDER_TIMEOUT before the first delta and PROVIDER_IDLE after it."""
-        self._limit.until(self._due).__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._limit.__exit__(kind, error, trace)
-        except TimeoutError:
-            raise (_idle() if self._begun else _timed_out()) from None
+    def error(self) -> CompletionError:
+        return _idle() if self._begun else _timed_out()
 
     def received(self, events: Sequence[v1.CompletionEvent], *, ended: bool) -> None:
         """The upstream sent a piece that was decoded to `events`.
@@ -84,16 +75,16 @@ class TimeoutWatch:
         self._ended = ended
         self._begun = self._begun or begun
         if self._begun:  # any bytes are a sign of life: servers send comments while they hold back a long tool call
-            self._due = self._in(self._timeouts.idle)
+            self.end = self._in(self._timeouts.idle)
         elif events:
-            self._due = self._in(self._timeouts.first_token)
+            self.end = self._in(self._timeouts.first_token)
         if settled:
-            self._due = min(self._clock() + END_GRACE, self._due or math.inf)
-        elif ended and self._due is None:
-            self._due = self._clock() + LONGEST_PAUSE
+            self.end = min(self._loop.time() + END_GRACE, self.end or math.inf)
+        elif ended and self.end is None:
+            self.end = self._loop.time() + LONGEST_PAUSE
 
     def _in(self, seconds: float | None) -> float | None:
-        return None if seconds is None else self._clock() + seconds
+        return None if seconds is None else self._loop.time() + seconds
 
 
 def _timed_out() -> CompletionError:

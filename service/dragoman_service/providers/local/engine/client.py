@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from dragoman_service.providers.upstream.connection import HttpAnswer, HttpError, HttpStream
+from dragoman_service.providers.upstream.connection import UNLIMITED, HttpAnswer, HttpError, HttpStream
 from dragoman_service.providers.upstream.http import HttpClient
 
 T = TypeVar("T")
@@ -61,10 +61,17 @@ class EngineHttp:
 
     @asynccontextmanager
     async def stream(
-        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        limit: AbstractContextManager[None] = UNLIMITED,
     ) -> AsyncIterator[HttpStream]:
         async with AsyncExitStack() as stack:
-            yield await self._send(lambda: stack.enter_async_context(self._http.stream(path, body, headers)), 0)
+            enter = stack.enter_async_context
+            with limit:
+                response = await self._send(lambda: enter(self._http.stream(path, body, headers)), 0)
+            yield response
 
     async def _send(self, send: Callable[[], Awaitable[T]], repeats: int = 1) -> T:
         """Sends a request, again at most `repeats` times if the engine dies with it."""

@@ -67,6 +67,14 @@ class Exchange:
         self.begun = False
         """Something of the response has come."""
 
+    def ready(self) -> bytes | None:
+        """The next chunk if it has come, None if it has to be waited for. Raises StopAsyncIteration at the end."""
+        if self._size and not self._due:
+            return self._next()
+        if self.exhausted():
+            raise StopAsyncIteration
+        return None
+
     def exhausted(self) -> bool:
         """The body has been read to its end."""
         return self._source is None and self._failure is None and not self._size
