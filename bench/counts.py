@@ -1,12 +1,14 @@
 """Counts what one call costs, because counts hold on any machine and times do not.
 
-    python bench/counts.py                 # a table: whole answers and streams, over gRPC and over HTTP
-    python bench/counts.py --tasks unary   # the names of the tasks of a call
+    python bench/counts.py                         # a table: whole answers and streams, over gRPC and over HTTP
+    python bench/counts.py --tasks unary           # the names of the tasks of a call
+    python bench/counts.py --functions unary_http  # the files that it enters most
 
 Columns: tasks, timers, and callbacks that the event loop runs `soon`; `polls` of the system for what is ready; `sends`
 and `receives` of its sockets, those of callers and those to the upstream (grpcio's server does its I/O by itself);
-Python `functions` entered or resumed in the loop's thread. What a call allocates is not counted, because Python only
-tells what is kept; the functions stand for it.
+Python `functions` entered or resumed in the loop's thread; `allocations` of that thread and the `bytes` that they ask
+for, both with what counting the loop takes. What bypasses CPython's allocators is not among them, see
+`counting/allocations.py`; without a C compiler and Python's headers, the two columns are left out.
 
 Real gRPC and HTTP, with the provider `openai` and the stand-in of `bench/relay.py` in a process of its own. The client
 is in a thread of its own. Counts do not depend on how busy the machine is, except that a busy one needs another
@@ -20,20 +22,20 @@ import asyncio
 import http.client
 import io
 import json
-import selectors
-import socket
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import Context
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import grpc
+from counting.allocations import Allocations
+from counting.loop import CountingLoop
 from dragoman import v1
 from dragoman_service.app import Running, running
 from dragoman_service.settings.settings import load
@@ -44,71 +46,20 @@ HERE = Path(__file__).parent
 REPETITIONS, CALLS = 5, 8  # of each kind; a repetition makes so many calls
 SETTLED = 0.1  # seconds after the last call, in which the service ends what it does behind an answer
 TOKENS = 32
-KINDS = ("tasks", "timers", "soon", "polls", "sends", "receives", "functions")
+KINDS = ("tasks", "timers", "soon", "polls", "sends", "receives", "functions", "allocations", "bytes")
+BUSIEST = 30  # files that are shown
 
 
-class CountingSelector(selectors.DefaultSelector):
-    """Counts how often the system is asked."""
+@dataclass
+class Cost:
+    """What a call of one kind costs: figures by their kind, functions by file, the names of tasks."""
 
-    counted: Counter[str]
-
-    def select(self, timeout: float | None = None) -> Any:
-        self.counted["polls"] += 1
-        return super().select(timeout)
-
-
-class CountingSocket:
-    """A socket that counts what is sent and received."""
-
-    def __init__(self, sock: socket.socket, counted: Counter[str]) -> None:
-        self._sock, self._counted = sock, counted
-
-    def send(self, *what: Any) -> int:
-        self._counted["sends"] += 1
-        return self._sock.send(*what)
-
-    def recv(self, *what: Any) -> bytes:
-        self._counted["receives"] += 1
-        return self._sock.recv(*what)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
+    figures: dict[str, float]
+    files: dict[str, float]
+    tasks: list[str]
 
 
-class CountingLoop(asyncio.SelectorEventLoop):
-    """Counts what is asked of it."""
-
-    def __init__(self) -> None:
-        selector = CountingSelector()
-        selector.counted = self.counted = Counter[str]()
-        self.names: list[str] = []
-        super().__init__(selector)
-
-    def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None) -> Any:
-        self.counted["tasks"] += 1
-        self.names.append(str(name or getattr(coro, "__qualname__", type(coro).__name__)))
-        return super().create_task(coro, name=name, context=context)
-
-    def call_at(  # type: ignore[override]
-        self, when: float, callback: Any, *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        self.counted["timers"] += 1
-        return super().call_at(when, callback, *args, context=context)
-
-    def call_soon(  # type: ignore[override]
-        self, callback: Any, *args: Any, context: Context | None = None
-    ) -> asyncio.Handle:
-        self.counted["soon"] += 1
-        return super().call_soon(callback, *args, context=context)
-
-    def _make_socket_transport(self, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
-        counting: Any = CountingSocket(sock, self.counted)
-        return super()._make_socket_transport(counting, *args, **kwargs)  # type: ignore[misc]
-
-    def entered(self, _frame: FrameType, event: str, _arg: object) -> None:
-        """A profile hook."""
-        if event == "call":
-            self.counted["functions"] += 1
+Hook = Callable[[], AbstractContextManager[None]]  # counts what the loop cannot count
 
 
 class Client:
@@ -161,62 +112,84 @@ def upstream() -> Iterator[int]:
         yield int(process.stdout.readline())
 
 
-async def counts(port: int, transport: str) -> dict[str, tuple[dict[str, float], list[str]]]:
-    """The figures of each kind of call, and the names of its tasks. `transport` takes those of gRPC."""
+async def counts(port: int, transport: str, allocations: Allocations | None) -> dict[str, Cost]:
+    """What each kind of call costs. `transport` takes those of gRPC."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, CountingLoop)
+    hooks: list[Hook] = [loop.functions]
+    if allocations is not None:
+        hooks.append(partial(allocations.counted, loop.counted))
     with tempfile.TemporaryDirectory() as folder:
         server = {"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "data_dir": folder, "transport": transport}
         near = {"plugin": "openai", "base_url": f"http://127.0.0.1:{port}/v1", "models": ["bench"]}
         async with running(load(None, {}, {"server": server, "providers": {"near": near}})) as service:
             client = Client(service)
             try:
-                return {name: await _count(loop, call) for name, call in client.calls.items()}
+                return {name: await _count(loop, hooks, call) for name, call in client.calls.items()}
             finally:
                 client.close()
 
 
-async def _count(loop: CountingLoop, call: Callable[[], None]) -> tuple[dict[str, float], list[str]]:
+async def _count(loop: CountingLoop, hooks: list[Hook], call: Callable[[], None]) -> Cost:
     def several(times: int) -> None:
         for _ in range(times):
             call()
 
-    async def once(times: int) -> Counter[str]:
-        loop.counted.clear()
-        loop.names.clear()
-        sys.setprofile(loop.entered)
-        await asyncio.to_thread(several, times)
-        await asyncio.sleep(SETTLED)
-        sys.setprofile(None)
-        return Counter(loop.counted)
+    async def once(times: int, hook: Hook = nullcontext) -> Counter[str]:
+        for counted in (loop.counted, loop.files, loop.names):
+            counted.clear()
+        with hook():
+            await asyncio.to_thread(several, times)
+            await asyncio.sleep(SETTLED)
+        return loop.counted + loop.files
 
     await once(1)  # the first opens connections and fills caches
     found: dict[str, float] = {}
-    for _ in range(REPETITIONS):
-        idle, busy = await once(0), await once(CALLS)
-        for kind in KINDS:
-            figure = (busy[kind] - idle[kind]) / CALLS
+    for hook in hooks:
+        both = [(await once(0, hook), await once(CALLS, hook)) for _ in range(REPETITIONS)]
+        for kind in set[str]().union(*(busy for _, busy in both)):
+            # What the service does by the clock may fall into either, so their lowest are not taken as pairs.
+            figure = (min(busy[kind] for _, busy in both) - min(idle[kind] for idle, _ in both)) / CALLS
             found[kind] = min(figure, found.get(kind, figure))
     await once(1)
-    return found, list(loop.names)
+    files = {kind: figure for kind, figure in found.items() if kind not in KINDS}
+    return Cost({kind: found[kind] for kind in KINDS if kind in found}, files, list(loop.names))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--tasks", metavar="CALL", help="show the tasks of this call")
+    parser.add_argument("--functions", metavar="CALL", help="show the files whose functions this call enters most")
     parser.add_argument("--transport", default="auto", help="what takes the calls of gRPC: native, grpcio or auto")
     arguments = parser.parse_args()
-    chosen = arguments.tasks
+    try:
+        allocations = Allocations()
+    except OSError as error:
+        print(f"allocations are not counted: {error}", file=sys.stderr)
+        allocations = None
     writer = configure("info", "json", lambda: None, io.StringIO())
     with upstream() as port, asyncio.Runner(loop_factory=CountingLoop) as runner:
-        found = runner.run(counts(port, arguments.transport))
+        found = runner.run(counts(port, arguments.transport, allocations))
     writer.close()
-    if chosen:
-        print("\n".join(found[chosen][1]))
-        return
-    print(f"{'':16}{''.join(f'{kind:>10}' for kind in KINDS)}")
-    for name, (figures, _) in found.items():
-        print(f"{name:16}{''.join(f'{figures[kind]:>10.1f}' for kind in KINDS)}")
+    if arguments.tasks:
+        print("\n".join(found[arguments.tasks].tasks))
+    elif arguments.functions:
+        show_files(found[arguments.functions].files)
+    else:
+        show({name: cost.figures for name, cost in found.items()})
+
+
+def show(found: dict[str, dict[str, float]]) -> None:
+    kinds = [kind for kind in KINDS if any(kind in figures for figures in found.values())]
+    print(f"{'':16}{''.join(f'{kind:>12}' for kind in kinds)}")
+    for name, figures in found.items():
+        print(f"{name:16}{''.join(f'{figures.get(kind, 0):>12.1f}' for kind in kinds)}")
+
+
+def show_files(files: dict[str, float]) -> None:
+    for path, figure in sorted(files.items(), key=itemgetter(1), reverse=True)[:BUSIEST]:
+        inside = path.rpartition("site-packages/")[2]
+        print(f"{figure:>8.1f}  {inside.removeprefix(f'{HERE.parent}/')}")
 
 
 if __name__ == "__main__":
