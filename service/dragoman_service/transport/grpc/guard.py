@@ -174,7 +174,6 @@ class Guard(aio.ServerInterceptor):
                 return await self._answer(method, call, context)
         except CompletionError as error:
             code = status_code(error.code)
-            drop_tracebacks(error)
             await _abort(context, error, call, method.policy)
         except asyncio.CancelledError:
             code, record.cancelled_by = _why_cancelled(record, context)
@@ -278,6 +277,7 @@ def _tell(call: CallContext, context: Context) -> None:
 
 async def _abort(context: Context, error: CompletionError, call: CallContext, policy: ServicePolicy) -> None:
     call.record.reason = error.reason_name
+    drop_tracebacks(error)
     status = policy.encode_error(error, call.call_id)
     # abort() waits for ever behind a write that the caller does not read. The status is queued all the same.
     try:

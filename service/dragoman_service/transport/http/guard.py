@@ -155,7 +155,6 @@ class HttpGuard:
             with self._in_flight.endable():
                 await self._answer(call, service, method)
         except CompletionError as error:
-            drop_tracebacks(error)
             code = await self._refuse(call, service, method, error)
         except ConnectionError:  # a write that failed because the caller is gone
             code, record.cancelled_by = grpc.StatusCode.CANCELLED, "caller"
@@ -202,6 +201,7 @@ class HttpGuard:
         self, call: HttpCall, service: HttpService, method: Method, error: CompletionError
     ) -> grpc.StatusCode:
         call.context.record.reason = error.reason_name
+        drop_tracebacks(error)
         if call.response is not None:
             await call.fail(error)
             return status_code(error.code)
