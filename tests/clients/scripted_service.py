@@ -123,7 +123,11 @@ class ScriptedService(v1.CompletionServiceServicer, v1.ModelServiceServicer, ope
             )
             await self.stream_failure.abort(context)
         if text == "endless":
-            yield v1.CompletionEvent(sequence=2, delta=v1.Delta(text="on and"))
+            try:
+                yield v1.CompletionEvent(sequence=2, delta=v1.Delta(text="on and"))
+            except GeneratorExit:  # the caller has left before this went on
+                self.hung_up.set()
+                raise
             await self._hang()
         for number, word in enumerate(text.split(" ")):
             yield v1.CompletionEvent(sequence=number + 2, delta=v1.Delta(text=f" {word}" if number else word))
