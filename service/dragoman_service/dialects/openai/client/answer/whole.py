@@ -1,4 +1,4 @@
-"""Decodes plain whole answers: one choice with a text and a finish reason, usage, and nothing else."""
+"""Decodes plain whole answers: one choice with a text and a finish reason, usage, and little else."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ class OutputDetails(msgspec.Struct, gc=False):
 
 
 class PlainUsage(msgspec.Struct, gc=False):
-    """Usage in the words of OpenAI alone."""
+    """Usage without a price."""
 
     prompt_tokens: Count = None
     completion_tokens: Count = None
     total_tokens: Count = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: OutputDetails | None = None
-    prompt_cache_hit_tokens: None = None
-    cached_tokens: None = None
-    reasoning_tokens: None = None
+    prompt_cache_hit_tokens: Count = None
+    cached_tokens: Count = None
+    reasoning_tokens: Count = None
     cost: None = None
     cost_in_usd_ticks: None = None
 
 
 class PlainMessage(msgspec.Struct, gc=False):
-    """A message that is a text."""
+    """A message that is a text, perhaps after reasoning."""
 
     content: str
-    reasoning_content: Nothing = None
-    reasoning: Nothing = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
     reasoning_details: NoItems = None
     refusal: Nothing = None
     tool_calls: Nothing = None
@@ -73,6 +73,13 @@ class PlainChoice(msgspec.Struct, gc=False):
     content_filter_results: None = None
 
 
+class GroqExtras(msgspec.Struct, gc=False):
+    """Groq's own object, which has an id."""
+
+    usage: None = None
+    error: None = None
+
+
 class PlainAnswer(msgspec.Struct, gc=False):
     """Like a `TextChunk`, it has every key that `AnswerDecoder` reads, so that no other could change its events."""
 
@@ -82,11 +89,12 @@ class PlainAnswer(msgspec.Struct, gc=False):
     usage: PlainUsage | None = None
     error: None = None
     base_resp: None = None
-    x_groq: None = None
+    x_groq: GroqExtras | None = None
     prompt_filter_results: None = None
     prompt_progress: None = None
 
 
+_NO_PROMPT, _NO_OUTPUT = PromptDetails(), OutputDetails()
 _ANSWERS = msgspec.json.Decoder(PlainAnswer)
 
 
@@ -101,30 +109,39 @@ def plain_answer(body: bytes, expected: Expected) -> list[v1.CompletionEvent] | 
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     (choice,) = answer.choices
-    meaning = _REASONS.get(choice.finish_reason)
-    if meaning is None or not choice.message.content:
+    message, meaning = choice.message, _REASONS.get(choice.finish_reason)
+    reasoning = message.reasoning_content or message.reasoning
+    if meaning is None or not message.content or (reasoning and expected.prefix):
         return None
     said, used, ended = v1.CompletionEvent(), v1.CompletionEvent(), v1.CompletionEvent()
     delta, usage, finished = said.delta, used.usage, ended.choice_finished
     delta.choice_index = finished.choice_index = expected.first_index
-    delta.text = expected.prefix + choice.message.content
+    delta.text = expected.prefix + message.content
     if answer.usage is not None:
         _fill(usage, answer.usage)
     finished.finish_reason = cut_reason(meaning, usage.output_tokens, expected.max_tokens)
     finished.provider_finish_reason = choice.finish_reason
     if answer.system_fingerprint:
         finished.system_fingerprint = answer.system_fingerprint[:128]
-    return [said, used, ended] if usage.ByteSize() else [said, ended]
+    events = [said, used, ended] if usage.ByteSize() else [said, ended]
+    if reasoning:
+        thought = v1.CompletionEvent()
+        thought.delta.choice_index, thought.delta.reasoning = expected.first_index, reasoning
+        events.insert(0, thought)
+    return events
 
 
 def _fill(usage: v1.Usage, reported: PlainUsage) -> None:
-    of_prompt, of_output = reported.prompt_tokens_details, reported.completion_tokens_details
+    of_prompt, of_output = (
+        reported.prompt_tokens_details or _NO_PROMPT,
+        reported.completion_tokens_details or _NO_OUTPUT,
+    )
     fill_usage(
         usage,
         reported.prompt_tokens or 0,
         reported.completion_tokens or 0,
         reported.total_tokens or 0,
-        cached=0 if of_prompt is None else of_prompt.cached_tokens or 0,
-        written=0 if of_prompt is None else of_prompt.cache_write_tokens or 0,
-        reasoning=0 if of_output is None else of_output.reasoning_tokens or 0,
+        cached=of_prompt.cached_tokens or reported.prompt_cache_hit_tokens or reported.cached_tokens or 0,
+        written=of_prompt.cache_write_tokens or 0,
+        reasoning=of_output.reasoning_tokens or reported.reasoning_tokens or 0,
     )
