@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 from types import TracebackType
-from typing import Generic, TypeVar, cast
+from typing import Generic, Self, TypeVar, cast
 
 from dragoman import v1
 from google.longrunning import operations_pb2
@@ -24,27 +24,26 @@ from dragoman_service.validation import check, violations
 
 T = TypeVar("T")
 _Stored = AsyncGenerator[bytes, None]  # serialized events of an operation
+_Context = AbstractAsyncContextManager[object]
 
 
 class _Opened(Generic[T]):
-    """Yields what `opening` returns, and leaves what `opening` has entered into the stack."""
+    """Yields what `opening` returns first, and leaves the context that it returns with it, which it has entered."""
 
-    __slots__ = ("_opening", "_stack")
+    __slots__ = ("_context", "_opening")
 
-    def __init__(self, opening: Callable[[AsyncExitStack], Awaitable[T]]) -> None:
-        self._opening, self._stack = opening, AsyncExitStack()
+    def __init__(self, opening: Callable[[], Awaitable[tuple[T, _Context]]]) -> None:
+        self._opening = opening
+        self._context: _Context
 
     async def __aenter__(self) -> T:
-        try:
-            return await self._opening(self._stack)
-        except BaseException as fault:
-            await self._stack.__aexit__(type(fault), fault, fault.__traceback__)
-            raise
+        opened, self._context = await self._opening()
+        return opened
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        return await self._stack.__aexit__(kind, error, trace)
+        return await self._context.__aexit__(kind, error, trace)
 
 
 class Delivery:
@@ -157,24 +156,30 @@ class Delivery:
         call: Call,
         target: Target | None,
         options: StartOptions | None,
-        stack: AsyncExitStack,
-    ) -> Relay | _Stored:
+    ) -> tuple[Relay | _Stored, _Context]:
         self._fill_in(request, call)
         refusal, stored = None, _becomes_operation(request, options)
         try:
             await self._check(request, violations(request))
             if stored:
-                joined = self._operations.joined(request, call.caller, target, _traced(options, call))
-                name = await stack.enter_async_context(joined)
-                _note(request, call, name)
-                events = self._operations.attach(name, call.caller, 0, call.deadline)
-                return await stack.enter_async_context(aclosing(cast("_Stored", events)))
+                return await self._attached(request, call, target, _traced(options, call))
         except CompletionError as error:  # a stream of a refused request ends with `finished` too
             refusal = error
-        relay = await stack.enter_async_context(self._engine.relay(request, call, target))
+        relay = await self._engine.relay(request, call, target).__aenter__()
         if refusal is not None:
             relay.fail(refusal)
-        return relay
+        return relay, relay
+
+    async def _attached(
+        self, request: v1.CompletionRequest, call: Call, target: Target | None, options: StartOptions
+    ) -> tuple[_Stored, _Context]:
+        """The events of the operation that the request becomes."""
+        async with AsyncExitStack() as stack:
+            name = await stack.enter_async_context(self._operations.joined(request, call.caller, target, options))
+            _note(request, call, name)
+            attached = self._operations.attach(name, call.caller, 0, call.deadline)
+            events = await stack.enter_async_context(aclosing(cast("_Stored", attached)))
+            return events, stack.pop_all()
 
     async def _parsed(
         self,
@@ -182,10 +187,9 @@ class Delivery:
         call: Call,
         target: Target | None,
         options: StartOptions | None,
-        stack: AsyncExitStack,
-    ) -> AsyncIterator[v1.CompletionEvent]:
-        events = await self._events(request, call, target, options, stack)
-        return events if isinstance(events, Relay) else await stack.enter_async_context(aclosing(_parsed(events)))
+    ) -> tuple[AsyncIterator[v1.CompletionEvent], _Context]:
+        events, context = await self._events(request, call, target, options)
+        return (events if isinstance(events, Relay) else _Parsed(events)), context
 
     def _fill_in(self, request: v1.CompletionRequest, call: Call) -> None:
         """Adds what the frontend's settings and the headers of the call say, where the request itself says nothing."""
@@ -215,6 +219,14 @@ def _note(request: v1.CompletionRequest, call: Call, operation: str) -> None:
         call.record.model_requested, call.record.operation = request.model, operation
 
 
-async def _parsed(events: _Stored) -> AsyncGenerator[v1.CompletionEvent, None]:
-    async for event in events:
-        yield v1.CompletionEvent.FromString(event)
+class _Parsed:
+    """Stored events as messages. It needs no closing."""
+
+    def __init__(self, events: _Stored) -> None:
+        self._events = events
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> v1.CompletionEvent:
+        return v1.CompletionEvent.FromString(await anext(self._events))

@@ -8,7 +8,6 @@ Every relay ends in a `finished` event or, if only the answer is wanted, in a Co
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from types import TracebackType
@@ -69,12 +68,12 @@ class Relay:
         self._running = running or Running()
         self._own = own
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[WaitingEvent] = deque()
+        self._waiting: list[WaitingEvent] = []
         self._size = 0
         self._max_buffered = MAX_BUFFERED if call.streaming else _MAX_UNWRITTEN
         self._sequence = 0
         self._reader = Waiter()  # for an event, or for the end
-        self._space = asyncio.Event()  # set for the pump: the reader has taken events
+        self._space = Waiter()  # for the pump, until the reader has taken events
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._completion: v1.Completion | None = None
@@ -117,7 +116,7 @@ class Relay:
         self._running.pumps.add(self._task)
         self._task.add_done_callback(self._running.pumps.discard)
         if self._call.deadline is not None:
-            self._timer = self._loop.call_at(self._call.deadline, lambda: self.fail(deadline_exceeded()))
+            self._timer = self._loop.call_at(self._call.deadline, self._expire)
         return self
 
     async def __aexit__(
@@ -140,7 +139,7 @@ class Relay:
         """Waits for the answer and returns it. Raises the CompletionError if it fails."""
         self._watched = False
         self._waiting.clear()
-        self._space.set()
+        self._space.wake()
         while not self._known():
             await self._reader.wait()
         if self._completion is None:
@@ -158,7 +157,7 @@ class Relay:
         taken = [self._number(waiting.build(own=self._own)) for waiting in self._waiting]
         self._waiting.clear()
         self._size = 0
-        self._space.set()
+        self._space.wake()
         return taken
 
     def __aiter__(self) -> Self:
@@ -170,10 +169,13 @@ class Relay:
             if self._known():
                 return self._end()
             await self._reader.wait()
-        waiting = self._waiting.popleft()
+        waiting = self._waiting.pop(0)
         self._size -= waiting.size
-        self._space.set()
+        self._space.wake()
         return self._number(waiting.build(own=self._own))
+
+    def _expire(self) -> None:
+        self.fail(deadline_exceeded())
 
     def _known(self) -> bool:
         return self._completion is not None or self._error is not None or self._fault is not None
@@ -215,7 +217,6 @@ class Relay:
                     if self._watched:
                         self._offer(event)
                         while self._size > self._max_buffered and self._watched:
-                            self._space.clear()
                             await self._space.wait()
                     count += 1
                     if not count % _TURN:

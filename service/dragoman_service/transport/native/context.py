@@ -108,7 +108,7 @@ class Context:
         if not self._ended or len(messages) != 1:
             return None
         self._consume()
-        return messages.popleft()
+        return messages.pop()
 
     async def read(self) -> Any:
         """The next message, or `grpc.aio.EOF`."""
@@ -124,7 +124,7 @@ class Context:
                 await self._reader
             finally:
                 self._reader = None
-        raw = messages.popleft()
+        raw = messages.pop(0)
         if not messages:
             self._consume()
         return raw if self.deserialize is None else self.deserialize(raw)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections import deque
 from collections.abc import Callable
 
 import grpc
@@ -43,7 +42,7 @@ class Incoming:
     __slots__ = ("_buffer", "_limit", "_unpack", "messages")
 
     def __init__(self, encoding: str, limit: int) -> None:
-        self.messages: deque[bytes] = deque()
+        self.messages: list[bytes] = []
         """Those that are complete."""
         self._buffer = bytearray()
         self._limit = limit
