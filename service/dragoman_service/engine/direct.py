@@ -63,10 +63,13 @@ class Direct:
         try:
             attempt, provider = attempts.begin(), cast("InBatches", target.provider)
             try:
-                serving = Serving(target, request, call, self._filtered(request, target))
-                attempt.holds(serving.started)
+                serving = Serving(target, request, call)
+                asked, started = serving.begin(request, self._filtered(request, target))
+                attempt.holds(started)
                 try:
-                    async with aclosing(provider.in_batches(serving.request, call)) as batches:
+                    answer = provider.in_batches(asked, call)
+                    del asked, started  # because the answer may be long
+                    async with aclosing(answer) as batches:
                         async for events in batches:
                             for event in _passed(events, serving, attempts, attempt):
                                 _record(event, observers)
@@ -105,7 +108,7 @@ def _passed(
         if not attempt.committed:
             if attempt.holds(event):
                 attempts.committed(attempt)
-                yield from attempt.held
+                yield from attempt.take()
             continue
         if event.HasField("usage"):
             attempt.usage = event.usage

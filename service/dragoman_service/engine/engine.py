@@ -249,10 +249,13 @@ class Engine:
     async def _serve(self, request: v1.CompletionRequest, call: Call) -> AsyncIterator[v1.CompletionEvent]:
         """One attempt: `started`, then the provider's events."""
         target = _resolved(request, call) or self.resolve(request.model, call.caller)
-        serving = Serving(target, request, call, self._filtered(request, target))
-        yield serving.started
+        serving = Serving(target, request, call)
+        asked, started = serving.begin(request, self._filtered(request, target))
+        yield started
         try:
-            async with aclosing(target.provider.complete(serving.request, call)) as events:  # type: ignore[type-var]
+            answer = target.provider.complete(asked, call)
+            del asked, started  # because the answer may be long
+            async with aclosing(answer) as events:  # type: ignore[type-var]
                 async for given in events:
                     event = serving.passed(given)
                     if event is not None:

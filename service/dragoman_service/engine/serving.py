@@ -22,23 +22,30 @@ MAX_HOPS = 8  # services that a request may pass through; more than that is take
 
 
 class Serving:
-    """`filtered` are the fields of the request that filters honour. Raises the errors of `fit_fields` and `admit`."""
+    """Keeps nothing of the request, because the answer may be long."""
 
-    __slots__ = ("_call", "_hides", "_target", "request", "started")
+    __slots__ = ("_call", "_hides", "_target")
 
-    def __init__(self, target: Target, request: v1.CompletionRequest, call: Call, filtered: Collection[str]) -> None:
+    def __init__(self, target: Target, request: v1.CompletionRequest, call: Call) -> None:
         self._target, self._call = target, call
-        model = target.model
-        self.request, warnings = fit_fields(request, model, filtered)
-        """What the provider is asked."""
-        admit(call)
-        self.started = v1.CompletionEvent()
-        """The first event."""
-        started = self.started.started
-        started.completion, started.provider = completion_name(call), model.provider
+        self._hides = request.generation_config.reasoning.visibility == v1.REASONING_VISIBILITY_HIDDEN
+
+    def begin(
+        self, request: v1.CompletionRequest, filtered: Collection[str]
+    ) -> tuple[v1.CompletionRequest, v1.CompletionEvent]:
+        """What the provider is asked, and the first event. `filtered` are the fields that filters honour.
+
+        Raises the errors of `fit_fields` and `admit`.
+        """
+        model = self._target.model
+        asked, warnings = fit_fields(request, model, filtered)
+        admit(self._call)
+        first = v1.CompletionEvent()
+        started = first.started
+        started.completion, started.provider = completion_name(self._call), model.provider
         started.served_model = model.provider_model
         started.warnings.extend(warnings)
-        self._hides = request.generation_config.reasoning.visibility == v1.REASONING_VISIBILITY_HIDDEN
+        return asked, first
 
     def passed(self, event: v1.CompletionEvent) -> v1.CompletionEvent | None:
         """The event of the provider as it is passed on; None: it is not. Raises PROVIDER_MALFORMED."""

@@ -41,7 +41,7 @@ class CompletionMeter:
         self._request_model = request.model
         self._record = record
         self._call = call
-        self._started: v1.Started | None = None
+        self._served: tuple[str, str] | None = None  # the provider and its model
         self._usage: v1.Usage | None = None
         self._deltas = 0
         self._finish_reason = ""
@@ -68,7 +68,7 @@ class CompletionMeter:
             case "choice_finished":
                 self._finish_reason = v1.FinishReason.Name(event.choice_finished.finish_reason)
             case "started" if event.started.provider:  # none: a filter answers, and asks no provider
-                self._started = event.started
+                self._served = event.started.provider, event.started.served_model
 
     def _record_first(self) -> None:
         self._first = self._last
@@ -81,13 +81,14 @@ class CompletionMeter:
     def close(self, error: str) -> None:
         """Ends the measurement. `error` is the reason of a failure; CANCELLED: the caller left; empty: a success."""
         self._phase.dec()
-        end, started = time.perf_counter(), self._started
-        full_name = f"{started.provider}/{started.served_model}" if started else OTHER
+        end, served = time.perf_counter(), self._served
+        provider, served_model = served or (OTHER, OTHER)
+        full_name = f"{provider}/{served_model}" if served else OTHER
         listed, local = self._names.is_listed(self._request_model), self._names.is_local(full_name)
-        model = self._request_model if started and listed else full_name
-        labels = (OPERATION, started.provider if started else OTHER, model, started.served_model if started else OTHER)
+        model = self._request_model if served and listed else full_name
+        labels = (OPERATION, provider, model, served_model)
         self._observe_times(labels, error, end)
-        if started is not None:
+        if served is not None:
             self._observe_tokens(labels)
             if local:
                 self._observe_local(labels)
@@ -130,5 +131,5 @@ class CompletionMeter:
         record.output_tokens = self._output_tokens()
         record.input_tokens = self._usage.input_tokens if self._usage else 0
         record.finish_reason = self._finish_reason.removeprefix("FINISH_REASON_")
-        if self._started is not None:
-            record.provider, record.model_served = self._started.provider, self._started.served_model
+        if self._served is not None:
+            record.provider, record.model_served = self._served

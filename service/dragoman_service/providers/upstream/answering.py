@@ -85,13 +85,14 @@ class HttpAnswers:
             watch = TimeoutWatch(self._timeouts)
             try:
                 async with self._http.stream(path, body, headers, watch) as response:
-                    del body  # which may be large, and the answer long
+                    del body, encode  # what is sent may be large, and the answer long
                     if response.status != 200:
                         raise await self._refusal(response, watch)
                     if response.encoding:
                         encoding = response.encoding[:32]
                         raise malformed_answer(f"answered in an encoding that was not requested: {encoding!r}")
                     decoder = decoder_of(response.headers.get("content-type", ""))
+                    del decoder_of
                     holding = self._holding
                     async for events in Decoding(response.chunks, decoder, watch, self._pace, watch, response.ready):
                         failures.after(events)

@@ -56,7 +56,7 @@ class Attempt:
     @property
     def asked(self) -> bool:
         """The provider was asked: the request fits the target."""
-        return bool(self.held)
+        return self._count > 0
 
     async def close(self) -> None:
         """Stops the work of the provider."""
@@ -84,6 +84,11 @@ class Attempt:
             self.committed = self._count > MAX_HELD or self._size > MAX_HELD_BYTES
         held.append(event)
         return self.committed
+
+    def take(self) -> list[v1.CompletionEvent]:
+        """The events that were held, which leave now."""
+        held, self.held = self.held, []
+        return held
 
     def told(self, call: Call, error: CompletionError | None) -> v1.CompletionEvent:
         """The event of an attempt that has ended."""

@@ -100,7 +100,7 @@ class Attempts:
                 attempt = self._current
                 for event in self._take_told():
                     yield event
-                for event in attempt.held:
+                for event in attempt.take():
                     yield event
                 async for event in attempt.events:
                     if event.HasField("usage"):

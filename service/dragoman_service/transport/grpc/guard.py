@@ -209,6 +209,7 @@ class Guard(aio.ServerInterceptor):
             if len(raw) > SMALL:
                 call.share.grow(COPIES * len(raw))
             request = await self._decode(method, raw)
+            del raw  # because the answer may be long
         answer = method.function(request, GuardedContext(context, call))
         if inspect.isasyncgen(answer):
             answer = aclosing(answer)

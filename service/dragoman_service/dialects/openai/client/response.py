@@ -24,7 +24,7 @@ from dragoman_service.dialects.openai.client.answer.content import (
     decode_content,
     text_delta,
 )
-from dragoman_service.dialects.openai.client.answer.tokens import decode_logprobs, decode_usage
+from dragoman_service.dialects.openai.client.answer.tokens import NO_USAGE, decode_logprobs, decode_usage
 from dragoman_service.dialects.openai.client.errors import decode_error_event, decode_error_object, reported_problem
 from dragoman_service.dialects.openai.client.json import count, items, mapping
 from dragoman_service.dialects.openai.filter_results import CHOICE, PROMPT, decode_prompt_results, decode_results
@@ -45,7 +45,7 @@ class AnswerDecoder:
         self._top_logprobs = expected.top_logprobs
         self._events = EventCollector()
         self._fingerprint = ""
-        self._usage = v1.Usage()
+        self._usage = NO_USAGE
         self._complete = False
         self.over = False
         """The upstream has said that no more texts follow."""

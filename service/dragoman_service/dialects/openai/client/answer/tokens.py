@@ -13,6 +13,8 @@ from dragoman_service.errors import malformed_answer
 
 _MAX_COST = 1_000_000  # US dollars; more is not what a request costs
 _TICKS = 10**10  # of xAI in a US dollar
+NO_USAGE = v1.Usage()
+"""What was reported before the first report. It must not be changed."""
 
 
 def decode_usage(chunk: Mapping[str, Any]) -> v1.Usage | None:
