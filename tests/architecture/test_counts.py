@@ -38,6 +38,8 @@ MEMORY_GRPCIO = {
     "unary_streamed": (1650, 212_000),
     "stream": (2145, 249_000),
 }
+TRIES = 3
+"""A busy machine adds to the figures, because more of what is done now and then falls into each call."""
 WHY_NOT = "allocations are not counted"
 PROGRAM = f"""
 import sys
@@ -68,24 +70,23 @@ print(counted["allocations"], counted["bytes"])
 
 @pytest.fixture(scope="module", params=["native", "grpcio"])
 def counted(request):
-    """The name of the transport, and what was printed of it."""
+    """The name of the transport, and the runs of its counts, of which there may be more."""
     if request.param == "native" and (why := why_no_extension()):
         pytest.skip(why)
-    command = [sys.executable, str(BENCH / "counts.py"), "--transport", request.param]
-    return request.param, subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    return request.param, [run(request.param)]
 
 
 def test_a_call_asks_little_of_the_event_loop(counted):
-    transport, process = counted
+    transport, _ = counted
 
-    assert_below(LIMITS if transport == "native" else LIMITS | GRPCIO, COLUMNS, process.stdout)
+    assert_below(LIMITS if transport == "native" else LIMITS | GRPCIO, COLUMNS, *counted)
 
 
 def test_a_call_allocates_little(counted):
-    transport, process = counted
-    skip_without_compiler(process)
+    transport, runs = counted
+    skip_without_compiler(runs[0])
 
-    assert_below(MEMORY if transport == "native" else MEMORY | MEMORY_GRPCIO, ("allocations", "bytes"), process.stdout)
+    assert_below(MEMORY if transport == "native" else MEMORY | MEMORY_GRPCIO, ("allocations", "bytes"), *counted)
 
 
 def test_only_allocations_of_the_own_thread_are_counted_and_anew_each_time():
@@ -103,10 +104,28 @@ def skip_without_compiler(process):
         pytest.skip(process.stderr)
 
 
-def assert_below(limits, kinds, printed):
-    head, *lines = [line.split() for line in printed.splitlines()]
-    found = {name: dict(zip(head, map(float, figures), strict=True)) for name, *figures in lines}
+def run(transport):
+    command = [sys.executable, str(BENCH / "counts.py"), "--transport", transport]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
 
-    assert found.keys() == limits.keys()
-    for name, figures in found.items():
-        assert all(figures[kind] <= limit for kind, limit in zip(kinds, limits[name], strict=True)), printed
+
+def assert_below(limits, kinds, transport, runs):
+    """Looks at the lowest figures of at most TRIES runs."""
+    while (above := figures_above(limits, kinds, runs)) and len(runs) < TRIES:
+        runs.append(run(transport))
+
+    assert not above, runs[-1].stdout
+
+
+def figures_above(limits, kinds, runs):
+    tables = [table_of(each.stdout) for each in runs]
+
+    assert all(table.keys() == limits.keys() for table in tables)
+    lowest = {(name, kind): min(table[name][kind] for table in tables) for name in limits for kind in kinds}
+    most = {(name, kind): most for name in limits for kind, most in zip(kinds, limits[name], strict=True)}
+    return {place: figure for place, figure in lowest.items() if figure > most[place]}
+
+
+def table_of(printed):
+    head, *lines = [line.split() for line in printed.splitlines()]
+    return {name: dict(zip(head, map(float, figures), strict=True)) for name, *figures in lines}

@@ -80,7 +80,8 @@ async def answered(channel: grpc.aio.Channel, rpc: Rpc, requests: list[bytes]) -
     """The first answers, the code, and the reason of the error."""
     call = channel.stream_stream(rpc.path)(timeout=LONGEST if rpc.name not in WAITING else 0.03)
     answers: list[bytes] = []
-    with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # the method may answer before it has read all
+    # The method may answer before it has read all.
+    with suppress(grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
         for request in requests:
             await call.write(request)
         await call.done_writing()

@@ -40,8 +40,9 @@ async def test_an_answer_comes_while_it_is_generated(local: LocalProvider) -> No
 
 
 async def test_the_input_tokens_are_known_before_the_first_token(local: LocalProvider) -> None:
-    first, *_, last = await events_of(local, request(STORY, max_output_tokens=2))
-    counted = await local.count_tokens(request(STORY), None)  # type: ignore[arg-type]
+    asked = request(30 * f"{STORY} ", max_output_tokens=2)  # is read for long enough to hear of it before
+    first, *_, last = await events_of(local, asked)
+    counted = await local.count_tokens(asked, CALL)
 
     assert first.usage.input_tokens == counted.input_tokens
     assert first.usage.output_tokens == 0
