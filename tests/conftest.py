@@ -18,7 +18,7 @@ from dragoman import v1
 from dragoman_service.app import Running, running
 from dragoman_service.providers.local.weights.fetch import fetch
 from dragoman_service.settings.settings import load
-from dragoman_service.transport import choice
+from dragoman_service.transport import choice, pressure
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 from hypothesis import HealthCheck, settings
@@ -41,6 +41,12 @@ SLOW_ROOMS = ("providers", "operations", "plugins", "process", "cli")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name not in SLOW_ROOMS)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside other programs the loop is often late, which should refuse no call of a test."""
+    monkeypatch.setattr(pressure, "LAG", 1.0)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,11 @@ STEP = INTERVAL / 2
 LOW = {"x-dragoman-priority": "-34"}
 
 
+@pytest.fixture(autouse=True)
+def patient() -> None:
+    """The lag of the product counts here."""
+
+
 class Measured:
     """A pressure, and a clock that moves with each measurement."""
 
