@@ -62,7 +62,7 @@ def test_answers_are_complete_or_come_in_pieces(generated):
     answers = generated["answers"]
 
     assert answers["whole"]["text"] == "".join(answers["streamed"]) == PARIS
-    assert len(answers["streamed"]) > 3
+    assert len(answers["streamed"]) > 1
     assert answers["whole"]["reason"] == answers["last"]["reason"] == "STOP"
     assert answers["whole"]["usage"] == answers["last"]["usage"]
     assert answers["whole"]["usage"][2] == sum(answers["whole"]["usage"][:2]) > 10

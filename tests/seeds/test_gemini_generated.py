@@ -29,7 +29,7 @@ def test_answers_are_complete_or_come_in_pieces(facts, client):
     told = facts[client]
 
     assert told["whole"]["text"] == "".join(told["streamed"]) == PARIS
-    assert len(told["streamed"]) > 3
+    assert len(told["streamed"]) > 1
     assert told["whole"]["reason"] == told["last"]["reason"] == "STOP"
     assert told["whole"]["usage"] == told["last"]["usage"]
     assert told["whole"]["usage"][2] == sum(told["whole"]["usage"][:2]) > 10

@@ -31,14 +31,14 @@ def test_a_chat_completion_is_printed(run_program):
 def test_a_streamed_chat_completion_comes_piece_by_piece(run_program):
     output = run_program("streamed_chat_completion")
 
-    assert len(output.pieces) > 2
+    assert len(output.pieces) > 1
     assert output.has_words
 
 
 def test_a_legacy_completion_continues_its_prompt_piece_by_piece(run_program):
     output = run_program("async_completion")
 
-    assert len(output.pieces) > 2
+    assert len(output.pieces) > 1
     assert output.has_words
 
 
@@ -59,6 +59,6 @@ def test_chat_completions_are_asynchronous_too(run_program):
     output = run_program("async_chat_completion")
     whole, _, streamed = output.text.partition("\n")
 
-    assert len(output.pieces) > 3
+    assert len(output.pieces) > 1
     assert whole.strip()
     assert streamed.strip()
