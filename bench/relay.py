@@ -52,7 +52,7 @@ def main() -> None:
     seconds = time.monotonic() - began
     result["not_measured"] = missing
     result["run"] = {"command": command(options), "seconds": round(seconds), **machine.description()}
-    result["run"]["other_programs"] = round((machine.busy() - busy - result.pop("ours")) / seconds, 2)
+    result["run"]["other_programs"] = max(0.0, round((machine.busy() - busy - result.pop("ours")) / seconds, 2))
     tell(result, options)
 
 

@@ -52,7 +52,7 @@ HELD = Own("dragoman, gRPC, held", "grpc", 'hold_tokens = "100ms"')
 OURS = (
     Own("dragoman, gRPC native", "grpc", 'transport = "native"', "dragoman_http2"),
     Own("dragoman, gRPC grpcio", "grpc", 'transport = "grpcio"'),
-    Own("dragoman, HTTP", "http", 'transport = "grpcio"'),
+    Own("dragoman, HTTP", "http", 'transport = "auto"'),
     HELD,
 )
 
