@@ -85,6 +85,8 @@ def test_a_call_asks_little_of_the_event_loop(counted):
 def test_a_call_allocates_little(counted):
     transport, runs = counted
     skip_without_compiler(runs[0])
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("other versions of Python allocate more or less for the same code")
 
     assert_below(MEMORY if transport == "native" else MEMORY | MEMORY_GRPCIO, ("allocations", "bytes"), *counted)
 

@@ -11,13 +11,15 @@ from dragoman_service.transport.choice import why_no_extension
 
 BENCH = Path(__file__).parents[2] / "bench"
 COLUMNS = ("blocks", "python", "c")
-# A twentieth above what was measured, which is less than a deque, an event or an async generator takes.
-LIMITS = {"grpc": (256, 22.7, 6.5), "http": (314, 29.5, 8.0)}
+# A tenth above what was measured with Python 3.11, where runs differ by 4 %: two deques, or an object of protobuf.
+LIMITS = {"grpc": (268, 23.8, 7.0), "http": (329, 31.0, 8.5)}
 
 
 def test_an_open_stream_keeps_little_in_memory():
     if why := why_no_extension():
         pytest.skip(why)
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("other versions of Python have objects of other sizes")
     command = [sys.executable, "-m", "counting.open_streams"]
     ran = subprocess.run(command, cwd=BENCH, check=True, capture_output=True, text=True, timeout=120)
     printed = ran.stdout
