@@ -240,10 +240,10 @@ def too_many_hops() -> CompletionError:
 def drop_tracebacks(error: BaseException) -> None:
     """Frees what the frames of an error hold, once it has been told: the request, the answer, and often the error
     itself, in a circle that would wait for the garbage collector."""
-    while (behind := error.__cause__ or error.__context__) is not None and error.__traceback__ is not None:
-        error.__traceback__ = None
-        error = behind
-    error.__traceback__ = None
+    told: BaseException | None = error
+    while told is not None and told.__traceback__ is not None:
+        told.__traceback__ = None
+        told = told.__cause__ or told.__context__
 
 
 def clean(text: object, most: int) -> str:

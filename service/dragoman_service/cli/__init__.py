@@ -26,7 +26,7 @@ from dragoman_service.cli.upkeep.doctor import doctor
 from dragoman_service.cli.upkeep.migrate import migrate
 from dragoman_service.cli.upkeep.workers import workers
 from dragoman_service.plugins.metadata import tolerate_broken_metadata
-from dragoman_service.process.garbage import collect_rarely
+from dragoman_service.process.garbage import collect_for_start
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     open_missing()
     require_working_directory()
     tolerate_broken_metadata()
-    collect_rarely()
+    collect_for_start()
     code: int | str | None = 0
     try:
         command_line(sys.argv[1:])(prog_name="dragoman")

@@ -12,12 +12,12 @@ SERVING = (10_000, 10, 10)
 """The same while calls are served. Python's default of 700 costs a call 3 %, see bench/NOTES.md."""
 
 
-def collect_rarely() -> None:
+def collect_for_start() -> None:
     """Makes collections rare. Call it before the libraries are imported."""
     gc.set_threshold(STARTING)
 
 
-def collect_seldom() -> None:
-    """Ends `collect_rarely`. What was made so far stays, so that collections never go through it and stop the loop."""
+def collect_for_serving() -> None:
+    """Ends `collect_for_start`. What was made so far stays: no collection goes through it and stops the loop."""
     gc.freeze()
     gc.set_threshold(*SERVING)

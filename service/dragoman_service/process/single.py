@@ -13,7 +13,7 @@ import structlog
 import uvloop
 
 from dragoman_service.app import Running, running
-from dragoman_service.process.garbage import collect_seldom
+from dragoman_service.process.garbage import collect_for_serving
 from dragoman_service.process.limits import forbid_core_dumps, raise_descriptor_limit
 from dragoman_service.process.loop import run_to_end
 from dragoman_service.process.notify import ServiceManager
@@ -81,7 +81,7 @@ async def _serve(
     with signals.ending_start() as start:
         async with running(settings, metrics, failed=role.failed, worker=role.worker) as service:
             start.is_over()
-            collect_seldom()
+            collect_for_serving()
             log.info(
                 "serving",
                 grpc=service.grpc_address,

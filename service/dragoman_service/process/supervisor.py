@@ -18,7 +18,7 @@ import structlog
 from dragoman_service.plugins.plugins import prepare
 from dragoman_service.plugins.providers import Shared, open_shared
 from dragoman_service.process.child import WorkerError
-from dragoman_service.process.garbage import collect_seldom
+from dragoman_service.process.garbage import collect_for_serving
 from dragoman_service.process.limits import forbid_core_dumps
 from dragoman_service.process.loop import run_to_end
 from dragoman_service.process.notify import ServiceManager
@@ -67,7 +67,7 @@ async def _supervise(settings: Settings, announce: Callable[[str, str], None], b
         async with AsyncExitStack() as stack:
             pool, grpc, http = await _started(settings, stack)
             start.is_over()
-            collect_seldom()
+            collect_for_serving()
             log.info("supervising", grpc=str(grpc), http=str(http), workers=server.workers)
             announce(str(grpc), str(http))
             async with manager.serving(f"Serving gRPC at {grpc}, HTTP at {http}, with {server.workers} workers"):

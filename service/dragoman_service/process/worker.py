@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dragoman_service.plugins.metadata import tolerate_broken_metadata
-from dragoman_service.process.garbage import collect_rarely
+from dragoman_service.process.garbage import collect_for_start
 
 tolerate_broken_metadata()  # before the libraries that both are for are imported
-collect_rarely()
+collect_for_start()
 
 from dragoman_service.process.signals import SignalHandler, answer_user_signals, ignore  # noqa: E402
 from dragoman_service.process.single import ProcessRole, serve  # noqa: E402

@@ -81,6 +81,7 @@ def configure(
     """
     stream = stream or sys.stderr
     writer = LogWriter(stream, dropped)
+    silent = level not in ("debug", "info")
     console = style == "console" or (style == "auto" and stream.isatty())
     renderer = _console() if console else structlog.processors.JSONRenderer(_dumps)
     processors: list[Any] = [
@@ -95,7 +96,7 @@ def configure(
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=_Lines(writer, worker, direct=not console, silent=level not in ("debug", "info")),
+        logger_factory=_Lines(writer, worker, direct=not console or silent, silent=silent),
         cache_logger_on_first_use=False,
     )
     _route_foreign(writer, [*processors], renderer, level)
@@ -104,8 +105,8 @@ def configure(
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """Makes loggers. `direct`: lines are JSON, so `info` below can write them without structlog. `silent`: it writes
-    none."""
+    """Makes loggers. `direct`: `info` below needs no structlog, because lines are JSON, or because it is `silent`: the
+    level leaves its lines out."""
 
     writer: LogWriter
     worker: int
@@ -116,6 +117,8 @@ class _Lines:
         return self.writer
 
     def info(self, event: str, facts: Mapping[str, Any]) -> None:
+        if self.silent:
+            return
         ts = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         line = {**facts, "event": event, "level": "info", "ts": ts}
         if self.worker:
@@ -127,10 +130,10 @@ def info(event: str, facts: Mapping[str, Any]) -> None:
     """Writes the same line as `log.info(event, **facts)`, but faster. For the line of each call, because structlog
     takes longer to make it than all metrics of the call take."""
     lines = structlog.get_config()["logger_factory"]
-    if not isinstance(lines, _Lines) or not (lines.direct or lines.silent):
-        log.info(event, **facts)
-    elif not lines.silent:
+    if isinstance(lines, _Lines) and lines.direct:
         lines.info(event, facts)
+    else:
+        log.info(event, **facts)
 
 
 def _dumps(value: Any, **_: Any) -> str:

@@ -42,7 +42,6 @@ class AnswerDecoder:
         self._parser = ChunkParser()
         self._parse = self._parser.parse
         self._expected = expected
-        self._top_logprobs = expected.top_logprobs
         self._events = EventCollector()
         self._fingerprint = ""
         self._usage = NO_USAGE
@@ -227,7 +226,7 @@ class AnswerDecoder:
         content = False
         if delta.get(DETAILS):
             choice.signed.feed(delta[DETAILS])
-        tokens = decode_logprobs(logprobs, self._top_logprobs)
+        tokens = decode_logprobs(logprobs, self._expected.top_logprobs)
         for kind, words in decode_content(delta):
             content = True
             self._stream_text(choice, kind, words, tokens)
@@ -244,7 +243,7 @@ class AnswerDecoder:
         for kind, words in decode_content(message):
             said[kind] = said.get(kind, "") + words
         content = False
-        tokens = decode_logprobs(logprobs, self._top_logprobs)
+        tokens = decode_logprobs(logprobs, self._expected.top_logprobs)
         for kind, words in said.items():
             before = choice.messages.get(kind, "")
             new = words.removeprefix(before)
